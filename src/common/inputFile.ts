@@ -1,0 +1,90 @@
+import { readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
+import { UserError } from "./userError.ts";
+
+/** No input is unpacked to more than this: what is larger does not fit one buffer, or is a decompression bomb. */
+export const maxUnpackedBytes = 4 * 2 ** 30 - 1;
+
+/** Turns what the operating system says about a failed read into one sentence with its cure. */
+export function describeReadError(path: string, cause: unknown): UserError {
+  const code = (cause as { code?: string }).code ?? "";
+  const reasons: Record<string, string> = {
+    ENOENT: "there is no such file; check the path",
+    ENOTDIR: "a part of its path is a file, not a folder; check the path",
+    EISDIR: "it is a folder; give a file's path",
+    EACCES: "you are not allowed to read it; change its permissions",
+    EPERM: "you are not allowed to read it; change its permissions",
+    ENOMEM: "it does not fit into memory",
+    ERR_FS_FILE_TOO_LARGE: "it is too large to be read at once",
+  };
+  const reason = reasons[code] ?? (cause instanceof Error ? cause.message : String(cause));
+  return new UserError(`Cannot read ${path}: ${reason}.`);
+}
+
+/** The bytes of a file as they are. A file that is missing, unreadable or a folder is a `UserError`. */
+export function readFileBytes(path: string): Uint8Array {
+  try {
+    const bytes = readFileSync(path);
+    return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  } catch (cause) {
+    throw describeReadError(path, cause);
+  }
+}
+
+export function isGzip(bytes: Uint8Array): boolean {
+  return bytes.length >= 3 && bytes[0] === 0x1f && bytes[1] === 0x8b && bytes[2] === 8;
+}
+
+/**
+ * Unpacks `bytes` if they are gzip (several members in a row, as bgzip writes, included) and returns them unchanged
+ * otherwise. `source` names the bytes in errors. Damage, truncation, trailing bytes and bombs are `UserError`s.
+ */
+export function gunzipIfNeeded(bytes: Uint8Array, source: string): Uint8Array {
+  if (!isGzip(bytes)) return bytes;
+  try {
+    const unpacked = gunzipSync(bytes, { maxOutputLength: maxUnpackedBytes });
+    return new Uint8Array(unpacked.buffer, unpacked.byteOffset, unpacked.byteLength);
+  } catch (cause) {
+    if ((cause as { code?: string }).code === "ERR_BUFFER_TOO_LARGE") {
+      throw new UserError(
+        `${source} is gzip data that unpacks to more than 4 GiB; it is too large or damaged.`,
+      );
+    }
+    const what = cause instanceof Error ? cause.message : String(cause);
+    throw new UserError(`${source} is damaged gzip data (${what}); obtain the file again.`);
+  }
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** Decodes UTF-8 text and drops a byte order mark. Bytes that are no UTF-8 are a `UserError` with their offset. */
+export function decodeText(bytes: Uint8Array, source: string): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    const offset = firstInvalidUtf8(bytes);
+    if (offset === bytes.length && bytes.length > 2 ** 29) {
+      throw new UserError(`${source} has ${bytes.length} bytes, too many to be read as one text.`);
+    }
+    const byte = `0x${(bytes[offset] ?? 0).toString(16).padStart(2, "0")}`;
+    throw new UserError(
+      `${source} is not UTF-8 text (byte ${byte} at offset ${offset}); save it as UTF-8, or check the file.`,
+    );
+  }
+}
+
+/** Bisection over prefixes: a prefix is valid as far as it can be streamed without an error. */
+function firstInvalidUtf8(bytes: Uint8Array): number {
+  let low = 0;
+  let high = bytes.length;
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1;
+    try {
+      new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(0, middle), { stream: true });
+      low = middle;
+    } catch {
+      high = middle - 1;
+    }
+  }
+  return low;
+}
