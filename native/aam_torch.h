@@ -1,0 +1,156 @@
+// The C interface between Bun and LibTorch. Everything that crosses it is an int32, a double or a buffer that the
+// caller owns for the duration of the call: no 64-bit integers, no strings to free, no callbacks.
+//
+// Status:   every function returns int32. 0 or more is success, less than 0 is an AAMT_ERR_* class, and the text
+//           is then read with aamt_last_error. No C++ exception ever leaves the library.
+// Handles:  a tensor or generator is named by a double that counts slot and generation; a stale or invented
+//           handle is an error, never a crash. 0 is "no tensor" (undefined).
+// Packing:  arguments and results travel as doubles: a tag, then its payload (see AAMT_TAG_*).
+// Threads:  every function may be called from any thread; errors, grad mode and autocast are per thread.
+#pragma once
+#include <stdint.h>
+
+#define AAMT_ABI 1
+#define AAMT_EXPORT extern "C" __attribute__((visibility("default")))
+
+// Error classes.
+#define AAMT_ERR_OTHER -1
+#define AAMT_ERR_INDEX -2
+#define AAMT_ERR_VALUE -3
+#define AAMT_ERR_TYPE -4
+#define AAMT_ERR_NOT_IMPLEMENTED -5
+#define AAMT_ERR_OUT_OF_MEMORY -6
+#define AAMT_ERR_HANDLE -7
+#define AAMT_ERR_ARGUMENT -8
+
+// Tags of packed values. The payload follows the tag.
+#define AAMT_TAG_NONE 0           // -
+#define AAMT_TAG_TENSOR 1         // handle
+#define AAMT_TAG_INT 2            // integer (also dtype, layout, memory format)
+#define AAMT_TAG_DOUBLE 3         // number
+#define AAMT_TAG_BOOL 4           // 0 or 1
+#define AAMT_TAG_INT_LIST 5       // n, n integers
+#define AAMT_TAG_TENSOR_LIST 6    // n, n handles
+#define AAMT_TAG_OPTIONAL_TENSOR_LIST 7  // n, n handles, 0 is None
+#define AAMT_TAG_DOUBLE_LIST 8    // n, n numbers
+#define AAMT_TAG_STRING 9         // offset, length in the text buffer
+#define AAMT_TAG_DEVICE 10        // device type, device index (-1: current)
+#define AAMT_TAG_BOOL_LIST 11     // n, n times 0 or 1
+#define AAMT_TAG_GENERATOR 12     // handle
+#define AAMT_TAG_DEFAULT 13       // - (the schema's default value)
+#define AAMT_TAG_SCALAR_LIST 14   // n, then n times (AAMT_TAG_INT | _DOUBLE | _BOOL, value)
+
+// ---- library -------------------------------------------------------------------------------------------------
+AAMT_EXPORT int32_t aamt_abi(void);
+// JSON with the LibTorch version compiled against, the one running, the source hash, CUDA in the build. Returns the
+// length; at most `capacity` bytes are written.
+AAMT_EXPORT int32_t aamt_build_info(uint8_t* text, int32_t capacity);
+// Copies the text of the last error of this thread; `full` != 0 adds the native backtrace. Returns its length.
+AAMT_EXPORT int32_t aamt_last_error(uint8_t* text, int32_t capacity, int32_t full);
+
+// ---- operators ------------------------------------------------------------------------------------------------
+// Finds an operator, e.g. "aten::add", "Tensor". Returns its number (kept for the life of the process) or an error.
+AAMT_EXPORT int32_t aamt_op_find(const uint8_t* name, int32_t name_length, const uint8_t* overload, int32_t overload_length);
+// The schema text of operator `op`. Returns its length.
+AAMT_EXPORT int32_t aamt_op_schema(int32_t op, uint8_t* text, int32_t capacity);
+// All schema texts of the loaded library, one per line. Returns the length (call with capacity 0 first).
+AAMT_EXPORT int32_t aamt_all_schemas(uint8_t* text, int32_t capacity);
+// Calls operator `op` with `length` doubles of packed arguments (fewer arguments than the schema has: defaults).
+// Results are packed into `results`: scalars as above; a tensor as AAMT_TAG_TENSOR, handle, bytes it newly owns; a
+// tensor list as AAMT_TAG_TENSOR_LIST, n, n times (handle, bytes). Returns the doubles needed; if that is more than
+// `capacity`, fetch them with aamt_take_results. With `discard` != 0 nothing is returned (in-place operators).
+AAMT_EXPORT int32_t aamt_op_call(int32_t op, const double* arguments, int32_t length, const uint8_t* text,
+                                 int32_t text_length, double* results, int32_t capacity, int32_t discard);
+// Copies what aamt_op_call (or aamt_unpickle) could not return for lack of room.
+AAMT_EXPORT int32_t aamt_take_results(double* results, int32_t capacity);
+
+// ---- tensors --------------------------------------------------------------------------------------------------
+AAMT_EXPORT int32_t aamt_free(double handle);
+// Frees `count` handles; stops at the first bad one with an error, the others before it being freed.
+AAMT_EXPORT int32_t aamt_free_many(const double* handles, int32_t count);
+// A second handle to the same tensor in result[0].
+AAMT_EXPORT int32_t aamt_clone_handle(double handle, double* result);
+// Live handles, and bytes of host memory that LibTorch's allocators hold for them is not known: only the count.
+AAMT_EXPORT int32_t aamt_live_handles(double* result);
+// out: [dtype, device type, device index, dim, numel, bytes, flags, layout, sizes.., strides..]; flags: 1 requires_grad,
+// 2 leaf, 4 contiguous, 8 defined gradient, 16 pinned, 32 inference, 64 view. Returns the doubles needed.
+AAMT_EXPORT int32_t aamt_meta(double handle, double* out, int32_t capacity);
+// A new contiguous CPU tensor filled with a copy of `bytes` bytes; result[0] is its handle.
+AAMT_EXPORT int32_t aamt_from_host(const uint8_t* data, double bytes, int32_t dtype, const double* sizes, int32_t dim,
+                                   int32_t pinned, double* result);
+// Copies the tensor's values (made contiguous, on the CPU) to `data`, which must have exactly its byte count.
+AAMT_EXPORT int32_t aamt_to_host(double handle, uint8_t* data, double bytes);
+// Copies `bytes` bytes of `data` into a contiguous CPU tensor of exactly that size (an input buffer used again).
+AAMT_EXPORT int32_t aamt_fill_from_host(double handle, const uint8_t* data, double bytes);
+// The single value of a one-element tensor in result[0]; result[1] is its tag (AAMT_TAG_INT, _DOUBLE or _BOOL).
+AAMT_EXPORT int32_t aamt_item(double handle, double* result);
+// Makes the tensor's memory readable without a copy: result[0] = address, result[1] = bytes, result[2] = a handle that
+// keeps it alive. CPU and contiguous tensors only.
+AAMT_EXPORT int32_t aamt_view(double handle, double* result);
+// Gives a garbage-collection token: result[0] = address to pass as context of aamt_token_release.
+AAMT_EXPORT int32_t aamt_token(double handle, double* result);
+// Marks a token's tensor as freed already (explicit dispose), so that the collector does not free it again.
+AAMT_EXPORT int32_t aamt_token_cancel(double token);
+// The collector's deallocator: frees the token's tensor unless cancelled. The address is what bun:ffi needs.
+AAMT_EXPORT void aamt_token_release(void* memory, void* context);
+AAMT_EXPORT void* aamt_token_release_address(void);
+
+// ---- autograd -------------------------------------------------------------------------------------------------
+AAMT_EXPORT int32_t aamt_set_requires_grad(double handle, int32_t on);
+AAMT_EXPORT int32_t aamt_grad(double handle, double* result);  // 0 where there is none
+AAMT_EXPORT int32_t aamt_set_grad(double handle, double gradient);  // 0 clears
+// Gradients of `count` tensors (0 for a default gradient of one) into leaves, or into `inputs` alone if given.
+AAMT_EXPORT int32_t aamt_backward(const double* tensors, const double* gradients, int32_t count, int32_t retain_graph,
+                                  int32_t create_graph, const double* inputs, int32_t input_count);
+// d(outputs)/d(inputs) in results[0 .. input_count); 0 where unused (allowed only with allow_unused).
+AAMT_EXPORT int32_t aamt_autograd_grad(const double* outputs, const double* gradients, int32_t count, const double* inputs,
+                                       int32_t input_count, int32_t retain_graph, int32_t create_graph,
+                                       int32_t allow_unused, double* results);
+AAMT_EXPORT int32_t aamt_grad_enabled(void);
+AAMT_EXPORT int32_t aamt_set_grad_enabled(int32_t on);
+AAMT_EXPORT int32_t aamt_inference_mode_push(int32_t on);
+AAMT_EXPORT int32_t aamt_inference_mode_pop(void);
+AAMT_EXPORT int32_t aamt_anomaly_mode(int32_t on, int32_t check_nan);
+
+// ---- autocast -------------------------------------------------------------------------------------------------
+// previous: [enabled, dtype, cache enabled] before the call. `enter` != 0 opens a nesting level, else closes it.
+AAMT_EXPORT int32_t aamt_autocast(int32_t device_type, int32_t enabled, int32_t dtype, int32_t cache, int32_t enter,
+                                  double* previous);
+
+// ---- random numbers -------------------------------------------------------------------------------------------
+AAMT_EXPORT int32_t aamt_manual_seed(double seed);
+// A new generator on a device, or the device's default one.
+AAMT_EXPORT int32_t aamt_generator(int32_t device_type, int32_t device_index, int32_t is_default, double* result);
+AAMT_EXPORT int32_t aamt_generator_free(double generator);
+AAMT_EXPORT int32_t aamt_generator_seed(double generator, double seed);
+AAMT_EXPORT int32_t aamt_generator_initial_seed(double generator, double* result);
+AAMT_EXPORT int32_t aamt_generator_state(double generator, double* result);      // a uint8 tensor
+AAMT_EXPORT int32_t aamt_generator_set_state(double generator, double state);
+
+// ---- machine --------------------------------------------------------------------------------------------------
+AAMT_EXPORT int32_t aamt_threads(int32_t count, int32_t interop);  // 0: only ask. Returns the count in force.
+AAMT_EXPORT int32_t aamt_set_interop_threads(int32_t count);
+AAMT_EXPORT int32_t aamt_deterministic(int32_t on, int32_t warn_only);  // -1: only ask. Returns the state.
+AAMT_EXPORT int32_t aamt_flush_denormal(int32_t on);
+// 0 highest, 1 high (TF32), 2 medium, -1: only ask. Returns the precision in force.
+AAMT_EXPORT int32_t aamt_float32_matmul_precision(int32_t precision);
+AAMT_EXPORT int32_t aamt_cudnn_tf32(int32_t on);  // -1: only ask
+AAMT_EXPORT int32_t aamt_sdp_kernel(int32_t kernel, int32_t on);  // 0 flash 1 memory-efficient 2 math 3 cudnn; on -1: ask
+// The accelerator's device type (c10::DeviceType) or 0 (CPU) if there is none; count in result[0].
+AAMT_EXPORT int32_t aamt_accelerator(double* result);
+AAMT_EXPORT int32_t aamt_synchronize(int32_t device_index);
+AAMT_EXPORT int32_t aamt_device_index(int32_t set);  // -1: only ask. Returns the current device.
+AAMT_EXPORT int32_t aamt_empty_cache(void);
+// out: [allocated now, allocated peak, reserved now, reserved peak, free, total] in bytes.
+AAMT_EXPORT int32_t aamt_device_memory(int32_t device_index, double* out);
+AAMT_EXPORT int32_t aamt_reset_peak_memory(int32_t device_index);
+
+// ---- files ----------------------------------------------------------------------------------------------------
+// Reads what torch.save wrote (zip format). Allowed: tensors, numbers, booleans, strings, None, lists, tuples, dicts.
+// The structure is returned as JSON text (fetch with aamt_take_text) in which a tensor is {"tensor": n}; the handles
+// are returned as packed results. Anything else in the file is refused by name.
+AAMT_EXPORT int32_t aamt_unpickle(const uint8_t* data, double bytes, double* results, int32_t capacity);
+AAMT_EXPORT int32_t aamt_take_text(uint8_t* text, int32_t capacity);
+// Writes a dictionary of name -> tensor (or a nested JSON structure as above) in torch.save's zip format; the bytes are
+// fetched with aamt_take_text.
+AAMT_EXPORT int32_t aamt_pickle(const uint8_t* json, int32_t json_length, const double* tensors, int32_t count);

@@ -1,0 +1,99 @@
+// Moving values between JavaScript's memory and tensors, and what a tensor says about itself.
+#include <cstring>
+#include "internal.h"
+
+using namespace aamt;
+
+namespace {
+std::vector<int64_t> sizes_of(const double* sizes, int32_t dim) {
+  std::vector<int64_t> list(dim);
+  for (int32_t i = 0; i < dim; i++) {
+    if (!(sizes[i] >= 0 && sizes[i] <= 9007199254740992.0)) throw ShimError(AAMT_ERR_ARGUMENT, "a size is negative or not a number");
+    list[i] = static_cast<int64_t>(sizes[i]);
+  }
+  return list;
+}
+
+void check_bytes(const at::Tensor& tensor, double bytes) {
+  if (static_cast<double>(tensor.nbytes()) != bytes)
+    throw ShimError(AAMT_ERR_ARGUMENT, "the buffer has " + std::to_string(static_cast<int64_t>(bytes)) + " bytes, the tensor " +
+                                           std::to_string(tensor.nbytes()));
+}
+}  // namespace
+
+int32_t aamt_meta(double handle, double* out, int32_t capacity) {
+  AAMT_GUARD({
+    const at::Tensor& t = tensor_of(handle);
+    int32_t dim = static_cast<int32_t>(t.dim());
+    bool strided = t.layout() == at::kStrided;
+    int32_t needed = 8 + 2 * dim;
+    if (capacity < needed) return needed;
+    out[0] = static_cast<double>(t.scalar_type());
+    out[1] = static_cast<double>(t.device().type());
+    out[2] = static_cast<double>(t.device().index());
+    out[3] = dim;
+    out[4] = static_cast<double>(t.numel());
+    out[5] = strided ? static_cast<double>(t.nbytes()) : 0;
+    out[6] = (t.requires_grad() ? 1 : 0) | (t.is_leaf() ? 2 : 0) | (strided && t.is_contiguous() ? 4 : 0) |
+             (t.is_leaf() && t.grad().defined() ? 8 : 0) | (t.is_inference() ? 32 : 0) | (t.is_view() ? 64 : 0);
+    out[7] = static_cast<double>(t.layout());
+    for (int32_t i = 0; i < dim; i++) {
+      out[8 + i] = static_cast<double>(t.size(i));
+      out[8 + dim + i] = strided ? static_cast<double>(t.stride(i)) : 0;
+    }
+    return needed;
+  })
+}
+
+int32_t aamt_from_host(const uint8_t* data, double bytes, int32_t dtype, const double* sizes, int32_t dim, int32_t pinned,
+                       double* result) {
+  AAMT_GUARD({
+    auto options = at::TensorOptions().dtype(static_cast<at::ScalarType>(dtype)).pinned_memory(pinned != 0);
+    at::Tensor tensor = at::empty(sizes_of(sizes, dim), options);
+    check_bytes(tensor, bytes);
+    if (bytes > 0) std::memcpy(tensor.data_ptr(), data, static_cast<size_t>(bytes));
+    result[0] = keep(std::move(tensor));
+    return 0;
+  })
+}
+
+int32_t aamt_to_host(double handle, uint8_t* data, double bytes) {
+  AAMT_GUARD({
+    at::Tensor t = tensor_of(handle).detach().to(at::kCPU).resolve_conj().resolve_neg().contiguous();
+    check_bytes(t, bytes);
+    if (bytes > 0) std::memcpy(data, t.data_ptr(), static_cast<size_t>(bytes));
+    return 0;
+  })
+}
+
+int32_t aamt_fill_from_host(double handle, const uint8_t* data, double bytes) {
+  AAMT_GUARD({
+    at::Tensor& t = tensor_of(handle);
+    if (!t.device().is_cpu() || !t.is_contiguous()) throw ShimError(AAMT_ERR_ARGUMENT, "only a contiguous CPU tensor can be filled");
+    check_bytes(t, bytes);
+    if (bytes > 0) std::memcpy(t.data_ptr(), data, static_cast<size_t>(bytes));
+    return 0;
+  })
+}
+
+int32_t aamt_item(double handle, double* result) {
+  AAMT_GUARD({
+    at::Scalar value = tensor_of(handle).item();
+    if (value.isComplex()) throw ShimError(AAMT_ERR_TYPE, "a complex value has no number in JavaScript");
+    result[1] = value.isBoolean() ? AAMT_TAG_BOOL : value.isIntegral(false) ? AAMT_TAG_INT : AAMT_TAG_DOUBLE;
+    result[0] = value.toDouble();
+    return 0;
+  })
+}
+
+int32_t aamt_view(double handle, double* result) {
+  AAMT_GUARD({
+    at::Tensor& t = tensor_of(handle);
+    if (!t.device().is_cpu() || t.layout() != at::kStrided || !t.is_contiguous())
+      throw ShimError(AAMT_ERR_ARGUMENT, "only a contiguous CPU tensor can be seen without a copy");
+    result[0] = static_cast<double>(reinterpret_cast<uintptr_t>(t.data_ptr()));
+    result[1] = static_cast<double>(t.nbytes());
+    result[2] = keep(t);
+    return 0;
+  })
+}
