@@ -1,0 +1,106 @@
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+/** A LibTorch that the shim can be built against. */
+export interface Libtorch {
+  /** The folder that holds `include` and `lib`. */
+  root: string;
+  includeDirs: string[];
+  libDir: string;
+  /** As the build names itself, such as `2.13.0+cpu` or `2.11.0+cu130`. */
+  version: string;
+  /** The CUDA version that the build was made for, such as `13.0`; null in a CPU build. */
+  cuda: string | null;
+  /** Whether `std::string` has the ABI of GCC 5 and later. */
+  cxx11Abi: boolean;
+  /** The C++ standard that the headers ask for. */
+  cxxStandard: 17 | 20;
+  /** How it was found, in words. */
+  source: string;
+}
+
+/** What was found at one place: a LibTorch, or why it does not serve. */
+export interface Inspection {
+  path: string;
+  verdict: string;
+  libtorch?: Libtorch;
+}
+
+export const oldestMinor = 11;
+export const newestMinor = 13;
+export const acceptedVersions = `2.${oldestMinor} to 2.${newestMinor}`;
+
+export function sharedLibraryName(stem: string): string {
+  return process.platform === "darwin" ? `lib${stem}.dylib` : `lib${stem}.so`;
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+function readIfThere(path: string): string {
+  return existsSync(path) ? readFileSync(path, "utf8") : "";
+}
+
+/** The build's own name for its version: a Python wheel has version.py, the archive build-version, both have headers. */
+function readVersion(root: string): string | undefined {
+  const wheel = /^__version__ = ['"]([^'"]+)['"]/m.exec(readIfThere(join(root, "version.py")))?.[1];
+  if (wheel) return wheel;
+  const archive = readIfThere(join(root, "build-version")).trim();
+  if (/^\d+\.\d+/.test(archive)) return archive;
+  for (const header of [
+    "include/torch/headeronly/version.h",
+    "include/torch/csrc/api/include/torch/version.h",
+  ]) {
+    const text = readIfThere(join(root, header));
+    const part = (name: string) => new RegExp(`#define TORCH_VERSION_${name} (\\d+)`).exec(text)?.[1];
+    if (part("MAJOR")) return `${part("MAJOR")}.${part("MINOR")}.${part("PATCH")}`;
+  }
+  return undefined;
+}
+
+function readCuda(root: string, libDir: string, version: string): string | null {
+  if (!existsSync(join(libDir, sharedLibraryName("torch_cuda")))) return null;
+  const wheel = /^cuda\b[^=]*= ['"]([^'"]+)['"]/m.exec(readIfThere(join(root, "version.py")))?.[1];
+  if (wheel) return wheel;
+  const suffix = /\+cu(\d+)(\d)$/.exec(version);
+  return suffix ? `${suffix[1]}.${suffix[2]}` : "of an unknown version";
+}
+
+/** Looks at one folder that should hold LibTorch's `include` and `lib`; nothing is loaded or run. */
+export function inspectLibtorchFolder(root: string, source: string): Inspection {
+  const reject = (verdict: string): Inspection => ({ path: root, verdict });
+  if (!existsSync(root)) return reject("no such folder");
+  if (!isFolder(root)) return reject("a file, not a LibTorch folder");
+  const libDir = join(root, "lib");
+  const library = sharedLibraryName("torch_cpu");
+  if (!existsSync(join(libDir, library))) return reject(`not a LibTorch folder: it has no lib/${library}`);
+  if (!existsSync(join(root, "include/ATen/ATen.h"))) {
+    return reject("has LibTorch's libraries but not its headers (include/ATen/ATen.h)");
+  }
+  const version = readVersion(root);
+  if (version === undefined) return reject("its version could not be read");
+  const [major = 0, minor = 0] = version.split(".").map((part) => Number.parseInt(part, 10));
+  if (major < 2 || (major === 2 && minor < oldestMinor)) {
+    return reject(`version ${version} is too old; ${acceptedVersions} are accepted`);
+  }
+  if (major > 2 || minor > newestMinor) {
+    return reject(`version ${version} is too new; ${acceptedVersions} are accepted`);
+  }
+  const cmake = readIfThere(join(root, "share/cmake/Torch/TorchConfig.cmake"));
+  const cuda = readCuda(root, libDir, version);
+  return {
+    path: root,
+    verdict: `version ${version}, ${cuda === null ? "CPU" : `CUDA ${cuda}`}`,
+    libtorch: {
+      root,
+      includeDirs: [join(root, "include"), join(root, "include/torch/csrc/api/include")],
+      libDir,
+      version,
+      cuda,
+      cxx11Abi: readFileSync(join(libDir, sharedLibraryName("c10"))).includes("__cxx11"),
+      cxxStandard: /CXX_STANDARD 20/.test(cmake) ? 20 : 17,
+      source,
+    },
+  };
+}
