@@ -1,0 +1,128 @@
+import { existsSync, readFileSync, statfsSync } from "node:fs";
+import { availableParallelism, cpus, freemem, totalmem } from "node:os";
+import { relative } from "node:path";
+import { Command } from "commander";
+import { expectedShim } from "../torch/native/build.ts";
+import { findCompiler } from "../torch/native/compiler.ts";
+import {
+  describeSearch,
+  type LibtorchSearch,
+  projectRoot,
+  searchLibtorch,
+} from "../torch/native/libtorch.ts";
+
+/** What the doctor finds; `problems` holds a sentence with its cure for each thing that stops the work. */
+export interface Diagnosis {
+  bun: { version: string; path: string };
+  libtorch: { version: string; path: string; source: string; device: string } | null;
+  tried: { path: string; verdict: string }[];
+  compiler: string | null;
+  shim: { path: string; built: boolean } | null;
+  processors: { count: number; model: string };
+  memory: { totalBytes: number; freeBytes: number };
+  disk: { path: string; freeBytes: number };
+  problems: string[];
+}
+
+/** Why a LibTorch runs where it does. */
+function describeDevice(search: LibtorchSearch): string {
+  const cuda = search.libtorch?.cuda ?? null;
+  const driver = existsSync("/proc/driver/nvidia/version") || existsSync("/dev/nvidiactl");
+  if (cuda === null) {
+    return driver
+      ? "CPU (this LibTorch is a CPU build, although the machine has an NVIDIA driver: install a CUDA build of torch)"
+      : "CPU (this LibTorch is a CPU build, and the machine has no NVIDIA driver)";
+  }
+  return driver
+    ? `CUDA ${cuda}`
+    : `CPU (this LibTorch is built for CUDA ${cuda}, but the machine has no NVIDIA driver)`;
+}
+
+/** Memory that programs can still get: what the kernel calls available, where it says. */
+function availableMemory(): number {
+  try {
+    const kibibytes = /^MemAvailable:\s+(\d+)/m.exec(readFileSync("/proc/meminfo", "utf8"))?.[1];
+    return kibibytes ? Number(kibibytes) * 1024 : freemem();
+  } catch {
+    return freemem();
+  }
+}
+
+/** Looks at everything that the work needs, without building or installing anything. */
+export function diagnose(): Diagnosis {
+  const problems: string[] = [];
+  const search = searchLibtorch();
+  const { libtorch } = search;
+  if (!libtorch) {
+    problems.push(
+      `No usable LibTorch: run \`npm run setup\`, or set LIBTORCH. Looked at:\n${describeSearch(search)}`,
+    );
+  }
+  let compiler: string | null = null;
+  try {
+    compiler = findCompiler().join(" ");
+  } catch (cause) {
+    problems.push((cause as Error).message);
+  }
+  const shim = libtorch ? expectedShim() : undefined;
+  const built = shim !== undefined && existsSync(shim.path);
+  if (shim && !built)
+    problems.push("The native part is not built for this LibTorch yet: run `npm run setup`.");
+  const disk = statfsSync(projectRoot);
+  return {
+    bun: { version: Bun.version, path: process.execPath },
+    libtorch: libtorch
+      ? {
+          version: libtorch.version,
+          path: libtorch.root,
+          source: libtorch.source,
+          device: describeDevice(search),
+        }
+      : null,
+    tried: search.tried.map(({ path, verdict }) => ({ path, verdict })),
+    compiler,
+    shim: shim ? { path: shim.path, built } : null,
+    processors: { count: availableParallelism(), model: cpus()[0]?.model.trim() ?? "of an unknown kind" },
+    memory: { totalBytes: totalmem(), freeBytes: availableMemory() },
+    disk: { path: projectRoot, freeBytes: disk.bavail * disk.bsize },
+    problems,
+  };
+}
+
+function gibibytes(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+}
+
+function printDiagnosis(found: Diagnosis): void {
+  const row = (name: string, text: string) => console.log(`${name.padEnd(11)}${text}`);
+  row("Bun", `${found.bun.version} (${found.bun.path})`);
+  if (found.libtorch) {
+    row("LibTorch", `${found.libtorch.version}, from ${found.libtorch.source}`);
+    row("", found.libtorch.path);
+    row("Device", found.libtorch.device);
+  } else {
+    row("LibTorch", "none");
+  }
+  row("Compiler", found.compiler ?? "none");
+  if (found.shim)
+    row("Shim", `${relative(projectRoot, found.shim.path)}${found.shim.built ? "" : " (not built yet)"}`);
+  row("Processor", `${found.processors.count} x ${found.processors.model}`);
+  row("Memory", `${gibibytes(found.memory.freeBytes)} free of ${gibibytes(found.memory.totalBytes)}`);
+  row("Disk", `${gibibytes(found.disk.freeBytes)} free at ${found.disk.path}`);
+  console.log();
+  if (found.problems.length === 0) console.log("All that is needed is there.");
+  for (const problem of found.problems) console.log(`Problem: ${problem}`);
+}
+
+/** `bun run doctor`: prints what was found on this machine; ends with 1 when something stops the work. */
+export function makeCommand(): Command {
+  return new Command("doctor")
+    .description("show what was found on this machine")
+    .option("--json", "print it as JSON")
+    .action((options: { json?: boolean }) => {
+      const found = diagnose();
+      if (options.json) console.log(JSON.stringify(found, null, 2));
+      else printDiagnosis(found);
+      if (found.problems.length > 0) process.exitCode = 1;
+    });
+}

@@ -1,0 +1,107 @@
+/**
+ * The command line: `bun scripts/aam.ts NAME ...`, also reached as `bun run NAME`.
+ *
+ * To add a command: write `src/cli/<name>.ts` with
+ *
+ *     export function makeCommand(): Command {
+ *       return new Command("name").description("...").option("--table <file>", "...").action(async (options) => { ... });
+ *     }
+ *
+ * add its line to `commands` below, and its script to package.json. Only the file of the command that is called is
+ * imported. An action throws `UserError` for a user's mistake: it is printed alone and the exit code is 1. What
+ * commander itself rejects (an unknown option, a missing value) ends with 2. To end with another code without a
+ * message, as `parity` does when a case is beyond its tolerance, set `process.exitCode`.
+ */
+
+import { mkdtempSync, writeFileSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Command, CommanderError } from "commander";
+import packageJson from "../../package.json" with { type: "json" };
+
+interface CommandEntry {
+  name: string;
+  summary: string;
+  load: () => Promise<{ makeCommand: () => Command }>;
+}
+
+export const commands: CommandEntry[] = [
+  { name: "doctor", summary: "show what was found on this machine", load: () => import("./doctor.ts") },
+];
+
+const usageExitCode = 2;
+
+function addDebugOption(command: Command): Command {
+  return command.option("--debug", "show the stack trace of an error").exitOverride();
+}
+
+/** The program with the wanted command in full and the others by name only, which keeps a start fast. */
+async function makeProgram(wanted: string | undefined): Promise<Command> {
+  const program = addDebugOption(new Command("aam"))
+    .description(packageJson.description)
+    .version(packageJson.version)
+    .showHelpAfterError("(--help lists the options)");
+  for (const entry of commands) {
+    const command =
+      entry.name === wanted
+        ? (await entry.load()).makeCommand()
+        : new Command(entry.name).description(entry.summary);
+    program.addCommand(addDebugOption(command.showHelpAfterError("(--help lists the options)")));
+  }
+  return program;
+}
+
+function isUserMistake(error: Error): boolean {
+  // By name, so that a command that needs no tensors does not load the binding for this test.
+  return error.name === "UserError" || error.name === "TorchError";
+}
+
+/** Keeps the details of an unexpected error in a file; the path, or undefined where nothing can be written. */
+function keepDetails(error: Error, argv: readonly string[]): string | undefined {
+  try {
+    const path = join(mkdtempSync(join(tmpdir(), "aam-error-")), "details.txt");
+    const versions = `aam ${packageJson.version}, Bun ${Bun.version}, ${process.platform} ${process.arch}`;
+    const causes: string[] = [];
+    for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+      causes.push(cause.stack ?? String(cause));
+    }
+    writeFileSync(path, `${versions}\naam ${argv.join(" ")}\n\n${causes.join("\n\ncaused by\n")}\n`);
+    return path;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Tells an error on standard error, as far as its reader can use it, and returns the exit code for it. */
+export function reportError(error: unknown, argv: readonly string[] = process.argv.slice(2)): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageExitCode;
+  const problem = error instanceof Error ? error : new Error(String(error));
+  let text = `Error: ${problem.message}`;
+  if (argv.includes("--debug")) {
+    text += `\n${problem.stack ?? ""}`;
+  } else if (!isUserMistake(problem)) {
+    const path = keepDetails(problem, argv);
+    text = `Error: unexpected ${problem.name}: ${problem.message.split("\n")[0]}`;
+    text += path ? `\nThe details are in ${path}` : "\nRun it again with --debug for the details";
+  }
+  // Written at once: what follows is the end of the process.
+  writeSync(2, `${text}\n`);
+  return 1;
+}
+
+/** Runs one command line (without the program's name); an error is reported and ends the process. */
+export async function runCommandLine(argv: readonly string[]): Promise<void> {
+  process.stdout.on("error", (cause: { code?: string }) => {
+    // The reader has gone (`| head`): nothing more to say.
+    if (cause.code === "EPIPE") process.exit(0);
+    throw cause;
+  });
+  try {
+    const wanted = argv.find((argument) => !argument.startsWith("-") && argument !== "help");
+    const program = await makeProgram(wanted);
+    if (argv.length === 0) program.help({ error: true });
+    await program.parseAsync(argv, { from: "user" });
+  } catch (error) {
+    process.exit(reportError(error, argv));
+  }
+}
