@@ -78,6 +78,7 @@ export function parseNewick(text: string, source: string): ParsedTree {
       continue;
     }
     if (code < 0) throw refuse(at, describeEnd(text, nodes.count, parent, nodes));
+    if (code === closeComment) throw refuse(at, '"]" has no matching "["; quote a label that contains it');
     if (parent < 0 && (code === comma || code === close)) {
       const what =
         code === comma
@@ -189,7 +190,6 @@ function endOfQuotedText(text: string, at: number): number {
 function readLabel(text: string, at: number, end: number, refuse: Refuse): string {
   if (text.charCodeAt(at) === quote) return text.slice(at + 1, end - 1).replaceAll("''", "'");
   const bare = text.slice(at, end);
-  if (bare === "") throw refuse(at, '"]" has no matching "["; quote a label that contains it');
   if (!bare.includes("'")) return bare;
   if (bare.replaceAll("''", "").includes("'")) {
     throw refuse(
