@@ -1,6 +1,22 @@
 import { UserError } from "../common/userError.ts";
+import {
+  close,
+  closeComment,
+  colon,
+  comma,
+  endOfBareText,
+  endOfQuotedText,
+  isBlank,
+  open,
+  openComment,
+  parseLength,
+  quote,
+  semicolon,
+  skipComment,
+} from "./newickTokens.ts";
 import { locate } from "./textPlace.ts";
 import type { Tree } from "./tree.ts";
+import { TreeBuilder } from "./treeBuilder.ts";
 
 /** A tree with what its text says beyond `Tree`. */
 export interface ParsedTree extends Tree {
@@ -16,19 +32,6 @@ const children = 1;
 const label = 2;
 const length = 3;
 
-const tab = 9;
-const lineFeed = 10;
-const carriageReturn = 13;
-const blank = 32;
-const quote = 39;
-const open = 40;
-const close = 41;
-const comma = 44;
-const colon = 58;
-const semicolon = 59;
-const openComment = 91;
-const closeComment = 93;
-
 /**
  * Parses one Newick tree. `source` names the text in errors.
  *
@@ -42,7 +45,7 @@ const closeComment = 93;
  * @throws UserError that names line, column and cure.
  */
 export function parseNewick(text: string, source: string): ParsedTree {
-  const nodes = new NodeBuilder(Math.min(2 ** 20, 16 + (text.length >>> 3)));
+  const nodes = new TreeBuilder(Math.min(2 ** 20, 16 + (text.length >>> 3)));
   let rooted: boolean | undefined;
   let seen = nothing;
   let node = -1;
@@ -132,21 +135,6 @@ const unclosedComment = 'this comment is not closed; add the missing "]"';
 
 type Refuse = (offset: number, problem: string) => UserError;
 
-function isBlank(code: number): boolean {
-  return code === blank || code === lineFeed || code === carriageReturn || code === tab;
-}
-
-/** The offset after a comment that starts at `at`, -1 if it is not closed. Comments nest; `'[` inside one does not. */
-function skipComment(text: string, at: number): number {
-  let depth = 0;
-  for (let i = at; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code === openComment && (depth === 0 || text.charCodeAt(i - 1) !== quote)) depth++;
-    else if (code === closeComment && --depth === 0) return i + 1;
-  }
-  return -1;
-}
-
 /** Programs write annotations between the colon and the length: `a:[&rate=1]0.5`. */
 function startOfLength(text: string, from: number, refuse: Refuse): number {
   let at = from;
@@ -167,26 +155,6 @@ function declaredRooting(text: string, at: number, end: number): boolean | undef
   return comment === "[&R]" ? true : comment === "[&U]" ? false : undefined;
 }
 
-function endOfBareText(text: string, at: number): number {
-  let i = at;
-  for (; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    // All delimiters lie below 64 but for the comment's bracket.
-    if (code < 64) {
-      if (code === comma || code === close || code === colon || code === open || code === semicolon) break;
-      if (isBlank(code)) break;
-    } else if (code === openComment || code === closeComment) break;
-  }
-  return i;
-}
-
-function endOfQuotedText(text: string, at: number): number {
-  for (let end = text.indexOf("'", at + 1); end >= 0; end = text.indexOf("'", end + 2)) {
-    if (text.charCodeAt(end + 1) !== quote) return end + 1;
-  }
-  return -1;
-}
-
 function readLabel(text: string, at: number, end: number, refuse: Refuse): string {
   if (text.charCodeAt(at) === quote) return text.slice(at + 1, end - 1).replaceAll("''", "'");
   const bare = text.slice(at, end);
@@ -198,31 +166,6 @@ function readLabel(text: string, at: number, end: number, refuse: Refuse): strin
     );
   }
   return bare.replaceAll("''", "'");
-}
-
-const powersOfTen = Float64Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));
-const decimal = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
-
-/** The number written at `at..end`, NaN if it is not a finite decimal number. */
-function parseLength(text: string, at: number, end: number): number {
-  // Up to 15 digits over a power of ten up to 22 are exact in one division (Clinger 1990): the common case.
-  let mantissa = 0;
-  let fractionDigits = -1;
-  if (end - at <= 16 && end > at) {
-    let i = at;
-    for (; i < end; i++) {
-      const digit = text.charCodeAt(i) - 48;
-      if (digit >= 0 && digit <= 9) mantissa = mantissa * 10 + digit;
-      else if (digit === -2 && fractionDigits < 0) fractionDigits = end - i - 1;
-      else break;
-    }
-    if (i === end && (fractionDigits >= 0 ? end - at > 1 : end - at <= 15)) {
-      return fractionDigits > 0 ? mantissa / powersOfTen[fractionDigits] : mantissa;
-    }
-  }
-  const written = text.slice(at, end);
-  const value = decimal.test(written) ? Number(written) : Number.NaN;
-  return Number.isFinite(value) ? value : Number.NaN;
 }
 
 function describeLength(written: string): string {
@@ -240,13 +183,13 @@ function describeStrayLabel(text: string, at: number, end: number, seen: number)
     : `${found} follows a label; quote a label with blanks ('like this'), or put a comma between siblings`;
 }
 
-function openGroups(nodes: NodeBuilder, parent: number): string {
+function openGroups(nodes: TreeBuilder, parent: number): string {
   let count = 0;
   for (let node = parent; node >= 0; node = nodes.parentOf(node)) count++;
   return count === 1 ? "1 parenthesis is" : `${count} parentheses are`;
 }
 
-function describeEnd(text: string, count: number, parent: number, nodes: NodeBuilder): string {
+function describeEnd(text: string, count: number, parent: number, nodes: TreeBuilder): string {
   if (text.trim() === "") return "there is no tree, the text is empty; give a Newick tree";
   if (parent >= 0) {
     return `the text ends while ${openGroups(nodes, parent)} still open; it is cut off or not Newick, obtain it again`;
@@ -268,60 +211,5 @@ function refuseRest(text: string, from: number, refuse: Refuse): void {
     } else {
       throw refuse(at, 'text follows the ";" that ends the tree; keep one tree in the file');
     }
-  }
-}
-
-/** Collects nodes in preorder in arrays that grow. */
-class NodeBuilder {
-  count = 0;
-  #parent: Int32Array;
-  #length: Float64Array;
-  readonly #names: string[] = [];
-
-  constructor(capacity: number) {
-    this.#parent = new Int32Array(capacity);
-    this.#length = new Float64Array(capacity);
-  }
-
-  add(parent: number): number {
-    if (this.count === this.#parent.length) this.#grow();
-    const node = this.count++;
-    this.#parent[node] = parent;
-    this.#length[node] = Number.NaN;
-    this.#names.push("");
-    return node;
-  }
-
-  parentOf(node: number): number {
-    return this.#parent[node];
-  }
-
-  setLength(node: number, value: number): void {
-    this.#length[node] = value;
-  }
-
-  setName(node: number, name: string): void {
-    this.#names[node] = name;
-  }
-
-  finish(): Tree & { lengthMissing: Uint8Array } {
-    const length = this.#length.slice(0, this.count);
-    const lengthMissing = new Uint8Array(this.count);
-    for (let node = 0; node < this.count; node++) {
-      if (Number.isNaN(length[node])) {
-        length[node] = 0;
-        lengthMissing[node] = 1;
-      }
-    }
-    return { parent: this.#parent.slice(0, this.count), length, names: this.#names, lengthMissing };
-  }
-
-  #grow(): void {
-    const parent = new Int32Array(2 * this.#parent.length);
-    parent.set(this.#parent);
-    this.#parent = parent;
-    const length = new Float64Array(parent.length);
-    length.set(this.#length);
-    this.#length = length;
   }
 }

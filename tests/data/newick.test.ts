@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseNewick } from "../../src/data/newick.ts";
 import { indexTips, summarizeTree } from "../../src/data/treeShape.ts";
 import { writeNewick } from "../../src/data/writeNewick.ts";
@@ -195,7 +196,7 @@ interface SharedCase {
   newick: string;
   expected?: { preorder: { name: string | null; length: number | null; parent: number | null }[] };
 }
-const shared = "../shared/data/newick-cases.json";
+const shared = join(import.meta.dir, "../../../shared/data/newick-cases.json");
 
 test.skipIf(!existsSync(shared))("reads the peers' test strings as they do, or better", () => {
   // What scikit-bio reads and this reader does not: text after the tree, a second tree, a length that is no number.

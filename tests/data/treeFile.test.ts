@@ -57,7 +57,7 @@ describe("readTree", () => {
     expect(() => readTree(cut)).toThrow("damaged gzip");
   });
 
-  const shared = "../shared/data";
+  const shared = join(import.meta.dir, "../../../shared/data");
   test.skipIf(!existsSync(shared))("reads the real trees", () => {
     expect(summarizeTree(readTree(`${shared}/oral/oral_2550.nwk`))).toMatchObject({
       tips: 5574,

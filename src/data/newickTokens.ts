@@ -1,0 +1,72 @@
+const tab = 9;
+const lineFeed = 10;
+const carriageReturn = 13;
+const blank = 32;
+export const quote = 39;
+export const open = 40;
+export const close = 41;
+export const comma = 44;
+export const colon = 58;
+export const semicolon = 59;
+export const openComment = 91;
+export const closeComment = 93;
+
+export function isBlank(code: number): boolean {
+  return code === blank || code === lineFeed || code === carriageReturn || code === tab;
+}
+
+/** The offset after a comment that starts at `at`, -1 if it is not closed. Comments nest; `'[` inside one does not. */
+export function skipComment(text: string, at: number): number {
+  let depth = 0;
+  for (let i = at; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === openComment && (depth === 0 || text.charCodeAt(i - 1) !== quote)) depth++;
+    else if (code === closeComment && --depth === 0) return i + 1;
+  }
+  return -1;
+}
+
+export function endOfBareText(text: string, at: number): number {
+  let i = at;
+  for (; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    // All delimiters lie below 64 but for the comment's bracket.
+    if (code < 64) {
+      if (code === comma || code === close || code === colon || code === open || code === semicolon) break;
+      if (isBlank(code)) break;
+    } else if (code === openComment || code === closeComment) break;
+  }
+  return i;
+}
+
+export function endOfQuotedText(text: string, at: number): number {
+  for (let end = text.indexOf("'", at + 1); end >= 0; end = text.indexOf("'", end + 2)) {
+    if (text.charCodeAt(end + 1) !== quote) return end + 1;
+  }
+  return -1;
+}
+
+const powersOfTen = Float64Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));
+const decimal = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
+
+/** The number written at `at..end`, NaN if it is not a finite decimal number. */
+export function parseLength(text: string, at: number, end: number): number {
+  // Up to 15 digits over a power of ten up to 22 are exact in one division (Clinger 1990): the common case.
+  let mantissa = 0;
+  let fractionDigits = -1;
+  if (end - at <= 16 && end > at) {
+    let i = at;
+    for (; i < end; i++) {
+      const digit = text.charCodeAt(i) - 48;
+      if (digit >= 0 && digit <= 9) mantissa = mantissa * 10 + digit;
+      else if (digit === -2 && fractionDigits < 0) fractionDigits = end - i - 1;
+      else break;
+    }
+    if (i === end && (fractionDigits >= 0 ? end - at > 1 : end - at <= 15)) {
+      return fractionDigits > 0 ? mantissa / powersOfTen[fractionDigits] : mantissa;
+    }
+  }
+  const written = text.slice(at, end);
+  const value = decimal.test(written) ? Number(written) : Number.NaN;
+  return Number.isFinite(value) ? value : Number.NaN;
+}
