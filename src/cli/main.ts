@@ -13,11 +13,9 @@
  * message, as `parity` does when a case is beyond its tolerance, set `process.exitCode`.
  */
 
-import { mkdtempSync, writeFileSync, writeSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
+import { reportError } from "./reportError.ts";
 
 interface CommandEntry {
   name: string;
@@ -51,44 +49,6 @@ async function makeProgram(wanted: string | undefined): Promise<Command> {
   return program;
 }
 
-function isUserMistake(error: Error): boolean {
-  // By name, so that a command that needs no tensors does not load the binding for this test.
-  return error.name === "UserError" || error.name === "TorchError";
-}
-
-/** Keeps the details of an unexpected error in a file; the path, or undefined where nothing can be written. */
-function keepDetails(error: Error, argv: readonly string[]): string | undefined {
-  try {
-    const path = join(mkdtempSync(join(tmpdir(), "aam-error-")), "details.txt");
-    const versions = `aam ${packageJson.version}, Bun ${Bun.version}, ${process.platform} ${process.arch}`;
-    const causes: string[] = [];
-    for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
-      causes.push(cause.stack ?? String(cause));
-    }
-    writeFileSync(path, `${versions}\naam ${argv.join(" ")}\n\n${causes.join("\n\ncaused by\n")}\n`);
-    return path;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Tells an error on standard error, as far as its reader can use it, and returns the exit code for it. */
-export function reportError(error: unknown, argv: readonly string[] = process.argv.slice(2)): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageExitCode;
-  const problem = error instanceof Error ? error : new Error(String(error));
-  let text = `Error: ${problem.message}`;
-  if (argv.includes("--debug")) {
-    text += `\n${problem.stack ?? ""}`;
-  } else if (!isUserMistake(problem)) {
-    const path = keepDetails(problem, argv);
-    text = `Error: unexpected ${problem.name}: ${problem.message.split("\n")[0]}`;
-    text += path ? `\nThe details are in ${path}` : "\nRun it again with --debug for the details";
-  }
-  // Written at once: what follows is the end of the process.
-  writeSync(2, `${text}\n`);
-  return 1;
-}
-
 /** Runs one command line (without the program's name); an error is reported and ends the process. */
 export async function runCommandLine(argv: readonly string[]): Promise<void> {
   process.stdout.on("error", (cause: { code?: string }) => {
@@ -102,6 +62,8 @@ export async function runCommandLine(argv: readonly string[]): Promise<void> {
     if (argv.length === 0) program.help({ error: true });
     await program.parseAsync(argv, { from: "user" });
   } catch (error) {
+    // Commander has said what it had to say.
+    if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : usageExitCode);
     process.exit(reportError(error, argv));
   }
 }
