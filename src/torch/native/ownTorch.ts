@@ -14,15 +14,18 @@ const installPython =
     ? "`brew install python`"
     : "`apt-get install python3 python3-venv python3-pip` (Debian, Ubuntu) or `dnf install python3 python3-pip` (Fedora)";
 
-async function run(command: string[], output: "inherit" | "ignore"): Promise<boolean> {
-  // pip tells its progress on standard output, which stays free for results here.
-  const stdout = output === "inherit" ? 2 : "ignore";
-  const child = Bun.spawn(command, { cwd: projectRoot, stdin: "ignore", stdout, stderr: output });
-  return (await child.exited) === 0;
+/** Runs a command in silence; what it printed is kept for an error's text. */
+async function runQuietly(command: string[]): Promise<{ succeeded: boolean; output: string }> {
+  const child = Bun.spawn(command, { cwd: projectRoot, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  const [text, errors] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  return { succeeded: (await child.exited) === 0, output: `${text}${errors}`.trim() };
 }
 
-function hasPip(python: string): Promise<boolean> {
-  return run([python, "-m", "pip", "--version"], "ignore");
+async function hasPip(python: string): Promise<boolean> {
+  return (await runQuietly([python, "-m", "pip", "--version"])).succeeded;
 }
 
 /** The first Python on the PATH that torch's wheels are made for. */
@@ -49,32 +52,33 @@ function findPython(): PythonReport {
  */
 async function prepareEnvironment(python: PythonReport): Promise<string[]> {
   const ownPython = join(ownEnvironment, "bin/python");
-  if (existsSync(ownPython) && (await hasPip(ownPython))) return [ownPython, "-m", "pip", "install"];
+  const ownPip = [ownPython, "-m", "pip", "install"];
+  if (existsSync(ownPython) && (await hasPip(ownPython))) return ownPip;
   console.error(`Making a Python environment in ${ownEnvironment}`);
-  const make = [python.executable, "-m", "venv", "--clear"];
-  if ((await run([...make, ownEnvironment], "ignore")) && (await hasPip(ownPython)))
-    return [ownPython, "-m", "pip", "install"];
-  if (
-    (await hasPip(python.executable)) &&
-    (await run([...make, "--without-pip", ownEnvironment], "ignore"))
-  ) {
-    const folder = join(
-      ownEnvironment,
-      "lib",
-      `python${python.version.replace(/\.\d+$/, "")}`,
-      "site-packages",
-    );
-    return [python.executable, "-m", "pip", "install", "--upgrade", "--target", folder];
-  }
   try {
     mkdirSync(ownEnvironment, { recursive: true });
   } catch (cause) {
     throw describeWriteError(ownEnvironment, cause);
   }
-  throw new UserError(
-    `LibTorch comes with pip, but ${python.executable} (Python ${python.version}) has neither pip nor a working venv: ` +
-      `install them with ${installPython}, then start again.`,
-  );
+  const make = [python.executable, "-m", "venv", "--clear"];
+  let attempt = await runQuietly([...make, ownEnvironment]);
+  if (attempt.succeeded && (await hasPip(ownPython))) return ownPip;
+  if (!(await hasPip(python.executable))) {
+    throw new UserError(
+      `LibTorch comes with pip, but ${python.executable} (Python ${python.version}) has neither pip nor a complete ` +
+        `venv: install them with ${installPython}, then start again.`,
+    );
+  }
+  attempt = await runQuietly([...make, "--without-pip", ownEnvironment]);
+  if (!attempt.succeeded) {
+    throw new UserError(
+      `${python.executable} cannot make a Python environment in ${ownEnvironment}: ` +
+        `${attempt.output.split("\n").at(-1)}. See that its venv module is there (${installPython}), then start again.`,
+    );
+  }
+  const version = python.version.split(".").slice(0, 2).join(".");
+  const packageFolder = join(ownEnvironment, `lib/python${version}/site-packages`);
+  return [python.executable, "-m", "pip", "install", "--upgrade", "--target", packageFolder];
 }
 
 /** Installs torch into the project's `.venv` (pip shows its progress). Throws a `UserError` that names the cure. */
@@ -82,7 +86,14 @@ export async function installOwnTorch(): Promise<void> {
   const python = findPython();
   const install = await prepareEnvironment(python);
   console.error(`Installing ${packages.join(" and ")} with pip, once (a download of 200 MB or more)`);
-  if (!(await run([...install, "--no-input", ...packages], "inherit"))) {
+  // pip tells its progress on standard output, which stays free for results here.
+  const pip = Bun.spawn([...install, "--no-input", ...packages], {
+    cwd: projectRoot,
+    stdin: "ignore",
+    stdout: 2,
+    stderr: "inherit",
+  });
+  if ((await pip.exited) !== 0) {
     throw new UserError(
       `pip (Python ${python.version}) could not install ${packages[0]}; its messages are above: check the network and ` +
         "the free disk space (2 GB), or set LIBTORCH to a LibTorch folder; then start again.",
