@@ -23,9 +23,11 @@ async function bringLibtorch(): Promise<void> {
 }
 
 try {
-  // Before the long download: without a compiler it would be in vain.
-  findCompiler();
-  if (!searchLibtorch().libtorch) await bringLibtorch();
+  if (!searchLibtorch().libtorch) {
+    // Before the long download: without a compiler it would be in vain.
+    findCompiler();
+    await bringLibtorch();
+  }
   const { version, cuda, source } = findLibtorch();
   ensureShim();
   console.error(`LibTorch ${version} (${cuda === null ? "CPU" : `CUDA ${cuda}`}) from ${source}`);

@@ -58,16 +58,17 @@ export function diagnose(): Diagnosis {
       `No usable LibTorch: run \`npm run setup\`, or set LIBTORCH. Looked at:\n${describeSearch(search)}`,
     );
   }
-  let compiler: string | null = null;
-  try {
-    compiler = findCompiler().join(" ");
-  } catch (cause) {
-    problems.push((cause as Error).message);
-  }
   const shim = libtorch ? expectedShim() : undefined;
   const built = shim !== undefined && existsSync(shim.path);
   if (shim && !built)
     problems.push("The native part is not built for this LibTorch yet: run `npm run setup`.");
+  let compiler: string | null = null;
+  try {
+    compiler = findCompiler().join(" ");
+  } catch (cause) {
+    // Once the native part is built, none is needed.
+    if (!built) problems.push((cause as Error).message);
+  }
   const disk = statfsSync(projectRoot);
   return {
     bun: { version: Bun.version, path: process.execPath },
@@ -99,6 +100,7 @@ function printDiagnosis(found: Diagnosis): void {
   if (found.libtorch) {
     row("LibTorch", `${found.libtorch.version}, from ${found.libtorch.source}`);
     row("", found.libtorch.path);
+    for (const { path, verdict } of found.tried.slice(0, -1)) row("", `passed over ${path}: ${verdict}`);
     row("Device", found.libtorch.device);
   } else {
     row("LibTorch", "none");

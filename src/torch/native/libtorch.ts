@@ -31,7 +31,11 @@ interface CachedSearch {
 }
 
 function stampOf(path: string): number | null {
-  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? null;
+  try {
+    return statSync(path).mtimeMs;
+  } catch {
+    return null;
+  }
 }
 
 /** What the outcome depends on besides files. */
@@ -142,10 +146,20 @@ export function describeSearch(search: LibtorchSearch): string {
   return search.tried.map(({ path, verdict }) => `  ${path}: ${verdict}`).join("\n");
 }
 
+let toldOfVariable = false;
+
 /** The LibTorch to use. Throws a `UserError` that lists every path tried, its verdict and the cure. */
 export function findLibtorch(): Libtorch {
   const search = searchLibtorch();
-  if (search.libtorch) return search.libtorch;
+  const { libtorch } = search;
+  if (libtorch) {
+    const [first] = search.tried;
+    if (process.env["LIBTORCH"] && first && !first.libtorch && !toldOfVariable) {
+      toldOfVariable = true;
+      console.error(`LIBTORCH is passed over (${first.path}: ${first.verdict}); using ${libtorch.root}`);
+    }
+    return libtorch;
+  }
   throw new UserError(
     `No LibTorch ${acceptedVersions} was found. Looked at:\n${describeSearch(search)}\n` +
       "Run `npm run setup`, which brings one, or set LIBTORCH to the folder of one (it holds include and lib).",
