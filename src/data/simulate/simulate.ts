@@ -1,0 +1,146 @@
+import { join } from "node:path";
+import packageJson from "../../../package.json" with { type: "json" };
+import { makeFolder, writeFileAtomic } from "../../common/atomicFile.ts";
+import { Random } from "../../common/random.ts";
+import { UserError } from "../../common/userError.ts";
+import type { Table } from "../table.ts";
+import type { Tree } from "../tree.ts";
+import { writeBiom } from "../writeBiom.ts";
+import { writeNewick } from "../writeNewick.ts";
+import type { SimulatedSample } from "./communities.ts";
+import { simulateCommunities } from "./communities.ts";
+import { simulatePhylogeny, tipsOf } from "./phylogeny.ts";
+import { simulateSequences } from "./sequences.ts";
+
+export interface SimulateOptions {
+  /** Default 300. */
+  readonly samples?: number;
+  /** Tips of the tree; ASVs that no sample has are left out of the table. Default 600. */
+  readonly asvs?: number;
+  /** Mean reads of a sample. Default 5000. */
+  readonly depth?: number;
+  /** Draws that decide which ASVs a sample has; it ends up with somewhat fewer. Default 80. */
+  readonly richness?: number;
+  /** Bases of a sequence. Default 150. */
+  readonly length?: number;
+  /** Let insertions and deletions vary the length. Default false. */
+  readonly varyLength?: boolean;
+  /** Default 0. */
+  readonly seed?: number;
+}
+
+/** A simulated study: what a table, a tree and a metadata file hold. */
+export interface Simulation {
+  /** Ids are the sequences; the most abundant ASVs come first. */
+  readonly table: Table;
+  /** Tips are named by their sequences, the root "simulated". */
+  readonly tree: Tree;
+  readonly samples: readonly SimulatedSample[];
+  /** One sentence that says that this is simulated, and with which options. */
+  readonly notice: string;
+}
+
+/** Mean substitutions per site from the root to a tip: about that of the bacteria's 16S genes. */
+const treeDepth = 0.35;
+
+/**
+ * Simulates a study (see `simulatePhylogeny`, `simulateSequences` and `simulateCommunities`). The same options give the
+ * same study. Throws a `UserError` for options that make no sense.
+ */
+export function simulate(options: SimulateOptions = {}): Simulation {
+  const {
+    samples = 300,
+    asvs = 600,
+    depth = 5000,
+    richness = 80,
+    length = 150,
+    varyLength = false,
+    seed = 0,
+  } = options;
+  for (const [name, value] of Object.entries({ samples, asvs, depth, richness, length })) {
+    if (!Number.isInteger(value) || value < 1) {
+      throw new UserError(`The option ${name} must be a whole number from 1 on, got ${value}.`);
+    }
+  }
+  if (4 ** Math.min(length, 20) < 20 * asvs) {
+    throw new UserError(
+      `Sequences of ${length} bases are too short for ${asvs} different ASVs; make them longer.`,
+    );
+  }
+  const random = new Random(seed);
+  const bare = simulatePhylogeny(asvs, treeDepth, random.derive("phylogeny"));
+  const tips = tipsOf(bare);
+  const sequences = simulateSequences(bare, tips, { length, varyLength }, random.derive("sequences"));
+  const communities = simulateCommunities(
+    bare,
+    tips,
+    { samples, depth, richness },
+    random.derive("communities"),
+  );
+  const names = [...bare.names];
+  tips.forEach((tip, asv) => {
+    names[tip] = sequences[asv];
+  });
+  names[0] = "simulated";
+  return {
+    table: nameAsvs(communities.table, sequences),
+    tree: { ...bare, names },
+    samples: communities.samples,
+    notice:
+      `Simulated by ${packageJson.name} ${packageJson.version}, not measured: ${samples} samples, ${asvs} ASVs, ` +
+      `depth ${depth}, richness ${richness}, length ${length}${varyLength ? " (varied)" : ""}, seed ${seed}.`,
+  };
+}
+
+/** Names ASVs by their sequences, leaves out those that no sample has and puts the most abundant first. */
+function nameAsvs(table: Table, sequences: readonly string[]): Table {
+  const totals = new Float64Array(sequences.length);
+  table.indices.forEach((asv, i) => {
+    totals[asv] += table.data[i];
+  });
+  const order = Array.from(totals.keys())
+    .filter((asv) => totals[asv] > 0)
+    .sort((a, b) => totals[b] - totals[a] || a - b);
+  const rank = new Int32Array(sequences.length);
+  order.forEach((asv, i) => {
+    rank[asv] = i;
+  });
+  const indices = new Int32Array(table.indices.length);
+  const data = new Float64Array(table.data.length);
+  for (let sample = 0; sample < table.sampleIds.length; sample++) {
+    const [start, end] = [table.indptr[sample], table.indptr[sample + 1]];
+    const entries = Array.from({ length: end - start }, (_, i) => start + i);
+    entries.sort((a, b) => rank[table.indices[a]] - rank[table.indices[b]]);
+    entries.forEach((entry, i) => {
+      indices[start + i] = rank[table.indices[entry]];
+      data[start + i] = table.data[entry];
+    });
+  }
+  return { ...table, asvIds: order.map((asv) => sequences[asv]), indices, data };
+}
+
+/** Paths of the files of a simulated study. */
+export interface SimulatedFiles {
+  readonly table: string;
+  readonly tree: string;
+  readonly metadata: string;
+}
+
+/**
+ * Writes a simulated study into a folder: `table.biom` (BIOM 2.1), `tree.nwk` and `metadata.tsv` (columns `ph`, `site`
+ * and `plot`). That it is simulated stands in the table's id, the name of the tree's root and the metadata's first line.
+ */
+export function writeSimulation(folder: string, simulation: Simulation): SimulatedFiles {
+  makeFolder(folder);
+  const files = {
+    table: join(folder, "table.biom"),
+    tree: join(folder, "tree.nwk"),
+    metadata: join(folder, "metadata.tsv"),
+  };
+  // A fixed date, so that the same options give the same bytes.
+  writeBiom(files.table, simulation.table, { tableId: simulation.notice, creationDate: new Date(0) });
+  writeFileAtomic(files.tree, writeNewick(simulation.tree));
+  const rows = simulation.samples.map(({ id, ph, site, plot }) => `${id}\t${ph}\t${site}\t${plot}\n`);
+  writeFileAtomic(files.metadata, `# ${simulation.notice}\nsample-id\tph\tsite\tplot\n${rows.join("")}`);
+  return files;
+}
