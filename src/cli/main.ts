@@ -25,6 +25,7 @@ interface CommandEntry {
 
 export const commands: CommandEntry[] = [
   { name: "doctor", summary: "show what was found on this machine", load: () => import("./doctor.ts") },
+  { name: "simulate", summary: "simulate a study to try things on", load: () => import("./simulate.ts") },
 ];
 
 const usageExitCode = 2;
