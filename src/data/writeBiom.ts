@@ -1,5 +1,6 @@
 import { writeFileAtomic } from "../common/atomicFile.ts";
 import { UserError } from "../common/userError.ts";
+import { type Csr, transposeCsr } from "./csr.ts";
 import { encodeHdf5, type Hdf5GroupToWrite } from "./hdf5/write.ts";
 import type { Table } from "./table.ts";
 
@@ -25,9 +26,9 @@ export function writeBiom(path: string, table: Table, options: WriteBiomOptions 
     if (id.includes("\0"))
       throw new UserError(`Cannot write ${path}: the id ${JSON.stringify(id)} contains a NUL.`);
   }
-  const byAsv = transpose(table);
+  const byAsv = transposeCsr(table, table.asvIds.length);
   const gzip = options.gzip === 0 ? undefined : (options.gzip ?? 4);
-  const axis = (ids: readonly string[], matrix: Matrix): Hdf5GroupToWrite => ({
+  const axis = (ids: readonly string[], matrix: Csr): Hdf5GroupToWrite => ({
     groups: {
       matrix: {
         datasets: {
@@ -55,32 +56,4 @@ export function writeBiom(path: string, table: Table, options: WriteBiomOptions 
     groups: { observation: axis(table.asvIds, byAsv), sample: axis(table.sampleIds, table) },
   });
   writeFileAtomic(path, pieces);
-}
-
-interface Matrix {
-  readonly indptr: Int32Array;
-  readonly indices: Int32Array;
-  readonly data: Float64Array;
-}
-
-/** The same matrix as compressed sparse rows by ASV; each row's samples ascend. */
-export function transpose(table: Table): Matrix {
-  const { indptr, indices, data } = table;
-  const start = new Int32Array(table.asvIds.length + 1);
-  for (let k = 0; k < indices.length; k++) start[indices[k]! + 1]!++;
-  for (let j = 0; j < table.asvIds.length; j++) start[j + 1]! += start[j]!;
-  const next = start.slice();
-  const result = {
-    indptr: start,
-    indices: new Int32Array(indices.length),
-    data: new Float64Array(data.length),
-  };
-  for (let sample = 0; sample < table.sampleIds.length; sample++) {
-    for (let k = indptr[sample]!; k < indptr[sample + 1]!; k++) {
-      const at = next[indices[k]!]!++;
-      result.indices[at] = sample;
-      result.data[at] = data[k]!;
-    }
-  }
-  return result;
 }

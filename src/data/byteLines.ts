@@ -1,0 +1,97 @@
+const newline = 0x0a;
+const carriageReturn = 0x0d;
+const tab = 0x09;
+const space = 0x20;
+
+/** Where a cell's bytes start and end. */
+export interface Cell {
+  readonly start: number;
+  readonly end: number;
+}
+
+const numberPattern = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
+
+/**
+ * Walks through tab-separated UTF-8 text line by line and cell by cell without making a string of it, so that tables
+ * of hundreds of megabytes are read in one pass. Lines end in LF or CR LF.
+ */
+export class ByteLines {
+  /** Number of the current line, from 1. */
+  lineNumber = 0;
+  private start = 0;
+  private end = -1;
+  private at = 0;
+  private readonly buffer: Buffer;
+
+  constructor(private readonly bytes: Uint8Array) {
+    this.buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    const hasMark = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+    if (hasMark) this.end = 2;
+  }
+
+  /** Moves to the next line; false behind the last one. */
+  next(): boolean {
+    this.start = this.end + 1;
+    if (this.start >= this.bytes.length) return false;
+    const found = this.bytes.indexOf(newline, this.start);
+    this.end = found < 0 ? this.bytes.length : found;
+    this.at = this.start;
+    this.lineNumber++;
+    return true;
+  }
+
+  private get contentEnd(): number {
+    return this.end > this.start && this.bytes[this.end - 1] === carriageReturn ? this.end - 1 : this.end;
+  }
+
+  isBlank(): boolean {
+    for (let i = this.start; i < this.contentEnd; i++) {
+      if (this.bytes[i] !== space && this.bytes[i] !== tab) return false;
+    }
+    return true;
+  }
+
+  startsWith(character: string): boolean {
+    return this.bytes[this.start] === character.charCodeAt(0) && this.contentEnd > this.start;
+  }
+
+  /** The next cell of the line, `undefined` behind the last one. */
+  cell(): Cell | undefined {
+    const { bytes } = this;
+    const end = this.contentEnd;
+    if (this.at > end) return undefined;
+    const start = this.at;
+    let i = start;
+    while (i < end && bytes[i] !== tab) i++;
+    this.at = i + 1;
+    return { start, end: i };
+  }
+
+  text(cell: Cell | undefined): string {
+    return cell ? this.buffer.toString("utf8", cell.start, cell.end) : "";
+  }
+
+  /** All cells of the line; the position within the line stays. */
+  allCells(): string[] {
+    return this.buffer.toString("utf8", this.start, this.contentEnd).split("\t");
+  }
+
+  /** The cell as a decimal number, NaN if it is none. */
+  number(cell: Cell): number {
+    const { bytes } = this;
+    let value = 0;
+    let i = cell.start;
+    // The usual case, up to 15 digits and ".0": exact without a string.
+    for (; i < cell.end && i - cell.start < 15; i++) {
+      const digit = bytes[i]! - 0x30;
+      if (!(digit >= 0 && digit <= 9)) break;
+      value = value * 10 + digit;
+    }
+    if (i > cell.start) {
+      if (i === cell.end) return value;
+      if (i + 2 === cell.end && bytes[i] === 0x2e && bytes[i + 1] === 0x30) return value;
+    }
+    const text = this.text(cell).trim();
+    return numberPattern.test(text) ? Number(text) : Number.NaN;
+  }
+}

@@ -1,0 +1,139 @@
+import { UserError } from "../../common/userError.ts";
+import { lookup3 } from "./checksum.ts";
+
+/** The address that means "nowhere" (all bits set). */
+export const nowhere = -1;
+
+/**
+ * The bytes of an HDF5 file, with every access checked against their end: whatever a damaged file says, reading it
+ * ends in a value or in one `UserError`.
+ */
+export class Hdf5Bytes {
+  readonly view: DataView;
+  /** Sizes of addresses and of lengths in this file; the superblock sets them. */
+  offsetSize = 8;
+  lengthSize = 8;
+
+  constructor(
+    readonly bytes: Uint8Array,
+    readonly source: string,
+  ) {
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  damaged(what: string): UserError {
+    return new UserError(`${this.source} is a damaged HDF5 file (${what}); obtain the file again.`);
+  }
+
+  /** What the file does is legal but not read here. `cure` completes "to read it, ...". */
+  unsupported(what: string, cure = "repack it with h5repack or write it with another program"): UserError {
+    return new UserError(`${this.source}: ${what}, which is not read here; ${cure}.`);
+  }
+
+  slice(at: number, length: number): Uint8Array {
+    this.check(at, length);
+    return this.bytes.subarray(at, at + length);
+  }
+
+  check(at: number, length: number): void {
+    if (!(at >= 0 && length >= 0 && at + length <= this.bytes.length)) {
+      const where = at === nowhere ? "an undefined address" : `byte ${at}`;
+      throw this.damaged(`it points to ${length} bytes at ${where}, but has ${this.bytes.length}`);
+    }
+  }
+
+  /** A cursor at `at` that may read up to `end`, which defaults to the end of the file. */
+  cursor(at: number, end = this.bytes.length): Cursor {
+    this.check(at, end - at);
+    return new Cursor(this, at, end);
+  }
+
+  /** A cursor behind a structure's four-letter signature. */
+  structure(at: number, signature: string): Cursor {
+    const cursor = this.cursor(at);
+    const found = String.fromCharCode(...cursor.take(4));
+    if (found !== signature) throw this.damaged(`no ${signature} structure at byte ${at}`);
+    return cursor;
+  }
+
+  /** Checks the checksum that stands at `end` over `start..end`. */
+  verifyChecksum(start: number, end: number, what: string): void {
+    if (this.cursor(end).u32() !== lookup3(this.bytes, start, end)) {
+      throw this.damaged(`the checksum of the ${what} at byte ${start} does not match`);
+    }
+  }
+}
+
+/** Reads little-endian values one after another, never past its end. */
+export class Cursor {
+  constructor(
+    readonly file: Hdf5Bytes,
+    public at: number,
+    readonly end: number,
+  ) {}
+
+  get left(): number {
+    return this.end - this.at;
+  }
+
+  private step(size: number): number {
+    if (!(size >= 0 && this.at + size <= this.end)) {
+      throw this.file.damaged(`a structure at byte ${this.at} is cut off at byte ${this.end}`);
+    }
+    const at = this.at;
+    this.at += size;
+    return at;
+  }
+
+  skip(size: number): this {
+    this.step(size);
+    return this;
+  }
+  take(size: number): Uint8Array {
+    const at = this.step(size);
+    return this.file.bytes.subarray(at, at + size);
+  }
+  /** A cursor over the next `size` bytes, which this one skips. */
+  sub(size: number): Cursor {
+    const at = this.step(size);
+    return new Cursor(this.file, at, at + size);
+  }
+  u8(): number {
+    return this.file.view.getUint8(this.step(1));
+  }
+  u16(): number {
+    return this.file.view.getUint16(this.step(2), true);
+  }
+  u32(): number {
+    return this.file.view.getUint32(this.step(4), true);
+  }
+  /** An unsigned integer of `size` bytes. All bits set reads as `nowhere`; values above 2^53 lose their last bits. */
+  uint(size: number): number {
+    const at = this.step(size);
+    let value = 0;
+    let allSet = true;
+    for (let i = size - 1; i >= 0; i--) {
+      const byte = this.file.view.getUint8(at + i);
+      value = value * 256 + byte;
+      allSet &&= byte === 255;
+    }
+    return allSet ? nowhere : value;
+  }
+  /** An address. */
+  offset(): number {
+    return this.uint(this.file.offsetSize);
+  }
+  /** A size or count. */
+  length(): number {
+    return this.uint(this.file.lengthSize);
+  }
+  /** Text up to a NUL or the end. */
+  text(): string {
+    const { bytes } = this.file;
+    let stop = this.at;
+    while (stop < this.end && bytes[stop] !== 0) stop++;
+    const text = new TextDecoder().decode(bytes.subarray(this.at, stop));
+    this.at = Math.min(this.end, stop + 1);
+    return text;
+  }
+}

@@ -1,0 +1,10 @@
+import type { Table } from "./table.ts";
+
+/** A table and how it was read. */
+export interface TableReading {
+  readonly table: Table;
+  /** The format the content was recognised as. */
+  readonly format: string;
+  /** What is odd about the file but does not change its numbers. */
+  readonly notes: readonly string[];
+}
