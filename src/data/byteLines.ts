@@ -71,9 +71,14 @@ export class ByteLines {
     return cell ? this.buffer.toString("utf8", cell.start, cell.end) : "";
   }
 
+  /** The whole line, without its end. */
+  lineText(): string {
+    return this.buffer.toString("utf8", this.start, this.contentEnd);
+  }
+
   /** All cells of the line; the position within the line stays. */
   allCells(): string[] {
-    return this.buffer.toString("utf8", this.start, this.contentEnd).split("\t");
+    return this.lineText().split("\t");
   }
 
   /** The cell as a decimal number, NaN if it is none. */

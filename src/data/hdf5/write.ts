@@ -1,5 +1,5 @@
 import { deflateSync } from "node:zlib";
-import { lookup3 } from "./checksum.ts";
+import { ByteWriter } from "./byteWriter.ts";
 
 export type NumericArray = Int32Array | Float32Array | Float64Array | BigInt64Array;
 
@@ -33,7 +33,7 @@ const smallestChunk = 1 << 16;
 export function encodeHdf5(root: Hdf5GroupToWrite): Uint8Array[] {
   const file = new FileSpace();
   const rootAddress = writeGroup(file, root);
-  const superblock = new Bytes()
+  const superblock = new ByteWriter()
     .ascii("\x89HDF\r\n\x1a\n")
     .u8(2, 8, 8, 0)
     .u64(0)
@@ -62,72 +62,6 @@ class FileSpace {
   }
 }
 
-/** A growing little-endian byte string. */
-class Bytes {
-  private buffer = new Uint8Array(256);
-  private view = new DataView(this.buffer.buffer);
-  length = 0;
-
-  private grow(by: number): number {
-    const at = this.length;
-    this.length += by;
-    if (this.length > this.buffer.length) {
-      const larger = new Uint8Array(Math.max(this.length, 2 * this.buffer.length));
-      larger.set(this.buffer);
-      this.buffer = larger;
-      this.view = new DataView(larger.buffer);
-    }
-    return at;
-  }
-  u8(...values: number[]): this {
-    for (const value of values) {
-      const at = this.grow(1);
-      this.view.setUint8(at, value);
-    }
-    return this;
-  }
-  u16(...values: number[]): this {
-    for (const value of values) {
-      const at = this.grow(2);
-      this.view.setUint16(at, value, true);
-    }
-    return this;
-  }
-  u32(...values: number[]): this {
-    for (const value of values) {
-      const at = this.grow(4);
-      this.view.setUint32(at, value, true);
-    }
-    return this;
-  }
-  u64(...values: (number | bigint)[]): this {
-    for (const value of values) {
-      const at = this.grow(8);
-      this.view.setBigUint64(at, BigInt(value), true);
-    }
-    return this;
-  }
-  ascii(text: string): this {
-    for (let i = 0; i < text.length; i++) this.u8(text.charCodeAt(i));
-    return this;
-  }
-  bytes(bytes: Uint8Array): this {
-    const at = this.grow(bytes.length);
-    this.buffer.set(bytes, at);
-    return this;
-  }
-  padTo(length: number): this {
-    if (length > this.length) this.grow(length - this.length);
-    return this;
-  }
-  done(): Uint8Array {
-    return this.buffer.slice(0, this.length);
-  }
-  checksummed(): Uint8Array {
-    return this.u32(lookup3(this.buffer, 0, this.length)).done();
-  }
-}
-
 const messageType = {
   dataspace: 1,
   linkInfo: 2,
@@ -141,21 +75,21 @@ const messageType = {
 };
 
 function objectHeader(messages: readonly (readonly [type: number, body: Uint8Array])[]): Uint8Array {
-  const body = new Bytes();
+  const body = new ByteWriter();
   for (const [type, bytes] of messages) body.u8(type).u16(bytes.length).u8(0).bytes(bytes);
-  return new Bytes().ascii("OHDR").u8(2, 2).u32(body.length).bytes(body.done()).checksummed();
+  return new ByteWriter().ascii("OHDR").u8(2, 2).u32(body.length).bytes(body.done()).checksummed();
 }
 
 function writeGroup(file: FileSpace, group: Hdf5GroupToWrite): number {
   const messages: [number, Uint8Array][] = [
-    [messageType.linkInfo, new Bytes().u8(0, 0).u64(undefinedAddress, undefinedAddress).done()],
-    [messageType.group, new Bytes().u8(0, 0).done()],
+    [messageType.linkInfo, new ByteWriter().u8(0, 0).u64(undefinedAddress, undefinedAddress).done()],
+    [messageType.group, new ByteWriter().u8(0, 0).done()],
   ];
   const link = (name: string, address: number) => {
     const encoded = new TextEncoder().encode(name);
     messages.push([
       messageType.link,
-      new Bytes().u8(1, 0, encoded.length).bytes(encoded).u64(address).done(),
+      new ByteWriter().u8(1, 0, encoded.length).bytes(encoded).u64(address).done(),
     ]);
   };
   for (const [name, child] of Object.entries(group.groups ?? {})) link(name, writeGroup(file, child));
@@ -175,7 +109,7 @@ function attribute(file: FileSpace, name: string, value: string | readonly numbe
   const type = isText ? stringType() : numericType(new BigInt64Array(0));
   const space = dataspace(Array.isArray(value) ? [value.length] : []);
   const encodedName = new TextEncoder().encode(`${name}\0`);
-  return new Bytes()
+  return new ByteWriter()
     .u8(3, 0)
     .u16(encodedName.length, type.length, space.length)
     .u8(0)
@@ -205,25 +139,25 @@ function writeDataset(file: FileSpace, dataset: Hdf5DatasetToWrite): number {
     const chunk = Math.min(values.length, Math.max(smallestChunk, Math.ceil(values.length / chunksPerNode)));
     const tree = writeChunks(file, data, elementSize, chunk, dataset.gzip);
     messages.push(
-      [messageType.fill, new Bytes().u8(3, 0x0b).done()],
-      [messageType.layout, new Bytes().u8(3, 2, 2).u64(tree).u32(chunk, elementSize).done()],
+      [messageType.fill, new ByteWriter().u8(3, 0x0b).done()],
+      [messageType.layout, new ByteWriter().u8(3, 2, 2).u64(tree).u32(chunk, elementSize).done()],
       [
         messageType.filters,
-        new Bytes().u8(2, 2).u16(2, 0, 1).u32(elementSize).u16(1, 0, 1).u32(dataset.gzip).done(),
+        new ByteWriter().u8(2, 2).u16(2, 0, 1).u32(elementSize).u16(1, 0, 1).u32(dataset.gzip).done(),
       ],
     );
   } else {
     const address = data.length > 0 ? file.append(data) : undefinedAddress;
     messages.push(
-      [messageType.fill, new Bytes().u8(3, 0x0a).done()],
-      [messageType.layout, new Bytes().u8(3, 1).u64(address, data.length).done()],
+      [messageType.fill, new ByteWriter().u8(3, 0x0a).done()],
+      [messageType.layout, new ByteWriter().u8(3, 1).u64(address, data.length).done()],
     );
   }
   return file.append(objectHeader(messages));
 }
 
 function dataspace(shape: readonly number[]): Uint8Array {
-  return new Bytes()
+  return new ByteWriter()
     .u8(2, shape.length, 0, shape.length > 0 ? 1 : 0)
     .u64(...shape)
     .done();
@@ -231,13 +165,13 @@ function dataspace(shape: readonly number[]): Uint8Array {
 
 function numericType(values: NumericArray): Uint8Array {
   if (values instanceof Float64Array) {
-    return new Bytes().u8(0x11, 0x20, 63, 0).u32(8).u16(0, 64).u8(52, 11, 0, 52).u32(1023).done();
+    return new ByteWriter().u8(0x11, 0x20, 63, 0).u32(8).u16(0, 64).u8(52, 11, 0, 52).u32(1023).done();
   }
   if (values instanceof Float32Array) {
-    return new Bytes().u8(0x11, 0x20, 31, 0).u32(4).u16(0, 32).u8(23, 8, 0, 23).u32(127).done();
+    return new ByteWriter().u8(0x11, 0x20, 31, 0).u32(4).u16(0, 32).u8(23, 8, 0, 23).u32(127).done();
   }
   const size = values.BYTES_PER_ELEMENT;
-  return new Bytes()
+  return new ByteWriter()
     .u8(0x10, 8, 0, 0)
     .u32(size)
     .u16(0, 8 * size)
@@ -246,7 +180,7 @@ function numericType(values: NumericArray): Uint8Array {
 
 /** Variable-length, null-terminated, UTF-8, over bytes. */
 function stringType(): Uint8Array {
-  return new Bytes().u8(0x19, 1, 1, 0).u32(16).u8(0x10, 0, 0, 0).u32(1).u16(0, 8).done();
+  return new ByteWriter().u8(0x19, 1, 1, 0).u32(16).u8(0x10, 0, 0, 0).u32(1).u16(0, 8).done();
 }
 
 /** Puts strings into global heap collections and returns the references to them, 16 bytes each. */
@@ -255,7 +189,7 @@ function writeStrings(file: FileSpace, strings: readonly string[]): Uint8Array {
   const view = new DataView(references.buffer);
   const collectionSize = 1 << 16;
   const headerSize = 16;
-  let objects = new Bytes();
+  let objects = new ByteWriter();
   let firstOfCollection = 0;
   let index = 0;
   const flush = (end: number) => {
@@ -263,7 +197,7 @@ function writeStrings(file: FileSpace, strings: readonly string[]): Uint8Array {
     // Free space, which ends every collection, is the object 0; its size includes its own header.
     const used = headerSize + objects.length;
     const size = Math.max(4096, used + headerSize);
-    const header = new Bytes().ascii("GCOL").u8(1, 0, 0, 0).u64(size).bytes(objects.done());
+    const header = new ByteWriter().ascii("GCOL").u8(1, 0, 0, 0).u64(size).bytes(objects.done());
     const address = file.append(
       header
         .u16(0, 0)
@@ -273,7 +207,7 @@ function writeStrings(file: FileSpace, strings: readonly string[]): Uint8Array {
         .done(),
     );
     for (let i = firstOfCollection; i < end; i++) view.setBigUint64(16 * i + 4, BigInt(address), true);
-    objects = new Bytes();
+    objects = new ByteWriter();
     firstOfCollection = end;
     index = 0;
   };
@@ -299,7 +233,7 @@ function writeChunks(
   level: number,
 ): number {
   const count = Math.ceil(data.length / (chunk * elementSize));
-  const node = new Bytes().ascii("TREE").u8(1, 0).u16(count).u64(undefinedAddress, undefinedAddress);
+  const node = new ByteWriter().ascii("TREE").u8(1, 0).u16(count).u64(undefinedAddress, undefinedAddress);
   for (let i = 0; i < count; i++) {
     const whole = new Uint8Array(chunk * elementSize);
     whole.set(data.subarray(i * whole.length, (i + 1) * whole.length));
