@@ -51,8 +51,12 @@ function hashSources(): string {
   const hasher = new Bun.CryptoHasher("sha256");
   for (const name of names) hasher.update(`${name}\n`).update(readFileSync(join(sourceFolder, name)));
   const hash = hasher.digest("hex");
-  if (existsSync(buildFolder)) {
-    writeFileAtomic(hashCacheFile, JSON.stringify({ stamps: stamps.join("\n"), hash } satisfies HashCache));
+  try {
+    if (existsSync(buildFolder)) {
+      writeFileAtomic(hashCacheFile, JSON.stringify({ stamps: stamps.join("\n"), hash } satisfies HashCache));
+    }
+  } catch {
+    // Without the cache the next start reads the sources again; that is slower, not wrong.
   }
   return hash;
 }

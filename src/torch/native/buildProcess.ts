@@ -118,15 +118,15 @@ async function link(compiler: string[], objects: string[], shim: ExpectedShim): 
   }
 }
 
-/** Removes what earlier sources or another LibTorch left. Temporary files may be another process's work. */
+/** Removes what earlier sources, another LibTorch or a killed build left. Only the holder of the lock does this. */
 function removeOldBuilds(shim: ExpectedShim, objects: string[]): void {
   for (const name of readdirSync(buildFolder)) {
     const path = join(buildFolder, name);
-    if (/^libaam_torch-.*\.(so|dylib)$/.test(name) && path !== shim.path) rmSync(path, { force: true });
+    if (name.startsWith("libaam_torch-") && path !== shim.path) rmSync(path, { force: true });
   }
   for (const name of readdirSync(objectFolder)) {
     const path = join(objectFolder, name);
-    if (name.endsWith(".o") && !objects.includes(path)) rmSync(path, { force: true });
+    if (!objects.includes(path)) rmSync(path, { force: true });
   }
 }
 

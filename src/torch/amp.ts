@@ -1,0 +1,41 @@
+import { type Device, parseDevice } from "./device.ts";
+import { type DType, dtypeCode, dtypeOfCode } from "./dtype.ts";
+import { check, shim } from "./native/library.ts";
+
+const previous = new Float64Array(new ArrayBuffer(1024));
+
+export interface AutocastOptions {
+  device?: Device;
+  /** bfloat16 unless told otherwise. */
+  dtype?: DType;
+  enabled?: boolean;
+}
+
+/** Mixed precision until disposed: `using amp = new Autocast({ dtype: "bfloat16" })`. See `autocast`. */
+export class Autocast implements Disposable {
+  readonly #type: number;
+  readonly #before: { enabled: boolean; dtype: DType; cache: boolean };
+  #open = true;
+
+  constructor({ device = "cpu", dtype = "bfloat16", enabled = true }: AutocastOptions = {}) {
+    this.#type = parseDevice(device).type;
+    check(shim.aamt_autocast(this.#type, enabled ? 1 : 0, dtypeCode(dtype), 1, 1, previous), "autocast");
+    this.#before = { enabled: previous[0] !== 0, dtype: dtypeOfCode(previous[1]), cache: previous[2] !== 0 };
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#open) return;
+    this.#open = false;
+    const { enabled, dtype, cache } = this.#before;
+    check(
+      shim.aamt_autocast(this.#type, enabled ? 1 : 0, dtypeCode(dtype), cache ? 1 : 0, 0, previous),
+      "autocast",
+    );
+  }
+}
+
+/** Runs `fn` in mixed precision: matrix products in `dtype`, sums and losses in float32. */
+export function autocast<T>(options: AutocastOptions, fn: () => T): T {
+  using _amp = new Autocast(options);
+  return fn();
+}

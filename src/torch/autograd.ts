@@ -1,0 +1,84 @@
+import { runCheckpoints } from "./checkpoint.ts";
+import { check, shim } from "./native/library.ts";
+import { type BackwardOptions, Tensor } from "./tensor.ts";
+
+const empty = new Float64Array(new ArrayBuffer(1024));
+
+function handlesOf(tensors: readonly (Tensor | null | undefined)[]): Float64Array {
+  const handles = new Float64Array(Math.max(tensors.length, 1));
+  tensors.forEach((tensor, i) => {
+    handles[i] = tensor ? tensor.handle : 0;
+  });
+  return handles;
+}
+
+/**
+ * Adds d(sum of tensors)/d(leaf) to the `grad` of every leaf that requires one, or of `inputs` alone. `gradients` weigh the
+ * tensors; those of one element need none.
+ */
+export function backward(
+  tensors: readonly Tensor[],
+  gradients: readonly (Tensor | null)[] | null = null,
+  options: Omit<BackwardOptions, "gradient"> = {},
+): void {
+  const inputs = options.inputs ?? [];
+  const createGraph = options.createGraph ?? false;
+  const seeds = tensors.map((_, i) => gradients?.[i] ?? null);
+  check(
+    shim.aamt_backward(
+      handlesOf(tensors),
+      handlesOf(seeds),
+      tensors.length,
+      (options.retainGraph ?? createGraph) ? 1 : 0,
+      createGraph ? 1 : 0,
+      inputs.length ? handlesOf(inputs) : empty,
+      inputs.length,
+    ),
+    "backward",
+  );
+  runCheckpoints(options.retainGraph ?? false);
+}
+
+export interface GradOptions {
+  gradOutputs?: readonly (Tensor | null)[];
+  retainGraph?: boolean;
+  createGraph?: boolean;
+  /** Inputs that the outputs do not depend on give null instead of an error. */
+  allowUnused?: boolean;
+}
+
+/** d(sum of outputs)/d(inputs), without touching any `grad`. With `createGraph` it can be differentiated again. */
+export function grad(
+  outputs: Tensor | readonly Tensor[],
+  inputs: readonly Tensor[],
+  options: GradOptions & { allowUnused: true },
+): (Tensor | null)[];
+export function grad(
+  outputs: Tensor | readonly Tensor[],
+  inputs: readonly Tensor[],
+  options?: GradOptions,
+): Tensor[];
+export function grad(
+  outputs: Tensor | readonly Tensor[],
+  inputs: readonly Tensor[],
+  options: GradOptions = {},
+): (Tensor | null)[] {
+  const roots = outputs instanceof Tensor ? [outputs] : outputs;
+  const createGraph = options.createGraph ?? false;
+  const results = new Float64Array(new ArrayBuffer(8 * Math.max(inputs.length, 128)));
+  check(
+    shim.aamt_autograd_grad(
+      handlesOf(roots),
+      handlesOf(roots.map((_, i) => options.gradOutputs?.[i] ?? null)),
+      roots.length,
+      handlesOf(inputs),
+      inputs.length,
+      (options.retainGraph ?? createGraph) ? 1 : 0,
+      createGraph ? 1 : 0,
+      options.allowUnused ? 1 : 0,
+      results,
+    ),
+    "grad",
+  );
+  return inputs.map((_, i) => (results[i] === 0 ? null : Tensor.fromHandle(results[i], inputs[i].nbytes)));
+}

@@ -1,0 +1,190 @@
+import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { writeFileAtomic } from "../../common/atomicFile.ts";
+import { UserError } from "../../common/userError.ts";
+import { type DType, itemSize } from "../dtype.ts";
+import { operator } from "../operators.ts";
+import type { Tensor } from "../tensor.ts";
+import { tidy } from "../tidy.ts";
+
+/** The format's names of dtypes. */
+const toName: Record<DType, string> = {
+  bool: "BOOL",
+  uint8: "U8",
+  int8: "I8",
+  int16: "I16",
+  int32: "I32",
+  int64: "I64",
+  float16: "F16",
+  bfloat16: "BF16",
+  float32: "F32",
+  float64: "F64",
+};
+const fromName = new Map(Object.entries(toName).map(([dtype, name]) => [name, dtype as DType]));
+
+/** A header beyond this is refused, as the format's own reader does. */
+const largestHeader = 100 * 2 ** 20;
+
+interface Entry {
+  dtype: string;
+  shape: number[];
+  data_offsets: [number, number];
+}
+
+const fromFile = operator("aten::from_file", [""], "fromFile") as unknown as (
+  path: string,
+  shared: boolean,
+  size: number,
+  options: { dtype: DType },
+) => Tensor;
+
+function fail(path: string, what: string): never {
+  throw new UserError(
+    `${path} is not a usable safetensors file: ${what}. Write it again, or choose another file.`,
+  );
+}
+
+function readHeader(path: string): { header: Record<string, unknown>; dataStart: number; size: number } {
+  let descriptor: number;
+  let size: number;
+  try {
+    size = statSync(path).size;
+    descriptor = openSync(path, "r");
+  } catch (cause) {
+    throw new UserError(`Cannot read ${path}: ${cause instanceof Error ? cause.message : cause}.`);
+  }
+  try {
+    const prefix = Buffer.alloc(8);
+    if (size < 8 || readSync(descriptor, prefix, 0, 8, 0) < 8)
+      fail(path, `it has ${size} bytes, too few for a header`);
+    const length = Number(prefix.readBigUInt64LE());
+    if (length > largestHeader || length + 8 > size) {
+      fail(path, `its header claims ${length} bytes, the file has ${size}`);
+    }
+    const text = Buffer.alloc(length);
+    readSync(descriptor, text, 0, length, 8);
+    let header: unknown;
+    try {
+      header = JSON.parse(text.toString("utf8"));
+    } catch {
+      fail(path, "its header is not JSON");
+    }
+    if (typeof header !== "object" || header === null || Array.isArray(header))
+      fail(path, "its header is not a JSON object");
+    return { header: header as Record<string, unknown>, dataStart: 8 + length, size };
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function checkEntry(
+  path: string,
+  name: string,
+  raw: unknown,
+  dataBytes: number,
+): { dtype: DType; shape: number[]; start: number; end: number } {
+  const entry = raw as Partial<Entry> | null;
+  const dtype = fromName.get(entry?.dtype ?? "");
+  if (!dtype)
+    fail(path, `tensor ${JSON.stringify(name)} has the unknown dtype ${JSON.stringify(entry?.dtype)}`);
+  const shape = entry?.shape;
+  if (!Array.isArray(shape) || !shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
+    fail(path, `tensor ${JSON.stringify(name)} has no valid shape`);
+  }
+  const [start, end] = Array.isArray(entry?.data_offsets) ? entry.data_offsets : [Number.NaN, Number.NaN];
+  if (
+    !(
+      Number.isSafeInteger(start) &&
+      Number.isSafeInteger(end) &&
+      start >= 0 &&
+      start <= end &&
+      end <= dataBytes
+    )
+  ) {
+    fail(path, `tensor ${JSON.stringify(name)} lies outside the file (is it cut short?)`);
+  }
+  const bytes = shape.reduce((product, size) => product * size, 1) * itemSize(dtype);
+  if (bytes !== end - start)
+    fail(path, `tensor ${JSON.stringify(name)} should have ${bytes} bytes, the header gives ${end - start}`);
+  return { dtype, shape, start, end };
+}
+
+/** What a safetensors file holds. */
+export interface Safetensors {
+  tensors: Map<string, Tensor>;
+  metadata: Record<string, string>;
+}
+
+/**
+ * Reads a safetensors file of any size: the tensors are views of the memory-mapped file (changes stay private), read from the disk
+ * when they are used. @throws UserError for a file that is not one, or is damaged.
+ */
+export function loadSafetensors(path: string): Safetensors {
+  const { header, dataStart, size } = readHeader(path);
+  const metadata = (header["__metadata__"] ?? {}) as Record<string, string>;
+  const tensors = tidy(() => {
+    const views = new Map<string, Tensor>();
+    const mapped = size > dataStart ? fromFile(path, false, size, { dtype: "uint8" }) : null;
+    for (const [name, raw] of Object.entries(header)) {
+      if (name === "__metadata__") continue;
+      const { dtype, shape, start, end } = checkEntry(path, name, raw, size - dataStart);
+      views.set(name, viewOf(mapped, dataStart + start, end - start, dtype, shape));
+    }
+    return views;
+  });
+  return { tensors, metadata };
+}
+
+function viewOf(mapped: Tensor | null, start: number, bytes: number, dtype: DType, shape: number[]): Tensor {
+  if (mapped === null || bytes === 0) return emptyOf(dtype, shape);
+  const part = mapped.narrow(0, start, bytes);
+  // A file written elsewhere may not be aligned to its elements; then the bytes are copied.
+  const aligned = start % itemSize(dtype) === 0 ? part : part.clone();
+  return aligned.view(dtype).view(shape);
+}
+
+const emptyTensor = operator("aten::empty", ["memory_format"], "empty") as unknown as (
+  shape: number[],
+  options: { dtype: DType },
+) => Tensor;
+function emptyOf(dtype: DType, shape: number[]): Tensor {
+  return emptyTensor(shape, { dtype });
+}
+
+/**
+ * Writes tensors as a safetensors file, atomically; from any device, in the order of their names. Equal tensors give equal bytes.
+ * @throws UserError if the file cannot be written.
+ */
+export function saveSafetensors(
+  path: string,
+  tensors: ReadonlyMap<string, Tensor>,
+  metadata: Record<string, string> = {},
+): void {
+  writeFileAtomic(path, serialize(tensors, metadata));
+}
+
+function* serialize(
+  tensors: ReadonlyMap<string, Tensor>,
+  metadata: Record<string, string>,
+): Generator<Uint8Array> {
+  // Wider elements first, so that every tensor starts at a multiple of its element's size.
+  const entries = [...tensors].sort(
+    ([a, x], [b, y]) => itemSize(y.dtype) - itemSize(x.dtype) || (a < b ? -1 : a > b ? 1 : 0),
+  );
+  const header: Record<string, unknown> = Object.keys(metadata).length > 0 ? { __metadata__: metadata } : {};
+  let offset = 0;
+  for (const [name, tensor] of entries) {
+    const end = offset + tensor.nbytes;
+    header[name] = { dtype: toName[tensor.dtype], shape: tensor.shape, data_offsets: [offset, end] };
+    offset = end;
+  }
+  const text = new TextEncoder().encode(JSON.stringify(header));
+  const padded = Math.ceil(text.length / 8) * 8;
+  const start = Buffer.alloc(8 + padded, " ");
+  start.writeBigUInt64LE(BigInt(padded));
+  start.set(text, 8);
+  yield start;
+  for (const [, tensor] of entries) {
+    const values = tensor.data();
+    yield new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  }
+}

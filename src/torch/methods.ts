@@ -1,0 +1,67 @@
+/** Puts the operators' methods and the hand-written ones on `Tensor`. Imported once, by index.ts. */
+import { backward } from "./autograd.ts";
+import { type Device, parseDevice } from "./device.ts";
+import type { Scalar } from "./dtype.ts";
+import { type DType, dtypes } from "./dtype.ts";
+import { at, setAt } from "./indexing.ts";
+import { inspectTensor } from "./inspect.ts";
+import { operator } from "./operators.ts";
+import * as generated from "./ops.gen.ts";
+import { type BackwardOptions, type Index, Tensor, type ToOptions } from "./tensor.ts";
+
+type Operation = (...args: unknown[]) => unknown;
+const prototype = Tensor.prototype as unknown as Record<string | symbol, unknown>;
+
+for (const name of generated.methodNames) {
+  const operation = generated[name] as unknown as Operation;
+  prototype[name] = function (this: Tensor, ...args: unknown[]): unknown {
+    args.unshift(this);
+    return operation(...args);
+  };
+}
+
+const toCopy = operator("aten::to", ["dtype_layout"], "to") as unknown as (
+  self: Tensor,
+  options: ToOptions,
+) => Tensor;
+
+/** `view` needs two forms of its own: a shape, or a dtype (the same bits read as another type). */
+const viewShape = operator("aten::view", ["", "dtype"], "view") as unknown as (
+  self: Tensor,
+  to: readonly number[] | DType,
+) => Tensor;
+prototype["view"] = function (this: Tensor, to: readonly number[] | DType): Tensor {
+  return viewShape(this, to);
+};
+
+prototype["to"] = function (
+  this: Tensor,
+  target: DType | Device | ToOptions,
+  options: Omit<ToOptions, "dtype" | "device"> = {},
+) {
+  if (typeof target !== "string") return toCopy(this, target);
+  if ((dtypes as readonly string[]).includes(target))
+    return toCopy(this, { ...options, dtype: target as DType });
+  parseDevice(target as Device);
+  return toCopy(this, { ...options, device: target as Device });
+};
+
+prototype["at"] = function (this: Tensor, ...indices: Index[]): Tensor {
+  return at(this, ...indices);
+};
+
+prototype["setAt"] = function (this: Tensor, indices: readonly Index[], values: Tensor | Scalar): Tensor {
+  return setAt(this, indices, values);
+};
+
+prototype["backward"] = function (this: Tensor, options: BackwardOptions = {}): void {
+  const { gradient, ...rest } = options;
+  backward([this], [gradient ?? null], rest);
+};
+
+prototype[Symbol.for("nodejs.util.inspect.custom")] = function (this: Tensor): string {
+  return inspectTensor(this);
+};
+prototype["toString"] = function (this: Tensor): string {
+  return inspectTensor(this);
+};

@@ -1,0 +1,188 @@
+import { dlopen, type FFIFunction, toArrayBuffer } from "bun:ffi";
+import { kindOfStatus, TorchError } from "../errors.ts";
+import { ensureShim } from "./build.ts";
+
+/** The interface number of native/aam_torch.h that this file is written for. */
+const expectedAbi = 1;
+
+/** Exports of the shim that return a status: the types of their arguments (contract: native/aam_torch.h). */
+const statusFunctions = {
+  aamt_abi: [],
+  aamt_build_info: ["ptr", "i32"],
+  aamt_last_error: ["ptr", "i32", "i32"],
+  aamt_op_find: ["ptr", "i32", "ptr", "i32"],
+  aamt_op_schema: ["i32", "ptr", "i32"],
+  aamt_all_schemas: ["ptr", "i32"],
+  aamt_op_call: ["i32", "ptr", "i32", "ptr", "i32", "ptr", "i32", "i32"],
+  aamt_take_results: ["ptr", "i32"],
+  aamt_free: ["f64"],
+  aamt_free_many: ["ptr", "i32"],
+  aamt_clone_handle: ["f64", "ptr"],
+  aamt_live_handles: ["ptr"],
+  aamt_meta: ["f64", "ptr", "i32"],
+  aamt_from_host: ["ptr", "f64", "i32", "ptr", "i32", "i32", "ptr"],
+  aamt_to_host: ["f64", "ptr", "f64"],
+  aamt_fill_from_host: ["f64", "ptr", "f64"],
+  aamt_item: ["f64", "ptr"],
+  aamt_view: ["f64", "ptr"],
+  aamt_token: ["f64", "ptr"],
+  aamt_token_cancel: ["f64"],
+  aamt_set_requires_grad: ["f64", "i32"],
+  aamt_grad: ["f64", "ptr"],
+  aamt_set_grad: ["f64", "f64"],
+  aamt_backward: ["ptr", "ptr", "i32", "i32", "i32", "ptr", "i32"],
+  aamt_autograd_grad: ["ptr", "ptr", "i32", "ptr", "i32", "i32", "i32", "i32", "ptr"],
+  aamt_grad_enabled: [],
+  aamt_set_grad_enabled: ["i32"],
+  aamt_inference_mode_push: ["i32"],
+  aamt_inference_mode_pop: [],
+  aamt_anomaly_mode: ["i32", "i32"],
+  aamt_autocast: ["i32", "i32", "i32", "i32", "i32", "ptr"],
+  aamt_manual_seed: ["f64"],
+  aamt_generator: ["i32", "i32", "i32", "ptr"],
+  aamt_generator_free: ["f64"],
+  aamt_generator_seed: ["f64", "f64"],
+  aamt_generator_initial_seed: ["f64", "ptr"],
+  aamt_generator_state: ["f64", "ptr"],
+  aamt_generator_set_state: ["f64", "f64"],
+  aamt_threads: ["i32", "i32"],
+  aamt_set_interop_threads: ["i32"],
+  aamt_deterministic: ["i32", "i32"],
+  aamt_flush_denormal: ["i32"],
+  aamt_float32_matmul_precision: ["i32"],
+  aamt_cudnn_tf32: ["i32"],
+  aamt_sdp_kernel: ["i32", "i32"],
+  aamt_accelerator: ["ptr"],
+  aamt_synchronize: ["i32"],
+  aamt_device_index: ["i32"],
+  aamt_empty_cache: [],
+  aamt_device_memory: ["i32", "ptr"],
+  aamt_reset_peak_memory: ["i32"],
+  aamt_unpickle: ["ptr", "f64", "ptr", "i32"],
+  aamt_take_text: ["ptr", "i32"],
+  aamt_pickle: ["ptr", "i32", "ptr", "i32"],
+} as const satisfies Record<string, readonly ("ptr" | "i32" | "f64")[]>;
+
+/** What an argument of each native type is in TypeScript. A `ptr` is always the typed array itself, never its address. */
+type NativeArgument<T> = T extends "ptr" ? Float64Array | Uint8Array | null : number;
+type NativeArguments<Types extends readonly unknown[]> = {
+  -readonly [I in keyof Types]: NativeArgument<Types[I]>;
+};
+type StatusFunctions = {
+  [Name in keyof typeof statusFunctions]: (
+    ...args: NativeArguments<(typeof statusFunctions)[Name]>
+  ) => number;
+};
+
+interface TokenFunctions {
+  /** The address of the collector's deallocator; see `scope.ts`. */
+  aamt_token_release_address(): number;
+}
+
+export type Shim = StatusFunctions & TokenFunctions;
+
+/** The names and argument types that the shim must export; a test compares them with the built library. */
+export const shimFunctions: Readonly<Record<string, readonly string[]>> = statusFunctions;
+
+/** Facts compiled into the shim. */
+export interface BuildInfo {
+  /** LibTorch's version whose headers were compiled against. */
+  compiled: string;
+  /** LibTorch's version that the build looked for. */
+  libtorch: string;
+  sourceHash: string;
+  /** Whether LibTorch found usable CUDA. */
+  cuda: boolean;
+  mkldnn: boolean;
+  mkl: boolean;
+  parallel: string;
+  /** The instruction set that LibTorch's own kernels use, e.g. `AVX512`. */
+  cpu: string;
+}
+
+const decoder = new TextDecoder();
+
+function load(): { shim: Shim; path: string } {
+  const path = ensureShim();
+  const definitions: Record<string, FFIFunction> = {
+    aamt_token_release_address: { args: [], returns: "ptr" },
+  };
+  for (const [name, args] of Object.entries(statusFunctions)) {
+    definitions[name] = { args: [...args], returns: "i32" };
+  }
+  let shim: Shim;
+  try {
+    shim = dlopen(path, definitions).symbols as unknown as Shim;
+  } catch (cause) {
+    throw new TorchError(
+      `The shim ${path} cannot be loaded: ${cause instanceof Error ? cause.message : cause}. ` +
+        "Run `bun run setup` to build it anew, `bun run doctor` to see which LibTorch is used.",
+      "runtime",
+    );
+  }
+  const abi = shim.aamt_abi();
+  if (abi !== expectedAbi) {
+    throw new TorchError(
+      `The shim ${path} has interface ${abi}, this code needs ${expectedAbi}: delete native/build and run \`bun run setup\`.`,
+      "runtime",
+    );
+  }
+  return { shim, path };
+}
+
+const loaded = load();
+
+/** The loaded shim. Every call returns a status that `check` turns into an error. */
+export const shim: Shim = loaded.shim;
+
+/** Where the loaded shim lies. */
+export const shimPath: string = loaded.path;
+
+/** The collector's deallocator in the shim. */
+const deallocator = shim.aamt_token_release_address();
+
+/**
+ * An ArrayBuffer over native memory. When it becomes unreachable, the collector gives `token` (of `aamt_token`) to the shim,
+ * which frees its tensor; this happens inside the collector on this thread, also in synchronous code. (Bun's own types leave out
+ * the last two parameters.)
+ */
+export function adoptMemory(address: number, bytes: number, token: number): ArrayBuffer {
+  const adopt = toArrayBuffer as unknown as (...args: number[]) => ArrayBuffer;
+  return adopt(address, 0, bytes, token, deallocator);
+}
+
+/** Reads text that a native function writes into a buffer, asking again with a larger one if it does not fit. */
+export function readText(read: (buffer: Uint8Array, capacity: number) => number): string {
+  let buffer = new Uint8Array(4096);
+  let length = check(read(buffer, buffer.length));
+  if (length > buffer.length) {
+    buffer = new Uint8Array(length);
+    length = check(read(buffer, buffer.length));
+  }
+  return decoder.decode(buffer.subarray(0, length));
+}
+
+/** The text of this thread's last native error. */
+export function lastError(full: boolean): string {
+  return readText((buffer, capacity) => shim.aamt_last_error(buffer, capacity, full ? 1 : 0));
+}
+
+/** Passes a status on, or throws what it stands for. `what` names the operation in the message. */
+export function check(status: number, what = ""): number {
+  if (status >= 0) return status;
+  throw nativeError(status, what);
+}
+
+/** The error that a negative status stands for. `prefix` is put before LibTorch's text. */
+export function nativeError(status: number, prefix: string): TorchError {
+  const text = lastError(false);
+  return new TorchError(prefix ? `${prefix}: ${text}` : text, kindOfStatus(status), prefix, lastError(true));
+}
+
+let info: BuildInfo | undefined;
+
+/** Facts about the loaded shim and LibTorch. */
+export function buildInfo(): BuildInfo {
+  info ??= JSON.parse(readText((buffer, capacity) => shim.aamt_build_info(buffer, capacity))) as BuildInfo;
+  return info;
+}

@@ -1,0 +1,46 @@
+import { empty } from "../creation.ts";
+import { noGrad } from "../modes.ts";
+import * as ops from "../ops.gen.ts";
+import type { Tensor } from "../tensor.ts";
+import { normal_ } from "./init.ts";
+import type { LayerOptions } from "./linear.ts";
+import { Module, parameter } from "./module.ts";
+
+/** A table of vectors looked up by integer: [...] -> [..., embeddingDim]. The row `paddingIdx` is zero and gets no gradient. */
+export class Embedding extends Module {
+  readonly weight: Tensor;
+  readonly paddingIdx: number | null;
+
+  constructor(
+    readonly numEmbeddings: number,
+    readonly embeddingDim: number,
+    options: LayerOptions & { paddingIdx?: number } = {},
+  ) {
+    super();
+    const { paddingIdx, ...creation } = options;
+    if (paddingIdx !== undefined && !(paddingIdx >= -numEmbeddings && paddingIdx < numEmbeddings)) {
+      throw new RangeError(
+        `Embedding: paddingIdx ${paddingIdx} is outside the table of ${numEmbeddings} rows`,
+      );
+    }
+    this.paddingIdx =
+      paddingIdx === undefined ? null : paddingIdx < 0 ? numEmbeddings + paddingIdx : paddingIdx;
+    this.weight = parameter(empty([numEmbeddings, embeddingDim], creation));
+    this.resetParameters();
+  }
+
+  resetParameters(): void {
+    normal_(this.weight);
+    const row = this.paddingIdx;
+    if (row !== null) noGrad(() => this.weight.select(0, row).zero_().dispose());
+  }
+
+  forward(indices: Tensor): Tensor {
+    return ops.embedding(this.weight, indices, this.paddingIdx ?? -1);
+  }
+
+  override extraRepr(): string {
+    const padding = this.paddingIdx === null ? "" : `, paddingIdx=${this.paddingIdx}`;
+    return `${this.numEmbeddings}, ${this.embeddingDim}${padding}`;
+  }
+}

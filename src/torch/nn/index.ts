@@ -1,0 +1,12 @@
+export * from "./activations.ts";
+export * from "./clipGrad.ts";
+export * from "./containers.ts";
+export * from "./dropout.ts";
+export * from "./embedding.ts";
+export * as functional from "./functional.ts";
+export * as init from "./init.ts";
+export * from "./layerNorm.ts";
+export * from "./linear.ts";
+export * from "./module.ts";
+export * from "./multiheadAttention.ts";
+export * from "./transformer.ts";

@@ -1,0 +1,33 @@
+import { ones, zeros } from "../creation.ts";
+import * as ops from "../ops.gen.ts";
+import type { Tensor } from "../tensor.ts";
+import type { LayerOptions } from "./linear.ts";
+import { Module, parameter } from "./module.ts";
+
+/** Normalizes over the last dimensions (Ba et al. 2016), then scales and shifts. */
+export class LayerNorm extends Module {
+  readonly weight: Tensor | null;
+  readonly bias: Tensor | null;
+  readonly normalizedShape: readonly number[];
+  readonly eps: number;
+
+  constructor(
+    normalizedShape: number | readonly number[],
+    options: LayerOptions & { eps?: number; elementwiseAffine?: boolean; bias?: boolean } = {},
+  ) {
+    super();
+    const { eps = 1e-5, elementwiseAffine = true, bias = true, ...creation } = options;
+    this.normalizedShape = typeof normalizedShape === "number" ? [normalizedShape] : normalizedShape;
+    this.eps = eps;
+    this.weight = elementwiseAffine ? parameter(ones(this.normalizedShape, creation)) : null;
+    this.bias = elementwiseAffine && bias ? parameter(zeros(this.normalizedShape, creation)) : null;
+  }
+
+  forward(input: Tensor): Tensor {
+    return ops.layerNorm(input, this.normalizedShape, this.weight, this.bias, this.eps);
+  }
+
+  override extraRepr(): string {
+    return `[${this.normalizedShape.join(", ")}], eps=${this.eps}`;
+  }
+}

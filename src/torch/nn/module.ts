@@ -1,0 +1,222 @@
+import type { Device } from "../device.ts";
+import type { DType } from "../dtype.ts";
+import { isFloatingDtype } from "../dtype.ts";
+import { TorchError } from "../errors.ts";
+import { noGrad } from "../modes.ts";
+import { Tensor } from "../tensor.ts";
+
+const parameterMark = new WeakSet<Tensor>();
+const bufferMark = new WeakMap<Tensor, boolean>();
+
+/**
+ * Makes a tensor a parameter: a leaf that requires a gradient (unless told otherwise), belongs to no scope, and is found by
+ * the module that has it as a property.
+ */
+export function parameter(value: Tensor, requiresGrad = true): Tensor {
+  const leaf = value.isLeaf ? value : value.detach();
+  parameterMark.add(leaf);
+  return leaf.detachFromScope().requiresGrad_(requiresGrad);
+}
+
+/** Makes a tensor a buffer: state without gradient, saved with the module unless `persistent` is false. */
+export function buffer(value: Tensor, persistent = true): Tensor {
+  bufferMark.set(value, persistent);
+  return value.detachFromScope();
+}
+
+export function isParameter(value: unknown): value is Tensor {
+  return value instanceof Tensor && parameterMark.has(value);
+}
+
+export function isBuffer(value: unknown): value is Tensor {
+  return value instanceof Tensor && bufferMark.has(value);
+}
+
+/** What a strict load found wrong. */
+export interface LoadReport {
+  missing: string[];
+  unexpected: string[];
+}
+
+/**
+ * The base of all layers and models. Parameters, buffers and other modules that are properties of it are found by the name of
+ * the property, in the order in which they were set; names are joined by dots, as in PyTorch. A class maps a property to another
+ * name (a PyTorch name in snake_case, say) by `static names`.
+ */
+export abstract class Module {
+  /** Property name -> name in the state dict, where they differ. */
+  static readonly names: Readonly<Record<string, string>> = {};
+
+  /** Whether dropout and the like are active. */
+  training = true;
+
+  abstract forward(...args: never[]): unknown;
+
+  /** The layers directly below, by name. */
+  *namedChildren(): Generator<[string, Module]> {
+    for (const [name, value] of this.#members()) if (value instanceof Module) yield [name, value];
+  }
+
+  children(): Module[] {
+    return [...this.namedChildren()].map(([, child]) => child);
+  }
+
+  *#members(): Generator<[string, unknown]> {
+    const names = (this.constructor as typeof Module).names;
+    for (const key of Object.keys(this)) {
+      yield [Object.hasOwn(names, key) ? names[key] : key, (this as unknown as Record<string, unknown>)[key]];
+    }
+  }
+
+  /** This module and all below it, with their paths. */
+  *namedModules(prefix = ""): Generator<[string, Module]> {
+    yield [prefix, this];
+    for (const [name, child] of this.namedChildren())
+      yield* child.namedModules(prefix ? `${prefix}.${name}` : name);
+  }
+
+  modules(): Module[] {
+    return [...this.namedModules()].map(([, module]) => module);
+  }
+
+  *#named(test: (value: unknown) => value is Tensor): Generator<[string, Tensor]> {
+    const seen = new Set<Tensor>();
+    for (const [path, module] of this.namedModules()) {
+      for (const [name, value] of module.#members()) {
+        if (!test(value) || seen.has(value)) continue;
+        seen.add(value);
+        yield [path ? `${path}.${name}` : name, value];
+      }
+    }
+  }
+
+  /** Every parameter once, with its path. */
+  namedParameters(): Generator<[string, Tensor]> {
+    return this.#named(isParameter);
+  }
+
+  parameters(): Tensor[] {
+    return [...this.namedParameters()].map(([, value]) => value);
+  }
+
+  namedBuffers(): Generator<[string, Tensor]> {
+    return this.#named(isBuffer);
+  }
+
+  buffers(): Tensor[] {
+    return [...this.namedBuffers()].map(([, value]) => value);
+  }
+
+  /** Parameters and persistent buffers by path: the tensors themselves, not copies. */
+  stateDict(): Map<string, Tensor> {
+    const state = new Map<string, Tensor>();
+    for (const [path, module] of this.namedModules()) {
+      for (const [name, value] of module.#members()) {
+        if (isParameter(value) || (isBuffer(value) && bufferMark.get(value))) {
+          state.set(path ? `${path}.${name}` : name, value);
+        }
+      }
+    }
+    return state;
+  }
+
+  /**
+   * Copies values into the parameters and buffers of the same names. Shapes must agree. With `strict` (the default) so must the
+   * names. Nothing is changed unless everything fits. @throws TorchError that lists what does not fit.
+   */
+  loadStateDict(state: ReadonlyMap<string, Tensor>, options: { strict?: boolean } = {}): LoadReport {
+    const own = this.stateDict();
+    const missing = [...own.keys()].filter((name) => !state.has(name));
+    const unexpected = [...state.keys()].filter((name) => !own.has(name));
+    const problems: string[] = [];
+    for (const [name, target] of own) {
+      const source = state.get(name);
+      if (source && source.shape.join() !== target.shape.join()) {
+        problems.push(
+          `${name} has shape [${source.shape.join(", ")}], the model needs [${target.shape.join(", ")}]`,
+        );
+      }
+    }
+    if (options.strict ?? true) {
+      if (missing.length) problems.push(`missing: ${listed(missing)}`);
+      if (unexpected.length) problems.push(`unexpected: ${listed(unexpected)}`);
+    }
+    if (problems.length) {
+      throw new TorchError(
+        `The state does not fit ${this.constructor.name}: ${problems.slice(0, 12).join("; ")}.`,
+        "value",
+      );
+    }
+    noGrad(() => {
+      for (const [name, target] of own) {
+        const source = state.get(name);
+        if (source) target.copy_(source);
+      }
+    });
+    return { missing, unexpected };
+  }
+
+  /** Switches dropout and the like on or off, here and below. */
+  train(on = true): this {
+    for (const [, module] of this.namedModules()) module.training = on;
+    return this;
+  }
+
+  eval(): this {
+    return this.train(false);
+  }
+
+  requiresGrad_(on = true): this {
+    for (const value of this.parameters()) value.requiresGrad_(on);
+    return this;
+  }
+
+  /** Moves parameters and buffers to a device and floating-point ones to a dtype. The tensors stay the same objects. */
+  to(target: { device?: Device; dtype?: DType } | Device): this {
+    const options = typeof target === "string" ? { device: target } : target;
+    noGrad(() => {
+      for (const value of [...this.parameters(), ...this.buffers()]) {
+        const dtype = options.dtype && isFloatingDtype(value.dtype) ? options.dtype : value.dtype;
+        value.replaceData({ device: options.device ?? value.device, dtype });
+      }
+    });
+    return this;
+  }
+
+  /** Drops all gradients. */
+  zeroGrad(): void {
+    for (const value of this.parameters()) value.grad = null;
+  }
+
+  /** Frees all parameters and buffers now. */
+  dispose(): void {
+    for (const value of [...this.parameters(), ...this.buffers()]) value.dispose();
+  }
+
+  /** One line of settings for the printed tree, e.g. `in=3, out=4`. */
+  extraRepr(): string {
+    return "";
+  }
+
+  /** The tree of layers with their numbers of parameters. */
+  toString(): string {
+    const render = (module: Module, name: string, indent: string): string => {
+      const count = module.parameters().reduce((sum, value) => sum + value.numel, 0);
+      const extra = module.extraRepr();
+      const head = `${indent}${name ? `(${name}): ` : ""}${module.constructor.name}(${extra})`;
+      const tail = count > 0 ? `  # ${count.toLocaleString("en-US")} parameters` : "";
+      const below = [...module.namedChildren()].map(([key, child]) => render(child, key, `${indent}  `));
+      return [head + tail, ...below].join("\n");
+    };
+    return render(this, "", "");
+  }
+
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString();
+  }
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 8).join(", ");
+  return names.length > 8 ? `${shown} and ${names.length - 8} more` : shown;
+}

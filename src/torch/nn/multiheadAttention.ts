@@ -1,0 +1,112 @@
+import { empty, zeros } from "../creation.ts";
+import * as ops from "../ops.gen.ts";
+import type { Tensor } from "../tensor.ts";
+import { constant_, xavierUniform_ } from "./init.ts";
+import { type LayerOptions, Linear } from "./linear.ts";
+import { Module, parameter } from "./module.ts";
+
+export interface AttentionOptions {
+  /** [batch, keys] bool: true where a key is padding and must not be attended to. */
+  keyPaddingMask?: Tensor | null;
+  /** [queries, keys] or [batch * heads, queries, keys]: bool (true forbids) or a float that is added to the scores. */
+  attnMask?: Tensor | null;
+  /** Return the weights averaged over heads; slower, since the fused kernel cannot give them. */
+  needWeights?: boolean;
+}
+
+/**
+ * Multi-head attention (Vaswani et al. 2017) with PyTorch's parameters: `in_proj_weight` [3D, D] in the order query, key,
+ * value. Inputs are [batch, length, D].
+ */
+export class MultiheadAttention extends Module {
+  static override readonly names = {
+    inProjWeight: "in_proj_weight",
+    inProjBias: "in_proj_bias",
+    outProj: "out_proj",
+  };
+  readonly inProjWeight: Tensor;
+  readonly inProjBias: Tensor | null;
+  readonly outProj: Linear;
+  readonly headDim: number;
+
+  constructor(
+    readonly embedDim: number,
+    readonly numHeads: number,
+    options: LayerOptions & { dropout?: number; bias?: boolean } = {},
+  ) {
+    super();
+    const { dropout = 0, bias = true, ...creation } = options;
+    if (embedDim % numHeads !== 0) {
+      throw new RangeError(
+        `MultiheadAttention: the embedding size ${embedDim} is not divisible by ${numHeads} heads`,
+      );
+    }
+    this.dropout = dropout;
+    this.headDim = embedDim / numHeads;
+    this.inProjWeight = parameter(empty([3 * embedDim, embedDim], creation));
+    this.inProjBias = bias ? parameter(zeros([3 * embedDim], creation)) : null;
+    // The order of draws is PyTorch's: the output projection first (its bias drawn and then cleared).
+    this.outProj = new Linear(embedDim, embedDim, { ...creation, bias });
+    xavierUniform_(this.inProjWeight);
+    if (this.outProj.bias) constant_(this.outProj.bias, 0);
+  }
+
+  readonly dropout: number;
+
+  /** Self- or cross-attention; the result is [batch, queries, D] and the weights [batch, queries, keys] or null. */
+  forward(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    options: AttentionOptions = {},
+  ): [Tensor, Tensor | null] {
+    const [batch, queries] = query.shape;
+    const keys = key.size(1);
+    const [q, k, v] = this.#project(query, key, value);
+    const mask = this.#mask(options, batch, queries, keys);
+    const p = this.training ? this.dropout : 0;
+    if (!options.needWeights) {
+      const mixed = ops.scaledDotProductAttention(q, k, v, mask, p);
+      return [this.outProj.forward(mixed.transpose(1, 2).flatten(2)), null];
+    }
+    let scores = q.matmul(k.transpose(-2, -1)).div(Math.sqrt(this.headDim));
+    if (mask)
+      scores = mask.dtype === "bool" ? scores.maskedFill(mask.logicalNot(), -Infinity) : scores.add(mask);
+    let weights = scores.softmax(-1);
+    if (p > 0) weights = ops.dropout(weights, p, true);
+    const mixed = weights.matmul(v).transpose(1, 2).flatten(2);
+    return [this.outProj.forward(mixed), weights.mean(1)];
+  }
+
+  /** [batch, length, D] each -> [batch, heads, length, headDim] each. */
+  #project(query: Tensor, key: Tensor, value: Tensor): Tensor[] {
+    const split = (projected: Tensor) =>
+      projected.unflatten(-1, [this.numHeads, this.headDim]).transpose(1, 2);
+    if (query === key && key === value) {
+      return ops.linear(query, this.inProjWeight, this.inProjBias).chunk(3, -1).map(split);
+    }
+    const weights = this.inProjWeight.chunk(3);
+    const biases = this.inProjBias?.chunk(3);
+    return [query, key, value].map((input, i) => split(ops.linear(input, weights[i], biases?.[i] ?? null)));
+  }
+
+  /** What `scaledDotProductAttention` takes: bool, true where attention is allowed; or float, added. */
+  #mask(
+    { keyPaddingMask, attnMask }: AttentionOptions,
+    batch: number,
+    queries: number,
+    keys: number,
+  ): Tensor | null {
+    const padding = keyPaddingMask?.logicalNot().view([batch, 1, 1, keys]) ?? null;
+    let attention = attnMask ?? null;
+    if (attention?.ndim === 3) attention = attention.view([batch, this.numHeads, queries, keys]);
+    if (attention?.dtype === "bool") attention = attention.logicalNot();
+    if (!padding || !attention) return padding ?? attention;
+    if (attention.dtype === "bool") return attention.logicalAnd(padding);
+    return attention.expand([batch, -1, queries, keys]).maskedFill(padding.logicalNot(), -Infinity);
+  }
+
+  override extraRepr(): string {
+    return `embedDim=${this.embedDim}, numHeads=${this.numHeads}`;
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * The operators with a typed function in ops.gen.ts, under PyTorch's names; each is a function (`torch.add(a, b)`) and, where
+ * its first argument is a tensor, a method (`a.add(b)`). After a change run `bun scripts/generateOps.ts`.
+ * Everything else of LibTorch is reachable through `torch.ops.aten`.
+ */
+export const exposedOperators: Record<string, string> = {
+  arithmetic:
+    "add add_ sub sub_ mul mul_ div div_ pow pow_ remainder remainder_ fmod floor_divide true_divide neg neg_ abs abs_ sign sgn " +
+    "square square_ sqrt sqrt_ rsqrt rsqrt_ reciprocal reciprocal_ exp exp_ exp2 expm1 log log_ log2 log10 log1p logaddexp " +
+    "addcmul addcmul_ addcdiv addcdiv_ lerp lerp_ clamp clamp_ clamp_min clamp_min_ clamp_max clamp_max_ ceil floor round trunc " +
+    "frac fix erf erfc erfinv lgamma digamma sin cos tan asin acos atan atan2 sinh cosh tanh tanh_ asinh acosh atanh sigmoid sigmoid_ " +
+    "logit nan_to_num nan_to_num_ maximum minimum fmax fmin hypot copysign xlogy deg2rad rad2deg heaviside sinc " +
+    "bitwise_and bitwise_or bitwise_xor bitwise_not bitwise_left_shift bitwise_right_shift",
+  comparison:
+    "eq ne lt le gt ge isnan isinf isfinite isposinf isneginf logical_and logical_or logical_xor logical_not isclose allclose equal " +
+    "is_nonzero",
+  reduction:
+    "sum mean prod amax amin max min argmax argmin std var std_mean var_mean all any norm logsumexp cumsum cumprod cummax cummin " +
+    "nansum nanmean median nanmedian mode quantile nanquantile count_nonzero aminmax logcumsumexp diff trapezoid",
+  linearAlgebra:
+    "matmul mm bmm mv dot addmm addmm_ baddbmm addmv addr outer vdot inner einsum tensordot cdist cosine_similarity kron cross trace diag diagonal " +
+    "diag_embed triu tril triu_ tril_ linalg_norm linalg_vector_norm linalg_matrix_norm linalg_inv linalg_solve linalg_qr linalg_svd " +
+    "linalg_eigh linalg_cholesky linalg_det linalg_slogdet linalg_pinv linalg_lstsq linalg_matrix_rank linalg_matrix_power inverse " +
+    "cholesky_solve matrix_exp corrcoef cov pdist chain_matmul",
+  shape:
+    "reshape view_as expand expand_as flatten unflatten squeeze squeeze_ unsqueeze unsqueeze_ transpose transpose_ t permute movedim " +
+    "swapaxes cat concat stack hstack vstack dstack split split_with_sizes chunk tensor_split unbind narrow select slice repeat tile " +
+    "repeat_interleave roll flip fliplr flipud rot90 broadcast_to broadcast_tensors meshgrid unfold contiguous clone detach detach_ as_strided " +
+    "atleast_1d atleast_2d atleast_3d block_diag ravel cartesian_prod combinations",
+  indexing:
+    "index_select index_add index_add_ index_copy index_copy_ index_fill index_fill_ index_put index_put_ gather scatter scatter_ scatter_add " +
+    "scatter_add_ scatter_reduce scatter_reduce_ masked_select masked_fill masked_fill_ masked_scatter masked_scatter_ where nonzero argwhere take " +
+    "take_along_dim put_ tril_indices triu_indices isin",
+  sorting:
+    "sort argsort topk kthvalue msort searchsorted bucketize unique_dim unique_consecutive bincount histc",
+  inPlace: "copy_ fill_ zero_ resize_ set_ uniform_ normal_ bernoulli_ random_ exponential_ fill_diagonal_",
+  random: "bernoulli multinomial poisson normal",
+  neural:
+    "linear bilinear embedding embedding_bag layer_norm group_norm batch_norm rms_norm instance_norm dropout dropout_ alpha_dropout relu relu_ gelu silu mish elu selu celu leaky_relu " +
+    "leaky_relu_ hardtanh hardswish hardsigmoid softplus softshrink hardshrink prelu rrelu glu log_sigmoid softmax log_softmax relu6 threshold one_hot " +
+    "scaled_dot_product_attention mse_loss l1_loss smooth_l1_loss huber_loss cross_entropy_loss nll_loss nll_loss_nd " +
+    "binary_cross_entropy binary_cross_entropy_with_logits kl_div poisson_nll_loss hinge_embedding_loss margin_ranking_loss cosine_embedding_loss triplet_margin_loss soft_margin_loss " +
+    "conv1d conv2d conv3d conv_transpose1d conv_transpose2d max_pool1d max_pool2d avg_pool1d avg_pool2d adaptive_avg_pool1d adaptive_avg_pool2d " +
+    "adaptive_max_pool2d pad constant_pad_nd pixel_shuffle upsample_nearest2d grid_sampler",
+  conversion: "type_as is_floating_point is_complex pin_memory is_pinned",
+};

@@ -1,0 +1,132 @@
+import type { Tensor } from "../tensor.ts";
+
+/** Parameters that share settings. */
+export type ParameterGroup<Settings> = { params: Tensor[]; name?: string } & Settings;
+
+/** What an optimizer keeps, to be saved and loaded again: settings per group, tensors per parameter in their order. */
+export interface OptimizerState {
+  groups: Record<string, unknown>[];
+  /** By parameter number, then by name, e.g. `exp_avg`. */
+  state: Map<number, Map<string, Tensor>>;
+}
+
+/** The base of the optimizers: groups of parameters, each with the settings `Settings`, and a state per parameter. */
+export abstract class Optimizer<Settings extends { lr: number }> {
+  readonly paramGroups: ParameterGroup<Settings>[] = [];
+  protected readonly state = new Map<Tensor, Map<string, Tensor>>();
+
+  constructor(
+    params: Iterable<Tensor> | Iterable<{ params: Iterable<Tensor>; name?: string } & Partial<Settings>>,
+    readonly defaults: Settings,
+  ) {
+    const list = [...params] as (
+      | Tensor
+      | ({ params: Iterable<Tensor>; name?: string } & Partial<Settings>)
+    )[];
+    if (list.length === 0)
+      throw new TypeError(`${this.constructor.name}: there are no parameters to optimize`);
+    const isGroups = typeof (list[0] as { params?: unknown }).params === "object";
+    const groups = isGroups ? (list as { params: Iterable<Tensor> }[]) : [{ params: list as Tensor[] }];
+    for (const group of groups) this.addParamGroup(group as { params: Iterable<Tensor> } & Partial<Settings>);
+  }
+
+  /** Adds parameters with settings of their own. @throws TypeError for one that is in another group already. */
+  addParamGroup(group: { params: Iterable<Tensor>; name?: string } & Partial<Settings>): void {
+    const known = new Set(this.paramGroups.flatMap((other) => other.params));
+    const params = [...group.params];
+    for (const param of params) {
+      if (known.has(param))
+        throw new TypeError(`${this.constructor.name}: a parameter is in more than one group`);
+      known.add(param);
+    }
+    this.paramGroups.push({ ...this.defaults, ...group, params });
+  }
+
+  /** Changes the parameters by their gradients. Those without one are left alone. */
+  abstract step(): void;
+
+  /** Drops the gradients of all its parameters. */
+  zeroGrad(): void {
+    for (const group of this.paramGroups) for (const param of group.params) param.grad = null;
+  }
+
+  stateDict(): OptimizerState {
+    const state = new Map<number, Map<string, Tensor>>();
+    this.#parameters().forEach((param, i) => {
+      const own = this.state.get(param);
+      if (own) state.set(i, own);
+    });
+    const groups = this.paramGroups.map(({ params, ...settings }) => ({
+      ...settings,
+      params: params.length,
+    }));
+    return { groups, state };
+  }
+
+  /** Takes over what `stateDict` gave. @throws TypeError if the groups do not agree. */
+  loadStateDict(saved: OptimizerState): void {
+    if (saved.groups.length !== this.paramGroups.length) {
+      throw new TypeError(
+        `${this.constructor.name}: the state has ${saved.groups.length} groups, the optimizer ${this.paramGroups.length}`,
+      );
+    }
+    saved.groups.forEach(({ params, ...settings }, i) => {
+      const group = this.paramGroups[i];
+      if (params !== group.params.length) {
+        throw new TypeError(
+          `${this.constructor.name}: group ${i} of the state has ${params} parameters, the optimizer ${group.params.length}`,
+        );
+      }
+      Object.assign(group, settings);
+    });
+    this.state.clear();
+    const parameters = this.#parameters();
+    for (const [i, own] of saved.state) {
+      const param = parameters[i];
+      const copies = new Map<string, Tensor>();
+      for (const [name, value] of own) {
+        const device = name === "step" ? value.device : param.device;
+        copies.set(name, value.detach().to({ device, copy: true }).detachFromScope());
+      }
+      this.state.set(param, copies);
+    }
+  }
+
+  #parameters(): Tensor[] {
+    return this.paramGroups.flatMap((group) => group.params);
+  }
+
+  /** The parameters of a group that have a gradient, their gradients beside them. */
+  protected withGradients(group: ParameterGroup<Settings>): { params: Tensor[]; grads: Tensor[] } {
+    const params: Tensor[] = [];
+    const grads: Tensor[] = [];
+    for (const param of group.params) {
+      const gradient = param.grad;
+      if (!gradient) continue;
+      params.push(param);
+      grads.push(gradient);
+    }
+    return { params, grads };
+  }
+
+  /** The state tensor of a parameter, made at its first use; it belongs to the optimizer, not to a scope. */
+  protected stateOf(param: Tensor, name: string, make: () => Tensor): Tensor {
+    let own = this.state.get(param);
+    if (!own) {
+      own = new Map();
+      this.state.set(param, own);
+    }
+    let value = own.get(name);
+    if (!value) {
+      value = make().detachFromScope();
+      own.set(name, value);
+    }
+    return value;
+  }
+
+  /** Frees the state tensors now. */
+  dispose(): void {
+    for (const own of this.state.values()) for (const value of own.values()) value.dispose();
+    this.state.clear();
+  }
+}
