@@ -133,7 +133,7 @@ function decodeVariableTexts(
 function textDecoder(file: Hdf5Bytes, bytes: Uint8Array, where: string) {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   return (start: number, end: number, number: number): string => {
-    const text = buffer.utf8Slice(start, end);
+    const text = buffer.toString("utf8", start, end);
     if (!text.includes("\ufffd")) return text.endsWith("\0") ? text.replace(/\0+$/, "") : text;
     try {
       return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.subarray(start, end));
