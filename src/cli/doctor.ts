@@ -118,13 +118,10 @@ function printDiagnosis(found: Diagnosis): void {
 
 /** `bun run doctor`: prints what was found on this machine; ends with 1 when something stops the work. */
 export function makeCommand(): Command {
-  return new Command("doctor")
-    .description("show what was found on this machine")
-    .option("--json", "print it as JSON")
-    .action((options: { json?: boolean }) => {
-      const found = diagnose();
-      if (options.json) console.log(JSON.stringify(found, null, 2));
-      else printDiagnosis(found);
-      if (found.problems.length > 0) process.exitCode = 1;
-    });
+  return new Command("doctor").option("--json", "print it as JSON").action((options: { json?: boolean }) => {
+    const found = diagnose();
+    if (options.json) console.log(JSON.stringify(found, null, 2));
+    else printDiagnosis(found);
+    if (found.problems.length > 0) process.exitCode = 1;
+  });
 }

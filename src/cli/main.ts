@@ -4,7 +4,7 @@
  * To add a command: write `src/cli/<name>.ts` with
  *
  *     export function makeCommand(): Command {
- *       return new Command("name").description("...").option("--table <file>", "...").action(async (options) => { ... });
+ *       return new Command("name").option("--table <file>", "...").action(async (options) => { ... });
  *     }
  *
  * add its line to `commands` below, and its script to package.json. Only the file of the command that is called is
@@ -41,10 +41,8 @@ async function makeProgram(wanted: string | undefined): Promise<Command> {
     .version(packageJson.version)
     .showHelpAfterError("(--help lists the options)");
   for (const entry of commands) {
-    const command =
-      entry.name === wanted
-        ? (await entry.load()).makeCommand()
-        : new Command(entry.name).description(entry.summary);
+    const command = entry.name === wanted ? (await entry.load()).makeCommand() : new Command(entry.name);
+    if (!command.description()) command.description(entry.summary);
     program.addCommand(addDebugOption(command.showHelpAfterError("(--help lists the options)")));
   }
   return program;

@@ -1,0 +1,44 @@
+import { expect, test } from "bun:test";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import packageJson from "../../package.json" with { type: "json" };
+import { commands } from "../../src/cli/main.ts";
+import { projectRoot } from "./projectFiles.ts";
+
+const scripts = Object.entries(packageJson.scripts);
+
+test("every script of package.json runs something that exists", () => {
+  const missing = scripts.filter(([, line]) => {
+    const [program = "", file = ""] = line.split(" ");
+    if (program === "node" || program === "bun") return !existsSync(join(projectRoot, file));
+    return !existsSync(join(projectRoot, "node_modules/.bin", program));
+  });
+  expect(missing).toEqual([]);
+});
+
+test("scripts and commands are the same set", () => {
+  const called = scripts.flatMap(([name, line]) => {
+    const command = /^bun scripts\/aam\.ts (\S+)$/.exec(line)?.[1];
+    if (command !== undefined) expect(command).toBe(name);
+    return command === undefined ? [] : [command];
+  });
+  expect(called.sort()).toEqual(commands.map(({ name }) => name).sort());
+});
+
+test("every command can be loaded and bears its name", async () => {
+  for (const { name, summary, load } of commands) {
+    expect((await load()).makeCommand().name()).toBe(name);
+    expect(summary).not.toBe("");
+  }
+});
+
+test("what package.json exports and installs exists", () => {
+  const targets = [...Object.values(packageJson.exports), ...Object.values(packageJson.bin)];
+  expect(targets.filter((target) => !existsSync(join(projectRoot, target)))).toEqual([]);
+});
+
+test("the checks of a submission are executable and run the documented command", () => {
+  const path = join(projectRoot, ".ci/run");
+  expect(statSync(path).mode & 0o100).toBe(0o100);
+  expect(readFileSync(path, "utf8")).toContain("npm test");
+});

@@ -1,0 +1,32 @@
+import { expect, test } from "bun:test";
+import { findLines, projectFiles, projectRoot } from "./projectFiles.ts";
+
+const files = projectFiles();
+const code = files.filter((name) => /\.(ts|mjs)$/.test(name) && name !== "tests/house/rules.test.ts");
+
+test("nothing draws from an unseeded generator", () => {
+  expect(findLines(code, /\bMath\.random\b/)).toEqual([]);
+});
+
+test("the rule against `any` is not switched off anywhere", async () => {
+  const settings = await Bun.file(`${projectRoot}/biome.json`).json();
+  expect(settings.linter.rules.suspicious.noExplicitAny).toBe("error");
+  expect(findLines(code, /biome-ignore[^:]*noExplicitAny|@ts-(ignore|nocheck)/)).toEqual([]);
+});
+
+test("no file names a folder of a developer's machine", () => {
+  const folders = ["work", "root", "tmp", "home", "Users"].join("|");
+  const pattern = new RegExp(`(^|[\\s"'\`(=:\\[])/(${folders})/`);
+  expect(`see /${"tmp"}/x`).toMatch(pattern);
+  expect("a path such as shared/tmp/x").not.toMatch(pattern);
+  expect(findLines(files, pattern)).toEqual([]);
+});
+
+test("no file names the host of a package registry", () => {
+  const hosts = ["npmjs", "pypi", "pythonhosted", "yarnpkg", "npmmirror"].map(
+    (name) => `${name}\\.(org|com)`,
+  );
+  const pattern = new RegExp([...hosts, '^\\s*"resolved":'].join("|"));
+  expect(`https://${"pypi"}.org/simple`).toMatch(pattern);
+  expect(findLines(files, pattern)).toEqual([]);
+});
