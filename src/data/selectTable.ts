@@ -1,0 +1,59 @@
+import type { Table } from "./table.ts";
+
+/** The table with only some samples, given by index in ascending order; ASVs stay as they are. */
+export function selectSamples(table: Table, samples: ArrayLike<number>): Table {
+  const indptr = new Int32Array(samples.length + 1);
+  for (let i = 0; i < samples.length; i++) {
+    indptr[i + 1] = indptr[i] + table.indptr[samples[i] + 1] - table.indptr[samples[i]];
+  }
+  const indices = new Int32Array(indptr[samples.length]);
+  const data = new Float64Array(indptr[samples.length]);
+  for (let i = 0; i < samples.length; i++) {
+    const [start, end] = [table.indptr[samples[i]], table.indptr[samples[i] + 1]];
+    indices.set(table.indices.subarray(start, end), indptr[i]);
+    data.set(table.data.subarray(start, end), indptr[i]);
+  }
+  const sampleIds = Array.from(samples, (sample) => table.sampleIds[sample]);
+  return { sampleIds, asvIds: table.asvIds, indptr, indices, data };
+}
+
+/** The table with only some ASVs, given by index in ascending order; samples stay, even without any ASV left. */
+export function selectAsvs(table: Table, asvs: ArrayLike<number>): Table {
+  const renumbered = new Int32Array(table.asvIds.length).fill(-1);
+  for (let i = 0; i < asvs.length; i++) renumbered[asvs[i]] = i;
+  const indptr = new Int32Array(table.indptr.length);
+  const indices: number[] = [];
+  const data: number[] = [];
+  for (let sample = 0; sample < table.sampleIds.length; sample++) {
+    for (let i = table.indptr[sample]; i < table.indptr[sample + 1]; i++) {
+      const asv = renumbered[table.indices[i]];
+      if (asv < 0) continue;
+      indices.push(asv);
+      data.push(table.data[i]);
+    }
+    indptr[sample + 1] = indices.length;
+  }
+  return {
+    sampleIds: table.sampleIds,
+    asvIds: Array.from(asvs, (asv) => table.asvIds[asv]),
+    indptr,
+    indices: Int32Array.from(indices),
+    data: Float64Array.from(data),
+  };
+}
+
+/** Sum of the counts of each sample. */
+export function sampleTotals(table: Table): Float64Array {
+  const totals = new Float64Array(table.sampleIds.length);
+  for (let sample = 0; sample < totals.length; sample++) {
+    for (let i = table.indptr[sample]; i < table.indptr[sample + 1]; i++) totals[sample] += table.data[i];
+  }
+  return totals;
+}
+
+/** Sum of the counts of each ASV. */
+export function asvTotals(table: Table): Float64Array {
+  const totals = new Float64Array(table.asvIds.length);
+  for (let i = 0; i < table.indices.length; i++) totals[table.indices[i]] += table.data[i];
+  return totals;
+}
