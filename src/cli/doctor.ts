@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, statfsSync } from "node:fs";
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
-import { relative } from "node:path";
+import { join, relative } from "node:path";
 import { Command } from "commander";
 import { expectedShim } from "../torch/native/build.ts";
 import { findCompiler } from "../torch/native/compiler.ts";
@@ -10,6 +10,7 @@ import {
   projectRoot,
   searchLibtorch,
 } from "../torch/native/libtorch.ts";
+import type { NativeFacts } from "./nativeProbe.ts";
 
 /** What the doctor finds; `problems` holds a sentence with its cure for each thing that stops the work. */
 export interface Diagnosis {
@@ -18,24 +19,42 @@ export interface Diagnosis {
   tried: { path: string; verdict: string }[];
   compiler: string | null;
   shim: { path: string; built: boolean } | null;
+  /** What the loaded shim says; null when it is not built or cannot be loaded. */
+  native: NativeFacts | null;
   processors: { count: number; model: string };
   memory: { totalBytes: number; freeBytes: number };
   disk: { path: string; freeBytes: number };
   problems: string[];
 }
 
-/** Why a LibTorch runs where it does. */
-function describeDevice(search: LibtorchSearch): string {
+/** Why a LibTorch runs where it does. `native` is what it says itself, where it could be loaded. */
+function describeDevice(search: LibtorchSearch, native: NativeFacts | null): string {
   const cuda = search.libtorch?.cuda ?? null;
+  const accelerator = native?.accelerator;
+  if (accelerator)
+    return `${accelerator.count} x ${accelerator.type}${cuda === null ? "" : `, CUDA ${cuda}`}`;
   const driver = existsSync("/proc/driver/nvidia/version") || existsSync("/dev/nvidiactl");
   if (cuda === null) {
     return driver
       ? "CPU (this LibTorch is a CPU build, although the machine has an NVIDIA driver: install a CUDA build of torch)"
       : "CPU (this LibTorch is a CPU build, and the machine has no NVIDIA driver)";
   }
-  return driver
-    ? `CUDA ${cuda}`
-    : `CPU (this LibTorch is built for CUDA ${cuda}, but the machine has no NVIDIA driver)`;
+  if (!driver) return `CPU (this LibTorch is built for CUDA ${cuda}, but the machine has no NVIDIA driver)`;
+  return native
+    ? `CPU (this LibTorch is built for CUDA ${cuda}, but finds no usable device: see nvidia-smi and CUDA_VISIBLE_DEVICES)`
+    : `CUDA ${cuda}`;
+}
+
+/** Loads the shim in another process; its facts, or why it cannot be loaded. */
+function probeNative(): { facts: NativeFacts | null; problem?: string } {
+  const run = Bun.spawnSync([process.execPath, join(import.meta.dir, "nativeProbe.ts")], {
+    stdout: "pipe",
+    stderr: "pipe",
+    timeout: 60_000,
+  });
+  if (run.success) return { facts: JSON.parse(run.stdout.toString()) as NativeFacts };
+  const said = run.stderr.toString().trim() || `it ended with ${run.signalCode ?? run.exitCode}`;
+  return { facts: null, problem: `The native part cannot be loaded: ${said}` };
 }
 
 /** Memory that programs can still get: what the kernel calls available, where it says. */
@@ -62,6 +81,9 @@ export function diagnose(): Diagnosis {
   const built = shim !== undefined && existsSync(shim.path);
   if (shim && !built)
     problems.push("The native part is not built for this LibTorch yet: run `npm run setup`.");
+  const probe = built ? probeNative() : undefined;
+  if (probe?.problem) problems.push(probe.problem);
+  const native = probe?.facts ?? null;
   let compiler: string | null = null;
   try {
     compiler = findCompiler().join(" ");
@@ -77,12 +99,13 @@ export function diagnose(): Diagnosis {
           version: libtorch.version,
           path: libtorch.root,
           source: libtorch.source,
-          device: describeDevice(search),
+          device: describeDevice(search, native),
         }
       : null,
     tried: search.tried.map(({ path, verdict }) => ({ path, verdict })),
     compiler,
     shim: shim ? { path: shim.path, built } : null,
+    native,
     processors: { count: availableParallelism(), model: cpus()[0]?.model.trim() ?? "of an unknown kind" },
     memory: { totalBytes: totalmem(), freeBytes: availableMemory() },
     disk: { path: projectRoot, freeBytes: disk.bavail * disk.bsize },
@@ -108,6 +131,17 @@ function printDiagnosis(found: Diagnosis): void {
   row("Compiler", found.compiler ?? "none");
   if (found.shim)
     row("Shim", `${relative(projectRoot, found.shim.path)}${found.shim.built ? "" : " (not built yet)"}`);
+  if (found.native) {
+    const { build, threads, accelerator } = found.native;
+    row("", `compiled against ${build.compiled}, kernels for ${build.cpu}`);
+    row("Threads", `${threads} (${build.parallel})`);
+    if (accelerator) {
+      row(
+        "",
+        `${gibibytes(accelerator.freeBytes)} free of ${gibibytes(accelerator.totalBytes)} on the device`,
+      );
+    }
+  }
   row("Processor", `${found.processors.count} x ${found.processors.model}`);
   row("Memory", `${gibibytes(found.memory.freeBytes)} free of ${gibibytes(found.memory.totalBytes)}`);
   row("Disk", `${gibibytes(found.disk.freeBytes)} free at ${found.disk.path}`);
