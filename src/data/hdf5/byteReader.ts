@@ -107,25 +107,24 @@ export class Cursor {
   u32(): number {
     return this.file.view.getUint32(this.step(4), true);
   }
-  /** An unsigned integer of `size` bytes. All bits set reads as `nowhere`; values above 2^53 lose their last bits. */
+  /** An unsigned integer of `size` bytes; values above 2^53 lose their last bits. */
   uint(size: number): number {
-    const at = this.step(size);
-    let value = 0;
-    let allSet = true;
-    for (let i = size - 1; i >= 0; i--) {
-      const byte = this.file.view.getUint8(at + i);
-      value = value * 256 + byte;
-      allSet &&= byte === 255;
+    if (size === 8) {
+      const at = this.step(8);
+      return this.file.view.getUint32(at + 4, true) * 2 ** 32 + this.file.view.getUint32(at, true);
     }
-    return allSet ? nowhere : value;
+    let value = 0;
+    const bytes = this.take(size);
+    for (let i = size - 1; i >= 0; i--) value = value * 256 + bytes[i]!;
+    return value;
   }
-  /** An address. */
+  /** An address, or `nowhere`. */
   offset(): number {
-    return this.uint(this.file.offsetSize);
+    return withoutUndefined(this.uint(this.file.offsetSize), this.file.offsetSize);
   }
-  /** A size or count. */
+  /** A size or count; the value that means "unlimited" is `nowhere`. */
   length(): number {
-    return this.uint(this.file.lengthSize);
+    return withoutUndefined(this.uint(this.file.lengthSize), this.file.lengthSize);
   }
   /** Text up to a NUL or the end. */
   text(): string {
@@ -136,4 +135,8 @@ export class Cursor {
     this.at = Math.min(this.end, stop + 1);
     return text;
   }
+}
+
+function withoutUndefined(value: number, size: number): number {
+  return value === (size === 8 ? 2 ** 64 : 2 ** (8 * size) - 1) ? nowhere : value;
 }

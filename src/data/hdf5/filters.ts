@@ -102,7 +102,8 @@ function verified(file: Hdf5Bytes, bytes: Uint8Array, where: string): Uint8Array
 
 function inflated(file: Hdf5Bytes, bytes: Uint8Array, limit: number, where: string): Uint8Array {
   try {
-    return inflateSync(bytes, { maxOutputLength: limit });
+    // One buffer of the expected size spares zlib the many small ones it would join.
+    return inflateSync(bytes, { maxOutputLength: limit, chunkSize: Math.max(64, limit) });
   } catch (cause) {
     throw file.damaged(
       `the gzip data of ${where}: ${cause instanceof Error ? cause.message : String(cause)}`,

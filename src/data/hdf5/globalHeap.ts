@@ -20,15 +20,18 @@ export class GlobalHeap {
     this.parsedBytes += size;
     if (this.parsedBytes > file.bytes.length) throw file.damaged("its heap collections overlap");
     const places: number[] = [];
-    const cursor = file.cursor(header.at, address + size);
-    while (cursor.left >= 8 + file.lengthSize) {
-      const index = cursor.u16();
+    const { view, lengthSize } = file;
+    const end = address + size;
+    for (let at = header.at; at + 8 + lengthSize <= end; ) {
+      const index = view.getUint16(at, true);
       if (index === 0) break;
-      const length = cursor.skip(6).length();
-      const object = cursor.sub(length);
-      places[2 * index] = object.at;
-      places[2 * index + 1] = object.end;
-      cursor.skip(Math.min(cursor.left, -length & 7));
+      const start = at + 8 + lengthSize;
+      const high = lengthSize === 8 ? view.getUint32(at + 12, true) : 0;
+      const stop = start + high * 2 ** 32 + view.getUint32(at + 8, true);
+      if (stop > end) throw file.damaged(`a heap object at byte ${at} runs past its collection`);
+      places[2 * index] = start;
+      places[2 * index + 1] = stop;
+      at = stop + (-(stop - start) & 7);
     }
     this.collections.set(address, places);
     return places;
