@@ -1,4 +1,5 @@
 import { UserError } from "../common/userError.ts";
+import { shortenId } from "./provenance.ts";
 
 /** Bases, IUPAC's codes for several bases, and gaps. */
 const sequencePattern = /^[ACGTUNRYSWKMBDHV.-]+$/i;
@@ -17,7 +18,7 @@ export function resolveSequences(
     if (bad < 0) return asvIds;
     const count = asvIds.reduce((sum, id) => sum + (sequencePattern.test(id) ? 0 : 1), 0);
     throw new UserError(
-      `${tableName}: ${count} of ${asvIds.length} ASV ids are no DNA sequences, the first is "${shorten(asvIds[bad])}" ` +
+      `${tableName}: ${count} of ${asvIds.length} ASV ids are no DNA sequences, the first is "${shortenId(asvIds[bad])}" ` +
         `(ASV ${bad + 1}); give the representative sequences with --rep-seqs.`,
     );
   }
@@ -29,12 +30,8 @@ export function resolveSequences(
         : "give a file that holds all of them";
     throw new UserError(
       `${repSeqs.name} has no sequence for ${missing.length} of the ${asvIds.length} ASVs of ${tableName}, ` +
-        `the first is "${shorten(missing[0])}"; ${cure}.`,
+        `the first is "${shortenId(missing[0])}"; ${cure}.`,
     );
   }
   return asvIds.map((id) => repSeqs.sequences.get(id)!);
-}
-
-function shorten(id: string): string {
-  return id.length <= 40 ? id : `${id.slice(0, 37)}...`;
 }

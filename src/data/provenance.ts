@@ -26,5 +26,12 @@ export function describeSource(role: string, path: string): Source {
 
 /** One line of a drop report, with the first ids as examples; nothing if there are none. */
 export function dropped(what: Dropped["what"], reason: string, ids: readonly string[]): Dropped[] {
-  return ids.length === 0 ? [] : [{ what, reason, count: ids.length, examples: ids.slice(0, 5) }];
+  return ids.length === 0
+    ? []
+    : [{ what, reason, count: ids.length, examples: ids.slice(0, 5).map(shortenId) }];
+}
+
+/** An id as a message shows it: ids that are sequences are long. */
+export function shortenId(id: string): string {
+  return id.length <= 40 ? id : `${id.slice(0, 37)}...`;
 }

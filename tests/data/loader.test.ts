@@ -211,7 +211,7 @@ describe("a loader's worker", () => {
     using opened = openDataset(path);
     using loader = new Loader(opened, { batchSize: 4, worker: true });
     await Bun.$`rm -r ${path}`;
-    expect(collect(loader)).rejects.toThrow(/There is no data set/);
+    await expect(collect(loader)).rejects.toThrow(/There is no data set/);
   });
 
   test("does not keep the process alive when its loader is left", async () => {
