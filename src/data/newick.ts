@@ -1,3 +1,4 @@
+import { parseNumberAt } from "../common/parseNumber.ts";
 import { UserError } from "../common/userError.ts";
 import {
   close,
@@ -9,7 +10,6 @@ import {
   isBlank,
   open,
   openComment,
-  parseLength,
   quote,
   semicolon,
   skipComment,
@@ -112,7 +112,7 @@ export function parseNewick(text: string, source: string): ParsedTree {
       if (seen === length) throw refuse(at, "this node has a second length; keep one");
       at = startOfLength(text, at + 1, refuse);
       const end = endOfBareText(text, at);
-      const value = parseLength(text, at, end);
+      const value = parseNumberAt(text, at, end);
       if (Number.isNaN(value)) throw refuse(at, describeLength(text.slice(at, end)));
       nodes.setLength(node, value);
       seen = length;

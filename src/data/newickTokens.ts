@@ -45,28 +45,3 @@ export function endOfQuotedText(text: string, at: number): number {
   }
   return -1;
 }
-
-const powersOfTen = Float64Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));
-const decimal = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
-
-/** The number written at `at..end`, NaN if it is not a finite decimal number. */
-export function parseLength(text: string, at: number, end: number): number {
-  // Up to 15 digits over a power of ten up to 22 are exact in one division (Clinger 1990): the common case.
-  let mantissa = 0;
-  let fractionDigits = -1;
-  if (end - at <= 16 && end > at) {
-    let i = at;
-    for (; i < end; i++) {
-      const digit = text.charCodeAt(i) - 48;
-      if (digit >= 0 && digit <= 9) mantissa = mantissa * 10 + digit;
-      else if (digit === -2 && fractionDigits < 0) fractionDigits = end - i - 1;
-      else break;
-    }
-    if (i === end && (fractionDigits >= 0 ? end - at > 1 : end - at <= 15)) {
-      return fractionDigits > 0 ? mantissa / powersOfTen[fractionDigits] : mantissa;
-    }
-  }
-  const written = text.slice(at, end);
-  const value = decimal.test(written) ? Number(written) : Number.NaN;
-  return Number.isFinite(value) ? value : Number.NaN;
-}
