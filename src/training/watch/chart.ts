@@ -5,6 +5,7 @@ import { writeFileAtomic } from "../../common/atomicFile.ts";
 import { UserError } from "../../common/userError.ts";
 import { fontBytes, fontName, textWidth } from "./fonts.ts";
 import { categoryColours, inkColours } from "./palette.ts";
+import { escapeXml, replaceForbidden } from "./xmlText.ts";
 
 /** A finished picture. */
 export interface Plot {
@@ -68,23 +69,9 @@ function measureText(vega: VegaTextMetrics): void {
   };
 }
 
-/** Characters that XML does not allow, not even escaped, are replaced, and the picture is given its description. */
+/** Makes the SVG valid whatever the data hold, and gives it its description. */
 function cleanSvg(svg: string, description: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to be replaced
-  const forbidden = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|\p{Surrogate}/gu;
-  const label = escapeXml(description.replace(forbidden, "\ufffd"));
-  return svg.replace(forbidden, "\ufffd").replace("<svg ", `<svg role="img" aria-label="${label}" `);
-}
-
-export function escapeXml(text: string): string {
-  const entities: Record<string, string> = {
-    "&": "&amp;",
-    "<": "&lt;",
-    ">": "&gt;",
-    '"': "&quot;",
-    "'": "&#39;",
-  };
-  return text.replace(/[&<>"']/g, (character) => entities[character]);
+  return replaceForbidden(svg).replace("<svg ", `<svg role="img" aria-label="${escapeXml(description)}" `);
 }
 
 let resvg: Promise<typeof import("@resvg/resvg-wasm")> | undefined;

@@ -21,6 +21,12 @@ export function fontBytes(): Uint8Array[] {
   return [bytesOf(regularFile), bytesOf(semiBoldFile)];
 }
 
+/** The Latin part of the font in all weights, for web pages (WOFF2). */
+export function webFontBytes(): Uint8Array {
+  const name = "@fontsource-variable/inter/files/inter-latin-wght-normal.woff2";
+  return bytesOf(fileURLToPath(import.meta.resolve(name)));
+}
+
 const widths = new Map<string, (text: string) => number>();
 
 /** Width of a line of text in pixels, without kerning. */
