@@ -1,0 +1,32 @@
+"""Where generated cases go: one JSON file of descriptions and one safetensors file of tensors per group."""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "reference"))
+
+from tensor_file import read_tensors, write_tensors  # noqa: E402, F401
+
+
+class Store:
+    def __init__(self, folder: Path, group: str):
+        self.folder, self.group = Path(folder), group
+        self.tensors: dict[str, torch.Tensor] = {}
+        self.cases: list[dict] = []
+
+    def put(self, key: str, tensor: torch.Tensor) -> dict:
+        """Keep a tensor as it is now and give its reference for the description."""
+        self.tensors[key] = tensor.detach().clone()
+        return {"tensor": key}
+
+    def save(self, **facts) -> None:
+        """Write `<group>.json` and `<group>.safetensors`."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_tensors(self.folder / f"{self.group}.safetensors", self.tensors)
+        lines = ",\n".join(json.dumps(case, allow_nan=False) for case in self.cases)
+        header = {"torch": torch.__version__, **facts}
+        text = json.dumps(header)[:-1] + ', "cases": [\n' + lines + "\n]}\n"
+        (self.folder / f"{self.group}.json").write_text(text)
