@@ -83,8 +83,8 @@ function checkAttributes(file: Hdf5File, asvs: number, samples: number, source: 
   const version = file.attribute("", "format-version");
   const isKnown = version !== undefined && Number(version[0]) === 2 && [0, 1].includes(Number(version[1]));
   if (isKnown) return [];
-  const stated = version ? Array.from(version, String).join(".") : "absent";
-  return [`format-version is ${stated}; read as 2.1`];
+  const stated = version ? Array.from(version, String).join(".") : "not stated";
+  return [`its format-version is ${stated}; read as 2.1`];
 }
 
 function checkNnz(file: Hdf5File, matrix: Csr, source: string): void {

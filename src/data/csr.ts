@@ -188,8 +188,8 @@ export function firstDifference(byRow: Csr, byColumn: Csr): { row: number; colum
     for (let k = byRow.indptr[row]!; k < byRow.indptr[row + 1]!; k++) {
       const column = byRow.indices[k]!;
       const at = next[column]!++;
-      const isThere = at < byColumn.indptr[column + 1]! && byColumn.indices[at] === row;
-      if (!isThere || byColumn.data[at] !== byRow.data[k]) return { row, column };
+      const other = at < byColumn.indptr[column + 1]! ? byColumn.indices[at]! : Infinity;
+      if (other !== row || byColumn.data[at] !== byRow.data[k]) return { row: Math.min(row, other), column };
     }
   }
   for (let column = 0; column + 1 < byColumn.indptr.length; column++) {

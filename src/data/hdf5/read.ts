@@ -44,7 +44,7 @@ export function openHdf5Bytes(bytes: Uint8Array, source: string): Hdf5File {
   if (start < 0) throw file.damaged("it lacks the HDF5 signature");
   const heap = new GlobalHeap(file);
   const objects = new Map<number, { messages: Message[]; links?: Map<string, Link> }>();
-  const rootAddress = readSuperblock(file);
+  const rootAddress = readSuperblock(file, start);
 
   const object = (address: number) => {
     let found = objects.get(address);
@@ -86,7 +86,7 @@ export function openHdf5Bytes(bytes: Uint8Array, source: string): Hdf5File {
 }
 
 /** Reads the superblock and returns the address of the root group's object header. */
-function readSuperblock(file: Hdf5Bytes): number {
+function readSuperblock(file: Hdf5Bytes, userblock: number): number {
   const cursor = file.cursor(8);
   const version = cursor.u8();
   if (version > 3) throw file.unsupported(`it has a superblock of version ${version}`);
@@ -100,7 +100,7 @@ function readSuperblock(file: Hdf5Bytes): number {
   if (version >= 2) {
     setSizes(cursor.u8(), cursor.u8());
     cursor.skip(1 + 2 * file.offsetSize);
-    refuseTruncated(file, cursor.offset());
+    refuseTruncated(file, cursor.offset(), userblock);
     const root = cursor.offset();
     file.verifyChecksum(0, cursor.at, "superblock");
     return root;
@@ -108,13 +108,15 @@ function readSuperblock(file: Hdf5Bytes): number {
   cursor.skip(4);
   setSizes(cursor.u8(), cursor.u8());
   cursor.skip(version === 0 ? 9 : 13).skip(2 * file.offsetSize);
-  refuseTruncated(file, cursor.offset());
+  refuseTruncated(file, cursor.offset(), userblock);
   return cursor.skip(2 * file.offsetSize).offset();
 }
 
-function refuseTruncated(file: Hdf5Bytes, end: number): void {
-  if (end > file.bytes.length) {
-    throw file.damaged(`it is cut off: ${file.bytes.length} of ${end} bytes are there`);
+/** The end of file counts from the file's start, all other addresses from the superblock. */
+function refuseTruncated(file: Hdf5Bytes, end: number, userblock: number): void {
+  const length = userblock + file.bytes.length;
+  if (end > length) {
+    throw file.damaged(`it is cut off: ${length} of ${end} bytes are there`);
   }
 }
 
