@@ -145,6 +145,13 @@ AAMT_EXPORT int32_t aamt_empty_cache(void);
 AAMT_EXPORT int32_t aamt_device_memory(int32_t device_index, double* out);
 AAMT_EXPORT int32_t aamt_reset_peak_memory(int32_t device_index);
 
+// The CPU's caching allocator. out: [allocated, allocated peak, cached, limit of the cache] in bytes; blocks below 64 KiB
+// are not counted.
+AAMT_EXPORT int32_t aamt_cpu_memory(double* out);
+AAMT_EXPORT int32_t aamt_cpu_memory_reset_peak(void);
+AAMT_EXPORT int32_t aamt_cpu_cache_limit(double bytes);
+AAMT_EXPORT int32_t aamt_cpu_empty_cache(void);
+
 // ---- files ----------------------------------------------------------------------------------------------------
 // Reads what torch.save wrote (zip format). Allowed: tensors, numbers, booleans, strings, None, lists, tuples, dicts.
 // The structure is returned as JSON text (fetch with aamt_take_text) in which a tensor is {"tensor": n}; the handles

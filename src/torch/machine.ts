@@ -87,12 +87,14 @@ export function synchronize(device?: Device): void {
   check(shim.aamt_synchronize(deviceIndex(device)), "synchronize");
 }
 
-/** Gives memory that the accelerator's allocator holds in reserve back. */
+/** Gives back memory that the allocators of the CPU and of the accelerator hold in reserve. */
 export function emptyCache(): void {
+  check(shim.aamt_cpu_empty_cache(), "emptyCache");
   check(shim.aamt_empty_cache(), "emptyCache");
 }
 
 export function resetPeakMemory(device?: Device): void {
+  check(shim.aamt_cpu_memory_reset_peak());
   check(shim.aamt_reset_peak_memory(deviceIndex(device)), "resetPeakMemory");
 }
 
@@ -101,6 +103,8 @@ export interface MemoryReport {
   liveTensors: number;
   /** Bytes of the process in memory. */
   residentBytes: number;
+  /** The CPU's allocator in bytes; tensors below 64 KiB are not counted. */
+  cpu: { allocated: number; allocatedPeak: number; cached: number };
   /** The accelerator's allocator, zeros without one; in bytes. */
   device: {
     allocated: number;
@@ -116,13 +120,21 @@ export interface MemoryReport {
 export function memory(device?: Device): MemoryReport {
   shim.aamt_live_handles(out);
   const liveTensors = out[0];
+  check(shim.aamt_cpu_memory(out), "memory");
+  const cpu = { allocated: out[0], allocatedPeak: out[1], cached: out[2] };
   check(shim.aamt_device_memory(deviceIndex(device), out), "memory");
   const [allocated, allocatedPeak, reserved, reservedPeak, free, total] = out;
   return {
     liveTensors,
     residentBytes: process.memoryUsage.rss(),
+    cpu,
     device: { allocated, allocatedPeak, reserved, reservedPeak, free, total },
   };
+}
+
+/** How many bytes freed CPU memory may keep in reserve for the next tensors (an eighth of the machine's memory by default). */
+export function setCpuCacheLimit(bytes: number): void {
+  check(shim.aamt_cpu_cache_limit(bytes), "setCpuCacheLimit");
 }
 
 /** How often values were read back to JavaScript so far: each read waits for the device. */

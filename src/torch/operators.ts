@@ -203,6 +203,7 @@ function run(
     if (error.kind !== "out-of-memory" || schema.inPlace) throw error;
     // Garbage may hold the memory: collect it and try once more.
     Bun.gc(true);
+    shim.aamt_cpu_empty_cache();
     shim.aamt_empty_cache();
     pack(overload, args, count, options);
     status = shim.aamt_op_call(

@@ -1,0 +1,246 @@
+// A caching allocator for the CPU, in LibTorch's place. Deep learning asks for blocks of the same few sizes again and again. The
+// C library gives large ones back to the system each time (page faults cost more than the arithmetic of small layers) and
+// lets a heap of aligned blocks fragment without bound when sizes vary. Here freed blocks wait in lists by size; what has waited
+// longest is given back when the cache is over its limit. Large blocks use huge pages.
+#include <c10/core/Allocator.h>
+#include <c10/core/CPUAllocator.h>
+#include <c10/core/impl/alloc_cpu.h>
+#include <c10/util/Exception.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include "internal.h"
+
+namespace aamt {
+namespace {
+
+constexpr size_t kSmallest = size_t{1} << 16;   // below, the C library does well
+constexpr size_t kHugePage = size_t{2} << 20;
+constexpr size_t kHugeFrom = size_t{4} << 20;   // blocks of at least this size are aligned to huge pages
+constexpr size_t kHeader = 64;                  // keeps the data aligned for vector instructions
+constexpr int kSteps = 8;                       // size classes per power of two: at most 12.5 % is wasted
+constexpr int kClasses = kSteps * 48;
+constexpr int kLooseFit = 2;                    // a block may be this many classes too large
+
+struct Block {
+  size_t bytes;          // with the header
+  int size_class;        // -1: a small block of the C library's, never cached
+  Block* older;          // by time of freeing, all classes together
+  Block* newer;
+  Block* next_in_class;
+  Block* previous_in_class;
+};
+static_assert(sizeof(Block) <= kHeader);
+
+int class_of(size_t bytes) {
+  int power = 63 - __builtin_clzll(bytes);
+  size_t step = (size_t{1} << power) / kSteps;
+  size_t above = bytes - (size_t{1} << power);
+  return power * kSteps + static_cast<int>((above + step - 1) / step);
+}
+size_t bytes_of_class(int size_class) {
+  size_t base = size_t{1} << (size_class / kSteps);
+  return base + base / kSteps * (size_class % kSteps);
+}
+
+struct Cache {
+  std::mutex mutex;
+  Block* lists[kClasses] = {};
+  Block* oldest = nullptr;
+  Block* newest = nullptr;
+  size_t cached = 0;
+  size_t allocated = 0;
+  size_t peak = 0;
+  size_t limit = default_limit();
+
+  static size_t default_limit() {
+    size_t physical = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    return std::max(physical / 8, size_t{256} << 20);
+  }
+
+  void remember(Block* block) {
+    block->next_in_class = lists[block->size_class];
+    block->previous_in_class = nullptr;
+    if (block->next_in_class) block->next_in_class->previous_in_class = block;
+    lists[block->size_class] = block;
+    block->older = newest;
+    block->newer = nullptr;
+    (newest ? newest->newer : oldest) = block;
+    newest = block;
+    cached += block->bytes;
+  }
+
+  void forget(Block* block) {
+    (block->previous_in_class ? block->previous_in_class->next_in_class : lists[block->size_class]) = block->next_in_class;
+    if (block->next_in_class) block->next_in_class->previous_in_class = block->previous_in_class;
+    (block->older ? block->older->newer : oldest) = block->newer;
+    (block->newer ? block->newer->older : newest) = block->older;
+    cached -= block->bytes;
+  }
+
+  // Takes the longest-waiting blocks out until the cache is within `most` bytes; the caller frees them outside the lock.
+  Block* evict(size_t most) {
+    Block* evicted = nullptr;
+    while (cached > most && oldest) {
+      Block* block = oldest;
+      forget(block);
+      block->older = evicted;
+      evicted = block;
+    }
+    return evicted;
+  }
+};
+
+// Never destroyed: tensors may be freed while the process ends.
+Cache& cache() {
+  static auto* instance = new Cache();
+  return *instance;
+}
+
+void free_chain(Block* block) {
+  while (block) {
+    Block* following = block->older;
+    std::free(block);
+    block = following;
+  }
+}
+
+void flush() {
+  Block* evicted;
+  {
+    std::lock_guard<std::mutex> guard(cache().mutex);
+    evicted = cache().evict(0);
+  }
+  free_chain(evicted);
+}
+
+Block* from_system(size_t bytes) {
+  void* memory = nullptr;
+  bool huge = bytes >= kHugeFrom;
+  for (int attempt = 0; attempt < 2; attempt++) {
+    if (posix_memalign(&memory, huge ? kHugePage : kHeader, bytes) == 0) {
+      if (huge) madvise(memory, bytes, MADV_HUGEPAGE);
+      return static_cast<Block*>(memory);
+    }
+    flush();
+  }
+  return nullptr;
+}
+
+void release_block(void* data) {
+  if (data == nullptr) return;
+  Block* block = reinterpret_cast<Block*>(static_cast<char*>(data) - kHeader);
+  if (block->size_class < 0) {
+    std::free(block);
+    return;
+  }
+  auto& all = cache();
+  Block* evicted;
+  {
+    std::lock_guard<std::mutex> guard(all.mutex);
+    all.allocated -= block->bytes;
+    all.remember(block);
+    evicted = all.evict(all.limit);
+  }
+  free_chain(evicted);
+}
+
+struct CachingCpuAllocator final : c10::Allocator {
+  c10::DataPtr allocate(size_t wanted) override {
+    void* data = wanted == 0 ? nullptr : take(wanted);
+    return {data, data, &release_block, c10::Device(c10::DeviceType::CPU)};
+  }
+
+  c10::DeleterFnPtr raw_deleter() const override { return &release_block; }
+  void copy_data(void* destination, const void* source, std::size_t count) const override {
+    default_copy_data(destination, source, count);
+  }
+
+ private:
+  static void* take(size_t wanted) {
+    TORCH_CHECK_WITH(OutOfMemoryError, wanted < (size_t{1} << 46), "can't allocate ", wanted, " bytes: no machine has that much memory");
+    size_t bytes = wanted + kHeader;
+    Block* block;
+    if (bytes < kSmallest) {
+      block = from_system(bytes);
+      if (block) block->size_class = -1;
+    } else {
+      block = take_large(bytes);
+    }
+    TORCH_CHECK_WITH(OutOfMemoryError, block != nullptr, "can't allocate memory: ", wanted, " bytes");
+    return reinterpret_cast<char*>(block) + kHeader;
+  }
+
+  static Block* take_large(size_t bytes) {
+    auto& all = cache();
+    int size_class = class_of(bytes);
+    {
+      std::lock_guard<std::mutex> guard(all.mutex);
+      for (int candidate = size_class; candidate <= size_class + kLooseFit; candidate++) {
+        Block* block = all.lists[candidate];
+        if (!block) continue;
+        all.forget(block);
+        all.allocated += block->bytes;
+        all.peak = std::max(all.peak, all.allocated);
+        return block;
+      }
+    }
+    size_t full = bytes_of_class(size_class);
+    Block* block = from_system(full);
+    if (!block) return nullptr;
+    block->bytes = full;
+    block->size_class = size_class;
+    std::lock_guard<std::mutex> guard(all.mutex);
+    all.allocated += full;
+    all.peak = std::max(all.peak, all.allocated);
+    return block;
+  }
+};
+
+// Installed when the library is loaded, before the first tensor is made.
+const bool installed = [] {
+  c10::SetCPUAllocator(new CachingCpuAllocator(), /*priority=*/1);
+  return true;
+}();
+
+}  // namespace
+}  // namespace aamt
+
+int32_t aamt_cpu_memory(double* out) {
+  auto& all = aamt::cache();
+  std::lock_guard<std::mutex> guard(all.mutex);
+  out[0] = static_cast<double>(all.allocated);
+  out[1] = static_cast<double>(all.peak);
+  out[2] = static_cast<double>(all.cached);
+  out[3] = static_cast<double>(all.limit);
+  return aamt::installed ? 0 : AAMT_ERR_OTHER;
+}
+
+int32_t aamt_cpu_memory_reset_peak(void) {
+  auto& all = aamt::cache();
+  std::lock_guard<std::mutex> guard(all.mutex);
+  all.peak = all.allocated;
+  return 0;
+}
+
+int32_t aamt_cpu_cache_limit(double bytes) {
+  AAMT_GUARD({
+    if (!(bytes >= 0)) throw aamt::ShimError(AAMT_ERR_ARGUMENT, "the cache's limit must not be negative");
+    auto& all = aamt::cache();
+    aamt::Block* evicted;
+    {
+      std::lock_guard<std::mutex> guard(all.mutex);
+      all.limit = static_cast<size_t>(bytes);
+      evicted = all.evict(all.limit);
+    }
+    aamt::free_chain(evicted);
+    return 0;
+  })
+}
+
+int32_t aamt_cpu_empty_cache(void) {
+  AAMT_GUARD(aamt::flush(); return 0;)
+}
