@@ -4,6 +4,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -93,7 +94,7 @@ function runScript(bun, script, args) {
     process.on("SIGINT", () => {});
     process.on("SIGTERM", () => child.kill("SIGTERM"));
     child.on("error", (error) => fail(`Bun at ${bun} cannot be started: ${error.message}.`));
-    child.on("close", (code, signal) => done(signal ? 1 : (code ?? 1)));
+    child.on("close", (code, signal) => done(signal ? 128 + constants.signals[signal] : (code ?? 1)));
   });
 }
 
