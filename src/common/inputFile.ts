@@ -73,18 +73,24 @@ export function decodeText(bytes: Uint8Array, source: string): string {
   }
 }
 
-/** Bisection over prefixes: a prefix is valid as far as it can be streamed without an error. */
+/** Offset of the first byte of the first character that is no UTF-8; the length if there is none. */
 function firstInvalidUtf8(bytes: Uint8Array): number {
+  const isValid = (end: number, stream: boolean) => {
+    try {
+      new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(0, end), { stream });
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  // A prefix that ends within a valid character passes as the start of a stream: bisect on that, then step back.
   let low = 0;
   let high = bytes.length;
   while (low < high) {
-    const middle = (low + high + 1) >>> 1;
-    try {
-      new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(0, middle), { stream: true });
-      low = middle;
-    } catch {
-      high = middle - 1;
-    }
+    const middle = Math.ceil((low + high) / 2);
+    if (isValid(middle, true)) low = middle;
+    else high = middle - 1;
   }
+  while (!isValid(low, false)) low--;
   return low;
 }
