@@ -1,7 +1,7 @@
 import { writeFileAtomic } from "../common/atomicFile.ts";
 import { readFileBytes } from "../common/inputFile.ts";
 import { UserError } from "../common/userError.ts";
-import { type NpyHeader, parseNpyHeader } from "./npyHeader.ts";
+import { magic, type NpyHeader, parseNpyHeader } from "./npyHeader.ts";
 
 export type NpyNumbers =
   | Int8Array
@@ -59,7 +59,7 @@ export function decodeNpy(bytes: Uint8Array, source: string): NpyArray {
 
 /** Whether bytes begin as a `.npy` file does. */
 export function isNpy(bytes: Uint8Array): boolean {
-  return [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59].every((byte, i) => bytes[i] === byte);
+  return magic.every((byte, i) => bytes[i] === byte);
 }
 
 /** Numbers as float64; `source` names them in errors. @throws UserError for text and complex numbers. */
@@ -101,15 +101,20 @@ export function encodeNpy(values: NpyNumbers, shape: readonly number[]): Uint8Ar
       `The shape (${shape.join(", ")}) has ${count} elements, the array ${values.length}.`,
     );
   }
+  return [npyHeader(values, shape), new Uint8Array(values.buffer, values.byteOffset, values.byteLength)];
+}
+
+/** The bytes before the data of a `.npy` file whose elements are of the type of `like`. */
+export function npyHeader(like: NpyNumbers, shape: readonly number[]): Uint8Array {
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
-  const text = `{'descr': '${descriptions.get(values.constructor)}', 'fortran_order': False, 'shape': ${tuple}, }`;
+  const text = `{'descr': '${descriptions.get(like.constructor)}', 'fortran_order': False, 'shape': ${tuple}, }`;
   // The data start at a multiple of 64 bytes, as NumPy aligns them; the header ends with a line break.
   const size = Math.ceil((10 + text.length + 1) / 64) * 64;
   const header = new Uint8Array(size).fill(32);
-  header.set([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0, (size - 10) & 0xff, (size - 10) >> 8]);
+  header.set([...magic, 1, 0, (size - 10) & 0xff, (size - 10) >> 8]);
   header.set(new TextEncoder().encode(text), 10);
   header[size - 1] = 10;
-  return [header, new Uint8Array(values.buffer, values.byteOffset, values.byteLength)];
+  return header;
 }
 
 function swapBytes(bytes: Uint8Array, size: number): void {

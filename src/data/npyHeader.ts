@@ -12,7 +12,8 @@ export interface NpyHeader {
   readonly dataOffset: number;
 }
 
-const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
+/** `\x93NUMPY` */
+export const magic: readonly number[] = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
 
 /**
  * Parses the header; the format is NumPy Enhancement Proposal 1 and its versions 2 and 3.

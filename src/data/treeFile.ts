@@ -14,7 +14,7 @@ export function readTree(path: string): ParsedTree {
   if (!isZip(bytes)) return parseNewick(decodeText(gunzipIfNeeded(bytes, path), path), path);
 
   const artifact = openQzaBytes(bytes, path);
-  const kind = /^Phylogeny\[(Rooted|Unrooted)\]$/.exec(artifact.type)?.[1];
+  const kind = /^Phylogeny\[(Rooted|Unrooted)\]( %|$)/.exec(artifact.type)?.[1];
   if (kind === undefined) {
     throw new UserError(
       `${path} is a QIIME 2 artifact of type ${artifact.type}, not a tree; give one of type Phylogeny[Rooted] or Phylogeny[Unrooted].`,
