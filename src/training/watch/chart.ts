@@ -90,21 +90,20 @@ async function loadResvg(): Promise<typeof import("@resvg/resvg-wasm")> {
 export async function toPng(plot: Plot, scale = 2): Promise<Uint8Array> {
   resvg ??= loadResvg();
   const { Resvg } = await resvg;
-  const image = new Resvg(plot.svg, {
-    fitTo: { mode: "zoom", value: scale },
+  const options = {
+    fitTo: { mode: "zoom" as const, value: scale },
     font: { fontBuffers: fontBytes(), defaultFontFamily: fontName, sansSerifFamily: fontName },
-  });
+  };
   try {
+    const image = new Resvg(plot.svg, options);
     const rendered = image.render();
-    try {
-      return rendered.asPng();
-    } finally {
-      rendered.free();
-    }
+    const png = rendered.asPng();
+    // Not in a finally: what panicked may not be freed.
+    rendered.free();
+    image.free();
+    return png;
   } catch (cause) {
     throw new Error(`The plot "${plot.title}" cannot be turned into a PNG file.`, { cause });
-  } finally {
-    image.free();
   }
 }
 

@@ -1,4 +1,5 @@
 import { writeSync } from "node:fs";
+import type { LogFile } from "./logFile.ts";
 import { durationText, learningRateText, lossText, percentText } from "./numberText.ts";
 
 /** How a run shows itself: a moving bar, plain lines, nothing but warnings, or one JSON object per line. */
@@ -53,6 +54,7 @@ export class ProgressDisplay {
   readonly mode: DisplayMode;
   readonly #terminal: Terminal;
   readonly #now: () => number;
+  readonly #log: Pick<LogFile, "write"> | undefined;
   #title = "";
   #total = 0;
   #unit = "samples";
@@ -64,8 +66,16 @@ export class ProgressDisplay {
   #running = false;
   #barIsShown = false;
 
-  /** `now`: milliseconds. */
-  constructor(mode: DisplayMode, terminal: Terminal = standardTerminal(), now: () => number = Date.now) {
+  /**
+   * `log` gets every message, warning and epoch, whatever the mode shows. `now`: milliseconds.
+   */
+  constructor(
+    mode: DisplayMode,
+    terminal: Terminal = standardTerminal(),
+    now: () => number = Date.now,
+    log?: Pick<LogFile, "write">,
+  ) {
+    this.#log = log;
     this.mode = mode;
     this.#terminal = terminal;
     this.#now = now;
@@ -120,6 +130,7 @@ export class ProgressDisplay {
 
   /** A line of information. */
   message(text: string): void {
+    this.#log?.write("INFO", text);
     if (this.mode === "quiet") return;
     if (this.mode === "json") this.#writeJson({ event: "message", text });
     else this.#above(() => this.#terminal.write(`${text}\n`));
@@ -127,14 +138,16 @@ export class ProgressDisplay {
 
   /** A line the user must see; shown in every mode. */
   warn(text: string): void {
+    this.#log?.write("WARNING", text);
     if (this.mode === "json") this.#writeJson({ event: "warning", text });
     else this.#above(() => this.#terminal.writeError(`Warning: ${text}\n`));
   }
 
   /** What an epoch came to. */
   epoch(summary: EpochSummary): void {
-    if (this.mode === "json") this.#writeJson({ event: "epoch", ...summary });
-    else this.message(epochLine(summary));
+    if (this.mode !== "json") return this.message(epochLine(summary));
+    this.#log?.write("INFO", epochLine(summary));
+    this.#writeJson({ event: "epoch", ...summary });
   }
 
   /** Any other record for programs that read `--json`; nothing in the other modes. */

@@ -37,6 +37,13 @@ export const tags = {
   uniFracPlot: "validation/unifrac_plot",
   countPlot: "validation/count_plot",
   configuration: "config",
+  gmuGateMean: "gmu/gate_mean",
+  gmuGateNorm: "gmu/gate_norm",
+  gmuCategoryTransformNorm: "gmu/cat_transform_norm",
+  crossAttentionWeightMean: "cross_attn/weight_mean",
+  crossAttentionEntropy: "cross_attn/entropy",
+  categoryEmbeddingNorm: "categorical/total_embed_norm",
+  categoryProjectionNorm: "categorical/projection_norm",
 } as const;
 
 /** Tags of one parameter, named as in the model's state. */
@@ -48,6 +55,18 @@ export function gradientTag(parameter: string): string {
 }
 export function gradientNormTag(parameter: string): string {
   return `${parameter}_grad_norm`;
+}
+
+/** Tags of one categorical column. */
+export function columnEmbeddingNormTag(column: string): string {
+  return `categorical/${column}_embed_norm`;
+}
+export function conditionalScalingTag(
+  column: string,
+  part: "scale" | "bias",
+  statistic: "mean" | "std",
+): string {
+  return `conditional_scaling/${column}_${part}_${statistic}`;
 }
 
 /**

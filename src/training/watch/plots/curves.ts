@@ -38,8 +38,8 @@ export function learningCurves(input: LearningCurvesInput): Promise<Plot> {
     .filter(({ values }) => values.length > 0);
   requirePoints(charts.length, title);
   const single = charts.length === 1;
-  const width = single ? 600 : 330;
-  const height = single ? 320 : 190;
+  const width = single ? 460 : 330;
+  const height = single ? 300 : 190;
   const steps = extentOf(charts.flatMap(({ values }) => values.map((point) => point.step)));
   const concat = charts.map(({ curve, values }) => {
     const [low, high] = extentOf(values.map((point) => point.value));

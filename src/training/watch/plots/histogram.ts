@@ -35,7 +35,7 @@ export function histogramPlot(input: HistogramInput): Promise<Plot> {
   const shown = bars.filter((bar) => bar.count > 0);
   const several = series.length > 1;
   const spec = {
-    width: 560,
+    width: 460,
     height: 300,
     data: { values: shown.map((bar) => ({ ...bar, label: describe(bar, several) })) },
     mark: { type: "rect", opacity: several ? 0.5 : 0.85 },

@@ -96,7 +96,7 @@ export function barChart(input: BarChartInput): Promise<Plot> {
     .join(", ");
   const height = step * new Set(values.map((bar) => bar.label)).size;
   return drawChart(title, subtitle, `${valueTitle}: ${facts}.`, {
-    width: 480,
+    width: 330,
     height,
     data: { values },
     layer,
@@ -149,7 +149,7 @@ export function lineChart(input: LineChartInput): Promise<Plot> {
     logarithmic ? { type: "log", nice: false } : { zero, nice: true };
   const names = series.map(({ name }) => name);
   const spec = {
-    width: 560,
+    width: 460,
     height: 320,
     data: { values },
     encoding: {

@@ -73,7 +73,7 @@ export function learningRatePlot(input: LearningRateInput): Promise<Plot> {
       : [`Suggested learning rate: ${learningRateText(suggestion)} (orange)`];
   if (isCut) subtitle.push(`The rise to ${readableNumber(highest, 3)} at the end is cut off`);
   return drawChart(title, subtitle, `Loss against learning rate. ${subtitle[0]}.`, {
-    width: 560,
+    width: 460,
     height: 320,
     layer,
   });

@@ -5,7 +5,7 @@ import { inkColours, trainColour, validationColour } from "../palette.ts";
 import { countBetween, finiteRows, niceEdges, quantile, roomyDomain } from "./rows.ts";
 
 const mostPoints = 2000;
-const height = 360;
+const height = 320;
 
 export interface ResidualInput {
   readonly title: string;
@@ -86,7 +86,7 @@ export function residualPlot(input: ResidualInput): Promise<Plot> {
     .filter((bar) => bar.count > 0)
     .map((bar) => ({ ...bar, low: Math.max(bar.low, yDomain[0]), high: Math.min(bar.high, yDomain[1]) }));
   const right = {
-    width: 120,
+    width: 90,
     height,
     layer: [
       {
@@ -110,7 +110,7 @@ export function residualPlot(input: ResidualInput): Promise<Plot> {
   const count = `${readableNumber(rows.length)} samples`;
   const subtitle = `Predicted − true: mean ${readableNumber(bias, 3)} · RMSE ${readableNumber(rmse, 3)} · ${count}`;
   const explained = band.length > 1 ? ["Orange: running median and middle half"] : [];
-  const spec = { hconcat: [{ width: 420, height, layer: left }, right], spacing: 24 };
+  const spec = { hconcat: [{ width: 330, height, layer: left }, right], spacing: 24 };
   return drawChart(title, [subtitle, ...explained], `Residuals of ${quantity}. ${subtitle}.`, spec);
 }
 

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Plot } from "../chart.ts";
 import { webFontBytes } from "../fonts.ts";
 import { readableNumber } from "../numberText.ts";
-import { escapeXml } from "../xmlText.ts";
+import { escapeXml, replaceForbidden } from "../xmlText.ts";
 import { reportScript } from "./script.ts";
 import { reportStyle } from "./style.ts";
 import type { Comparison, ComparisonRow, Fact, Figure, ReportPlot, RunReport, SampleTable } from "./types.ts";
@@ -47,7 +47,7 @@ ${(report.warnings ?? []).map((warning) => `<p class="warning" role="note">${esc
 </header>
 <nav aria-label="Sections"><div>
 ${links}
-<button id="theme" type="button">Theme</button>
+<button id="theme" type="button" title="Theme">◐ <span class="name"></span></button>
 </div></nav>
 <main>
 ${bodies.join("\n")}
@@ -163,7 +163,7 @@ function inlineSvg(plot: Plot, prefix: string): { svg: string; width: number } {
         .replace(/url\(#/g, `url(#${prefix}`)
         .replace(/href="#/g, `href="#${prefix}`),
     )
-    .replace("<svg ", `<svg style="max-width:${Math.round(width * 1.15)}px" `);
+    .replace("<svg ", `<svg style="max-width:${Math.round(width)}px" `);
   return { svg, width };
 }
 
@@ -176,10 +176,16 @@ function samplesHtml(table: SampleTable | undefined): string {
     )
     .join("");
   const rows = table.rows.map((row) =>
-    row.map((value) => (typeof value === "number" && !Number.isFinite(value) ? null : value)),
+    row.map((value) => {
+      if (typeof value === "string") return replaceForbidden(value);
+      return value === null || Number.isFinite(value) ? value : null;
+    }),
   );
   // Inside a script element only "<" can end it or start a comment.
-  const json = JSON.stringify({ columns: table.columns, rows }).replace(/</g, "\\u003c");
+  const json = JSON.stringify({ columns: table.columns.map(({ kind }) => ({ kind })), rows }).replace(
+    /</g,
+    "\\u003c",
+  );
   return `${table.note ? `<p class="muted">${escapeXml(table.note)}</p>` : ""}
 <div class="card samples">
 <div class="tools"><input type="search" placeholder="Search samples" aria-label="Search samples"><output></output>

@@ -11,7 +11,7 @@ export const reportScript = `"use strict";
   const themeButton = document.getElementById("theme");
   const showTheme = () => {
     if (theme === "auto") delete root.dataset.theme; else root.dataset.theme = theme;
-    themeButton.textContent = "Theme: " + theme;
+    themeButton.querySelector(".name").textContent = "Theme: " + theme;
   };
   themeButton.addEventListener("click", () => {
     theme = themes[(themes.indexOf(theme) + 1) % themes.length];

@@ -23,14 +23,14 @@ function plotRules(): string {
 const light = `
 --page:#f4f6f9; --card:${inkColours.paper}; --ink:${inkColours.ink}; --muted:${inkColours.muted};
 --axis:${inkColours.axis}; --grid:${inkColours.grid}; --line:#dfe3ea; --accent:#2e61b5; --accent-soft:#e8eff9;
---warn:#8a5200; --warn-soft:#fdf3e1; --warn-line:#f0d29b; --good:#17734f; --bar:#c9d8ef;
+--warn:#8a5200; --warn-soft:#fdf3e1; --warn-line:#f0d29b; --good:#17734f;
 --series-1:${categoryColours[0]}; --series-4:${categoryColours[3]};
 --shadow:0 1px 2px rgb(20 30 50 / 6%); color-scheme:light;`;
 
 const dark = `
 --page:#0f141b; --card:#171d26; --ink:#e8ecf2; --muted:#a0a9b8;
 --axis:#566072; --grid:#262e3a; --line:#2a3240; --accent:#7ea6ea; --accent-soft:#1d2a40;
---warn:#f3c577; --warn-soft:#2b2213; --warn-line:#5a4520; --good:#6fcfa3; --bar:#2c4470;
+--warn:#f3c577; --warn-soft:#2b2213; --warn-line:#5a4520; --good:#6fcfa3;
 --series-1:#5f91e6; --series-4:#c47795;
 --shadow:none; color-scheme:dark;`;
 
@@ -66,7 +66,7 @@ button{font:inherit;color:inherit;background:var(--card);border:1px solid var(--
 button:hover:not(:disabled){border-color:var(--accent)}
 button:disabled{opacity:.45;cursor:default}
 :focus-visible{outline:2px solid var(--accent);outline-offset:2px}
-#theme{margin-left:auto;font-size:.85rem;padding:.15rem .7rem;white-space:nowrap}
+#theme{margin-left:auto;position:sticky;right:0;font-size:.85rem;padding:.15rem .7rem;white-space:nowrap}
 .card{background:var(--card);border:1px solid var(--line);border-radius:12px;box-shadow:var(--shadow)}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(165px,1fr));gap:.9rem;margin:1.6rem 0 0}
 .figure{padding:.9rem 1.1rem}
@@ -94,14 +94,16 @@ th.number,td.number{text-align:right;white-space:nowrap}
 .comparison td.best::after{content:" ★";color:var(--accent)}
 .comparison td:not(.best)::after{content:" ★";visibility:hidden}
 .comparison .spread{color:var(--muted);font-weight:400}
-.plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,500px),1fr));gap:1rem;align-items:start}
-.plot{margin:0;padding:.4rem;position:relative}
+.plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,500px),1fr));gap:1rem}
+.plot{margin:0;padding:.4rem;position:relative;display:flex;flex-direction:column;justify-content:center}
 .plot.wide{grid-column:1/-1}
 .plot svg{display:block;width:100%;height:auto;margin:0 auto}
 .plot svg text{font-family:inherit}
+.plot svg .mark-rect{shape-rendering:crispEdges}
 .plot figcaption{color:var(--muted);font-size:.88rem;padding:0 1rem .7rem;overflow-wrap:anywhere}
 .plot .enlarge{position:absolute;top:.6rem;right:.6rem;padding:.1rem .5rem;font-size:.8rem;opacity:0}
 .plot:hover .enlarge,.plot .enlarge:focus-visible{opacity:1}
+@media (hover:none){.plot .enlarge{opacity:1}}
 dialog{border:1px solid var(--line);border-radius:14px;background:var(--card);color:var(--ink);padding:1rem;
   width:min(96vw,1500px);max-height:96vh}
 dialog::backdrop{background:rgb(0 0 0 / 55%)}
@@ -115,7 +117,7 @@ dialog form{text-align:right;margin:0}
 details>summary{cursor:pointer;padding:.7rem 1.1rem;font-weight:600}
 details>.facts{border-top:1px solid var(--line)}
 details dd{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:.86rem}
-pre{margin:0;padding:.8rem 1.1rem;overflow-x:auto;font:.86rem/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
+pre{margin:0;padding:.8rem 1.1rem;white-space:pre-wrap;overflow-wrap:anywhere;font:.86rem/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .tools{display:flex;flex-wrap:wrap;gap:.7rem;align-items:center;padding:.8rem .9rem;border-bottom:1px solid var(--line)}
 .tools input{font:inherit;color:inherit;background:var(--page);border:1px solid var(--line);border-radius:8px;
   padding:.35rem .75rem;flex:1 1 200px;max-width:360px;min-width:0}
@@ -130,7 +132,7 @@ pre{margin:0;padding:.8rem 1.1rem;overflow-x:auto;font:.86rem/1.5 ui-monospace,S
 .samples th[aria-sort="descending"] button::after{content:" ▼";font-size:.7em}
 .samples td{padding:.32rem .9rem;max-width:30ch;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 .samples tbody tr:hover{background:var(--accent-soft)}
-.samples td.error{background:linear-gradient(var(--bar),var(--bar)) no-repeat right center/var(--size,0%) 1.35em}
+.samples td.error{background:linear-gradient(var(--series-1),var(--series-1)) no-repeat right bottom/var(--size,0%) 3px}
 .muted{color:var(--muted)}
 #tip{position:fixed;z-index:9;pointer-events:none;background:var(--ink);color:var(--page);padding:.3rem .6rem;
   border-radius:6px;font-size:.83rem;max-width:min(340px,80vw);overflow-wrap:anywhere}
@@ -142,6 +144,8 @@ footer{color:var(--muted);font-size:.85rem;padding-top:2.2rem;padding-bottom:3re
   .figure{padding:.7rem .8rem}
   .figure .value{font-size:1.45rem}
   th,td{padding:.45rem .6rem}
+  .samples td{max-width:24ch}
+  #theme .name{display:none}
   .plot.wide .scroller{overflow-x:auto}
   .plot.wide .scroller svg{min-width:560px}
 }

@@ -1,0 +1,260 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { UserError } from "../../../src/common/userError.ts";
+import { embeddingMap, histogramPlot, predictionScatter } from "../../../src/training/watch/plots.ts";
+import { type RunReport, writeReport } from "../../../src/training/watch/report.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "aam-report-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const attack = `document.documentElement.dataset.attacked=1`;
+const hostileNames = [
+  `<script>${attack}</script>`,
+  `"><img src=x onerror="${attack}">`,
+  `</script><script>${attack}</script>`,
+  `<!--`,
+  `]]><svg onload=${attack}>`,
+  `'"&lt;\`\${1}\\`,
+  "nul\u0000bell\u0007\ud800",
+  "\u2028很长的样品名称",
+];
+
+/** A report in which every string is hostile. */
+async function hostileReport(): Promise<RunReport> {
+  const count = 120;
+  const name = (i: number) => hostileNames[i % hostileNames.length];
+  const labels = Array.from({ length: count }, (_, i) => name(i));
+  const actual = Float64Array.from({ length: count }, (_, i) => i % 24);
+  const predicted = actual.map((value, i) => value + Math.sin(i));
+  const panel = (title: string) => ({ title, axis: name(3), x: actual, y: predicted });
+  return {
+    title: name(0),
+    subtitle: name(1),
+    created: name(2),
+    command: name(4),
+    split: { name: name(0), description: name(1), parts: [{ name: name(2), samples: 3 }] },
+    figures: [{ label: name(0), value: name(1), unit: name(2), note: name(4) }],
+    warnings: [name(0), name(1)],
+    comparison: {
+      metrics: [{ key: "mae", label: name(1), unit: name(0), better: "lower" }],
+      rows: [
+        { name: name(2), note: name(1), isModel: true, values: { mae: 1 } },
+        { name: name(0), values: { mae: 2 } },
+      ],
+      note: name(4),
+    },
+    learningCurves: {
+      curves: [
+        {
+          name: name(1),
+          train: [
+            { step: 0, value: 1 },
+            { step: 1, value: 0.5 },
+          ],
+        },
+      ],
+    },
+    plots: [
+      {
+        plot: await predictionScatter({ title: name(0), quantity: name(2), actual, predicted, labels }),
+        caption: name(1),
+      },
+      {
+        plot: await embeddingMap({
+          title: name(1),
+          panels: [panel(name(2)), panel(name(4))],
+          colour: { title: name(0), values: labels },
+          labels,
+        }),
+      },
+      {
+        plot: await histogramPlot({
+          title: name(4),
+          xTitle: name(0),
+          series: [{ name: name(1), values: actual }],
+        }),
+      },
+    ],
+    data: [{ label: name(0), value: name(1) }],
+    configuration: { [name(0)]: name(1), [name(2)]: { [name(4)]: { deep: name(0) } } },
+    environment: [{ label: name(2), value: name(4) }],
+    samples: {
+      note: name(1),
+      columns: [
+        { name: name(0), kind: "text" },
+        { name: "value", kind: "number" },
+        { name: "error", kind: "error" },
+      ],
+      rows: labels.map((label, i) => [label, i === 5 ? Number.NaN : i / 7, i === 6 ? null : Math.cos(i)]),
+    },
+  };
+}
+
+const plain: RunReport = {
+  title: "Month of life",
+  created: "2026-01-02 03:04",
+  split: { name: "whole subjects held out", parts: [{ name: "training", samples: 1234 }] },
+  figures: [{ label: "MAE", value: 2.8712345, unit: "months", note: "± 0.1 over three seeds" }],
+  plots: [],
+  data: [{ label: "ASVs", value: 12844 }],
+  configuration: {
+    seed: 42,
+    learningRate: 0.00012345678,
+    model: { layers: 4, fusion: { kind: "gmu" } },
+    empty: {},
+  },
+  environment: [{ label: "Device", value: "CPU" }],
+};
+
+async function write(report: RunReport): Promise<string> {
+  const path = join(folder, `deep/er/report-${Bun.nanoseconds()}.html`);
+  await writeReport(path, report);
+  return readFileSync(path, "utf8");
+}
+
+/** The tags of a page outside its style, scripts and comments. */
+function tagsOf(html: string): string[] {
+  const bare = html
+    .replace(/<style>[\s\S]*?<\/style>/g, "")
+    .replace(/(<script[^>]*>)[\s\S]*?<\/script>/g, "$1");
+  return bare.match(/<[a-z!][^>]*>/gi) ?? [];
+}
+
+describe("the page", () => {
+  test("says what it is given: figures, split, data, configuration in full", async () => {
+    const html = await write(plain);
+    expect(html).toContain("<title>Month of life</title>");
+    expect(html).toContain("Split: whole subjects held out");
+    expect(html).toContain("training: 1\u202f234 samples");
+    expect(html).toContain('2.871 <span class="unit">months</span>');
+    expect(html).toContain("<dt>ASVs</dt><dd>12\u202f844</dd>");
+    expect(html).toContain("<dt>learningRate</dt><dd>0.00012345678</dd>");
+    expect(html).toContain("<summary>model</summary>");
+    expect(html).toContain("<dt>fusion.kind</dt><dd>gmu</dd>");
+    expect(html).not.toContain('id="plots"');
+    expect(html).not.toContain('href="#samples"');
+  });
+
+  test("is complete in itself: nothing to load, and one script that its policy names", async () => {
+    const html = await write(await hostileReport());
+    for (const tag of tagsOf(html)) {
+      expect(tag).not.toMatch(/^<(?:link|img|iframe|object|embed|base|meta http-equiv="refresh")/i);
+      expect(tag.replace(/"[^"]*"/g, "")).not.toMatch(/\s(?:src|on\w+)=/i);
+      expect(tag).not.toMatch(/\shref="(?!#)/);
+    }
+    const scripts = [...html.matchAll(/<script>([\s\S]*?)<\/script>/g)].map((match) => match[1]);
+    expect(scripts.length).toBe(1);
+    const hash = createHash("sha256").update(scripts[0]).digest("base64");
+    expect(html).toContain(`script-src 'sha256-${hash}'`);
+    expect(html).toContain("default-src 'none'");
+    expect(html.replaceAll("http://www.w3.org/", "")).not.toMatch(/https?:\/\//);
+  });
+
+  test("holds the sample table as data that cannot end its script element; missing values are null", async () => {
+    const report = await hostileReport();
+    const html = await write(report);
+    const json = /<script type="application\/json" id="sample-data">([\s\S]*?)<\/script>/.exec(html)![1];
+    expect(json).not.toContain("<");
+    const data = JSON.parse(json);
+    expect(data.rows.length).toBe(120);
+    expect(data.rows[2][0]).toBe(hostileNames[2]);
+    expect(data.rows[5][1]).toBeNull();
+    expect(data.rows[6][2]).toBeNull();
+  });
+
+  test("gives the names inside each plot a prefix of its own", async () => {
+    const html = await write(await hostileReport());
+    const ids = tagsOf(html).flatMap((tag) => [...tag.matchAll(/\sid="([^"]*)"/g)].map((match) => match[1]));
+    expect(new Set(ids).size).toBe(ids.length);
+    const used = [...html.matchAll(/url\(#([^)]*)\)/g)].map((match) => match[1]);
+    expect(used.length).toBeGreaterThan(0);
+    for (const name of used) expect(ids).toContain(name);
+  });
+
+  test("a folder that cannot be made is a UserError", async () => {
+    const file = join(folder, "file");
+    writeFileSync(file, "");
+    await expect(writeReport(join(file, "report.html"), plain)).rejects.toBeInstanceOf(UserError);
+    expect(readdirSync(folder).some((name) => name.endsWith(".tmp"))).toBe(false);
+  });
+});
+
+describe("the comparison", () => {
+  const compared = (model: number, forest: number, better: "lower" | "higher" = "lower"): RunReport => ({
+    ...plain,
+    comparison: {
+      metrics: [
+        { key: "m", label: "MAE", unit: "months", better },
+        { key: "r2", label: "R²", better: "higher" },
+      ],
+      rows: [
+        { name: "Model", isModel: true, values: { m: model, r2: 0.5 }, spread: { m: 0.125 } },
+        { name: "Random forest", note: "500 trees", values: { m: forest } },
+        { name: "Median", values: { m: better === "lower" ? 50 : -50, r2: 0.1 } },
+      ],
+    },
+  });
+
+  test("says whether the model is better than the best baseline, and by how much", async () => {
+    expect(await write(compared(3, 4))).toContain(
+      'MAE: the model is 1 months (25 %) <b class="good">better</b> than the best baseline, Random forest.',
+    );
+    expect(await write(compared(5, 4))).toContain(
+      '<b class="bad">worse</b> than the best baseline, Random forest.',
+    );
+    expect(await write(compared(0.75, 0.5, "higher"))).toContain('0.25 months <b class="good">better</b>');
+    expect(await write(compared(4, 4))).toContain("as good as the best baseline, Random forest");
+  });
+
+  test("marks the best value of each metric, wherever it stands", async () => {
+    const html = await write(compared(5, 4));
+    expect(html).toContain('<td class="number best">4</td>');
+    expect(html).toContain('<td class="number">5 <span class="spread">± 0.13</span></td>');
+    expect(html).toContain('<td class="number best">0.5</td>');
+    expect(html).toContain('<td class="number muted">–</td>');
+    expect(html).toContain("MAE (months) ↓");
+  });
+});
+
+const chromium = Bun.which("chromium") ?? Bun.which("chromium-browser") ?? Bun.which("google-chrome");
+
+test.skipIf(!chromium)(
+  "in a real browser hostile names stay text, and the table is filled",
+  async () => {
+    const path = join(folder, "hostile.html");
+    await writeReport(path, await hostileReport());
+    const browser = Bun.spawn(
+      [
+        chromium!,
+        ...[
+          "--headless",
+          "--no-sandbox",
+          "--disable-gpu",
+          "--disable-quic",
+          "--no-first-run",
+          "--disable-sync",
+        ],
+        ...["--disable-background-networking", "--disable-component-update"],
+        `--user-data-dir=${join(folder, "profile")}`,
+        "--virtual-time-budget=2000",
+        "--dump-dom",
+        `file://${path}`,
+      ],
+      { stdout: "pipe", stderr: "ignore" },
+    );
+    const page = await new Response(browser.stdout).text();
+    expect(await browser.exited).toBe(0);
+    expect(/<html[^>]*>/.exec(page)![0]).not.toContain("attacked");
+    expect(page.match(/<img/g)).toBeNull();
+    expect(page.match(/<script/g)!.length).toBe(2);
+    const body = /<tbody>(<tr><td title="[\s\S]*?)<\/tbody>/.exec(page)![1];
+    expect(body.split("<tr>").length - 1).toBe(50);
+    expect(body).toContain("&lt;script&gt;document.documentElement.dataset.attacked=1&lt;/script&gt;</td>");
+    expect(page).toContain(">120 samples</output>");
+    expect(page).toContain("Page 1 of 3");
+  },
+  60_000,
+);
