@@ -1,4 +1,5 @@
 import { UserError } from "../common/userError.ts";
+import { checkIds } from "./checkIds.ts";
 
 /** Distances between all pairs of some samples. */
 export interface Distances {
@@ -44,7 +45,7 @@ export class Condenser {
     source: string,
     options: CondenseOptions = {},
   ) {
-    refuseRepeatedIds(ids, source);
+    checkIds(ids, "sample", source);
     this.#ids = ids;
     this.#source = source;
     this.#allowUnknown = options.allowUnknown ?? false;
@@ -102,20 +103,6 @@ export class Condenser {
     throw new UserError(
       `${this.#source} is not symmetric: the distance between ${pair} is ${value} in one direction and ${other} in the other; compute the matrix anew.`,
     );
-  }
-}
-
-function refuseRepeatedIds(ids: readonly string[], source: string): void {
-  const rowOf = new Map<string, number>();
-  for (const [row, id] of ids.entries()) {
-    const before = rowOf.get(id);
-    if (id === "") throw new UserError(`${source}: row ${row + 1} has no sample id; every row needs one.`);
-    if (before !== undefined) {
-      throw new UserError(
-        `${source}: rows ${before + 1} and ${row + 1} both have the id ${quoted(id)}; sample ids must be unique.`,
-      );
-    }
-    rowOf.set(id, row);
   }
 }
 

@@ -19,6 +19,11 @@ export interface NamedArrays {
   readonly names: readonly string[] | undefined;
 }
 
+/** Whether a zip archive is a QIIME 2 artifact (or means to be one) rather than an `.npz`. */
+export function isArtifact(bytes: Uint8Array, source: string): boolean {
+  return openZip(bytes, source).names.some((name) => name.endsWith("/metadata.yaml"));
+}
+
 /** The arrays of an `.npz` archive. @throws UserError for damage, when an array is asked for. */
 export function openNpz(bytes: Uint8Array, source: string): NamedArrays {
   const zip = openZip(bytes, source);

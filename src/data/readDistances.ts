@@ -5,6 +5,7 @@ import { parseDistanceText } from "./distanceText.ts";
 import { findHdf5Signature } from "./hdf5/read.ts";
 import {
   idsIn,
+  isArtifact,
   type NamedArray,
   type NamedArrays,
   npyArray,
@@ -14,7 +15,7 @@ import {
 } from "./namedArrays.ts";
 import { isNpy } from "./npy.ts";
 import { openQzaBytes } from "./qza.ts";
-import { isZip, openZip } from "./zip.ts";
+import { isZip } from "./zip.ts";
 
 export interface ReadDistancesOptions extends CondenseOptions {
   /** The sample of each row, for files that hold no ids. Files that hold ids are never reordered by it. */
@@ -40,11 +41,6 @@ export function readDistances(path: string, options: ReadDistancesOptions = {}):
     return fromArrays(openNpz(bytes, path), path, options);
   }
   return parseDistanceText(decodeText(gunzipIfNeeded(bytes, path), path), path, options);
-}
-
-/** Whether a zip archive is a QIIME 2 artifact (or means to be one) rather than an `.npz`. */
-export function isArtifact(bytes: Uint8Array, source: string): boolean {
-  return openZip(bytes, source).names.some((name) => name.endsWith("/metadata.yaml"));
 }
 
 function fromArtifact(bytes: Uint8Array, path: string, options: ReadDistancesOptions): Distances {

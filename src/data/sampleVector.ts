@@ -2,10 +2,12 @@ import { writeFileAtomic } from "../common/atomicFile.ts";
 import { decodeText, gunzipIfNeeded, readFileBytes } from "../common/inputFile.ts";
 import { parseNumber } from "../common/parseNumber.ts";
 import { UserError } from "../common/userError.ts";
+import { checkIds } from "./checkIds.ts";
 import { type DelimitedRow, splitDelimited } from "./delimited.ts";
 import { findHdf5Signature } from "./hdf5/read.ts";
 import {
   idsIn,
+  isArtifact,
   type NamedArray,
   type NamedArrays,
   npyArray,
@@ -15,7 +17,6 @@ import {
 } from "./namedArrays.ts";
 import { isNpy } from "./npy.ts";
 import { openQzaBytes } from "./qza.ts";
-import { isArtifact } from "./readDistances.ts";
 import { isZip } from "./zip.ts";
 
 /** One number for each sample, such as Faith's phylogenetic diversity. */
@@ -104,7 +105,7 @@ function fromArray(
       `${source}: the value of "${ids[bad]}" is ${values[bad]}; every sample needs a finite number.`,
     );
   }
-  refuseRepeated(ids, (row) => `${path}, value ${row + 1}`);
+  checkIds(ids, "sample", path);
   return { ids, values };
 }
 
@@ -132,7 +133,7 @@ export function parseSampleVector(
     );
   });
   const ids = body.map(({ cells }) => cells[0]);
-  refuseRepeated(ids, (row) => `${source}, line ${body[row].line}`);
+  refuseRepeatedIds(body, source);
   return { ids, values };
 }
 
@@ -152,13 +153,15 @@ function chooseColumn({ line, cells }: DelimitedRow, source: string, wanted: str
   );
 }
 
-function refuseRepeated(ids: readonly string[], where: (row: number) => string): void {
-  const rowOf = new Map<string, number>();
-  for (const [row, id] of ids.entries()) {
-    if (id === "") throw new UserError(`${where(row)}: the sample has no id; every row needs one.`);
-    if (rowOf.has(id))
-      throw new UserError(`${where(row)}: the id "${id}" stands twice; sample ids must be unique.`);
-    rowOf.set(id, row);
+function refuseRepeatedIds(rows: readonly DelimitedRow[], source: string): void {
+  const seen = new Set<string>();
+  for (const { line, cells } of rows) {
+    const where = `${source}, line ${line}`;
+    if (cells[0] === "") throw new UserError(`${where}: the sample has no id; every row needs one.`);
+    if (seen.has(cells[0])) {
+      throw new UserError(`${where}: the id "${cells[0]}" stands twice; sample ids must be unique.`);
+    }
+    seen.add(cells[0]);
   }
 }
 

@@ -144,10 +144,10 @@ describe("readDistances refuses", () => {
   test("ids that stand twice or are empty", () => {
     const path = scratch.write("zero.npy", Buffer.concat(encodeNpy(new Float64Array(4), [2, 2])));
     expect(userErrorOf(() => readDistances(path, { sampleOrder: ["a", "a"] }))).toContain(
-      'rows 1 and 2 both have the id "a"',
+      'the sample id "a" stands at positions 1 and 2',
     );
     expect(userErrorOf(() => readDistances(path, { sampleOrder: ["a", ""] }))).toContain(
-      "row 2 has no sample id",
+      "sample 2 has an empty id",
     );
   });
 });
@@ -203,7 +203,7 @@ describe("parseDistanceText refuses", () => {
     ["hexadecimal", "\ta\tb\na\t0\t0x1\nb\t1\t0\n", "line 2", '"0x1"'],
     ["an infinite value", "\ta\tb\na\t0\tinf\nb\tinf\t0\n", '"a" and "b" is Infinity'],
     ["ids that differ", "\ta\tb\na\t0\t1\nc\t1\t0\n", 'row 2 has the id "c"', "not in the header"],
-    ["a repeated id", "\ta\ta\na\t0\t1\na\t1\t0\n", 'both have the id "a"'],
+    ["a repeated id", "\ta\ta\na\t0\t1\na\t1\t0\n", 'the sample id "a" stands at positions 1 and 2'],
   ];
   test.each(cases)("%s", (_, text, ...words) => {
     const message = userErrorOf(() => parse(text));

@@ -1,36 +1,14 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
 import { gzipSync } from "node:zlib";
-import { zipSync } from "fflate";
 import { parseMetadata, readMetadata } from "../../src/data/metadata.ts";
 import { categoricalColumn, columnType, numericColumn, rowsOf } from "../../src/data/metadataColumns.ts";
+import { makeQza } from "./makeQza.ts";
+import { sharedData, userErrorOf, useScratch } from "./scratch.ts";
 
+const scratch = useScratch();
 const parse = (text: string) => parseMetadata(text, "m.tsv");
 const values = (text: string, column = "a") => parse(text).columns.get(column)?.values;
-
-function messageOf(run: () => unknown): string {
-  try {
-    run();
-  } catch (cause) {
-    expect((cause as Error).name).toBe("UserError");
-    return (cause as Error).message;
-  }
-  return "accepted";
-}
-
-let folder = "";
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "metadata-"));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
-
-function write(name: string, content: string | Uint8Array): string {
-  const path = join(folder, name);
-  writeFileSync(path, content);
-  return path;
-}
 
 describe("parseMetadata reads", () => {
   test("ids and values as text, trimmed, numbers included", () => {
@@ -147,7 +125,7 @@ describe("parseMetadata refuses, naming the place,", () => {
     ["a gap declared away", "id\ta\n#q2:missing\tno-missing\nx\t1\ny\t\n", "line 4", '"a" is empty'],
   ];
   test.each(cases)("%s", (_, text, ...words) => {
-    const message = messageOf(() => parse(text));
+    const message = userErrorOf(() => parse(text));
     expect(message).toStartWith("m.tsv");
     for (const word of words) expect(message).toContain(word);
   });
@@ -175,11 +153,11 @@ describe("columns", () => {
   });
 
   test("that are absent or not numeric are named", () => {
-    expect(messageOf(() => numericColumn(metadata, "height"))).toBe(
+    expect(userErrorOf(() => numericColumn(metadata, "height"))).toBe(
       'm.tsv has no column "height"; it has "age", "site", "none", "code".',
     );
-    expect(messageOf(() => numericColumn(metadata, "Age"))).toContain('did you mean "age"?');
-    const message = messageOf(() => numericColumn(metadata, "site"));
+    expect(userErrorOf(() => numericColumn(metadata, "Age"))).toContain('did you mean "age"?');
+    const message = userErrorOf(() => numericColumn(metadata, "site"));
     expect(message).toContain('m.tsv, line 2: "site" of sample "x" is "gut", not a number');
   });
 
@@ -192,32 +170,26 @@ describe("readMetadata", () => {
   const text = "sample-id\ta\nx\t1\n";
 
   test("reads plain, gzipped and comma-separated files and artifacts", () => {
-    const uuid = "00000000-0000-4000-8000-000000000002";
-    const artifact = (type: string, name: string) =>
-      zipSync({
-        [`${uuid}/metadata.yaml`]: new TextEncoder().encode(`uuid: ${uuid}\ntype: ${type}\nformat: F\n`),
-        [`${uuid}/data/${name}`]: new TextEncoder().encode(text),
-      });
+    const artifact = (type: string, name: string) => makeQza(type, { [name]: Buffer.from(text) });
     for (const path of [
-      write("m.tsv", text),
-      write("m.txt.gz", gzipSync(text)),
-      write("m.csv", text.replaceAll("\t", ",")),
-      write("m.qza", artifact("ImmutableMetadata", "metadata.tsv")),
+      scratch.write("m.tsv", text),
+      scratch.write("m.txt.gz", gzipSync(text)),
+      scratch.write("m.csv", text.replaceAll("\t", ",")),
+      scratch.write("m.qza", artifact("ImmutableMetadata", "metadata.tsv")),
     ]) {
       expect(readMetadata(path).columns.get("a")?.values).toEqual(["1"]);
     }
-    const other = write("o.qza", artifact("Phylogeny[Rooted]", "tree.nwk"));
-    expect(messageOf(() => readMetadata(other))).toContain("type Phylogeny[Rooted], not metadata");
-    expect(messageOf(() => readMetadata(join(folder, "none.tsv")))).toContain("no such file");
+    const other = scratch.write("o.qza", artifact("Phylogeny[Rooted]", "tree.nwk"));
+    expect(userErrorOf(() => readMetadata(other))).toContain("type Phylogeny[Rooted], not metadata");
+    expect(userErrorOf(() => readMetadata(scratch.path("none.tsv")))).toContain("no such file");
   });
 
-  const shared = join(import.meta.dir, "../../../shared/data");
-  test.skipIf(!existsSync(shared))("reads the real files", () => {
-    const pictures = readMetadata(`${shared}/moving-pictures/sample-metadata.tsv`);
+  test.skipIf(!existsSync(sharedData))("reads the real files", () => {
+    const pictures = readMetadata(`${sharedData}/moving-pictures/sample-metadata.tsv`);
     expect(pictures.ids).toHaveLength(34);
     expect(pictures.columns.get("year")?.declaredType).toBe("numeric");
-    expect(numericColumn(readMetadata(`${shared}/oral/metadata.tsv`), "age")).toHaveLength(2537);
-    const ecam = readMetadata(`${shared}/ecam-10249/metadata.tsv`);
+    expect(numericColumn(readMetadata(`${sharedData}/oral/metadata.tsv`), "age")).toHaveLength(2537);
+    const ecam = readMetadata(`${sharedData}/ecam-10249/metadata.tsv`);
     expect(ecam.columns.get("diet")?.values.filter((value) => value === null)).toHaveLength(42);
   });
 });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parseNewick } from "../../src/data/newick.ts";
 import { indexTips, summarizeTree } from "../../src/data/treeShape.ts";
 import { writeNewick } from "../../src/data/writeNewick.ts";
+import { sharedData } from "./scratch.ts";
 
 const parse = (text: string) => parseNewick(text, "t.nwk");
 const names = (text: string) => [...parse(text).names];
@@ -196,7 +197,7 @@ interface SharedCase {
   newick: string;
   expected?: { preorder: { name: string | null; length: number | null; parent: number | null }[] };
 }
-const shared = join(import.meta.dir, "../../../shared/data/newick-cases.json");
+const shared = join(sharedData, "newick-cases.json");
 
 test.skipIf(!existsSync(shared))("reads the peers' test strings as they do, or better", () => {
   // What scikit-bio reads and this reader does not: text after the tree, a second tree, a length that is no number.

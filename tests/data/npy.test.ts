@@ -1,19 +1,14 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { describe, expect, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
 import { decodeNpy, encodeNpy, npyToFloat64, readNpy, writeNpy } from "../../src/data/npy.ts";
 import arrays from "../fixtures/npy/arrays.json";
 import refused from "../fixtures/npy/refused.json";
+import { useScratch } from "./scratch.ts";
 
 const decode = (base64: string) => decodeNpy(new Uint8Array(Buffer.from(base64, "base64")), "x.npy");
 const plain = new Uint8Array(Buffer.from(arrays["<f8"].npy, "base64"));
 
-let folder = "";
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "npy-"));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
+const scratch = useScratch();
 
 describe("decodeNpy", () => {
   test.each(Object.entries(arrays))("reads %s", (_, { npy, dtype, shape, values }) => {
@@ -87,14 +82,14 @@ describe("encodeNpy", () => {
 });
 
 test("files: written, read back, and numbers of any type as float64", () => {
-  const path = join(folder, "a.npy");
+  const path = scratch.path("a.npy");
   writeNpy(path, new BigInt64Array([1n, -2n]), [2, 1]);
   const array = readNpy(path);
   expect(array.shape).toEqual([2, 1]);
   expect(npyToFloat64(array, path)).toEqual(new Float64Array([1, -2]));
   expect(() => npyToFloat64(decode(arrays.str.npy), "x.npy")).toThrow("x.npy holds str values");
   expect(() => npyToFloat64(decode(arrays["<c8"].npy), "x.npy")).toThrow("complex64");
-  expect(() => readNpy(join(folder, "none.npy"))).toThrow("no such file");
+  expect(() => readNpy(scratch.path("none.npy"))).toThrow("no such file");
   writeFileSync(path, readFileSync(path).subarray(0, -3));
   expect(() => readNpy(path)).toThrow(`${path} holds 13 bytes`);
 });

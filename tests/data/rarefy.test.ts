@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { binomial } from "../../src/data/numpyBinomial.ts";
 import { Pcg64 } from "../../src/data/pcg64.ts";
 import { largestDepthKeeping, rarefy, suggestDepth } from "../../src/data/rarefy.ts";
@@ -11,6 +10,7 @@ import binomials from "../fixtures/rarefaction/binomial.json";
 import digests from "../fixtures/rarefaction/digests.json";
 import generator from "../fixtures/rarefaction/generator.json";
 import tables from "../fixtures/rarefaction/tables.json";
+import { sharedData } from "./scratch.ts";
 
 /** A table from dense counts by sample; samples are s0, s1 ..., ASVs a0, a1 ... */
 function toTable(counts: readonly (readonly number[])[]): Table {
@@ -87,10 +87,9 @@ describe("rarefy equals biom-format", () => {
     );
   }
 
-  const shared = join(import.meta.dir, "../../../shared/data");
   const paths = [...new Set(digests.map(({ path }) => path))];
-  test.skipIf(!existsSync(shared)).each(paths)("on %s with seeds 0 to 9", async (path) => {
-    const original = await readTable(`${shared}/${path}`);
+  test.skipIf(!existsSync(sharedData)).each(paths)("on %s with seeds 0 to 9", async (path) => {
+    const original = await readTable(`${sharedData}/${path}`);
     const cases = digests.filter((one) => one.path === path);
     expect(cases).toHaveLength(20);
     for (const { depth, seed, withReplacement, samples, asvs, sha256 } of cases) {

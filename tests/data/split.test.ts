@@ -1,11 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { describe, expect, test } from "bun:test";
 import { Mt19937 } from "../../src/data/mt19937.ts";
 import { groupedSplit, randomSplit, stratifiedSplit } from "../../src/data/split.ts";
 import { formatIds, readIdFile, splitFromFiles } from "../../src/data/splitFiles.ts";
 import fixtures from "../fixtures/split/splits.json";
+import { useScratch } from "./scratch.ts";
 
 const plain = ({ train, validation }: { train: Int32Array; validation: Int32Array }) => ({
   train: [...train],
@@ -65,15 +63,7 @@ describe("splits refuse", () => {
 });
 
 describe("splits from files", () => {
-  let folder = "";
-  beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), "split-"));
-  });
-  afterAll(() => rmSync(folder, { recursive: true }));
-  const write = (name: string, text: string) => {
-    writeFileSync(join(folder, name), text);
-    return join(folder, name);
-  };
+  const { path, write } = useScratch();
   const samples = ["a", "b", "c", "d"];
 
   test("take ids in the file's order, trimmed, and say which are unknown", () => {
@@ -109,6 +99,6 @@ describe("splits from files", () => {
     expect(() => splitFromFiles(samples, { train: one, validation: other })).toThrow('its first id is "z"');
     expect(() => readIdFile(write("twice.txt", "a\nb\na\n"))).toThrow('line 3: the id "a" stands on line 1');
     expect(() => readIdFile(write("empty.txt", " \n"))).toThrow("names no samples");
-    expect(() => readIdFile(join(folder, "none.txt"))).toThrow("no such file");
+    expect(() => readIdFile(path("none.txt"))).toThrow("no such file");
   });
 });
