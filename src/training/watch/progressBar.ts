@@ -1,36 +1,20 @@
-import { writeSync } from "node:fs";
 import type { LogFile } from "./logFile.ts";
-import { durationText, learningRateText, lossText, percentText } from "./numberText.ts";
+import { durationText } from "./numberText.ts";
+import {
+  type EpochSummary,
+  epochLine,
+  orderedParts,
+  type ProgressParts,
+  paceText,
+  partTexts,
+} from "./progressText.ts";
+import { standardTerminal, type Terminal } from "./terminal.ts";
+
+export { type EpochSummary, epochLine, epochTitle, type ProgressParts } from "./progressText.ts";
+export { standardTerminal, type Terminal } from "./terminal.ts";
 
 /** How a run shows itself: a moving bar, plain lines, nothing but warnings, or one JSON object per line. */
 export type DisplayMode = "bar" | "lines" | "quiet" | "json";
-
-/**
- * The figures behind a bar, in their order: total loss, learning rate, regression or classification loss, UniFrac
- * loss, count loss, nucleotide loss, nucleotide accuracy (0 to 1). Usually running means over the epoch.
- */
-export type ProgressParts = Partial<Record<(typeof partOrder)[number], number>>;
-const partOrder = ["TL", "LR", "RL", "CL", "UL", "CNT", "NL", "NA"] as const;
-
-export interface EpochSummary {
-  /** Counted from 1. */
-  readonly epoch: number;
-  readonly epochs: number;
-  /** Losses and metrics by the names of their tags: `total_loss`, `unifrac_loss`, `r2`, ... */
-  readonly train: Readonly<Record<string, number>>;
-  readonly val?: Readonly<Record<string, number>>;
-  readonly seconds?: number;
-  readonly learningRate?: number;
-}
-
-/** Where lines go. */
-export interface Terminal {
-  readonly columns: number;
-  /** Standard output. */
-  write(text: string): void;
-  /** Standard error. */
-  writeError(text: string): void;
-}
 
 /** `--quiet` and `--json` decide; otherwise a bar on a terminal that can move its cursor, and plain lines elsewhere. */
 export function chooseDisplayMode(
@@ -145,9 +129,13 @@ export class ProgressDisplay {
 
   /** What an epoch came to. */
   epoch(summary: EpochSummary): void {
-    if (this.mode !== "json") return this.message(epochLine(summary));
-    this.#log?.write("INFO", epochLine(summary));
-    this.#writeJson({ event: "epoch", ...summary });
+    const line = epochLine(summary);
+    if (this.mode === "json") {
+      this.#log?.write("INFO", line);
+      this.#writeJson({ event: "epoch", ...summary });
+    } else {
+      this.message(line);
+    }
   }
 
   /** Any other record for programs that read `--json`; nothing in the other modes. */
@@ -211,83 +199,4 @@ export class ProgressDisplay {
     this.#terminal.write(`\r${`${this.#title} ${bar} ${percent}  ${rest}`.slice(0, room)}\x1b[K`);
     this.#barIsShown = true;
   }
-}
-
-/** Title of an epoch's bar: `Epoch 3/10`, `Epoch 3/10 [Val]`, or `[Val Pass 2/5]` where validation has passes. */
-export function epochTitle(
-  epoch: number,
-  epochs: number,
-  validation?: boolean | { readonly pass: number; readonly passes: number },
-): string {
-  const title = `Epoch ${epoch}/${epochs}`;
-  if (!validation) return title;
-  if (validation === true) return `${title} [Val]`;
-  return `${title} [Val Pass ${validation.pass}/${validation.passes}]`;
-}
-
-/** An epoch in one line: `Epoch 1/5: train_loss=0.1234, unifrac=0.0123 | val_loss=0.1500, r2=0.5000`. */
-export function epochLine(summary: EpochSummary): string {
-  const part = (phase: "train" | "val", values: Readonly<Record<string, number>>) =>
-    Object.entries(values)
-      .map(([name, value]) => {
-        if (name === "total_loss") return `${phase}_loss=${lossText(value)}`;
-        if (name === "nuc_accuracy") return `nuc_acc=${percentText(value)}`;
-        if (name === "accuracy") return `accuracy=${percentText(value)}`;
-        return `${name.replace(/^(unifrac|target|count)_loss$/, "$1")}=${lossText(value)}`;
-      })
-      .join(", ");
-  const parts = [part("train", summary.train)];
-  if (summary.val) parts.push(part("val", summary.val));
-  const end: string[] = [];
-  if (summary.learningRate !== undefined) end.push(`lr=${learningRateText(summary.learningRate)}`);
-  if (summary.seconds !== undefined) end.push(`${durationText(summary.seconds)}`);
-  if (end.length > 0) parts.push(end.join(", "));
-  return `Epoch ${summary.epoch}/${summary.epochs}: ${parts.join(" | ")}`;
-}
-
-function orderedParts(parts: ProgressParts): ProgressParts {
-  return Object.fromEntries(partOrder.filter((name) => parts[name] !== undefined).map((n) => [n, parts[n]]));
-}
-
-function partTexts(parts: ProgressParts): string[] {
-  return Object.entries(orderedParts(parts)).map(([name, value]) => {
-    if (name === "LR") return `LR=${learningRateText(value)}`;
-    if (name === "NA") return `NA=${percentText(value)}`;
-    return `${name}=${lossText(value)}`;
-  });
-}
-
-function paceText(perSecond: number): string {
-  if (!Number.isFinite(perSecond)) return "?";
-  return perSecond >= 100 ? perSecond.toFixed(0) : perSecond.toPrecision(3);
-}
-
-/**
- * The process's own output. Written at once, as a training loop may not return to the event loop for long; a reader
- * that went away (`| head`) ends the output, not the training.
- */
-export function standardTerminal(): Terminal {
-  const gone = new Set<number>();
-  const writeTo = (descriptor: number, text: string): void => {
-    if (gone.has(descriptor)) return;
-    const bytes = new TextEncoder().encode(text);
-    for (let offset = 0; offset < bytes.length; ) {
-      try {
-        offset += writeSync(descriptor, bytes, offset);
-      } catch (cause) {
-        if ((cause as { code?: string }).code !== "EAGAIN") {
-          gone.add(descriptor);
-          return;
-        }
-        Bun.sleepSync(1);
-      }
-    }
-  };
-  return {
-    get columns() {
-      return process.stdout.columns ?? 80;
-    },
-    write: (text) => writeTo(1, text),
-    writeError: (text) => writeTo(2, text),
-  };
 }
