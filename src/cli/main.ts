@@ -25,6 +25,12 @@ interface CommandEntry {
 
 export const commands: CommandEntry[] = [
   { name: "doctor", summary: "show what was found on this machine", load: () => import("./doctor.ts") },
+  {
+    name: "info",
+    summary: "describe a data set or a file, and check it",
+    load: () => import("./info.ts"),
+  },
+  { name: "prep", summary: "make a data set from a study's files", load: () => import("./prep.ts") },
   { name: "simulate", summary: "simulate a study to try things on", load: () => import("./simulate.ts") },
 ];
 

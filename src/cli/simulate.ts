@@ -1,5 +1,6 @@
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import { simulate, writeSimulation } from "../data/simulate/simulate.ts";
+import { wholeNumber } from "./optionValues.ts";
 
 interface SimulateCommandOptions {
   output: string;
@@ -10,14 +11,6 @@ interface SimulateCommandOptions {
   length: number;
   varyLength: boolean;
   seed: number;
-}
-
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isSafeInteger(value) || value < 0) {
-    throw new InvalidArgumentError("It must be a whole number.");
-  }
-  return value;
 }
 
 export function makeCommand(): Command {

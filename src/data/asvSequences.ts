@@ -4,6 +4,11 @@ import { shortenId } from "./provenance.ts";
 /** Bases, IUPAC's codes for several bases, and gaps. */
 const sequencePattern = /^[ACGTUNRYSWKMBDHV.-]+$/i;
 
+/** Whether every ASV's id is a sequence. */
+export function hasSequenceIds(asvIds: readonly string[]): boolean {
+  return asvIds.every((id) => sequencePattern.test(id));
+}
+
 /**
  * The sequence of every ASV: by id out of representative sequences, or without those the id itself.
  * @throws UserError if an id is in neither form, with the table's name, the first such id and the cure.

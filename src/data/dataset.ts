@@ -147,7 +147,8 @@ class ArrowDataset implements Dataset {
     const position = distances.indexOf(metric);
     if (position < 0) throw this.#missing("distances", metric, distances);
     const file = this.#file("distances.arrow");
-    const part = (index: number) => file.batch(index)[position].values as Float32Array;
+    const parts: Float32Array[] = [];
+    const part = (index: number) => (parts[index] ??= valuesOf<Float32Array>(file.batch(index)[position]));
     return new PairDistances(metric, this.sampleCount, {
       partLength: Math.max(1, file.firstBatchRows),
       part,
@@ -158,7 +159,7 @@ class ArrowDataset implements Dataset {
     const { vectors } = this.manifest;
     const position = vectors.indexOf(name);
     if (position < 0) throw this.#missing("values per sample", name, vectors);
-    return this.#file("vectors.arrow").batch(0)[position].values;
+    return valuesOf(this.#file("vectors.arrow").batch(0)[position]);
   }
 
   column(name: string): Column {
@@ -167,8 +168,8 @@ class ArrowDataset implements Dataset {
     if (position < 0) throw this.#missing("metadata column", name, names);
     const data = this.#file("metadata.arrow").batch(0)[position];
     if (this.manifest.metadata[position].kind === "numeric")
-      return { kind: "numeric", name, values: data.values };
-    return { kind: "text", name, codes: data.values, categories: decodeTexts(data.dictionary!.data[0]) };
+      return { kind: "numeric", name, values: valuesOf(data) };
+    return { kind: "text", name, codes: valuesOf(data), categories: decodeTexts(data.dictionary!.data[0]) };
   }
 
   close(): void {
@@ -257,6 +258,11 @@ class CheckedFile {
       throw new UserError(`${this.#path} cannot be read (${code}); check its permissions.`);
     }
   }
+}
+
+/** The numbers of a column, without a copy. The stored buffer may be longer: Arrow pads it to eight bytes. */
+function valuesOf<T extends Float32Array | Float64Array | Int32Array>(column: Data): T {
+  return column.values.subarray(0, column.length) as T;
 }
 
 const utf8 = new TextDecoder();

@@ -2,10 +2,12 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { makeFolder } from "../common/atomicFile.ts";
 import { UserError } from "../common/userError.ts";
+import type { MetricFunction } from "./computeMetric.ts";
 import { openDataset } from "./dataset.ts";
 import { formatVersion } from "./manifest.ts";
-import type { MetricFunction, PrepareOptions } from "./prepare.ts";
-import { describeSources, prepareDataset, prepareParameters } from "./prepare.ts";
+import { prepareDataset } from "./prepare.ts";
+import type { PrepareOptions } from "./prepareOptions.ts";
+import { describeSources, prepareParameters } from "./prepareOptions.ts";
 
 export interface CachedDataset {
   /** To be opened with `openDataset`. */
@@ -22,7 +24,7 @@ export interface CachedDataset {
 export async function prepareCached(
   options: PrepareOptions,
   cache: string,
-  computeMetric: MetricFunction,
+  computeMetric?: MetricFunction,
 ): Promise<CachedDataset> {
   const sources = describeSources(options).map(({ role, sha256 }) => [role, sha256]);
   const key = JSON.stringify({ formatVersion, sources, parameters: prepareParameters(options) });

@@ -18,7 +18,7 @@ import { tokenize } from "../../src/data/tokenizer.ts";
 import { exampleDistances, exampleTable, noProvenance, scratchFolder } from "./exampleTable.ts";
 
 const scratch = scratchFolder();
-const samples = 40;
+const samples = 39; // odd, like the number of pairs: Arrow pads the columns
 const table = exampleTable(samples, 30);
 const unweighted = exampleDistances(samples);
 unweighted[5] = Number.NaN;
@@ -73,7 +73,9 @@ describe("a data set", () => {
       expect(dataset.asvId(row)).toBe(table.asvIds[row]);
       expect(dataset.asvTokens(row)).toEqual(tokenize(table.asvIds[row]));
     }
-    expect(dataset.vector("faith_pd")[6]).toBe(2);
+    expect([...dataset.vector("faith_pd")]).toEqual(
+      Array.from({ length: samples }, (_, i) => Math.fround(i / 3)),
+    );
     expect(dataset.manifest.counts).toEqual({
       samples,
       asvs: 30,
@@ -96,7 +98,7 @@ describe("a data set", () => {
       }
     }
     expect([...dataset.distance("weighted").condensed()]).toEqual([Float32Array.from(weighted)]);
-    const order = [3, 39, 0, 6, 3];
+    const order = [3, 38, 0, 6, 3];
     const block = pairs.block(order);
     for (let i = 0; i < 5; i++) {
       for (let j = 0; j < 5; j++) expect(block[i * 5 + j]).toBe(pairs.between(order[i], order[j]));

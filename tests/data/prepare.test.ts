@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { MetricFunction } from "../../src/data/computeMetric.ts";
 import { openDataset, verifyDataset } from "../../src/data/dataset.ts";
-import type { MetricFunction, PrepareOptions } from "../../src/data/prepare.ts";
 import { prepareDataset } from "../../src/data/prepare.ts";
 import { prepareCached } from "../../src/data/prepareCached.ts";
+import type { PrepareOptions } from "../../src/data/prepareOptions.ts";
 import { sampleTotals } from "../../src/data/selectTable.ts";
 import { simulate, writeSimulation } from "../../src/data/simulate/simulate.ts";
 import type { Table } from "../../src/data/table.ts";
@@ -67,7 +68,7 @@ describe("prepareDataset", () => {
     expect(sources[0].sha256).toBe(
       new Bun.CryptoHasher("sha256").update(readFileSync(files.table)).digest("hex"),
     );
-    expect(parameters).toMatchObject({ metrics: "unweighted,faith_pd", rarefyDepth: "none", seed: 0 });
+    expect(parameters).toMatchObject({ metrics: "unweighted,faith_pd", rarefyDepth: "none" });
     expect(dataset.manifest.warnings).toEqual([]);
   });
 

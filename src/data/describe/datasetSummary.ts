@@ -1,0 +1,115 @@
+import type { Column } from "../column.ts";
+import type { Dataset } from "../dataset.ts";
+import type { Manifest } from "../manifest.ts";
+import type { DistanceSummary, Quantiles } from "./numberSummary.ts";
+import { quantiles, summarizeDistances } from "./numberSummary.ts";
+import { duplicationFactor } from "./tableSummary.ts";
+
+export type ColumnSummary =
+  | {
+      readonly name: string;
+      readonly kind: "numeric";
+      readonly missing: number;
+      readonly range: Quantiles | null;
+    }
+  | {
+      readonly name: string;
+      readonly kind: "text";
+      readonly missing: number;
+      readonly categories: number;
+      /** The most frequent ones and how many samples have them. */
+      readonly examples: readonly (readonly [category: string, samples: number])[];
+    };
+
+export interface DatasetSummary {
+  readonly samples: number;
+  readonly asvs: number;
+  readonly nonzero: number;
+  readonly total: number;
+  readonly bytes: number;
+  readonly depth: Quantiles | null;
+  readonly richness: Quantiles | null;
+  readonly duplication: number | null;
+  /** Bases of the ASVs. */
+  readonly length: Quantiles | null;
+  readonly distances: Readonly<Record<string, DistanceSummary>>;
+  readonly vectors: Readonly<Record<string, Quantiles | null>>;
+  readonly metadata: readonly ColumnSummary[];
+  readonly createdBy: string;
+  readonly parameters: Manifest["parameters"];
+  readonly sources: Manifest["sources"];
+  readonly dropped: Manifest["dropped"];
+  readonly warnings: readonly string[];
+}
+
+const examples = 4;
+
+/** Describes a data set; reads all of it. */
+export function summarizeDataset(dataset: Dataset): DatasetSummary {
+  const { manifest, sampleCount, asvCount } = dataset;
+  const depth = new Float64Array(sampleCount);
+  const richness = new Float64Array(sampleCount);
+  const prevalence = new Int32Array(asvCount);
+  for (let i = 0; i < sampleCount; i++) {
+    const { asvs, counts } = dataset.sample(i);
+    for (const count of counts) depth[i] += count;
+    richness[i] = asvs.length;
+    for (const asv of asvs) prevalence[asv] += 1;
+  }
+  const lengths = Float64Array.from({ length: asvCount }, (_, row) => dataset.asvTokens(row).length - 1);
+  const distances = Object.fromEntries(
+    manifest.distances.map((metric) => [
+      metric,
+      summarizeDistances(() => dataset.distance(metric).condensed()),
+    ]),
+  );
+  const zeroWarnings = Object.entries(distances).flatMap(([metric, summary]) =>
+    summary.zeros === 0 ? [] : [`${summary.zeros} pairs of samples have the ${metric} distance 0.`],
+  );
+  return {
+    samples: sampleCount,
+    asvs: asvCount,
+    nonzero: manifest.counts.nonzero,
+    total: depth.reduce((sum, value) => sum + value, 0),
+    bytes: Object.values(manifest.files).reduce((sum, file) => sum + file.bytes, 0),
+    depth: known(depth),
+    richness: known(richness),
+    duplication: duplicationFactor(prevalence, sampleCount),
+    length: known(lengths),
+    distances,
+    vectors: Object.fromEntries(manifest.vectors.map((name) => [name, known(dataset.vector(name))])),
+    metadata: manifest.metadata.map(({ name }) => summarizeColumn(dataset.column(name))),
+    createdBy: manifest.createdBy,
+    parameters: manifest.parameters,
+    sources: manifest.sources,
+    dropped: manifest.dropped,
+    warnings: [...manifest.warnings, ...zeroWarnings],
+  };
+}
+
+function summarizeColumn(column: Column): ColumnSummary {
+  if (column.kind === "numeric") return summarizeNumbers(column.name, column.values);
+  const texts = Array.from(column.codes, (code) => (code < 0 ? null : column.categories[code]));
+  return summarizeTexts(column.name, texts);
+}
+
+/** Describes a numeric column; NaN is missing. */
+export function summarizeNumbers(name: string, values: Float64Array): ColumnSummary {
+  const missing = values.filter(Number.isNaN).length;
+  return { name, kind: "numeric", missing, range: known(values) };
+}
+
+/** Describes a column of texts; null is missing. */
+export function summarizeTexts(name: string, values: readonly (string | null)[]): ColumnSummary {
+  const samples = new Map<string, number>();
+  for (const value of values) if (value !== null) samples.set(value, (samples.get(value) ?? 0) + 1);
+  const frequent = [...samples].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).slice(0, examples);
+  const missing = values.filter((value) => value === null).length;
+  return { name, kind: "text", missing, categories: samples.size, examples: frequent };
+}
+
+/** Quantiles of the numbers that are not NaN, null if there are none. */
+function known(values: Float32Array | Float64Array): Quantiles | null {
+  const numbers = Float64Array.from(values).filter((value) => !Number.isNaN(value));
+  return numbers.length === 0 ? null : quantiles(numbers);
+}

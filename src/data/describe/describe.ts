@@ -1,0 +1,100 @@
+import { readFileBytes } from "../../common/inputFile.ts";
+import { hasSequenceIds } from "../asvSequences.ts";
+import { openDataset } from "../dataset.ts";
+import type { Distances } from "../distances.ts";
+import { readFasta } from "../fasta.ts";
+import type { Metadata } from "../metadata.ts";
+import { readMetadata } from "../metadata.ts";
+import { columnType, numericColumn } from "../metadataColumns.ts";
+import { decodeNpy, isNpy } from "../npy.ts";
+import { readDistances } from "../readDistances.ts";
+import { readTableWithNotes } from "../readTable.ts";
+import { readTree } from "../treeFile.ts";
+import type { TreeSummary } from "../treeShape.ts";
+import { summarizeTree } from "../treeShape.ts";
+import type { ColumnSummary, DatasetSummary } from "./datasetSummary.ts";
+import { summarizeDataset, summarizeNumbers, summarizeTexts } from "./datasetSummary.ts";
+import { inputKind } from "./inputKind.ts";
+import type { DistanceSummary, Quantiles } from "./numberSummary.ts";
+import { quantiles, summarizeDistances } from "./numberSummary.ts";
+import type { TableSummary } from "./tableSummary.ts";
+import { summarizeTable } from "./tableSummary.ts";
+
+/** What `info` tells about a file or data set; plain JSON. */
+export type Description =
+  | ({ readonly kind: "dataset" } & DatasetSummary)
+  | ({ readonly kind: "table" } & TableSummary & { readonly format: string })
+  | ({ readonly kind: "tree" } & TreeSummary & {
+        readonly rooted: boolean | null;
+        readonly lengthsMissing: number;
+      })
+  | ({
+      readonly kind: "distances";
+      readonly samples: number;
+      readonly hasIds: boolean;
+      readonly warnings: readonly string[];
+    } & DistanceSummary)
+  | { readonly kind: "sequences"; readonly sequences: number; readonly length: Quantiles }
+  | {
+      readonly kind: "metadata";
+      readonly samples: number;
+      readonly columns: readonly ColumnSummary[];
+      readonly warnings: readonly string[];
+    };
+
+/**
+ * Reads a file or data set of any kind that this program uses, in full, and describes it.
+ * @throws UserError if it cannot be read, is damaged or is nothing of that.
+ */
+export async function describeInput(path: string): Promise<Description> {
+  const kind = inputKind(path);
+  switch (kind) {
+    case "dataset": {
+      using dataset = openDataset(path, { verify: true });
+      return { kind, ...summarizeDataset(dataset) };
+    }
+    case "table": {
+      const { table, format, notes } = await readTableWithNotes(path);
+      const summary = summarizeTable(table, hasSequenceIds(table.asvIds) ? table.asvIds : undefined);
+      return { kind, ...summary, format, warnings: [...notes, ...summary.warnings] };
+    }
+    case "tree": {
+      const tree = readTree(path);
+      const lengthsMissing = tree.lengthMissing.subarray(1).reduce((sum, missing) => sum + missing, 0);
+      return { kind, ...summarizeTree(tree), rooted: tree.rooted ?? null, lengthsMissing };
+    }
+    case "distances": {
+      const { ids, values, hasIds } = readDistancesOrRows(path);
+      const summary = summarizeDistances(() => [values]);
+      const zeroWarning = `${summary.zeros} pairs of samples have the distance 0.`;
+      const idWarning = "The file holds no sample ids; they have to be given with it.";
+      const warnings = [...(hasIds ? [] : [idWarning]), ...(summary.zeros > 0 ? [zeroWarning] : [])];
+      return { kind, samples: ids.length, ...summary, hasIds, warnings };
+    }
+    case "sequences": {
+      const lengths = Array.from(readFasta(path).values(), (sequence) => sequence.length);
+      return { kind, sequences: lengths.length, length: quantiles(lengths) };
+    }
+    case "metadata": {
+      const metadata = readMetadata(path);
+      const columns = [...metadata.columns.keys()].map((name) => summarizeMetadataColumn(metadata, name));
+      return { kind, samples: metadata.ids.length, columns, warnings: metadata.warnings };
+    }
+  }
+}
+
+/** Distances of a file; its rows are numbered where it holds no ids. */
+function readDistancesOrRows(path: string): Distances & { readonly hasIds: boolean } {
+  const bytes = readFileBytes(path);
+  if (!isNpy(bytes)) return { ...readDistances(path, { allowUnknown: true }), hasIds: true };
+  const rows = decodeNpy(bytes, path).shape[0] ?? 0;
+  const sampleOrder = Array.from({ length: rows }, (_, row) => `row ${row + 1}`);
+  return { ...readDistances(path, { allowUnknown: true, sampleOrder }), hasIds: false };
+}
+
+function summarizeMetadataColumn(metadata: Metadata, name: string): ColumnSummary {
+  const column = metadata.columns.get(name)!;
+  return columnType(column) === "numeric"
+    ? summarizeNumbers(name, numericColumn(metadata, name))
+    : summarizeTexts(name, column.values);
+}

@@ -1,0 +1,130 @@
+import { UserError } from "../common/userError.ts";
+import { resolveSequences } from "./asvSequences.ts";
+import { dropEmpty } from "./dropEmpty.ts";
+import { readFasta } from "./fasta.ts";
+import type { Dropped } from "./manifest.ts";
+import { matchTree } from "./matchTree.ts";
+import type { PrepareOptions } from "./prepareOptions.ts";
+import { dropped } from "./provenance.ts";
+import { rarefy, suggestDepth } from "./rarefy.ts";
+import { readTable } from "./readTable.ts";
+import { sampleTotals } from "./selectTable.ts";
+import type { Table } from "./table.ts";
+import type { Tree } from "./tree.ts";
+import { readTree } from "./treeFile.ts";
+
+/** A table that is ready for a data set, and what goes with it. */
+export interface PreparedTable {
+  readonly table: Table;
+  /** The sequence of each of its ASVs. */
+  readonly sequences: readonly string[];
+  /** What each of its ASVs is called in the tree. */
+  readonly tipNames: readonly string[];
+  readonly tree: Tree | undefined;
+  /** The samples before any was left out. */
+  readonly sampleIdsAsRead: readonly string[];
+  /** Counts of each sample, "none" where they are as they were. */
+  readonly depth: number | "none";
+  readonly dropped: readonly Dropped[];
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads table, representative sequences and tree, leaves out what is empty or not in the tree, and rarefies.
+ * @throws UserError for files that cannot be read or do not belong together.
+ */
+export async function prepareTable(options: PrepareOptions): Promise<PreparedTable> {
+  const { table: tablePath, tree: treePath, repSeqs } = options;
+  const stage = options.onProgress ?? (() => {});
+  stage("Reading the table");
+  const read = await readTable(tablePath);
+  const filled = dropEmpty(read);
+  if (filled.sampleIds.length === 0)
+    throw new UserError(`${tablePath} holds no counts; give a table that does.`);
+  const empty = [
+    ...dropped("samples", "empty", missingFrom(read.sampleIds, filled.sampleIds)),
+    ...dropped("asvs", "in no sample", missingFrom(read.asvIds, filled.asvIds)),
+  ];
+  const sequences = resolveSequences(
+    filled.asvIds,
+    tablePath,
+    repSeqs === undefined ? undefined : { name: repSeqs, sequences: readFasta(repSeqs) },
+  );
+  let tree: Tree | undefined;
+  let matched: ReturnType<typeof matchTree> = {
+    table: filled,
+    sequences,
+    tipNames: filled.asvIds,
+    dropped: [],
+    warnings: [],
+  };
+  if (treePath !== undefined) {
+    stage("Reading the tree");
+    tree = readTree(treePath);
+    matched = matchTree(filled, sequences, tree, { table: tablePath, tree: treePath });
+  }
+  stage("Rarefying");
+  const rarefied = rarefyTable(matched.table, options);
+  const rowOfId = new Map(matched.table.asvIds.map((id, row) => [id, row]));
+  const rows = rarefied.table.asvIds.map((id) => rowOfId.get(id)!);
+  return {
+    table: rarefied.table,
+    sequences: rows.map((row) => matched.sequences[row]),
+    tipNames: rows.map((row) => matched.tipNames[row]),
+    tree,
+    sampleIdsAsRead: read.sampleIds,
+    depth: rarefied.depth,
+    dropped: [...empty, ...matched.dropped, ...rarefied.dropped],
+    warnings: [...matched.warnings, ...rarefied.warnings],
+  };
+}
+
+interface Rarefied {
+  readonly table: Table;
+  /** "none" where the counts are as they were. */
+  readonly depth: number | "none";
+  readonly dropped: readonly Dropped[];
+  readonly warnings: readonly string[];
+}
+
+function rarefyTable(table: Table, options: PrepareOptions): Rarefied {
+  const unchanged = { table, depth: "none", dropped: [], warnings: [] } as const;
+  const { rarefyDepth = "auto", withReplacement = false, seed = 0 } = options;
+  if (rarefyDepth === "none") return unchanged;
+  let depth: number;
+  const warnings: string[] = [];
+  if (rarefyDepth === "auto") {
+    const totals = sampleTotals(table);
+    if (totals.every((total) => total === totals[0])) return unchanged;
+    if (!table.data.every(Number.isInteger)) {
+      const warning = `${options.table} has counts that are no whole numbers, so it was not rarefied.`;
+      return { ...unchanged, warnings: [warning] };
+    }
+    const suggestion = suggestDepth(table);
+    depth = suggestion.depth;
+    warnings.push(
+      `The table was rarefied to ${depth} counts, which ${suggestion.samples} of its ${totals.length} samples have; ` +
+        "choose another depth with --rarefy-depth.",
+    );
+  } else depth = rarefyDepth;
+  const result = rarefy(table, { depth, seed, withReplacement, source: options.table });
+  return {
+    table: result.table,
+    depth,
+    dropped: [
+      ...dropped(
+        "samples",
+        `fewer than ${depth} counts`,
+        result.report.droppedSamples.map(({ id }) => id),
+      ),
+      ...dropped("asvs", "not drawn when rarefying", missingFrom(table.asvIds, result.table.asvIds)),
+    ],
+    warnings,
+  };
+}
+
+function missingFrom(all: readonly string[], kept: readonly string[]): string[] {
+  if (all.length === kept.length) return [];
+  const known = new Set(kept);
+  return all.filter((id) => !known.has(id));
+}
