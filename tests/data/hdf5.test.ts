@@ -119,6 +119,25 @@ describe("openHdf5 refuses with a located sentence", () => {
     expect(() => openHdf5Bytes(file, "t.h5").dataset("x").numbers()).toThrow(/beyond 2\^53 \(value 2\)/);
   });
 
+  test("text with a NUL inside, text that is not UTF-8 and text of no size", () => {
+    const written = joined(encodeHdf5({ datasets: { x: { values: ["ab", "c-d"] } } }));
+    const at = Buffer.from(written).indexOf("c-d") + 1;
+    for (const [byte, what] of [
+      [0, "text 2 of x contains a NUL"],
+      [0xff, "text 2 of x is not UTF-8"],
+    ] as const) {
+      const damaged = written.slice();
+      damaged[at] = byte;
+      expect(() => openHdf5Bytes(damaged, "t.h5").dataset("x").texts()).toThrow(what);
+    }
+    const fixed = fixture("fixed-ids");
+    // The datatype message: version 1, text, padded with NULs, then the size.
+    fixed[Buffer.from(fixed).indexOf(Uint8Array.of(0x13, 1, 0, 0, 10)) + 4] = 0;
+    expect(() => openHdf5Bytes(fixed, "t.h5").dataset("observation/ids").texts()).toThrow(
+      "a type of 0 bytes",
+    );
+  });
+
   test("a dataset that claims more than the file can hold, without reserving memory for it", () => {
     const file = joined(encodeHdf5({ datasets: { x: { values: Int32Array.of(1, 2, 3, 4, 5) } } }));
     // The dataspace message: version 2, rank 1, no flags, simple, then the size.

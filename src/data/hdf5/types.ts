@@ -1,10 +1,14 @@
 import { type Cursor, type Hdf5Bytes, nowhere } from "./byteReader.ts";
 
+/** What follows a fixed-length text that is shorter: a NUL and then anything, only NULs, or only blanks. */
+export type TextPadding = "terminated" | "nulls" | "blanks";
+const paddings: readonly TextPadding[] = ["terminated", "nulls", "blanks"];
+
 /** A dataset's or attribute's element type, as far as it is read here. */
 export type Datatype =
   | { readonly kind: "integer"; readonly size: number; readonly signed: boolean; readonly bigEndian: boolean }
   | { readonly kind: "float"; readonly size: number; readonly bigEndian: boolean }
-  | { readonly kind: "fixedText"; readonly size: number; readonly spacePadded: boolean }
+  | { readonly kind: "fixedText"; readonly size: number; readonly padding: TextPadding }
   | { readonly kind: "variableText"; readonly size: number }
   | { readonly kind: "other"; readonly size: number; readonly name: string };
 
@@ -28,6 +32,7 @@ export function readDatatype(body: Cursor): Datatype {
   const classAndVersion = body.u8();
   const bits = body.u8() | (body.u8() << 8) | (body.u8() << 16);
   const size = body.u32();
+  if (size === 0) throw body.file.damaged("a type of 0 bytes");
   const typeClass = classAndVersion & 15;
   if (typeClass === 0) {
     const bitOffset = body.u16();
@@ -38,7 +43,8 @@ export function readDatatype(body: Cursor): Datatype {
     return { kind: "other", size, name: `integer of ${precision} bits in ${size} bytes` };
   }
   if (typeClass === 1) return readFloat(body, bits, size);
-  if (typeClass === 3) return { kind: "fixedText", size, spacePadded: (bits & 15) === 2 };
+  const padding = paddings[bits & 15];
+  if (typeClass === 3 && padding) return { kind: "fixedText", size, padding };
   if (typeClass === 9 && (bits & 15) === 1 && size === 8 + body.file.offsetSize)
     return { kind: "variableText", size };
   return { kind: "other", size, name: classNames[typeClass] ?? `class ${typeClass}` };

@@ -1,6 +1,7 @@
+import { isUtf8 } from "node:buffer";
 import type { Hdf5Bytes } from "./byteReader.ts";
 import type { GlobalHeap } from "./globalHeap.ts";
-import type { Datatype } from "./types.ts";
+import type { Datatype, TextPadding } from "./types.ts";
 
 /** Numbers as the file stores them; 64-bit integers become doubles, which they must fit exactly. */
 export type Numbers =
@@ -64,7 +65,7 @@ export function decodeTexts(
   type: Datatype,
   where: string,
 ): string[] {
-  if (type.kind === "fixedText") return decodeFixedTexts(file, bytes, type.size, type.spacePadded, where);
+  if (type.kind === "fixedText") return decodeFixedTexts(file, bytes, type.size, type.padding, where);
   if (type.kind === "variableText") return decodeVariableTexts(file, heap, bytes, type.size, where);
   throw file.unsupported(`${where} holds ${describeType(type)} instead of text`, "write it as text");
 }
@@ -73,7 +74,7 @@ function decodeFixedTexts(
   file: Hdf5Bytes,
   bytes: Uint8Array,
   size: number,
-  spacePadded: boolean,
+  padding: TextPadding,
   where: string,
 ): string[] {
   const decode = textDecoder(file, bytes, where);
@@ -82,8 +83,9 @@ function decodeFixedTexts(
     const start = i * size;
     let end = start;
     while (end < start + size && bytes[end] !== 0) end++;
-    if (spacePadded) while (end > start && bytes[end - 1] === 0x20) end--;
-    texts[i] = decode(start, end, i);
+    // Behind a terminator anything may stand; everywhere else a NUL within the text is refused.
+    if (padding === "blanks") while (end > start && bytes[end - 1] === 0x20) end--;
+    texts[i] = decode(start, padding === "nulls" ? start + size : end, i);
   }
   return texts;
 }
@@ -129,17 +131,19 @@ function decodeVariableTexts(
   return texts;
 }
 
-/** A function that decodes a stretch of `bytes`, quick for the usual case of short ASCII. */
+/** A function that decodes a stretch of `bytes` without the NULs at its end, quick for the usual case of short ASCII. */
 function textDecoder(file: Hdf5Bytes, bytes: Uint8Array, where: string) {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   return (start: number, end: number, number: number): string => {
-    const text = buffer.toString("utf8", start, end);
-    if (!text.includes("\ufffd")) return text.endsWith("\0") ? text.replace(/\0+$/, "") : text;
-    try {
-      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.subarray(start, end));
-    } catch {
+    let text = buffer.toString("utf8", start, end);
+    if (text.includes("\0")) {
+      text = text.replace(/\0+$/, "");
+      if (text.includes("\0")) throw file.damaged(`text ${number + 1} of ${where} contains a NUL`);
+    }
+    if (text.includes("\ufffd") && !isUtf8(bytes.subarray(start, end))) {
       throw file.damaged(`text ${number + 1} of ${where} is not UTF-8`);
     }
+    return text;
   };
 }
 
