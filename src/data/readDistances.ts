@@ -18,8 +18,11 @@ import { openQzaBytes } from "./qza.ts";
 import { isZip } from "./zip.ts";
 
 export interface ReadDistancesOptions extends CondenseOptions {
-  /** The sample of each row, for files that hold no ids. Files that hold ids are never reordered by it. */
-  readonly sampleOrder?: readonly string[];
+  /**
+   * The sample of each row, or what names them given their number, for files that hold no ids. Files that hold ids are
+   * never reordered by it.
+   */
+  readonly sampleOrder?: readonly string[] | ((rows: number) => readonly string[]);
 }
 
 /** Names under which files keep a square matrix, the usual ones first. */
@@ -83,7 +86,8 @@ function fromArray(
     );
   }
   const size = shape[0];
-  const ids = idsInFile ?? options.sampleOrder;
+  const { sampleOrder } = options;
+  const ids = idsInFile ?? (typeof sampleOrder === "function" ? sampleOrder(size) : sampleOrder);
   if (ids === undefined) {
     throw new UserError(
       `${path} holds ${size} x ${size} distances but no sample ids; give the samples' order in a file of ids, one on each line.`,

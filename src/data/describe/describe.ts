@@ -1,4 +1,3 @@
-import { readFileBytes } from "../../common/inputFile.ts";
 import { hasSequenceIds } from "../asvSequences.ts";
 import { openDataset } from "../dataset.ts";
 import type { Distances } from "../distances.ts";
@@ -6,7 +5,6 @@ import { readFasta } from "../fasta.ts";
 import type { Metadata } from "../metadata.ts";
 import { readMetadata } from "../metadata.ts";
 import { columnType, numericColumn } from "../metadataColumns.ts";
-import { decodeNpy, isNpy } from "../npy.ts";
 import { readDistances } from "../readDistances.ts";
 import { readTableWithNotes } from "../readTable.ts";
 import { readTree } from "../treeFile.ts";
@@ -85,11 +83,13 @@ export async function describeInput(path: string): Promise<Description> {
 
 /** Distances of a file; its rows are numbered where it holds no ids. */
 function readDistancesOrRows(path: string): Distances & { readonly hasIds: boolean } {
-  const bytes = readFileBytes(path);
-  if (!isNpy(bytes)) return { ...readDistances(path, { allowUnknown: true }), hasIds: true };
-  const rows = decodeNpy(bytes, path).shape[0] ?? 0;
-  const sampleOrder = Array.from({ length: rows }, (_, row) => `row ${row + 1}`);
-  return { ...readDistances(path, { allowUnknown: true, sampleOrder }), hasIds: false };
+  let hasIds = true;
+  const sampleOrder = (rows: number): string[] => {
+    hasIds = false;
+    return Array.from({ length: rows }, (_, row) => `row ${row + 1}`);
+  };
+  const distances = readDistances(path, { allowUnknown: true, sampleOrder });
+  return { ...distances, hasIds };
 }
 
 function summarizeMetadataColumn(metadata: Metadata, name: string): ColumnSummary {
