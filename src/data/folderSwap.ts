@@ -32,7 +32,11 @@ export function writeFolderAtomic(target: string, marker: string, fill: (folder:
   }
 }
 
-function refuseForeign(path: string, marker: string): void {
+/**
+ * Makes sure, before any work is done for it, that a folder can be written with `writeFolderAtomic` as far as can be
+ * told. @throws UserError if a file or a folder with other files stands there.
+ */
+export function refuseForeign(path: string, marker: string): void {
   if (!existsSync(path)) return;
   if (!statSync(path).isDirectory()) {
     throw new UserError(

@@ -1,8 +1,10 @@
 import type { MetricFunction } from "./computeMetric.ts";
 import { computeMetric as computeUniFrac } from "./computeMetric.ts";
 import { writeDataset } from "./datasetWriter.ts";
+import { refuseForeign } from "./folderSwap.ts";
 import { importDistances } from "./importDistances.ts";
 import type { Manifest } from "./manifest.ts";
+import { manifestName } from "./manifest.ts";
 import { readMetadata } from "./metadata.ts";
 import type { PrepareOptions } from "./prepareOptions.ts";
 import { describeSources, prepareParameters, wantedMetrics } from "./prepareOptions.ts";
@@ -22,6 +24,7 @@ export async function prepareDataset(
   computeMetric: MetricFunction = computeUniFrac,
 ): Promise<Manifest> {
   const parameters = prepareParameters(options);
+  refuseForeign(output, manifestName);
   const sources = describeSources(options);
   const prepared = await prepareTable(options);
   const { table } = prepared;
