@@ -5,6 +5,7 @@ import { type DType, itemSize } from "../dtype.ts";
 import { operator } from "../operators.ts";
 import type { Tensor } from "../tensor.ts";
 import { tidy } from "../tidy.ts";
+import { tensorBytes } from "./tensorBytes.ts";
 
 /** The format's names of dtypes. */
 const toName: Record<DType, string> = {
@@ -184,7 +185,6 @@ function* serialize(
   start.set(text, 8);
   yield start;
   for (const [, tensor] of entries) {
-    const values = tensor.data();
-    yield new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    yield* tensorBytes(tensor);
   }
 }

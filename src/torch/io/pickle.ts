@@ -1,0 +1,326 @@
+import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { describeReadError } from "../../common/inputFile.ts";
+import { UserError } from "../../common/userError.ts";
+import { type DType, itemSize } from "../dtype.ts";
+import { TorchError } from "../errors.ts";
+import { operator } from "../operators.ts";
+import { scope } from "../scope.ts";
+import { Tensor } from "../tensor.ts";
+import { PickleDamage, PickleGlobal, Unreadable, unpickle } from "./unpickle.ts";
+import { readZipIndex, ZipDefect, type ZipMember } from "./zipIndex.ts";
+
+/** What a file of `torch.save` holds, as it is read: tuples are arrays, dictionaries Maps in their order. */
+export type PickleValue =
+  | Tensor
+  | number
+  | bigint
+  | boolean
+  | string
+  | null
+  | PickleValue[]
+  | Map<string | number | boolean, PickleValue>;
+
+export interface LoadPickleOptions {
+  /**
+   * Leave the values in the file, mapped into memory and read when they are used: fast for large files. Nobody may overwrite the
+   * file while the tensors are in use. (Without it they are copied.)
+   */
+  mmap?: boolean;
+}
+
+const fromFile = operator("aten::from_file", [""], "fromFile") as unknown as (
+  path: string,
+  shared: boolean,
+  size: number,
+  options: { dtype: DType },
+) => Tensor;
+
+export const storageTypes: Readonly<Record<string, DType>> = {
+  "torch.FloatStorage": "float32",
+  "torch.DoubleStorage": "float64",
+  "torch.HalfStorage": "float16",
+  "torch.BFloat16Storage": "bfloat16",
+  "torch.LongStorage": "int64",
+  "torch.IntStorage": "int32",
+  "torch.ShortStorage": "int16",
+  "torch.CharStorage": "int8",
+  "torch.ByteStorage": "uint8",
+  "torch.BoolStorage": "bool",
+};
+
+const untypedStorage = "torch.storage.UntypedStorage";
+
+const dtypeConstants: Readonly<Record<string, DType>> = {
+  "torch.float32": "float32",
+  "torch.float64": "float64",
+  "torch.float16": "float16",
+  "torch.bfloat16": "bfloat16",
+  "torch.int64": "int64",
+  "torch.int32": "int32",
+  "torch.int16": "int16",
+  "torch.int8": "int8",
+  "torch.uint8": "uint8",
+  "torch.bool": "bool",
+};
+
+/**
+ * Reads a file that Python's `torch.save` wrote (`.pt`, `.pth`): state dicts, checkpoints, any nesting of tensors, numbers,
+ * texts, lists, tuples and dictionaries. No code of the file is run. Tensors come to the CPU; views that shared a storage share it
+ * again. Devices and dtypes become their names. @throws UserError for other contents (by name and place), the format that PyTorch
+ * wrote before 1.6, and damaged files.
+ */
+export function loadPickle(path: string, options: LoadPickleOptions = {}): PickleValue {
+  const { members, size } = readMembers(path);
+  const pickleName = [...members.keys()].find((name) => name.endsWith("/data.pkl"));
+  if (pickleName === undefined) fail(path, 'it has no member "data.pkl"');
+  const prefix = pickleName.slice(0, -"data.pkl".length);
+  if (members.has(`${prefix}constants.pkl`))
+    fail(
+      path,
+      "it is a TorchScript program (torch.jit.save), not data; save its state_dict() with torch.save",
+    );
+  checkByteOrder(path, members.get(`${prefix}byteorder`));
+  const bytes = readMember(path, members.get(pickleName)!);
+  const own = scope();
+  try {
+    const storages = new Storages(path, size, members, prefix, options.mmap ?? false);
+    const value = unpickle(bytes, storages);
+    const found = findUnreadable(value);
+    if (found) {
+      fail(
+        path,
+        `it holds ${found.description} at ${found.place}; only tensors, numbers, texts, lists, tuples and dictionaries are read`,
+      );
+    }
+    for (const tensor of storages.tensors) if (tensor.scope === own) tensor.keep();
+    return value as PickleValue;
+  } catch (cause) {
+    if (cause instanceof PickleDamage || cause instanceof TorchError) fail(path, cause.message);
+    throw cause;
+  } finally {
+    own[Symbol.dispose]();
+  }
+}
+
+function fail(path: string, what: string): never {
+  throw new UserError(`${path} cannot be read: ${what}.`);
+}
+
+function readMembers(path: string): { members: Map<string, ZipMember>; size: number } {
+  let descriptor: number;
+  let size: number;
+  try {
+    size = statSync(path).size;
+    descriptor = openSync(path, "r");
+  } catch (cause) {
+    throw describeReadError(path, cause);
+  }
+  try {
+    const start = new Uint8Array(16);
+    readSync(descriptor, start, 0, 16, 0);
+    checkMagic(path, start, size);
+    return { members: readZipIndex(descriptor, size), size };
+  } catch (cause) {
+    if (cause instanceof ZipDefect) fail(path, `${cause.message}. Save it again with torch.save`);
+    if ((cause as { code?: string }).code) throw describeReadError(path, cause);
+    throw cause;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function checkMagic(path: string, start: Uint8Array, size: number): void {
+  if (size === 0) fail(path, "it is empty");
+  if (start[0] === 0x50 && start[1] === 0x4b) return;
+  const again = "load it in Python with torch.load and save it again with torch.save";
+  if (start[0] === 0x80) fail(path, `it is a plain pickle or in the format of PyTorch before 1.6; ${again}`);
+  if (start[8] === 0x7b) fail(path, "it looks like a safetensors file; read it with loadSafetensors");
+  if (start[0] === 0x89 && start[1] === 0x48) fail(path, "it is an HDF5 file");
+  fail(path, `it is not what torch.save writes (a zip archive); ${again}`);
+}
+
+function readMember(path: string, member: ZipMember): Uint8Array {
+  if (member.compressed) fail(path, "it is a compressed archive; save its content with torch.save");
+  let descriptor: number | undefined;
+  try {
+    const bytes = new Uint8Array(member.size);
+    descriptor = openSync(path, "r");
+    let done = 0;
+    while (done < member.size) {
+      const count = readSync(descriptor, bytes, done, member.size - done, member.start + done);
+      if (count === 0) fail(path, "it is cut short");
+      done += count;
+    }
+    return bytes;
+  } catch (cause) {
+    if (cause instanceof UserError) throw cause;
+    throw describeReadError(path, cause);
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+}
+
+function checkByteOrder(path: string, member: ZipMember | undefined): void {
+  if (!member) return;
+  const order = new TextDecoder().decode(readMember(path, member));
+  if (order !== "little") fail(path, `its byte order is ${JSON.stringify(order)}; only "little" is read`);
+}
+
+/** The first thing in a value that has no counterpart here, with its place. */
+function findUnreadable(top: unknown): { description: string; place: string } | null {
+  const seen = new Set<unknown>();
+  const queue: { value: unknown; place: string }[] = [{ value: top, place: "" }];
+  for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+    const { value } = next;
+    const place = next.place || "the top";
+    if (value instanceof Unreadable) return { description: value.description, place };
+    if (value instanceof StorageReference) return { description: "a storage without a tensor", place };
+    if (typeof value !== "object" || value === null || value instanceof Tensor || seen.has(value)) continue;
+    seen.add(value);
+    if (Array.isArray(value)) {
+      value.forEach((item, i) => {
+        queue.push({ value: item, place: `${next.place}[${i}]` });
+      });
+    } else {
+      for (const [key, item] of value as Map<unknown, unknown>) {
+        if (!["string", "number", "boolean"].includes(typeof key))
+          return { description: "a dictionary with keys that are neither texts nor integers", place };
+        queue.push({ value: item, place: next.place ? `${next.place}.${key}` : String(key) });
+      }
+    }
+  }
+  return null;
+}
+
+/** A storage as the pickle names it: its member of the archive, element type (null: raw bytes) and length. */
+class StorageReference {
+  constructor(
+    readonly key: string,
+    readonly dtype: DType | null,
+    readonly count: number,
+  ) {}
+}
+
+const isSize = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+const isSizes = (value: unknown): value is number[] => Array.isArray(value) && value.every(isSize);
+
+/** Makes the tensors of a file: one storage per member, and views of it. */
+class Storages {
+  readonly tensors: Tensor[] = [];
+  readonly #path: string;
+  readonly #size: number;
+  readonly #members: ReadonlyMap<string, ZipMember>;
+  readonly #prefix: string;
+  readonly #mmap: boolean;
+  readonly #bytes = new Map<string, Tensor>();
+  readonly #starts = new Map<string, number>();
+  #mapped: Tensor | null = null;
+
+  constructor(
+    path: string,
+    size: number,
+    members: ReadonlyMap<string, ZipMember>,
+    prefix: string,
+    mmap: boolean,
+  ) {
+    this.#path = path;
+    this.#size = size;
+    this.#members = members;
+    this.#prefix = prefix;
+    this.#mmap = mmap;
+  }
+
+  constant(name: string): unknown {
+    return dtypeConstants[name];
+  }
+
+  persistent(id: unknown): unknown {
+    const [kind, type, key, , count] = Array.isArray(id) ? id : [];
+    if (kind !== "storage" || typeof key !== "string" || !isSize(count))
+      throw new PickleDamage("its pickle refers to an unknown kind of object");
+    if (!(type instanceof PickleGlobal)) throw new PickleDamage("its pickle names no type for a storage");
+    if (type.name === untypedStorage) return new StorageReference(key, null, count);
+    const dtype = storageTypes[type.name];
+    return dtype ? new StorageReference(key, dtype, count) : new Unreadable(`a tensor in a ${type.name}`);
+  }
+
+  call(name: string, args: readonly unknown[]): unknown {
+    switch (name) {
+      case "collections.OrderedDict":
+        return args.length === 0 ? new Map() : undefined;
+      case "torch.Size":
+        return isSizes(args[0]) ? [...args[0]] : undefined;
+      case "torch.device":
+        return args.every((arg) => typeof arg === "string" || isSize(arg)) ? args.join(":") : undefined;
+      case "torch._utils._rebuild_tensor":
+      case "torch._utils._rebuild_tensor_v2":
+        return this.#tensor(args[0], null, args[1], args[2], args[3], args[4] === true);
+      case "torch._utils._rebuild_tensor_v3":
+        if (args[6] instanceof Unreadable)
+          return new Unreadable(`a tensor of ${(args[6] as PickleGlobal).name}`);
+        return this.#tensor(args[0], args[6] as DType, args[1], args[2], args[3], args[4] === true);
+      case "torch._utils._rebuild_parameter":
+      case "torch._utils._rebuild_parameter_with_state":
+        return args[0] instanceof Tensor ? args[0].requiresGrad_(args[1] === true) : args[0];
+      case "torch._tensor._rebuild_from_type_v2":
+        // A tensor with attributes of its own: [function, class, arguments, attributes].
+        return args[0] instanceof PickleGlobal && Array.isArray(args[2])
+          ? this.call(args[0].name, args[2])
+          : undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  #tensor(
+    storage: unknown,
+    type: DType | null,
+    offset: unknown,
+    shape: unknown,
+    stride: unknown,
+    requiresGrad: boolean,
+  ): unknown {
+    if (storage instanceof Unreadable) return storage;
+    const wellFormed =
+      storage instanceof StorageReference &&
+      isSize(offset) &&
+      isSizes(shape) &&
+      isSizes(stride) &&
+      shape.length === stride.length;
+    if (!wellFormed) throw new PickleDamage("its pickle describes a tensor in an unknown way");
+    const dtype = type ?? storage.dtype;
+    if (!dtype) throw new PickleDamage("its pickle names no type for a tensor");
+    const bytes = this.#storageBytes(storage);
+    const count = bytes.numel / itemSize(dtype);
+    const last = shape.reduce((sum, size, i) => sum + (size - 1) * stride[i], offset);
+    if (!shape.includes(0) && last >= count)
+      throw new PickleDamage(
+        `a tensor of shape [${shape.join(", ")}] goes beyond its storage of ${count} values`,
+      );
+    const values = bytes.view(dtype);
+    // asStrided counts from the start of the memory, which in a mapped file is the file's.
+    const start = this.#starts.get(storage.key)! / itemSize(dtype) + offset;
+    const tensor = values.asStrided(shape, stride, shape.includes(0) ? 0 : start);
+    if (requiresGrad) tensor.requiresGrad_();
+    this.tensors.push(tensor);
+    return tensor;
+  }
+
+  /** The bytes of a storage, read once; whole elements only. */
+  #storageBytes(storage: StorageReference): Tensor {
+    const known = this.#bytes.get(storage.key);
+    if (known) return known;
+    const member = this.#members.get(`${this.#prefix}data/${storage.key}`);
+    const wanted = storage.count * (storage.dtype ? itemSize(storage.dtype) : 1);
+    if (!member || member.compressed || member.size < wanted)
+      throw new PickleDamage(`its member data/${storage.key} is missing or cut short`);
+    this.#mapped ??= fromFile(this.#path, false, this.#size, { dtype: "uint8" });
+    const part = this.#mapped.narrow(0, member.start, wanted);
+    // A member that is not aligned to its elements must be copied in any case.
+    const inPlace = this.#mmap && member.start % 8 === 0;
+    const bytes = inPlace ? part : part.clone();
+    this.#starts.set(storage.key, inPlace ? member.start : 0);
+    this.#bytes.set(storage.key, bytes);
+    return bytes;
+  }
+}
