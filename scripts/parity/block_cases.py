@@ -1,10 +1,11 @@
-"""Draw blocks and whole models with random settings, weights and inputs, and compute what PyTorch makes of them.
+"""Draw blocks and whole models with random settings, weights and inputs, and compute what PyTorch makes of
+them.
 
     python scripts/parity/block_cases.py OUT_FOLDER [--seed N] [--models N]
 
-Writes `OUT_FOLDER/<case>/<dtype>/{case.json, tensors.safetensors}` for float32 and float64, in the format of blocks.py:
-several cases of every block, then `--models` random encoders and predictors (40 unless told otherwise) with
-random combinations of options, batches and losses.
+Writes `OUT_FOLDER/<case>/<dtype>/{case.json, tensors.safetensors}` for float32 and float64, in the format
+of blocks.py: several cases of every block, then `--models` random encoders and predictors (40 unless told
+otherwise) with random combinations of options, batches and losses.
 """
 
 import argparse
@@ -141,7 +142,7 @@ def block_list(d: Draw) -> list[tuple[str, str, dict, dict]]:
 
 
 def perturbed_weights(module: torch.nn.Module, d: Draw) -> dict[str, torch.Tensor]:
-    """Weights away from symmetric starting values; latents and padding rows are set as a trained model has them."""
+    """Weights away from symmetric starting values; latents stay small, as they start."""
     state = module.state_dict()
     return {
         f"weights/{key}": (

@@ -1,6 +1,7 @@
 """The model's building blocks from torch.nn parts, with the parameter names of published checkpoints.
 
-They are written for comparison, not for speed: dense, padded, everything in one piece. Masks are 1 where valid.
+They are written for comparison, not for speed: dense, padded, everything in one piece. Masks are 1 where
+valid.
 """
 
 import torch

@@ -143,7 +143,7 @@ def reductions(r: Registry) -> None:
         dtypes=NUMBERS,
     )
     r.add("aminmax", call(spaced("ab")), call(spaced("ab"), dim=1, keepdim=True))
-    r.add("std var", call(T("ab")), call(T("abc"), 1), call(T("abc"), [0, 1], correction=0, keepdim=True))
+    r.add("std var", call(T("ab")), call(T("abc"), [1]), call(T("abc"), [0, 1], correction=0, keepdim=True))
     r.add("std_mean var_mean", call(T("ab")), call(T("abc"), [1], correction=0))
     r.add("all any", call(bools("ab")), call(bools("abc"), 1), call(ints("ab", 2), 0, True))
     r.add("norm", call(T("ab")), call(T("abc"), 2, [1], True), call(T("ab"), 1, 0))

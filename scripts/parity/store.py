@@ -2,10 +2,13 @@
 
 import json
 import sys
+import warnings
 from pathlib import Path
 
 import torch
 
+# deprecated operators are called on purpose
+warnings.simplefilter("ignore")
 sys.path.append(str(Path(__file__).resolve().parents[1] / "reference"))
 
 from tensor_file import read_tensors, write_tensors  # noqa: E402, F401

@@ -7,7 +7,8 @@ checkout of the published implementation instead of plain_model.py.
 
 Config keys: `threads`; for `step` and `predict` also `batches` (a safetensors file, see batches.py), every
 field of plain_model.Sizes, `lr`, `weight_decay`, `clip`, `seed`, `device`, `weights` (a safetensors file
-with a state dict).
+with a state dict), `micro_batch`: gradients add up over parts of so many samples, for batches that would
+not fit in memory in one piece (about 0.8 GiB per sample at D = 128, token limit 1024).
 
 Everything written is one JSON object per line. First `{"ready": true, ...}`; then one answer per command
 read from stdin (`step`, `step 3`, `predict`, `add 1000 30`, `float32 2048`); an end of input or `quit`

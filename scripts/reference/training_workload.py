@@ -98,6 +98,7 @@ class TrainingWorkload:
             weight_decay=config.get("weight_decay", 0.01),
         )
         self.clip = config.get("clip", 1.0)
+        self.micro_batch = config.get("micro_batch")
         self.batches = Batches(config["batches"], sizes.token_limit, sizes.max_bp)
         self.next = 0
 
@@ -118,25 +119,34 @@ class TrainingWorkload:
         return index, tokens.to(self.device), None if distances is None else distances.to(self.device)
 
     def step(self, words: list[str]) -> dict:
+        """Forward, loss, backward, clipping and update; with `micro_batch`, gradients add up over parts of it."""
         index, tokens, distances = self.take(words)
         if distances is None:
             raise ValueError(f"batch {index} has no distances, which a step needs")
+        size = self.micro_batch or tokens.shape[0]
+        parts = [slice(begin, begin + size) for begin in range(0, tokens.shape[0], size)]
+        forward, backward, loss = 0.0, 0.0, 0.0
         begin = self.clock()
         self.optimizer.zero_grad()
-        loss = self.work.loss(tokens, distances)
-        forward = self.clock()
-        loss.backward()
-        backward = self.clock()
+        for part in parts:
+            mark = self.clock()
+            partial = self.work.loss(tokens[part], distances[part, part]) / len(parts)
+            middle = self.clock()
+            partial.backward()
+            end = self.clock()
+            forward, backward = forward + middle - mark, backward + end - middle
+            loss += partial.item()
         norm = torch.nn.utils.clip_grad_norm_(self.work.model.parameters(), self.clip)
         self.optimizer.step()
-        end = self.clock()
+        seconds = self.clock() - begin
         return {
-            "seconds": end - begin,
-            "forward_seconds": forward - begin,
-            "backward_seconds": backward - forward,
-            "optimizer_seconds": end - backward,
-            "loss": loss.item(),
+            "seconds": seconds,
+            "forward_seconds": forward,
+            "backward_seconds": backward,
+            "optimizer_seconds": seconds - forward - backward,
+            "loss": loss,
             "grad_norm": norm.item(),
+            "micro_batches": len(parts),
             **self.described(index, tokens),
         }
 
