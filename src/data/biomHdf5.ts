@@ -1,3 +1,4 @@
+import { quote } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 import { checkIds } from "./checkIds.ts";
 import { type Csr, checkedCsr, firstDifference, transposeCsr } from "./csr.ts";
@@ -20,8 +21,8 @@ export function readBiomHdf5(bytes: Uint8Array, source: string): TableReading {
     if (difference) {
       throw new UserError(
         `${source}: sample/matrix (${bySample.data.length} counts) and observation/matrix (${byAsv.data.length}) ` +
-          `disagree at sample ${JSON.stringify(sampleIds[difference.row])} and ASV ` +
-          `${JSON.stringify(asvIds[difference.column])}; the file was written wrongly, make it anew.`,
+          `disagree at sample ${quote(sampleIds[difference.row])} and ASV ` +
+          `${quote(asvIds[difference.column])}; the file was written wrongly, make it anew.`,
       );
     }
   } else if (bySample) notes.push("read from sample/matrix, observation/matrix is absent");
@@ -76,14 +77,14 @@ function checkAttributes(file: Hdf5File, asvs: number, samples: number, source: 
   const shape = file.attribute("", "shape");
   if (shape && (shape.length !== 2 || Number(shape[0]) !== asvs || Number(shape[1]) !== samples)) {
     throw new UserError(
-      `${source}: its attribute shape says ${Array.from(shape, String).join(" x ")}, but it has ${asvs} observation ` +
+      `${source}: its attribute shape says ${quote([...shape])}, but it has ${asvs} observation ` +
         `ids and ${samples} sample ids; the file was written wrongly, make it anew.`,
     );
   }
   const version = file.attribute("", "format-version");
   const isKnown = version !== undefined && Number(version[0]) === 2 && [0, 1].includes(Number(version[1]));
   if (isKnown) return [];
-  const stated = version ? Array.from(version, String).join(".") : "not stated";
+  const stated = version ? quote([...version]) : "not stated";
   return [`its format-version is ${stated}; read as 2.1`];
 }
 
@@ -92,7 +93,7 @@ function checkNnz(file: Hdf5File, matrix: Csr, source: string): void {
   if (stated === undefined || stated.length !== 1) return;
   if (Number(stated[0]) !== matrix.data.length && Number(stated[0]) !== storedCounts(file)) {
     throw new UserError(
-      `${source}: its attribute nnz says ${stated[0]} counts, but it has ${matrix.data.length}; ` +
+      `${source}: its attribute nnz says ${quote(stated[0])} counts, but it has ${matrix.data.length}; ` +
         `the file is damaged or was written wrongly, make it anew.`,
     );
   }

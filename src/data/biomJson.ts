@@ -1,4 +1,5 @@
 import { decodeText } from "../common/inputFile.ts";
+import { quote } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 import { checkIds } from "./checkIds.ts";
 import { SparseBuilder } from "./sparseBuilder.ts";
@@ -19,7 +20,7 @@ export function readBiomJson(bytes: Uint8Array, source: string): TableReading {
     shape[1] !== sampleIds.length
   ) {
     throw new UserError(
-      `${source}: "shape" is ${JSON.stringify(shape)}, but there are ${asvIds.length} rows and ` +
+      `${source}: "shape" is ${quote(shape)}, but there are ${asvIds.length} rows and ` +
         `${sampleIds.length} columns; the file was written wrongly, make it anew.`,
     );
   }
@@ -76,7 +77,7 @@ function isSparse(
 ): boolean {
   if (type === "sparse" || type === "dense") return type === "sparse";
   if (type !== undefined) {
-    throw new UserError(`${source}: "matrix_type" is ${JSON.stringify(type)}, expected "sparse" or "dense".`);
+    throw new UserError(`${source}: "matrix_type" is ${quote(type)}, expected "sparse" or "dense".`);
   }
   const allHave = (n: number) => data.every((entry) => Array.isArray(entry) && entry.length === n);
   const maybeDense = data.length === rows && allHave(columns);
@@ -106,7 +107,7 @@ function addTriples(
     const [row, column, count] = entry as unknown[];
     if (!isIndex(row, rows) || !isIndex(column, columns)) {
       throw new UserError(
-        `${source}: data[${i}] points to row ${JSON.stringify(row)} and column ${JSON.stringify(column)} of a ` +
+        `${source}: data[${i}] points to row ${quote(row)} and column ${quote(column)} of a ` +
           `${rows} x ${columns} table; the file was written wrongly, make it anew.`,
       );
     }

@@ -1,3 +1,4 @@
+import { quote } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 
 /**
@@ -13,7 +14,7 @@ export function checkIds(ids: readonly string[], kind: "sample" | "ASV", where: 
     seen.add(id);
     if (seen.size === i + 1) continue;
     throw new UserError(
-      `${where}: the ${kind} id ${JSON.stringify(id)} stands at positions ${ids.indexOf(id) + 1} and ${i + 1}; ` +
+      `${where}: the ${kind} id ${quote(id)} stands at positions ${ids.indexOf(id) + 1} and ${i + 1}; ` +
         `make the ids unique.`,
     );
   }

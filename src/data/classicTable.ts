@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { decodeText } from "../common/inputFile.ts";
+import { quote } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 import { ByteLines } from "./byteLines.ts";
 import { checkIds } from "./checkIds.ts";
@@ -126,8 +127,8 @@ function badCount(
   source: string,
 ): UserError {
   return new UserError(
-    `${source}: line ${lines.lineNumber}, column ${column + 2} (${JSON.stringify(header.columnIds[column])}) is ` +
-      `${JSON.stringify(found)}, expected a count; correct the table.`,
+    `${source}: line ${lines.lineNumber}, column ${column + 2} (${quote(header.columnIds[column])}) is ` +
+      `${quote(found)}, expected a count; correct the table.`,
   );
 }
 

@@ -1,3 +1,4 @@
+import { quote } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 
 /** Anything that holds numbers by position. */
@@ -89,7 +90,7 @@ function checkedIndptr(matrix: StatedMatrix, names: MatrixNames): Int32Array {
 }
 
 function rowName(names: MatrixNames, row: number): string {
-  return `${names.rowKind} ${JSON.stringify(names.rowIds[row])}`;
+  return `${names.rowKind} ${quote(names.rowIds[row])}`;
 }
 
 function badIndex(names: MatrixNames, row: number, k: number, column: number): UserError {
@@ -101,7 +102,7 @@ function badIndex(names: MatrixNames, row: number, k: number, column: number): U
 
 function cellName(names: MatrixNames, row: number, column: number): string {
   const columnKind = names.rowKind === "sample" ? "ASV" : "sample";
-  return `${rowName(names, row)} and ${columnKind} ${JSON.stringify(names.columnIds[column])}`;
+  return `${rowName(names, row)} and ${columnKind} ${quote(names.columnIds[column])}`;
 }
 
 function badCount(names: MatrixNames, row: number, column: number, count: number): UserError {

@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { decodeText, gunzipIfNeeded, readFileBytes } from "../common/inputFile.ts";
+import { quote } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 import { ByteLines } from "./byteLines.ts";
 import { openQzaBytes } from "./qza.ts";
@@ -42,9 +43,7 @@ function parseFasta(bytes: Uint8Array, source: string): Map<string, string> {
     if (id === undefined) return;
     const sequence = parts.length === 1 ? parts[0]! : parts.join("");
     if (sequence === "") {
-      throw new UserError(
-        `${source}, line ${idLine}: the sequence of ${JSON.stringify(id)} is empty; remove it.`,
-      );
+      throw new UserError(`${source}, line ${idLine}: the sequence of ${quote(id)} is empty; remove it.`);
     }
     sequences.set(id, sequence);
   };
@@ -59,9 +58,7 @@ function parseFasta(bytes: Uint8Array, source: string): Map<string, string> {
       if (id === "")
         throw new UserError(`${source}, line ${idLine}: the header has no id behind ">"; add one.`);
       if (sequences.has(id)) {
-        throw new UserError(
-          `${source}, line ${idLine}: the id ${JSON.stringify(id)} stands twice; make ids unique.`,
-        );
+        throw new UserError(`${source}, line ${idLine}: the id ${quote(id)} stands twice; make ids unique.`);
       }
     } else if (id === undefined) {
       throw new UserError(
@@ -83,7 +80,5 @@ function badLetter(letters: string, id: string, line: number, source: string): U
   const letter = [...letters].find((character) => !sequencePattern.test(character))!;
   const isGap = letter === "-" || letter === ".";
   const what = isGap ? "is a gap; give unaligned sequences" : "stands for no nucleotide; give DNA sequences";
-  return new UserError(
-    `${source}, line ${line}: ${JSON.stringify(letter)} in the sequence of ${JSON.stringify(id)} ${what}.`,
-  );
+  return new UserError(`${source}, line ${line}: ${quote(letter)} in the sequence of ${quote(id)} ${what}.`);
 }

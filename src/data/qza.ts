@@ -1,5 +1,6 @@
 import { parse } from "yaml";
 import { decodeText, readFileBytes } from "../common/inputFile.ts";
+import { quote, quoteSome } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 import { isZip, openZip, type Zip } from "./zip.ts";
 
@@ -43,9 +44,9 @@ export function openQzaBytes(bytes: Uint8Array, source: string): Qza {
     names,
     file(name) {
       if (!names.includes(name)) {
-        const held = names.length > 0 ? names.join(", ") : "nothing";
+        const held = names.length > 0 ? quoteSome(names) : "nothing";
         throw new UserError(
-          `${source} is a QIIME 2 artifact of type ${type} and holds no ${name} (it holds ${held}); give another artifact.`,
+          `${source} is a QIIME 2 artifact of type ${type} and holds no ${quote(name)} (it holds ${held}); give another artifact.`,
         );
       }
       return zip.read(prefix + name);
@@ -96,5 +97,10 @@ function readMetadata(zip: Zip, uuid: string, source: string): { type: string; f
     throw new UserError(`${where} does not state the uuid ${uuid} and a type; export the artifact anew.`);
   }
   // A visualization has a type but the format null.
-  return { type: fields["type"], format: typeof fields["format"] === "string" ? fields["format"] : "" };
+  const type = fields["type"];
+  // Readers put the type into their messages.
+  if (!/^[\x20-\x7e]{1,200}$/.test(type)) {
+    throw new UserError(`${where} states the type ${quote(type)}, which is none; export the artifact anew.`);
+  }
+  return { type, format: typeof fields["format"] === "string" ? fields["format"] : "" };
 }

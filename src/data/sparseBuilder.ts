@@ -1,3 +1,4 @@
+import { quote } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 import { type Csr, checkedCsr, transposeCsr } from "./csr.ts";
 import type { Table } from "./table.ts";
@@ -29,10 +30,9 @@ export class SparseBuilder {
 
   /** The error for a count that `add` refused; `place` says where in the file it stands. */
   badCount(asv: number, sample: number, count: unknown, place: string): UserError {
-    const found = typeof count === "number" ? count : JSON.stringify(count);
     return new UserError(
-      `${this.source}: ${place} (ASV ${JSON.stringify(this.asvIds[asv])}, sample ` +
-        `${JSON.stringify(this.sampleIds[sample])}) is ${found}, expected a finite number of at least 0; ` +
+      `${this.source}: ${place} (ASV ${quote(this.asvIds[asv])}, sample ` +
+        `${quote(this.sampleIds[sample])}) is ${quote(count)}, expected a finite number of at least 0; ` +
         `correct it where the table was made.`,
     );
   }

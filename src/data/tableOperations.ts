@@ -1,3 +1,4 @@
+import { quoteSome } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 import type { Table } from "./table.ts";
 
@@ -20,10 +21,9 @@ export function replaceIdsBySequences(
 ): Table {
   const missing = table.asvIds.filter((id) => !sequences.has(id));
   if (missing.length > 0) {
-    const some = missing.slice(0, 5).map((id) => JSON.stringify(id));
     throw new UserError(
       `${source}: ${missing.length} of its ${table.asvIds.length} ASVs have no sequence ` +
-        `(${some.join(", ")}${missing.length > some.length ? ", ..." : ""}); give the sequences made with this table.`,
+        `(${quoteSome(missing)}); give the sequences made with this table.`,
     );
   }
   const asvOf = new Map<string, number>();

@@ -1,4 +1,5 @@
 import { writeFileAtomic } from "../common/atomicFile.ts";
+import { quote } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 import { type Csr, transposeCsr } from "./csr.ts";
 import { encodeHdf5, type Hdf5GroupToWrite } from "./hdf5/write.ts";
@@ -23,8 +24,7 @@ export interface WriteBiomOptions {
  */
 export function writeBiom(path: string, table: Table, options: WriteBiomOptions = {}): void {
   for (const id of [...table.sampleIds, ...table.asvIds]) {
-    if (id.includes("\0"))
-      throw new UserError(`Cannot write ${path}: the id ${JSON.stringify(id)} contains a NUL.`);
+    if (id.includes("\0")) throw new UserError(`Cannot write ${path}: the id ${quote(id)} contains a NUL.`);
   }
   const byAsv = transposeCsr(table, table.asvIds.length);
   const gzip = options.gzip === 0 ? undefined : (options.gzip ?? 4);

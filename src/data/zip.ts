@@ -1,5 +1,6 @@
 import { crc32, inflateRawSync } from "node:zlib";
 import { maxUnpackedBytes } from "../common/inputFile.ts";
+import { quote } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 
 /** One file of a zip archive, as its central directory lists it. */
@@ -46,7 +47,7 @@ export function openZip(bytes: Uint8Array, source: string): Zip {
   for (const entry of centralDirectory(bytes, view, source)) {
     if (entry.name.endsWith("/")) continue;
     if (entries.has(entry.name)) {
-      throw new UserError(`${source} is a zip archive that lists "${entry.name}" twice; make it anew.`);
+      throw new UserError(`${source} is a zip archive that lists ${quote(entry.name)} twice; make it anew.`);
     }
     entries.set(entry.name, entry);
   }
@@ -54,7 +55,7 @@ export function openZip(bytes: Uint8Array, source: string): Zip {
     names: [...entries.keys()],
     read(name) {
       const entry = entries.get(name);
-      if (!entry) throw new UserError(`${source} holds no file "${name}".`);
+      if (!entry) throw new UserError(`${source} holds no file ${quote(name)}.`);
       return unpack(bytes, view, entry, source);
     },
   };
@@ -152,7 +153,7 @@ function withZip64Values(
 }
 
 function unpack(bytes: Uint8Array, view: DataView, entry: ZipEntry, source: string): Uint8Array {
-  const where = `"${entry.name}" in ${source}`;
+  const where = `${quote(entry.name)} in ${source}`;
   const { offset, size, packedSize } = entry;
   if (entry.encrypted)
     throw new UserError(`${where} is encrypted; unpack the archive and pack it without a password.`);

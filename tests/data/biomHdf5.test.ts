@@ -131,7 +131,7 @@ describe("BIOM 2 content that is legal is read:", () => {
   test("other format versions and absent attributes, with a note", () => {
     const notes = (attributes: StoredTable["attributes"]) => readStored(change({ attributes })).notes;
     expect(notes({ "format-version": [2, 0] })).toEqual([]);
-    expect(notes({ "format-version": [3, 0] })).toEqual(["its format-version is 3.0; read as 2.1"]);
+    expect(notes({ "format-version": [3, 0] })).toEqual(["its format-version is [3, 0]; read as 2.1"]);
     expect(notes({})).toEqual(["its format-version is not stated; read as 2.1"]);
   });
 
@@ -232,7 +232,7 @@ describe("BIOM 2 content that makes no sense is refused with its place:", () => 
     [
       "a wrong shape",
       { attributes: { shape: [5, 3] } },
-      /shape says 5 x 3, but it has 4 observation ids and 3 sample/,
+      /shape says \[5, 3\], but it has 4 observation ids and 3 sample/,
     ],
     ["a wrong nnz", { attributes: { shape: [4, 3], nnz: 6 } }, /nnz says 6 counts, but it has 7/],
     [

@@ -79,7 +79,9 @@ describe("openQza", () => {
   test("refuses names outside the data folder", () => {
     const artifact = openQzaBytes(makeQza("Phylogeny[Rooted]", files), "t.qza");
     for (const name of ["../metadata.yaml", "metadata.yaml", "", "none", `${qzaUuid}/data/tree.nwk`]) {
-      expect(() => artifact.file(name)).toThrow(`holds no ${name} (it holds tree.nwk, deep/er.txt)`);
+      expect(() => artifact.file(name)).toThrow(
+        `holds no ${JSON.stringify(name)} (it holds "tree.nwk", "deep/er.txt")`,
+      );
     }
   });
 
@@ -95,6 +97,11 @@ describe("openQza", () => {
     ["a way out of the folder", [metadata(good), part(`${qzaUuid}/data/../../x`, "x")], /refused as unsafe/],
     ["another uuid in the metadata", [metadata(good.replace("0c0f", "1c0f"))], /does not state the uuid/],
     ["no type", [metadata(`uuid: ${qzaUuid}\n`)], /does not state the uuid .* and a type/],
+    [
+      "a type of two lines",
+      [metadata(good.replace("Phylogeny[Rooted]", '"a\\nb"'))],
+      /states the type "a\\nb", which/,
+    ],
     ["metadata that is a list", [metadata("- 1\n- 2\n")], /does not state the uuid/],
     ["metadata that is no YAML", [metadata("a: [1\nb: {")], /metadata\.yaml in t\.qza is no valid YAML/],
     [

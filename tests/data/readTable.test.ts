@@ -103,7 +103,11 @@ describe("what is no table is refused:", () => {
       makeQza("Phylogeny[Rooted]", { "tree.nwk": bytes("(a,b);") }),
       /type Phylogeny\[Rooted\]; give/,
     ],
-    ["an artifact without its table", makeQza("FeatureTable[Frequency]", {}), /holds no feature-table\.biom/],
+    [
+      "an artifact without its table",
+      makeQza("FeatureTable[Frequency]", {}),
+      /holds no "feature-table\.biom"/,
+    ],
   ];
   for (const [name, content, message] of refusals) {
     test(name, () => {
@@ -207,8 +211,8 @@ describe("BIOM 1.0", () => {
       /data\[0\] has 2 counts instead of 3/,
     ],
     ["too few rows", { ...dense, data: small.counts.slice(1) }, /"data" has 3 rows instead of 4/],
-    ["a wrong shape", { shape: [5, 3] }, /"shape" is \[5,3\], but there are 4 rows and 3 columns/],
-    ["no shape", { shape: undefined }, /"shape" is undefined/],
+    ["a wrong shape", { shape: [5, 3] }, /"shape" is \[5, 3\], but there are 4 rows and 3 columns/],
+    ["no shape", { shape: undefined }, /"shape" is absent/],
     ["no data", { data: undefined }, /has no list "data"/],
     [
       "an unknown kind",
@@ -336,5 +340,28 @@ describe("classic tables", () => {
     test(`with ${name} are refused`, () => {
       expect(() => read(content)).toThrow(message);
     });
+  }
+});
+
+test("JSON nested a million deep and ids of a megabyte end in one short sentence", () => {
+  const deep = "[".repeat(1e6);
+  const long = "A".repeat(1e6);
+  const contents = [
+    `{"rows":[],"columns":[],"shape":${deep}`,
+    `{"rows":[],"columns":[],"shape":${deep}${"]".repeat(1e6)},"data":[]}`,
+    JSON.stringify({ ...sparse, rows: [{ id: long }, { id: long }] }),
+    JSON.stringify({ ...sparse, shape: Array(1000).fill(1) }),
+    `id\t${long}\n${long}\tx`,
+  ];
+  for (const content of contents) {
+    const message = (() => {
+      try {
+        read(content);
+      } catch (cause) {
+        return (cause as Error).message;
+      }
+      return "";
+    })();
+    expect(message).toMatch(/^t[: ].{10,300}$/);
   }
 });

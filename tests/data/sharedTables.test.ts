@@ -47,7 +47,7 @@ const refusedHere: Record<string, RegExp> = {
   "made/nan-count.biom": /the count NaN for sample "S1" and ASV "GGGTACGTAT"/,
   "made/negative-index-sample.biom": /sample\/matrix\/indices has -1 at entry 2/,
   "made/negative-index.biom": /observation\/matrix\/indices has -1 at entry 2/,
-  "made/shape-mismatch.json.biom": /"shape" is \[5,3\], but there are 4 rows and 3 columns/,
+  "made/shape-mismatch.json.biom": /"shape" is \[5, 3\], but there are 4 rows and 3 columns/,
 };
 
 const sum = (values: Float64Array) => values.reduce((total, value) => total + value, 0);

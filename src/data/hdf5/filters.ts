@@ -1,4 +1,5 @@
 import { inflateSync } from "node:zlib";
+import { quote } from "../../common/quote.ts";
 import type { Cursor, Hdf5Bytes } from "./byteReader.ts";
 import { fletcher32 } from "./checksum.ts";
 
@@ -46,7 +47,7 @@ export function readFilters(file: Hdf5Bytes, body: Cursor): Filter[] {
     const values = body.u16();
     const ownName = body.sub(version === 1 ? (nameLength + 7) & ~7 : nameLength).text();
     body.skip(4 * (version === 1 && values % 2 === 1 ? values + 1 : values));
-    filters.push({ id, name: filterNames[id] ?? (ownName || "unknown") });
+    filters.push({ id, name: filterNames[id] ?? (ownName ? quote(ownName) : "unknown") });
   }
   return filters;
 }
