@@ -1,32 +1,20 @@
 import { join } from "node:path";
-import type { Data, DataType } from "apache-arrow";
-import {
-  Dictionary,
-  Field,
-  Float32,
-  Float64,
-  Int32,
-  List,
-  makeData,
-  Schema,
-  Uint8,
-  Utf8,
-  Vector,
-} from "apache-arrow";
+import type { Data } from "apache-arrow";
+import { Field, Float32, Int32, Schema, Uint8, Utf8 } from "apache-arrow";
 import packageJson from "../../package.json" with { type: "json" };
 import { writeFileAtomic } from "../common/atomicFile.ts";
+import { columnData, field, listOf, lists, numbers, texts } from "./arrowColumns.ts";
 import { writeArrowFile } from "./arrowFile.ts";
 import type { Column } from "./column.ts";
 import { missingValues } from "./column.ts";
 import { writeFolderAtomic } from "./folderSwap.ts";
 import type { Manifest, Provenance } from "./manifest.ts";
 import { formatVersion, manifestName, manifestText } from "./manifest.ts";
+import type { Numbers } from "./numberParts.ts";
+import { NumberTaker } from "./numberParts.ts";
 import type { Table } from "./table.ts";
 import type { UnknownBases } from "./tokenizer.ts";
 import { tokenCount, tokenizeAll } from "./tokenizer.ts";
-
-/** Numbers in memory, or parts of any length that follow each other, for what does not fit one array. */
-export type Numbers = Float32Array | Float64Array | Iterable<Float32Array | Float64Array>;
 
 /** All that goes into a data set. Everything per sample is in the table's order. */
 export interface DatasetContent {
@@ -186,43 +174,6 @@ function* distanceBatches(columns: readonly Numbers[], samples: number): Generat
   }
 }
 
-/** Cuts numbers that come in parts of any length into parts of a wanted length. */
-class NumberTaker {
-  readonly #parts: Iterator<Float32Array | Float64Array>;
-  #rest: Float32Array | Float64Array = new Float32Array(0);
-
-  constructor(values: Numbers) {
-    this.#parts = (ArrayBuffer.isView(values) ? [values] : values)[Symbol.iterator]();
-  }
-
-  /** The next `length` numbers. Throws a `RangeError` if there are fewer. */
-  take(length: number): Float32Array {
-    if (this.#rest instanceof Float32Array && this.#rest.length >= length) {
-      const taken = this.#rest.subarray(0, length);
-      this.#rest = this.#rest.subarray(length);
-      return taken;
-    }
-    const taken = new Float32Array(length);
-    for (let filled = 0; filled < length; ) {
-      if (this.atEnd()) throw new RangeError("There are fewer distances than pairs of samples.");
-      const part = this.#rest.subarray(0, length - filled);
-      taken.set(part, filled);
-      filled += part.length;
-      this.#rest = this.#rest.subarray(part.length);
-    }
-    return taken;
-  }
-
-  atEnd(): boolean {
-    while (this.#rest.length === 0) {
-      const next = this.#parts.next();
-      if (next.done) return true;
-      this.#rest = next.value;
-    }
-    return false;
-  }
-}
-
 /** Ranges of consecutive rows that hold about `batchBytes` each, at least one range. */
 function* stretches(rows: number, bytesOf: (row: number) => number): Generator<[start: number, end: number]> {
   let start = 0;
@@ -247,49 +198,4 @@ function unknownBasesWarning(parts: readonly UnknownBases[], asvs: number): stri
     `${affected} of ${asvs} ASVs have ${positions} positions that are not A, C, G, T or U ` +
       `(${characters.join(" ")}; first in ASV ${first + 1}): they are left out of attention.`,
   ];
-}
-
-function field(name: string, type: DataType): Field {
-  return new Field(name, type, false);
-}
-
-function listOf(type: DataType): List {
-  return new List(new Field("item", type, false));
-}
-
-function numbers(type: DataType, data: ArrayBufferView & { length: number }): Data {
-  return makeData({ type, length: data.length, nullCount: 0, data } as never);
-}
-
-function lists(valueOffsets: Int32Array, child: Data): Data {
-  return makeData({
-    type: listOf(child.type),
-    length: valueOffsets.length - 1,
-    nullCount: 0,
-    valueOffsets,
-    child,
-  });
-}
-
-function texts(values: readonly string[]): Data<Utf8> {
-  const valueOffsets = new Int32Array(values.length + 1);
-  for (let i = 0; i < values.length; i++)
-    valueOffsets[i + 1] = valueOffsets[i] + Buffer.byteLength(values[i]);
-  const data = Buffer.from(values.join(""));
-  return makeData({ type: new Utf8(), length: values.length, nullCount: 0, valueOffsets, data });
-}
-
-function columnData(column: Column, index: number): Data {
-  if (column.kind === "numeric") return numbers(new Float64(), column.values);
-  const { codes, categories } = column;
-  const nullBitmap = new Uint8Array(Math.ceil(codes.length / 8));
-  for (let i = 0; i < codes.length; i++) if (codes[i] >= 0) nullBitmap[i >> 3] |= 1 << (i & 7);
-  return makeData({
-    type: new Dictionary(new Utf8(), new Int32(), index),
-    length: codes.length,
-    nullCount: missingValues(column),
-    nullBitmap,
-    data: codes,
-    dictionary: new Vector([texts(categories)]),
-  });
 }
