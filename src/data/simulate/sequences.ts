@@ -72,7 +72,7 @@ function rootSites(length: number, random: Random): Sites {
 
 function evolve(above: Sites, length: number, varyLength: boolean, random: Random): Sites {
   let { rates } = above;
-  let bases = above.bases.slice();
+  let bases: Uint8Array = above.bases.slice();
   const events = poisson((length * bases.length) / changeShare, random);
   for (let event = 0; event < events; event++) substitute(bases, rates, random);
   if (varyLength) {
