@@ -1,0 +1,212 @@
+import * as torch from "../torch/index.ts";
+import { AttentionPooling } from "./attentionPooling.ts";
+import {
+  chooseMask,
+  type MaskStrategy,
+  maskCapacity,
+  maskStrategies,
+  maskToken,
+  selectPositions,
+} from "./masking.ts";
+import { PositionEmbedding } from "./positionEmbedding.ts";
+import { keyMask, TransformerEncoder, type TransformerOptions } from "./transformer.ts";
+
+export interface AsvEncoderOptions extends Omit<TransformerOptions, "gradientCheckpointing"> {
+  /** Tokens that exist; 7 with the mask token, 6 without. Default 7. */
+  readonly vocabulary?: number;
+  /** The longest sequence. Default 150. */
+  readonly maxBases?: number;
+  /** Whether there is a head that predicts bases. Default false. */
+  readonly predictNucleotides?: boolean;
+  /** Encode so many ASVs at a time, which bounds memory and changes no number; default all at once. */
+  readonly chunkSize?: number | null;
+  /** Compute each chunk a second time in the backward pass instead of keeping its values. Only in training. */
+  readonly gradientCheckpointing?: boolean;
+  /** Share of the bases that are hidden in training when nucleotides are predicted; default 0. */
+  readonly maskRatio?: number;
+  readonly maskStrategy?: MaskStrategy;
+}
+
+/** What is asked of the encoder besides embeddings. */
+export interface AsvRequest {
+  /** Whether a token is 0; see `RaggedBatch`. Default true. */
+  readonly hasPadding?: boolean;
+  /** Predict nucleotides. In training, with a mask ratio, this hides bases first. Default false. */
+  readonly nucleotides?: boolean;
+  /** [U, L] bool: the positions to hide, instead of random ones. */
+  readonly mask?: torch.Tensor | null;
+}
+
+/** Predicted bases: of all positions, or of those that were hidden. */
+export interface NucleotidePrediction {
+  /** [M, V] */
+  readonly logits: torch.Tensor;
+  /** [M] int64: the flat position in [U, L] of each; null where M = U * L and all are there in order. */
+  readonly positions: torch.Tensor | null;
+  /** [M] bool: which predictions count; null where the tokens alone decide (those above 0). */
+  readonly filled: torch.Tensor | null;
+  /** [U, L] bool: what was hidden; null where nothing was. */
+  readonly mask: torch.Tensor | null;
+}
+
+export interface AsvEncoding {
+  /** [U, D] */
+  readonly embeddings: torch.Tensor;
+  /** Null unless asked for, or where the model has no head for it. */
+  readonly nucleotides: NucleotidePrediction | null;
+}
+
+/** Encodes sequences of bases: tokens [U, L] -> embeddings [U, D]. */
+export class AsvEncoder extends torch.nn.Module {
+  static override readonly names = {
+    tokenEmbedding: "token_embedding",
+    positionEmbedding: "position_embedding",
+    attentionPooling: "attention_pooling",
+    nucleotideHead: "nucleotide_head",
+  };
+  readonly tokenEmbedding: torch.nn.Embedding;
+  readonly positionEmbedding: PositionEmbedding;
+  readonly transformer: TransformerEncoder;
+  readonly attentionPooling: AttentionPooling;
+  readonly nucleotideHead: torch.nn.Linear | null;
+  readonly vocabulary: number;
+  readonly #dim: number;
+  readonly #chunkSize: number | null;
+  readonly #checkpointing: boolean;
+  readonly #maskRatio: number;
+  readonly #maskStrategy: MaskStrategy;
+
+  /** @throws RangeError for options that make no sense. */
+  constructor(options: AsvEncoderOptions) {
+    super();
+    const { dim, vocabulary = 7, maxBases = 150, chunkSize = null, gradientCheckpointing = false } = options;
+    const { maskRatio = 0, maskStrategy = "random" } = options;
+    if (!maskStrategies.includes(maskStrategy)) {
+      throw new RangeError(
+        `Unknown mask strategy "${maskStrategy}"; expected ${maskStrategies.join(" or ")}.`,
+      );
+    }
+    if (!(maskRatio >= 0 && maskRatio < 1)) {
+      throw new RangeError(`The mask ratio must be at least 0 and below 1, got ${maskRatio}.`);
+    }
+    if (maskRatio > 0 && vocabulary <= maskToken) {
+      throw new RangeError(
+        `Masking needs a vocabulary of ${maskToken + 1} tokens, the model has ${vocabulary}.`,
+      );
+    }
+    if (chunkSize !== null && !(Number.isInteger(chunkSize) && chunkSize >= 1)) {
+      throw new RangeError(`The ASVs of a chunk must be a whole number from 1 on, got ${chunkSize}.`);
+    }
+    this.vocabulary = vocabulary;
+    this.#dim = dim;
+    this.#chunkSize = chunkSize;
+    this.#checkpointing = gradientCheckpointing;
+    this.#maskRatio = maskRatio;
+    this.#maskStrategy = maskStrategy;
+    this.tokenEmbedding = new torch.nn.Embedding(vocabulary, dim);
+    this.positionEmbedding = new PositionEmbedding(maxBases + 1, dim);
+    this.transformer = new TransformerEncoder({ ...options, gradientCheckpointing: false });
+    this.attentionPooling = new AttentionPooling(dim);
+    this.nucleotideHead = options.predictNucleotides ? new torch.nn.Linear(dim, vocabulary) : null;
+  }
+
+  forward(tokens: torch.Tensor, request: AsvRequest = {}): AsvEncoding {
+    const [count, length] = tokens.shape;
+    const head = request.nucleotides ? this.nucleotideHead : null;
+    const mask = head && this.training ? this.#mask(tokens, request.mask) : null;
+    const hidden = mask ? tokens.maskedFill(mask, maskToken) : tokens;
+    const size = Math.max(Math.min(this.#chunkSize ?? count, count), 1);
+    // A given mask may be of any size: then all its positions are predicted, and those that count are told by the mask.
+    const selecting = mask !== null && !request.mask;
+    const chunks: ChunkEncoding[] = [];
+    for (let start = 0; start < Math.max(count, 1); start += size) {
+      const rows = Math.min(size, count - start);
+      const part = (whole: torch.Tensor) => (rows === count ? whole : whole.narrow(0, start, rows));
+      const selection =
+        mask && selecting
+          ? selectPositions(part(mask), maskCapacity(rows, length, this.#maskRatio, this.#maskStrategy))
+          : null;
+      const chunk = this.#runChunk(
+        part(hidden),
+        request.hasPadding ?? true,
+        head,
+        selection?.positions ?? null,
+      );
+      const positions =
+        selection && start > 0 ? selection.positions.add(start * length) : selection?.positions;
+      chunks.push({ ...chunk, positions: positions ?? null, filled: selection?.filled ?? null });
+    }
+    const embeddings = joined(chunks.map((chunk) => chunk.embeddings));
+    if (!head) return { embeddings, nucleotides: null };
+    return {
+      embeddings,
+      nucleotides: {
+        logits: joined(chunks.map((chunk) => chunk.logits!)),
+        positions: selecting ? joined(chunks.map((chunk) => chunk.positions!)) : null,
+        filled: selecting ? joined(chunks.map((chunk) => chunk.filled!)) : (mask?.flatten() ?? null),
+        mask,
+      },
+    };
+  }
+
+  #mask(tokens: torch.Tensor, given: torch.Tensor | null | undefined): torch.Tensor | null {
+    if (given) return given;
+    return this.#maskRatio > 0 ? chooseMask(tokens, this.#maskRatio, this.#maskStrategy) : null;
+  }
+
+  #runChunk(
+    tokens: torch.Tensor,
+    hasPadding: boolean,
+    head: torch.nn.Linear | null,
+    positions: torch.Tensor | null,
+  ): Pick<ChunkEncoding, "embeddings" | "logits"> {
+    if (!(this.#checkpointing && this.training)) return this.#encode(tokens, hasPadding, head, positions);
+    // A checkpoint has one result.
+    const [rows, dim] = [tokens.size(0), this.#dim];
+    const packed = torch.checkpoint((chunk) => {
+      const { embeddings, logits } = this.#encode(chunk, hasPadding, head, positions);
+      return logits ? torch.cat([embeddings.flatten(), logits.flatten()]) : embeddings.flatten();
+    }, tokens);
+    const logits = head
+      ? packed.narrow(0, rows * dim, packed.numel - rows * dim).view([-1, this.vocabulary])
+      : null;
+    return { embeddings: packed.narrow(0, 0, rows * dim).view([rows, dim]), logits };
+  }
+
+  #encode(
+    tokens: torch.Tensor,
+    hasPadding: boolean,
+    head: torch.nn.Linear | null,
+    positions: torch.Tensor | null,
+  ): Pick<ChunkEncoding, "embeddings" | "logits"> {
+    const valid = hasPadding ? tokens.ne(0) : null;
+    const values = this.transformer.forward(this.#embed(tokens), keyMask(valid));
+    const embeddings = this.attentionPooling.forward(values, valid);
+    if (!head) return { embeddings, logits: null };
+    const rows = values.flatten(0, 1);
+    return { embeddings, logits: head.forward(positions ? rows.indexSelect(0, positions) : rows) };
+  }
+
+  /** Token + position vectors [U, L, D], looked up in one pass in the table of all pairs [L * V, D]. */
+  #embed(tokens: torch.Tensor): torch.Tensor {
+    const length = tokens.size(1);
+    const positions = this.positionEmbedding.rows(length).unsqueeze(1);
+    const pairs = positions.add(this.tokenEmbedding.weight).flatten(0, 1);
+    const offsets = torch.arange(0, length * this.vocabulary, this.vocabulary, {
+      dtype: "int32",
+      device: tokens.device,
+    });
+    return torch.embedding(pairs, tokens.add(offsets));
+  }
+}
+
+interface ChunkEncoding {
+  readonly embeddings: torch.Tensor;
+  readonly logits: torch.Tensor | null;
+  readonly positions: torch.Tensor | null;
+  readonly filled: torch.Tensor | null;
+}
+
+function joined(parts: readonly torch.Tensor[]): torch.Tensor {
+  return parts.length === 1 ? parts[0] : torch.cat(parts, 0);
+}

@@ -1,0 +1,157 @@
+import { UserError } from "../common/userError.ts";
+import type { Activation } from "../torch/nn/index.ts";
+import type { AsvEncoderOptions } from "./asvEncoder.ts";
+import type { CountEmbeddingMethod } from "./countEmbedding.ts";
+import type { MaskStrategy } from "./masking.ts";
+import type { SampleEncoderOptions } from "./sampleSequenceEncoder.ts";
+import type { EncoderType, SequenceEncoderOptions } from "./sequenceEncoder.ts";
+import type { TransformerOptions } from "./transformer.ts";
+
+/** Constructor arguments of a class of the reference, under its names. */
+export type ReferenceConfig = Readonly<Record<string, unknown>>;
+
+/**
+ * Reads the arguments one by one, with the reference's defaults where they are absent, and knows in the end which nobody asked
+ * for. @throws UserError for a value of the wrong kind.
+ */
+export class ConfigReader {
+  readonly #config: ReferenceConfig;
+  readonly #place: string;
+  readonly #asked = new Set<string>();
+
+  /** `place` names the config in messages. */
+  constructor(config: ReferenceConfig, place: string) {
+    this.#config = config;
+    this.#place = place;
+  }
+
+  number(name: string, fallback: number): number {
+    return this.#read(name, fallback, "a number", (value) => typeof value === "number");
+  }
+
+  optionalNumber(name: string): number | null {
+    return this.#read<number | null>(name, null, "a number or null", (value) => typeof value === "number");
+  }
+
+  boolean(name: string, fallback: boolean): boolean {
+    return this.#read(name, fallback, "true or false", (value) => typeof value === "boolean");
+  }
+
+  text<T extends string>(name: string, fallback: T, choices: readonly T[]): T {
+    return this.#read(name, fallback, `one of ${choices.join(", ")}`, (value) =>
+      choices.includes(value as T),
+    );
+  }
+
+  list(name: string, kind: "number" | "string"): (number | string)[] | null {
+    const fits = (value: unknown) => Array.isArray(value) && value.every((item) => typeof item === kind);
+    return this.#read<(number | string)[] | null>(name, null, `a list of ${kind}s`, fits);
+  }
+
+  record(name: string, kind: "number" | "string"): Record<string, number | string> | null {
+    const fits = (value: unknown) =>
+      typeof value === "object" &&
+      value !== null &&
+      Object.values(value).every((item) => typeof item === kind);
+    return this.#read<Record<string, number | string> | null>(name, null, `an object of ${kind}s`, fits);
+  }
+
+  /** @throws UserError if the config has a name that was not read. */
+  finish(): void {
+    const unknown = Object.keys(this.#config).filter((name) => !this.#asked.has(name));
+    if (unknown.length > 0) {
+      throw new UserError(
+        `${this.#place} has unknown settings: ${unknown.join(", ")}; expected only ${[...this.#asked].sort().join(", ")}.`,
+      );
+    }
+  }
+
+  #read<T>(name: string, fallback: T, expected: string, fits: (value: unknown) => boolean): T {
+    this.#asked.add(name);
+    const value = this.#config[name];
+    if (value === undefined || (value === null && fallback === null)) return fallback;
+    if (!fits(value)) {
+      throw new UserError(`${this.#place}: ${name} is ${JSON.stringify(value)}, expected ${expected}.`);
+    }
+    return value as T;
+  }
+}
+
+const activations = ["gelu", "gelu_tanh", "relu"] as const;
+/** The reference's choice of CUDA kernels: all give the same numbers, and LibTorch chooses by itself. */
+const attentionKernels = ["sdpa", "flash", "mem_efficient", "math"] as const;
+
+/** Settings of one transformer, which the reference prefixes (`asv_num_layers`). */
+export function readTransformer(reader: ConfigReader, prefix: string, dim: number): TransformerOptions {
+  return {
+    dim,
+    layers: reader.number(`${prefix}num_layers`, 2),
+    heads: reader.number(`${prefix}num_heads`, 4),
+    feedForward: reader.optionalNumber(`${prefix}intermediate_size`),
+    dropout: reader.number(`${prefix}dropout`, 0.1),
+    activation: reader.text<Activation>(`${prefix}activation`, "gelu", activations),
+    gradientCheckpointing: reader.boolean("gradient_checkpointing", false),
+  };
+}
+
+function readAsvEncoder(reader: ConfigReader, prefix: string): AsvEncoderOptions {
+  reader.text("attn_implementation", "sdpa", attentionKernels);
+  return {
+    ...readTransformer(reader, prefix, reader.number("embedding_dim", 128)),
+    vocabulary: reader.number("vocab_size", 7),
+    maxBases: reader.number("max_bp", 150),
+    predictNucleotides: reader.boolean("predict_nucleotides", false),
+    chunkSize: reader.optionalNumber("asv_chunk_size"),
+    maskRatio: reader.number("mask_ratio", 0),
+    maskStrategy: reader.text<MaskStrategy>("mask_strategy", "random", ["random", "span"]),
+  };
+}
+
+export function readSampleEncoder(reader: ConfigReader): SampleEncoderOptions {
+  const asv = readAsvEncoder(reader, "asv_");
+  const enabled = reader.boolean("count_embedding", false);
+  const method = reader.text<CountEmbeddingMethod>("count_embedding_method", "add", [
+    "add",
+    "concat",
+    "film",
+  ]);
+  return {
+    asv,
+    sample: readTransformer(reader, "sample_", asv.dim),
+    tokenLimit: reader.number("token_limit", 1024),
+    countEmbedding: enabled ? method : null,
+  };
+}
+
+export function readSequenceEncoder(reader: ConfigReader): SequenceEncoderOptions {
+  const sample = readSampleEncoder(reader);
+  const types: readonly EncoderType[] = ["unifrac", "faith_pd", "taxonomy", "combined"];
+  return {
+    ...sample,
+    encoder: readTransformer(reader, "encoder_", sample.asv.dim),
+    encoderType: reader.text<EncoderType>("encoder_type", "unifrac", types),
+    outputs: reader.optionalNumber("base_output_dim"),
+  };
+}
+
+function readAll<T>(config: ReferenceConfig, place: string, read: (reader: ConfigReader) => T): T {
+  const reader = new ConfigReader(config, place);
+  const options = read(reader);
+  reader.finish();
+  return options;
+}
+
+/** The options of `new AsvEncoder` for the arguments of the reference's class. @throws UserError for unknown ones. */
+export function asvEncoderOptions(config: ReferenceConfig, place = "config"): AsvEncoderOptions {
+  return readAll(config, place, (reader) => readAsvEncoder(reader, ""));
+}
+
+/** The options of `new SampleSequenceEncoder`. @throws UserError for unknown arguments. */
+export function sampleEncoderOptions(config: ReferenceConfig, place = "config"): SampleEncoderOptions {
+  return readAll(config, place, readSampleEncoder);
+}
+
+/** The options of `new SequenceEncoder`. @throws UserError for unknown arguments. */
+export function sequenceEncoderOptions(config: ReferenceConfig, place = "config"): SequenceEncoderOptions {
+  return readAll(config, place, readSequenceEncoder);
+}

@@ -1,0 +1,136 @@
+import * as torch from "../torch/index.ts";
+
+const { nn } = torch;
+type Activation = torch.nn.Activation;
+
+export interface TransformerOptions {
+  readonly layers: number;
+  readonly heads: number;
+  readonly dim: number;
+  /** Width of the feed-forward part; default 4 x `dim`. */
+  readonly feedForward?: number | null;
+  /** Default 0.1: on attention weights, attention output, feed-forward hidden and output. */
+  readonly dropout?: number;
+  /** `gelu` (default) is the exact form. */
+  readonly activation?: Activation;
+  /** Compute the layers a second time in the backward pass instead of keeping their values. Only in training. */
+  readonly gradientCheckpointing?: boolean;
+}
+
+/** What attention needs to know of padding: [n, 1, 1, T] bool, true where a key may be attended to; null where all may. */
+export type KeyMask = torch.Tensor | null;
+
+/** The mask for attention from [n, T] bool, true where there is something. */
+export function keyMask(valid: torch.Tensor | null): KeyMask {
+  return valid?.unsqueeze(1).unsqueeze(1) ?? null;
+}
+
+/**
+ * One pre-norm layer (Xiong et al. 2020), with PyTorch's names and numbers:
+ * x = x + attention(norm1(x)), then x = x + linear2(activation(linear1(norm2(x)))).
+ * Where every key is padding, attention gives zeros.
+ */
+export class TransformerLayer extends nn.Module {
+  static override readonly names = { selfAttn: "self_attn" };
+  readonly selfAttn: torch.nn.MultiheadAttention;
+  readonly linear1: torch.nn.Linear;
+  readonly linear2: torch.nn.Linear;
+  readonly norm1: torch.nn.LayerNorm;
+  readonly norm2: torch.nn.LayerNorm;
+  readonly #options: TransformerOptions;
+  readonly #activation: (input: torch.Tensor) => torch.Tensor;
+
+  constructor(options: TransformerOptions) {
+    super();
+    const { dim, heads, feedForward, activation = "gelu" } = options;
+    const hidden = feedForward ?? 4 * dim;
+    this.selfAttn = new nn.MultiheadAttention(dim, heads);
+    this.linear1 = new nn.Linear(dim, hidden);
+    this.linear2 = new nn.Linear(hidden, dim);
+    this.norm1 = new nn.LayerNorm(dim);
+    this.norm2 = new nn.LayerNorm(dim);
+    this.#options = options;
+    this.#activation = nn.activationFunction(activation);
+  }
+
+  /** Another layer with the same weights; draws no random numbers. */
+  clone(): TransformerLayer {
+    const copy = torch.forkRng(() => new TransformerLayer(this.#options));
+    copy.loadStateDict(this.stateDict());
+    return copy;
+  }
+
+  /**
+   * [n * T, D] -> [n * T, D] for n rows. Two dimensions, so that a product's result is no view and the residual can be added
+   * in place.
+   */
+  forward(input: torch.Tensor, rows: number, mask: KeyMask): torch.Tensor {
+    const attended = this.#dropped(this.#attend(this.norm1.forward(input), rows, mask)).add_(input);
+    const hidden = this.#activation(this.linear1.forward(this.norm2.forward(attended)));
+    return this.#dropped(this.linear2.forward(this.#dropped(hidden))).add_(attended);
+  }
+
+  #attend(input: torch.Tensor, rows: number, mask: KeyMask): torch.Tensor {
+    const { heads, dim, dropout = 0.1 } = this.#options;
+    const { inProjWeight, inProjBias, outProj } = this.selfAttn;
+    const [q, k, v] = torch
+      .linear(input, inProjWeight, inProjBias)
+      .view([rows, -1, 3, heads, dim / heads])
+      .unbind(2)
+      .map((part) => part.transpose(1, 2));
+    const mixed = torch.scaledDotProductAttention(q, k, v, mask, this.training ? dropout : 0);
+    return outProj.forward(mixed.transpose(1, 2).reshape([-1, dim]));
+  }
+
+  #dropped(input: torch.Tensor): torch.Tensor {
+    const { dropout = 0.1 } = this.#options;
+    return this.training && dropout > 0 ? torch.dropout(input, dropout, true) : input;
+  }
+}
+
+/** The layers' container, which gives their names `encoder.layers.<i>`. */
+class LayerStack extends nn.Module {
+  readonly layers: torch.nn.ModuleList<TransformerLayer>;
+
+  constructor(options: TransformerOptions) {
+    super();
+    const first = new TransformerLayer(options);
+    this.layers = new nn.ModuleList([
+      first,
+      ...Array.from({ length: options.layers - 1 }, () => first.clone()),
+    ]);
+  }
+
+  forward(input: torch.Tensor, rows: number, mask: KeyMask): torch.Tensor {
+    let value = input;
+    for (const layer of this.layers) value = layer.forward(value, rows, mask);
+    return value;
+  }
+}
+
+/** Pre-norm layers that start with equal weights, and a layer norm (eps 1e-6) behind the last. */
+export class TransformerEncoder extends nn.Module {
+  readonly encoder: LayerStack;
+  readonly norm: torch.nn.LayerNorm;
+  readonly #checkpointing: boolean;
+
+  /** @throws RangeError for no layers, or heads that do not divide `dim`. */
+  constructor(options: TransformerOptions) {
+    super();
+    if (!(Number.isInteger(options.layers) && options.layers >= 1)) {
+      throw new RangeError(`A transformer needs at least one layer, got ${options.layers}`);
+    }
+    this.encoder = new LayerStack(options);
+    this.norm = new nn.LayerNorm(options.dim, { eps: 1e-6 });
+    this.#checkpointing = options.gradientCheckpointing ?? false;
+  }
+
+  /** [n, T, D] -> [n, T, D]. */
+  forward(input: torch.Tensor, mask: KeyMask): torch.Tensor {
+    const shape = input.shape;
+    const run = (value: torch.Tensor) => this.encoder.forward(value, shape[0], mask);
+    const flat = input.flatten(0, 1);
+    const output = this.#checkpointing && this.training ? torch.checkpoint(run, flat) : run(flat);
+    return this.norm.forward(output).view(shape);
+  }
+}

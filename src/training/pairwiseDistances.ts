@@ -1,0 +1,27 @@
+import * as torch from "../torch/index.ts";
+
+/**
+ * How a Euclidean distance becomes a prediction: as it is, or as tanh(distance / scale), where the scale may be a parameter to
+ * be learned.
+ */
+export type DistanceForm = "raw" | { readonly tanhScale: number | torch.Tensor };
+
+/** The scale of the reference, right for embeddings of about 128 values. */
+export const referenceTanhScale = 10;
+
+/** Below this distance the gradient is 0, so that it is finite where two samples coincide. */
+const smallest = 1e-4;
+
+/**
+ * Distances of all pairs of embeddings [B, D]: [B, B], 0 on the diagonal, 1e-4 (before any tanh) where two samples are equal.
+ * Differences are taken before they are squared: the identity |a|^2 + |b|^2 - 2ab loses up to half of the digits here.
+ */
+export function pairwiseDistances(embeddings: torch.Tensor, form: DistanceForm = "raw"): torch.Tensor {
+  const exact = embeddings.dtype === "float64" ? embeddings : embeddings.to("float32");
+  const others = torch
+    .ones([exact.size(0), exact.size(0)], { dtype: exact.dtype, device: exact.device })
+    .fillDiagonal_(0);
+  // 2: differences, not products
+  const distances = torch.cdist(exact, exact, 2, 2).clampMin(smallest).mul(others);
+  return form === "raw" ? distances : distances.div(form.tanhScale as number).tanh();
+}
