@@ -1,3 +1,5 @@
+import { parseNumber } from "../common/parseNumber.ts";
+
 const newline = 0x0a;
 const carriageReturn = 0x0d;
 const tab = 0x09;
@@ -8,8 +10,6 @@ export interface Cell {
   readonly start: number;
   readonly end: number;
 }
-
-const numberPattern = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 
 /**
  * Walks through tab-separated UTF-8 text line by line and cell by cell without making a string of it, so that tables
@@ -81,7 +81,7 @@ export class ByteLines {
     return this.lineText().split("\t");
   }
 
-  /** The cell as a decimal number, NaN if it is none. */
+  /** The cell as a finite decimal number, NaN if it is none. */
   number(cell: Cell): number {
     const { bytes } = this;
     let value = 0;
@@ -96,7 +96,6 @@ export class ByteLines {
       if (i === cell.end) return value;
       if (i + 2 === cell.end && bytes[i] === 0x2e && bytes[i + 1] === 0x30) return value;
     }
-    const text = this.text(cell).trim();
-    return numberPattern.test(text) ? Number(text) : Number.NaN;
+    return parseNumber(this.text(cell).trim()) ?? Number.NaN;
   }
 }

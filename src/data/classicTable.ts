@@ -59,7 +59,7 @@ export function readClassicTable(bytes: Uint8Array, source: string): TableReadin
       const cell = lines.cell();
       if (!cell) throw wrongWidth(lines, header, column, source);
       const count = lines.number(cell);
-      if (!(count >= 0 && count < Infinity)) throw badCount(lines, header, column, lines.text(cell), source);
+      if (!(count >= 0)) throw badCount(lines, header, column, lines.text(cell), source);
       if (count !== 0) cells.add(column, count);
     }
     if (header.lastIsMetadata) lines.cell();

@@ -1,14 +1,11 @@
 import { quote } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 
-/** Anything that holds numbers by position. */
-export type NumberList = ArrayLike<number> & { subarray?: unknown };
-
 /** A compressed-sparse-rows matrix as a file states it: nothing about it is known to hold. */
 export interface StatedMatrix {
-  readonly indptr: NumberList;
-  readonly indices: NumberList;
-  readonly data: NumberList;
+  readonly indptr: ArrayLike<number>;
+  readonly indices: ArrayLike<number>;
+  readonly data: ArrayLike<number>;
 }
 
 /** A compressed-sparse-rows matrix with ascending indices in each row and no zeros. */
