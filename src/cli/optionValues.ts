@@ -8,3 +8,12 @@ export function wholeNumber(text: string): number {
   }
   return value;
 }
+
+/** The value of an option that takes a number above 0. */
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !(value > 0 && value < Number.POSITIVE_INFINITY)) {
+    throw new InvalidArgumentError("It must be a number above 0.");
+  }
+  return value;
+}

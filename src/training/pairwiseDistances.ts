@@ -23,5 +23,10 @@ export function pairwiseDistances(embeddings: torch.Tensor, form: DistanceForm =
     .fillDiagonal_(0);
   // 2: differences, not products
   const distances = torch.cdist(exact, exact, 2, 2).clampMin(smallest).mul(others);
+  return asPrediction(distances, form);
+}
+
+/** What Euclidean distances predict in a form. */
+export function asPrediction(distances: torch.Tensor, form: DistanceForm): torch.Tensor {
   return form === "raw" ? distances : distances.div(form.tanhScale as number).tanh();
 }

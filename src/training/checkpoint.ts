@@ -1,0 +1,134 @@
+import { existsSync } from "node:fs";
+import { UserError } from "../common/userError.ts";
+import * as torch from "../torch/index.ts";
+
+/** Raised whenever an older program could misread a checkpoint. */
+export const checkpointVersion = 1;
+
+/** Numbers and settings that training continues with; plain JSON. */
+export type CheckpointFacts = Record<string, unknown>;
+
+const metadataKey = "aam_checkpoint";
+
+/** Where `loadCheckpoint` puts what it reads. */
+export interface CheckpointTargets {
+  model: torch.nn.Module;
+  optimizer?: {
+    stateDict(): torch.optim.OptimizerState;
+    loadStateDict(state: torch.optim.OptimizerState): void;
+  };
+}
+
+/**
+ * Writes everything that training needs to continue into one safetensors file, atomically: the model's weights under `model/`, the
+ * optimizer's tensors under `optimizer/<number>/`, the random generators' states, and `facts` in the metadata.
+ */
+export function saveCheckpoint(path: string, targets: CheckpointTargets, facts: CheckpointFacts): void {
+  using _scope = torch.scope();
+  const tensors = new Map<string, torch.Tensor>();
+  for (const [name, value] of targets.model.stateDict()) tensors.set(`model/${name}`, value);
+  let optimizer: unknown = null;
+  if (targets.optimizer) {
+    const state = targets.optimizer.stateDict();
+    optimizer = state.groups;
+    for (const [number, own] of state.state) {
+      for (const [name, value] of own) tensors.set(`optimizer/${number}/${name}`, value);
+    }
+  }
+  const devices = new Set([
+    "cpu" as torch.Device,
+    ...targets.model.parameters().map((value) => value.device),
+  ]);
+  for (const device of devices) tensors.set(`random/${device}`, torch.Generator.default(device).getState());
+  const text = JSON.stringify({ version: checkpointVersion, optimizer, facts });
+  torch.saveSafetensors(path, tensors, { [metadataKey]: text });
+}
+
+/** Writes the weights alone, under the model's own names, with `facts` in the metadata. */
+export function saveWeights(path: string, model: torch.nn.Module, facts: CheckpointFacts): void {
+  torch.saveSafetensors(path, model.stateDict(), {
+    [metadataKey]: JSON.stringify({ version: checkpointVersion, facts }),
+  });
+}
+
+function readMetadata(
+  path: string,
+  metadata: Record<string, string>,
+): { optimizer: Record<string, unknown>[] | null; facts: CheckpointFacts } {
+  const text = metadata[metadataKey];
+  if (text === undefined)
+    throw new UserError(`${path} is no checkpoint of this program; give a run's checkpoints/*.safetensors.`);
+  const content = JSON.parse(text) as {
+    version: number;
+    optimizer?: Record<string, unknown>[];
+    facts: CheckpointFacts;
+  };
+  if (content.version !== checkpointVersion) {
+    throw new UserError(
+      `${path} is a checkpoint of format ${content.version}, this program reads ${checkpointVersion}; train again or use the program's matching version.`,
+    );
+  }
+  return { optimizer: content.optimizer ?? null, facts: content.facts };
+}
+
+function openCheckpoint(path: string): torch.Safetensors {
+  if (!existsSync(path))
+    throw new UserError(`There is no checkpoint ${path}; give the folder of a run that has one.`);
+  return torch.loadSafetensors(path);
+}
+
+/** Loads what `saveCheckpoint` wrote, random states included, and returns the facts. @throws UserError if it does not fit. */
+export function loadCheckpoint(path: string, targets: CheckpointTargets): CheckpointFacts {
+  using _scope = torch.scope();
+  const { tensors, metadata } = openCheckpoint(path);
+  const { optimizer, facts } = readMetadata(path, metadata);
+  const model = new Map<string, torch.Tensor>();
+  const state = new Map<number, Map<string, torch.Tensor>>();
+  for (const [name, value] of tensors) {
+    const [kind, ...rest] = name.split("/");
+    if (kind === "model") model.set(rest.join("/"), value);
+    else if (kind === "optimizer") {
+      const number = Number(rest[0]);
+      const own = state.get(number) ?? new Map<string, torch.Tensor>();
+      own.set(rest[1], value);
+      state.set(number, own);
+    } else if (kind === "random") {
+      torch.Generator.default(rest[0] as torch.Device).setState(value.clone());
+    }
+  }
+  loadInto(path, targets.model, model);
+  if (targets.optimizer && optimizer) targets.optimizer.loadStateDict({ groups: optimizer, state });
+  return facts;
+}
+
+/** Loads weights that `saveWeights` or `saveCheckpoint` wrote into a model, and returns the facts. */
+export function loadWeights(path: string, model: torch.nn.Module): CheckpointFacts {
+  using _scope = torch.scope();
+  const { tensors, metadata } = openCheckpoint(path);
+  const { facts } = readMetadata(path, metadata);
+  const isFull = [...tensors.keys()].some((name) => name.startsWith("model/"));
+  const entries = [...tensors].filter(([name]) => !isFull || name.startsWith("model/"));
+  loadInto(
+    path,
+    model,
+    new Map(entries.map(([name, value]) => [isFull ? name.slice("model/".length) : name, value])),
+  );
+  return facts;
+}
+
+/** The facts of a checkpoint, without loading any weights. */
+export function readCheckpointFacts(path: string): CheckpointFacts {
+  using _scope = torch.scope();
+  const { metadata } = openCheckpoint(path);
+  return readMetadata(path, metadata).facts;
+}
+
+function loadInto(path: string, model: torch.nn.Module, weights: ReadonlyMap<string, torch.Tensor>): void {
+  try {
+    model.loadStateDict(weights);
+  } catch (cause) {
+    if (cause instanceof torch.TorchError)
+      throw new UserError(`${path} does not fit this model: ${cause.message}`);
+    throw cause;
+  }
+}

@@ -1,0 +1,331 @@
+import { UserError } from "../common/userError.ts";
+import type { Batch } from "../data/batch.ts";
+import type { Loader, LoaderState } from "../data/loader.ts";
+import * as torch from "../torch/index.ts";
+import { loadCheckpoint, saveCheckpoint, saveWeights } from "./checkpoint.ts";
+import { RunningLosses } from "./runningLosses.ts";
+import { type ScheduleOptions, scheduleFactor } from "./schedule.ts";
+
+/** The losses of one batch as tensors of one element: the one to minimize, and its parts for display. */
+export interface BatchLosses {
+  total: torch.Tensor;
+  /** By name, e.g. `unifrac_loss`. */
+  parts: Readonly<Record<string, torch.Tensor>>;
+}
+
+/** Figures by name, e.g. `unifrac_r2`. */
+export type Figures = Record<string, number>;
+
+/** What is trained: how a batch becomes a loss, and how the model is judged. */
+export interface TrainingTask {
+  readonly model: torch.nn.Module;
+  /** Called with the model in training mode, inside a scope. */
+  losses(batch: Batch): BatchLosses;
+  /** Called with the model in evaluation mode. */
+  validate(): Figures | Promise<Figures>;
+}
+
+export interface TrainerOptions {
+  optimizer: torch.optim.Optimizer<torch.optim.AdamSettings>;
+  loader: Loader;
+  schedule: ScheduleOptions;
+  epochs: number;
+  /** Stops after so many steps, whatever the epochs. */
+  maxSteps: number | null;
+  /** Stops after so many minutes of training; the schedule is fitted to them. */
+  maxMinutes: number | null;
+  /** Largest norm of the gradients; null leaves them as they are. */
+  maxGradNorm: number | null;
+  /** Epochs without improvement after which training ends. */
+  patience: number;
+  /** The figure of `validate` that decides which model is best. */
+  monitor: { name: string; direction: "min" | "max" };
+  /** Paths of the checkpoint files. */
+  checkpoints: { best: string; last: string };
+  /** Anything that a checkpoint should hold besides: the configuration, say. */
+  facts: Readonly<Record<string, unknown>>;
+  observer: TrainingObserver;
+}
+
+/** Is told what happens; every method is optional. */
+export interface TrainingObserver {
+  epochStarts?(epoch: number, epochs: number, samples: number): void;
+  /** Every few steps: means of the losses since the epoch began. */
+  stepsDone?(info: {
+    samples: number;
+    means: Figures;
+    learningRate: number;
+    step: number;
+    gradNorm: number;
+  }): void;
+  epochEnds?(info: EpochReport): void | Promise<void>;
+}
+
+export interface EpochReport {
+  epoch: number;
+  step: number;
+  train: Figures;
+  val: Figures;
+  learningRate: number;
+  /** Of the training part of the epoch. */
+  seconds: number;
+  samples: number;
+  isBest: boolean;
+}
+
+export type StopReason = "epochs" | "steps" | "time" | "early stopping" | "interrupted";
+
+export interface TrainingResult {
+  reason: StopReason;
+  steps: number;
+  epochs: number;
+  /** Of the training parts, validation not counted. */
+  trainingSeconds: number;
+  samples: number;
+  best: { epoch: number; value: number; figures: Figures } | null;
+  history: EpochReport[];
+}
+
+/** What a checkpoint keeps of a training that goes on. */
+interface Progress {
+  loader: LoaderState;
+  epoch: number;
+  step: number;
+  samples: number;
+  trainingSeconds: number;
+  elapsed: number;
+  epochsWithoutImprovement: number;
+  best: TrainingResult["best"];
+  history: EpochReport[];
+  running: Record<string, number> & { count: number };
+  epochSeconds: number;
+  epochSamples: number;
+}
+
+/** Steps between two looks at the losses: each look waits for the device. */
+const stepsPerLook = 10;
+
+/**
+ * The training loop: epochs of batches, AdamW with a schedule, clipped gradients, validation, best and last checkpoint, early
+ * stopping, and continuing from a checkpoint with the very next batch.
+ */
+export class Trainer {
+  readonly #task: TrainingTask;
+  readonly #options: TrainerOptions;
+  readonly #baseRates: number[];
+  #epoch = 0;
+  #step = 0;
+  #samples = 0;
+  #seconds = 0;
+  /** Validation and saving included: what the time limit counts. */
+  #elapsed = 0;
+  #epochSeconds = 0;
+  #epochSamples = 0;
+  #badEpochs = 0;
+  #best: TrainingResult["best"] = null;
+  #history: EpochReport[] = [];
+  #running = new RunningLosses();
+  #interrupted = false;
+
+  constructor(task: TrainingTask, options: TrainerOptions) {
+    this.#task = task;
+    this.#options = options;
+    this.#baseRates = options.optimizer.paramGroups.map((group) => group.lr);
+  }
+
+  /** Ends the training after the present step; the state is saved, so that it can be continued. */
+  interrupt(): void {
+    this.#interrupted = true;
+  }
+
+  /** Continues from a checkpoint that this class wrote. @throws UserError if it belongs to other data or another model. */
+  resume(path: string): void {
+    const { optimizer, loader } = this.#options;
+    const progress = loadCheckpoint(path, { model: this.#task.model, optimizer })["progress"] as
+      | Progress
+      | undefined;
+    if (!progress)
+      throw new UserError(
+        `${path} holds no state of a training; continue from a run's checkpoints/last.safetensors.`,
+      );
+    loader.restore(progress.loader);
+    this.#epoch = progress.epoch;
+    this.#step = progress.step;
+    this.#samples = progress.samples;
+    this.#seconds = progress.trainingSeconds;
+    this.#elapsed = progress.elapsed;
+    this.#epochSeconds = progress.epochSeconds;
+    this.#epochSamples = progress.epochSamples;
+    this.#badEpochs = progress.epochsWithoutImprovement;
+    this.#best = progress.best;
+    this.#history = progress.history;
+    this.#running = RunningLosses.restore(progress.running);
+  }
+
+  async run(): Promise<TrainingResult> {
+    let reason = this.#stopReason();
+    while (reason === null) reason = await this.#trainEpoch();
+    return {
+      reason,
+      steps: this.#step,
+      epochs: this.#epoch,
+      trainingSeconds: this.#seconds,
+      samples: this.#samples,
+      best: this.#best,
+      history: this.#history,
+    };
+  }
+
+  /** From 0 to 1: what the learning rate follows. */
+  #progress(): number {
+    const { epochs, maxSteps, maxMinutes, loader } = this.#options;
+    const steps = Math.min(maxSteps ?? Number.POSITIVE_INFINITY, epochs * loader.batchesPerEpoch);
+    const byTime = maxMinutes === null ? 0 : this.#elapsed / (60 * maxMinutes);
+    return Math.max(this.#step / steps, byTime);
+  }
+
+  #stopReason(): StopReason | null {
+    const { epochs, maxSteps, maxMinutes, patience } = this.#options;
+    if (this.#interrupted) return "interrupted";
+    if (this.#badEpochs >= patience) return "early stopping";
+    if (maxSteps !== null && this.#step >= maxSteps) return "steps";
+    if (maxMinutes !== null && this.#elapsed >= maxMinutes * 60) return "time";
+    return this.#epoch >= epochs ? "epochs" : null;
+  }
+
+  async #trainEpoch(): Promise<StopReason | null> {
+    const { loader, observer, epochs } = this.#options;
+    this.#task.model.train();
+    observer.epochStarts?.(this.#epoch, epochs, loader.samplesPerEpoch);
+    let started = performance.now();
+    let stop: StopReason | null = null;
+    const stopClock = () => {
+      const seconds = (performance.now() - started) / 1000;
+      this.#seconds += seconds;
+      this.#elapsed += seconds;
+      this.#epochSeconds += seconds;
+      started = performance.now();
+    };
+    for await (const batch of loader.epoch()) {
+      const gradNorm = this.#trainStep(batch);
+      this.#samples += batch.samples;
+      this.#epochSamples += batch.samples;
+      if (this.#running.count % stepsPerLook === 0) {
+        stopClock();
+        this.#look(gradNorm);
+      }
+      gradNorm?.dispose();
+      // Gives signals and timers a chance: the loop itself never waits.
+      if (this.#step % stepsPerLook === 0) await new Promise((resolve) => setImmediate(resolve));
+      stopClock();
+      stop = this.#stopReason();
+      if (stop !== null) break;
+    }
+    stopClock();
+    if (stop === "interrupted") {
+      this.#saveLast();
+      return stop;
+    }
+    const finishing = performance.now();
+    await this.#finishEpoch();
+    this.#elapsed += (performance.now() - finishing) / 1000;
+    return this.#stopReason();
+  }
+
+  /** One optimizer step; everything it made is freed. Returns the gradients' norm before clipping. */
+  #trainStep(batch: Batch): torch.Tensor | null {
+    const { optimizer, schedule, maxGradNorm } = this.#options;
+    const factor = scheduleFactor(this.#progress(), schedule);
+    optimizer.paramGroups.forEach((group, i) => {
+      group.lr = this.#baseRates[i] * factor;
+    });
+    return torch.tidy(() => {
+      const { total, parts } = this.#task.losses(batch);
+      optimizer.zeroGrad();
+      total.backward();
+      const norm =
+        maxGradNorm === null ? null : torch.nn.clipGradNorm_(this.#task.model.parameters(), maxGradNorm);
+      optimizer.step();
+      this.#running.add({ total_loss: total, ...parts });
+      this.#step++;
+      return norm;
+    });
+  }
+
+  /** Reads the losses: tells the observer, and stops a training that has gone wrong before more is lost. */
+  #look(gradNorm: torch.Tensor | null): void {
+    const means = this.#running.means();
+    if (!Number.isFinite(means["total_loss"])) {
+      throw new UserError(
+        `The loss became ${means["total_loss"]} before step ${this.#step} (epoch ${this.#epoch + 1}); the checkpoints of the epochs before are kept. ` +
+          "Try a smaller --lr, or look for the cause with --debug-nan.",
+      );
+    }
+    this.#options.observer.stepsDone?.({
+      samples: this.#epochSamples,
+      means,
+      learningRate: this.#options.optimizer.paramGroups[0].lr,
+      step: this.#step,
+      gradNorm: gradNorm?.item() ?? Number.NaN,
+    });
+  }
+
+  async #finishEpoch(): Promise<void> {
+    const { monitor, checkpoints, optimizer, observer, facts } = this.#options;
+    const train = this.#running.means();
+    if (!Number.isFinite(train["total_loss"])) this.#look(null);
+    this.#task.model.eval();
+    const val = await this.#task.validate();
+    const value = val[monitor.name];
+    const sign = monitor.direction === "min" ? 1 : -1;
+    const isBest = Number.isFinite(value) && (this.#best === null || sign * value < sign * this.#best.value);
+    if (isBest) {
+      this.#best = { epoch: this.#epoch, value, figures: val };
+      this.#badEpochs = 0;
+      saveWeights(checkpoints.best, this.#task.model, {
+        ...facts,
+        epoch: this.#epoch,
+        step: this.#step,
+        figures: val,
+      });
+    } else {
+      this.#badEpochs++;
+    }
+    const report: EpochReport = {
+      epoch: this.#epoch,
+      step: this.#step,
+      train,
+      val,
+      learningRate: optimizer.paramGroups[0].lr,
+      seconds: this.#epochSeconds,
+      samples: this.#epochSamples,
+      isBest,
+    };
+    this.#history.push(report);
+    this.#epoch++;
+    this.#epochSeconds = 0;
+    this.#epochSamples = 0;
+    this.#running.reset();
+    this.#saveLast();
+    await observer.epochEnds?.(report);
+  }
+
+  #saveLast(): void {
+    const { optimizer, checkpoints, facts, loader } = this.#options;
+    const progress: Progress = {
+      loader: loader.state(),
+      epoch: this.#epoch,
+      step: this.#step,
+      samples: this.#samples,
+      trainingSeconds: this.#seconds,
+      elapsed: this.#elapsed,
+      epochsWithoutImprovement: this.#badEpochs,
+      best: this.#best,
+      history: this.#history,
+      running: this.#running.state(),
+      epochSeconds: this.#epochSeconds,
+      epochSamples: this.#epochSamples,
+    };
+    saveCheckpoint(checkpoints.last, { model: this.#task.model, optimizer }, { ...facts, progress });
+  }
+}

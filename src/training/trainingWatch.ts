@@ -1,0 +1,83 @@
+import type { RunFolder } from "./runFolder.ts";
+import type { EpochReport, Figures, TrainingObserver } from "./trainer.ts";
+import { EventFile } from "./watch/eventFile.ts";
+import { LogFile } from "./watch/logFile.ts";
+import type { ProgressDisplay } from "./watch/progressBar.ts";
+import { epochLine, epochTitle, type ProgressParts } from "./watch/progressText.ts";
+import { configurationMarkdown, epochScalars, type LossName, overlayLayout, tags } from "./watch/tags.ts";
+
+export interface WatchFacts {
+  config: Readonly<Record<string, unknown>>;
+  parameters: number;
+  resume: boolean;
+}
+
+/** Shows a training on the terminal and writes it into the run's TensorBoard events and log. */
+export class TrainingWatch implements TrainingObserver, Disposable {
+  readonly #events: EventFile;
+  readonly #log: LogFile;
+  #epochs = 0;
+
+  constructor(
+    folder: RunFolder,
+    private readonly display: ProgressDisplay,
+    facts: WatchFacts,
+  ) {
+    this.#log = new LogFile(folder.log);
+    this.#events = new EventFile(folder.events);
+    this.#log.write("INFO", facts.resume ? "The run continues." : "The run begins.");
+    if (facts.resume) return;
+    this.#events.text(tags.configuration, configurationMarkdown(facts.config));
+    this.#events.layout(
+      overlayLayout(["total_loss", "unifrac_loss", "nuc_loss", "nuc_accuracy"] as LossName[]),
+    );
+    this.#events.scalar(tags.totalParameters, facts.parameters, 0);
+  }
+
+  epochStarts(epoch: number, epochs: number, samples: number): void {
+    this.#epochs = epochs;
+    this.display.begin(epochTitle(epoch + 1, epochs), samples);
+  }
+
+  stepsDone(info: {
+    samples: number;
+    means: Figures;
+    learningRate: number;
+    step: number;
+    gradNorm: number;
+  }): void {
+    const { means, learningRate } = info;
+    const parts: ProgressParts = { TL: means["total_loss"], LR: learningRate, UL: means["unifrac_loss"] };
+    if ("nuc_loss" in means) {
+      parts.NL = means["nuc_loss"];
+      parts.NA = means["nuc_accuracy"];
+    }
+    this.display.update(info.samples, parts);
+    if (Number.isFinite(info.gradNorm)) this.#events.scalar(tags.gradientNorm, info.gradNorm, info.step);
+  }
+
+  epochEnds(report: EpochReport): void {
+    const { epoch, train, val, learningRate, seconds, samples, isBest } = report;
+    this.display.end();
+    const summary = { epoch: epoch + 1, epochs: this.#epochs, train, val, seconds, learningRate };
+    this.display.epoch(summary);
+    this.#log.write("INFO", epochLine(summary));
+    this.#events.scalars(
+      {
+        ...epochScalars("train", train),
+        ...epochScalars("val", val),
+        [tags.learningRate]: learningRate,
+        [tags.epochSeconds]: seconds,
+        [tags.samplesPerSecond]: seconds > 0 ? samples / seconds : 0,
+        ...(isBest ? { [tags.bestModelSaved]: 1 } : {}),
+      },
+      epoch,
+    );
+    this.#events.flush();
+  }
+
+  [Symbol.dispose](): void {
+    this.display.end();
+    this.#events.close();
+  }
+}
