@@ -4,13 +4,14 @@
 // Status:   every function returns int32. 0 or more is success, less than 0 is an AAMT_ERR_* class, and the text
 //           is then read with aamt_last_error. No C++ exception ever leaves the library.
 // Handles:  a tensor or generator is named by a double that counts slot and generation; a stale or invented
-//           handle is an error, never a crash. 0 is "no tensor" (undefined).
+//           handle is an error, never a crash, also when another thread frees the tensor at this moment. 0 is "no tensor"
+//           where the function says so.
 // Packing:  arguments and results travel as doubles: a tag, then its payload (see AAMT_TAG_*).
 // Threads:  every function may be called from any thread; errors, grad mode and autocast are per thread.
 #pragma once
 #include <stdint.h>
 
-#define AAMT_ABI 1
+#define AAMT_ABI 2
 #define AAMT_EXPORT extern "C" __attribute__((visibility("default")))
 
 // Error classes.
@@ -61,7 +62,7 @@ AAMT_EXPORT int32_t aamt_all_schemas(uint8_t* text, int32_t capacity);
 // `capacity`, fetch them with aamt_take_results. With `discard` != 0 nothing is returned (in-place operators).
 AAMT_EXPORT int32_t aamt_op_call(int32_t op, const double* arguments, int32_t length, const uint8_t* text,
                                  int32_t text_length, double* results, int32_t capacity, int32_t discard);
-// Copies what aamt_op_call (or aamt_unpickle) could not return for lack of room.
+// Copies what aamt_op_call could not return for lack of room. What is not fetched is freed with the next such result.
 AAMT_EXPORT int32_t aamt_take_results(double* results, int32_t capacity);
 
 // ---- tensors --------------------------------------------------------------------------------------------------
@@ -87,13 +88,10 @@ AAMT_EXPORT int32_t aamt_item(double handle, double* result);
 // Makes the tensor's memory readable without a copy: result[0] = address, result[1] = bytes, result[2] = a handle that
 // keeps it alive. CPU and contiguous tensors only.
 AAMT_EXPORT int32_t aamt_view(double handle, double* result);
-// Gives a garbage-collection token: result[0] = address to pass as context of aamt_token_release.
-AAMT_EXPORT int32_t aamt_token(double handle, double* result);
-// Marks a token's tensor as freed already (explicit dispose), so that the collector does not free it again.
-AAMT_EXPORT int32_t aamt_token_cancel(double token);
-// The collector's deallocator: frees the token's tensor unless cancelled. The address is what bun:ffi needs.
-AAMT_EXPORT void aamt_token_release(void* memory, void* context);
-AAMT_EXPORT void* aamt_token_release_address(void);
+// The collector's deallocator: its context is a handle, as a number, which is freed unless it has been freed already.
+// The address is what bun:ffi needs.
+AAMT_EXPORT void aamt_collect(void* memory, void* context);
+AAMT_EXPORT void* aamt_collect_address(void);
 
 // ---- autograd -------------------------------------------------------------------------------------------------
 AAMT_EXPORT int32_t aamt_set_requires_grad(double handle, int32_t on);
@@ -151,13 +149,3 @@ AAMT_EXPORT int32_t aamt_cpu_memory(double* out);
 AAMT_EXPORT int32_t aamt_cpu_memory_reset_peak(void);
 AAMT_EXPORT int32_t aamt_cpu_cache_limit(double bytes);
 AAMT_EXPORT int32_t aamt_cpu_empty_cache(void);
-
-// ---- files ----------------------------------------------------------------------------------------------------
-// Reads what torch.save wrote (zip format). Allowed: tensors, numbers, booleans, strings, None, lists, tuples, dicts.
-// The structure is returned as JSON text (fetch with aamt_take_text) in which a tensor is {"tensor": n}; the handles
-// are returned as packed results. Anything else in the file is refused by name.
-AAMT_EXPORT int32_t aamt_unpickle(const uint8_t* data, double bytes, double* results, int32_t capacity);
-AAMT_EXPORT int32_t aamt_take_text(uint8_t* text, int32_t capacity);
-// Writes a dictionary of name -> tensor (or a nested JSON structure as above) in torch.save's zip format; the bytes are
-// fetched with aamt_take_text.
-AAMT_EXPORT int32_t aamt_pickle(const uint8_t* json, int32_t json_length, const double* tensors, int32_t count);

@@ -15,12 +15,12 @@ int32_t aamt_set_requires_grad(double handle, int32_t on) {
 }
 
 int32_t aamt_grad(double handle, double* result) {
-  AAMT_GUARD(result[0] = keep(tensor_of(handle).grad()); return 0;)
+  AAMT_GUARD(need(result, 1); result[0] = keep(tensor_of(handle).grad()); return 0;)
 }
 
 int32_t aamt_set_grad(double handle, double gradient) {
   AAMT_GUARD({
-    at::Tensor& t = tensor_of(handle);
+    at::Tensor t = tensor_of(handle);
     at::Tensor g = optional_tensor_of(gradient);
     if (g.defined() && (g.sizes() != t.sizes() || g.device() != t.device() || g.scalar_type() != t.scalar_type()))
       throw ShimError(AAMT_ERR_VALUE, "a gradient must have its tensor's shape, dtype and device");
@@ -33,7 +33,7 @@ int32_t aamt_backward(const double* tensors, const double* gradients, int32_t co
                       int32_t create_graph, const double* inputs, int32_t input_count) {
   AAMT_GUARD({
     auto roots = tensors_of(tensors, count);
-    auto seeds = tensors_of(gradients, count);
+    auto seeds = optional_tensors_of(gradients, count);
     torch::autograd::backward(roots, seeds, retain_graph != 0, create_graph != 0, tensors_of(inputs, input_count));
     return 0;
   })
@@ -43,9 +43,12 @@ int32_t aamt_autograd_grad(const double* outputs, const double* gradients, int32
                            int32_t input_count, int32_t retain_graph, int32_t create_graph, int32_t allow_unused,
                            double* results) {
   AAMT_GUARD({
+    need(results, input_count);
     auto found = torch::autograd::grad(tensors_of(outputs, count), tensors_of(inputs, input_count),
-                                       tensors_of(gradients, count), retain_graph != 0, create_graph != 0, allow_unused != 0);
-    for (int32_t i = 0; i < input_count; i++) results[i] = keep(found[i]);
+                                       optional_tensors_of(gradients, count), retain_graph != 0, create_graph != 0, allow_unused != 0);
+    KeptHandles handles;
+    for (int32_t i = 0; i < input_count; i++) results[i] = handles.keep(std::move(found[i]));
+    handles.arrived();
     return input_count;
   })
 }
@@ -77,7 +80,9 @@ int32_t aamt_anomaly_mode(int32_t on, int32_t check_nan) {
 
 int32_t aamt_autocast(int32_t device_type, int32_t enabled, int32_t dtype, int32_t cache, int32_t enter, double* previous) {
   AAMT_GUARD({
-    auto device = static_cast<at::DeviceType>(device_type);
+    need(previous, 3);
+    auto device = device_type_of(device_type);
+    auto target = dtype_of(dtype);
     previous[0] = at::autocast::is_autocast_enabled(device);
     previous[1] = static_cast<double>(at::autocast::get_autocast_dtype(device));
     previous[2] = at::autocast::is_autocast_cache_enabled();
@@ -85,7 +90,7 @@ int32_t aamt_autocast(int32_t device_type, int32_t enabled, int32_t dtype, int32
     // Leaving the outermost level drops the cast weights: they change with the next optimizer step.
     else if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
     at::autocast::set_autocast_enabled(device, enabled != 0);
-    at::autocast::set_autocast_dtype(device, static_cast<at::ScalarType>(dtype));
+    at::autocast::set_autocast_dtype(device, target);
     at::autocast::set_autocast_cache_enabled(cache != 0);
     return 0;
   })

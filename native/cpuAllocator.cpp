@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <mutex>
 #include "internal.h"
 
@@ -56,9 +57,15 @@ struct Cache {
   size_t peak = 0;
   size_t limit = default_limit();
 
+  // An eighth of what this process may use: the machine's memory, or its container's share of it.
   static size_t default_limit() {
-    size_t physical = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
-    return std::max(physical / 8, size_t{256} << 20);
+    size_t usable = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    for (const char* path : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+      std::ifstream file(path);
+      size_t limit;
+      if (file >> limit) usable = std::min(usable, limit);  // "max" is no number
+    }
+    return std::max(usable / 8, std::min(usable / 2, size_t{256} << 20));
   }
 
   void remember(Block* block) {
@@ -210,13 +217,16 @@ const bool installed = [] {
 }  // namespace aamt
 
 int32_t aamt_cpu_memory(double* out) {
-  auto& all = aamt::cache();
-  std::lock_guard<std::mutex> guard(all.mutex);
-  out[0] = static_cast<double>(all.allocated);
-  out[1] = static_cast<double>(all.peak);
-  out[2] = static_cast<double>(all.cached);
-  out[3] = static_cast<double>(all.limit);
-  return aamt::installed ? 0 : AAMT_ERR_OTHER;
+  AAMT_GUARD({
+    aamt::need(out, 4);
+    auto& all = aamt::cache();
+    std::lock_guard<std::mutex> guard(all.mutex);
+    out[0] = static_cast<double>(all.allocated);
+    out[1] = static_cast<double>(all.peak);
+    out[2] = static_cast<double>(all.cached);
+    out[3] = static_cast<double>(all.limit);
+    return aamt::installed ? 0 : AAMT_ERR_OTHER;
+  })
 }
 
 int32_t aamt_cpu_memory_reset_peak(void) {
@@ -228,12 +238,12 @@ int32_t aamt_cpu_memory_reset_peak(void) {
 
 int32_t aamt_cpu_cache_limit(double bytes) {
   AAMT_GUARD({
-    if (!(bytes >= 0)) throw aamt::ShimError(AAMT_ERR_ARGUMENT, "the cache's limit must not be negative");
+    size_t limit = aamt::byte_count(bytes);
     auto& all = aamt::cache();
     aamt::Block* evicted;
     {
       std::lock_guard<std::mutex> guard(all.mutex);
-      all.limit = static_cast<size_t>(bytes);
+      all.limit = limit;
       evicted = all.evict(all.limit);
     }
     aamt::free_chain(evicted);

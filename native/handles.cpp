@@ -1,5 +1,8 @@
-// The handle table. A handle is (generation << 24 | slot): freeing a slot raises its generation, so a stale handle is
-// recognised. Slots live in chunks that never move, so a lookup takes no lock; taking and giving back a slot does.
+// The handle table. A handle is (generation << 24 | slot): a slot's generation is odd while it holds a value and rises
+// when it takes or gives one back, so a stale or invented handle is recognised. Slots live in chunks that never move.
+// A lookup locks its slot for as long as copying a reference takes, so that freeing a tensor on one thread while
+// another looks it up is an error in the worst case, never a crash.
+#include <sched.h>
 #include <atomic>
 #include <mutex>
 #include "internal.h"
@@ -11,100 +14,157 @@ constexpr uint64_t kSlotBits = 24;
 constexpr uint64_t kChunkBits = 12;
 constexpr uint64_t kChunkSize = 1 << kChunkBits;
 constexpr uint64_t kChunks = 1 << (kSlotBits - kChunkBits);
+constexpr uint32_t kLocked = 1u << 31;
+constexpr uint32_t kLastGeneration = (1u << 28) - 1;  // slot and generation together are exact in a double
 
-// A spin lock: it is held for a few instructions only, and sixteen million tensors are freed under it per second.
+// Waits for a lock that is held for a few instructions: first busily, then (its holder may have lost its core) not.
+struct Patience {
+  int tries = 0;
+  void wait() {
+    if (++tries > 64) sched_yield();
+  }
+};
+
 struct SpinLock {
   std::atomic_flag flag = ATOMIC_FLAG_INIT;
   void lock() {
-    while (flag.test_and_set(std::memory_order_acquire)) {
-    }
+    Patience patience;
+    while (flag.test_and_set(std::memory_order_acquire)) patience.wait();
   }
   void unlock() { flag.clear(std::memory_order_release); }
 };
 
 template <typename T>
-struct Table {
+class Table {
+ public:
+  explicit Table(const char* what) : what_(what) {}
+
+  double put(T value) {
+    std::lock_guard<SpinLock> guard(lock_);
+    uint32_t index = first_free_;
+    Slot* slot;
+    if (index != 0) {
+      slot = slot_at(index);
+      first_free_ = slot->next_free;
+    } else {
+      if (used_ >= (1u << kSlotBits))
+        throw ShimError(AAMT_ERR_OUT_OF_MEMORY, "more than 16,777,215 live tensors: something never frees them");
+      auto& chunk = chunks_[used_ >> kChunkBits];
+      if (chunk.load(std::memory_order_relaxed) == nullptr) chunk.store(new Slot[kChunkSize], std::memory_order_release);
+      index = used_++;
+      slot = slot_at(index);
+    }
+    slot->value = std::move(value);
+    uint32_t generation = slot->state.load(std::memory_order_relaxed) + 1;
+    slot->state.store(generation, std::memory_order_release);
+    live_.fetch_add(1, std::memory_order_relaxed);
+    return static_cast<double>((static_cast<uint64_t>(generation) << kSlotBits) | index);
+  }
+
+  T get(double handle) {
+    Place place = locked(handle);
+    if (place.slot == nullptr) refuse(place);
+    T value = place.slot->value;
+    place.slot->state.store(place.generation, std::memory_order_release);
+    return value;
+  }
+
+  // False for a handle that names nothing.
+  bool take_out(double handle) noexcept {
+    Place place = locked(handle);
+    if (place.slot == nullptr) return false;
+    T doomed = std::move(place.slot->value);  // destroyed at the end, outside all locks: freeing memory can take long
+    place.slot->value = T();
+    place.slot->state.store(place.generation + 1, std::memory_order_release);
+    live_.fetch_sub(1, std::memory_order_relaxed);
+    // A slot that has used up its generations is left alone: a handle never names another tensor than it did.
+    if (place.generation < kLastGeneration) {
+      std::lock_guard<SpinLock> guard(lock_);
+      place.slot->next_free = first_free_;
+      first_free_ = place.index;
+    }
+    return true;
+  }
+
+  [[noreturn]] void refuse(double handle) { refuse(locked(handle)); }
+  int64_t live() const { return live_.load(); }
+
+ private:
   struct Slot {
-    std::atomic<uint32_t> generation{0};  // odd while it holds a value
+    std::atomic<uint32_t> state{0};  // the generation, with kLocked while a thread looks at the value
     uint32_t next_free = 0;
     T value;
   };
+  struct Place {
+    Slot* slot;  // locked; null for a handle that names nothing
+    uint32_t index;
+    uint32_t generation;
+    bool known;  // whether there ever was such a slot
+  };
 
-  std::atomic<Slot*> chunks[kChunks] = {};
-  SpinLock lock;
-  uint32_t first_free = 0;  // slot 0 is never used, so 0 ends the list
-  uint32_t used = 1;
-  std::atomic<int64_t> live{0};
-
-  Slot& slot(uint64_t index) { return chunks[index >> kChunkBits].load(std::memory_order_acquire)[index & (kChunkSize - 1)]; }
-
-  double put(T value) {
-    std::lock_guard<SpinLock> guard(lock);
-    uint32_t index = first_free;
-    if (index != 0) {
-      first_free = slot(index).next_free;
-    } else {
-      if (used >= (1u << kSlotBits)) throw ShimError(AAMT_ERR_OUT_OF_MEMORY, "more than 16,777,215 live tensors: something never frees them");
-      index = used++;
-      auto& chunk = chunks[index >> kChunkBits];
-      if (chunk.load(std::memory_order_relaxed) == nullptr) chunk.store(new Slot[kChunkSize], std::memory_order_release);
-    }
-    Slot& s = slot(index);
-    s.value = std::move(value);
-    uint32_t generation = s.generation.load(std::memory_order_relaxed) + 1;
-    s.generation.store(generation, std::memory_order_release);
-    live.fetch_add(1, std::memory_order_relaxed);
-    return static_cast<double>((static_cast<uint64_t>(generation & 0x0fffffff) << kSlotBits) | index);
+  Slot* slot_at(uint32_t index) {
+    return &chunks_[index >> kChunkBits].load(std::memory_order_acquire)[index & (kChunkSize - 1)];
   }
 
-  Slot& find(double handle) {
-    if (!(handle >= 1 && handle < 4503599627370496.0)) throw ShimError(AAMT_ERR_HANDLE, "not a tensor handle");
+  Place locked(double handle) noexcept {
+    if (!(handle >= 1 && handle < 4503599627370496.0)) return {nullptr, 0, 0, false};
     uint64_t bits = static_cast<uint64_t>(handle);
-    uint64_t index = bits & ((1u << kSlotBits) - 1);
-    Slot* chunk = chunks[index >> kChunkBits].load(std::memory_order_acquire);
-    if (chunk == nullptr) throw ShimError(AAMT_ERR_HANDLE, "not a tensor handle");
-    Slot& s = chunk[index & (kChunkSize - 1)];
-    uint32_t generation = s.generation.load(std::memory_order_acquire);
-    if ((generation & 1) == 0 || (generation & 0x0fffffff) != (bits >> kSlotBits))
-      throw ShimError(AAMT_ERR_HANDLE, "the tensor was disposed already");
-    return s;
-  }
-
-  void take_out(double handle) {
-    T doomed;  // destroyed after the lock is released: freeing memory can take long
-    {
-      std::lock_guard<SpinLock> guard(lock);
-      Slot& s = find(handle);
-      doomed = std::move(s.value);
-      s.value = T();
-      s.generation.fetch_add(1, std::memory_order_release);
-      uint32_t index = static_cast<uint32_t>(static_cast<uint64_t>(handle) & ((1u << kSlotBits) - 1));
-      s.next_free = first_free;
-      first_free = index;
-      live.fetch_sub(1, std::memory_order_relaxed);
+    uint32_t index = static_cast<uint32_t>(bits & ((1u << kSlotBits) - 1));
+    uint32_t generation = static_cast<uint32_t>(bits >> kSlotBits);
+    Slot* chunk = chunks_[index >> kChunkBits].load(std::memory_order_acquire);
+    if (chunk == nullptr || (generation & 1) == 0 || static_cast<double>(bits) != handle) return {nullptr, 0, 0, false};
+    Slot* slot = &chunk[index & (kChunkSize - 1)];
+    Patience patience;
+    for (;;) {
+      uint32_t expected = generation;
+      if (slot->state.compare_exchange_weak(expected, generation | kLocked, std::memory_order_acquire, std::memory_order_relaxed))
+        return {slot, index, generation, true};
+      if ((expected & ~kLocked) != generation) return {nullptr, index, generation, (expected & ~kLocked) > generation};
+      patience.wait();
     }
   }
+
+  [[noreturn]] void refuse(const Place& place) {
+    if (place.slot != nullptr) place.slot->state.store(place.generation, std::memory_order_release);
+    throw ShimError(AAMT_ERR_HANDLE, std::string(place.known ? "the " : "not a ") + what_ +
+                                         (place.known ? " was disposed already" : " handle"));
+  }
+
+  const char* what_;
+  std::atomic<Slot*> chunks_[kChunks] = {};
+  SpinLock lock_;            // of the free list and `used_`
+  uint32_t first_free_ = 0;  // slot 0 is never used, so 0 ends the list
+  uint32_t used_ = 1;
+  std::atomic<int64_t> live_{0};
 };
 
 // Never destroyed: tensors may outlive static destruction order at exit.
 Table<at::Tensor>& tensors() {
-  static auto* table = new Table<at::Tensor>();
+  static auto* table = new Table<at::Tensor>("tensor");
   return *table;
 }
 Table<at::Generator>& generators() {
-  static auto* table = new Table<at::Generator>();
+  static auto* table = new Table<at::Generator>("generator");
   return *table;
 }
 
 }  // namespace
 
 double keep(at::Tensor tensor) { return tensor.defined() ? tensors().put(std::move(tensor)) : 0; }
-at::Tensor& tensor_of(double handle) { return tensors().find(handle).value; }
+at::Tensor tensor_of(double handle) { return tensors().get(handle); }
 at::Tensor optional_tensor_of(double handle) { return handle == 0 ? at::Tensor() : tensor_of(handle); }
-void release(double handle) { tensors().take_out(handle); }
-int64_t live_handles() { return tensors().live.load(); }
+bool release(double handle) noexcept { return tensors().take_out(handle); }
 
 std::vector<at::Tensor> tensors_of(const double* handles, int32_t count) {
+  need(handles, count);
+  std::vector<at::Tensor> list;
+  list.reserve(count);
+  for (int32_t i = 0; i < count; i++) list.push_back(tensor_of(handles[i]));
+  return list;
+}
+
+std::vector<at::Tensor> optional_tensors_of(const double* handles, int32_t count) {
+  need(handles, count);
   std::vector<at::Tensor> list;
   list.reserve(count);
   for (int32_t i = 0; i < count; i++) list.push_back(optional_tensor_of(handles[i]));
@@ -112,7 +172,7 @@ std::vector<at::Tensor> tensors_of(const double* handles, int32_t count) {
 }
 
 double keep_generator(at::Generator generator) { return generators().put(std::move(generator)); }
-at::Generator& generator_of(double handle) { return generators().find(handle).value; }
+at::Generator generator_of(double handle) { return generators().get(handle); }
 
 double owned_bytes(const at::Tensor& tensor) {
   if (!tensor.defined() || !tensor.has_storage()) return 0;
@@ -120,54 +180,42 @@ double owned_bytes(const at::Tensor& tensor) {
   return storage.use_count() == 1 ? static_cast<double>(storage.nbytes()) : 0;
 }
 
+KeptHandles::~KeptHandles() {
+  for (double handle : handles_) release(handle);  // 0 names nothing
+}
+
+double KeptHandles::keep(at::Tensor tensor) {
+  handles_.push_back(0);
+  return handles_.back() = aamt::keep(std::move(tensor));
+}
+
 }  // namespace aamt
 
 using namespace aamt;
 
 int32_t aamt_free(double handle) {
-  AAMT_GUARD(release(handle); return 0;)
+  AAMT_GUARD(if (!release(handle)) tensors().refuse(handle); return 0;)
 }
 
 int32_t aamt_free_many(const double* handles, int32_t count) {
-  AAMT_GUARD(for (int32_t i = 0; i < count; i++) release(handles[i]); return count;)
+  AAMT_GUARD(need(handles, count); for (int32_t i = 0; i < count; i++)
+             if (!release(handles[i])) tensors().refuse(handles[i]); return count;)
 }
 
 int32_t aamt_clone_handle(double handle, double* result) {
-  AAMT_GUARD(result[0] = keep(tensor_of(handle)); return 0;)
+  AAMT_GUARD(need(result, 1); result[0] = keep(tensor_of(handle)); return 0;)
 }
 
 int32_t aamt_live_handles(double* result) {
-  result[0] = static_cast<double>(live_handles());
-  return 0;
+  AAMT_GUARD(need(result, 1); result[0] = static_cast<double>(tensors().live()); return 0;)
 }
 
 int32_t aamt_generator_free(double generator) {
-  AAMT_GUARD(generators().take_out(generator); return 0;)
+  AAMT_GUARD(if (!generators().take_out(generator)) generators().refuse(generator); return 0;)
 }
 
-// ---- garbage-collection tokens ----
-namespace {
-struct Token {
-  double handle;  // 0 once cancelled
-};
-}  // namespace
-
-int32_t aamt_token(double handle, double* result) {
-  AAMT_GUARD(tensor_of(handle); result[0] = static_cast<double>(reinterpret_cast<uintptr_t>(new Token{handle})); return 0;)
+void aamt_collect(void* /*memory*/, void* context) {
+  release(static_cast<double>(reinterpret_cast<uintptr_t>(context)));
 }
 
-int32_t aamt_token_cancel(double token) {
-  auto* cell = reinterpret_cast<Token*>(static_cast<uintptr_t>(token));
-  if (cell == nullptr) return 0;
-  cell->handle = 0;
-  return 0;
-}
-
-void aamt_token_release(void* /*memory*/, void* context) {
-  auto* cell = static_cast<Token*>(context);
-  if (cell == nullptr) return;
-  if (cell->handle != 0) aamt_free(cell->handle);
-  delete cell;
-}
-
-void* aamt_token_release_address(void) { return reinterpret_cast<void*>(&aamt_token_release); }
+void* aamt_collect_address(void) { return reinterpret_cast<void*>(&aamt_collect); }

@@ -1,4 +1,4 @@
-// What the shim's files share: the handle table, the error guard and the packing of values.
+// What the shim's files share: the handle table, the error guard and checks of what crosses the border.
 #pragma once
 #include <ATen/ATen.h>
 #include <string>
@@ -26,25 +26,51 @@ int32_t record_current_exception() noexcept;
     return aamt::record_current_exception();  \
   }
 
+// ---- checks: LibTorch trusts what these let pass ----
+
+// A buffer of `count` elements; null is allowed for none.
+inline void need(const void* pointer, double count) {
+  if (!(count >= 0)) throw ShimError(AAMT_ERR_ARGUMENT, "a length is negative or not a number");
+  if (pointer == nullptr && count > 0) throw ShimError(AAMT_ERR_ARGUMENT, "a buffer is missing");
+}
+// An integer that a double holds exactly.
+int64_t integer(double value);
+size_t byte_count(double value);
+at::ScalarType dtype_of(int64_t code);
+c10::DeviceType device_type_of(int64_t type);
+c10::Device device_of(int64_t type, int64_t index);
+
 // ---- handles ----
-double keep(at::Tensor tensor);       // 0 for an undefined tensor
-at::Tensor& tensor_of(double handle); // throws ShimError for a stale or invented handle
+double keep(at::Tensor tensor);      // 0 for an undefined tensor
+at::Tensor tensor_of(double handle); // throws ShimError for a stale or invented handle
 at::Tensor optional_tensor_of(double handle);  // 0 gives an undefined tensor
 std::vector<at::Tensor> tensors_of(const double* handles, int32_t count);
-void release(double handle);
-int64_t live_handles();
+std::vector<at::Tensor> optional_tensors_of(const double* handles, int32_t count);
+bool release(double handle) noexcept;  // false for a handle that names nothing
 
 double keep_generator(at::Generator generator);
-at::Generator& generator_of(double handle);
+at::Generator generator_of(double handle);
 
 // Bytes that a freshly returned tensor newly owns (0 for views and aliases): what the collector is told.
 double owned_bytes(const at::Tensor& tensor);
 
-// ---- results that did not fit ----
-std::vector<double>& pending_results();
-std::string& pending_text();
-// Copies `values` to the caller if they fit, else keeps them for aamt_take_results. Returns their number.
-int32_t deliver(std::vector<double>& values, double* results, int32_t capacity);
+// Handles that are on their way to the caller: freed again unless they arrive.
+class KeptHandles {
+ public:
+  KeptHandles() = default;
+  KeptHandles(KeptHandles&&) = default;
+  KeptHandles& operator=(KeptHandles&& other) {
+    handles_.swap(other.handles_);
+    return *this;
+  }
+  ~KeptHandles();
+  double keep(at::Tensor tensor);
+  void arrived() { handles_.clear(); }
+
+ private:
+  std::vector<double> handles_;
+};
+
 int32_t copy_text(const std::string& text, uint8_t* out, int32_t capacity);
 
 }  // namespace aamt

@@ -86,12 +86,13 @@ int32_t aamt_sdp_kernel(int32_t kernel, int32_t on) {
 // ---- random numbers ----
 
 int32_t aamt_manual_seed(double seed) {
-  AAMT_GUARD(at::manual_seed(static_cast<uint64_t>(static_cast<int64_t>(seed))); return 0;)
+  AAMT_GUARD(at::manual_seed(static_cast<uint64_t>(integer(seed))); return 0;)
 }
 
 int32_t aamt_generator(int32_t device_type, int32_t device_index, int32_t is_default, double* result) {
   AAMT_GUARD({
-    c10::Device device(static_cast<c10::DeviceType>(device_type), static_cast<c10::DeviceIndex>(device_index));
+    need(result, 1);
+    c10::Device device = device_of(device_type, device_index);
     auto& context = at::globalContext();
     if (is_default) {
       result[0] = keep_generator(context.defaultGenerator(device));
@@ -106,20 +107,21 @@ int32_t aamt_generator(int32_t device_type, int32_t device_index, int32_t is_def
 
 int32_t aamt_generator_seed(double generator, double seed) {
   AAMT_GUARD({
-    at::Generator& g = generator_of(generator);
+    at::Generator g = generator_of(generator);
     std::lock_guard<std::mutex> guard(g.mutex());
-    g.set_current_seed(static_cast<uint64_t>(static_cast<int64_t>(seed)));
+    g.set_current_seed(static_cast<uint64_t>(integer(seed)));
     return 0;
   })
 }
 
 int32_t aamt_generator_initial_seed(double generator, double* result) {
-  AAMT_GUARD(result[0] = static_cast<double>(generator_of(generator).current_seed()); return 0;)
+  AAMT_GUARD(need(result, 1); result[0] = static_cast<double>(generator_of(generator).current_seed()); return 0;)
 }
 
 int32_t aamt_generator_state(double generator, double* result) {
   AAMT_GUARD({
-    at::Generator& g = generator_of(generator);
+    need(result, 1);
+    at::Generator g = generator_of(generator);
     std::lock_guard<std::mutex> guard(g.mutex());
     result[0] = keep(g.get_state());
     return 0;
@@ -128,7 +130,7 @@ int32_t aamt_generator_state(double generator, double* result) {
 
 int32_t aamt_generator_set_state(double generator, double state) {
   AAMT_GUARD({
-    at::Generator& g = generator_of(generator);
+    at::Generator g = generator_of(generator);
     at::Tensor saved = tensor_of(state);
     std::lock_guard<std::mutex> guard(g.mutex());
     g.set_state(saved);
@@ -140,17 +142,25 @@ int32_t aamt_generator_set_state(double generator, double state) {
 
 int32_t aamt_accelerator(double* result) {
   AAMT_GUARD({
+    need(result, 1);
     auto type = at::accelerator::getAccelerator(false);
     result[0] = type ? static_cast<double>(at::accelerator::deviceCount()) : 0;
     return type && result[0] > 0 ? static_cast<int32_t>(*type) : 0;
   })
 }
 
+namespace {
+c10::DeviceIndex index_or_current(int32_t index) {
+  if (index < 0) return at::accelerator::getDeviceIndex();
+  if (index >= at::accelerator::deviceCount()) throw ShimError(AAMT_ERR_ARGUMENT, "no device of index " + std::to_string(index));
+  return static_cast<c10::DeviceIndex>(index);
+}
+}  // namespace
+
 int32_t aamt_synchronize(int32_t device_index) {
   AAMT_GUARD({
     if (!at::accelerator::getAccelerator(false) || at::accelerator::deviceCount() == 0) return 0;
-    at::accelerator::synchronizeDevice(device_index < 0 ? at::accelerator::getDeviceIndex()
-                                                        : static_cast<c10::DeviceIndex>(device_index));
+    at::accelerator::synchronizeDevice(index_or_current(device_index));
     return 0;
   })
 }
@@ -158,7 +168,7 @@ int32_t aamt_synchronize(int32_t device_index) {
 int32_t aamt_device_index(int32_t set) {
   AAMT_GUARD({
     if (!at::accelerator::getAccelerator(false) || at::accelerator::deviceCount() == 0) return 0;
-    if (set >= 0) at::accelerator::setDeviceIndex(static_cast<c10::DeviceIndex>(set));
+    if (set >= 0) at::accelerator::setDeviceIndex(index_or_current(set));
     return at::accelerator::getDeviceIndex();
   })
 }
@@ -171,9 +181,6 @@ c10::DeviceAllocator* device_allocator() {
   auto* allocator = at::getDeviceAllocator(*type);
   return allocator != nullptr && allocator->initialized() ? allocator : nullptr;
 }
-c10::DeviceIndex index_or_current(int32_t index) {
-  return index < 0 ? at::accelerator::getDeviceIndex() : static_cast<c10::DeviceIndex>(index);
-}
 }  // namespace
 
 int32_t aamt_empty_cache(void) {
@@ -182,6 +189,7 @@ int32_t aamt_empty_cache(void) {
 
 int32_t aamt_device_memory(int32_t device_index, double* out) {
   AAMT_GUARD({
+    need(out, 6);
     for (int i = 0; i < 6; i++) out[i] = 0;
     auto* allocator = device_allocator();
     if (allocator == nullptr) return 0;

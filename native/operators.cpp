@@ -1,9 +1,9 @@
 // One boxed call through c10::Dispatcher reaches every operator of the loaded library.
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/stack.h>
-#include <deque>
+#include <atomic>
+#include <cstring>
 #include <mutex>
-#include <shared_mutex>
 #include <sstream>
 #include <unordered_map>
 #include "internal.h"
@@ -11,12 +11,12 @@
 namespace aamt {
 namespace {
 
-// Operators found so far. Numbers are handed out once and never change; a deque never moves its elements.
+// Operators found so far; numbers are handed out once and never change.
+constexpr int32_t kMostOperators = 1 << 14;
 struct Operators {
   std::mutex mutex;
-  std::deque<c10::OperatorHandle> handles;
   std::unordered_map<std::string, int32_t> numbers;
-  std::atomic<int32_t> count{0};
+  std::atomic<const c10::OperatorHandle*> handles[kMostOperators] = {};
 };
 Operators& operators() {
   static auto* all = new Operators();
@@ -24,15 +24,32 @@ Operators& operators() {
 }
 
 const c10::OperatorHandle& operator_of(int32_t op) {
-  auto& all = operators();
-  if (op < 0 || op >= all.count.load(std::memory_order_acquire)) throw ShimError(AAMT_ERR_ARGUMENT, "no such operator number");
-  return all.handles[op];
+  const c10::OperatorHandle* handle =
+      op >= 0 && op < kMostOperators ? operators().handles[op].load(std::memory_order_acquire) : nullptr;
+  if (handle == nullptr) throw ShimError(AAMT_ERR_ARGUMENT, "no such operator number");
+  return *handle;
 }
 
-int64_t integer(double value) {
-  if (!(value >= -9007199254740992.0 && value <= 9007199254740992.0) || value != static_cast<double>(static_cast<int64_t>(value)))
-    throw ShimError(AAMT_ERR_ARGUMENT, "expected an integer, got " + std::to_string(value));
-  return static_cast<int64_t>(value);
+// An enumeration travels as an integer; LibTorch does not look whether it knows the value.
+int64_t enumerator(int64_t value, const c10::Argument* argument) {
+  if (argument == nullptr) return value;
+  const c10::Type* type = argument->real_type().get();
+  if (type->kind() == c10::TypeKind::OptionalType) type = static_cast<const c10::OptionalType*>(type)->getElementType().get();
+  int64_t end;
+  switch (type->kind()) {
+    case c10::TypeKind::ScalarTypeType:
+      return static_cast<int64_t>(dtype_of(value));
+    case c10::TypeKind::LayoutType:
+      end = static_cast<int64_t>(at::Layout::NumOptions);
+      break;
+    case c10::TypeKind::MemoryFormatType:
+      end = static_cast<int64_t>(at::MemoryFormat::NumOptions);
+      break;
+    default:
+      return value;
+  }
+  if (value < 0 || value >= end) throw ShimError(AAMT_ERR_ARGUMENT, "argument '" + argument->name() + "' has no such value");
+  return value;
 }
 
 // Reads packed values; every step is bounds-checked, since a malformed packing must be an error, not a crash.
@@ -48,14 +65,14 @@ class Reader {
   }
 
   c10::IValue value(const c10::Argument* argument) {
-    int tag = static_cast<int>(next());
+    int64_t tag = integer(next());
     switch (tag) {
       case AAMT_TAG_NONE:
         return c10::IValue();
       case AAMT_TAG_TENSOR:
-        return optional_tensor_of(next());
+        return tensor_of(next());
       case AAMT_TAG_INT:
-        return integer(next());
+        return enumerator(integer(next()), argument);
       case AAMT_TAG_DOUBLE:
         return next();
       case AAMT_TAG_BOOL:
@@ -92,7 +109,7 @@ class Reader {
       case AAMT_TAG_SCALAR_LIST: {
         c10::List<at::Scalar> list;
         for (int64_t n = count(2); n > 0; n--) {
-          int kind = static_cast<int>(next());
+          int64_t kind = integer(next());
           double number = next();
           if (kind == AAMT_TAG_INT) list.push_back(at::Scalar(integer(number)));
           else if (kind == AAMT_TAG_BOOL) list.push_back(at::Scalar(number != 0));
@@ -107,8 +124,8 @@ class Reader {
         return std::string(reinterpret_cast<const char*>(text_) + offset, length);
       }
       case AAMT_TAG_DEVICE: {
-        auto type = static_cast<c10::DeviceType>(integer(next()));
-        return c10::Device(type, static_cast<c10::DeviceIndex>(integer(next())));
+        int64_t type = integer(next());
+        return device_of(type, integer(next()));
       }
       case AAMT_TAG_GENERATOR:
         return generator_of(next());
@@ -135,79 +152,77 @@ class Reader {
   int32_t at_ = 0;
 };
 
-void push_tensor(std::vector<double>& out, const at::Tensor& tensor) {
-  double bytes = owned_bytes(tensor);
-  out.push_back(keep(tensor));
-  out.push_back(bytes);
-}
+// What an operator returned, packed. The handles in it are freed again unless the caller gets them.
+struct Results {
+  std::vector<double> values;
+  KeptHandles handles;
 
-// A stack value's own reference is dropped before `owned_bytes` looks, so a fresh tensor is recognised as fresh.
-void pack(std::vector<double>& out, c10::IValue value) {
-  if (value.isTensor()) {
-    at::Tensor tensor = std::move(value).toTensor();
-    out.push_back(tensor.defined() ? AAMT_TAG_TENSOR : AAMT_TAG_NONE);
-    if (!tensor.defined()) return;
-    double bytes = owned_bytes(tensor);
-    out.push_back(keep(std::move(tensor)));
-    out.push_back(bytes);
-  } else if (value.isTensorList()) {
-    auto list = std::move(value).toTensorVector();
-    out.push_back(AAMT_TAG_TENSOR_LIST);
-    out.push_back(static_cast<double>(list.size()));
-    for (auto& tensor : list) push_tensor(out, tensor);
-  } else if (value.isNone()) {
-    out.push_back(AAMT_TAG_NONE);
-  } else if (value.isBool()) {
-    out.push_back(AAMT_TAG_BOOL);
-    out.push_back(value.toBool());
-  } else if (value.isInt()) {
-    out.push_back(AAMT_TAG_INT);
-    out.push_back(static_cast<double>(value.toInt()));
-  } else if (value.isDouble()) {
-    out.push_back(AAMT_TAG_DOUBLE);
-    out.push_back(value.toDouble());
-  } else if (value.isSymInt()) {
-    out.push_back(AAMT_TAG_INT);
-    out.push_back(static_cast<double>(value.toSymInt().guard_int(__FILE__, __LINE__)));
-  } else if (value.isIntList()) {
-    auto list = value.toIntVector();
-    out.push_back(AAMT_TAG_INT_LIST);
-    out.push_back(static_cast<double>(list.size()));
-    for (int64_t number : list) out.push_back(static_cast<double>(number));
-  } else if (value.isDevice()) {
-    out.push_back(AAMT_TAG_DEVICE);
-    out.push_back(static_cast<double>(value.toDevice().type()));
-    out.push_back(static_cast<double>(value.toDevice().index()));
-  } else {
-    throw ShimError(AAMT_ERR_NOT_IMPLEMENTED, "results of type " + value.tagKind() + " are not supported");
-  }
-}
-
-// Frees the handles in already packed results when a later one cannot be packed.
-void drop(const std::vector<double>& out) {
-  for (size_t i = 0; i < out.size();) {
-    int tag = static_cast<int>(out[i]);
-    if (tag == AAMT_TAG_TENSOR) {
-      if (out[i + 1] != 0) release(out[i + 1]);
-      i += 3;
-    } else if (tag == AAMT_TAG_TENSOR_LIST) {
-      size_t n = static_cast<size_t>(out[i + 1]);
-      for (size_t k = 0; k < n; k++)
-        if (out[i + 2 + 2 * k] != 0) release(out[i + 2 + 2 * k]);
-      i += 2 + 2 * n;
-    } else if (tag == AAMT_TAG_INT_LIST) {
-      i += 2 + static_cast<size_t>(out[i + 1]);
-    } else if (tag == AAMT_TAG_NONE) {
-      i += 1;
+  // A value's own reference is dropped before `owned_bytes` looks, so that a fresh tensor is recognised as fresh.
+  void pack(c10::IValue value) {
+    if (value.isTensor()) {
+      at::Tensor tensor = std::move(value).toTensor();
+      values.push_back(tensor.defined() ? AAMT_TAG_TENSOR : AAMT_TAG_NONE);
+      if (tensor.defined()) pack_tensor(std::move(tensor));
+    } else if (value.isTensorList()) {
+      auto list = std::move(value).toTensorVector();
+      pack_length(AAMT_TAG_TENSOR_LIST, list.size());
+      for (auto& tensor : list) pack_tensor(std::move(tensor));
+    } else if (value.isNone()) {
+      values.push_back(AAMT_TAG_NONE);
+    } else if (value.isBool()) {
+      pack_number(AAMT_TAG_BOOL, value.toBool());
+    } else if (value.isInt()) {
+      pack_number(AAMT_TAG_INT, static_cast<double>(value.toInt()));
+    } else if (value.isDouble()) {
+      pack_number(AAMT_TAG_DOUBLE, value.toDouble());
+    } else if (value.isSymInt()) {
+      pack_number(AAMT_TAG_INT, static_cast<double>(value.toSymInt().guard_int(__FILE__, __LINE__)));
+    } else if (value.isIntList()) {
+      auto list = value.toIntVector();
+      pack_length(AAMT_TAG_INT_LIST, list.size());
+      for (int64_t number : list) values.push_back(static_cast<double>(number));
+    } else if (value.isDevice()) {
+      pack_number(AAMT_TAG_DEVICE, static_cast<double>(value.toDevice().type()));
+      values.push_back(static_cast<double>(value.toDevice().index()));
     } else {
-      i += tag == AAMT_TAG_DEVICE ? 3 : 2;
+      throw ShimError(AAMT_ERR_NOT_IMPLEMENTED, "results of type " + value.tagKind() + " are not supported");
     }
   }
+
+ private:
+  void pack_tensor(at::Tensor tensor) {
+    double bytes = owned_bytes(tensor);
+    values.push_back(handles.keep(std::move(tensor)));
+    values.push_back(bytes);
+  }
+  void pack_number(int tag, double number) {
+    values.push_back(tag);
+    values.push_back(number);
+  }
+  void pack_length(int tag, size_t length) { pack_number(tag, static_cast<double>(length)); }
+};
+
+// Results that found no room in the caller's buffer, until they are fetched or others take their place.
+Results& pending_results() {
+  thread_local Results pending;
+  return pending;
+}
+
+int32_t hand_over(Results& all, double* results, int32_t capacity) {
+  int32_t length = static_cast<int32_t>(all.values.size());
+  if (length > capacity) return -1;
+  need(results, length);
+  if (length > 0) std::memcpy(results, all.values.data(), length * sizeof(double));
+  all.handles.arrived();
+  return length;
 }
 
 int32_t call(int32_t op, const double* arguments, int32_t length, const uint8_t* text, int32_t text_length,
              double* results, int32_t capacity, int32_t discard) {
   const auto& handle = operator_of(op);
+  need(arguments, length);
+  need(text, text_length);
+  if (!discard) need(results, capacity);
   const auto& formal = handle.schema().arguments();
   torch::jit::Stack stack;
   stack.reserve(formal.size());
@@ -234,14 +249,12 @@ int32_t call(int32_t op, const double* arguments, int32_t length, const uint8_t*
     results[0] = AAMT_TAG_NONE;
     return 1;
   }
-  std::vector<double> out;
-  try {
-    for (auto& value : stack) pack(out, std::move(value));
-  } catch (...) {
-    drop(out);
-    throw;
-  }
-  return deliver(out, results, capacity);
+  Results all;
+  for (auto& value : stack) all.pack(std::move(value));
+  int32_t length_given = hand_over(all, results, capacity);
+  if (length_given >= 0) return length_given;
+  pending_results() = std::move(all);
+  return static_cast<int32_t>(pending_results().values.size());
 }
 
 }  // namespace
@@ -251,6 +264,8 @@ using namespace aamt;
 
 int32_t aamt_op_find(const uint8_t* name, int32_t name_length, const uint8_t* overload, int32_t overload_length) {
   AAMT_GUARD({
+    need(name, name_length);
+    need(overload, overload_length);
     std::string base(reinterpret_cast<const char*>(name), name_length);
     std::string variant(reinterpret_cast<const char*>(overload), overload_length);
     std::string key = base + "." + variant;
@@ -260,10 +275,10 @@ int32_t aamt_op_find(const uint8_t* name, int32_t name_length, const uint8_t* ov
     if (known != all.numbers.end()) return known->second;
     auto found = c10::Dispatcher::singleton().findSchema({base, variant});
     if (!found) throw ShimError(AAMT_ERR_NOT_IMPLEMENTED, "this LibTorch has no operator " + key);
-    int32_t number = static_cast<int32_t>(all.handles.size());
-    all.handles.push_back(*found);
+    int32_t number = static_cast<int32_t>(all.numbers.size());
+    if (number == kMostOperators) throw ShimError(AAMT_ERR_OTHER, "more operators than this library foresees");
     all.numbers.emplace(std::move(key), number);
-    all.count.store(number + 1, std::memory_order_release);
+    all.handles[number].store(new c10::OperatorHandle(*found), std::memory_order_release);
     return number;
   })
 }
@@ -286,4 +301,14 @@ int32_t aamt_all_schemas(uint8_t* text, int32_t capacity) {
 int32_t aamt_op_call(int32_t op, const double* arguments, int32_t length, const uint8_t* text, int32_t text_length,
                      double* results, int32_t capacity, int32_t discard) {
   AAMT_GUARD(return call(op, arguments, length, text, text_length, results, capacity, discard);)
+}
+
+int32_t aamt_take_results(double* results, int32_t capacity) {
+  AAMT_GUARD({
+    auto& pending = pending_results();
+    int32_t length = hand_over(pending, results, capacity);
+    if (length < 0) throw ShimError(AAMT_ERR_ARGUMENT, "the result buffer is too small");
+    pending.values.clear();
+    return length;
+  })
 }

@@ -29,7 +29,7 @@ export class TorchError extends Error {
     readonly kind: TorchErrorKind,
     /** The operator's name, e.g. `aten::add.Tensor`; empty where the failure is not an operator's. */
     readonly op: string = "",
-    /** LibTorch's own message with the native backtrace, where there is one. */
+    /** LibTorch's own message with the native backtrace, where TORCH_SHOW_CPP_STACKTRACES=1 asks for it. */
     readonly nativeStack: string = "",
   ) {
     super(message);

@@ -1,5 +1,5 @@
 import { TorchError } from "./errors.ts";
-import { adoptMemory, check, shim } from "./native/library.ts";
+import { check, claimMemory, shim } from "./native/library.ts";
 
 /** What a scope needs of a tensor; `Tensor` implements it. */
 export interface Owned {
@@ -120,31 +120,16 @@ export function moveTo(target: Scope | null, tensor: Owned, bytes: number): void
   }
 }
 
-const tokenOut = new Float64Array(new ArrayBuffer(1024));
-
 /** The collector counts at most this much for one token: Bun refuses buffers of 4 GiB and more. */
 const largestClaim = 2 ** 32 - 65536;
 
-/** A garbage-collection token: when it becomes unreachable, the collector frees the native handle. */
-export interface Token {
-  readonly memory: ArrayBuffer;
-  /** Its native address, for `cancelToken`. */
-  readonly address: number;
-}
+/** When it becomes unreachable, the collector frees the native handle that it was made for. */
+export type Token = ArrayBuffer;
 
 /**
  * Makes a token for a handle. The collector believes that the token holds `bytes` bytes, so that it runs often enough
- * when tensors are large. The deallocator runs inside the collector on this thread, also in synchronous code.
+ * when tensors are large. A handle that was freed before the token is collected is left alone: no other tensor ever has it.
  */
 export function makeToken(handle: number, bytes: number): Token {
-  check(shim.aamt_token(handle, tokenOut));
-  const address = tokenOut[0];
-  const claim = Math.min(Math.max(bytes, 64), largestClaim);
-  const memory = adoptMemory(address, claim, address);
-  return { memory, address };
-}
-
-/** Tells the collector that the token's tensor is gone already. */
-export function cancelToken(token: Token): void {
-  shim.aamt_token_cancel(token.address);
+  return claimMemory(Math.min(Math.max(bytes, 64), largestClaim), handle);
 }

@@ -3,7 +3,7 @@ import { arrayFor, type DType, dtypeOfCode, type Scalar, type TypedArray } from 
 import { TorchError } from "./errors.ts";
 import { adoptMemory, check, shim } from "./native/library.ts";
 import type { TensorMethods } from "./ops.gen.ts";
-import { cancelToken, makeToken, moveTo, type Owned, own, type Scope, type Token } from "./scope.ts";
+import { makeToken, moveTo, type Owned, own, type Scope, type Token } from "./scope.ts";
 
 const meta = new Float64Array(new ArrayBuffer(8 * 256));
 const out = new Float64Array(new ArrayBuffer(1024));
@@ -75,10 +75,7 @@ export class Tensor implements Owned, Disposable {
   /** Frees the tensor now. Views of it and the autograd graph stay valid. Doing it twice is harmless. */
   dispose(): void {
     if (this.#handle === 0) return;
-    if (this.#token) {
-      cancelToken(this.#token);
-      this.#token = null;
-    }
+    this.#token = null;
     const handle = this.#handle;
     this.#handle = 0;
     this.scope = null;
@@ -107,12 +104,10 @@ export class Tensor implements Owned, Disposable {
    * tensor there with `Tensor.receive`. This tensor is disposed.
    */
   transfer(): number {
-    const handle = this.handle;
-    if (this.#token) {
-      cancelToken(this.#token);
-      this.#token = null;
-    }
-    this.forget();
+    // A new handle: this one may have a token.
+    check(shim.aamt_clone_handle(this.handle, out), "transfer");
+    const handle = out[0];
+    this.dispose();
     return handle;
   }
 
@@ -289,8 +284,7 @@ export class Tensor implements Owned, Disposable {
     if (length === 0) return arrayFor(dtype, 0);
     check(shim.aamt_view(this.handle, out), "dataView");
     const [address, bytes, handle] = out;
-    check(shim.aamt_token(handle, out), "dataView");
-    const memory = adoptMemory(address, bytes, out[0]);
+    const memory = adoptMemory(address, bytes, handle);
     const ArrayType = arrayFor(dtype, 0).constructor as new (buffer: ArrayBuffer) => TypedArray;
     return new ArrayType(memory);
   }

@@ -3,7 +3,7 @@ import { kindOfStatus, TorchError } from "../errors.ts";
 import { ensureShim } from "./build.ts";
 
 /** The interface number of native/aam_torch.h that this file is written for. */
-const expectedAbi = 1;
+const expectedAbi = 2;
 
 /** Exports of the shim that return a status: the types of their arguments (contract: native/aam_torch.h). */
 const statusFunctions = {
@@ -25,8 +25,6 @@ const statusFunctions = {
   aamt_fill_from_host: ["f64", "ptr", "f64"],
   aamt_item: ["f64", "ptr"],
   aamt_view: ["f64", "ptr"],
-  aamt_token: ["f64", "ptr"],
-  aamt_token_cancel: ["f64"],
   aamt_set_requires_grad: ["f64", "i32"],
   aamt_grad: ["f64", "ptr"],
   aamt_set_grad: ["f64", "f64"],
@@ -62,9 +60,6 @@ const statusFunctions = {
   aamt_cpu_memory_reset_peak: [],
   aamt_cpu_cache_limit: ["f64"],
   aamt_cpu_empty_cache: [],
-  aamt_unpickle: ["ptr", "f64", "ptr", "i32"],
-  aamt_take_text: ["ptr", "i32"],
-  aamt_pickle: ["ptr", "i32", "ptr", "i32"],
 } as const satisfies Record<string, readonly ("ptr" | "i32" | "f64")[]>;
 
 /** What an argument of each native type is in TypeScript. A `ptr` is always the typed array itself, never its address. */
@@ -78,12 +73,12 @@ type StatusFunctions = {
   ) => number;
 };
 
-interface TokenFunctions {
-  /** The address of the collector's deallocator; see `scope.ts`. */
-  aamt_token_release_address(): number;
+interface CollectorFunctions {
+  /** The address of the collector's deallocator; see `adoptMemory`. */
+  aamt_collect_address(): number;
 }
 
-export type Shim = StatusFunctions & TokenFunctions;
+export type Shim = StatusFunctions & CollectorFunctions;
 
 /** The names and argument types that the shim must export; a test compares them with the built library. */
 export const shimFunctions: Readonly<Record<string, readonly string[]>> = statusFunctions;
@@ -109,7 +104,7 @@ const decoder = new TextDecoder();
 function load(): { shim: Shim; path: string } {
   const path = ensureShim();
   const definitions: Record<string, FFIFunction> = {
-    aamt_token_release_address: { args: [], returns: "ptr" },
+    aamt_collect_address: { args: [], returns: "ptr" },
   };
   for (const [name, args] of Object.entries(statusFunctions)) {
     definitions[name] = { args: [...args], returns: "i32" };
@@ -143,16 +138,21 @@ export const shim: Shim = loaded.shim;
 export const shimPath: string = loaded.path;
 
 /** The collector's deallocator in the shim. */
-const deallocator = shim.aamt_token_release_address();
+const deallocator = shim.aamt_collect_address();
 
 /**
- * An ArrayBuffer over native memory. When it becomes unreachable, the collector gives `token` (of `aamt_token`) to the shim,
- * which frees its tensor; this happens inside the collector on this thread, also in synchronous code. (Bun's own types leave out
+ * An ArrayBuffer over native memory. When it becomes unreachable, the collector frees `handle` in the shim (which does nothing if
+ * that was freed before); this happens inside the collector on this thread, also in synchronous code. (Bun's own types leave out
  * the last two parameters.)
  */
-export function adoptMemory(address: number, bytes: number, token: number): ArrayBuffer {
+export function adoptMemory(address: number, bytes: number, handle: number): ArrayBuffer {
   const adopt = toArrayBuffer as unknown as (...args: number[]) => ArrayBuffer;
-  return adopt(address, 0, bytes, token, deallocator);
+  return adopt(address, 0, bytes, handle, deallocator);
+}
+
+/** An ArrayBuffer that must never be read or written: the collector believes that it holds `bytes` bytes, and frees `handle` with it. */
+export function claimMemory(bytes: number, handle: number): ArrayBuffer {
+  return adoptMemory(deallocator, bytes, handle);
 }
 
 /** Reads text that a native function writes into a buffer, asking again with a larger one if it does not fit. */
@@ -177,10 +177,14 @@ export function check(status: number, what = ""): number {
   throw nativeError(status, what);
 }
 
+/** Whether errors carry the native backtrace: finding its names takes milliseconds. PyTorch's own variable. */
+const withNativeStack = process.env["TORCH_SHOW_CPP_STACKTRACES"] === "1";
+
 /** The error that a negative status stands for. `prefix` is put before LibTorch's text. */
 export function nativeError(status: number, prefix: string): TorchError {
   const text = lastError(false);
-  return new TorchError(prefix ? `${prefix}: ${text}` : text, kindOfStatus(status), prefix, lastError(true));
+  const stack = withNativeStack ? lastError(true) : "";
+  return new TorchError(prefix ? `${prefix}: ${text}` : text, kindOfStatus(status), prefix, stack);
 }
 
 let info: BuildInfo | undefined;
