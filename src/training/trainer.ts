@@ -288,7 +288,8 @@ export class Trainer {
         step: this.#step,
         figures: val,
       });
-    } else {
+    } else if (this.#progress() > this.#options.schedule.warmup) {
+      // Nothing can be concluded while the learning rate still rises.
       this.#badEpochs++;
     }
     const report: EpochReport = {
