@@ -30,6 +30,11 @@ export const commands: CommandEntry[] = [
     summary: "describe a data set or a file, and check it",
     load: () => import("./info.ts"),
   },
+  {
+    name: "parity",
+    summary: "compare numbers with those of the PyTorch reference",
+    load: () => import("./parity.ts"),
+  },
   { name: "prep", summary: "make a data set from a study's files", load: () => import("./prep.ts") },
   { name: "simulate", summary: "simulate a study to try things on", load: () => import("./simulate.ts") },
 ];

@@ -2,9 +2,12 @@ import { UserError } from "../common/userError.ts";
 import type { Activation } from "../torch/nn/index.ts";
 import type { AsvEncoderOptions } from "./asvEncoder.ts";
 import type { CountEmbeddingMethod } from "./countEmbedding.ts";
+import { type Fusion, fusions } from "./fusion.ts";
 import type { MaskStrategy } from "./masking.ts";
+import { type OutputActivation, outputActivations } from "./outputTransform.ts";
 import type { SampleEncoderOptions } from "./sampleSequenceEncoder.ts";
 import type { EncoderType, SequenceEncoderOptions } from "./sequenceEncoder.ts";
+import type { SequencePredictorOptions } from "./sequencePredictor.ts";
 import type { TransformerOptions } from "./transformer.ts";
 
 /** Constructor arguments of a class of the reference, under its names. */
@@ -134,6 +137,42 @@ export function readSequenceEncoder(reader: ConfigReader): SequenceEncoderOption
   };
 }
 
+/** The reference's own form: see `SequencePredictorOptions.referenceForm`. */
+export function readSequencePredictor(reader: ConfigReader): SequencePredictorOptions {
+  const base = readSequenceEncoder(reader);
+  const { dim } = base.encoder;
+  const count = readTransformer(reader, "count_", dim);
+  const cardinalities = reader.record("categorical_cardinalities", "number") as Record<string, number> | null;
+  const categories = {
+    columnDim: reader.number("categorical_embed_dim", 16),
+    fusion: reader.text<Fusion>("categorical_fusion", "concat", fusions),
+    dropout: reader.number("categorical_dropout", 0.1),
+    heads: reader.number("cross_attn_heads", 8),
+    latents: reader.number("perceiver_num_latents", 64),
+    layers: reader.number("perceiver_num_layers", 2),
+  };
+  const someCategories = cardinalities !== null && Object.keys(cardinalities).length > 0;
+  return {
+    base,
+    freezeBase: reader.boolean("freeze_base", false),
+    count: reader.boolean("count_prediction", true) ? count : null,
+    target: readTransformer(reader, "target_", dim),
+    targetNorm: reader.boolean("target_layer_norm", true),
+    hidden: reader.list("regressor_hidden_dims", "number") as number[] | null,
+    headDropout: reader.number("regressor_dropout", 0),
+    residualHead: reader.boolean("residual_regression_head", false),
+    categories: someCategories ? { cardinalities, ...categories } : null,
+    outputs: reader.number("out_dim", 1),
+    classifier: reader.boolean("is_classifier", false),
+    bounded: reader.boolean("bounded_targets", false),
+    activation: reader.text<OutputActivation>("output_activation", "none", outputActivations),
+    learnedScale: reader.boolean("learnable_output_scale", false),
+    quantiles: reader.optionalNumber("num_quantiles"),
+    scaledColumns: reader.list("conditional_scaling_columns", "string") as string[] | null,
+    referenceForm: true,
+  };
+}
+
 function readAll<T>(config: ReferenceConfig, place: string, read: (reader: ConfigReader) => T): T {
   const reader = new ConfigReader(config, place);
   const options = read(reader);
@@ -154,4 +193,12 @@ export function sampleEncoderOptions(config: ReferenceConfig, place = "config"):
 /** The options of `new SequenceEncoder`. @throws UserError for unknown arguments. */
 export function sequenceEncoderOptions(config: ReferenceConfig, place = "config"): SequenceEncoderOptions {
   return readAll(config, place, readSequenceEncoder);
+}
+
+/** The options of `new SequencePredictor` in the reference's form. @throws UserError for unknown arguments. */
+export function sequencePredictorOptions(
+  config: ReferenceConfig,
+  place = "config",
+): SequencePredictorOptions {
+  return readAll(config, place, readSequencePredictor);
 }

@@ -80,7 +80,7 @@ export class TargetLoss {
     const weighted = losses.mul(weights);
     if (sampleWeights) return weighted.mul(sampleWeights).sum().div(known.sum().clampMin(1));
     const total = weights.sum();
-    return weighted.sum().div(total.where(total.gt(0), 1));
+    return weighted.sum().div(torch.where(total.gt(0), total, 1));
   }
 
   #errors(prediction: torch.Tensor, target: torch.Tensor, byColumn: boolean): torch.Tensor {

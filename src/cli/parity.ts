@@ -1,0 +1,56 @@
+import { Command } from "commander";
+import { UserError } from "../common/userError.ts";
+import { findCases } from "../training/parity/caseFile.ts";
+import type { Comparison } from "../training/parity/compare.ts";
+import { type CaseResult, runCaseFolder } from "../training/parity/runCase.ts";
+
+interface ParityOptions {
+  case?: string;
+  cases?: string;
+  brief: boolean;
+}
+
+function figure(value: number): string {
+  return Number.isFinite(value) ? value.toExponential(2).padStart(9) : "-".padStart(9);
+}
+
+function printComparison({ name, error, largest, share, within, problem }: Comparison): void {
+  const verdict = within ? "ok" : problem ? `FAILED: it ${problem}` : "FAILED";
+  console.log(`  ${figure(error)} ${figure(largest)} ${figure(share)}  ${name}  ${verdict}`);
+}
+
+function printResult({ name, comparisons, passed }: CaseResult, brief: boolean): void {
+  const worst = comparisons.reduce((most, { share }) => Math.max(most, share), 0);
+  console.log(
+    `${passed ? "passed" : "FAILED"}  ${name}: ${comparisons.length} tensors, the worst uses ${figure(worst).trim()} of its tolerance`,
+  );
+  const shown = brief ? comparisons.filter(({ within }) => !within) : comparisons;
+  if (shown.length === 0) return;
+  console.log("      error   largest     share  tensor");
+  for (const comparison of shown) printComparison(comparison);
+}
+
+export function makeCommand(): Command {
+  return new Command("parity")
+    .description("compare models, losses and training with numbers that the PyTorch reference gave")
+    .option("--case <folder>", "one case: case.json and tensors.safetensors")
+    .option("--cases <folder>", "all cases in a folder")
+    .option("--brief", "show only the tensors that are beyond their tolerance", false)
+    .action((options: ParityOptions) => {
+      const folders = [
+        ...(options.case ? [options.case] : []),
+        ...(options.cases ? findCases(options.cases) : []),
+      ];
+      if (folders.length === 0) throw new UserError("Nothing to compare: give --case or --cases.");
+      const results = folders.map((folder) => {
+        const result = runCaseFolder(folder);
+        printResult(result, options.brief);
+        return result;
+      });
+      const failed = results.filter(({ passed }) => !passed);
+      if (results.length > 1) {
+        console.log(`${results.length - failed.length} of ${results.length} cases passed`);
+      }
+      if (failed.length > 0) process.exitCode = 1;
+    });
+}

@@ -1,0 +1,241 @@
+import * as torch from "../torch/index.ts";
+import { AttentionPooling } from "./attentionPooling.ts";
+import type { RaggedBatch } from "./batch.ts";
+import { CategoricalEmbedder, type CategoryIds } from "./categoricalEmbedder.ts";
+import { CrossAttentionFusion, type Fusion, fusions, GatedUnit, glorot, PerceiverFusion } from "./fusion.ts";
+import { type OutputOptions, OutputTransform } from "./outputTransform.ts";
+import type { EncodeRequest } from "./sampleSequenceEncoder.ts";
+import { SequenceEncoder, type SequenceEncoderOptions, type SequenceEncoding } from "./sequenceEncoder.ts";
+import { initializeHead, makeTargetHead, type TargetHead } from "./targetHead.ts";
+import { keyMask, TransformerEncoder, type TransformerOptions } from "./transformer.ts";
+
+const { nn } = torch;
+
+export interface CategoryOptions {
+  /** Categories of each column, the unknown one (0) included. */
+  readonly cardinalities: Readonly<Record<string, number>>;
+  /** Values of a category's vector; default 16. */
+  readonly columnDim?: number;
+  /** Default `concat`. */
+  readonly fusion?: Fusion;
+  /** Default 0.1. */
+  readonly dropout?: number;
+  /** Heads of cross-attention and perceiver; default 8. */
+  readonly heads?: number;
+  /** Latent vectors and layers of a perceiver; default 64 and 2. */
+  readonly latents?: number;
+  readonly layers?: number;
+}
+
+export interface SequencePredictorOptions extends OutputOptions {
+  /** The encoder to build on, or what to make one of. */
+  readonly base: SequenceEncoder | SequenceEncoderOptions;
+  /** Leave the encoder's weights as they are. It then works as in evaluation, without dropout and masks. Default false. */
+  readonly freezeBase?: boolean;
+  /** Transformer of the count head; null for no count head. */
+  readonly count: TransformerOptions | null;
+  /** `sigmoid` (default) for counts scaled to 0 ... 1, `none` for counts as they are. */
+  readonly countActivation?: "sigmoid" | "none";
+  readonly target: TransformerOptions;
+  /** A layer norm before the target head; default true. */
+  readonly targetNorm?: boolean;
+  /** Sizes of the target head's hidden layers; see `TargetHeadOptions`. */
+  readonly hidden?: readonly number[] | null;
+  readonly headDropout?: number;
+  readonly residualHead?: boolean;
+  /** Start target and count head with Glorot weights and no bias; default true. */
+  readonly glorotHeads?: boolean;
+  readonly categories?: CategoryOptions | null;
+  /**
+   * The reference's ways where they are defects, to get its numbers: a frozen encoder keeps dropout and masks, cross-attention
+   * has a single key, a perceiver attends to empty slots and keeps an unused transformer, and batches without categories bypass
+   * the fusion. Default false.
+   */
+  readonly referenceForm?: boolean;
+}
+
+export interface PredictRequest extends EncodeRequest {
+  /** Categories by column; columns that are absent are unknown. */
+  readonly categories?: CategoryIds | null;
+}
+
+export interface Prediction {
+  /** [B, outputs]; [B, outputs, Q] for quantiles; log-probabilities [B, classes] for a classifier. */
+  readonly target: torch.Tensor;
+  /** [B, S, 1], also for empty slots. */
+  readonly count: torch.Tensor | null;
+  readonly base: SequenceEncoding;
+  /** [B, D] of a gated unit. */
+  readonly gate: torch.Tensor | null;
+  /** [B, H, queries, keys] of cross-attention or a perceiver. */
+  readonly fusionWeights: torch.Tensor | null;
+}
+
+/** Predicts targets of samples, and counts of their ASVs, from an encoder's embeddings. */
+export class SequencePredictor extends nn.Module {
+  static override readonly names = {
+    outputScale: "output_scale",
+    outputBias: "output_bias",
+    baseModel: "base_model",
+    countEncoder: "count_encoder",
+    countHead: "count_head",
+    targetEncoder: "target_encoder",
+    targetPooling: "target_pooling",
+    targetNorm: "target_norm",
+    targetHead: "target_head",
+    categoricalEmbedder: "categorical_embedder",
+    categoricalProjection: "categorical_projection",
+    crossAttnFusion: "cross_attn_fusion",
+    perceiverFusion: "perceiver_fusion",
+    outputScales: "output_scales",
+    outputBiases: "output_biases",
+  };
+  readonly baseModel: SequenceEncoder;
+  readonly countEncoder: TransformerEncoder | null;
+  readonly countHead: torch.nn.Linear | null;
+  readonly targetEncoder: TransformerEncoder | null;
+  readonly targetPooling: AttentionPooling | null;
+  readonly targetNorm: torch.nn.LayerNorm | null;
+  readonly targetHead: TargetHead;
+  readonly outputScale: torch.Tensor | null;
+  readonly outputBias: torch.Tensor | null;
+  readonly categoricalEmbedder: CategoricalEmbedder | null;
+  readonly categoricalProjection: torch.nn.Linear | null = null;
+  readonly gmu: GatedUnit | null = null;
+  readonly crossAttnFusion: CrossAttentionFusion | null = null;
+  readonly perceiverFusion: PerceiverFusion | null = null;
+  readonly outputScales: torch.nn.ModuleDict<torch.nn.Embedding> | null;
+  readonly outputBiases: torch.nn.ModuleDict<torch.nn.Embedding> | null;
+  readonly frozen: boolean;
+  readonly #options: SequencePredictorOptions;
+  readonly #output: OutputTransform;
+  readonly #fusion: Fusion;
+
+  /** @throws RangeError for options that make no sense. */
+  constructor(options: SequencePredictorOptions) {
+    super();
+    const { base, count, target, targetNorm = true, freezeBase = false, glorotHeads = true } = options;
+    const { categories = null, referenceForm = false } = options;
+    this.#options = options;
+    this.frozen = freezeBase;
+    this.#fusion = categories?.fusion ?? "concat";
+    if (!fusions.includes(this.#fusion)) {
+      throw new RangeError(`Unknown fusion "${this.#fusion}"; expected one of ${fusions.join(", ")}.`);
+    }
+    this.#output = new OutputTransform(options, Object.keys(categories?.cardinalities ?? {}));
+    this.baseModel = base instanceof SequenceEncoder ? base : new SequenceEncoder(base);
+    if (freezeBase) this.baseModel.requiresGrad_(false);
+    const { dim } = this.baseModel;
+    this.countEncoder = count && new TransformerEncoder(count);
+    this.countHead = count && new nn.Linear(dim, 1);
+    // A perceiver takes the place of both.
+    const pools = !(categories && this.#fusion === "perceiver") || referenceForm;
+    this.targetEncoder = pools ? new TransformerEncoder(target) : null;
+    this.targetPooling = pools ? new AttentionPooling(dim) : null;
+    this.targetNorm = targetNorm ? new nn.LayerNorm(dim) : null;
+    this.targetHead = makeTargetHead({
+      dim,
+      outputs: this.#output.headOutputs,
+      hidden: options.hidden,
+      dropout: options.headDropout,
+      residual: options.residualHead,
+    });
+    const { scale, bias } = this.#output.makeScale();
+    this.outputScale = scale;
+    this.outputBias = bias;
+    this.categoricalEmbedder = categories && makeEmbedder(categories);
+    if (categories && this.categoricalEmbedder) {
+      const inner = this.categoricalEmbedder.dim;
+      const attention = attentionOptions(dim, categories, this.categoricalEmbedder, referenceForm);
+      const { latents = 64, layers = 2 } = categories;
+      if (this.#fusion === "concat") this.categoricalProjection = new nn.Linear(dim + inner, dim);
+      else if (this.#fusion === "add") this.categoricalProjection = new nn.Linear(inner, dim);
+      else if (this.#fusion === "gmu") this.gmu = new GatedUnit(dim, inner);
+      else if (this.#fusion === "cross-attention") this.crossAttnFusion = new CrossAttentionFusion(attention);
+      else this.perceiverFusion = new PerceiverFusion({ ...attention, latents, layers });
+    }
+    const { scales, biases } = this.#output.makeConditionalScale(categories?.cardinalities ?? {});
+    this.outputScales = scales;
+    this.outputBiases = biases;
+    if (glorotHeads) {
+      initializeHead(this.targetHead);
+      if (this.countHead) glorot(this.countHead);
+    }
+    if (this.categoricalProjection) glorot(this.categoricalProjection);
+  }
+
+  /** A frozen encoder stays in evaluation mode. */
+  override train(on = true): this {
+    super.train(on);
+    if (this.frozen && !this.#options.referenceForm) this.baseModel.train(false);
+    return this;
+  }
+
+  forward(batch: RaggedBatch, request: PredictRequest = {}): Prediction {
+    const encode = () => this.baseModel.forward(batch, request);
+    const base = this.frozen ? torch.noGrad(encode) : encode();
+    const { sampleEmbeddings, valid } = base;
+    const count = this.countEncoder?.forward(sampleEmbeddings, keyMask(valid));
+    const ids = request.categories ?? (this.#options.referenceForm ? null : {});
+    const categories = ids && this.categoricalEmbedder?.forward(ids, sampleEmbeddings.size(0));
+    const { pooled, weights } = this.#pool(sampleEmbeddings, valid, categories ?? null);
+    const normed = this.targetNorm ? this.targetNorm.forward(pooled) : pooled;
+    const gated = this.gmu && categories ? this.gmu.forward(normed, categories) : null;
+    const raw = this.targetHead.forward(gated?.output ?? normed);
+    return {
+      target: this.#output.apply(raw, ids ?? {}, this),
+      count: count ? this.#activateCount(this.countHead!.forward(count)) : null,
+      base,
+      gate: gated?.gate ?? null,
+      fusionWeights: weights,
+    };
+  }
+
+  #activateCount(values: torch.Tensor): torch.Tensor {
+    return this.#options.countActivation === "none" ? values : values.sigmoid();
+  }
+
+  /** [B, S, D] -> [B, D] with the categories where they enter before the pooling. */
+  #pool(
+    slots: torch.Tensor,
+    valid: torch.Tensor | null,
+    categories: torch.Tensor | null,
+  ): { pooled: torch.Tensor; weights: torch.Tensor | null } {
+    if (this.perceiverFusion && categories) {
+      const { output, weights } = this.perceiverFusion.forward(slots, categories, valid);
+      return { pooled: output, weights };
+    }
+    let fused = slots;
+    let weights: torch.Tensor | null = null;
+    if (this.categoricalProjection && categories) {
+      const spread = categories.unsqueeze(1);
+      fused =
+        this.#fusion === "concat"
+          ? this.categoricalProjection.forward(torch.cat([slots, spread.expand([-1, slots.size(1), -1])], -1))
+          : slots.add(this.categoricalProjection.forward(spread));
+    } else if (this.crossAttnFusion && categories) {
+      const attended = this.crossAttnFusion.forward(slots, categories);
+      fused = attended.output;
+      weights = attended.weights;
+    }
+    const encoded = this.targetEncoder!.forward(fused, keyMask(valid));
+    return { pooled: this.targetPooling!.forward(encoded, valid), weights };
+  }
+}
+
+function makeEmbedder({
+  cardinalities,
+  columnDim = 16,
+  dropout = 0.1,
+}: CategoryOptions): CategoricalEmbedder {
+  return new CategoricalEmbedder(cardinalities, columnDim, dropout);
+}
+
+function attentionOptions(
+  dim: number,
+  { heads = 8, dropout = 0.1 }: CategoryOptions,
+  { columns, columnDim }: CategoricalEmbedder,
+  referenceForm: boolean,
+) {
+  return { dim, columns: columns.length, columnDim, heads, dropout, referenceForm };
+}

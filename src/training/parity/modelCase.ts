@@ -1,0 +1,148 @@
+import { UserError } from "../../common/userError.ts";
+import { AsvEncoder, type NucleotidePrediction } from "../../models/asvEncoder.ts";
+import { denseToRagged, type RaggedFromDense } from "../../models/batch.ts";
+import {
+  asvEncoderOptions,
+  type ReferenceConfig,
+  sampleEncoderOptions,
+  sequenceEncoderOptions,
+  sequencePredictorOptions,
+} from "../../models/referenceConfig.ts";
+import { SampleSequenceEncoder, withEmptyRow } from "../../models/sampleSequenceEncoder.ts";
+import { SequenceEncoder, type SequenceEncoding } from "../../models/sequenceEncoder.ts";
+import { SequencePredictor } from "../../models/sequencePredictor.ts";
+import * as torch from "../../torch/index.ts";
+import { type LoadedCase, type ModelCase, type TrainCase, withPrefix } from "./caseFile.ts";
+
+export type AnyModel = AsvEncoder | SampleSequenceEncoder | SequenceEncoder | SequencePredictor;
+
+/** What a model gives, in the reference's dense form and also as it is. */
+export interface ModelRun {
+  /** By the reference's names. */
+  readonly outputs: ReadonlyMap<string, torch.Tensor>;
+  readonly batch: RaggedFromDense;
+  readonly encoding: SequenceEncoding | null;
+  readonly nucleotides: NucleotidePrediction | null;
+}
+
+/** The case's model with the case's weights, in evaluation mode. @throws UserError for settings that are not known. */
+export function buildModel({ name, description, tensors }: LoadedCase<ModelCase | TrainCase>): AnyModel {
+  const model = makeModel(description, `case ${name}`);
+  const weights = withPrefix(tensors, "weights/");
+  try {
+    model.loadStateDict(weights);
+  } catch (cause) {
+    throw new UserError(`Case ${name}: ${cause instanceof Error ? cause.message : cause}`);
+  }
+  const dtype = [...weights.values()].find((value) => value.dtype.startsWith("float"))?.dtype;
+  if (dtype === "float64") model.to({ dtype });
+  if (dtype === "float64") model.loadStateDict(weights);
+  return model.eval();
+}
+
+function makeModel(description: ModelCase | TrainCase, place: string): AnyModel {
+  const { module, loss } = description;
+  const config: ReferenceConfig = description.config;
+  try {
+    if (module === "ASVEncoder") return new AsvEncoder(asvEncoderOptions(config, place));
+    if (module === "SampleSequenceEncoder")
+      return new SampleSequenceEncoder(sampleEncoderOptions(config, place));
+    if (module === "SequenceEncoder") return new SequenceEncoder(sequenceEncoderOptions(config, place));
+    const countActivation = loss?.seed_version ? "none" : "sigmoid";
+    return new SequencePredictor({ ...sequencePredictorOptions(config, place), countActivation });
+  } catch (cause) {
+    if (cause instanceof RangeError) throw new UserError(`${place}: ${cause.message}`);
+    throw cause;
+  }
+}
+
+/** Runs the model on dense inputs under `prefix` (`inputs/`, `inputs/step0/`). */
+export function runModel(
+  model: AnyModel,
+  { name, description, tensors }: LoadedCase<ModelCase | TrainCase>,
+  prefix: string,
+): ModelRun {
+  const inputs = withPrefix(tensors, prefix);
+  const tokens = inputs.get("tokens");
+  if (!tokens) throw new UserError(`Case ${name} has no ${prefix}tokens.`);
+  const batch = denseToRagged(tokens, inputs.get("counts") ?? null, inputs.get("mask_indices") ?? null);
+  const dtype = [...model.parameters()][0].dtype;
+  const input = { ...batch, counts: batch.counts.to(dtype) };
+  const nucleotides = description.call.return_nucleotides ?? false;
+  const request = { nucleotides, mask: batch.mask };
+  const dense = new DenseOutputs(batch);
+  if (model instanceof AsvEncoder) {
+    const encoding = model.forward(input.asvTokens, { ...request, hasPadding: input.hasAsvPadding });
+    dense.put("output", dense.spread(encoding.embeddings, model.attentionPooling.norm.bias!));
+    dense.putNucleotides(encoding.nucleotides, model);
+    return { outputs: dense.values, batch: input, encoding: null, nucleotides: encoding.nucleotides };
+  }
+  if (model instanceof SampleSequenceEncoder) {
+    const encoding = model.forward(input, request);
+    dense.put("output", encoding.sampleEmbeddings);
+    dense.putNucleotides(encoding.nucleotides, model.asvEncoder);
+    return { outputs: dense.values, batch: input, encoding: null, nucleotides: encoding.nucleotides };
+  }
+  const encoder = model instanceof SequencePredictor ? model.baseModel : model;
+  let encoding: SequenceEncoding;
+  if (model instanceof SequencePredictor) {
+    const ids = withPrefix(inputs, "categorical/");
+    const categories = ids.size > 0 ? Object.fromEntries(ids) : null;
+    const prediction = model.forward(input, { ...request, categories });
+    encoding = prediction.base;
+    dense.put("target_prediction", prediction.target);
+    dense.put("count_prediction", prediction.count);
+    dense.put("gmu_gate", prediction.gate);
+    dense.put(
+      model.perceiverFusion ? "perceiver_attn_weights" : "cross_attn_weights",
+      prediction.fusionWeights,
+    );
+    dense.put("base_embeddings", encoding.sampleEmbeddings);
+  } else {
+    encoding = model.forward(input, request);
+    dense.put("sample_embeddings", encoding.sampleEmbeddings);
+  }
+  dense.put("embeddings", encoding.embeddings);
+  dense.put("base_prediction", encoding.basePrediction);
+  dense.put("unifrac_pred", encoding.combined?.unifrac);
+  dense.put("faith_pred", encoding.combined?.faithPd);
+  dense.put("tax_pred", encoding.combined?.taxonomy);
+  dense.putNucleotides(encoding.nucleotides, encoder.sampleEncoder.asvEncoder);
+  return { outputs: dense.values, batch: input, encoding, nucleotides: encoding.nucleotides };
+}
+
+/** Collects outputs and spreads what belongs to an ASV over the slots that hold it. */
+class DenseOutputs {
+  readonly values = new Map<string, torch.Tensor>();
+  readonly #batch: RaggedFromDense;
+
+  constructor(batch: RaggedFromDense) {
+    this.#batch = batch;
+  }
+
+  put(name: string, value: torch.Tensor | null | undefined): void {
+    if (value) this.values.set(name, value);
+  }
+
+  /** [U, K] -> [B, S, K]; an empty slot has `empty` [K], as in the reference. */
+  spread(values: torch.Tensor, empty: torch.Tensor): torch.Tensor {
+    const table = withEmptyRow(values).add(0);
+    return torch.where(
+      this.#batch.asvIndex.gt(0).unsqueeze(-1),
+      torch.embedding(table, this.#batch.asvIndex),
+      empty,
+    );
+  }
+
+  putNucleotides(prediction: NucleotidePrediction | null, encoder: AsvEncoder): void {
+    if (!prediction) return;
+    const { asvTokens, asvIndex } = this.#batch;
+    const [count, length] = asvTokens.shape;
+    const perAsv = prediction.logits.view([count, length * encoder.vocabulary]);
+    const empty = encoder.nucleotideHead!.bias!.repeat([length]);
+    this.put(
+      "nuc_predictions",
+      this.spread(perAsv, empty).view([...asvIndex.shape, length, encoder.vocabulary]),
+    );
+  }
+}
