@@ -36,6 +36,8 @@ export const commands: CommandEntry[] = [
     load: () => import("./parity.ts"),
   },
   { name: "prep", summary: "make a data set from a study's files", load: () => import("./prep.ts") },
+  { name: "pretrain", summary: "train an encoder on UniFrac", load: () => import("./pretrain.ts") },
+  { name: "train", summary: "predict metadata of samples", load: () => import("./train.ts") },
   { name: "simulate", summary: "simulate a study to try things on", load: () => import("./simulate.ts") },
 ];
 

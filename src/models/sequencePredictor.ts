@@ -57,6 +57,8 @@ export interface SequencePredictorOptions extends OutputOptions {
 export interface PredictRequest extends EncodeRequest {
   /** Categories by column; columns that are absent are unknown. */
   readonly categories?: CategoryIds | null;
+  /** What the encoder gave for these samples, where that is known already. */
+  readonly encoding?: SequenceEncoding | null;
 }
 
 export interface Prediction {
@@ -173,7 +175,7 @@ export class SequencePredictor extends nn.Module {
 
   forward(batch: RaggedBatch, request: PredictRequest = {}): Prediction {
     const encode = () => this.baseModel.forward(batch, request);
-    const base = this.frozen ? torch.noGrad(encode) : encode();
+    const base = request.encoding ?? (this.frozen ? torch.noGrad(encode) : encode());
     const { sampleEmbeddings, valid } = base;
     const count = this.countEncoder?.forward(sampleEmbeddings, keyMask(valid));
     const ids = request.categories ?? (this.#options.referenceForm ? null : {});

@@ -17,11 +17,16 @@ export interface CheckpointTargets {
     stateDict(): torch.optim.OptimizerState;
     loadStateDict(state: torch.optim.OptimizerState): void;
   };
+  /** Tensors besides the weights, by the names of the parameters they belong to: a moving average. */
+  average?: {
+    tensors(): ReadonlyMap<string, torch.Tensor>;
+    load(tensors: ReadonlyMap<string, torch.Tensor>): void;
+  };
 }
 
 /**
  * Writes everything that training needs to continue into one safetensors file, atomically: the model's weights under `model/`, the
- * optimizer's tensors under `optimizer/<number>/`, the random generators' states, and `facts` in the metadata.
+ * optimizer's tensors under `optimizer/<number>/`, a moving average under `average/`, the random generators' states, and `facts` in the metadata.
  */
 export function saveCheckpoint(path: string, targets: CheckpointTargets, facts: CheckpointFacts): void {
   using _scope = torch.scope();
@@ -35,6 +40,7 @@ export function saveCheckpoint(path: string, targets: CheckpointTargets, facts: 
       for (const [name, value] of own) tensors.set(`optimizer/${number}/${name}`, value);
     }
   }
+  for (const [name, value] of targets.average?.tensors() ?? []) tensors.set(`average/${name}`, value);
   const devices = new Set([
     "cpu" as torch.Device,
     ...targets.model.parameters().map((value) => value.device),
@@ -83,10 +89,12 @@ export function loadCheckpoint(path: string, targets: CheckpointTargets): Checkp
   const { tensors, metadata } = openCheckpoint(path);
   const { optimizer, facts } = readMetadata(path, metadata);
   const model = new Map<string, torch.Tensor>();
+  const average = new Map<string, torch.Tensor>();
   const state = new Map<number, Map<string, torch.Tensor>>();
   for (const [name, value] of tensors) {
     const [kind, ...rest] = name.split("/");
     if (kind === "model") model.set(rest.join("/"), value);
+    else if (kind === "average") average.set(rest.join("/"), value);
     else if (kind === "optimizer") {
       const number = Number(rest[0]);
       const own = state.get(number) ?? new Map<string, torch.Tensor>();
@@ -97,22 +105,42 @@ export function loadCheckpoint(path: string, targets: CheckpointTargets): Checkp
     }
   }
   loadInto(path, targets.model, model);
-  if (targets.optimizer && optimizer) targets.optimizer.loadStateDict({ groups: optimizer, state });
+  targets.average?.load(average);
+  if (targets.optimizer && optimizer) {
+    try {
+      targets.optimizer.loadStateDict({ groups: optimizer, state });
+    } catch (cause) {
+      if (cause instanceof TypeError)
+        throw new UserError(
+          `${path} was written with another optimizer: ${cause.message}; use the same options.`,
+        );
+      throw cause;
+    }
+  }
   return facts;
 }
 
-/** Loads weights that `saveWeights` or `saveCheckpoint` wrote into a model, and returns the facts. */
-export function loadWeights(path: string, model: torch.nn.Module): CheckpointFacts {
+/**
+ * Loads weights that `saveWeights` or `saveCheckpoint` wrote into a model, and returns the facts. Parameters of the model whose
+ * names begin with one of `optional` keep their values where the file has none.
+ */
+export function loadWeights(
+  path: string,
+  model: torch.nn.Module,
+  { optional = [] }: { optional?: readonly string[] } = {},
+): CheckpointFacts {
   using _scope = torch.scope();
   const { tensors, metadata } = openCheckpoint(path);
   const { facts } = readMetadata(path, metadata);
   const isFull = [...tensors.keys()].some((name) => name.startsWith("model/"));
   const entries = [...tensors].filter(([name]) => !isFull || name.startsWith("model/"));
-  loadInto(
-    path,
-    model,
-    new Map(entries.map(([name, value]) => [isFull ? name.slice("model/".length) : name, value])),
+  const weights = new Map(
+    entries.map(([name, value]) => [isFull ? name.slice("model/".length) : name, value]),
   );
+  for (const [name, value] of model.stateDict()) {
+    if (!weights.has(name) && optional.some((start) => name.startsWith(start))) weights.set(name, value);
+  }
+  loadInto(path, model, weights);
   return facts;
 }
 

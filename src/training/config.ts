@@ -1,14 +1,75 @@
 import { z } from "zod";
+import { targetTransformNames } from "../data/targetTransforms.ts";
 
 const share = z.number().min(0).max(1);
 const positive = z.number().positive();
+const weight = z.number().min(0);
 const whole = z.number().int().positive();
+const path = z.string().min(1);
+const names = z.array(z.string().min(1));
+
+/** Where the samples come from: a prepared data set, or the files to prepare one from. */
+export const dataSchema = z.strictObject({
+  dataset: path.nullable().default(null).describe("a data set that `prep` wrote"),
+  table: path
+    .nullable()
+    .default(null)
+    .describe("BIOM, TSV or QIIME 2 table; it is prepared, and kept for the next run"),
+  tree: path.nullable().default(null).describe("Newick or QIIME 2 tree whose tips are the table's ASVs"),
+  repSeqs: path
+    .nullable()
+    .default(null)
+    .describe("FASTA or QIIME 2 sequences, for tables whose ids are hashes"),
+  metadata: path.nullable().default(null).describe("TSV, CSV or QIIME 2 metadata"),
+  distances: path
+    .nullable()
+    .default(null)
+    .describe(
+      "computed distances or values per sample (.npy, .npz, .h5, .tsv, .csv, .qza) instead of a tree",
+    ),
+  distanceIds: path
+    .nullable()
+    .default(null)
+    .describe("ids of a distance file that has none, one on each line; `table`: as in the table"),
+  rarefyDepth: z
+    .union([whole, z.enum(["auto", "none"])])
+    .default("auto")
+    .describe("counts to draw of each sample: a number, auto or none"),
+  rarefySeed: z
+    .number()
+    .int()
+    .min(0)
+    .nullable()
+    .default(null)
+    .describe("decides the rarefaction; by default the seed of the run"),
+});
+
+/** Which samples are held out for validation. */
+export const splitSchema = z.strictObject({
+  validationShare: share.default(0.2).describe("share of the samples, or of the groups, held out"),
+  by: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("hold out whole groups: samples with the same value of this metadata column"),
+  stratify: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("keep the proportions of this metadata column's values in both parts"),
+  trainSamples: path.nullable().default(null).describe("file of the training samples' ids"),
+  valSamples: path.nullable().default(null).describe("file of the validation samples' ids"),
+});
 
 /** The shape of an encoder and how it learns from masked sequences. */
 export const modelSchema = z.strictObject({
   embeddingDim: whole.default(64).describe("size of the embeddings"),
-  layers: whole.default(2).describe("layers of each of the three transformers"),
+  layers: whole.default(2).describe("layers of each transformer"),
   heads: whole.default(4).describe("attention heads of every layer"),
+  feedForwardDim: whole
+    .nullable()
+    .default(null)
+    .describe("width of the feed-forward networks; by default 4 times the embeddings'"),
   dropout: share
     .default(0)
     .describe("dropout in all layers; noise makes predicted distances too small, so 0 is best for them"),
@@ -22,6 +83,10 @@ export const modelSchema = z.strictObject({
     .enum(["first", "abundance", "random"])
     .default("first")
     .describe("which ASVs stay above the limit"),
+  countEmbedding: z
+    .enum(["none", "add", "concat", "film"])
+    .default("none")
+    .describe("how counts enter the encoder"),
   maskRatio: share.default(0.15).describe("share of the nucleotides that are hidden and predicted"),
   maskStrategy: z
     .enum(["random", "span"])
@@ -32,6 +97,14 @@ export const modelSchema = z.strictObject({
     .default("raw")
     .describe("how a Euclidean distance becomes a predicted one"),
   tanhScale: positive.default(10).describe("distance at which tanh(distance / scale) bends"),
+  gradientCheckpointing: z
+    .boolean()
+    .default(false)
+    .describe("compute activations twice instead of keeping them: less memory, more time"),
+  asvChunkSize: whole
+    .nullable()
+    .default(null)
+    .describe("ASVs encoded at a time: bounds memory, changes no number; none for all at once"),
 });
 
 /** How training proceeds. */
@@ -48,36 +121,184 @@ export const trainingSchema = z.strictObject({
     .min(2)
     .default(32)
     .describe("samples in a batch; all their pairs are learned from"),
+  accumulationSteps: whole
+    .default(1)
+    .describe("batches whose gradients are averaged before a step (pairs are within a batch)"),
+  optimizer: z.enum(["adamw", "adam", "sgd"]).default("adamw").describe("how gradients change weights"),
+  momentum: share.default(0.9).describe("momentum of sgd"),
   learningRate: positive.default(1e-3).describe("highest learning rate"),
-  weightDecay: z
-    .number()
-    .min(0)
+  weightDecay: weight
     .default(0.01)
-    .describe("AdamW's decay of weight matrices (not of norms, biases, embeddings)"),
-  warmup: share.default(0.05).describe("share of the training in which the rate rises"),
-  floor: share.default(0.01).describe("final learning rate as a share of the highest"),
+    .describe("decay of weight matrices (not of norms, biases, embeddings unless --decay-all)"),
+  decayAll: z
+    .boolean()
+    .default(false)
+    .describe("decay norms, biases and embeddings too, as the PyTorch version"),
+  scheduler: z
+    .enum(["warmup_cosine", "cosine", "cosine_restarts", "plateau", "onecycle", "constant"])
+    .default("warmup_cosine")
+    .describe("course of the learning rate"),
+  warmup: share.default(0.05).describe("share of the training in which warmup_cosine rises"),
+  warmupSteps: z.number().int().min(0).nullable().default(null).describe("the same as a number of steps"),
+  floor: share.default(0.01).describe("lowest learning rate as a share of the highest"),
+  schedulerT0: whole
+    .nullable()
+    .default(null)
+    .describe("steps of cosine_restarts' first cosine; by default a quarter of all"),
+  schedulerTMult: whole.default(2).describe("how many times longer each next cosine is"),
+  schedulerPatience: z
+    .number()
+    .int()
+    .min(0)
+    .default(5)
+    .describe("epochs without improvement before plateau lowers the rate"),
+  schedulerFactor: positive.max(1).default(0.3).describe("what plateau multiplies the rate by"),
   maxGradNorm: positive
     .nullable()
     .default(1)
-    .describe("gradients are scaled down to this norm; null leaves them"),
+    .describe("gradients are scaled down to this norm; none leaves them"),
+  ema: z
+    .number()
+    .gt(0)
+    .lt(1)
+    .nullable()
+    .default(null)
+    .describe("decay of a moving average of the weights, which is then judged and kept (0.999, say)"),
+  mixedPrecision: z
+    .enum(["none", "bf16", "fp16"])
+    .default("none")
+    .describe("matrix products in a shorter type; fp16 needs a GPU"),
   patience: whole.default(10).describe("epochs without improvement before training ends"),
-  uniFracPenalty: z.number().min(0).default(1).describe("weight of the UniFrac loss"),
-  nucPenalty: z.number().min(0).default(0.02).describe("weight of the nucleotide loss; 0 leaves it out"),
-  validationShare: share.default(0.2).describe("share of the samples held out for validation"),
+  saveMinutes: positive.default(10).describe("minutes between checkpoints within an epoch"),
+  uniFracPenalty: weight.default(1).describe("weight of the UniFrac loss"),
+  nucPenalty: weight.default(0.02).describe("weight of the nucleotide loss; 0 leaves it out"),
+  loaderWorker: z.boolean().default(false).describe("prepare batches in a thread of its own"),
   seed: z.number().int().min(0).default(42).describe("decides weights, order, masks, split and rarefaction"),
 });
 
+/** What an encoder can learn to predict: distances between samples, or Faith's PD of each. */
+export const pretrainMetrics = [
+  "unweighted",
+  "weighted_normalized",
+  "weighted_unnormalized",
+  "generalized",
+  "faith_pd",
+] as const;
+const metric = z.enum(pretrainMetrics).default("unweighted");
+
 /** A pretraining run in full; written to its folder as config.json. */
 export const pretrainSchema = z.strictObject({
-  metric: z
-    .enum(["unweighted", "weighted_normalized", "weighted_unnormalized", "generalized"])
-    .default("unweighted")
-    .describe("UniFrac metric that the distances shall match"),
+  metric: metric.describe("UniFrac metric that distances shall match, or faith_pd"),
+  data: dataSchema.prefault({}),
+  split: splitSchema.prefault({}),
   model: modelSchema.prefault({}),
   training: trainingSchema.prefault({}),
 });
 
+const weightRule = z.union([z.literal("auto"), z.record(z.string(), positive)]);
+
+/** What is predicted, and how errors count. */
+export const targetSchema = z.strictObject({
+  columns: names.default([]).describe("metadata columns to predict"),
+  classifier: z
+    .boolean()
+    .nullable()
+    .default(null)
+    .describe("predict classes; by default where the column holds text"),
+  transform: z
+    .enum(targetTransformNames)
+    .default("zscore")
+    .describe("what the model is trained on; predictions are brought back to the column's units"),
+  normalizeBy: names.default([]).describe("columns whose categories zscore-category normalizes by"),
+  loss: z
+    .enum(["huber", "mse", "mae", "quantile", "asymmetric"])
+    .default("huber")
+    .describe("loss of numbers; classes have cross-entropy"),
+  quantiles: z
+    .array(z.number().gt(0).lt(1))
+    .nullable()
+    .default(null)
+    .describe("levels to predict with the quantile loss; by default 0.1,0.5,0.9"),
+  overPenalty: positive.default(1).describe("weight of errors above the truth (asymmetric)"),
+  underPenalty: positive.default(1).describe("weight of errors below the truth (asymmetric)"),
+  lossByColumn: z
+    .record(z.string(), z.enum(["mse", "mae", "huber"]))
+    .nullable()
+    .default(null)
+    .describe("losses of some columns, as name=loss"),
+  classWeights: z
+    .union([weightRule, z.array(positive)])
+    .nullable()
+    .default(null)
+    .describe("auto, numbers in the classes' order, or name=weight"),
+  penalty: weight.default(1).describe("weight of the target loss"),
+  layerNorm: z.boolean().default(true).describe("a layer norm before the target head"),
+  bounded: z.boolean().default(false).describe("keep predictions within the range of the training targets"),
+  learnableScale: z.boolean().default(false).describe("a learned factor and offset for each output"),
+  activation: z
+    .enum(["none", "relu", "softplus", "exp"])
+    .default("none")
+    .describe("last step of the target head"),
+  hiddenDims: z.array(whole).default([]).describe("hidden layers of the target head"),
+  headDropout: share.lt(1).default(0).describe("dropout between hidden layers"),
+  residualHead: z.boolean().default(false).describe("a linear layer beside the hidden ones"),
+  countPrediction: z.boolean().default(false).describe("predict the ASVs' counts as well"),
+  countPenalty: weight.default(1).describe("weight of the count loss"),
+});
+
+/** Categories of samples that help to predict. */
+export const categoriesSchema = z.strictObject({
+  columns: names.default([]).describe("categorical metadata columns the model sees"),
+  embedDim: whole.default(16).describe("size of a category's vector"),
+  fusion: z
+    .enum(["concat", "add", "gmu", "cross-attention", "perceiver"])
+    .default("concat")
+    .describe("how categories enter the prediction"),
+  dropout: share.default(0.1).describe("dropout on the categories' vectors"),
+  heads: whole.default(8).describe("heads of cross-attention and perceiver"),
+  latents: whole.default(64).describe("latent vectors of the perceiver"),
+  perceiverLayers: whole.default(2).describe("layers of the perceiver"),
+  scaledColumns: names.default([]).describe("columns whose categories scale the output"),
+  lossWeights: weightRule
+    .nullable()
+    .default(null)
+    .describe("weights of samples by category: auto, or category=weight"),
+  lossWeightColumns: names
+    .default([])
+    .describe("columns of these weights; by default the first categorical one"),
+  learningRate: positive.nullable().default(null).describe("learning rate of what processes categories"),
+});
+
+/** A figure of the validation that may decide which weights are kept. */
+export const bestMetrics = ["val_loss", "target_loss", "r2", "mae", "rmse", "accuracy", "f1", "auc"] as const;
+
+/** A fine-tuning run in full. */
+export const fineTuneSchema = z.strictObject({
+  metric: metric.describe("UniFrac metric that the encoder goes on to match, or faith_pd"),
+  pretrainedEncoder: path
+    .nullable()
+    .default(null)
+    .describe("a pretraining run, or one of its checkpoints, to start from"),
+  freezeBase: z.boolean().default(false).describe("leave the encoder as it is; it is then run once only"),
+  target: targetSchema.prefault({}),
+  categories: categoriesSchema.prefault({}),
+  bestMetric: z.enum(bestMetrics).default("target_loss").describe("decides which weights are kept"),
+  valPredictionPasses: whole
+    .default(1)
+    .describe("validation predictions are means over so many random choices of ASVs"),
+  data: dataSchema.prefault({}),
+  split: splitSchema.prefault({}),
+  model: modelSchema.prefault({}),
+  training: trainingSchema.prefault({}),
+});
+
+export type DataConfig = z.infer<typeof dataSchema>;
+export type SplitConfig = z.infer<typeof splitSchema>;
 export type ModelConfig = z.infer<typeof modelSchema>;
 export type TrainingConfig = z.infer<typeof trainingSchema>;
 export type PretrainConfig = z.infer<typeof pretrainSchema>;
 export type PretrainInput = z.input<typeof pretrainSchema>;
+export type TargetConfig = z.infer<typeof targetSchema>;
+export type CategoriesConfig = z.infer<typeof categoriesSchema>;
+export type FineTuneConfig = z.infer<typeof fineTuneSchema>;
+export type FineTuneInput = z.input<typeof fineTuneSchema>;

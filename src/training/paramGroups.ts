@@ -5,21 +5,63 @@ export interface NamedGroup {
   name: string;
   params: torch.Tensor[];
   weightDecay: number;
+  lr?: number;
 }
+
+export interface GroupOptions {
+  weightDecay: number;
+  /** Decay norms, biases and embeddings too. Default false. */
+  decayAll?: boolean;
+  /** Own learning rate of what processes categories; null for that of all. */
+  categoricalRate?: number | null;
+}
+
+/** Parts of a predictor that process categories. */
+const categoricalParts = [
+  "categorical_embedder",
+  "categorical_projection",
+  "gmu",
+  "cross_attn_fusion",
+  "perceiver_fusion",
+  "output_scales",
+  "output_biases",
+];
 
 /**
  * Splits a model's trainable parameters into those that decay (weight matrices) and those that do not: norms, biases and embedding
- * tables, whose size says nothing about overfitting.
+ * tables, whose size says nothing about overfitting; and by learning rate, where categories have one of their own.
  */
-export function decayGroups(model: torch.nn.Module, weightDecay: number): NamedGroup[] {
+export function parameterGroups(model: torch.nn.Module, options: GroupOptions): NamedGroup[] {
+  const { weightDecay, decayAll = false, categoricalRate = null } = options;
   const plain = new Set<torch.Tensor>();
   for (const module of model.modules()) {
     if (module instanceof torch.nn.Embedding) plain.add(module.weight);
   }
-  const trainable = model.parameters().filter((value) => value.requiresGrad);
-  const decays = (value: torch.Tensor) => value.ndim >= 2 && !plain.has(value);
-  return [
-    { name: "decay", params: trainable.filter(decays), weightDecay },
-    { name: "no_decay", params: trainable.filter((value) => !decays(value)), weightDecay: 0 },
-  ].filter((group) => group.params.length > 0);
+  const groups = new Map<string, NamedGroup>();
+  for (const [path, value] of model.namedParameters()) {
+    if (!value.requiresGrad) continue;
+    const decays = decayAll || (value.ndim >= 2 && !plain.has(value));
+    const isCategorical = categoricalRate !== null && categoricalParts.includes(path.split(".")[0]);
+    const name = `${isCategorical ? "categorical_" : ""}${decays ? "decay" : "no_decay"}`;
+    const group = groups.get(name) ?? {
+      name,
+      params: [],
+      weightDecay: decays ? weightDecay : 0,
+      ...(isCategorical && { lr: categoricalRate }),
+    };
+    group.params.push(value);
+    groups.set(name, group);
+  }
+  return [...groups.values()];
+}
+
+/** The optimizer of a configuration. */
+export function makeOptimizer(
+  groups: readonly NamedGroup[],
+  options: { optimizer: "adamw" | "adam" | "sgd"; learningRate: number; momentum: number },
+): torch.optim.Optimizer<{ lr: number }> {
+  const { optimizer, learningRate: lr, momentum } = options;
+  if (optimizer === "adamw") return new torch.optim.AdamW(groups, { lr });
+  if (optimizer === "adam") return new torch.optim.Adam(groups, { lr });
+  return new torch.optim.SGD(groups, { lr, momentum });
 }

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { makeFolder, writeFileAtomic } from "../common/atomicFile.ts";
 import { UserError } from "../common/userError.ts";
 
@@ -13,6 +13,30 @@ export class RunFolder {
 
   get config(): string {
     return join(this.path, "config.json");
+  }
+  /** What the run was made of: data, split, targets, versions. */
+  get run(): string {
+    return join(this.path, "run.json");
+  }
+  /** Every epoch's figures. */
+  get history(): string {
+    return join(this.path, "history.json");
+  }
+  get trainIds(): string {
+    return join(this.path, "train_sample_ids.txt");
+  }
+  get validationIds(): string {
+    return join(this.path, "val_sample_ids.txt");
+  }
+  /** Predictions of the validation samples. */
+  get predictions(): string {
+    return join(this.path, "val_predictions.tsv");
+  }
+  get baselines(): string {
+    return join(this.path, "baselines");
+  }
+  get report(): string {
+    return join(this.path, "report.html");
   }
   get summary(): string {
     return join(this.path, "summary.json");
@@ -38,11 +62,7 @@ export class RunFolder {
    * @throws UserError also if it cannot be written to.
    */
   create(options: { resume: boolean }): void {
-    if (!options.resume && existsSync(this.lastCheckpoint)) {
-      throw new UserError(
-        `${this.path} holds a run already; continue it with --resume, or choose another --output (or delete the folder).`,
-      );
-    }
+    if (!options.resume) this.refuseOther();
     if (options.resume && !existsSync(this.lastCheckpoint)) {
       throw new UserError(
         `${this.path} holds no run to continue (no checkpoints/last.safetensors); leave --resume out.`,
@@ -53,17 +73,33 @@ export class RunFolder {
     makeFolder(this.events);
   }
 
+  /** @throws UserError if the folder has a run already. */
+  refuseOther(): void {
+    if (!existsSync(this.lastCheckpoint)) return;
+    throw new UserError(
+      `${this.path} holds a run already; continue it with --resume, or choose another --output (or delete the folder).`,
+    );
+  }
+
   writeJson(path: string, content: unknown): void {
     writeFileAtomic(path, `${JSON.stringify(content, null, 2)}\n`);
   }
 
   readConfig(): unknown {
-    if (!existsSync(this.config))
-      throw new UserError(`${this.path} is no run's folder: it has no config.json.`);
+    return this.readJson(this.config);
+  }
+
+  /** A JSON file of the run. @throws UserError if it is missing or damaged. */
+  readJson(path: string): unknown {
+    if (!existsSync(path)) {
+      throw new UserError(
+        `${this.path} is no folder of a run, or of one that was not finished: it has no ${basename(path)}.`,
+      );
+    }
     try {
-      return JSON.parse(readFileSync(this.config, "utf8"));
+      return JSON.parse(readFileSync(path, "utf8"));
     } catch {
-      throw new UserError(`${this.config} is not readable as JSON; restore it or start a new run.`);
+      throw new UserError(`${path} is not readable as JSON; restore it or start a new run.`);
     }
   }
 }

@@ -3,8 +3,11 @@ import type { Batch } from "../data/batch.ts";
 import type { Loader, LoaderState } from "../data/loader.ts";
 import * as torch from "../torch/index.ts";
 import { loadCheckpoint, saveCheckpoint, saveWeights } from "./checkpoint.ts";
+import { GradScaler } from "./gradScaler.ts";
+import { reportNonFinite } from "./nonFinite.ts";
 import { RunningLosses } from "./runningLosses.ts";
-import { type ScheduleOptions, scheduleFactor } from "./schedule.ts";
+import { PlateauFactor, type ScheduleOptions, scheduleFactor } from "./schedule.ts";
+import { WeightAverage } from "./weightAverage.ts";
 
 /** The losses of one batch as tensors of one element: the one to minimize, and its parts for display. */
 export interface BatchLosses {
@@ -26,9 +29,21 @@ export interface TrainingTask {
 }
 
 export interface TrainerOptions {
-  optimizer: torch.optim.Optimizer<torch.optim.AdamSettings>;
+  optimizer: torch.optim.Optimizer<{ lr: number }>;
   loader: Loader;
   schedule: ScheduleOptions;
+  /** Of the schedule `plateau`, which watches `total_loss` of the validation. */
+  plateau?: { factor: number; patience: number };
+  /** Batches whose gradients are averaged before a step; the last of an epoch takes what is left. Default 1. */
+  accumulationSteps?: number;
+  /** Matrix products in a shorter type. Default `none`. */
+  mixedPrecision?: "none" | "bf16" | "fp16";
+  /** Decay of a moving average of the weights, which is then what is judged and kept. Default null, none. */
+  ema?: number | null;
+  /** Minutes between checkpoints within an epoch. Default 10. */
+  saveMinutes?: number;
+  /** Look for NaN in every step, and on finding one tell where it arose. */
+  debugNan?: { sampleIds: readonly string[]; folder: string } | null;
   epochs: number;
   /** Stops after so many steps, whatever the epochs. */
   maxSteps: number | null;
@@ -59,6 +74,8 @@ export interface TrainingObserver {
     gradNorm: number;
   }): void;
   epochEnds?(info: EpochReport): void | Promise<void>;
+  /** Where its files stand; kept in checkpoints. */
+  position?(): unknown;
 }
 
 export interface EpochReport {
@@ -100,19 +117,28 @@ interface Progress {
   running: Record<string, number> & { count: number };
   epochSeconds: number;
   epochSamples: number;
+  plateau: ReturnType<PlateauFactor["state"]>;
+  gradScale: ReturnType<GradScaler["state"]> | null;
+  averagedSteps: number;
+  /** What the observer said of its files. */
+  watch: unknown;
 }
 
 /** Steps between two looks at the losses: each look waits for the device. */
 const stepsPerLook = 10;
 
 /**
- * The training loop: epochs of batches, AdamW with a schedule, clipped gradients, validation, best and last checkpoint, early
- * stopping, and continuing from a checkpoint with the very next batch.
+ * The training loop: epochs of batches, an optimizer with a schedule, clipped gradients, validation, best and last checkpoint,
+ * early stopping, and continuing from a checkpoint with the very next batch.
  */
 export class Trainer {
   readonly #task: TrainingTask;
   readonly #options: TrainerOptions;
   readonly #baseRates: number[];
+  readonly #plateau: PlateauFactor;
+  readonly #scaler: GradScaler | null;
+  readonly #average: WeightAverage | null;
+  #savedAt = performance.now();
   #epoch = 0;
   #step = 0;
   #samples = 0;
@@ -131,6 +157,15 @@ export class Trainer {
     this.#task = task;
     this.#options = options;
     this.#baseRates = options.optimizer.paramGroups.map((group) => group.lr);
+    const { factor, patience } = options.plateau ?? { factor: 0.3, patience: 5 };
+    this.#plateau = new PlateauFactor({ factor, patience, floor: options.schedule.floor });
+    this.#scaler = options.mixedPrecision === "fp16" ? new GradScaler() : null;
+    this.#average = options.ema ? new WeightAverage(task.model, options.ema) : null;
+  }
+
+  /** Frees the moving average. */
+  dispose(): void {
+    this.#average?.dispose();
   }
 
   /** Ends the training after the present step; the state is saved, so that it can be continued. */
@@ -141,9 +176,8 @@ export class Trainer {
   /** Continues from a checkpoint that this class wrote. @throws UserError if it belongs to other data or another model. */
   resume(path: string): void {
     const { optimizer, loader } = this.#options;
-    const progress = loadCheckpoint(path, { model: this.#task.model, optimizer })["progress"] as
-      | Progress
-      | undefined;
+    const targets = { model: this.#task.model, optimizer, average: this.#average ?? undefined };
+    const progress = loadCheckpoint(path, targets)["progress"] as Progress | undefined;
     if (!progress)
       throw new UserError(
         `${path} holds no state of a training; continue from a run's checkpoints/last.safetensors.`,
@@ -160,6 +194,9 @@ export class Trainer {
     this.#best = progress.best;
     this.#history = progress.history;
     this.#running = RunningLosses.restore(progress.running);
+    this.#plateau.restore(progress.plateau);
+    if (progress.gradScale) this.#scaler?.restore(progress.gradScale);
+    if (this.#average) this.#average.steps = progress.averagedSteps;
   }
 
   async run(): Promise<TrainingResult> {
@@ -206,8 +243,14 @@ export class Trainer {
       this.#epochSeconds += seconds;
       started = performance.now();
     };
+    const { accumulationSteps = 1, saveMinutes = 10 } = this.#options;
+    let position = loader.state().batch;
     for await (const batch of loader.epoch()) {
-      const gradNorm = this.#trainStep(batch);
+      const first = position - (position % accumulationSteps);
+      const together = Math.min(accumulationSteps, loader.batchesPerEpoch - first);
+      const completes = position - first === together - 1;
+      position++;
+      const gradNorm = this.#trainBatch(batch, { together, isFirst: position - 1 === first, completes });
       this.#samples += batch.samples;
       this.#epochSamples += batch.samples;
       if (this.#running.count % stepsPerLook === 0) {
@@ -218,8 +261,10 @@ export class Trainer {
       // Gives signals and timers a chance: the loop itself never waits.
       if (this.#step % stepsPerLook === 0) await new Promise((resolve) => setImmediate(resolve));
       stopClock();
+      if (!completes) continue;
       stop = this.#stopReason();
       if (stop !== null) break;
+      if (performance.now() - this.#savedAt > saveMinutes * 60_000) this.#saveLast();
     }
     stopClock();
     if (stop === "interrupted") {
@@ -232,24 +277,63 @@ export class Trainer {
     return this.#stopReason();
   }
 
-  /** One optimizer step; everything it made is freed. Returns the gradients' norm before clipping. */
-  #trainStep(batch: Batch): torch.Tensor | null {
+  /**
+   * Adds the gradients of one batch, and makes the optimizer's step when it completes the batches that go together; everything
+   * it made is freed. Returns the gradients' norm before clipping.
+   */
+  #trainBatch(
+    batch: Batch,
+    { together, isFirst, completes }: { together: number; isFirst: boolean; completes: boolean },
+  ): torch.Tensor | null {
+    const { optimizer, debugNan } = this.#options;
+    const { model } = this.#task;
+    return torch.tidy(() => {
+      const random = debugNan ? torch.Generator.default("cpu").getState() : null;
+      const { total, parts } = this.#losses(batch);
+      if (isFirst) optimizer.zeroGrad();
+      const share = together > 1 ? total.div(together) : total;
+      (this.#scaler ? this.#scaler.scaled(share) : share).backward();
+      this.#running.add({ total_loss: total, ...parts });
+      if (debugNan && random) {
+        const sampleIds = Array.from(batch.sampleIndices, (sample) => debugNan.sampleIds[sample]);
+        reportNonFinite(model, total, {
+          again: () => {
+            torch.Generator.default("cpu").setState(random);
+            return this.#losses(batch).total;
+          },
+          step: this.#step,
+          sampleIds,
+          folder: debugNan.folder,
+          scaled: this.#scaler !== null,
+        });
+      }
+      return completes ? this.#optimizerStep() : null;
+    });
+  }
+
+  #losses(batch: Batch): BatchLosses {
+    const { mixedPrecision = "none" } = this.#options;
+    if (mixedPrecision === "none") return this.#task.losses(batch);
+    const device = this.#task.model.parameters()[0].device;
+    const dtype = mixedPrecision === "bf16" ? "bfloat16" : "float16";
+    return torch.autocast({ device, dtype }, () => this.#task.losses(batch));
+  }
+
+  #optimizerStep(): torch.Tensor | null {
     const { optimizer, schedule, maxGradNorm } = this.#options;
-    const factor = scheduleFactor(this.#progress(), schedule);
+    const factor = scheduleFactor(this.#progress(), schedule) * this.#plateau.factor;
     optimizer.paramGroups.forEach((group, i) => {
       group.lr = this.#baseRates[i] * factor;
     });
-    return torch.tidy(() => {
-      const { total, parts } = this.#task.losses(batch);
-      optimizer.zeroGrad();
-      total.backward();
-      const norm =
-        maxGradNorm === null ? null : torch.nn.clipGradNorm_(this.#task.model.parameters(), maxGradNorm);
+    const parameters = this.#task.model.parameters().filter((value) => value.requiresGrad);
+    const allFinite = this.#scaler === null || this.#scaler.unscale(parameters);
+    const norm = maxGradNorm === null ? null : torch.nn.clipGradNorm_(parameters, maxGradNorm);
+    if (allFinite) {
       optimizer.step();
-      this.#running.add({ total_loss: total, ...parts });
-      this.#step++;
-      return norm;
-    });
+      this.#average?.update();
+    }
+    this.#step++;
+    return norm;
   }
 
   /** Reads the losses: tells the observer, and stops a training that has gone wrong before more is lost. */
@@ -275,6 +359,8 @@ export class Trainer {
     const train = this.#running.means();
     if (!Number.isFinite(train["total_loss"])) this.#look(null);
     this.#task.model.eval();
+    // What is judged and kept is the average, where there is one.
+    this.#average?.swap();
     const val = await this.#task.validate();
     const value = val[monitor.name];
     const sign = monitor.direction === "min" ? 1 : -1;
@@ -288,10 +374,11 @@ export class Trainer {
         step: this.#step,
         figures: val,
       });
-    } else if (this.#progress() > this.#options.schedule.warmup) {
-      // Nothing can be concluded while the learning rate still rises.
-      this.#badEpochs++;
     }
+    this.#average?.swap();
+    if (this.#options.schedule.name === "plateau") this.#plateau.step(val["total_loss"] ?? value);
+    // Nothing can be concluded while the learning rate still rises.
+    if (!isBest && this.#progress() > this.#options.schedule.warmup) this.#badEpochs++;
     const report: EpochReport = {
       epoch: this.#epoch,
       step: this.#step,
@@ -307,12 +394,13 @@ export class Trainer {
     this.#epochSeconds = 0;
     this.#epochSamples = 0;
     this.#running.reset();
-    this.#saveLast();
+    // Before saving: the checkpoint says where the observer's files end.
     await observer.epochEnds?.(report);
+    this.#saveLast();
   }
 
   #saveLast(): void {
-    const { optimizer, checkpoints, facts, loader } = this.#options;
+    const { optimizer, checkpoints, facts, loader, observer } = this.#options;
     const progress: Progress = {
       loader: loader.state(),
       epoch: this.#epoch,
@@ -326,7 +414,13 @@ export class Trainer {
       running: this.#running.state(),
       epochSeconds: this.#epochSeconds,
       epochSamples: this.#epochSamples,
+      plateau: this.#plateau.state(),
+      gradScale: this.#scaler?.state() ?? null,
+      averagedSteps: this.#average?.steps ?? 0,
+      watch: observer.position?.() ?? null,
     };
-    saveCheckpoint(checkpoints.last, { model: this.#task.model, optimizer }, { ...facts, progress });
+    const targets = { model: this.#task.model, optimizer, average: this.#average ?? undefined };
+    saveCheckpoint(checkpoints.last, targets, { ...facts, progress });
+    this.#savedAt = performance.now();
   }
 }

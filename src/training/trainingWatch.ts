@@ -1,6 +1,6 @@
 import type { RunFolder } from "./runFolder.ts";
 import type { EpochReport, Figures, TrainingObserver } from "./trainer.ts";
-import { EventFile } from "./watch/eventFile.ts";
+import { EventFile, type EventPosition, rewindEventFiles } from "./watch/eventFile.ts";
 import { LogFile } from "./watch/logFile.ts";
 import type { ProgressDisplay } from "./watch/progressBar.ts";
 import { epochLine, epochTitle, type ProgressParts } from "./watch/progressText.ts";
@@ -8,8 +8,12 @@ import { configurationMarkdown, epochScalars, type LossName, overlayLayout, tags
 
 export interface WatchFacts {
   config: Readonly<Record<string, unknown>>;
-  parameters: number;
+  parameters: { total: number; trainable: number };
   resume: boolean;
+  /** Where the event file ended when the checkpoint was written from which the run goes on. */
+  position: unknown;
+  /** What targets are; null in pretraining. */
+  targetKind: "numbers" | "classes" | null;
 }
 
 /** Shows a training on the terminal and writes it into the run's TensorBoard events and log. */
@@ -21,17 +25,21 @@ export class TrainingWatch implements TrainingObserver, Disposable {
   constructor(
     folder: RunFolder,
     private readonly display: ProgressDisplay,
-    facts: WatchFacts,
+    private readonly facts: WatchFacts,
   ) {
     this.#log = new LogFile(folder.log);
+    if (facts.position) rewindEventFiles(folder.events, facts.position as EventPosition);
     this.#events = new EventFile(folder.events);
     this.#log.write("INFO", facts.resume ? "The run continues." : "The run begins.");
     if (facts.resume) return;
     this.#events.text(tags.configuration, configurationMarkdown(facts.config));
-    this.#events.layout(
-      overlayLayout(["total_loss", "unifrac_loss", "nuc_loss", "nuc_accuracy"] as LossName[]),
-    );
-    this.#events.scalar(tags.totalParameters, facts.parameters, 0);
+    const losses: LossName[] = ["total_loss", "unifrac_loss", "nuc_loss", "nuc_accuracy"];
+    if (facts.targetKind) losses.splice(1, 0, "target_loss");
+    this.#events.layout(overlayLayout(losses));
+    const { total, trainable } = facts.parameters;
+    this.#events.scalar(tags.totalParameters, total, 0);
+    this.#events.scalar(tags.trainableParameters, trainable, 0);
+    this.#events.scalar(tags.frozenParameters, total - trainable, 0);
   }
 
   epochStarts(epoch: number, epochs: number, samples: number): void {
@@ -47,7 +55,11 @@ export class TrainingWatch implements TrainingObserver, Disposable {
     gradNorm: number;
   }): void {
     const { means, learningRate } = info;
-    const parts: ProgressParts = { TL: means["total_loss"], LR: learningRate, UL: means["unifrac_loss"] };
+    const parts: ProgressParts = { TL: means["total_loss"], LR: learningRate };
+    if ("target_loss" in means)
+      parts[this.facts.targetKind === "classes" ? "CL" : "RL"] = means["target_loss"];
+    if ("unifrac_loss" in means) parts.UL = means["unifrac_loss"];
+    if ("count_loss" in means) parts.CNT = means["count_loss"];
     if ("nuc_loss" in means) {
       parts.NL = means["nuc_loss"];
       parts.NA = means["nuc_accuracy"];
@@ -74,6 +86,16 @@ export class TrainingWatch implements TrainingObserver, Disposable {
       epoch,
     );
     this.#events.flush();
+  }
+
+  /** Where the event file ends. */
+  position(): EventPosition {
+    return this.#events.position();
+  }
+
+  /** A picture for TensorBoard. */
+  image(tag: string, png: Uint8Array, step: number): void {
+    this.#events.image(tag, png, step);
   }
 
   [Symbol.dispose](): void {

@@ -1,0 +1,141 @@
+import type { Command } from "commander";
+import type { z } from "zod";
+import { UserError } from "../common/userError.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { openDataset } from "../data/dataset.ts";
+import * as torch from "../torch/index.ts";
+import type { DataConfig, SplitConfig, TrainingConfig } from "../training/config.ts";
+import { openConfiguredData } from "../training/openData.ts";
+import { RunFolder } from "../training/runFolder.ts";
+import { chooseDisplayMode, ProgressDisplay } from "../training/watch/progressBar.ts";
+import { configOf, givenPaths, type SchemaOption, valueAt } from "./schemaOptions.ts";
+import type { RunFlags } from "./trainingOptions.ts";
+
+/** What may differ when a run is continued. */
+const changeable = [
+  "training.epochs",
+  "training.maxSteps",
+  "training.maxMinutes",
+  "training.patience",
+  "training.saveMinutes",
+  "training.loaderWorker",
+];
+
+interface Trainable {
+  metric: string;
+  data: DataConfig;
+  split: SplitConfig;
+  training: TrainingConfig;
+}
+
+/** Everything that a training needs, from the options of its command. */
+export interface TrainingSetup<Config> {
+  config: Config;
+  dataset: Dataset;
+  output: string;
+  device: torch.Device;
+  display: ProgressDisplay;
+  resume: boolean;
+  debugNan: boolean;
+  command: string;
+}
+
+/**
+ * Resolves options, configuration file and, for a run that goes on, the run's own configuration, and opens the data.
+ * `needsDistances` tells whether the configuration uses any. @throws UserError for contradictions, before any work is done.
+ */
+export async function setUpTraining<Config extends Trainable>(
+  command: Command,
+  schema: z.ZodType<Config>,
+  options: readonly SchemaOption[],
+  check: (config: Config) => { needsDistances: boolean },
+): Promise<TrainingSetup<Config>> {
+  const flags = command.opts<RunFlags>();
+  if (flags.output !== undefined && flags.outputDir !== undefined)
+    throw new UserError("--output and --output-dir are the same; give one of them.");
+  const output = flags.output ?? flags.outputDir;
+  if (output === undefined) throw new UserError("Where to write the run is missing; give --output.");
+  const { config, folder } = flags.resume
+    ? resumedConfig(command, schema, options, output)
+    : { config: configOf(command, schema, options, flags.config), folder: null };
+  const { needsDistances } = check(config);
+  const display = new ProgressDisplay(chooseDisplayMode(flags));
+  if (flags.threads) torch.setNumThreads(flags.threads);
+  const device = torch.resolveDevice(flags.device);
+  if (!flags.resume) new RunFolder(output).refuseOther();
+  const dataset =
+    folder !== null
+      ? openDataset(folder)
+      : await openConfiguredData({
+          data: config.data,
+          metric: needsDistances ? config.metric : null,
+          seed: config.training.seed,
+          output,
+          display,
+        });
+  const { samples, asvs } = dataset.manifest.counts;
+  display.message(
+    `${samples} samples, ${asvs} ASVs; training on ${device} with ${torch.getNumThreads()} threads`,
+  );
+  const line = process.argv.slice(2).map((word) => (/[\s"'$]/.test(word) ? JSON.stringify(word) : word));
+  return {
+    config,
+    dataset,
+    output,
+    device,
+    display,
+    resume: flags.resume,
+    debugNan: flags.debugNan,
+    command: `aam ${line.join(" ")}`,
+  };
+}
+
+/** The configuration of the run in `output`, with the limits given now, and the split and data it was begun with. */
+function resumedConfig<Config extends Trainable>(
+  command: Command,
+  schema: z.ZodType<Config>,
+  options: readonly SchemaOption[],
+  output: string,
+): { config: Config; folder: string } {
+  const flags = command.opts<RunFlags>();
+  const folder = new RunFolder(output);
+  const parsed = schema.safeParse(folder.readConfig());
+  if (!parsed.success)
+    throw new UserError(
+      `${folder.config} is not a configuration of this command; use the command that began the run.`,
+    );
+  const saved = parsed.data;
+  if (flags.config !== undefined)
+    throw new UserError("--resume goes on with the run's own configuration; leave --config out.");
+  const given = givenPaths(command, options);
+  const now = configOf(
+    command,
+    schema,
+    options.filter(({ path }) => given.has(path)),
+  );
+  for (const [path, name] of given) {
+    if (changeable.includes(path)) {
+      const [section, key] = path.split(".");
+      const part = valueAt(saved, section) as Record<string, unknown>;
+      part[key] = valueAt(now, path);
+    } else if (JSON.stringify(valueAt(now, path)) !== JSON.stringify(valueAt(saved, path))) {
+      throw new UserError(
+        `${name} is ${JSON.stringify(valueAt(now, path))}, but the run in ${output} was begun with ${JSON.stringify(valueAt(saved, path))}; ` +
+          "leave it out to go on, or start a new run.",
+      );
+    }
+  }
+  // The parts as they were written down: a split is never drawn anew.
+  saved.split = {
+    ...saved.split,
+    by: null,
+    stratify: null,
+    trainSamples: folder.trainIds,
+    valSamples: folder.validationIds,
+  };
+  const run = folder.readJson(folder.run) as { dataset?: { path?: string } };
+  const path = run.dataset?.path;
+  if (typeof path !== "string")
+    throw new UserError(`${folder.run} does not name the run's data; start a new run.`);
+  return { config: saved, folder: path };
+}

@@ -1,0 +1,237 @@
+import { UserError } from "../common/userError.ts";
+import { categoryKeys, textValues } from "../data/categories.ts";
+import { CategoryWeights } from "../data/categoryWeights.ts";
+import { classWeights } from "../data/classLabels.ts";
+import type { Dataset } from "../data/dataset.ts";
+import * as torch from "../torch/index.ts";
+import { type BaseObjective, fitBaseScaling, makeBaseObjective } from "./baseObjective.ts";
+import { batchOptionsOf, buildEncoder, buildPredictor, distanceFormOf } from "./buildModel.ts";
+import { checkFineTune } from "./checkFineTune.ts";
+import { loadWeights } from "./checkpoint.ts";
+import { type FineTuneConfig, fineTuneSchema } from "./config.ts";
+import { FineTuneTask } from "./fineTuneTask.ts";
+import { FrozenBase } from "./frozenBase.ts";
+import { pretrainFactsOf } from "./openRun.ts";
+import { writePredictions } from "./predictionTable.ts";
+import { dataFactsOf, type FineTuneFacts } from "./runFacts.ts";
+import { RunFolder } from "./runFolder.ts";
+import { type RunOptions, runTraining, trainingFigures, writeRunFiles } from "./runTraining.ts";
+import { SampleCategories } from "./sampleCategories.ts";
+import { type NamedSplit, splitSamples } from "./splitSamples.ts";
+import { TargetLoss } from "./targetLoss.ts";
+import { plotPredictions } from "./targetPlots.ts";
+import { isClassifier, labelledSamples, Targets } from "./targets.ts";
+import type { Figures, TrainingResult } from "./trainer.ts";
+
+export type FineTuneOptions = RunOptions<FineTuneConfig>;
+
+/** What `summary.json` says. */
+export interface FineTuneSummary extends ReturnType<typeof trainingFigures> {
+  targets: string[];
+  kind: "numbers" | "classes";
+  /** Of the validation samples at the best epoch, in the targets' own units. */
+  validation: Figures;
+  samples: { train: number; validation: number };
+  split: string;
+}
+
+/** Figures of which more is better. */
+const higherIsBetter = new Set(["r2", "accuracy", "f1", "auc"]);
+
+/**
+ * Trains a predictor of sample metadata on an encoder, fresh or pretrained, and writes the run into a folder like `pretrain`, with
+ * the predictions of the validation samples. All statistics come from the training samples.
+ * @throws UserError for options, data or folders that do not do.
+ */
+export async function fineTune(
+  options: FineTuneOptions,
+): Promise<{ summary: FineTuneSummary; result: TrainingResult }> {
+  const { dataset, device, display } = options;
+  const given = fineTuneSchema.parse(options.config);
+  const start = given.pretrainedEncoder === null ? null : pretrainFactsOf(given.pretrainedEncoder);
+  // The encoder's shape is that of its pretraining.
+  const config = start
+    ? { ...given, model: { ...start.facts.config.model, ...ownModelSettings(given) } }
+    : given;
+  const { training, target, model: shape } = config;
+  checkFineTune(config, { isClassifier: isClassifier(dataset, target) });
+  const split = splitSamples(dataset, config.split, training.seed, labelledSamples(dataset, target.columns));
+  const targets = Targets.fit(dataset, split.train, target);
+  const categories = SampleCategories.fit(dataset, config.categories.columns, split.train);
+  const baseScaling =
+    start?.facts.baseScaling ??
+    (hasMetric(dataset, config.metric) ? fitBaseScaling(dataset, config.metric, split.train) : null);
+  const objective = chooseObjective(dataset, config, baseScaling);
+  const { weights: sampleWeights, warnings } = weighSamples(dataset, config, split);
+  const loss = makeLoss(dataset, config, targets, split);
+  const largestCount = largestCountOf(dataset, split.train);
+
+  const folder = new RunFolder(options.output);
+  folder.create({ resume: options.resume });
+  for (const warning of [...split.warnings, ...targets.warnings, ...warnings]) display.warn(warning);
+  const encoderType = start?.facts.encoderType ?? objective?.encoderType ?? "unifrac";
+  const facts: FineTuneFacts = {
+    kind: "fine-tune",
+    config,
+    data: dataFactsOf(dataset),
+    encoderType,
+    predictNucleotides: training.nucPenalty > 0 || (start?.facts.predictNucleotides ?? false),
+    baseScaling,
+    split: { name: split.name, train: split.train.length, validation: split.validation.length },
+    targets: targets.state,
+    categories: categories?.encoder.state ?? null,
+    largestCount,
+  };
+  if (!options.resume) writeRunFiles(folder, dataset, split, facts, { device, command: options.command });
+
+  torch.manualSeed(training.seed);
+  const base = buildEncoder(shape, facts);
+  if (start) loadEncoder(start.checkpoint, base, facts.predictNucleotides, start.facts.predictNucleotides);
+  const model = buildPredictor(shape, target, config.categories, {
+    base,
+    freezeBase: config.freezeBase,
+    outputs: targets.outputs,
+    classifier: targets.classes !== null,
+    quantiles: targets.quantiles?.length ?? null,
+    cardinalities: categories?.cardinalities ?? null,
+  });
+  model.to(device);
+  const batch = batchOptionsOf(shape);
+  base.eval();
+  if (config.freezeBase) display.message("Encoding all samples once with the frozen encoder");
+  const frozen = config.freezeBase ? new FrozenBase(base, dataset, { device, batch }) : null;
+  const { validation } = split;
+  const task = new FineTuneTask(model, {
+    dataset,
+    validation,
+    device,
+    config,
+    targets,
+    loss,
+    categories,
+    objective: frozen ? null : objective,
+    sampleWeights,
+    frozen,
+    largestCount,
+  });
+  const monitor = config.bestMetric === "val_loss" ? "total_loss" : config.bestMetric;
+  try {
+    const result = await runTraining({
+      folder,
+      dataset,
+      split,
+      task,
+      training,
+      batch: { ...batch, ...(frozen ? { withoutTokens: true } : objective?.needs) },
+      facts,
+      monitor: { name: monitor, direction: higherIsBetter.has(monitor) ? "max" : "min" },
+      categoricalRate: config.categories.learningRate,
+      device,
+      resume: options.resume,
+      display,
+      debugNan: options.debugNan ?? false,
+    });
+    const figures = task.validate();
+    const summary: FineTuneSummary = {
+      targets: targets.columns,
+      kind: targets.state.kind,
+      validation: figures,
+      ...trainingFigures(result, model, device),
+      samples: { train: split.train.length, validation: validation.length },
+      split: split.name,
+    };
+    folder.writeJson(folder.summary, summary);
+    const { predictions, qualities } = task.last!;
+    writePredictions(folder.predictions, {
+      dataset,
+      samples: validation,
+      predictions,
+      targets,
+      withActual: true,
+    });
+    await plotPredictions(folder.plots, { dataset, samples: validation, predictions, qualities, targets });
+    return { summary, result };
+  } finally {
+    frozen?.dispose();
+    model.dispose();
+  }
+}
+
+/** Settings that do not decide the shape of the weights, and may differ from those of the pretraining. */
+function ownModelSettings({ model }: FineTuneConfig): Partial<FineTuneConfig["model"]> {
+  const { dropout, asvSampling, maskRatio, maskStrategy, gradientCheckpointing, asvChunkSize } = model;
+  return { dropout, asvSampling, maskRatio, maskStrategy, gradientCheckpointing, asvChunkSize };
+}
+
+function loadEncoder(checkpoint: string, base: torch.nn.Module, wantsHead: boolean, hasHead: boolean): void {
+  // A fresh head for nucleotides where pretraining had none.
+  loadWeights(checkpoint, base, {
+    optional: wantsHead && !hasHead ? ["sample_encoder.asv_encoder.nucleotide_head."] : [],
+  });
+}
+
+function hasMetric(dataset: Dataset, metric: string): boolean {
+  const { distances, vectors } = dataset.manifest;
+  return distances.includes(metric) || vectors.includes(metric);
+}
+
+/** What the encoder goes on to learn; null without a weight, or where the data set has no distances at all. */
+function chooseObjective(
+  dataset: Dataset,
+  config: FineTuneConfig,
+  scaling: ReturnType<typeof fitBaseScaling>,
+): BaseObjective | null {
+  const { training, metric, freezeBase, model } = config;
+  if (training.uniFracPenalty === 0 || freezeBase) return null;
+  const { distances, vectors } = dataset.manifest;
+  if (distances.length === 0 && vectors.length === 0) return null;
+  return makeBaseObjective(dataset, metric, { form: distanceFormOf(model), scaling });
+}
+
+function weighSamples(
+  dataset: Dataset,
+  { categories }: FineTuneConfig,
+  split: NamedSplit,
+): { weights: Float32Array | null; warnings: readonly string[] } {
+  const { lossWeights: rule, lossWeightColumns, columns } = categories;
+  if (rule === null) return { weights: null, warnings: [] };
+  const by = lossWeightColumns.length > 0 ? lossWeightColumns : columns.slice(0, 1);
+  const keys = categoryKeys(by.map((name) => textValues(dataset.column(name))));
+  const fitted = CategoryWeights.fit(
+    rule === "auto" ? rule : new Map(Object.entries(rule)),
+    Array.from(split.train, (sample) => keys[sample]),
+    by,
+  );
+  return { weights: fitted.weights(keys), warnings: fitted.warnings };
+}
+
+function makeLoss(
+  dataset: Dataset,
+  { target }: FineTuneConfig,
+  targets: Targets,
+  split: NamedSplit,
+): TargetLoss {
+  const { classes, quantiles, columns } = targets;
+  if (!classes) {
+    const { loss: type, overPenalty, underPenalty, lossByColumn: perColumn } = target;
+    const unknown = Object.keys(perColumn ?? {}).find((name) => !columns.includes(name));
+    if (unknown !== undefined)
+      throw new UserError(
+        `--loss-config names "${unknown}", which is not predicted; predicted are ${columns.join(", ")}.`,
+      );
+    return new TargetLoss({ type, quantiles, overPenalty, underPenalty, perColumn, columns });
+  }
+  const rule = target.classWeights;
+  if (rule === null) return new TargetLoss();
+  const numbers = targets.classNumbers(dataset);
+  const own = split.train.map((sample) => numbers[sample]);
+  const given = rule === "auto" || Array.isArray(rule) ? rule : new Map(Object.entries(rule));
+  return new TargetLoss({ classWeights: [...classWeights(given, classes, own, "--class-weights")] });
+}
+
+function largestCountOf(dataset: Dataset, train: Int32Array): number {
+  let largest = 1;
+  for (const sample of train)
+    for (const count of dataset.sample(sample).counts) largest = Math.max(largest, count);
+  return largest;
+}

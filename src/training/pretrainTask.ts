@@ -1,0 +1,83 @@
+import type { Batch } from "../data/batch.ts";
+import type { Dataset } from "../data/dataset.ts";
+import type { SequenceEncoder } from "../models/sequenceEncoder.ts";
+import * as torch from "../torch/index.ts";
+import type { BaseObjective } from "./baseObjective.ts";
+import { batchTensors } from "./batchTensors.ts";
+import { batchOptionsOf } from "./buildModel.ts";
+import type { ModelConfig, TrainingConfig } from "./config.ts";
+import { totalLoss } from "./multiTaskLoss.ts";
+import { evaluateNucleotides, nucleotideParts } from "./nucleotideObjective.ts";
+import { mapSampleSet } from "./sampleSets.ts";
+import type { BatchLosses, Figures, TrainingTask } from "./trainer.ts";
+import type { PairEvaluation } from "./uniFracEvaluation.ts";
+
+export interface PretrainTaskOptions {
+  dataset: Dataset;
+  objective: BaseObjective;
+  validation: Int32Array;
+  device: torch.Device;
+  model: ModelConfig;
+  training: TrainingConfig;
+}
+
+/** Pretraining: distances between sample embeddings shall match UniFrac, and hidden nucleotides shall be predicted. */
+export class PretrainTask implements TrainingTask {
+  /** The pairs (or values) of the last validation, for plots. */
+  lastPairs: PairEvaluation | null = null;
+
+  constructor(
+    readonly model: SequenceEncoder,
+    private readonly options: PretrainTaskOptions,
+  ) {}
+
+  losses(batch: Batch): BatchLosses {
+    const { device, training, objective } = this.options;
+    const { input, targets } = batchTensors(batch, device);
+    const encoding = this.model.forward(input, { nucleotides: training.nucPenalty > 0 });
+    const unifrac = objective.loss(encoding, targets);
+    const parts: Record<string, torch.Tensor> = { unifrac_loss: unifrac };
+    let nuc: torch.Tensor | null = null;
+    if (encoding.nucleotides) {
+      const { loss, accuracy } = nucleotideParts(encoding.nucleotides, input);
+      nuc = loss;
+      parts["nuc_loss"] = loss;
+      parts["nuc_accuracy"] = accuracy;
+    }
+    const weights = { unifrac_loss: training.uniFracPenalty, nuc_loss: training.nucPenalty };
+    return { total: totalLoss({ unifrac_loss: unifrac, nuc_loss: nuc }, weights).total_loss, parts };
+  }
+
+  validate(): Figures {
+    const { dataset, validation, device, model, training } = this.options;
+    const pairs = this.evaluate(validation);
+    this.lastPairs = pairs;
+    const { mse, r2, mae, pearson, bias } = pairs.result;
+    const { uniFracPenalty, nucPenalty } = training;
+    const { maxBases, maskRatio } = model;
+    const nucleotides =
+      nucPenalty > 0
+        ? evaluateNucleotides(this.model.sampleEncoder.asvEncoder, {
+            dataset,
+            samples: validation,
+            maxBases,
+            maskRatio,
+            device,
+          })
+        : {};
+    const total = uniFracPenalty * mse + nucPenalty * (nucleotides.nuc_loss ?? 0);
+    return { total_loss: total, unifrac_loss: mse, ...nucleotides, r2, mae, mse, pearson, bias };
+  }
+
+  /** Predicted against true distances over all pairs of some samples (or values of the samples). */
+  evaluate(samples: Int32Array): PairEvaluation {
+    const { dataset, device, model, objective } = this.options;
+    using _scope = torch.scope();
+    const encoder = this.model.sampleEncoder.asvEncoder;
+    const batch = batchOptionsOf(model);
+    const outputs = mapSampleSet(encoder, dataset, samples, { device, batch }, ({ input, asvEmbeddings }) =>
+      objective.output(this.model.forward(input, { asvEmbeddings })),
+    );
+    return objective.evaluate(outputs, samples);
+  }
+}
