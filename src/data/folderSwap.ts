@@ -1,10 +1,15 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
-import { describeWriteError, makeFolder, syncFolder, temporaryName } from "../common/atomicFile.ts";
+import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import {
+  describeWriteError,
+  isSystemError,
+  makeFolder,
+  removeLeftovers,
+  removeQuietly,
+  syncFolder,
+  temporaryName,
+} from "../common/atomicFile.ts";
 import { UserError } from "../common/userError.ts";
-
-/** A leftover of another program is removed when that has ended and nothing was written for this long. */
-const leftoverAgeMs = 60_000;
 
 /**
  * Fills a folder under a temporary name, syncs it and renames it to `target`, so that nobody sees a part of it and an
@@ -25,10 +30,8 @@ export function writeFolderAtomic(target: string, marker: string, fill: (folder:
     install(temporary, path, marker);
     syncFolder(dirname(path));
   } catch (cause) {
-    rmSync(temporary, { recursive: true, force: true });
-    throw cause instanceof UserError || (cause as { code?: string }).code === undefined
-      ? cause
-      : describeWriteError(target, cause);
+    removeQuietly(temporary);
+    throw isSystemError(cause) ? describeWriteError(target, cause) : cause;
   }
 }
 
@@ -68,30 +71,6 @@ function install(temporary: string, path: string, marker: string): void {
       if ((cause as { code?: string }).code !== "ENOENT") throw cause;
       continue;
     }
-    rmSync(old, { recursive: true, force: true });
-  }
-}
-
-/** Removes what a writer of the same folder left behind when it was killed. */
-function removeLeftovers(path: string): void {
-  const prefix = basename(path) + ".";
-  for (const name of readdirSync(dirname(path))) {
-    const writer = name.startsWith(prefix) ? /^(\d+)\.\d+\.tmp$/.exec(name.slice(prefix.length)) : null;
-    if (writer === null || isRunning(Number(writer[1]))) continue;
-    const leftover = join(dirname(path), name);
-    try {
-      if (Date.now() - statSync(leftover).mtimeMs > leftoverAgeMs) rmSync(leftover, { recursive: true });
-    } catch {
-      // Another writer removes it at this moment, or it is not ours to remove.
-    }
-  }
-}
-
-function isRunning(processId: number): boolean {
-  try {
-    process.kill(processId, 0);
-    return true;
-  } catch (cause) {
-    return (cause as { code?: string }).code !== "ESRCH";
+    removeQuietly(old);
   }
 }

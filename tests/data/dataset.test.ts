@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { tableFromIPC } from "apache-arrow";
+import { temporaryName } from "../../src/common/atomicFile.ts";
 import { UserError } from "../../src/common/userError.ts";
 import { openDataset, verifyDataset } from "../../src/data/dataset.ts";
 import { writeDataset } from "../../src/data/datasetWriter.ts";
@@ -282,13 +283,11 @@ describe("writing a data set", () => {
   });
 
   test("removes what a killed writer left behind", () => {
-    const ended = Bun.spawnSync(["true"]).pid;
-    const leftover = join(scratch, `cleaned.${ended}.0.tmp`);
-    mkdirSync(leftover);
-    Bun.spawnSync(["touch", "-d", "1 hour ago", leftover]);
-    const running = join(scratch, `cleaned.${process.pid}.9999.tmp`);
-    mkdirSync(running);
-    Bun.spawnSync(["touch", "-d", "1 hour ago", running]);
+    const module = join(import.meta.dir, "../../src/common/atomicFile.ts");
+    const program = `import { temporaryName } from ${JSON.stringify(module)}; console.write(temporaryName(${JSON.stringify(join(scratch, "cleaned"))}));`;
+    const leftover = Bun.spawnSync([process.execPath, "-e", program]).stdout.toString();
+    const running = temporaryName(join(scratch, "cleaned"));
+    for (const path of [leftover, running]) mkdirSync(path);
     writeDataset(join(scratch, "cleaned"), { table, provenance: noProvenance });
     expect([existsSync(leftover), existsSync(running)]).toEqual([false, true]);
   });
