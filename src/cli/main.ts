@@ -37,6 +37,9 @@ export const commands: CommandEntry[] = [
   },
   { name: "prep", summary: "make a data set from a study's files", load: () => import("./prep.ts") },
   { name: "pretrain", summary: "train an encoder on UniFrac", load: () => import("./pretrain.ts") },
+  { name: "predict", summary: "predict targets of samples", load: () => import("./predict.ts") },
+  { name: "evaluate", summary: "judge a model on known samples", load: () => import("./evaluate.ts") },
+  { name: "embed", summary: "write embeddings and attention weights", load: () => import("./embed.ts") },
   { name: "train", summary: "predict metadata of samples", load: () => import("./train.ts") },
   { name: "simulate", summary: "simulate a study to try things on", load: () => import("./simulate.ts") },
 ];

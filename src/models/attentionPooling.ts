@@ -10,6 +10,8 @@ const excluded = -1e30;
 export class AttentionPooling extends torch.nn.Module {
   readonly query: torch.nn.Linear;
   readonly norm: torch.nn.LayerNorm;
+  /** Is told the weights [n, T] of every pooling; they are freed when it ends. */
+  observer: ((weights: torch.Tensor) => void) | null = null;
 
   constructor(readonly dim: number) {
     super();
@@ -22,7 +24,9 @@ export class AttentionPooling extends torch.nn.Module {
     let scores = this.query.forward(input).squeeze(-1).div(Math.sqrt(this.dim));
     if (scores.dtype !== "float64") scores = scores.to("float32");
     if (valid) scores = scores.maskedFill(valid.logicalNot(), excluded);
-    const weights = scores.softmax(-1).to(input.dtype).unsqueeze(1);
+    const shares = scores.softmax(-1);
+    this.observer?.(shares);
+    const weights = shares.to(input.dtype).unsqueeze(1);
     return this.norm.forward(weights.matmul(input).squeeze(1));
   }
 }

@@ -24,6 +24,8 @@ export interface SampleRows {
   asvEmbeddings: torch.Tensor;
   /** Positions in the list of samples. */
   rows: readonly number[];
+  /** [U] Which ASVs of the data set the set has. */
+  asvRows: Int32Array;
 }
 
 /**
@@ -55,7 +57,12 @@ export function mapSampleSet(
         }
         parts.push(
           torch.tidy(() =>
-            run({ input: chunkInput(whole, rows, slots, device), asvEmbeddings, rows }).to("cpu"),
+            run({
+              input: chunkInput(whole, rows, slots, device),
+              asvEmbeddings,
+              rows,
+              asvRows: whole.asvRows,
+            }).to("cpu"),
           ),
         );
       }

@@ -1,0 +1,117 @@
+import { join, resolve } from "node:path";
+import { Command } from "commander";
+import { makeFolder, writeFileAtomic } from "../common/atomicFile.ts";
+import { UserError } from "../common/userError.ts";
+import type { Dataset } from "../data/dataset.ts";
+import * as torch from "../torch/index.ts";
+import { categoriesOf } from "../training/applyRun.ts";
+import { makeBaseObjective } from "../training/baseObjective.ts";
+import { batchOptionsOf, distanceFormOf } from "../training/buildModel.ts";
+import { writePredictions } from "../training/predictionTable.ts";
+import { predictSamples } from "../training/predictSamples.ts";
+import { mapSampleSet } from "../training/sampleSets.ts";
+import { plotPredictions } from "../training/targetPlots.ts";
+import { figuresOf, judgePredictions } from "../training/targetPredictions.ts";
+import { predictionScatter, savePlot } from "../training/watch/plots.ts";
+import { addUseOptions, openUse, type Use, type UseFlags } from "./useOptions.ts";
+
+interface EvaluateFlags extends UseFlags {
+  output?: string;
+}
+
+export function makeCommand(): Command {
+  return addUseOptions(
+    new Command("evaluate").description("Judge a model on samples whose targets, or whose tree, are known"),
+  )
+    .option("--metadata <file>", "TSV, CSV or QIIME 2 metadata with the true values")
+    .option("--tree <file>", "Newick or QIIME 2 tree, to judge an encoder's distances")
+    .option("-o, --output <folder>", "write metrics.json, predictions.tsv and plots there")
+    .action(run);
+}
+
+async function run(flags: EvaluateFlags): Promise<void> {
+  const use = await openUse(flags, flags.output ?? "x");
+  using _dataset = use.dataset;
+  if (flags.output !== undefined) makeFolder(flags.output);
+  const metrics: Record<string, unknown> = {};
+  if (use.run.facts.kind === "fine-tune") await judgeTargets(use, flags, metrics);
+  if (hasDistances(use.dataset, use.run.facts.config.metric)) await judgeEncoder(use, flags, metrics);
+  if (Object.keys(metrics).length === 0) {
+    throw new UserError(
+      "There is nothing to judge the encoder by: give --tree, or a data set with distances of the metric it was trained on.",
+    );
+  }
+  if (flags.output !== undefined)
+    writeFileAtomic(join(flags.output, "metrics.json"), `${JSON.stringify(metrics, null, 2)}\n`);
+  if (flags.json) console.log(JSON.stringify({ event: "metrics", ...metrics }));
+  else console.log(asText(metrics));
+  if (flags.output !== undefined) use.display.message(`Metrics and plots are in ${resolve(flags.output)}`);
+}
+
+function hasDistances(dataset: Dataset, metric: string): boolean {
+  return dataset.manifest.distances.includes(metric) || dataset.manifest.vectors.includes(metric);
+}
+
+async function judgeTargets(use: Use, flags: EvaluateFlags, metrics: Record<string, unknown>): Promise<void> {
+  const { run: opened, dataset, samples, device, display } = use;
+  const targets = opened.targets!;
+  const known = new Set(dataset.manifest.metadata.map(({ name }) => name));
+  const missing = targets.columns.filter((name) => !known.has(name));
+  if (missing.length > 0)
+    throw new UserError(`The true values of ${missing.join(", ")} are not known; give --metadata with them.`);
+  const categories = categoriesOf(opened.facts, dataset, display);
+  const { predictions } = predictSamples(opened, dataset, samples, { device, categories });
+  const qualities = judgePredictions(targets, dataset, samples, predictions);
+  if (qualities.every(({ n }) => n === 0))
+    throw new UserError(
+      `None of the ${samples.length} samples has a value of ${targets.columns.join(", ")}.`,
+    );
+  metrics["figures"] = figuresOf(qualities);
+  metrics["targets"] = qualities;
+  if (flags.output === undefined) return;
+  const input = { dataset, samples, predictions, targets, qualities };
+  writePredictions(join(flags.output, "predictions.tsv"), { ...input, withActual: true });
+  await plotPredictions(flags.output, input);
+}
+
+async function judgeEncoder(use: Use, flags: EvaluateFlags, metrics: Record<string, unknown>): Promise<void> {
+  const { run: opened, dataset, samples, device } = use;
+  const { facts, encoder } = opened;
+  const { metric, model } = facts.config;
+  const objective = makeBaseObjective(dataset, metric, {
+    form: distanceFormOf(model),
+    scaling: facts.baseScaling,
+  });
+  if (objective.encoderType !== facts.encoderType) return;
+  using _scope = torch.scope();
+  const outputs = mapSampleSet(
+    encoder.sampleEncoder.asvEncoder,
+    dataset,
+    samples,
+    { device, batch: batchOptionsOf(model) },
+    ({ input, asvEmbeddings }) => objective.output(encoder.forward(input, { asvEmbeddings })),
+  );
+  const { result, predicted, actual } = objective.evaluate(outputs, samples);
+  metrics[metric === "faith_pd" ? "faith_pd" : "unifrac"] = result;
+  if (flags.output === undefined || actual.length === 0) return;
+  const plot = await predictionScatter({
+    title: metric === "faith_pd" ? "Faith's PD" : "UniFrac distances between samples",
+    quantity: metric.replaceAll("_", " "),
+    actual,
+    predicted,
+    metrics: result,
+    pointName: metric === "faith_pd" ? "samples" : "pairs",
+  });
+  await savePlot(plot, join(flags.output, "unifrac_plot"));
+}
+
+function asText(metrics: Record<string, unknown>): string {
+  const lines: string[] = [];
+  for (const [part, value] of Object.entries(metrics)) {
+    if (part === "targets") continue;
+    lines.push(part === "figures" ? "targets" : part);
+    for (const [name, number] of Object.entries(value as Record<string, unknown>))
+      if (typeof number === "number") lines.push(`  ${name.padEnd(12)} ${Number(number.toPrecision(6))}`);
+  }
+  return lines.join("\n");
+}

@@ -1,0 +1,83 @@
+import { Command, Option } from "commander";
+import { UserError } from "../common/userError.ts";
+import { categoriesOf } from "../training/applyRun.ts";
+import { sampleAttention } from "../training/attention.ts";
+import { batchOptionsOf } from "../training/buildModel.ts";
+import { predictionColumns } from "../training/predictionTable.ts";
+import { predictSamples } from "../training/predictSamples.ts";
+import { writeResults } from "../training/resultFile.ts";
+import { wholeNumber } from "./optionValues.ts";
+import { addFormatOption, addUseOptions, formatFor, openUse, type UseFlags } from "./useOptions.ts";
+
+interface PredictFlags extends UseFlags {
+  output: string;
+  asvSampling?: "first" | "abundance" | "random";
+  predictionPasses: number;
+  outputVariance: boolean;
+  attention?: string;
+}
+
+export function makeCommand(): Command {
+  const command = addUseOptions(
+    new Command("predict").description("Predict targets of samples; needs a table, but no tree"),
+  );
+  return addFormatOption(command)
+    .option("--metadata <file>", "TSV, CSV or QIIME 2 metadata, for models that use categories")
+    .requiredOption("-o, --output <file>", "where to write the predictions")
+    .addOption(
+      new Option("--asv-sampling <how>", "which ASVs stay above the limit (default: as in training)").choices(
+        ["first", "abundance", "random"],
+      ),
+    )
+    .option("--prediction-passes <n>", "average over so many random choices of ASVs", wholeNumber, 1)
+    .option("--output-variance", "add the standard deviation over the passes", false)
+    .option("--attention <file>", "also write how much each ASV of each sample counted")
+    .action(run);
+}
+
+async function run(flags: PredictFlags): Promise<void> {
+  const format = formatFor(flags.output, flags.format);
+  const attentionFormat = flags.attention === undefined ? null : formatFor(flags.attention, undefined);
+  if (flags.predictionPasses < 1) throw new UserError("--prediction-passes must be at least 1.");
+  if (flags.outputVariance && flags.predictionPasses === 1)
+    throw new UserError("--output-variance needs --prediction-passes of at least 2.");
+  const { run: opened, dataset, samples, device, display } = await openUse(flags, flags.output);
+  using _dataset = dataset;
+  const categories = categoriesOf(opened.facts, dataset, display);
+  const { predictions, deviations } = predictSamples(opened, dataset, samples, {
+    device,
+    categories,
+    asvSampling: flags.asvSampling,
+    passes: flags.predictionPasses,
+  });
+  const targets = opened.targets!;
+  const columns = predictionColumns({
+    dataset,
+    samples,
+    predictions,
+    targets,
+    deviations: flags.outputVariance ? deviations : undefined,
+  });
+  writeResults(flags.output, columns, format);
+  display.message(`${samples.length} predictions of ${targets.columns.join(", ")} are in ${flags.output}`);
+  display.record("predictions", { samples: samples.length, targets: targets.columns, output: flags.output });
+  if (flags.attention === undefined || attentionFormat === null) return;
+  const predictor = opened.predictor!;
+  const pooling = predictor.targetPooling;
+  if (!pooling)
+    throw new UserError(
+      "--attention: this model has a perceiver, which does not weigh ASVs one by one; leave it out.",
+    );
+  const options = { device, batch: batchOptionsOf(opened.facts.config.model) };
+  const encoder = predictor.baseModel.sampleEncoder.asvEncoder;
+  const weights = sampleAttention(dataset, samples, options, {
+    encoder,
+    pooling,
+    forward: ({ input, asvEmbeddings, rows }) => {
+      const own = rows.map((row) => samples[row]);
+      predictor.forward(input, { asvEmbeddings, categories: categories?.ids(own, device) });
+    },
+  });
+  writeResults(flags.attention, weights, attentionFormat);
+  display.message(`The weights of ASVs are in ${flags.attention}`);
+}

@@ -1,0 +1,100 @@
+import { dirname, join, resolve } from "node:path";
+import { type Command, Option } from "commander";
+import { UserError } from "../common/userError.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { readIdFile } from "../data/splitFiles.ts";
+import * as torch from "../torch/index.ts";
+import { openSamples } from "../training/applyRun.ts";
+import { type OpenedRun, openRun } from "../training/openRun.ts";
+import { formatOfPath, type ResultFormat, resultFormats } from "../training/resultFile.ts";
+import { chooseDisplayMode, ProgressDisplay } from "../training/watch/progressBar.ts";
+import { wholeNumber } from "./optionValues.ts";
+
+/** Options of every command that uses a trained model. */
+export interface UseFlags {
+  model: string;
+  table?: string;
+  dataset?: string;
+  repSeqs?: string;
+  metadata?: string;
+  tree?: string;
+  samples?: string;
+  rarefyDepth?: number | "auto" | "none";
+  device: "auto" | "cpu" | "cuda";
+  threads?: number;
+  format?: ResultFormat;
+  quiet: boolean;
+  json: boolean;
+}
+
+export function addUseOptions(command: Command): Command {
+  return command
+    .requiredOption("--model <run>", "folder of a run (its best weights), or a checkpoint file")
+    .option("--table <file>", "BIOM, TSV or QIIME 2 table")
+    .option("--dataset <folder>", "a data set that `prep` wrote, instead of a table")
+    .option("--rep-seqs <file>", "FASTA or QIIME 2 sequences, for tables whose ids are hashes")
+    .option("--samples <file>", "only these samples: one id on each line")
+    .option(
+      "--rarefy-depth <n>",
+      "counts to draw of each sample: a number, auto or none (default: as in training)",
+      depth,
+    )
+    .addOption(
+      new Option("--device <name>", "where to compute").choices(["auto", "cpu", "cuda"]).default("auto"),
+    )
+    .option("--threads <n>", "CPU threads of one operation (default: all cores)", wholeNumber)
+    .option("--quiet", "say nothing but warnings", false)
+    .option("--json", "one JSON object per line", false);
+}
+
+export function addFormatOption(command: Command): Command {
+  return command.addOption(
+    new Option("--format <name>", "of the output; by default what the file's name ends in").choices([
+      ...resultFormats,
+    ]),
+  );
+}
+
+function depth(text: string): number | "auto" | "none" {
+  return text === "auto" || text === "none" ? text : wholeNumber(text);
+}
+
+/** A model and the samples to use it on. */
+export interface Use {
+  run: OpenedRun;
+  dataset: Dataset;
+  samples: Int32Array;
+  device: torch.Device;
+  display: ProgressDisplay;
+}
+
+/** Opens model and samples. `beside`: the output, where prepared data are kept. */
+export async function openUse(flags: UseFlags, beside: string): Promise<Use> {
+  const display = new ProgressDisplay(chooseDisplayMode(flags));
+  if (flags.threads) torch.setNumThreads(flags.threads);
+  const device = torch.resolveDevice(flags.device);
+  const run = openRun(flags.model, device);
+  const cache = join(dirname(resolve(beside)), ".aam-cache");
+  const dataset = await openSamples(run.facts, { ...flags, cache }, display);
+  return { run, dataset, samples: chosenSamples(dataset, flags.samples, display), device, display };
+}
+
+function chosenSamples(dataset: Dataset, file: string | undefined, display: ProgressDisplay): Int32Array {
+  if (file === undefined) return Int32Array.from({ length: dataset.sampleCount }, (_, i) => i);
+  const ids = readIdFile(file);
+  const known = ids.map((id) => dataset.sampleIndex(id));
+  const lacking = ids.filter((_, i) => known[i] < 0);
+  if (lacking.length === ids.length)
+    throw new UserError(
+      `${file} names no sample of the data: its first id is "${ids[0]}", the data's "${dataset.sampleIds[0]}".`,
+    );
+  if (lacking.length > 0)
+    display.warn(
+      `${lacking.length} ids of ${file} are not among the samples (the first is "${lacking[0]}").`,
+    );
+  return Int32Array.from(known.filter((index) => index >= 0));
+}
+
+export function formatFor(path: string, format: ResultFormat | undefined): ResultFormat {
+  return format ?? formatOfPath(path);
+}
