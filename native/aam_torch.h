@@ -11,7 +11,7 @@
 #pragma once
 #include <stdint.h>
 
-#define AAMT_ABI 2
+#define AAMT_ABI 3
 #define AAMT_EXPORT extern "C" __attribute__((visibility("default")))
 
 // Error classes.
@@ -56,6 +56,13 @@ AAMT_EXPORT int32_t aamt_op_find(const uint8_t* name, int32_t name_length, const
 AAMT_EXPORT int32_t aamt_op_schema(int32_t op, uint8_t* text, int32_t capacity);
 // All schema texts of the loaded library, one per line. Returns the length (call with capacity 0 first).
 AAMT_EXPORT int32_t aamt_all_schemas(uint8_t* text, int32_t capacity);
+// The kinds of the arguments of an operator that has a typed call, one letter each (native/typed.cpp), and their default values
+// (NaN: none). Returns the length, 0 if there is no typed call.
+AAMT_EXPORT int32_t aamt_op_pattern(int32_t op, uint8_t* text, int32_t capacity, double* defaults);
+// Typed calls: every argument of the pattern is a double. They return the handle of the result (0: undefined, or an in-place
+// operator), or a status below 0. The second form takes a list of integers as the argument after the first tensor.
+AAMT_EXPORT double aamt_call(int32_t op, double a, double b, double c, double d, double e);
+AAMT_EXPORT double aamt_call_with_list(int32_t op, double self, const double* list, int32_t count, double b, double c);
 // Calls operator `op` with `length` doubles of packed arguments (fewer arguments than the schema has: defaults).
 // Results are packed into `results`: scalars as above; a tensor as AAMT_TAG_TENSOR, handle, bytes it newly owns; a
 // tensor list as AAMT_TAG_TENSOR_LIST, n, n times (handle, bytes). Returns the doubles needed; if that is more than
@@ -88,6 +95,8 @@ AAMT_EXPORT int32_t aamt_item(double handle, double* result);
 // Makes the tensor's memory readable without a copy: result[0] = address, result[1] = bytes, result[2] = a handle that
 // keeps it alive. CPU and contiguous tensors only.
 AAMT_EXPORT int32_t aamt_view(double handle, double* result);
+// Bytes that the tensor alone owns (0 for a view), which the collector is told of.
+AAMT_EXPORT double aamt_owned_bytes(double handle);
 // The collector's deallocator: its context is a handle, as a number, which is freed unless it has been freed already.
 // The address is what bun:ffi needs.
 AAMT_EXPORT void aamt_collect(void* memory, void* context);
@@ -96,6 +105,9 @@ AAMT_EXPORT void* aamt_collect_address(void);
 // ---- autograd -------------------------------------------------------------------------------------------------
 AAMT_EXPORT int32_t aamt_set_requires_grad(double handle, int32_t on);
 AAMT_EXPORT int32_t aamt_grad(double handle, double* result);  // 0 where there is none
+// The gradients of `count` tensors at once; clearing them.
+AAMT_EXPORT int32_t aamt_grads(const double* handles, int32_t count, double* results);
+AAMT_EXPORT int32_t aamt_clear_grads(const double* handles, int32_t count);
 AAMT_EXPORT int32_t aamt_set_grad(double handle, double gradient);  // 0 clears
 // Gradients of `count` tensors (0 for a default gradient of one) into leaves, or into `inputs` alone if given.
 AAMT_EXPORT int32_t aamt_backward(const double* tensors, const double* gradients, int32_t count, int32_t retain_graph,
@@ -109,6 +121,12 @@ AAMT_EXPORT int32_t aamt_set_grad_enabled(int32_t on);
 AAMT_EXPORT int32_t aamt_inference_mode_push(int32_t on);
 AAMT_EXPORT int32_t aamt_inference_mode_pop(void);
 AAMT_EXPORT int32_t aamt_anomaly_mode(int32_t on, int32_t check_nan);
+// A segment whose inner values are not kept but computed again in the backward pass. Operators between `begin` and `end` run
+// without recording gradients and are noted; `end` gives outputs (results[0 .. count)) that stand for the segment in the graph.
+// `abort` forgets it. Segments nest.
+AAMT_EXPORT int32_t aamt_segment_begin(void);
+AAMT_EXPORT int32_t aamt_segment_end(const double* outputs, int32_t count, double* results);
+AAMT_EXPORT int32_t aamt_segment_abort(void);
 
 // ---- autocast -------------------------------------------------------------------------------------------------
 // previous: [enabled, dtype, cache enabled] before the call. `enter` != 0 opens a nesting level, else closes it.

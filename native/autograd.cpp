@@ -11,11 +11,25 @@
 using namespace aamt;
 
 int32_t aamt_set_requires_grad(double handle, int32_t on) {
-  AAMT_GUARD(tensor_of(handle).requires_grad_(on != 0); return 0;)
+  AAMT_GUARD(forbid_while_recording("requiresGrad_"); tensor_of(handle).requires_grad_(on != 0); return 0;)
 }
 
 int32_t aamt_grad(double handle, double* result) {
   AAMT_GUARD(need(result, 1); result[0] = keep(tensor_of(handle).grad()); return 0;)
+}
+
+int32_t aamt_grads(const double* handles, int32_t count, double* results) {
+  AAMT_GUARD({
+    need(results, count);
+    KeptHandles found;
+    for (const auto& tensor : tensors_of(handles, count)) *results++ = found.keep(tensor.grad());
+    found.arrived();
+    return count;
+  })
+}
+
+int32_t aamt_clear_grads(const double* handles, int32_t count) {
+  AAMT_GUARD(for (const auto& tensor : tensors_of(handles, count)) tensor.mutable_grad().reset(); return count;)
 }
 
 int32_t aamt_set_grad(double handle, double gradient) {
@@ -32,6 +46,7 @@ int32_t aamt_set_grad(double handle, double gradient) {
 int32_t aamt_backward(const double* tensors, const double* gradients, int32_t count, int32_t retain_graph,
                       int32_t create_graph, const double* inputs, int32_t input_count) {
   AAMT_GUARD({
+    forbid_while_recording("backward");
     auto roots = tensors_of(tensors, count);
     auto seeds = optional_tensors_of(gradients, count);
     torch::autograd::backward(roots, seeds, retain_graph != 0, create_graph != 0, tensors_of(inputs, input_count));
@@ -43,6 +58,7 @@ int32_t aamt_autograd_grad(const double* outputs, const double* gradients, int32
                            int32_t input_count, int32_t retain_graph, int32_t create_graph, int32_t allow_unused,
                            double* results) {
   AAMT_GUARD({
+    forbid_while_recording("grad");
     need(results, input_count);
     auto found = torch::autograd::grad(tensors_of(outputs, count), tensors_of(inputs, input_count),
                                        optional_tensors_of(gradients, count), retain_graph != 0, create_graph != 0, allow_unused != 0);
@@ -53,10 +69,11 @@ int32_t aamt_autograd_grad(const double* outputs, const double* gradients, int32
   })
 }
 
-int32_t aamt_grad_enabled(void) { return at::GradMode::is_enabled() ? 1 : 0; }
+int32_t aamt_grad_enabled(void) { return (recording() ? recorded_grad_mode() : at::GradMode::is_enabled()) ? 1 : 0; }
 
 int32_t aamt_set_grad_enabled(int32_t on) {
-  at::GradMode::set_enabled(on != 0);
+  if (recording()) set_recorded_grad_mode(on != 0);
+  else at::GradMode::set_enabled(on != 0);
   return 0;
 }
 
@@ -66,7 +83,7 @@ thread_local std::vector<std::unique_ptr<c10::InferenceMode>> inference_guards;
 }  // namespace
 
 int32_t aamt_inference_mode_push(int32_t on) {
-  AAMT_GUARD(inference_guards.push_back(std::make_unique<c10::InferenceMode>(on != 0)); return 0;)
+  AAMT_GUARD(forbid_while_recording("inferenceMode"); inference_guards.push_back(std::make_unique<c10::InferenceMode>(on != 0)); return 0;)
 }
 
 int32_t aamt_inference_mode_pop(void) {

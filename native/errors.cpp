@@ -68,6 +68,11 @@ int64_t integer(double value) {
   return static_cast<int64_t>(value);
 }
 
+at::Scalar scalar(double value) {
+  bool whole = value >= -9007199254740991.0 && value <= 9007199254740991.0 && value == static_cast<double>(static_cast<int64_t>(value));
+  return whole ? at::Scalar(static_cast<int64_t>(value)) : at::Scalar(value);
+}
+
 size_t byte_count(double value) {
   int64_t bytes = integer(value);
   if (bytes < 0) throw ShimError(AAMT_ERR_ARGUMENT, "a number of bytes is negative");

@@ -210,6 +210,10 @@ int32_t aamt_live_handles(double* result) {
   AAMT_GUARD(need(result, 1); result[0] = static_cast<double>(tensors().live()); return 0;)
 }
 
+double aamt_owned_bytes(double handle) {
+  AAMT_GUARD(return owned_bytes(tensor_of(handle));)
+}
+
 int32_t aamt_generator_free(double generator) {
   AAMT_GUARD(if (!generators().take_out(generator)) generators().refuse(generator); return 0;)
 }

@@ -1,6 +1,8 @@
 // What the shim's files share: the handle table, the error guard and checks of what crosses the border.
 #pragma once
 #include <ATen/ATen.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/core/stack.h>
 #include <string>
 #include <vector>
 #include "aam_torch.h"
@@ -35,6 +37,8 @@ inline void need(const void* pointer, double count) {
 }
 // An integer that a double holds exactly.
 int64_t integer(double value);
+// An integer where the number is one, as the caller's language knows only one kind of number.
+at::Scalar scalar(double value);
 size_t byte_count(double value);
 at::ScalarType dtype_of(int64_t code);
 c10::DeviceType device_type_of(int64_t type);
@@ -70,6 +74,33 @@ class KeptHandles {
  private:
   std::vector<double> handles_;
 };
+
+// ---- operators ----
+// A call without boxing: the arguments as doubles, one each (a handle, a number, 0 or 1). The result's handle.
+using TypedCall = double (*)(const void* handle, const double* arguments);
+// The same with one list of integers after the first tensor.
+using TypedListCall = double (*)(const void* handle, const double* arguments, at::ArrayRef<int64_t> list);
+
+struct Operator {
+  c10::OperatorHandle handle;
+  std::string pattern;           // one letter per argument (see typed.cpp); empty: boxed calls only
+  std::vector<double> defaults;  // of the arguments of the pattern; NaN where there is none
+  const void* typed = nullptr;
+  TypedCall call = nullptr;
+  TypedListCall call_with_list = nullptr;
+};
+// Chooses the typed call that fits the schema, if there is one.
+void find_typed_call(Operator& op);
+
+// ---- segments whose values are computed again (checkpoint.cpp) ----
+bool recording() noexcept;
+// Calls the operator and notes it for the segment being recorded.
+void call_and_record(const c10::OperatorHandle& op, torch::jit::Stack& stack);
+// Throws if a segment is being recorded: `what` could not be repeated.
+void forbid_while_recording(const char* what);
+void forbid_if_recorded(const at::Tensor& tensor, const char* what);
+bool recorded_grad_mode();
+void set_recorded_grad_mode(bool on);
 
 int32_t copy_text(const std::string& text, uint8_t* out, int32_t capacity);
 

@@ -86,7 +86,7 @@ int32_t aamt_sdp_kernel(int32_t kernel, int32_t on) {
 // ---- random numbers ----
 
 int32_t aamt_manual_seed(double seed) {
-  AAMT_GUARD(at::manual_seed(static_cast<uint64_t>(integer(seed))); return 0;)
+  AAMT_GUARD(forbid_while_recording("manualSeed"); at::manual_seed(static_cast<uint64_t>(integer(seed))); return 0;)
 }
 
 int32_t aamt_generator(int32_t device_type, int32_t device_index, int32_t is_default, double* result) {
@@ -107,6 +107,7 @@ int32_t aamt_generator(int32_t device_type, int32_t device_index, int32_t is_def
 
 int32_t aamt_generator_seed(double generator, double seed) {
   AAMT_GUARD({
+    forbid_while_recording("Generator.manualSeed");
     at::Generator g = generator_of(generator);
     std::lock_guard<std::mutex> guard(g.mutex());
     g.set_current_seed(static_cast<uint64_t>(integer(seed)));
@@ -130,6 +131,7 @@ int32_t aamt_generator_state(double generator, double* result) {
 
 int32_t aamt_generator_set_state(double generator, double state) {
   AAMT_GUARD({
+    forbid_while_recording("Generator.setState");
     at::Generator g = generator_of(generator);
     at::Tensor saved = tensor_of(state);
     std::lock_guard<std::mutex> guard(g.mutex());

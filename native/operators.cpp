@@ -1,8 +1,7 @@
 // One boxed call through c10::Dispatcher reaches every operator of the loaded library.
-#include <ATen/core/dispatch/Dispatcher.h>
-#include <ATen/core/stack.h>
 #include <atomic>
 #include <cstring>
+#include <memory>
 #include <mutex>
 #include <sstream>
 #include <unordered_map>
@@ -16,18 +15,17 @@ constexpr int32_t kMostOperators = 1 << 14;
 struct Operators {
   std::mutex mutex;
   std::unordered_map<std::string, int32_t> numbers;
-  std::atomic<const c10::OperatorHandle*> handles[kMostOperators] = {};
+  std::atomic<const Operator*> entries[kMostOperators] = {};
 };
 Operators& operators() {
   static auto* all = new Operators();
   return *all;
 }
 
-const c10::OperatorHandle& operator_of(int32_t op) {
-  const c10::OperatorHandle* handle =
-      op >= 0 && op < kMostOperators ? operators().handles[op].load(std::memory_order_acquire) : nullptr;
-  if (handle == nullptr) throw ShimError(AAMT_ERR_ARGUMENT, "no such operator number");
-  return *handle;
+const Operator& operator_of(int32_t op) {
+  const Operator* found = op >= 0 && op < kMostOperators ? operators().entries[op].load(std::memory_order_acquire) : nullptr;
+  if (found == nullptr) throw ShimError(AAMT_ERR_ARGUMENT, "no such operator number");
+  return *found;
 }
 
 // An enumeration travels as an integer; LibTorch does not look whether it knows the value.
@@ -219,7 +217,7 @@ int32_t hand_over(Results& all, double* results, int32_t capacity) {
 
 int32_t call(int32_t op, const double* arguments, int32_t length, const uint8_t* text, int32_t text_length,
              double* results, int32_t capacity, int32_t discard) {
-  const auto& handle = operator_of(op);
+  const auto& handle = operator_of(op).handle;
   need(arguments, length);
   need(text, text_length);
   if (!discard) need(results, capacity);
@@ -236,7 +234,8 @@ int32_t call(int32_t op, const double* arguments, int32_t length, const uint8_t*
     if (!argument.default_value()) throw ShimError(AAMT_ERR_ARGUMENT, "argument '" + argument.name() + "' is missing");
     stack.push_back(*argument.default_value());
   }
-  handle.callBoxed(stack);
+  if (recording()) call_and_record(handle, stack);
+  else handle.callBoxed(stack);
   if (discard) return 0;
   if (stack.size() == 1 && stack[0].isTensor() && capacity >= 3) {  // by far the most frequent case
     at::Tensor tensor = std::move(stack[0]).toTensor();
@@ -277,14 +276,16 @@ int32_t aamt_op_find(const uint8_t* name, int32_t name_length, const uint8_t* ov
     if (!found) throw ShimError(AAMT_ERR_NOT_IMPLEMENTED, "this LibTorch has no operator " + key);
     int32_t number = static_cast<int32_t>(all.numbers.size());
     if (number == kMostOperators) throw ShimError(AAMT_ERR_OTHER, "more operators than this library foresees");
+    auto op = std::make_unique<Operator>(Operator{*found, {}, {}});
+    find_typed_call(*op);
     all.numbers.emplace(std::move(key), number);
-    all.handles[number].store(new c10::OperatorHandle(*found), std::memory_order_release);
+    all.entries[number].store(op.release(), std::memory_order_release);
     return number;
   })
 }
 
 int32_t aamt_op_schema(int32_t op, uint8_t* text, int32_t capacity) {
-  AAMT_GUARD(std::ostringstream out; out << operator_of(op).schema(); return copy_text(out.str(), text, capacity);)
+  AAMT_GUARD(std::ostringstream out; out << operator_of(op).handle.schema(); return copy_text(out.str(), text, capacity);)
 }
 
 int32_t aamt_all_schemas(uint8_t* text, int32_t capacity) {
@@ -295,6 +296,36 @@ int32_t aamt_all_schemas(uint8_t* text, int32_t capacity) {
       if (found) out << found->schema() << '\n';
     }
     return copy_text(out.str(), text, capacity);
+  })
+}
+
+int32_t aamt_op_pattern(int32_t op, uint8_t* text, int32_t capacity, double* defaults) {
+  AAMT_GUARD({
+    const auto& found = operator_of(op);
+    need(defaults, static_cast<double>(found.defaults.size()));
+    for (size_t i = 0; i < found.defaults.size(); i++) defaults[i] = found.defaults[i];
+    return copy_text(found.pattern, text, capacity);
+  })
+}
+
+double aamt_call(int32_t op, double a, double b, double c, double d, double e) {
+  AAMT_GUARD({
+    const auto& found = operator_of(op);
+    if (found.call == nullptr || recording()) throw ShimError(AAMT_ERR_ARGUMENT, "this operator has no typed call here");
+    const double arguments[] = {a, b, c, d, e};
+    return found.call(found.typed, arguments);
+  })
+}
+
+double aamt_call_with_list(int32_t op, double self, const double* list, int32_t count, double b, double c) {
+  AAMT_GUARD({
+    const auto& found = operator_of(op);
+    if (found.call_with_list == nullptr || recording()) throw ShimError(AAMT_ERR_ARGUMENT, "this operator has no typed call here");
+    need(list, count);
+    c10::SmallVector<int64_t, 8> numbers;
+    for (int32_t i = 0; i < count; i++) numbers.push_back(integer(list[i]));
+    const double arguments[] = {self, b, c};
+    return found.call_with_list(found.typed, arguments, numbers);
   })
 }
 

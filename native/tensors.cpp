@@ -83,6 +83,7 @@ int32_t aamt_to_host(double handle, uint8_t* data, double bytes) {
 int32_t aamt_fill_from_host(double handle, const uint8_t* data, double bytes) {
   AAMT_GUARD({
     at::Tensor t = tensor_of(handle);
+    forbid_if_recorded(t, "fillFrom");
     if (!t.device().is_cpu() || !t.is_contiguous()) throw ShimError(AAMT_ERR_ARGUMENT, "only a contiguous CPU tensor can be filled");
     check_bytes(static_cast<double>(t.nbytes()), bytes, data);
     if (bytes > 0) std::memcpy(t.data_ptr(), data, static_cast<size_t>(bytes));

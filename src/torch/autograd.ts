@@ -1,4 +1,3 @@
-import { runCheckpoints } from "./checkpoint.ts";
 import { check, shim } from "./native/library.ts";
 import { type BackwardOptions, Tensor } from "./tensor.ts";
 
@@ -36,7 +35,6 @@ export function backward(
     ),
     "backward",
   );
-  runCheckpoints(options.retainGraph ?? false);
 }
 
 export interface GradOptions {

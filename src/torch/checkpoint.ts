@@ -1,75 +1,49 @@
-import { Generator } from "./generator.ts";
-import { enableGrad, isGradEnabled, noGrad } from "./modes.ts";
+import { withoutTypedCalls } from "./callMode.ts";
+import { isGradEnabled } from "./modes.ts";
 import { check, shim } from "./native/library.ts";
 import { moveTo, scope } from "./scope.ts";
 import { Tensor } from "./tensor.ts";
 
-/** A segment whose inner values were thrown away, to be computed again when its gradient is known. */
-interface Segment {
-  readonly fn: (...inputs: Tensor[]) => Tensor;
-  readonly inputs: readonly Tensor[];
-  readonly output: Tensor;
-  readonly randomState: Tensor;
-}
-
-/** Open segments in the order of their forward passes. */
-const segments: Segment[] = [];
-
 /**
- * Gradient checkpointing: computes `fn(...inputs)` without keeping what its backward pass needs; `backward` computes it a
- * second time, with the same random numbers (CPU generator), to get its gradients. Saves memory for time. The result's
- * gradient is taken when `backward` is called on something that depends on it.
+ * Gradient checkpointing: computes `fn(...inputs)` without keeping what its backward pass needs. In `backward` (or `grad`) the
+ * operators of `fn` run a second time, with the same random numbers and autocast, to get its gradients: memory is saved for time.
+ * `fn` gives one tensor or several; whatever it uses (parameters, tensors from outside) gets its gradients, and the
+ * second run needs no JavaScript. Segments nest.
+ *
+ * `fn` must not seed or set generators, call `backward`, or write into its tensors with `fillFrom`: that could not be repeated.
+ * What it decides by values read back (`item`) is decided once, in the first run.
  */
-export function checkpoint(fn: (...inputs: Tensor[]) => Tensor, ...inputs: Tensor[]): Tensor {
+export function checkpoint<Result extends Tensor | readonly Tensor[]>(
+  fn: (...inputs: Tensor[]) => Result,
+  ...inputs: Tensor[]
+): Result {
   if (!isGradEnabled()) return fn(...inputs);
-  const randomState = Generator.default("cpu").getState().detachFromScope();
-  const saved = inputs.map(retain);
-  const output = noGrad(() => {
-    const inner = scope();
-    try {
-      const result = fn(...inputs);
-      moveTo(inner.parent, result, result.nbytes);
-      return result;
-    } finally {
-      inner[Symbol.dispose]();
-    }
-  });
-  const leaf = output.requiresGrad_();
-  segments.push({ fn, inputs: saved, output: retain(leaf), randomState });
-  return leaf;
-}
-
-const out = new Float64Array(new ArrayBuffer(1024));
-
-/** A second handle that no scope frees. */
-function retain(tensor: Tensor): Tensor {
-  check(shim.aamt_clone_handle(tensor.handle, out), "checkpoint");
-  return Tensor.fromHandle(out[0], 0).detachFromScope();
-}
-
-/** Goes back through the open segments after a backward pass has reached their outputs. Called by `backward`. */
-export function runCheckpoints(retainGraph: boolean): void {
-  if (segments.length === 0) return;
-  const generator = Generator.default("cpu");
-  const done = retainGraph ? [...segments] : segments.splice(0);
   const inner = scope();
+  const restore = withoutTypedCalls();
+  let recording = false;
   try {
-    const before = generator.getState();
-    for (let i = done.length - 1; i >= 0; i--) {
-      const { fn, inputs, output, randomState } = done[i];
-      const gradient = output.grad;
-      if (gradient) {
-        generator.setState(randomState);
-        const again = enableGrad(() => fn(...inputs));
-        const roots = new Float64Array([again.handle]);
-        const seeds = new Float64Array([gradient.handle]);
-        check(shim.aamt_backward(roots, seeds, 1, retainGraph ? 1 : 0, 0, roots, 0), "checkpoint");
-        output.grad = null;
-      }
-      if (!retainGraph) for (const tensor of [...inputs, output, randomState]) tensor.dispose();
+    check(shim.aamt_segment_begin(), "checkpoint");
+    recording = true;
+    const result = fn(...inputs);
+    const outputs = result instanceof Tensor ? [result] : result;
+    if (!Array.isArray(outputs) || !outputs.every((output) => output instanceof Tensor)) {
+      throw new TypeError(
+        "checkpoint: the function must give a tensor or an array of tensors, at once (not a promise)",
+      );
     }
-    generator.setState(before);
+    const handles = new Float64Array(Math.max(outputs.length, 128));
+    outputs.forEach((output, i) => {
+      handles[i] = output.handle;
+    });
+    const results = new Float64Array(handles.length);
+    recording = false;
+    check(shim.aamt_segment_end(handles, outputs.length, results), "checkpoint");
+    const made = outputs.map((_, i) => Tensor.fromTyped(results[i]));
+    for (const tensor of made) moveTo(inner.parent, tensor);
+    return (result instanceof Tensor ? made[0] : made) as Result;
   } finally {
+    if (recording) check(shim.aamt_segment_abort(), "checkpoint");
+    restore();
     inner[Symbol.dispose]();
   }
 }

@@ -45,13 +45,16 @@ const sizes: Record<DType, number> = {
 
 export const dtypes = Object.keys(codes) as readonly DType[];
 
+export function isDtype(value: unknown): value is DType {
+  return typeof value === "string" && Object.hasOwn(codes, value);
+}
+
 /** LibTorch's number of a dtype. @throws TypeError for anything that is not a dtype's name. */
 export function dtypeCode(dtype: DType): number {
-  const code = codes[dtype];
-  if (code === undefined) {
+  if (!isDtype(dtype)) {
     throw new TypeError(`${JSON.stringify(dtype)} is not a dtype; expected one of ${dtypes.join(", ")}`);
   }
-  return code;
+  return codes[dtype];
 }
 
 /** The dtype of LibTorch's number. @throws TypeError for the types that have no counterpart here (complex, quantized). */

@@ -142,8 +142,8 @@ ${functions.join("\n")}
 export interface TensorMethods {${methods.join("\n")}
 }
 
-/** Names of the functions above that are methods as well. */
-export const methodNames = ${JSON.stringify(methodNames)} as const;
+/** The functions above that are methods as well. */
+export const methods = { ${methodNames.map((name) => (reservedWords.has(name) ? `${name}: ${name}$` : name)).join(", ")} };
 `;
   return { text, count };
 }

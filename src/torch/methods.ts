@@ -6,17 +6,23 @@ import { type DType, dtypes } from "./dtype.ts";
 import { at, setAt } from "./indexing.ts";
 import { inspectTensor } from "./inspect.ts";
 import { operator } from "./operators.ts";
-import * as generated from "./ops.gen.ts";
+import { methods } from "./ops.gen.ts";
 import { type BackwardOptions, type Index, Tensor, type ToOptions } from "./tensor.ts";
 
 type Operation = (...args: unknown[]) => unknown;
 const prototype = Tensor.prototype as unknown as Record<string | symbol, unknown>;
 
-for (const name of generated.methodNames) {
-  const operation = generated[name] as unknown as Operation;
-  prototype[name] = function (this: Tensor, ...args: unknown[]): unknown {
-    args.unshift(this);
-    return operation(...args);
+for (const [name, method] of Object.entries(methods)) {
+  const operation = method as unknown as Operation;
+  prototype[name] = function (
+    this: Tensor,
+    a?: unknown,
+    b?: unknown,
+    c?: unknown,
+    d?: unknown,
+    ...rest: unknown[]
+  ): unknown {
+    return rest.length > 0 ? operation(this, a, b, c, d, ...rest) : operation(this, a, b, c, d);
   };
 }
 

@@ -1,5 +1,5 @@
-import { type Device, parseDevice } from "./device.ts";
-import { type DType, dtypeCode } from "./dtype.ts";
+import { type Device, isDevice, parseDevice } from "./device.ts";
+import { type DType, dtypeCode, dtypes, isDtype } from "./dtype.ts";
 import { Generator } from "./generator.ts";
 import type { ArgumentKind, SchemaArgument } from "./schema.ts";
 import { Tensor } from "./tensor.ts";
@@ -195,7 +195,9 @@ function everyItem(value: unknown, test: (item: unknown) => boolean): boolean {
 const isInteger = (value: unknown): boolean => Number.isSafeInteger(value);
 const isNumber = (value: unknown): boolean => typeof value === "number";
 const isScalar = (value: unknown): boolean =>
-  typeof value === "number" || typeof value === "boolean" || typeof value === "bigint";
+  typeof value === "number" ||
+  typeof value === "boolean" ||
+  (typeof value === "bigint" && Number.isSafeInteger(Number(value)));
 const isTensor = (value: unknown): boolean => value instanceof Tensor;
 
 /** Whether a value may be passed as the argument. */
@@ -227,8 +229,9 @@ export function accepts(argument: SchemaArgument, value: unknown): boolean {
     case "str":
       return typeof value === "string";
     case "ScalarType":
+      return isDtype(value);
     case "Device":
-      return typeof value === "string";
+      return isDevice(value);
     case "MemoryFormat":
       return typeof value === "string" && Object.hasOwn(memoryFormats, value);
     case "Layout":
@@ -250,11 +253,11 @@ const kindNames: Partial<Record<ArgumentKind, string>> = {
   Tensor: "a Tensor",
   "Tensor[]": "an array of Tensors",
   "Tensor?[]": "an array of Tensors or null",
-  Scalar: "a number or boolean",
+  Scalar: "a number, a boolean or a bigint within 2^53",
   "Scalar[]": "an array of numbers or booleans",
   str: "a string",
-  ScalarType: "a dtype",
-  Device: "a device",
+  ScalarType: `a dtype (${dtypes.join(", ")})`,
+  Device: 'a device ("cpu", "cuda", "cuda:N" ...)',
   Generator: "a Generator",
   MemoryFormat: 'one of "contiguous", "preserve", "channelsLast", "channelsLast3d"',
   Layout: '"strided" or "sparse"',

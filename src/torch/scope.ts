@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { TorchError } from "./errors.ts";
 import { check, claimMemory, shim } from "./native/library.ts";
 
@@ -9,9 +10,12 @@ export interface Owned {
   readonly rawHandle: number;
   /** Forgets the handle without freeing it: the scope has freed it. */
   forget(): void;
-  /** Asks the garbage collector to free the tensor when nothing refers to it any more. */
-  attachToken(bytes: number): void;
+  /** Asks the garbage collector to free the tensor, which occupies `bytes` bytes, when nothing refers to it any more. */
+  attachToken(bytes?: number): void;
 }
+
+/** Disposed tensors are struck off a scope's list when it has grown to this many, so that a long loop in one scope stays small. */
+const firstSweep = 1024;
 
 /**
  * Frees every tensor made while it is open, except those kept or returned. Scopes nest; the innermost open one owns
@@ -22,7 +26,8 @@ export interface Owned {
  * ```
  */
 export class Scope implements Disposable {
-  readonly #owned: Owned[] = [];
+  #owned: Owned[] = [];
+  #sweepAt = firstSweep;
   #closed = false;
   /** The scope around this one. */
   readonly parent: Scope | null;
@@ -46,13 +51,13 @@ export class Scope implements Disposable {
   /** @internal */
   adopt(tensor: Owned): void {
     tensor.scope = this;
-    this.#owned.push(tensor);
+    if (this.#owned.push(tensor) >= this.#sweepAt) {
+      this.#owned = this.#owned.filter((item) => item.scope === this && item.rawHandle !== 0);
+      this.#sweepAt = Math.max(firstSweep, 2 * this.#owned.length);
+    }
   }
 
-  /**
-   * Runs `fn` with this scope as the innermost one: for code that goes on after an `await`, where another scope may
-   * be open.
-   */
+  /** Runs `fn` with this scope as the innermost one, in whatever scope the caller is. */
   run<T>(fn: () => T): T {
     if (this.#closed) throw new TorchError("This scope has been closed already.", "disposed");
     const before = current;
@@ -60,63 +65,91 @@ export class Scope implements Disposable {
     try {
       return fn();
     } finally {
-      current = before;
+      current = firstOpen(before);
     }
-  }
-
-  /** Makes the scope around it the innermost one without closing it; `run` enters it again. */
-  leave(): void {
-    if (current === this) current = this.parent;
   }
 
   /** Frees what it owns and makes the scope around it the innermost one. Closing twice is harmless. */
   [Symbol.dispose](): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (current === this) {
-      let outer = this.parent;
-      while (outer?.closed) outer = outer.parent;
-      current = outer;
-    }
-    const handles: number[] = [];
+    if (current === this) current = firstOpen(this.parent);
+    const handles = new Float64Array(Math.max(this.#owned.length, 128));
+    let count = 0;
     for (const tensor of this.#owned) {
       if (tensor.scope !== this) continue;
       const handle = tensor.rawHandle;
       if (handle === 0) continue;
-      handles.push(handle);
+      handles[count++] = handle;
       tensor.forget();
     }
-    this.#owned.length = 0;
-    if (handles.length > 0) check(shim.aamt_free_many(new Float64Array(handles), handles.length), "scope");
+    this.#owned = [];
+    if (count > 0) check(shim.aamt_free_many(handles, count), "scope");
   }
 }
 
+/** The scope that was opened last in synchronous code. */
 let current: Scope | null = null;
 
-/** The innermost open scope of this thread. */
+/** The scopes of asynchronous functions, which follow them across every `await`. */
+const asyncScopes = new AsyncLocalStorage<Scope>();
+let openAsyncScopes = 0;
+
+/** The first scope that is still open, going outwards. */
+export function firstOpen(scope: Scope | null): Scope | null {
+  let open = scope;
+  while (open?.closed) open = open.parent;
+  return open;
+}
+
+/** The innermost open scope of the code that asks. */
 export function currentScope(): Scope | null {
-  return current;
+  if (openAsyncScopes === 0) return current;
+  const own = asyncScopes.getStore();
+  if (own === undefined || own.closed) return current;
+  // A scope opened within the asynchronous function goes before its own; one that was open around it does not.
+  for (let outer: Scope | null = own; outer !== null; outer = outer.parent) if (outer === current) return own;
+  return current === null ? own : current;
 }
 
 /** Opens a scope; `using s = torch.scope()` closes it at the end of the block. */
 export function scope(): Scope {
-  current = new Scope(current);
+  current = new Scope(currentScope());
   return current;
+}
+
+/** Runs an asynchronous function with a scope of its own, which is closed when it ends. `finish` may move tensors out before. */
+export async function runAsyncScope<T>(
+  fn: (scope: Scope) => Promise<T>,
+  finish: (result: T, scope: Scope) => void,
+): Promise<T> {
+  const own = new Scope(currentScope());
+  openAsyncScopes++;
+  try {
+    const result = await asyncScopes.run(own, () => fn(own));
+    finish(result, own);
+    return result;
+  } finally {
+    openAsyncScopes--;
+    own[Symbol.dispose]();
+  }
 }
 
 /** Gives a fresh tensor to the innermost scope, or to the garbage collector where there is none. */
 export function own(tensor: Owned, bytes: number): void {
-  if (current) current.adopt(tensor);
+  const scope = currentScope();
+  if (scope) scope.adopt(tensor);
   else tensor.attachToken(bytes);
 }
 
-/** Takes a tensor out of its scope and gives it to `target`, or to the garbage collector for null. */
-export function moveTo(target: Scope | null, tensor: Owned, bytes: number): void {
-  if (tensor.scope === target || tensor.rawHandle === 0) return;
-  if (target) target.adopt(tensor);
+/** Takes a tensor out of its scope and gives it to `target` (the next open one), or to the garbage collector for null. */
+export function moveTo(target: Scope | null, tensor: Owned): void {
+  const open = firstOpen(target);
+  if (tensor.scope === open || tensor.rawHandle === 0) return;
+  if (open) open.adopt(tensor);
   else {
     tensor.scope = null;
-    tensor.attachToken(bytes);
+    tensor.attachToken();
   }
 }
 

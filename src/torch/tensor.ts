@@ -3,7 +3,7 @@ import { arrayFor, type DType, dtypeOfCode, type Scalar, type TypedArray } from 
 import { TorchError } from "./errors.ts";
 import { adoptMemory, check, shim } from "./native/library.ts";
 import type { TensorMethods } from "./ops.gen.ts";
-import { makeToken, moveTo, type Owned, own, type Scope, type Token } from "./scope.ts";
+import { currentScope, makeToken, moveTo, type Owned, own, type Scope, type Token } from "./scope.ts";
 
 const meta = new Float64Array(new ArrayBuffer(8 * 256));
 const out = new Float64Array(new ArrayBuffer(1024));
@@ -42,6 +42,15 @@ export class Tensor implements Owned, Disposable {
     return tensor;
   }
 
+  /** Wraps the result of a typed call, which does not say how much it newly occupies. */
+  static fromTyped(handle: number): Tensor {
+    const tensor = new Tensor(handle);
+    const scope = currentScope();
+    if (scope !== null) scope.adopt(tensor);
+    else tensor.attachToken();
+    return tensor;
+  }
+
   /**
    * The native handle. @throws TorchError once the tensor has been disposed.
    * @internal
@@ -64,7 +73,7 @@ export class Tensor implements Owned, Disposable {
   }
 
   /** @internal */
-  attachToken(bytes: number): void {
+  attachToken(bytes = shim.aamt_owned_bytes(this.#handle)): void {
     this.#token ??= makeToken(this.#handle, bytes);
   }
 
@@ -89,13 +98,13 @@ export class Tensor implements Owned, Disposable {
   /** Takes the tensor out of the innermost scope: the scope around it, or the garbage collector, frees it. */
   keep(): this {
     const from = this.scope;
-    if (from) moveTo(from.parent, this, this.nbytes);
+    if (from) moveTo(from.parent, this);
     return this;
   }
 
   /** Takes the tensor out of all scopes: it belongs to whoever refers to it. Parameters and states do this. */
   detachFromScope(): this {
-    if (this.scope) moveTo(null, this, this.nbytes);
+    if (this.scope) moveTo(null, this);
     return this;
   }
 

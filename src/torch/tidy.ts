@@ -1,18 +1,22 @@
-import { moveTo, type Scope, scope } from "./scope.ts";
+import { moveTo, runAsyncScope, type Scope, scope } from "./scope.ts";
 import { Tensor } from "./tensor.ts";
 
 /** Moves every tensor in a value (nested in arrays, Maps, Sets and plain objects) to `target`. */
-function moveOut(value: unknown, from: Scope, target: Scope | null): void {
+function moveOut(value: unknown, from: Scope, target: Scope | null, seen = new Set<unknown>()): void {
   if (value instanceof Tensor) {
-    if (value.scope === from) moveTo(target, value, value.nbytes);
-  } else if (Array.isArray(value) || value instanceof Set) {
-    for (const item of value) moveOut(item, from, target);
+    if (value.scope === from) moveTo(target, value);
+    return;
+  }
+  if (typeof value !== "object" || value === null || seen.has(value)) return;
+  seen.add(value);
+  if (Array.isArray(value) || value instanceof Set) {
+    for (const item of value) moveOut(item, from, target, seen);
   } else if (value instanceof Map) {
-    for (const item of value.values()) moveOut(item, from, target);
-  } else if (typeof value === "object" && value !== null) {
+    for (const item of value.values()) moveOut(item, from, target, seen);
+  } else {
     const prototype = Object.getPrototypeOf(value);
     if (prototype === Object.prototype || prototype === null) {
-      for (const item of Object.values(value)) moveOut(item, from, target);
+      for (const item of Object.values(value)) moveOut(item, from, target, seen);
     }
   }
 }
@@ -34,19 +38,9 @@ export function tidy<T>(fn: () => T): T {
 }
 
 /**
- * `tidy` for asynchronous code. The function gets its scope: what runs after an `await` belongs to it only inside
- * `scope.run(() => ...)`, since other code may have opened a scope meanwhile.
+ * `tidy` for asynchronous code: the scope follows the function across every `await`, also while others run. The function gets it
+ * as an argument.
  */
-export async function tidyAsync<T>(fn: (scope: Scope) => Promise<T>): Promise<T> {
-  const own = scope();
-  const parent = own.parent;
-  const promise = own.run(() => fn(own));
-  own.leave();
-  try {
-    const result = await promise;
-    moveOut(result, own, parent?.closed ? null : parent);
-    return result;
-  } finally {
-    own[Symbol.dispose]();
-  }
+export function tidyAsync<T>(fn: (scope: Scope) => Promise<T>): Promise<T> {
+  return runAsyncScope(fn, (result, own) => moveOut(result, own, own.parent));
 }

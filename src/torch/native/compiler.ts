@@ -25,6 +25,8 @@ export function findCompiler(): string[] {
 /** The first few errors that a compiler printed, without the templates' long trails. */
 export function firstErrors(output: string, count = 5): string {
   const lines = output.split("\n").filter((line) => line.trim() !== "");
-  const errors = lines.filter((line) => /\b(fatal )?error\b|undefined reference|cannot find/i.test(line));
+  const errors = lines.filter((line) =>
+    /\b(fatal )?error\b|undefined reference|multiple definition|cannot find/i.test(line),
+  );
   return (errors.length > 0 ? errors : lines).slice(0, count).join("\n");
 }

@@ -3,7 +3,7 @@ import { kindOfStatus, TorchError } from "../errors.ts";
 import { ensureShim } from "./build.ts";
 
 /** The interface number of native/aam_torch.h that this file is written for. */
-const expectedAbi = 2;
+const expectedAbi = 3;
 
 /** Exports of the shim that return a status: the types of their arguments (contract: native/aam_torch.h). */
 const statusFunctions = {
@@ -13,6 +13,7 @@ const statusFunctions = {
   aamt_op_find: ["ptr", "i32", "ptr", "i32"],
   aamt_op_schema: ["i32", "ptr", "i32"],
   aamt_all_schemas: ["ptr", "i32"],
+  aamt_op_pattern: ["i32", "ptr", "i32", "ptr"],
   aamt_op_call: ["i32", "ptr", "i32", "ptr", "i32", "ptr", "i32", "i32"],
   aamt_take_results: ["ptr", "i32"],
   aamt_free: ["f64"],
@@ -27,6 +28,8 @@ const statusFunctions = {
   aamt_view: ["f64", "ptr"],
   aamt_set_requires_grad: ["f64", "i32"],
   aamt_grad: ["f64", "ptr"],
+  aamt_grads: ["ptr", "i32", "ptr"],
+  aamt_clear_grads: ["ptr", "i32"],
   aamt_set_grad: ["f64", "f64"],
   aamt_backward: ["ptr", "ptr", "i32", "i32", "i32", "ptr", "i32"],
   aamt_autograd_grad: ["ptr", "ptr", "i32", "ptr", "i32", "i32", "i32", "i32", "ptr"],
@@ -35,6 +38,9 @@ const statusFunctions = {
   aamt_inference_mode_push: ["i32"],
   aamt_inference_mode_pop: [],
   aamt_anomaly_mode: ["i32", "i32"],
+  aamt_segment_begin: [],
+  aamt_segment_end: ["ptr", "i32", "ptr"],
+  aamt_segment_abort: [],
   aamt_autocast: ["i32", "i32", "i32", "i32", "i32", "ptr"],
   aamt_manual_seed: ["f64"],
   aamt_generator: ["i32", "i32", "i32", "ptr"],
@@ -62,15 +68,20 @@ const statusFunctions = {
   aamt_cpu_empty_cache: [],
 } as const satisfies Record<string, readonly ("ptr" | "i32" | "f64")[]>;
 
+/** Exports that return a number (a handle, bytes) or, below 0, a status. */
+const numberFunctions = {
+  aamt_owned_bytes: ["f64"],
+  aamt_call: ["i32", "f64", "f64", "f64", "f64", "f64"],
+  aamt_call_with_list: ["i32", "f64", "ptr", "i32", "f64", "f64"],
+} as const satisfies Record<string, readonly ("ptr" | "i32" | "f64")[]>;
+
 /** What an argument of each native type is in TypeScript. A `ptr` is always the typed array itself, never its address. */
 type NativeArgument<T> = T extends "ptr" ? Float64Array | Uint8Array | null : number;
 type NativeArguments<Types extends readonly unknown[]> = {
   -readonly [I in keyof Types]: NativeArgument<Types[I]>;
 };
-type StatusFunctions = {
-  [Name in keyof typeof statusFunctions]: (
-    ...args: NativeArguments<(typeof statusFunctions)[Name]>
-  ) => number;
+type NativeFunctions<Table extends Record<string, readonly unknown[]>> = {
+  [Name in keyof Table]: (...args: NativeArguments<Table[Name]>) => number;
 };
 
 interface CollectorFunctions {
@@ -78,10 +89,16 @@ interface CollectorFunctions {
   aamt_collect_address(): number;
 }
 
-export type Shim = StatusFunctions & CollectorFunctions;
+export type Shim = NativeFunctions<typeof statusFunctions> &
+  NativeFunctions<typeof numberFunctions> &
+  CollectorFunctions;
 
 /** The names and argument types that the shim must export; a test compares them with the built library. */
-export const shimFunctions: Readonly<Record<string, readonly string[]>> = statusFunctions;
+export const shimFunctions: Readonly<Record<string, readonly string[]>> = {
+  ...statusFunctions,
+  ...numberFunctions,
+  aamt_collect_address: [],
+};
 
 /** Facts compiled into the shim. */
 export interface BuildInfo {
@@ -120,6 +137,9 @@ function load(): { shim: Shim; path: string } {
   };
   for (const [name, args] of Object.entries(statusFunctions)) {
     definitions[name] = { args: [...args], returns: "i32" };
+  }
+  for (const [name, args] of Object.entries(numberFunctions)) {
+    definitions[name] = { args: [...args], returns: "f64" };
   }
   let shim: Shim;
   try {
@@ -178,9 +198,13 @@ export function readText(read: (buffer: Uint8Array, capacity: number) => number)
   return decoder.decode(buffer.subarray(0, length));
 }
 
-/** The text of this thread's last native error. */
-export function lastError(full: boolean): string {
-  return readText((buffer, capacity) => shim.aamt_last_error(buffer, capacity, full ? 1 : 0));
+/** Whether errors carry the native backtrace: finding its names takes milliseconds. PyTorch's own variable. */
+const withNativeStack = process.env["TORCH_SHOW_CPP_STACKTRACES"] === "1";
+
+/** The text of this thread's last native error; `nativeStack` has the backtrace too, where it is wanted. */
+export function lastError(): { text: string; nativeStack: string } {
+  const read = (full: number) => readText((buffer, capacity) => shim.aamt_last_error(buffer, capacity, full));
+  return { text: read(0), nativeStack: withNativeStack ? read(1) : "" };
 }
 
 /** Passes a status on, or throws what it stands for. `what` names the operation in the message. */
@@ -189,14 +213,10 @@ export function check(status: number, what = ""): number {
   throw nativeError(status, what);
 }
 
-/** Whether errors carry the native backtrace: finding its names takes milliseconds. PyTorch's own variable. */
-const withNativeStack = process.env["TORCH_SHOW_CPP_STACKTRACES"] === "1";
-
 /** The error that a negative status stands for. `prefix` is put before LibTorch's text. */
 export function nativeError(status: number, prefix: string): TorchError {
-  const text = lastError(false);
-  const stack = withNativeStack ? lastError(true) : "";
-  return new TorchError(prefix ? `${prefix}: ${text}` : text, kindOfStatus(status), prefix, stack);
+  const { text, nativeStack } = lastError();
+  return new TorchError(prefix ? `${prefix}: ${text}` : text, kindOfStatus(status), prefix, nativeStack);
 }
 
 let info: BuildInfo | undefined;

@@ -1,0 +1,19 @@
+let obstacles = 0;
+
+/**
+ * Whether operators may take the short way of typed calls. It is closed while calls are counted or a checkpointed segment is being
+ * recorded, since those have to see every call.
+ */
+export let typedCalls = true;
+
+/** Closes the short way until the returned function is called. */
+export function withoutTypedCalls(): () => void {
+  obstacles++;
+  typedCalls = false;
+  let open = true;
+  return () => {
+    if (!open) return;
+    open = false;
+    typedCalls = --obstacles === 0;
+  };
+}
