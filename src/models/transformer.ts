@@ -65,9 +65,11 @@ export class TransformerLayer extends nn.Module {
    * in place.
    */
   forward(input: torch.Tensor, rows: number, mask: KeyMask): torch.Tensor {
-    const attended = this.#dropped(this.#attend(this.norm1.forward(input), rows, mask)).add_(input);
-    const hidden = this.#activation(this.linear1.forward(this.norm2.forward(attended)));
-    return this.#dropped(this.linear2.forward(this.#dropped(hidden))).add_(attended);
+    return torch.tidy(() => {
+      const attended = this.#dropped(this.#attend(this.norm1.forward(input), rows, mask)).add_(input);
+      const hidden = this.#activation(this.linear1.forward(this.norm2.forward(attended)));
+      return this.#dropped(this.linear2.forward(this.#dropped(hidden))).add_(attended);
+    });
   }
 
   #attend(input: torch.Tensor, rows: number, mask: KeyMask): torch.Tensor {
