@@ -1,0 +1,126 @@
+import { dirname, join, resolve } from "node:path";
+import { Command, InvalidArgumentError } from "commander";
+import { UserError } from "../common/userError.ts";
+import { openDataset } from "../data/dataset.ts";
+import { prepareCached } from "../data/prepareCached.ts";
+import { type BaselineSummary, baselinesOfRun, summaryOf } from "../training/baselines/ofRun.ts";
+import { runBaselines } from "../training/baselines/runBaselines.ts";
+import { splitSchema, targetSchema } from "../training/config.ts";
+import { writePredictions } from "../training/predictionTable.ts";
+import { RunFolder } from "../training/runFolder.ts";
+import { splitSamples } from "../training/splitSamples.ts";
+import { plotPredictions } from "../training/targetPlots.ts";
+import { labelledSamples, Targets } from "../training/targets.ts";
+import { chooseDisplayMode, ProgressDisplay } from "../training/watch/progressBar.ts";
+import { wholeNumber } from "./optionValues.ts";
+
+interface Flags {
+  run?: string;
+  table?: string;
+  repSeqs?: string;
+  metadata?: string;
+  metadataColumn?: string;
+  trainSamples?: string;
+  valSamples?: string;
+  output?: string;
+  nEstimators: number;
+  maxFeatures: number | "sqrt" | "all";
+  randomSeed: number;
+  json: boolean;
+}
+
+export function makeCommand(): Command {
+  return new Command("rf-baseline")
+    .description("Judge a random forest and other simple predictors on the samples that a run held out")
+    .option("--run <folder>", "a run of `train`: its data, targets and split are used")
+    .option("--table <file>", "without a run: BIOM, TSV or QIIME 2 table")
+    .option("--rep-seqs <file>", "FASTA or QIIME 2 sequences, for tables whose ids are hashes")
+    .option("--metadata <file>", "without a run: TSV, CSV or QIIME 2 metadata")
+    .option("--metadata-column <name>", "without a run: what to predict")
+    .option("--train-samples <file>", "without a run: ids of the training samples")
+    .option("--val-samples <file>", "without a run: ids of the samples to predict")
+    .option("-o, --output <file>", "without a run: TSV of the predictions; a plot is written beside it")
+    .option("--n-estimators <n>", "trees", wholeNumber, 500)
+    .option(
+      "--max-features <n>",
+      "ASVs looked at for a split: a number, a share, sqrt or all",
+      maxFeatures,
+      "sqrt",
+    )
+    .option("--random-seed <n>", "without a run: decides the forest", wholeNumber, 42)
+    .option("--json", "one JSON object per line", false)
+    .action(run);
+}
+
+function maxFeatures(text: string): number | "sqrt" | "all" {
+  if (text === "sqrt" || text === "all") return text;
+  const value = Number(text);
+  if (text.trim() !== "" && value > 0 && (value < 1 || Number.isInteger(value))) return value;
+  throw new InvalidArgumentError("It must be sqrt, all, a whole number, or a share between 0 and 1.");
+}
+
+async function run(flags: Flags): Promise<void> {
+  const forest = { trees: flags.nEstimators, maxFeatures: flags.maxFeatures };
+  if (forest.trees < 1) throw new UserError("--n-estimators must be at least 1.");
+  const files = ["table", "metadata", "metadataColumn", "trainSamples", "valSamples", "output"] as const;
+  const given = files.filter((name) => flags[name] !== undefined);
+  if (flags.run !== undefined) {
+    if (given.length > 0)
+      throw new UserError(
+        "--run has its own table, metadata, column and split; leave the other options out.",
+      );
+    show(baselinesOfRun(new RunFolder(flags.run), forest), flags.json);
+    return;
+  }
+  const missing = files.find((name) => flags[name] === undefined);
+  if (missing !== undefined) {
+    const option = missing.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    throw new UserError(`--${option} is missing; or give the --run whose samples are to be predicted.`);
+  }
+  show(await fromFiles(flags as Required<Flags>, forest), flags.json);
+}
+
+async function fromFiles(
+  flags: Required<Flags>,
+  forest: { trees: number; maxFeatures: number | "sqrt" | "all" },
+): Promise<BaselineSummary[]> {
+  const display = new ProgressDisplay(chooseDisplayMode({ json: flags.json, quiet: true }));
+  const { table, repSeqs, metadata, metadataColumn, output } = flags;
+  const cache = join(dirname(resolve(output)), ".aam-cache");
+  const { folder } = await prepareCached({ table, repSeqs, metadata, rarefyDepth: "none" }, cache);
+  using dataset = openDataset(folder);
+  const target = targetSchema.parse({ columns: [metadataColumn], transform: "none" });
+  const parts = splitSchema.parse({ trainSamples: flags.trainSamples, valSamples: flags.valSamples });
+  const split = splitSamples(dataset, parts, 0, labelledSamples(dataset, target.columns));
+  for (const warning of split.warnings) display.warn(warning);
+  const targets = Targets.fit(dataset, split.train, target);
+  const { train, validation } = split;
+  const seed = flags.randomSeed;
+  const baselines = runBaselines(dataset, {
+    targets,
+    train,
+    validation,
+    seed,
+    forest,
+    metric: null,
+    splitBy: null,
+  });
+  const [{ predictions, qualities }] = baselines;
+  const input = { dataset, samples: validation, predictions, targets };
+  writePredictions(output, { ...input, withActual: true });
+  await plotPredictions(dirname(resolve(output)), { ...input, qualities });
+  return baselines.map(summaryOf);
+}
+
+function show(summaries: readonly BaselineSummary[], json: boolean): void {
+  for (const summary of summaries) {
+    if (json) {
+      console.log(JSON.stringify({ event: "baseline", ...summary }));
+      continue;
+    }
+    const shown = ["mae", "rmse", "r2", "pearson", "accuracy", "f1", "macro_f1", "auc"]
+      .filter((name) => name in summary.figures)
+      .map((name) => `${name} ${summary.figures[name].toFixed(4)}`);
+    console.log(`${summary.name} (${summary.note}): ${shown.join(", ")}`);
+  }
+}

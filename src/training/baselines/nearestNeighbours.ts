@@ -1,0 +1,85 @@
+/** A known target of each sample: a number, or a class number. */
+export type NeighbourTarget =
+  | { readonly kind: "numbers"; readonly values: ArrayLike<number> }
+  | { readonly kind: "classes"; readonly values: ArrayLike<number>; readonly classes: number };
+
+export interface NeighbourInput {
+  /** Distance between two samples; NaN where unknown. */
+  readonly distance: (a: number, b: number) => number;
+  /** Samples whose targets are known. */
+  readonly train: Int32Array;
+  readonly target: NeighbourTarget;
+  /** Samples of one group are no neighbours of each other when k is chosen, as whole groups are held out. */
+  readonly groupOf?: ArrayLike<number>;
+}
+
+const candidates = [1, 2, 3, 5, 7, 10, 15, 20, 30, 50];
+
+/**
+ * Predicts the mean of the k nearest training samples (or the share of each class), with the k of least error when each training
+ * sample is predicted from the others.
+ */
+export class NearestNeighbours {
+  readonly k: number;
+  /** By k: mean absolute error, or share of wrong classes, among the training samples. */
+  readonly errors: ReadonlyMap<number, number>;
+  readonly #input: NeighbourInput;
+
+  constructor(input: NeighbourInput) {
+    this.#input = input;
+    const sizes = candidates.filter((k) => k < input.train.length);
+    const sums = new Map(sizes.map((k) => [k, 0]));
+    const { groupOf, target } = input;
+    for (const sample of input.train) {
+      const order = this.#nearest(sample, (other) =>
+        groupOf ? groupOf[other] !== groupOf[sample] : other !== sample,
+      );
+      for (const k of sizes) {
+        const [value] = [this.#outcome(order, k)];
+        const truth = target.values[sample];
+        const error =
+          target.kind === "numbers" ? Math.abs(value[0] - truth) : value[truth] < Math.max(...value) ? 1 : 0;
+        sums.set(k, sums.get(k)! + error / input.train.length);
+      }
+    }
+    this.errors = sums;
+    this.k = sizes.reduce((best, k) => (sums.get(k)! < sums.get(best)! ? k : best), sizes[0] ?? 1);
+  }
+
+  /** [n] numbers, or [n x classes] shares, for any samples that have distances to the training samples. */
+  predict(samples: Int32Array): Float64Array {
+    const { target } = this.#input;
+    const width = target.kind === "numbers" ? 1 : target.classes;
+    const all = new Float64Array(samples.length * width);
+    samples.forEach((sample, i) => {
+      all.set(
+        this.#outcome(
+          this.#nearest(sample, (other) => other !== sample),
+          this.k,
+        ),
+        i * width,
+      );
+    });
+    return all;
+  }
+
+  #nearest(sample: number, eligible: (other: number) => boolean): number[] {
+    const { distance, train } = this.#input;
+    const others = Array.from(train).filter(eligible);
+    const far = new Map(others.map((other) => [other, distance(sample, other)]));
+    return others
+      .filter((other) => !Number.isNaN(far.get(other)!))
+      .sort((a, b) => far.get(a)! - far.get(b)! || a - b);
+  }
+
+  #outcome(order: readonly number[], k: number): Float64Array {
+    const { target } = this.#input;
+    const near = order.slice(0, k);
+    const result = new Float64Array(target.kind === "numbers" ? 1 : target.classes);
+    for (const other of near) {
+      if (target.kind === "numbers") result[0] += target.values[other] / near.length;
+      else result[target.values[other]] += 1 / near.length;
+    }
+    return result;
+  }
+}

@@ -1,0 +1,90 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { makeFolder } from "../../common/atomicFile.ts";
+import { UserError } from "../../common/userError.ts";
+import { type Dataset, openDataset } from "../../data/dataset.ts";
+import type { Split } from "../../data/split.ts";
+import { splitFromFiles } from "../../data/splitFiles.ts";
+import { writePredictions } from "../predictionTable.ts";
+import type { FineTuneFacts, RunFacts } from "../runFacts.ts";
+import type { RunFolder } from "../runFolder.ts";
+import { figuresOf } from "../targetPredictions.ts";
+import { Targets } from "../targets.ts";
+import type { Figures } from "../trainer.ts";
+import type { ForestOptions } from "./randomForest.ts";
+import { type Baseline, runBaselines } from "./runBaselines.ts";
+
+/** What `run.json` says. */
+export type RunRecord = RunFacts & {
+  dataset: {
+    path: string;
+    sources: readonly { role: string; path: string; bytes: number; sha256: string }[];
+    parameters: Readonly<Record<string, string | number | boolean | null>>;
+    counts: Readonly<Record<string, number>>;
+  };
+  environment: Readonly<Record<string, string | number | null>>;
+};
+
+/** One baseline's figures, as `baselines/summary.json` lists them. */
+export interface BaselineSummary {
+  name: string;
+  note: string;
+  figures: Figures;
+}
+
+/** The data set and the split of a run. @throws UserError if the data are not where they were. */
+export function openRunData(folder: RunFolder): { record: RunRecord; dataset: Dataset; split: Split } {
+  const record = folder.readJson(folder.run) as RunRecord;
+  const { path } = record.dataset;
+  if (!existsSync(path)) {
+    throw new UserError(
+      `The data set of ${folder.path} is no longer at ${path}; prepare it again from the same files with the same --output folder.`,
+    );
+  }
+  const dataset = openDataset(path);
+  const files = { train: folder.trainIds, validation: folder.validationIds };
+  return { record, dataset, split: splitFromFiles(dataset.sampleIds, files).split };
+}
+
+/**
+ * Computes the baselines of a fine-tuning run on its own split, and writes their figures and predictions into `baselines/`.
+ * @throws UserError for a pretraining run.
+ */
+export function baselinesOfRun(folder: RunFolder, forest?: Omit<ForestOptions, "random">): BaselineSummary[] {
+  const { record, dataset, split } = openRunData(folder);
+  using _dataset = dataset;
+  if (record.kind !== "fine-tune")
+    throw new UserError(
+      `${folder.path} is a pretraining run, which predicts no targets; baselines need a run of \`train\`.`,
+    );
+  const facts: FineTuneFacts = record;
+  const targets = Targets.fromState(facts.targets);
+  const { validation, train } = split;
+  const baselines = runBaselines(dataset, {
+    targets,
+    train,
+    validation,
+    seed: facts.config.training.seed,
+    forest,
+    metric: dataset.manifest.distances[0] ?? null,
+    splitBy: facts.config.split.by,
+  });
+  makeFolder(folder.baselines);
+  for (const { name, predictions } of baselines) {
+    const file = `${name.toLowerCase().replaceAll(" ", "-")}.tsv`;
+    writePredictions(join(folder.baselines, file), {
+      dataset,
+      samples: validation,
+      predictions,
+      targets,
+      withActual: true,
+    });
+  }
+  const summaries = baselines.map(summaryOf);
+  folder.writeJson(join(folder.baselines, "summary.json"), summaries);
+  return summaries;
+}
+
+export function summaryOf({ name, note, qualities }: Baseline): BaselineSummary {
+  return { name, note, figures: figuresOf(qualities) };
+}

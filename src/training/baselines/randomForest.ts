@@ -1,0 +1,297 @@
+import type { Random } from "../../common/random.ts";
+
+/** Samples' features by sample: only those that are not 0, in ascending order of the feature. */
+export interface SparseRows {
+  readonly features: number;
+  readonly rows: readonly { readonly index: ArrayLike<number>; readonly value: ArrayLike<number> }[];
+}
+
+export interface ForestOptions {
+  /** Default 500. */
+  trees?: number;
+  /** Features looked at for a split: their number, a share of all below 1, or `sqrt` (default) or `all`. */
+  maxFeatures?: number | "sqrt" | "all";
+  /** Samples that a leaf has at least. Default 1. */
+  minLeaf?: number;
+  random: Random;
+}
+
+/** What a forest predicts: numbers [n], or for each sample the shares of the classes [n x classes]. */
+export type ForestTarget =
+  | { readonly kind: "numbers"; readonly values: ArrayLike<number> }
+  | { readonly kind: "classes"; readonly values: ArrayLike<number>; readonly classes: number };
+
+interface Tree {
+  /** Feature of each node, -1 for a leaf. */
+  readonly feature: number[];
+  readonly threshold: number[];
+  readonly left: number[];
+  readonly right: number[];
+  /** Of each leaf: its mean, or shares of the classes. */
+  readonly leaf: (Float64Array | null)[];
+}
+
+/**
+ * A random forest (Breiman 2001): trees grown to purity on bootstrap samples, each split the best one of some random features by
+ * variance (numbers) or Gini impurity (classes); predictions are means over the trees' leaves. Made for sparse counts: a split
+ * costs as much as the feature has values that are not 0.
+ */
+export class RandomForest {
+  readonly #trees: Tree[] = [];
+  readonly #width: number;
+
+  constructor(x: SparseRows, y: ForestTarget, options: ForestOptions) {
+    const { trees = 500, random } = options;
+    this.#width = y.kind === "numbers" ? 1 : y.classes;
+    const grower = new TreeGrower(x, y, options);
+    for (let tree = 0; tree < trees; tree++) this.#trees.push(grower.grow(random.derive("tree", tree)));
+  }
+
+  /** [n] numbers, or [n x classes] shares. */
+  predict(x: SparseRows): Float64Array {
+    const width = this.#width;
+    const sums = new Float64Array(x.rows.length * width);
+    const dense = new Float64Array(x.features);
+    x.rows.forEach(({ index, value }, row) => {
+      for (let i = 0; i < index.length; i++) dense[index[i]] = value[i];
+      for (const { feature, threshold, left, right, leaf } of this.#trees) {
+        let node = 0;
+        while (feature[node] >= 0) node = dense[feature[node]] <= threshold[node] ? left[node] : right[node];
+        const own = leaf[node]!;
+        for (let k = 0; k < width; k++) sums[row * width + k] += own[k];
+      }
+      for (let i = 0; i < index.length; i++) dense[index[i]] = 0;
+    });
+    return sums.map((sum) => sum / this.#trees.length);
+  }
+}
+
+/** Columns of the training samples, and working memory for one node at a time. */
+class TreeGrower {
+  readonly #columns: { rows: Int32Array; values: Float64Array }[];
+  readonly #y: ForestTarget;
+  readonly #tryFeatures: number;
+  readonly #minLeaf: number;
+  readonly #samples: number;
+  /** Features that are not 0 everywhere. */
+  readonly #used: Int32Array;
+  /** How often each sample is in the present tree's bootstrap sample. */
+  #weight = new Float64Array(0);
+  /** The present node of each sample. */
+  #nodeOf = new Int32Array(0);
+
+  constructor(x: SparseRows, y: ForestTarget, { maxFeatures = "sqrt", minLeaf = 1 }: ForestOptions) {
+    this.#samples = x.rows.length;
+    this.#y = y;
+    this.#minLeaf = minLeaf;
+    const counts = new Int32Array(x.features);
+    for (const { index } of x.rows) for (let i = 0; i < index.length; i++) counts[index[i]]++;
+    this.#columns = Array.from(counts, (count) => ({
+      rows: new Int32Array(count),
+      values: new Float64Array(count),
+    }));
+    const filled = new Int32Array(x.features);
+    x.rows.forEach(({ index, value }, row) => {
+      for (let i = 0; i < index.length; i++) {
+        const column = this.#columns[index[i]];
+        const at = filled[index[i]]++;
+        column.rows[at] = row;
+        column.values[at] = value[i];
+      }
+    });
+    // Ascending values: a node takes its own in order, without sorting.
+    for (const column of this.#columns) {
+      const order = Int32Array.from(column.rows.keys()).sort((a, b) => column.values[a] - column.values[b]);
+      column.rows = order.map((i) => column.rows[i]);
+      column.values = Float64Array.from(order, (i) => column.values[i]);
+    }
+    this.#used = Int32Array.from(counts.keys()).filter((feature) => counts[feature] > 0);
+    const all = this.#used.length;
+    const wanted =
+      maxFeatures === "sqrt"
+        ? Math.floor(Math.sqrt(all))
+        : maxFeatures === "all"
+          ? all
+          : maxFeatures < 1
+            ? Math.floor(maxFeatures * all)
+            : maxFeatures;
+    this.#tryFeatures = Math.max(1, Math.min(all, wanted));
+  }
+
+  grow(random: Random): Tree {
+    const n = this.#samples;
+    this.#weight = new Float64Array(n);
+    for (let i = 0; i < n; i++) this.#weight[random.integer(n)]++;
+    this.#nodeOf = new Int32Array(n).fill(-1);
+    const tree: Tree = { feature: [], threshold: [], left: [], right: [], leaf: [] };
+    const members = Int32Array.from({ length: n }, (_, i) => i).filter((i) => this.#weight[i] > 0);
+    this.#growNode(tree, members, random);
+    return tree;
+  }
+
+  #growNode(tree: Tree, members: Int32Array, random: Random): number {
+    const node = tree.feature.push(-1) - 1;
+    tree.threshold.push(0);
+    tree.left.push(-1);
+    tree.right.push(-1);
+    tree.leaf.push(null);
+    const whole = this.#statistics(members);
+    const split =
+      whole.impurity > 1e-12 * whole.weight ? this.#bestSplit(members, node, whole, random) : null;
+    if (!split) {
+      tree.leaf[node] = this.#leafOf(whole);
+      return node;
+    }
+    const { feature, threshold, goesRight } = split;
+    tree.feature[node] = feature;
+    tree.threshold[node] = threshold;
+    tree.left[node] = this.#growNode(
+      tree,
+      members.filter((i) => !goesRight.has(i)),
+      random,
+    );
+    tree.right[node] = this.#growNode(
+      tree,
+      members.filter((i) => goesRight.has(i)),
+      random,
+    );
+    return node;
+  }
+
+  #statistics(members: Int32Array): Statistics {
+    const whole = new Statistics(this.#y.kind === "numbers" ? 0 : this.#y.classes);
+    for (const i of members) whole.add(this.#y.values[i], this.#weight[i]);
+    return whole;
+  }
+
+  #leafOf(whole: Statistics): Float64Array {
+    if (!whole.classes) return Float64Array.of(whole.sum / whole.weight);
+    return whole.classes.map((count) => count / whole.weight);
+  }
+
+  #bestSplit(
+    members: Int32Array,
+    node: number,
+    whole: Statistics,
+    random: Random,
+  ): { feature: number; threshold: number; goesRight: Set<number> } | null {
+    for (const i of members) this.#nodeOf[i] = node;
+    let best = Number.NEGATIVE_INFINITY;
+    let feature = -1;
+    let threshold = 0;
+    const order = this.#used;
+    let tried = 0;
+    // Features that are the same in all of the node's samples do not count as tried.
+    for (let at = 0; at < order.length && tried < this.#tryFeatures; at++) {
+      const other = at + random.integer(order.length - at);
+      const candidate = order[other];
+      order[other] = order[at];
+      order[at] = candidate;
+      const found = this.#splitOn(candidate, node, members.length, whole);
+      if (found === null) continue;
+      tried++;
+      if (found.score > best) {
+        best = found.score;
+        feature = candidate;
+        threshold = found.threshold;
+      }
+    }
+    if (feature < 0) return null;
+    const goesRight = new Set<number>();
+    const { rows, values } = this.#columns[feature];
+    for (let i = 0; i < rows.length; i++)
+      if (this.#nodeOf[rows[i]] === node && values[i] > threshold) goesRight.add(rows[i]);
+    return { feature, threshold, goesRight };
+  }
+
+  /** The best threshold of a feature; null if all samples of the node have the same value. */
+  #splitOn(
+    feature: number,
+    node: number,
+    members: number,
+    whole: Statistics,
+  ): { score: number; threshold: number } | null {
+    const { rows, values } = this.#columns[feature];
+    const right = new Statistics(whole.classes?.length ?? 0);
+    let inNode = 0;
+    let before = Number.NaN;
+    let best: { score: number; threshold: number } | null = null;
+    let varies = false;
+    // From the largest value down; what remains on the left includes all zeros.
+    for (let i = rows.length - 1; i >= 0; i--) {
+      const row = rows[i];
+      if (this.#nodeOf[row] !== node) continue;
+      const value = values[i];
+      if (inNode > 0 && value !== before) {
+        varies = true;
+        best = this.#better(best, right, whole, (value + before) / 2);
+      }
+      right.add(this.#y.values[row], this.#weight[row]);
+      inNode++;
+      before = value;
+    }
+    if (inNode > 0 && inNode < members && before > 0) {
+      varies = true;
+      best = this.#better(best, right, whole, before / 2);
+    }
+    return varies ? (best ?? { score: Number.NEGATIVE_INFINITY, threshold: 0 }) : null;
+  }
+
+  #better(
+    best: { score: number; threshold: number } | null,
+    right: Statistics,
+    whole: Statistics,
+    threshold: number,
+  ): { score: number; threshold: number } | null {
+    if (right.weight < this.#minLeaf || whole.weight - right.weight < this.#minLeaf) return best;
+    const score = right.gainBeside(whole);
+    return best === null || score > best.score ? { score, threshold } : best;
+  }
+}
+
+/** Sums over samples: of values, or of each class. */
+class Statistics {
+  weight = 0;
+  sum = 0;
+  squares = 0;
+  readonly classes: Float64Array | null;
+
+  constructor(classes: number) {
+    this.classes = classes > 0 ? new Float64Array(classes) : null;
+  }
+
+  add(value: number, weight: number): void {
+    this.weight += weight;
+    if (this.classes) this.classes[value] += weight;
+    else {
+      this.sum += weight * value;
+      this.squares += weight * value * value;
+    }
+  }
+
+  /** Weight x impurity (Gini or variance). */
+  get impurity(): number {
+    if (!this.classes) return this.squares - (this.sum * this.sum) / this.weight;
+    let squares = 0;
+    for (const count of this.classes) squares += count * count;
+    return this.weight - squares / this.weight;
+  }
+
+  /** What grows as the impurity of this part and of the rest of `whole` falls. */
+  gainBeside(whole: Statistics): number {
+    const rest = whole.weight - this.weight;
+    if (!this.classes || !whole.classes) {
+      const other = whole.sum - this.sum;
+      return (this.sum * this.sum) / this.weight + (other * other) / rest;
+    }
+    let own = 0;
+    let others = 0;
+    for (let k = 0; k < this.classes.length; k++) {
+      const count = this.classes[k];
+      const other = whole.classes[k] - count;
+      own += count * count;
+      others += other * other;
+    }
+    return own / this.weight + others / rest;
+  }
+}

@@ -1,0 +1,155 @@
+import { Random } from "../../common/random.ts";
+import { textValues } from "../../data/categories.ts";
+import { encodeClasses } from "../../data/classLabels.ts";
+import type { Dataset } from "../../data/dataset.ts";
+import type { ColumnPrediction, ColumnQuality } from "../targetPredictions.ts";
+import { judgePredictions } from "../targetPredictions.ts";
+import type { Targets } from "../targets.ts";
+import { NearestNeighbours } from "./nearestNeighbours.ts";
+import { type ForestOptions, RandomForest, type SparseRows } from "./randomForest.ts";
+
+export interface BaselineOptions {
+  targets: Targets;
+  train: Int32Array;
+  validation: Int32Array;
+  seed: number;
+  forest?: Omit<ForestOptions, "random">;
+  /** Pairwise distances for the nearest neighbours; null leaves them out. */
+  metric: string | null;
+  /** The column whose groups were held out whole; null if none was. */
+  splitBy: string | null;
+}
+
+export interface Baseline {
+  name: string;
+  note: string;
+  predictions: ColumnPrediction[];
+  qualities: ColumnQuality[];
+}
+
+/** The ASVs of samples as features: counts as shares of the sample. */
+export function relativeCounts(dataset: Dataset, samples: Int32Array): SparseRows {
+  return {
+    features: dataset.asvCount,
+    rows: Array.from(samples, (sample) => {
+      const { asvs, counts } = dataset.sample(sample);
+      const total = counts.reduce((sum, count) => sum + count, 0);
+      return { index: asvs, value: Float64Array.from(counts, (count) => count / total) };
+    }),
+  };
+}
+
+/** A random forest on the table, nearest neighbours by true distances, and the median (or commonest class), on one split. */
+export function runBaselines(dataset: Dataset, options: BaselineOptions): Baseline[] {
+  const { metric } = options;
+  const baselines = [forestBaseline(dataset, options)];
+  if (metric !== null && dataset.manifest.distances.includes(metric)) {
+    baselines.push(neighbourBaseline(dataset, metric, options));
+  }
+  baselines.push(constantBaseline(dataset, options));
+  return baselines;
+}
+
+type Known =
+  | { kind: "numbers"; values: Float64Array; train: Int32Array }
+  | { kind: "classes"; values: Int32Array; train: Int32Array; classes: number };
+
+/** The targets one by one, each with the training samples whose value is known. */
+function knownTargets(dataset: Dataset, { targets, train }: BaselineOptions): Known[] {
+  if (targets.classes) {
+    const values = targets.classNumbers(dataset);
+    return [
+      {
+        kind: "classes",
+        values,
+        classes: targets.classes.length,
+        train: train.filter((i) => values[i] >= 0),
+      },
+    ];
+  }
+  return targets
+    .actual(dataset)
+    .map((values) => ({ kind: "numbers", values, train: train.filter((i) => !Number.isNaN(values[i])) }));
+}
+
+function finish(
+  dataset: Dataset,
+  { targets, validation }: BaselineOptions,
+  name: string,
+  note: string,
+  outputs: readonly Float64Array[],
+): Baseline {
+  const predictions = outputs.map((output, k): ColumnPrediction => {
+    const column = targets.columns[k];
+    const { classes } = targets;
+    if (!classes) return { kind: "numbers", column, predicted: output, quantiles: null };
+    const predicted = Int32Array.from(validation, (_, i) => {
+      const own = output.subarray(i * classes.length, (i + 1) * classes.length);
+      return own.indexOf(Math.max(...own));
+    });
+    return { kind: "classes", column, classes, predicted, probabilities: output };
+  });
+  return { name, note, predictions, qualities: judgePredictions(targets, dataset, validation, predictions) };
+}
+
+function forestBaseline(dataset: Dataset, options: BaselineOptions): Baseline {
+  const { forest = {}, seed, validation } = options;
+  const { trees = 500, maxFeatures = "sqrt" } = forest;
+  const unseen = relativeCounts(dataset, validation);
+  const outputs = knownTargets(dataset, options).map((known, k) => {
+    const own = known.train;
+    const y =
+      known.kind === "numbers"
+        ? { kind: known.kind, values: own.length ? Float64Array.from(own, (i) => known.values[i]) : [] }
+        : { kind: known.kind, values: own.map((i) => known.values[i]), classes: known.classes };
+    const random = new Random(seed).derive("forest", k);
+    return new RandomForest(relativeCounts(dataset, own), y, { ...forest, random }).predict(unseen);
+  });
+  const note = `${trees} trees on relative counts, ${maxFeatures} of the ASVs for each split`;
+  return finish(dataset, options, "Random forest", note, outputs);
+}
+
+function neighbourBaseline(dataset: Dataset, metric: string, options: BaselineOptions): Baseline {
+  const distances = dataset.distance(metric);
+  const { splitBy, validation } = options;
+  const groups = splitBy === null ? undefined : textValues(dataset.column(splitBy)).values;
+  const names = groups && [...new Set(groups.filter((group) => group !== null))];
+  const groupOf = groups && names && encodeClasses(groups, names);
+  const chosen: number[] = [];
+  const outputs = knownTargets(dataset, options).map((known) => {
+    const target =
+      known.kind === "numbers"
+        ? { kind: known.kind, values: known.values }
+        : { kind: known.kind, values: known.values, classes: known.classes };
+    const neighbours = new NearestNeighbours({
+      distance: (a, b) => distances.between(a, b),
+      train: known.train,
+      target,
+      groupOf,
+    });
+    chosen.push(neighbours.k);
+    return neighbours.predict(validation);
+  });
+  const note = `the ${chosen.join(", ")} nearest training samples by true ${metric.replaceAll("_", " ")} UniFrac; the number chosen on the training samples`;
+  return finish(dataset, options, "Nearest neighbours", note, outputs);
+}
+
+function constantBaseline(dataset: Dataset, options: BaselineOptions): Baseline {
+  const { validation } = options;
+  const outputs = knownTargets(dataset, options).map((known) => {
+    if (known.kind === "numbers") {
+      const sorted = Float64Array.from(known.train, (i) => known.values[i]).sort();
+      const middle = sorted.length >> 1;
+      const median = sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+      return new Float64Array(validation.length).fill(median);
+    }
+    const shares = new Float64Array(known.classes);
+    for (const i of known.train) shares[known.values[i]] += 1 / known.train.length;
+    return Float64Array.from(
+      { length: validation.length * known.classes },
+      (_, i) => shares[i % known.classes],
+    );
+  });
+  const name = options.targets.classes ? "Commonest class" : "Median";
+  return finish(dataset, options, name, "the same for every sample, from the training samples", outputs);
+}
