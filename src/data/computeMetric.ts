@@ -21,7 +21,7 @@ export const computeMetric: MetricFunction = async (metric, table, tree, options
   if (metric === "faith_pd") return unifrac.faithPd(table, tree, options.tree);
   const { alpha, varianceAdjusted, device, precision, onProgress } = options;
   const total = pairCount(table.sampleIds.length);
-  const result = unifrac.uniFracAllPairs(table, tree, {
+  return unifrac.uniFracAllPairs(table, tree, {
     metric,
     alpha,
     varianceAdjusted,
@@ -30,5 +30,4 @@ export const computeMetric: MetricFunction = async (metric, table, tree, options
     treeSource: options.tree,
     onProgress: (share) => onProgress?.(`Computing ${metric}`, { done: Math.round(share * total), total }),
   });
-  return result.condensed;
 };

@@ -1,22 +1,19 @@
 import type { Table } from "../table.ts";
 import type { Tree } from "../tree.ts";
-import { nodeProfile } from "./nodeProfile.ts";
+import { BranchWalker } from "./branchWalker.ts";
 import { shearTree } from "./shearTree.ts";
 
 /**
  * Faith's phylogenetic diversity (Faith 1992) of every sample: the sum of all branches between the root and the sample's ASVs; a
- * length on the root itself does not count. An empty sample has 0.
+ * length on the root itself does not count. An empty sample has 0. `source` names the tree in errors.
  * @throws UserError where table and tree do not fit.
  */
 export function faithPd(table: Table, tree: Tree, source?: string): Float64Array {
-  const profile = nodeProfile(table, shearTree(tree, table.asvIds, source));
-  const values = new Float64Array(profile.samples);
-  for (let sample = 0; sample < profile.samples; sample++) {
-    let sum = 0;
-    for (let k = profile.sampleStart[sample]; k < profile.sampleStart[sample + 1]; k++) {
-      sum += profile.length[profile.nodesOf[k]];
-    }
-    values[sample] = sum;
+  const walker = new BranchWalker(table, shearTree(tree, table.asvIds, source));
+  const values = new Float64Array(table.sampleIds.length);
+  for (let sample = 0; sample < values.length; sample++) {
+    walker.visit(sample);
+    for (let k = 0; k < walker.size; k++) values[sample] += walker.length[walker.branches[k]];
   }
   return values;
 }

@@ -24,54 +24,46 @@ export function checkMetric(name: string): UniFracMetric {
 }
 
 /**
- * A metric as sums over branches b with length L and amounts x, y in the two samples:
+ * What all metrics have in common. Over the branches b with length L that lie above two samples' ASVs, with amounts x and y below:
  *
- *     distance = sum L * numerator(x, y) / sum L * denominator(x, y)
+ *     low  = sum L w min(x, y)        w = (x + y)^exponent
+ *     high = sum L w max(x, y)
+ *     distance = high - low, divided by `high` (presence) or by `high + low` (amounts) for the metrics that are ratios
  *
- * Where one sample has nothing below a branch, both terms are `alone(x)`. So a pair is its samples' sums of `alone` plus a
- * correction for the branches that both share, which are few.
+ * Unweighted UniFrac (Lozupone and Knight 2005) takes presence, 0 or 1, for an amount; weighted (Lozupone et al. 2007) the share of the
+ * sample's counts; generalized (Chen et al. 2012) too, with exponent alpha - 1. Variance-adjusted forms (Chang et al. 2011) divide
+ * w by sqrt(m (M - m)), m the counts of both samples below the branch and M all their counts, and skip branches where that is 0.
  */
-export interface PairTerms {
-  alone(x: number): number;
-  numerator(x: number, y: number): number;
-  denominator(x: number, y: number): number;
-  /** Whether the sum of numerators is divided by that of denominators. */
+export interface MetricForm {
+  readonly isPresence: boolean;
+  readonly exponent: number;
   readonly isRatio: boolean;
 }
 
-/**
- * The terms of a metric: unweighted (Lozupone and Knight 2005), weighted (Lozupone et al. 2007), generalized with `alpha` (Chen et
- * al. 2012).
- */
-export function pairTerms(metric: UniFracMetric, alpha = 1): PairTerms {
-  switch (metric) {
-    case "unweighted":
-    case "unweighted_unnormalized":
-      return { alone: () => 1, numerator: () => 0, denominator: () => 1, isRatio: metric === "unweighted" };
-    case "weighted_normalized":
-    case "weighted_unnormalized":
-      return {
-        alone: (x) => x,
-        numerator: (x, y) => Math.abs(x - y),
-        denominator: (x, y) => x + y,
-        isRatio: metric === "weighted_normalized",
-      };
-    case "generalized": {
-      const power = powerOf(alpha);
-      return {
-        alone: power,
-        numerator: (x, y) => (power(x + y) * Math.abs(x - y)) / (x + y),
-        denominator: (x, y) => power(x + y),
-        isRatio: true,
-      };
-    }
+/** @throws UserError for an alpha of the generalized metric outside 0 to 1. */
+export function metricForm(metric: UniFracMetric, alpha: number): MetricForm {
+  if (metric === "generalized" && !(alpha >= 0 && alpha <= 1)) {
+    throw new UserError(`alpha must be between 0 and 1, got ${alpha}.`);
   }
+  return {
+    isPresence: metric === "unweighted" || metric === "unweighted_unnormalized",
+    exponent: metric === "generalized" ? alpha - 1 : 0,
+    isRatio: !metric.endsWith("_unnormalized"),
+  };
 }
 
-/** x^alpha for x > 0; the usual exponents without the general power function, which is ten times as slow. */
-export function powerOf(alpha: number): (x: number) => number {
-  if (alpha === 0) return () => 1;
-  if (alpha === 0.5) return Math.sqrt;
-  if (alpha === 1) return (x) => x;
-  return (x) => x ** alpha;
+/** The distance of a pair from its sums. Rounding may not make it negative or, as a ratio, more than 1. */
+export function distanceOf(low: number, high: number, { isPresence, isRatio }: MetricForm): number {
+  const difference = high > low ? high - low : 0;
+  if (!isRatio) return difference;
+  const all = isPresence ? high : high + low;
+  return all > 0 ? Math.min(1, difference / all) : 0;
+}
+
+/** x^exponent for x > 0; the usual exponents without the general power function, which is many times as slow. */
+export function powerOf(exponent: number): (x: number) => number {
+  if (exponent === 0) return () => 1;
+  if (exponent === -0.5) return (x) => 1 / Math.sqrt(x);
+  if (exponent === -1) return (x) => 1 / x;
+  return (x) => x ** exponent;
 }

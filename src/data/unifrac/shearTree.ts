@@ -17,10 +17,18 @@ const shown = (ids: readonly string[]): string =>
     .map((id) => JSON.stringify(id.length > 40 ? `${id.slice(0, 37)}...` : id))
     .join(", ") + (ids.length > 5 ? ", ..." : "");
 
-/** The tree's tip of each ASV. @throws UserError for ASVs without a tip, or with more than one. */
+function nameAt(tree: Tree, node: number): string {
+  return tree.names[node] === "" ? "" : ` above "${tree.names[node]}"`;
+}
+
+/** The tree's tip of each ASV. @throws UserError for ASVs without a tip, or with more than one, and for repeated ASVs. */
 function matchTips(tree: Tree, asvIds: readonly string[], source: string): Int32Array {
   const isTip = tipMask(tree);
   const wanted = new Map(asvIds.map((id, asv) => [id, asv]));
+  if (wanted.size < asvIds.length) {
+    const again = asvIds.filter((id, asv) => wanted.get(id) !== asv);
+    throw new UserError(`The table has more than one ASV named ${shown(again)}; make the names unique.`);
+  }
   const nodeOfAsv = new Int32Array(asvIds.length).fill(-1);
   const repeated: string[] = [];
   for (let node = 0; node < tree.parent.length; node++) {
@@ -49,7 +57,7 @@ function matchTips(tree: Tree, asvIds: readonly string[], source: string): Int32
 /**
  * Cuts a tree down to the ASVs of a table: branches without any are left out, chains become one branch. A length on the root
  * itself does not count; a stem between the root and the last common ancestor does, as in unifrac-binaries.
- * @throws UserError if an ASV is no tip of the tree, if a tip's name repeats, or if no branch has a length.
+ * @throws UserError if an ASV is no tip of the tree, if a name repeats, if no branch has a length or if one is negative.
  */
 export function shearTree(tree: Tree, asvIds: readonly string[], source = "The tree"): ShearedTree {
   const nodeOfAsv = matchTips(tree, asvIds, source);
@@ -73,6 +81,12 @@ export function shearTree(tree: Tree, asvIds: readonly string[], source = "The t
   for (let node = 0; node < count; node++) {
     if (!needed[node] && node !== 0) continue;
     const above = tree.parent[node];
+    if (node > 0 && !(tree.length[node] >= 0 && tree.length[node] < Number.POSITIVE_INFINITY)) {
+      throw new UserError(
+        `${source} has a branch of length ${tree.length[node]}${nameAt(tree, node)}; UniFrac needs lengths that are finite and at least 0: ` +
+          "set negative ones to 0.",
+      );
+    }
     const branch = node === 0 ? 0 : lengthAbove[above] + tree.length[node];
     if (isKept(node)) {
       newNode[node] = parent.length;

@@ -1,0 +1,87 @@
+import * as torch from "../../torch/index.ts";
+import type { Table } from "../table.ts";
+import { type PairData, preparePairs, type UniFracOptions } from "./pairData.ts";
+import { type DistanceRows, PairRows } from "./pairRows.ts";
+import { RowThreads } from "./rowThreads.ts";
+import type { ShearedTree } from "./shearTree.ts";
+
+/** Rows that are computed at once. */
+const rowsPerBlock = { cpu: 128, accelerator: 1024 };
+/** From so many pairs of a sample and a branch on, more than one core takes less time than starting it. */
+const largeWork = 2e8;
+
+/**
+ * Distances between all samples, some rows at a time in ascending order: what is in memory are these rows and the samples' branches,
+ * whatever the number of pairs. On one core.
+ * @throws UserError for counts that are negative or not finite, for an alpha outside 0 to 1, and for more than fits into memory.
+ */
+export function* distanceRows(
+  table: Table,
+  tree: ShearedTree,
+  options: UniFracOptions = {},
+): Generator<DistanceRows, void, void> {
+  const data = preparePairs(table, tree, options);
+  try {
+    const rows = new PairRows(data);
+    const starts = blockStarts(data, options);
+    for (let i = 0; i < starts.length; i++) {
+      yield onOneThread(data, () => rows.compute(starts[i], starts[i + 1] ?? data.samples));
+    }
+  } finally {
+    data.dense?.amounts.dispose();
+  }
+}
+
+/**
+ * Like `distanceRows`, on as many cores as LibTorch may use (`torch.setNumThreads`) where that saves time.
+ * @throws UserError as `distanceRows` does.
+ */
+export async function* distanceRowsOnThreads(
+  table: Table,
+  tree: ShearedTree,
+  options: UniFracOptions = {},
+): AsyncGenerator<DistanceRows, void, void> {
+  const { device = "cpu" } = options;
+  const work = table.sampleIds.length ** 2 * tree.parent.length;
+  const cores = device === "cpu" && work > largeWork ? torch.getNumThreads() : 1;
+  if (cores === 1) {
+    yield* distanceRows(table, tree, options);
+    return;
+  }
+  const data = preparePairs(table, tree, options);
+  const matmulPrecision = torch.getFloat32MatmulPrecision();
+  torch.setFloat32MatmulPrecision("highest");
+  const threads = new RowThreads(data, cores);
+  try {
+    yield* threads.compute(blockStarts(data, options), data.samples);
+  } finally {
+    await threads.close();
+    data.dense?.amounts.dispose();
+    torch.setFloat32MatmulPrecision(matmulPrecision);
+    // The workers have set their own number, which LibTorch also takes as that of new threads.
+    torch.setNumThreads(cores);
+  }
+}
+
+function blockStarts({ samples }: PairData, { device = "cpu" }: UniFracOptions): number[] {
+  const step = device === "cpu" ? rowsPerBlock.cpu : rowsPerBlock.accelerator;
+  return Array.from({ length: Math.ceil(samples / step) }, (_, i) => i * step);
+}
+
+/**
+ * Operations that are small enough for a core's cache lose more on several cores by waiting for each other. And they shall be exact
+ * where training may have allowed coarser products.
+ */
+function onOneThread<Result>(data: PairData, compute: () => Result): Result {
+  if (!data.dense) return compute();
+  const threads = torch.getNumThreads();
+  const matmulPrecision = torch.getFloat32MatmulPrecision();
+  torch.setNumThreads(1);
+  torch.setFloat32MatmulPrecision("highest");
+  try {
+    return compute();
+  } finally {
+    torch.setFloat32MatmulPrecision(matmulPrecision);
+    torch.setNumThreads(threads);
+  }
+}
