@@ -145,14 +145,15 @@ export class PerceiverFusion extends nn.Module {
   forward(slots: torch.Tensor, categories: torch.Tensor, valid: torch.Tensor | null): AttentionFusion {
     const { referenceForm = false, dropout, dim } = this.#options;
     const samples = slots.size(0);
+    const count = this.latents.size(0);
     const category = this.categoryProjection.forward(categories).unsqueeze(1);
     const inputs = torch.cat([this.slotProjection.forward(slots), category], 1);
     const mask = valid && !referenceForm ? torch.constantPadNd(valid, [0, 1], true) : null;
     const start = this.latents.unsqueeze(0).expand([samples, -1, -1]);
     const { output, weights } = crossAttention(this.crossAttn, start, inputs, { valid: mask, dropout });
-    let latents = this.crossNorm.forward(start.add(output)).view([-1, dim]);
-    for (const layer of this.selfAttnLayers) latents = layer.forward(latents, samples, null);
-    const pooled = latents.view([samples, -1, dim]).mean(1);
+    let latents = this.crossNorm.forward(start.add(output)).flatten(0, 1);
+    for (const layer of this.selfAttnLayers) latents = layer.forward(latents, [samples, count], null);
+    const pooled = latents.view([samples, count, dim]).mean(1);
     return { output: this.outputProjection.forward(pooled), weights };
   }
 }

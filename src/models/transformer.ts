@@ -20,6 +20,9 @@ export interface TransformerOptions {
 /** What attention needs to know of padding: [n, 1, 1, T] bool, true where a key may be attended to; null where all may. */
 export type KeyMask = torch.Tensor | null;
 
+/** Rows and positions of each. */
+export type RowSizes = readonly [rows: number, length: number];
+
 /** The mask for attention from [n, T] bool, true where there is something. */
 export function keyMask(valid: torch.Tensor | null): KeyMask {
   return valid?.unsqueeze(1).unsqueeze(1) ?? null;
@@ -61,27 +64,27 @@ export class TransformerLayer extends nn.Module {
   }
 
   /**
-   * [n * T, D] -> [n * T, D] for n rows. Two dimensions, so that a product's result is no view and the residual can be added
-   * in place.
+   * [n * T, D] -> [n * T, D] for `sizes` n, T. Two dimensions, so that a product's result is no view and the residual can be
+   * added in place.
    */
-  forward(input: torch.Tensor, rows: number, mask: KeyMask): torch.Tensor {
+  forward(input: torch.Tensor, sizes: RowSizes, mask: KeyMask): torch.Tensor {
     return torch.tidy(() => {
-      const attended = this.#dropped(this.#attend(this.norm1.forward(input), rows, mask)).add_(input);
+      const attended = this.#dropped(this.#attend(this.norm1.forward(input), sizes, mask)).add_(input);
       const hidden = this.#activation(this.linear1.forward(this.norm2.forward(attended)));
       return this.#dropped(this.linear2.forward(this.#dropped(hidden))).add_(attended);
     });
   }
 
-  #attend(input: torch.Tensor, rows: number, mask: KeyMask): torch.Tensor {
+  #attend(input: torch.Tensor, sizes: RowSizes, mask: KeyMask): torch.Tensor {
     const { heads, dim, dropout = 0.1 } = this.#options;
     const { inProjWeight, inProjBias, outProj } = this.selfAttn;
     const [q, k, v] = torch
       .linear(input, inProjWeight, inProjBias)
-      .view([rows, -1, 3, heads, dim / heads])
+      .view([...sizes, 3, heads, dim / heads])
       .unbind(2)
       .map((part) => part.transpose(1, 2));
     const mixed = torch.scaledDotProductAttention(q, k, v, mask, this.training ? dropout : 0);
-    return outProj.forward(mixed.transpose(1, 2).reshape([-1, dim]));
+    return outProj.forward(mixed.transpose(1, 2).reshape(input.shape));
   }
 
   #dropped(input: torch.Tensor): torch.Tensor {
@@ -103,9 +106,9 @@ class LayerStack extends nn.Module {
     ]);
   }
 
-  forward(input: torch.Tensor, rows: number, mask: KeyMask): torch.Tensor {
+  forward(input: torch.Tensor, sizes: RowSizes, mask: KeyMask): torch.Tensor {
     let value = input;
-    for (const layer of this.layers) value = layer.forward(value, rows, mask);
+    for (const layer of this.layers) value = layer.forward(value, sizes, mask);
     return value;
   }
 }
@@ -130,8 +133,9 @@ export class TransformerEncoder extends nn.Module {
   /** [n, T, D] -> [n, T, D]. */
   forward(input: torch.Tensor, mask: KeyMask): torch.Tensor {
     const shape = input.shape;
-    const run = (value: torch.Tensor) => this.encoder.forward(value, shape[0], mask);
-    const flat = input.flatten(0, 1);
+    const [rows, length, dim] = shape;
+    const run = (value: torch.Tensor) => this.encoder.forward(value, [rows, length], mask);
+    const flat = input.reshape([rows * length, dim]);
     const output = this.#checkpointing && this.training ? torch.checkpoint(run, flat) : run(flat);
     return this.norm.forward(output).view(shape);
   }
