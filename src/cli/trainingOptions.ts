@@ -87,6 +87,7 @@ export interface RunFlags {
   device: "auto" | "cpu" | "cuda";
   threads?: number;
   debugNan: boolean;
+  plots: boolean;
   quiet: boolean;
   json: boolean;
 }
@@ -121,6 +122,7 @@ export function addRunFlags(command: Command): Command {
         .argParser(wholeNumber)
         .helpGroup(running),
     )
+    .addOption(command.createOption("--no-plots", "draw no plots in the end").helpGroup(running))
     .addOption(
       command
         .createOption("--debug-nan", "look for NaN in every step, and say where one arose (slower)")

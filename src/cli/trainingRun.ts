@@ -37,6 +37,7 @@ export interface TrainingSetup<Config> {
   display: ProgressDisplay;
   resume: boolean;
   debugNan: boolean;
+  plots: boolean;
   command: string;
 }
 
@@ -86,6 +87,7 @@ export async function setUpTraining<Config extends Trainable>(
     display,
     resume: flags.resume,
     debugNan: flags.debugNan,
+    plots: flags.plots,
     command: `aam ${line.join(" ")}`,
   };
 }

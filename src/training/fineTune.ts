@@ -15,7 +15,13 @@ import { pretrainFactsOf } from "./openRun.ts";
 import { writePredictions } from "./predictionTable.ts";
 import { dataFactsOf, type FineTuneFacts } from "./runFacts.ts";
 import { RunFolder } from "./runFolder.ts";
-import { type RunOptions, runTraining, trainingFigures, writeRunFiles } from "./runTraining.ts";
+import {
+  checkTraining,
+  type RunOptions,
+  runTraining,
+  trainingFigures,
+  writeRunFiles,
+} from "./runTraining.ts";
 import { SampleCategories } from "./sampleCategories.ts";
 import { type NamedSplit, splitSamples } from "./splitSamples.ts";
 import { TargetLoss } from "./targetLoss.ts";
@@ -54,6 +60,7 @@ export async function fineTune(
     ? { ...given, model: { ...start.facts.config.model, ...ownModelSettings(given) } }
     : given;
   const { training, target, model: shape } = config;
+  checkTraining(training, device);
   checkFineTune(config, { isClassifier: isClassifier(dataset, target) });
   const split = splitSamples(dataset, config.split, training.seed, labelledSamples(dataset, target.columns));
   const targets = Targets.fit(dataset, split.train, target);
@@ -149,7 +156,8 @@ export async function fineTune(
       targets,
       withActual: true,
     });
-    await plotPredictions(folder.plots, { dataset, samples: validation, predictions, qualities, targets });
+    if (options.plots ?? true)
+      await plotPredictions(folder.plots, { dataset, samples: validation, predictions, qualities, targets });
     return { summary, result };
   } finally {
     frozen?.dispose();

@@ -7,7 +7,13 @@ import { type PretrainConfig, pretrainSchema } from "./config.ts";
 import { PretrainTask } from "./pretrainTask.ts";
 import { dataFactsOf, type PretrainFacts } from "./runFacts.ts";
 import { RunFolder } from "./runFolder.ts";
-import { type RunOptions, runTraining, trainingFigures, writeRunFiles } from "./runTraining.ts";
+import {
+  checkTraining,
+  type RunOptions,
+  runTraining,
+  trainingFigures,
+  writeRunFiles,
+} from "./runTraining.ts";
 import { splitSamples } from "./splitSamples.ts";
 import type { TrainingResult } from "./trainer.ts";
 import { predictionScatter, savePlot } from "./watch/plots.ts";
@@ -36,6 +42,7 @@ export async function pretrain(
   const { dataset, device, display } = options;
   const config = pretrainSchema.parse(options.config);
   const { training, model: shape, metric } = config;
+  checkTraining(training, device);
   if (training.uniFracPenalty === 0 && training.nucPenalty === 0) {
     throw new UserError("With --penalty 0 and --nuc-penalty 0 there is nothing to learn; raise one of them.");
   }
@@ -90,7 +97,7 @@ export async function pretrain(
       split: split.name,
     };
     folder.writeJson(folder.summary, summary);
-    await plotPairs(task, folder, metric);
+    if (options.plots ?? true) await plotPairs(task, folder, metric);
     return { summary, result };
   } finally {
     model.dispose();

@@ -29,6 +29,8 @@ export interface RunOptions<Config> {
   display: ProgressDisplay;
   /** Look for NaN in every step. Default false. */
   debugNan?: boolean;
+  /** Draw plots in the end. Default true. */
+  plots?: boolean;
   /** The command line, for the records. */
   command?: string;
 }
@@ -48,6 +50,20 @@ export interface TrainingPlan {
   resume: boolean;
   display: ProgressDisplay;
   debugNan: boolean;
+}
+
+/** Refuses what cannot be trained, before any work is done. @throws UserError */
+export function checkTraining(training: TrainingConfig, device: torch.Device): void {
+  if (training.mixedPrecision === "fp16" && device === "cpu")
+    throw new UserError("--mixed-precision fp16 needs a GPU; use bf16 or none on the CPU.");
+  if (training.warmupSteps !== null && training.scheduler !== "warmup_cosine")
+    throw new UserError(
+      `--warmup-steps is for --scheduler warmup_cosine, not ${training.scheduler}; leave it out.`,
+    );
+  if (training.schedulerT0 !== null && training.scheduler !== "cosine_restarts")
+    throw new UserError(
+      `--scheduler-t0 is for --scheduler cosine_restarts, not ${training.scheduler}; leave it out.`,
+    );
 }
 
 /** Writes what is known of a run before it begins. */
@@ -83,11 +99,8 @@ export function writeRunFiles(
  * the present step, saved.
  */
 export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
-  const { folder, dataset, split, task, training, facts, monitor, device, display } = plan;
+  const { folder, dataset, split, task, training, facts, monitor, display } = plan;
   const { model } = task;
-  if (training.mixedPrecision === "fp16" && device === "cpu") {
-    throw new UserError("--mixed-precision fp16 needs a GPU; use bf16 or none on the CPU.");
-  }
   const groups = parameterGroups(model, {
     weightDecay: training.weightDecay,
     decayAll: training.decayAll,

@@ -120,6 +120,8 @@ interface Progress {
   plateau: ReturnType<PlateauFactor["state"]>;
   gradScale: ReturnType<GradScaler["state"]> | null;
   averagedSteps: number;
+  /** All batches of the epoch are done, its validation is not. */
+  awaitsValidation: boolean;
   /** What the observer said of its files. */
   watch: unknown;
 }
@@ -151,6 +153,7 @@ export class Trainer {
   #best: TrainingResult["best"] = null;
   #history: EpochReport[] = [];
   #running = new RunningLosses();
+  #awaitsValidation = false;
   #interrupted = false;
 
   constructor(task: TrainingTask, options: TrainerOptions) {
@@ -195,6 +198,7 @@ export class Trainer {
     this.#history = progress.history;
     this.#running = RunningLosses.restore(progress.running);
     this.#plateau.restore(progress.plateau);
+    this.#awaitsValidation = progress.awaitsValidation;
     if (progress.gradScale) this.#scaler?.restore(progress.gradScale);
     if (this.#average) this.#average.steps = progress.averagedSteps;
   }
@@ -245,7 +249,7 @@ export class Trainer {
     };
     const { accumulationSteps = 1, saveMinutes = 10 } = this.#options;
     let position = loader.state().batch;
-    for await (const batch of loader.epoch()) {
+    for await (const batch of this.#awaitsValidation ? [] : loader.epoch()) {
       const first = position - (position % accumulationSteps);
       const together = Math.min(accumulationSteps, loader.batchesPerEpoch - first);
       const completes = position - first === together - 1;
@@ -262,6 +266,7 @@ export class Trainer {
       if (this.#step % stepsPerLook === 0) await new Promise((resolve) => setImmediate(resolve));
       stopClock();
       if (!completes) continue;
+      this.#awaitsValidation = position === loader.batchesPerEpoch;
       stop = this.#stopReason();
       if (stop !== null) break;
       if (performance.now() - this.#savedAt > saveMinutes * 60_000) this.#saveLast();
@@ -393,6 +398,7 @@ export class Trainer {
     this.#epoch++;
     this.#epochSeconds = 0;
     this.#epochSamples = 0;
+    this.#awaitsValidation = false;
     this.#running.reset();
     // Before saving: the checkpoint says where the observer's files end.
     await observer.epochEnds?.(report);
@@ -417,6 +423,7 @@ export class Trainer {
       plateau: this.#plateau.state(),
       gradScale: this.#scaler?.state() ?? null,
       averagedSteps: this.#average?.steps ?? 0,
+      awaitsValidation: this.#awaitsValidation,
       watch: observer.position?.() ?? null,
     };
     const targets = { model: this.#task.model, optimizer, average: this.#average ?? undefined };

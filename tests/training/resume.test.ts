@@ -1,0 +1,130 @@
+import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { Random } from "../../src/common/random.ts";
+import { readScalars } from "../../src/training/watch/eventReader.ts";
+import { useScratch } from "../data/scratch.ts";
+import { fineTuneStudy, makeStudy, pretrainStudy, type Study, weightsOf } from "./study.ts";
+
+// Other programs may keep the machine busy.
+setDefaultTimeout(120_000);
+const scratch = useScratch();
+const program = join(resolve(import.meta.dir, "../.."), "scripts/aam.ts");
+let study: Study;
+beforeAll(async () => {
+  study = await makeStudy(scratch.path("study"));
+});
+
+const last = (run: string) => join(scratch.path(run), "checkpoints/last.safetensors");
+const best = (run: string) => join(scratch.path(run), "checkpoints/best.safetensors");
+
+describe("a training that is ended and continued", () => {
+  test("by a limit of steps equals one without a break, dropout, masks and averages included", async () => {
+    const model = { dropout: 0.1 };
+    const training = { epochs: 3, scheduler: "constant" as const, ema: 0.9, accumulationSteps: 2 };
+    await pretrainStudy(study, scratch.path("whole"), { model, training });
+    await pretrainStudy(study, scratch.path("parts"), { model, training: { ...training, epochs: 1 } });
+    await pretrainStudy(study, scratch.path("parts"), { model, training }, { resume: true });
+    expect(weightsOf(last("parts"))).toEqual(weightsOf(last("whole")));
+    expect(weightsOf(best("parts"))).toEqual(weightsOf(best("whole")));
+  });
+
+  test("of fine-tuning too, with categories", async () => {
+    const config = {
+      categories: { columns: ["site"], fusion: "gmu" as const },
+      target: { columns: ["ph", "depth"] },
+    };
+    const training = { epochs: 3, scheduler: "constant" as const };
+    await fineTuneStudy(study, scratch.path("whole-f"), { ...config, training });
+    await fineTuneStudy(study, scratch.path("parts-f"), { ...config, training: { ...training, epochs: 2 } });
+    await fineTuneStudy(study, scratch.path("parts-f"), { ...config, training }, { resume: true });
+    expect(weightsOf(last("parts-f"))).toEqual(weightsOf(last("whole-f")));
+  });
+});
+
+function command(run: string, ...more: string[]): string[] {
+  const options = {
+    "embedding-dim": "8",
+    layers: "1",
+    heads: "2",
+    "max-bp": "24",
+    "batch-size": "8",
+    epochs: "6",
+  };
+  return [
+    process.execPath,
+    program,
+    "pretrain",
+    "--output",
+    scratch.path(run),
+    ...["--threads", "1", "--quiet", "--no-plots"],
+    ...(more.includes("--resume") ? [] : ["--dataset", study.folder, "--save-minutes", "0.0001"]),
+    ...(more.includes("--resume")
+      ? []
+      : Object.entries(options).flatMap(([name, value]) => [`--${name}`, value])),
+    ...more,
+  ];
+}
+
+/** More of them take longer: AAM_KILLS=10 bun test tests/training/resume.test.ts */
+const wantedKills = Number(process.env["AAM_KILLS"] ?? 3);
+
+test("kill -9 at random moments: the final weights equal those of an undisturbed run", async () => {
+  const quiet = { stdout: "ignore", stderr: "pipe" } as const;
+  const whole = Bun.spawnSync(command("calm"), quiet);
+  expect(whole.stderr.toString()).toBe("");
+  const random = new Random(11);
+  let kills = 0;
+  for (let attempt = 0; attempt < 40; attempt++) {
+    const goesOn = existsSync(last("killed"));
+    const child = Bun.spawn(command("killed", ...(goesOn ? ["--resume"] : [])), quiet);
+    if (kills < wantedKills) {
+      // Once its checkpoint changes it trains; then it has some moments left.
+      const before = changedAt(last("killed"));
+      while (child.exitCode === null && changedAt(last("killed")) === before) await Bun.sleep(2);
+      await Bun.sleep(random.integer(60));
+      if (child.exitCode === null) kills++;
+      child.kill("SIGKILL");
+    }
+    const code = await child.exited;
+    if (code === 0) break;
+  }
+  expect(kills).toBeGreaterThan(0);
+  expect(weightsOf(last("killed"))).toEqual(weightsOf(last("calm")));
+  expect(weightsOf(best("killed"))).toEqual(weightsOf(best("calm")));
+  // No epoch is logged twice.
+  const logged = readScalars(join(scratch.path("killed"), "tensorboard")).get("val/total_loss");
+  expect(logged?.map(({ step }) => step)).toEqual([0, 1, 2, 3, 4, 5]);
+});
+
+test("SIGTERM ends a training saved, with exit code 0, and it can go on", async () => {
+  const child = Bun.spawn(command("terminated", "--epochs", "100000", "--patience", "100000"), {
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  while (child.exitCode === null && !existsSync(last("terminated"))) await Bun.sleep(10);
+  child.kill("SIGTERM");
+  expect(await child.exited).toBe(0);
+  expect(await new Response(child.stdout).text()).toContain("interrupted");
+  const more = Bun.spawnSync(command("terminated", "--resume", "--max-steps", "1"), {
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  expect(more.exitCode).toBe(0);
+});
+
+test("a run goes on only with what it was begun with", () => {
+  const changed = Bun.spawnSync(command("calm", "--resume", "--lr", "0.5"), {
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  expect(changed.exitCode).toBe(1);
+  expect(changed.stderr.toString()).toMatch(/--lr is 0\.5, but the run in .* was begun with 0\.001/);
+  const again = Bun.spawnSync(command("calm"), { stdout: "pipe", stderr: "pipe" });
+  expect(again.stderr.toString()).toContain("holds a run already");
+});
+
+/** When a file was written, 0 if there is none. */
+function changedAt(path: string): number {
+  return existsSync(path) ? statSync(path).mtimeMs : 0;
+}
