@@ -255,10 +255,10 @@ export const prod = operator("aten::prod", ["","dim_int"], "prod") as { (self: T
 export const amax = operator("aten::amax", [""], "amax") as { (self: Tensor, dim?: number | readonly number[], keepdim?: boolean): Tensor; (self: Tensor, options?: { dim?: number | readonly number[]; keepdim?: boolean }): Tensor };
 /** `amin(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor` */
 export const amin = operator("aten::amin", [""], "amin") as { (self: Tensor, dim?: number | readonly number[], keepdim?: boolean): Tensor; (self: Tensor, options?: { dim?: number | readonly number[]; keepdim?: boolean }): Tensor };
-/** `max(Tensor self) -> Tensor`, `max.other(Tensor self, Tensor other) -> Tensor`, `max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)`, `max.dim_max(Tensor self, int dim, bool keepdim=False, *, Tensor(a!) max, Tensor(b!) max_values) -> (Tensor(a!) values, Tensor(b!) indices)` */
-export const max = operator("aten::max", ["","other","dim","dim_max"], "max") as { (self: Tensor): Tensor; (self: Tensor, other: Tensor): Tensor; (self: Tensor, dim: number, keepdim?: boolean): [Tensor, Tensor]; (self: Tensor, dim: number, options?: { keepdim?: boolean }): [Tensor, Tensor]; (self: Tensor, dim: number, options: { keepdim?: boolean; max: Tensor; maxValues: Tensor }): [Tensor, Tensor] };
-/** `min(Tensor self) -> Tensor`, `min.other(Tensor self, Tensor other) -> Tensor`, `min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)`, `min.dim_min(Tensor self, int dim, bool keepdim=False, *, Tensor(a!) min, Tensor(b!) min_indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
-export const min = operator("aten::min", ["","other","dim","dim_min"], "min") as { (self: Tensor): Tensor; (self: Tensor, other: Tensor): Tensor; (self: Tensor, dim: number, keepdim?: boolean): [Tensor, Tensor]; (self: Tensor, dim: number, options?: { keepdim?: boolean }): [Tensor, Tensor]; (self: Tensor, dim: number, options: { keepdim?: boolean; min: Tensor; minIndices: Tensor }): [Tensor, Tensor] };
+/** `max(Tensor self) -> Tensor`, `max.other(Tensor self, Tensor other) -> Tensor`, `max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
+export const max = operator("aten::max", ["","other","dim"], "max") as { (self: Tensor): Tensor; (self: Tensor, other: Tensor): Tensor; (self: Tensor, dim: number, keepdim?: boolean): [Tensor, Tensor]; (self: Tensor, dim: number, options?: { keepdim?: boolean }): [Tensor, Tensor] };
+/** `min(Tensor self) -> Tensor`, `min.other(Tensor self, Tensor other) -> Tensor`, `min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
+export const min = operator("aten::min", ["","other","dim"], "min") as { (self: Tensor): Tensor; (self: Tensor, other: Tensor): Tensor; (self: Tensor, dim: number, keepdim?: boolean): [Tensor, Tensor]; (self: Tensor, dim: number, options?: { keepdim?: boolean }): [Tensor, Tensor] };
 /** `argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor` */
 export const argmax = operator("aten::argmax", [""], "argmax") as { (self: Tensor, dim?: number | null, keepdim?: boolean): Tensor; (self: Tensor, options?: { dim?: number | null; keepdim?: boolean }): Tensor };
 /** `argmin(Tensor self, int? dim=None, bool keepdim=False) -> Tensor` */
@@ -292,12 +292,12 @@ export const cummin = operator("aten::cummin", [""], "cummin") as { (self: Tenso
 export const nansum = operator("aten::nansum", [""], "nansum") as { (self: Tensor, dim?: number | readonly number[] | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor; (self: Tensor, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor };
 /** `nanmean(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
 export const nanmean = operator("aten::nanmean", [""], "nanmean") as { (self: Tensor, dim?: number | readonly number[] | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor; (self: Tensor, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor };
-/** `median(Tensor self) -> Tensor`, `median.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)`, `median.dim_values(Tensor self, int dim, bool keepdim=False, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
-export const median = operator("aten::median", ["","dim","dim_values"], "median") as { (self: Tensor): Tensor; (self: Tensor, dim: number, keepdim?: boolean): [Tensor, Tensor]; (self: Tensor, dim: number, options?: { keepdim?: boolean }): [Tensor, Tensor]; (self: Tensor, dim: number, options: { keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor] };
-/** `nanmedian(Tensor self) -> Tensor`, `nanmedian.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)`, `nanmedian.dim_values(Tensor self, int dim, bool keepdim=False, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
-export const nanmedian = operator("aten::nanmedian", ["","dim","dim_values"], "nanmedian") as { (self: Tensor): Tensor; (self: Tensor, dim: number, keepdim?: boolean): [Tensor, Tensor]; (self: Tensor, dim: number, options?: { keepdim?: boolean }): [Tensor, Tensor]; (self: Tensor, dim: number, options: { keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor] };
-/** `mode(Tensor self, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)`, `mode.values(Tensor self, int dim=-1, bool keepdim=False, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
-export const mode = operator("aten::mode", ["","values"], "mode") as { (self: Tensor, dim?: number, keepdim?: boolean): [Tensor, Tensor]; (self: Tensor, options?: { dim?: number; keepdim?: boolean }): [Tensor, Tensor]; (self: Tensor, options: { dim?: number; keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor] };
+/** `median(Tensor self) -> Tensor`, `median.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
+export const median = operator("aten::median", ["","dim"], "median") as { (self: Tensor): Tensor; (self: Tensor, dim: number, keepdim?: boolean): [Tensor, Tensor]; (self: Tensor, dim: number, options?: { keepdim?: boolean }): [Tensor, Tensor] };
+/** `nanmedian(Tensor self) -> Tensor`, `nanmedian.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
+export const nanmedian = operator("aten::nanmedian", ["","dim"], "nanmedian") as { (self: Tensor): Tensor; (self: Tensor, dim: number, keepdim?: boolean): [Tensor, Tensor]; (self: Tensor, dim: number, options?: { keepdim?: boolean }): [Tensor, Tensor] };
+/** `mode(Tensor self, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)` */
+export const mode = operator("aten::mode", [""], "mode") as { (self: Tensor, dim?: number, keepdim?: boolean): [Tensor, Tensor]; (self: Tensor, options?: { dim?: number; keepdim?: boolean }): [Tensor, Tensor] };
 /** `quantile(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, str interpolation="linear") -> Tensor`, `quantile.scalar(Tensor self, float q, int? dim=None, bool keepdim=False, *, str interpolation="linear") -> Tensor` */
 export const quantile = operator("aten::quantile", ["","scalar"], "quantile") as { (self: Tensor, q: Tensor, dim?: number | null, keepdim?: boolean, options?: { interpolation?: string }): Tensor; (self: Tensor, q: Tensor, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string }): Tensor; (self: Tensor, q: number, dim?: number | null, keepdim?: boolean, options?: { interpolation?: string }): Tensor; (self: Tensor, q: number, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string }): Tensor };
 /** `nanquantile(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, str interpolation="linear") -> Tensor`, `nanquantile.scalar(Tensor self, float q, int? dim=None, bool keepdim=False, *, str interpolation="linear") -> Tensor` */
@@ -380,10 +380,10 @@ export const linalgInv = operator("aten::linalg_inv", [""], "linalgInv") as { (A
 export const linalgSolve = operator("aten::linalg_solve", [""], "linalgSolve") as { (A: Tensor, B: Tensor, options?: { left?: boolean }): Tensor };
 /** `linalg_qr(Tensor A, str mode="reduced") -> (Tensor Q, Tensor R)` */
 export const linalgQr = operator("aten::linalg_qr", [""], "linalgQr") as { (A: Tensor, mode?: string): [Tensor, Tensor]; (A: Tensor, options?: { mode?: string }): [Tensor, Tensor] };
-/** `linalg_svd(Tensor A, bool full_matrices=True, *, str? driver=None) -> (Tensor U, Tensor S, Tensor Vh)`, `linalg_svd.U(Tensor A, bool full_matrices=True, *, str? driver=None, Tensor(a!) U, Tensor(b!) S, Tensor(c!) Vh) -> (Tensor(a!) U, Tensor(b!) S, Tensor(c!) Vh)` */
-export const linalgSvd = operator("aten::linalg_svd", ["","U"], "linalgSvd") as { (A: Tensor, fullMatrices?: boolean, options?: { driver?: string | null }): [Tensor, Tensor, Tensor]; (A: Tensor, options?: { fullMatrices?: boolean; driver?: string | null }): [Tensor, Tensor, Tensor]; (A: Tensor, options: { fullMatrices?: boolean; driver?: string | null; U: Tensor; S: Tensor; Vh: Tensor }): [Tensor, Tensor, Tensor] };
-/** `linalg_eigh(Tensor self, str UPLO="L") -> (Tensor eigenvalues, Tensor eigenvectors)`, `linalg_eigh.eigvals(Tensor self, str UPLO="L", *, Tensor(a!) eigvals, Tensor(b!) eigvecs) -> (Tensor(a!) eigenvalues, Tensor(b!) eigenvectors)` */
-export const linalgEigh = operator("aten::linalg_eigh", ["","eigvals"], "linalgEigh") as { (self: Tensor, UPLO?: string): [Tensor, Tensor]; (self: Tensor, options?: { UPLO?: string }): [Tensor, Tensor]; (self: Tensor, options: { UPLO?: string; eigvals: Tensor; eigvecs: Tensor }): [Tensor, Tensor] };
+/** `linalg_svd(Tensor A, bool full_matrices=True, *, str? driver=None) -> (Tensor U, Tensor S, Tensor Vh)` */
+export const linalgSvd = operator("aten::linalg_svd", [""], "linalgSvd") as { (A: Tensor, fullMatrices?: boolean, options?: { driver?: string | null }): [Tensor, Tensor, Tensor]; (A: Tensor, options?: { fullMatrices?: boolean; driver?: string | null }): [Tensor, Tensor, Tensor] };
+/** `linalg_eigh(Tensor self, str UPLO="L") -> (Tensor eigenvalues, Tensor eigenvectors)` */
+export const linalgEigh = operator("aten::linalg_eigh", [""], "linalgEigh") as { (self: Tensor, UPLO?: string): [Tensor, Tensor]; (self: Tensor, options?: { UPLO?: string }): [Tensor, Tensor] };
 /** `linalg_cholesky(Tensor self, *, bool upper=False) -> Tensor` */
 export const linalgCholesky = operator("aten::linalg_cholesky", [""], "linalgCholesky") as { (self: Tensor, options?: { upper?: boolean }): Tensor };
 /** `linalg_det(Tensor A) -> Tensor` */
@@ -586,14 +586,14 @@ export const triuIndices = operator("aten::triu_indices", [""], "triuIndices") a
 export const isin = operator("aten::isin", ["Tensor_Tensor","Scalar_Tensor","Tensor_Scalar"], "isin") as { (elements: Tensor, testElements: Tensor, options?: { assumeUnique?: boolean; invert?: boolean }): Tensor; (element: Scalar, testElements: Tensor, options?: { assumeUnique?: boolean; invert?: boolean }): Tensor; (elements: Tensor, testElement: Scalar, options?: { assumeUnique?: boolean; invert?: boolean }): Tensor };
 
 // ---- sorting ----
-/** `sort(Tensor self, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)`, `sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)`, `sort.values(Tensor self, int dim=-1, bool descending=False, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)`, `sort.values_stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
-export const sort = operator("aten::sort", ["","stable","values","values_stable"], "sort") as { (self: Tensor, dim?: number, descending?: boolean): [Tensor, Tensor]; (self: Tensor, options?: { dim?: number; descending?: boolean }): [Tensor, Tensor]; (self: Tensor, options: { stable: boolean | null; dim?: number; descending?: boolean }): [Tensor, Tensor]; (self: Tensor, options: { dim?: number; descending?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor]; (self: Tensor, options: { stable: boolean | null; dim?: number; descending?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor] };
+/** `sort(Tensor self, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)`, `sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)` */
+export const sort = operator("aten::sort", ["","stable"], "sort") as { (self: Tensor, dim?: number, descending?: boolean): [Tensor, Tensor]; (self: Tensor, options?: { dim?: number; descending?: boolean }): [Tensor, Tensor]; (self: Tensor, options: { stable: boolean | null; dim?: number; descending?: boolean }): [Tensor, Tensor] };
 /** `argsort(Tensor self, int dim=-1, bool descending=False) -> Tensor`, `argsort.stable(Tensor self, *, bool stable, int dim=-1, bool descending=False) -> Tensor` */
 export const argsort = operator("aten::argsort", ["","stable"], "argsort") as { (self: Tensor, dim?: number, descending?: boolean): Tensor; (self: Tensor, options?: { dim?: number; descending?: boolean }): Tensor; (self: Tensor, options: { stable: boolean; dim?: number; descending?: boolean }): Tensor };
-/** `topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)`, `topk.values(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
-export const topk = operator("aten::topk", ["","values"], "topk") as { (self: Tensor, k: number, dim?: number, largest?: boolean, sorted?: boolean): [Tensor, Tensor]; (self: Tensor, k: number, options?: { dim?: number; largest?: boolean; sorted?: boolean }): [Tensor, Tensor]; (self: Tensor, k: number, options: { dim?: number; largest?: boolean; sorted?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor] };
-/** `kthvalue(Tensor self, SymInt k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)`, `kthvalue.values(Tensor self, SymInt k, int dim=-1, bool keepdim=False, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
-export const kthvalue = operator("aten::kthvalue", ["","values"], "kthvalue") as { (self: Tensor, k: number, dim?: number, keepdim?: boolean): [Tensor, Tensor]; (self: Tensor, k: number, options?: { dim?: number; keepdim?: boolean }): [Tensor, Tensor]; (self: Tensor, k: number, options: { dim?: number; keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor] };
+/** `topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)` */
+export const topk = operator("aten::topk", [""], "topk") as { (self: Tensor, k: number, dim?: number, largest?: boolean, sorted?: boolean): [Tensor, Tensor]; (self: Tensor, k: number, options?: { dim?: number; largest?: boolean; sorted?: boolean }): [Tensor, Tensor] };
+/** `kthvalue(Tensor self, SymInt k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)` */
+export const kthvalue = operator("aten::kthvalue", [""], "kthvalue") as { (self: Tensor, k: number, dim?: number, keepdim?: boolean): [Tensor, Tensor]; (self: Tensor, k: number, options?: { dim?: number; keepdim?: boolean }): [Tensor, Tensor] };
 /** `msort(Tensor self) -> Tensor` */
 export const msort = operator("aten::msort", [""], "msort") as { (self: Tensor): Tensor };
 /** `searchsorted.Tensor(Tensor sorted_sequence, Tensor self, *, bool out_int32=False, bool right=False, str? side=None, Tensor? sorter=None) -> Tensor`, `searchsorted.Scalar(Tensor sorted_sequence, Scalar self, *, bool out_int32=False, bool right=False, str? side=None, Tensor? sorter=None) -> Tensor` */
@@ -994,12 +994,10 @@ export interface TensorMethods {
   max(other: Tensor): Tensor;
   max(dim: number, keepdim?: boolean): [Tensor, Tensor];
   max(dim: number, options?: { keepdim?: boolean }): [Tensor, Tensor];
-  max(dim: number, options: { keepdim?: boolean; max: Tensor; maxValues: Tensor }): [Tensor, Tensor];
   min(): Tensor;
   min(other: Tensor): Tensor;
   min(dim: number, keepdim?: boolean): [Tensor, Tensor];
   min(dim: number, options?: { keepdim?: boolean }): [Tensor, Tensor];
-  min(dim: number, options: { keepdim?: boolean; min: Tensor; minIndices: Tensor }): [Tensor, Tensor];
   argmax(dim?: number | null, keepdim?: boolean): Tensor;
   argmax(options?: { dim?: number | null; keepdim?: boolean }): Tensor;
   argmin(dim?: number | null, keepdim?: boolean): Tensor;
@@ -1057,14 +1055,11 @@ export interface TensorMethods {
   median(): Tensor;
   median(dim: number, keepdim?: boolean): [Tensor, Tensor];
   median(dim: number, options?: { keepdim?: boolean }): [Tensor, Tensor];
-  median(dim: number, options: { keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
   nanmedian(): Tensor;
   nanmedian(dim: number, keepdim?: boolean): [Tensor, Tensor];
   nanmedian(dim: number, options?: { keepdim?: boolean }): [Tensor, Tensor];
-  nanmedian(dim: number, options: { keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
   mode(dim?: number, keepdim?: boolean): [Tensor, Tensor];
   mode(options?: { dim?: number; keepdim?: boolean }): [Tensor, Tensor];
-  mode(options: { dim?: number; keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
   quantile(q: Tensor, dim?: number | null, keepdim?: boolean, options?: { interpolation?: string }): Tensor;
   quantile(q: Tensor, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string }): Tensor;
   quantile(q: number, dim?: number | null, keepdim?: boolean, options?: { interpolation?: string }): Tensor;
@@ -1140,10 +1135,8 @@ export interface TensorMethods {
   linalgQr(options?: { mode?: string }): [Tensor, Tensor];
   linalgSvd(fullMatrices?: boolean, options?: { driver?: string | null }): [Tensor, Tensor, Tensor];
   linalgSvd(options?: { fullMatrices?: boolean; driver?: string | null }): [Tensor, Tensor, Tensor];
-  linalgSvd(options: { fullMatrices?: boolean; driver?: string | null; U: Tensor; S: Tensor; Vh: Tensor }): [Tensor, Tensor, Tensor];
   linalgEigh(UPLO?: string): [Tensor, Tensor];
   linalgEigh(options?: { UPLO?: string }): [Tensor, Tensor];
-  linalgEigh(options: { UPLO?: string; eigvals: Tensor; eigvecs: Tensor }): [Tensor, Tensor];
   linalgCholesky(options?: { upper?: boolean }): Tensor;
   linalgDet(): Tensor;
   linalgSlogdet(): [Tensor, Tensor];
@@ -1297,17 +1290,13 @@ export interface TensorMethods {
   sort(dim?: number, descending?: boolean): [Tensor, Tensor];
   sort(options?: { dim?: number; descending?: boolean }): [Tensor, Tensor];
   sort(options: { stable: boolean | null; dim?: number; descending?: boolean }): [Tensor, Tensor];
-  sort(options: { dim?: number; descending?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
-  sort(options: { stable: boolean | null; dim?: number; descending?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
   argsort(dim?: number, descending?: boolean): Tensor;
   argsort(options?: { dim?: number; descending?: boolean }): Tensor;
   argsort(options: { stable: boolean; dim?: number; descending?: boolean }): Tensor;
   topk(k: number, dim?: number, largest?: boolean, sorted?: boolean): [Tensor, Tensor];
   topk(k: number, options?: { dim?: number; largest?: boolean; sorted?: boolean }): [Tensor, Tensor];
-  topk(k: number, options: { dim?: number; largest?: boolean; sorted?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
   kthvalue(k: number, dim?: number, keepdim?: boolean): [Tensor, Tensor];
   kthvalue(k: number, options?: { dim?: number; keepdim?: boolean }): [Tensor, Tensor];
-  kthvalue(k: number, options: { dim?: number; keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
   msort(): Tensor;
   searchsorted(self: Tensor, options?: { outInt32?: boolean; right?: boolean; side?: string | null; sorter?: Tensor | null }): Tensor;
   searchsorted(self: Scalar, options?: { outInt32?: boolean; right?: boolean; side?: string | null; sorter?: Tensor | null }): Tensor;

@@ -29,6 +29,8 @@ export interface SchemaArgument {
   readonly hasDefault: boolean;
   /** Only by name, in the options object. */
   readonly byName: boolean;
+  /** Results are written into it: `Tensor(a!) out` by name. */
+  readonly isOutput: boolean;
   /** `int[2]` takes a single number for all of its elements: 2; 0 where a list must be given. */
   readonly expands: number;
 }
@@ -124,7 +126,8 @@ export function parseSchema(text: string): Schema {
     const type = declaration.slice(0, space);
     const name = declaration.slice(space + 1);
     if (formals.length === 0 && /\(\w+!/.test(type)) inPlace = true;
-    formals.push({ name: camelCase(name), ...parseType(type), hasDefault: equals >= 0, byName });
+    const isOutput = byName && type.includes("!");
+    formals.push({ name: camelCase(name), ...parseType(type), hasDefault: equals >= 0, byName, isOutput });
   }
   const result = text.slice(arrow + 5).trim();
   const returns = splitTopLevel(

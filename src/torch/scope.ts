@@ -14,6 +14,9 @@ export interface Owned {
   attachToken(bytes?: number): void;
 }
 
+/** The scope that was opened last in synchronous code. */
+let current: Scope | null = null;
+
 /** Disposed tensors are struck off a scope's list when it has grown to this many, so that a long loop in one scope stays small. */
 const firstSweep = 1024;
 
@@ -31,6 +34,9 @@ export class Scope implements Disposable {
   #closed = false;
   /** The scope around this one. */
   readonly parent: Scope | null;
+
+  /** What was the innermost scope of synchronous code before: not the parent, where that belongs to an asynchronous function. */
+  readonly #before = current;
 
   /** @internal use `torch.scope()`. */
   constructor(parent: Scope | null) {
@@ -73,7 +79,7 @@ export class Scope implements Disposable {
   [Symbol.dispose](): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (current === this) current = firstOpen(this.parent);
+    if (current === this) current = firstOpen(this.#before);
     const handles = new Float64Array(Math.max(this.#owned.length, 128));
     let count = 0;
     for (const tensor of this.#owned) {
@@ -87,9 +93,6 @@ export class Scope implements Disposable {
     if (count > 0) check(shim.aamt_free_many(handles, count), "scope");
   }
 }
-
-/** The scope that was opened last in synchronous code. */
-let current: Scope | null = null;
 
 /** The scopes of asynchronous functions, which follow them across every `await`. */
 const asyncScopes = new AsyncLocalStorage<Scope>();

@@ -93,12 +93,16 @@ export type Shim = NativeFunctions<typeof statusFunctions> &
   NativeFunctions<typeof numberFunctions> &
   CollectorFunctions;
 
-/** The names and argument types that the shim must export; a test compares them with the built library. */
-export const shimFunctions: Readonly<Record<string, readonly string[]>> = {
-  ...statusFunctions,
-  ...numberFunctions,
-  aamt_collect_address: [],
+/** What the shim must export, with types; a test compares it with the header. */
+export const shimFunctions: Readonly<Record<string, { args: readonly string[]; returns: string }>> = {
+  ...withResult(statusFunctions, "i32"),
+  ...withResult(numberFunctions, "f64"),
+  aamt_collect_address: { args: [], returns: "ptr" },
 };
+
+function withResult(table: Record<string, readonly string[]>, returns: string) {
+  return Object.fromEntries(Object.entries(table).map(([name, args]) => [name, { args, returns }]));
+}
 
 /** Facts compiled into the shim. */
 export interface BuildInfo {
@@ -132,18 +136,9 @@ function calmThreads(): void {
 function load(): { shim: Shim; path: string } {
   const path = ensureShim();
   calmThreads();
-  const definitions: Record<string, FFIFunction> = {
-    aamt_collect_address: { args: [], returns: "ptr" },
-  };
-  for (const [name, args] of Object.entries(statusFunctions)) {
-    definitions[name] = { args: [...args], returns: "i32" };
-  }
-  for (const [name, args] of Object.entries(numberFunctions)) {
-    definitions[name] = { args: [...args], returns: "f64" };
-  }
   let shim: Shim;
   try {
-    shim = dlopen(path, definitions).symbols as unknown as Shim;
+    shim = dlopen(path, shimFunctions as Record<string, FFIFunction>).symbols as unknown as Shim;
   } catch (cause) {
     throw new TorchError(
       `The shim ${path} cannot be loaded: ${cause instanceof Error ? cause.message : cause}. ` +
