@@ -30,6 +30,9 @@ interface Node {
   description?: string;
 }
 
+/** What `none` is until the configuration is made: commander takes null for a value that is missing. */
+const nothing = Symbol("none");
+
 /** Adds options to a command; types, choices, descriptions and defaults come from the schema. */
 export function addSchemaOptions(
   command: Command,
@@ -73,7 +76,7 @@ export function configOf<T>(
     if (before !== undefined)
       throw new UserError(`${before} and ${longName(option)} are the same; give one of them.`);
     given.set(option.path, longName(option));
-    setAt(config, option.path, value);
+    setAt(config, option.path, value === nothing ? null : value);
   }
   const parsed = schema.safeParse(config);
   if (parsed.success) return parsed.data;
@@ -170,7 +173,7 @@ function describe(option: SchemaOption, node: Node, value: unknown, choices: str
 
 function readValue(text: string, node: Node): unknown {
   const nullable = node.anyOf?.some(({ type }) => type === "null") ?? false;
-  if (nullable && text === "none") return null;
+  if (nullable && text === "none") return nothing;
   const { type, enum: choices, items, anyOf } = meaning(node);
   if (choices) {
     if (choices.includes(text)) return text;
