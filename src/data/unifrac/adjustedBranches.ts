@@ -9,6 +9,8 @@ export class AdjustedBranches {
   readonly #data: PairData;
   readonly #adjusted: NonNullable<PairData["adjusted"]>;
   readonly #power: (x: number) => number;
+  /** What a branch's length is multiplied with, given the variance. */
+  readonly #adjustment: (variance: number) => number;
   /** By branch, the place where the row's sample has it, or -1. */
   readonly #placeOf: Int32Array;
   /** What the row's sample adds to `high` where it has a branch alone, by place, if `#pairTotal` are the counts of both samples. */
@@ -20,6 +22,7 @@ export class AdjustedBranches {
     this.#data = data;
     this.#adjusted = adjusted;
     this.#power = powerOf(data.form.exponent);
+    this.#adjustment = powerOf(-(data.form.exponent + 1) / 2);
     this.#placeOf = new Int32Array(data.length.length).fill(-1);
   }
 
@@ -39,6 +42,7 @@ export class AdjustedBranches {
     const { start, branches } = bySample;
     const { counts, amounts, totals } = this.#adjusted;
     const power = this.#power;
+    const adjustment = this.#adjustment;
     const placeOf = this.#placeOf;
     const all = totals[row] + totals[column];
     if (all !== this.#pairTotal) this.#sumAlone(row, all);
@@ -51,7 +55,7 @@ export class AdjustedBranches {
       const place = placeOf[branch];
       const below = place < 0 ? counts[k] : counts[k] + counts[place];
       const variance = below * (all - below);
-      const adjusted = variance > 0 ? length[branch] / Math.sqrt(variance) : 0;
+      const adjusted = variance > 0 ? length[branch] * adjustment(variance) : 0;
       const y = amounts[k];
       if (place < 0) {
         high += adjusted * power(y) * y;
@@ -74,8 +78,8 @@ export class AdjustedBranches {
     this.#aloneSum = 0;
     for (let k = start[row]; k < start[row + 1]; k++) {
       const variance = counts[k] * (all - counts[k]);
-      const term =
-        variance > 0 ? (length[branches[k]] * this.#power(amounts[k]) * amounts[k]) / Math.sqrt(variance) : 0;
+      const adjusted = variance > 0 ? length[branches[k]] * this.#adjustment(variance) : 0;
+      const term = adjusted * this.#power(amounts[k]) * amounts[k];
       this.#aloneTerms[k - start[row]] = term;
       this.#aloneSum += term;
     }

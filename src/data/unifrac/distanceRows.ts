@@ -1,5 +1,6 @@
 import * as torch from "../../torch/index.ts";
 import type { Table } from "../table.ts";
+import { metricForm } from "./metrics.ts";
 import { type PairData, preparePairs, type UniFracOptions } from "./pairData.ts";
 import { type DistanceRows, PairRows } from "./pairRows.ts";
 import { RowThreads } from "./rowThreads.ts";
@@ -7,7 +8,8 @@ import type { ShearedTree } from "./shearTree.ts";
 
 /** Rows that are computed at once. */
 const rowsPerBlock = { cpu: 128, accelerator: 1024 };
-/** From so many pairs of a sample and a branch on, more than one core takes less time than starting it. */
+/** Nanoseconds for a pair of samples and a branch, roughly, and what all of them must come to for more cores to be worth starting. */
+const costs = { presence: 0.007, weighted: 0.03, generalized: 0.1, adjusted: 0.3 };
 const largeWork = 2e8;
 
 /**
@@ -32,23 +34,19 @@ export function* distanceRows(
   }
 }
 
-/**
- * Like `distanceRows`, on as many cores as LibTorch may use (`torch.setNumThreads`) where that saves time.
- * @throws UserError as `distanceRows` does.
- */
+/** Like `distanceRows`, on several cores. @throws UserError as `distanceRows` does. */
 export async function* distanceRowsOnThreads(
   table: Table,
   tree: ShearedTree,
   options: UniFracOptions = {},
 ): AsyncGenerator<DistanceRows, void, void> {
-  const { device = "cpu" } = options;
-  const work = table.sampleIds.length ** 2 * tree.parent.length;
-  const cores = device === "cpu" && work > largeWork ? torch.getNumThreads() : 1;
+  const cores = coresFor(table, tree, options);
   if (cores === 1) {
     yield* distanceRows(table, tree, options);
     return;
   }
   const data = preparePairs(table, tree, options);
+  const numThreads = torch.getNumThreads();
   const matmulPrecision = torch.getFloat32MatmulPrecision();
   torch.setFloat32MatmulPrecision("highest");
   const threads = new RowThreads(data, cores);
@@ -59,8 +57,19 @@ export async function* distanceRowsOnThreads(
     data.dense?.amounts.dispose();
     torch.setFloat32MatmulPrecision(matmulPrecision);
     // The workers have set their own number, which LibTorch also takes as that of new threads.
-    torch.setNumThreads(cores);
+    torch.setNumThreads(numThreads);
   }
+}
+
+function coresFor(table: Table, tree: ShearedTree, options: UniFracOptions): number {
+  const { device = "cpu", metric = "unweighted", threads } = options;
+  if (device !== "cpu") return 1;
+  if (threads !== undefined) return threads;
+  const { isPresence, exponent } = metricForm(metric, options.alpha ?? 1);
+  let cost = isPresence ? costs.presence : exponent === 0 ? costs.weighted : costs.generalized;
+  if (options.varianceAdjusted) cost = costs.adjusted;
+  const work = (cost * table.sampleIds.length ** 2 * tree.parent.length) / 2;
+  return work > largeWork ? torch.getNumThreads() : 1;
 }
 
 function blockStarts({ samples }: PairData, { device = "cpu" }: UniFracOptions): number[] {

@@ -31,8 +31,9 @@ export function checkMetric(name: string): UniFracMetric {
  *     distance = high - low, divided by `high` (presence) or by `high + low` (amounts) for the metrics that are ratios
  *
  * Unweighted UniFrac (Lozupone and Knight 2005) takes presence, 0 or 1, for an amount; weighted (Lozupone et al. 2007) the share of the
- * sample's counts; generalized (Chen et al. 2012) too, with exponent alpha - 1. Variance-adjusted forms (Chang et al. 2011) divide
- * w by sqrt(m (M - m)), m the counts of both samples below the branch and M all their counts, and skip branches where that is 0.
+ * sample's counts; generalized (Chen et al. 2012) too, with exponent alpha - 1. Variance-adjusted forms (Chang et al. 2011) divide both
+ * amounts by sqrt(m (M - m)), m the counts of both samples below the branch and M all their counts, which makes
+ * w = (x + y)^exponent / (m (M - m))^((exponent + 1) / 2), and skip branches where that is 0.
  */
 export interface MetricForm {
   readonly isPresence: boolean;

@@ -23,6 +23,8 @@ export interface UniFracOptions {
   readonly device?: torch.Device;
   /** Of the computation and the result. Default `float32`. */
   readonly precision?: "float32" | "float64";
+  /** Cores to use: as many as LibTorch may use (`torch.setNumThreads`) by default, where that saves time. */
+  readonly threads?: number;
   /** From which share of the samples on a branch is dense, 0 for all and 2 for none: the default is what was fastest. */
   readonly denseShare?: number;
 }
