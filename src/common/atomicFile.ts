@@ -153,17 +153,18 @@ function targetOf(path: string): string | undefined {
   return behind.isFile() || behind.isDirectory() ? target : undefined;
 }
 
-/** Writes and syncs. A system call may write less than it is given. */
+/** Writes and syncs. */
 function writeParts(path: string, content: string | Uint8Array | Iterable<Uint8Array>): void {
   const parts =
     typeof content === "string"
       ? [new TextEncoder().encode(content)]
       : content instanceof Uint8Array
         ? [content]
-        : content;
+        : gathered(content);
   const descriptor = openSync(path, "w");
   try {
     for (const part of parts) {
+      // A system call may write less than it is given.
       for (let offset = 0; offset < part.byteLength; ) offset += writeSync(descriptor, part, offset);
     }
     try {
@@ -175,6 +176,30 @@ function writeParts(path: string, content: string | Uint8Array | Iterable<Uint8A
   } finally {
     closeSync(descriptor);
   }
+}
+
+const gatherBytes = 1 << 18;
+
+/** Joins small parts, so that they do not cost a system call each. */
+function* gathered(parts: Iterable<Uint8Array>): Generator<Uint8Array> {
+  let buffer: Uint8Array | undefined;
+  let used = 0;
+  for (const part of parts) {
+    if (used > 0 && used + part.byteLength > gatherBytes) {
+      yield buffer!.subarray(0, used);
+      used = 0;
+    }
+    if (part.byteLength > gatherBytes / 4) {
+      if (used > 0) yield buffer!.subarray(0, used);
+      used = 0;
+      yield part;
+      continue;
+    }
+    buffer ??= new Uint8Array(gatherBytes);
+    buffer.set(part, used);
+    used += part.byteLength;
+  }
+  if (used > 0) yield buffer!.subarray(0, used);
 }
 
 /** Removes a file or folder if that is possible. */

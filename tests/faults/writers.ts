@@ -1,0 +1,203 @@
+/** Every writer of the project, with what a reader may find when it was cut off. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join, relative } from "node:path";
+import { exampleDistances, exampleTable, noProvenance } from "../data/exampleTable.ts";
+
+export type Version = 1 | 2;
+
+export interface Writer {
+  readonly name: string;
+  /** What it writes, relative to its folder: each is replaced as a whole. */
+  readonly targets: readonly string[];
+  /** The modules are imported here, not before, so that the faults reach them. */
+  write(folder: string, version: Version): Promise<void>;
+  /** Reads what stands there with the project's own reader; must throw for anything broken. */
+  read(folder: string): Promise<void>;
+}
+
+const table = (version: Version) => exampleTable(3 + version, 8);
+const ids = (version: Version) => table(version).sampleIds;
+const distances = (version: Version) => {
+  const values = exampleDistances(ids(version).length);
+  return { ids: ids(version), values: Float64Array.from(values) };
+};
+
+/** The bytes of a file, or of everything in a folder; undefined if it is not there. */
+export function contentOf(path: string): string | undefined {
+  if (!existsSync(path)) return undefined;
+  if (!statSync(path).isDirectory()) return readFileSync(path).toString("latin1");
+  const files = (readdirSync(path, { recursive: true }) as string[]).sort();
+  return files
+    .filter((name) => statSync(join(path, name)).isFile())
+    .map(
+      (name) => `${relative(path, join(path, name))}\n${readFileSync(join(path, name)).toString("latin1")}`,
+    )
+    .join("\n");
+}
+
+const dataWriters: Writer[] = [
+  {
+    name: "table (BIOM)",
+    targets: ["table.biom"],
+    async write(folder, version) {
+      const { writeBiom } = await import("../../src/data/writeBiom.ts");
+      writeBiom(join(folder, "table.biom"), table(version));
+    },
+    async read(folder) {
+      const { readTable } = await import("../../src/data/readTable.ts");
+      readTable(join(folder, "table.biom"));
+    },
+  },
+  {
+    name: "array (npy)",
+    targets: ["array.npy"],
+    async write(folder, version) {
+      const { writeNpy } = await import("../../src/data/npy.ts");
+      writeNpy(join(folder, "array.npy"), new Float64Array(5 + version).fill(version), [5 + version]);
+    },
+    async read(folder) {
+      const { readNpy } = await import("../../src/data/npy.ts");
+      readNpy(join(folder, "array.npy"));
+    },
+  },
+  {
+    name: "distances (npy, tsv, HDF5)",
+    targets: ["d.npy", "d.tsv", "d.h5"],
+    async write(folder, version) {
+      const { writeDistancesHdf5, writeDistancesNpy, writeDistancesTsv } = await import(
+        "../../src/data/writeDistances.ts"
+      );
+      writeDistancesNpy(join(folder, "d.npy"), distances(version));
+      writeDistancesTsv(join(folder, "d.tsv"), distances(version));
+      writeDistancesHdf5(join(folder, "d.h5"), distances(version));
+    },
+    async read(folder) {
+      const { readDistances } = await import("../../src/data/readDistances.ts");
+      for (const name of ["d.tsv", "d.h5"])
+        if (existsSync(join(folder, name))) readDistances(join(folder, name));
+    },
+  },
+  {
+    name: "data set",
+    targets: ["set"],
+    async write(folder, version) {
+      const { writeDataset } = await import("../../src/data/datasetWriter.ts");
+      const content = {
+        table: table(version),
+        distances: { unweighted: exampleDistances(ids(version).length) },
+        metadata: [{ kind: "numeric", name: "age", values: new Float64Array(ids(version).length) }] as const,
+        provenance: noProvenance,
+      };
+      writeDataset(join(folder, "set"), content);
+    },
+    async read(folder) {
+      const { verifyDataset } = await import("../../src/data/dataset.ts");
+      verifyDataset(join(folder, "set"));
+    },
+  },
+  {
+    name: "results (tsv, Arrow)",
+    targets: ["predictions.tsv", "predictions.arrow"],
+    async write(folder, version) {
+      const { writeResults } = await import("../../src/training/resultFile.ts");
+      const columns = [
+        { name: "sample", values: ids(version) },
+        { name: "age", values: new Float64Array(ids(version).length).fill(version) },
+      ];
+      writeResults(join(folder, "predictions.tsv"), columns, "tsv");
+      writeResults(join(folder, "predictions.arrow"), columns, "arrow");
+    },
+    async read(folder) {
+      const { tableFromIPC } = await import("apache-arrow");
+      const path = join(folder, "predictions.arrow");
+      if (existsSync(path)) tableFromIPC(readFileSync(path));
+    },
+  },
+  {
+    name: "configuration",
+    targets: ["config.json"],
+    async write(folder, version) {
+      const { RunFolder } = await import("../../src/training/runFolder.ts");
+      const run = new RunFolder(folder);
+      run.writeJson(run.config, { version });
+    },
+    async read(folder) {
+      const { RunFolder } = await import("../../src/training/runFolder.ts");
+      new RunFolder(folder).readConfig();
+    },
+  },
+  {
+    name: "report",
+    targets: ["report.html"],
+    async write(folder, version) {
+      const { writeReport } = await import("../../src/training/watch/report.ts");
+      await writeReport(join(folder, "report.html"), {
+        title: `Run ${version}`,
+        created: "2026-01-01",
+        split: { name: "random", parts: [] },
+        figures: [{ label: "R²", value: "0.5" }],
+        plots: [],
+        data: [],
+        configuration: {},
+        environment: [],
+      });
+    },
+    async read(folder) {
+      if (!readFileSync(join(folder, "report.html"), "utf8").trimEnd().endsWith("</html>"))
+        throw new Error("cut off");
+    },
+  },
+];
+
+const tensorWriters: Writer[] = [
+  {
+    name: "tensors (safetensors, pt)",
+    targets: ["w.safetensors", "w.pt"],
+    async write(folder, version) {
+      const torch = await import("../../src/torch/index.ts");
+      using _scope = torch.scope();
+      const weights = { weight: torch.full([40, 3], version), bias: torch.full([version], 1) };
+      torch.saveSafetensors(join(folder, "w.safetensors"), new Map(Object.entries(weights)));
+      torch.savePickle(join(folder, "w.pt"), weights);
+    },
+    async read(folder) {
+      const torch = await import("../../src/torch/index.ts");
+      using _scope = torch.scope();
+      if (existsSync(join(folder, "w.safetensors"))) torch.loadSafetensors(join(folder, "w.safetensors"));
+      if (existsSync(join(folder, "w.pt"))) torch.loadPickle(join(folder, "w.pt"));
+    },
+  },
+  {
+    name: "checkpoint",
+    targets: ["checkpoints/last.safetensors", "checkpoints/best.safetensors"],
+    async write(folder, version) {
+      const torch = await import("../../src/torch/index.ts");
+      const { saveCheckpoint, saveWeights } = await import("../../src/training/checkpoint.ts");
+      mkdirSync(join(folder, "checkpoints"), { recursive: true });
+      const model = new torch.nn.Linear(4, 3);
+      torch.nn.init.constant_(model.weight, version);
+      torch.nn.init.constant_(model.bias!, version);
+      torch.manualSeed(1);
+      saveCheckpoint(join(folder, "checkpoints/last.safetensors"), { model }, { step: version });
+      saveWeights(join(folder, "checkpoints/best.safetensors"), model, { step: version });
+      model.dispose();
+    },
+    async read(folder) {
+      const torch = await import("../../src/torch/index.ts");
+      const { loadCheckpoint, loadWeights } = await import("../../src/training/checkpoint.ts");
+      const model = new torch.nn.Linear(4, 3);
+      const [last, best] = ["last", "best"].map((name) => join(folder, `checkpoints/${name}.safetensors`));
+      if (existsSync(last)) loadCheckpoint(last, { model });
+      if (existsSync(best)) loadWeights(best, model);
+      model.dispose();
+    },
+  },
+];
+
+export const writers: readonly Writer[] = [...dataWriters, ...tensorWriters];
+
+export function writerOf(name: string): Writer {
+  const writer = writers.find((one) => one.name === name);
+  if (!writer) throw new Error(`no writer ${name}`);
+  return writer;
+}
