@@ -121,6 +121,12 @@ def block_list(d: Draw) -> list[tuple[str, str, dict, dict]]:
             {**fused, "num_heads": 4},
             {"x": x, "categories": d.normal(4, 3, 8)},
         ),
+        (
+            "cross-attention-zero-key",
+            "CrossAttentionFusion",
+            {**fused, "num_heads": 4, "zero_key": True},
+            {"x": x, "categories": d.normal(4, 2, 8)},
+        ),
         ("perceiver", "PerceiverFusion", perceiver, both),
         ("perceiver-mask", "PerceiverFusion", perceiver, {**both, "mask": d.mask(4, 6)}),
         (

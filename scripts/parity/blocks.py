@@ -23,7 +23,7 @@ with `cotangents/<output>` from the case or ones. Weights that the block does no
     CategoricalEmbedder   column_cardinalities embed_dim                                   <column> ... -> output
     ConcatFusion, AddFusion   seq_dim cat_dim                          x [B, S, D], categories [B, C] -> output
     GMU                   seq_dim cat_dim                              x [B, D], categories -> output, gate
-    CrossAttentionFusion  seq_dim cat_dim num_heads                    x [B, S, D], categories [B, C] or [B, K, C]
+    CrossAttentionFusion  seq_dim cat_dim num_heads zero_key           x [B, S, D], categories [B, C] or [B, K, C]
                                                                        -> output, weights
     PerceiverFusion       seq_dim cat_dim num_latents num_layers num_heads   x, categories, mask? -> output, weights
     ConditionalScaling    columns {name: cardinality} out_dim          x [B, out_dim], <column> ... -> output

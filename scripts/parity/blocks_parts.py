@@ -121,12 +121,17 @@ class GMU(nn.Module):
 
 
 class CrossAttentionFusion(nn.Module):
-    """`x [B, S, D]` attends to `categories [B, C]` as one token, or to several: `[B, K, C]`."""
+    """`x [B, S, D]` attends to `categories [B, C]` as one token, or to several: `[B, K, C]`; with `zero_key` also to a
+    key and value of zeros."""
 
-    def __init__(self, seq_dim: int, cat_dim: int, num_heads: int = 8, dropout: float = 0.1):
+    def __init__(
+        self, seq_dim: int, cat_dim: int, num_heads: int = 8, dropout: float = 0.1, zero_key: bool = False
+    ):
         super().__init__()
         self.cat_projection = nn.Linear(cat_dim, seq_dim)
-        self.cross_attn = nn.MultiheadAttention(seq_dim, num_heads, dropout, batch_first=True)
+        self.cross_attn = nn.MultiheadAttention(
+            seq_dim, num_heads, dropout, batch_first=True, add_zero_attn=zero_key
+        )
         self.norm = nn.LayerNorm(seq_dim)
 
     def forward(self, x: torch.Tensor, categories: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,12 +1,18 @@
 import { Command } from "commander";
 import { UserError } from "../common/userError.ts";
+import { runAgainstPython } from "../training/parity/againstPython.ts";
 import { findCases } from "../training/parity/caseFile.ts";
 import type { Comparison } from "../training/parity/compare.ts";
 import { type CaseResult, runCaseFolder } from "../training/parity/runCase.ts";
+import { wholeNumber } from "./optionValues.ts";
 
 interface ParityOptions {
   case?: string;
   cases?: string;
+  againstPython: boolean;
+  python?: string;
+  seed: number;
+  models: number;
   brief: boolean;
 }
 
@@ -35,18 +41,33 @@ export function makeCommand(): Command {
     .description("compare models, losses and training with numbers that the PyTorch reference gave")
     .option("--case <folder>", "one case: case.json and tensors.safetensors")
     .option("--cases <folder>", "all cases in a folder")
+    .option(
+      "--against-python",
+      "blocks and random models, computed by PyTorch in Python and here, in float32 and float64",
+      false,
+    )
+    .option("--python <file>", "the Python to use; default: the first one found that has torch")
+    .option("--seed <n>", "with --against-python: another seed draws other models", wholeNumber, 0)
+    .option("--models <n>", "with --against-python: number of random models", wholeNumber, 40)
     .option("--brief", "show only the tensors that are beyond their tolerance", false)
     .action((options: ParityOptions) => {
       const folders = [
         ...(options.case ? [options.case] : []),
         ...(options.cases ? findCases(options.cases) : []),
       ];
-      if (folders.length === 0) throw new UserError("Nothing to compare: give --case or --cases.");
+      if (folders.length === 0 && !options.againstPython) {
+        throw new UserError("Nothing to compare: give --case, --cases or --against-python.");
+      }
       const results = folders.map((folder) => {
         const result = runCaseFolder(folder);
         printResult(result, options.brief);
         return result;
       });
+      if (options.againstPython) {
+        const { python, seed, models } = options;
+        const show = (result: CaseResult) => printResult(result, true);
+        results.push(...runAgainstPython({ python, seed, models }, show));
+      }
       const failed = results.filter(({ passed }) => !passed);
       if (results.length > 1) {
         console.log(`${results.length - failed.length} of ${results.length} cases passed`);

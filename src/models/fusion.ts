@@ -79,24 +79,21 @@ export class CrossAttentionFusion extends nn.Module {
 
   /** [B, S, D] and [B, C] -> [B, S, D]; weights [B, H, S, keys]. */
   forward(slots: torch.Tensor, categories: torch.Tensor): AttentionFusion {
+    if (this.#options.referenceForm) return this.attend(slots, categories.unsqueeze(1));
+    const { columns, columnDim } = this.#options;
+    const own = torch.eye(columns, { dtype: categories.dtype, device: categories.device });
+    return this.attend(slots, categories.unsqueeze(1).mul(own.repeatInterleave(columnDim, 1)));
+  }
+
+  /** The same with any keys [B, K, C], which are projected first. */
+  attend(slots: torch.Tensor, keys: torch.Tensor): AttentionFusion {
     const { referenceForm = false, dropout } = this.#options;
-    const keys = referenceForm
-      ? this.categoryProjection.forward(categories).unsqueeze(1)
-      : this.#columnKeys(categories);
-    const { output, weights } = crossAttention(this.crossAttn, slots, keys, {
+    const projected = this.categoryProjection.forward(keys);
+    const { output, weights } = crossAttention(this.crossAttn, slots, projected, {
       zeroKey: !referenceForm,
       dropout,
     });
     return { output: this.norm.forward(slots.add(output)), weights };
-  }
-
-  /** The projection of each column alone: [B, columns, D]. Their sum is, but for the bias, the projection of all. */
-  #columnKeys(categories: torch.Tensor): torch.Tensor {
-    const { columns, columnDim, dim } = this.#options;
-    const { weight, bias } = this.categoryProjection;
-    const perColumn = weight.view([dim, columns, columnDim]).permute([1, 2, 0]);
-    const values = categories.view([-1, columns, 1, columnDim]);
-    return values.matmul(perColumn).squeeze(2).add(bias!);
   }
 }
 

@@ -137,6 +137,22 @@ export function readSequenceEncoder(reader: ConfigReader): SequenceEncoderOption
   };
 }
 
+/** The target head and what follows it, but for scaling by category. */
+export function readTargetHead(reader: ConfigReader) {
+  return {
+    targetNorm: reader.boolean("target_layer_norm", true),
+    hidden: reader.list("regressor_hidden_dims", "number") as number[] | null,
+    headDropout: reader.number("regressor_dropout", 0),
+    residualHead: reader.boolean("residual_regression_head", false),
+    outputs: reader.number("out_dim", 1),
+    classifier: reader.boolean("is_classifier", false),
+    bounded: reader.boolean("bounded_targets", false),
+    activation: reader.text<OutputActivation>("output_activation", "none", outputActivations),
+    learnedScale: reader.boolean("learnable_output_scale", false),
+    quantiles: reader.optionalNumber("num_quantiles"),
+  };
+}
+
 /** The reference's own form: see `SequencePredictorOptions.referenceForm`. */
 export function readSequencePredictor(reader: ConfigReader): SequencePredictorOptions {
   const base = readSequenceEncoder(reader);
@@ -157,17 +173,8 @@ export function readSequencePredictor(reader: ConfigReader): SequencePredictorOp
     freezeBase: reader.boolean("freeze_base", false),
     count: reader.boolean("count_prediction", true) ? count : null,
     target: readTransformer(reader, "target_", dim),
-    targetNorm: reader.boolean("target_layer_norm", true),
-    hidden: reader.list("regressor_hidden_dims", "number") as number[] | null,
-    headDropout: reader.number("regressor_dropout", 0),
-    residualHead: reader.boolean("residual_regression_head", false),
+    ...readTargetHead(reader),
     categories: someCategories ? { cardinalities, ...categories } : null,
-    outputs: reader.number("out_dim", 1),
-    classifier: reader.boolean("is_classifier", false),
-    bounded: reader.boolean("bounded_targets", false),
-    activation: reader.text<OutputActivation>("output_activation", "none", outputActivations),
-    learnedScale: reader.boolean("learnable_output_scale", false),
-    quantiles: reader.optionalNumber("num_quantiles"),
     scaledColumns: reader.list("conditional_scaling_columns", "string") as string[] | null,
     referenceForm: true,
   };

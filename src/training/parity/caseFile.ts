@@ -22,7 +22,9 @@ const lossSchema = z.strictObject({
   target_columns: z.array(z.string()).nullish(),
 });
 
-const common = { name: z.string().optional(), atol: z.number(), rtol: z.number() };
+/** What the numbers were computed in; default float32. */
+const dtype = z.enum(["float32", "float64"]).optional();
+const common = { name: z.string().optional(), dtype, atol: z.number(), rtol: z.number() };
 const modelPart = {
   module: z.enum(["ASVEncoder", "SampleSequenceEncoder", "SequenceEncoder", "SequencePredictor"]),
   config: z.record(z.string(), z.unknown()),
@@ -56,6 +58,12 @@ const caseSchema = z.discriminatedUnion("kind", [
   }),
   z.strictObject({
     ...common,
+    kind: z.literal("block"),
+    module: z.string(),
+    config: z.record(z.string(), z.unknown()),
+  }),
+  z.strictObject({
+    ...common,
     kind: z.literal("loss"),
     settings: z.record(z.string(), lossSchema).default({}),
   }),
@@ -64,6 +72,7 @@ const caseSchema = z.discriminatedUnion("kind", [
 export type ParityCase = z.infer<typeof caseSchema>;
 export type ModelCase = Extract<ParityCase, { kind: "model" }>;
 export type TrainCase = Extract<ParityCase, { kind: "train" }>;
+export type BlockCase = Extract<ParityCase, { kind: "block" }>;
 export type LossCase = Extract<ParityCase, { kind: "loss" }>;
 export type LossSettings = z.infer<typeof lossSchema>;
 

@@ -15,7 +15,8 @@ export function distanceForm(normalization: "none" | "tanh10"): DistanceForm {
 export function targetLossOf(settings: LossSettings): TargetLoss {
   return new TargetLoss({
     type: settings.target_loss_type ?? (settings.seed_version ? "mse" : "huber"),
-    quantiles: settings.quantiles,
+    // The reference keeps the levels in float32.
+    quantiles: settings.quantiles?.map(Math.fround),
     overPenalty: settings.over_penalty,
     underPenalty: settings.under_penalty,
     perColumn: settings.loss_config,

@@ -28,16 +28,22 @@ export interface ModelRun {
 /** The case's model with the case's weights, in evaluation mode. @throws UserError for settings that are not known. */
 export function buildModel({ name, description, tensors }: LoadedCase<ModelCase | TrainCase>): AnyModel {
   const model = makeModel(description, `case ${name}`);
-  const weights = withPrefix(tensors, "weights/");
+  if (description.dtype) model.to({ dtype: description.dtype });
+  loadCaseWeights(model, withPrefix(tensors, "weights/"), name);
+  return model.eval();
+}
+
+/** @throws UserError for weights that do not fit. */
+export function loadCaseWeights(
+  model: torch.nn.Module,
+  weights: ReadonlyMap<string, torch.Tensor>,
+  name: string,
+): void {
   try {
     model.loadStateDict(weights);
   } catch (cause) {
     throw new UserError(`Case ${name}: ${cause instanceof Error ? cause.message : cause}`);
   }
-  const dtype = [...weights.values()].find((value) => value.dtype.startsWith("float"))?.dtype;
-  if (dtype === "float64") model.to({ dtype });
-  if (dtype === "float64") model.loadStateDict(weights);
-  return model.eval();
 }
 
 function makeModel(description: ModelCase | TrainCase, place: string): AnyModel {

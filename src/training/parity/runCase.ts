@@ -1,5 +1,7 @@
 import * as torch from "../../torch/index.ts";
+import { runBlockCase } from "./blockCase.ts";
 import {
+  type BlockCase,
   type LoadedCase,
   type LossCase,
   loadCase,
@@ -37,6 +39,7 @@ export function runCase(loaded: LoadedCase): CaseResult {
 function compare(loaded: LoadedCase): Comparison[] {
   const { kind } = loaded.description;
   if (kind === "loss") return runLossCase(loaded as LoadedCase<LossCase>);
+  if (kind === "block") return runBlockCase(loaded as LoadedCase<BlockCase>);
   if (kind === "train") return runTrainCase(loaded as LoadedCase<TrainCase>);
   return runModelCase(loaded as LoadedCase<ModelCase>);
 }
