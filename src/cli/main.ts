@@ -40,6 +40,7 @@ export const commands: CommandEntry[] = [
   { name: "predict", summary: "predict targets of samples", load: () => import("./predict.ts") },
   { name: "evaluate", summary: "judge a model on known samples", load: () => import("./evaluate.ts") },
   { name: "embed", summary: "write embeddings and attention weights", load: () => import("./embed.ts") },
+  { name: "lr-finder", summary: "search the learning rate", load: () => import("./lrFinder.ts") },
   { name: "report", summary: "write a run's report as HTML", load: () => import("./report.ts") },
   { name: "rf-baseline", summary: "judge simple predictors", load: () => import("./rfBaseline.ts") },
   { name: "train", summary: "predict metadata of samples", load: () => import("./train.ts") },

@@ -74,7 +74,7 @@ export async function fineTune(
   const largestCount = largestCountOf(dataset, split.train);
 
   const folder = new RunFolder(options.output);
-  folder.create({ resume: options.resume });
+  using _lock = folder.create({ resume: options.resume });
   for (const warning of [...split.warnings, ...targets.warnings, ...warnings]) display.warn(warning);
   const encoderType = start?.facts.encoderType ?? objective?.encoderType ?? "unifrac";
   const facts: FineTuneFacts = {

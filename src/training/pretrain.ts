@@ -53,7 +53,7 @@ export async function pretrain(
     form: distanceFormOf(shape),
     scaling: baseScaling,
   });
-  folder.create({ resume: options.resume });
+  using _lock = folder.create({ resume: options.resume });
   for (const warning of split.warnings) display.warn(warning);
   const facts: PretrainFacts = {
     kind: "pretrain",

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { makeFolder, writeFileAtomic } from "../common/atomicFile.ts";
+import { FolderLock } from "../common/folderLock.ts";
 import { UserError } from "../common/userError.ts";
 
 /** Where the files of a run lie. */
@@ -58,19 +59,21 @@ export class RunFolder {
   }
 
   /**
-   * Makes the folders. A folder that has a run already is refused unless that run is to go on.
-   * @throws UserError also if it cannot be written to.
+   * Makes the folders and locks the run for this process. A folder that has a run already is refused unless that run is to go on.
+   * @throws UserError also if it cannot be written to, or another process trains in it.
    */
-  create(options: { resume: boolean }): void {
+  create(options: { resume: boolean }): FolderLock {
     if (!options.resume) this.refuseOther();
     if (options.resume && !existsSync(this.lastCheckpoint)) {
       throw new UserError(
         `${this.path} holds no run to continue (no checkpoints/last.safetensors); leave --resume out.`,
       );
     }
+    const lock = FolderLock.acquire(this.path);
     makeFolder(join(this.path, "checkpoints"));
     makeFolder(this.plots);
     makeFolder(this.events);
+    return lock;
   }
 
   /** @throws UserError if the folder has a run already. */

@@ -1,0 +1,75 @@
+import { Command } from "commander";
+import { UserError } from "../common/userError.ts";
+import * as torch from "../torch/index.ts";
+import { pretrainSchema } from "../training/config.ts";
+import { findLearningRate } from "../training/findLearningRate.ts";
+import { openConfiguredData } from "../training/openData.ts";
+import { learningRatePlot, savePlot } from "../training/watch/plots.ts";
+import { chooseDisplayMode, ProgressDisplay } from "../training/watch/progressBar.ts";
+import { positiveNumber, wholeNumber } from "./optionValues.ts";
+import { addSchemaOptions, configOf } from "./schemaOptions.ts";
+import { commonOptions } from "./trainingOptions.ts";
+
+interface Flags {
+  output: string;
+  config?: string;
+  from: number;
+  to: number;
+  steps: number;
+  device: string;
+  threads?: number;
+  json: boolean;
+}
+
+/** What a search of the learning rate has no use for. */
+const unused =
+  /^training\.(epochs|maxSteps|maxMinutes|learningRate|scheduler|warmup|floor|patience|ema|save)/;
+const options = commonOptions.filter(({ path }) => !unused.test(path));
+
+export function makeCommand(): Command {
+  const command = new Command("lr-finder").description(
+    "Search the learning rate of a pretraining, and draw its curve",
+  );
+  addSchemaOptions(command, pretrainSchema, options);
+  return command
+    .requiredOption("-o, --output <path>", "where to write the plot: .svg and .png are added")
+    .option("--config <file>", "settings in YAML or JSON; options here win")
+    .option("--from <x>", "first learning rate", positiveNumber, 1e-6)
+    .option("--to <x>", "last learning rate", positiveNumber, 1)
+    .option("--steps <n>", "steps from one to the other", wholeNumber, 100)
+    .option("--device <name>", "auto, cpu or cuda", "auto")
+    .option("--threads <n>", "CPU threads of one operation (default: all cores)", wholeNumber)
+    .option("--json", "one JSON object per line", false)
+    .action(async (flags: Flags, self: Command) => run(flags, self));
+}
+
+async function run(flags: Flags, command: Command): Promise<void> {
+  const config = configOf(command, pretrainSchema, options, flags.config);
+  const { from, to, steps, output } = flags;
+  if (steps < 10) throw new UserError("--steps must be at least 10 for a curve that says anything.");
+  const display = new ProgressDisplay(chooseDisplayMode({ ...flags, quiet: false }));
+  if (flags.threads) torch.setNumThreads(flags.threads);
+  const device = torch.resolveDevice(flags.device as "auto");
+  const { seed } = config.training;
+  using dataset = await openConfiguredData({
+    data: config.data,
+    metric: config.metric,
+    seed,
+    output,
+    display,
+  });
+  const search = await findLearningRate({ dataset, config, device, from, to, steps });
+  const { suggestion } = search;
+  const plot = await learningRatePlot({
+    title: "Loss by learning rate",
+    ...search,
+    suggestion: suggestion ?? undefined,
+  });
+  await savePlot(plot, output.replace(/\.(svg|png)$/, ""));
+  display.record("learning_rate", { suggestion, steps: search.losses.length });
+  display.message(
+    suggestion === null
+      ? "The loss never falls: there is no rate to suggest; look at the plot."
+      : `Suggested: --lr ${Number(suggestion.toPrecision(2))} (a tenth of where the loss is least)`,
+  );
+}

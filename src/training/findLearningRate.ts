@@ -1,0 +1,53 @@
+import { UserError } from "../common/userError.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { Loader } from "../data/loader.ts";
+import * as torch from "../torch/index.ts";
+import { fitBaseScaling, makeBaseObjective } from "./baseObjective.ts";
+import { batchOptionsOf, buildEncoder, distanceFormOf } from "./buildModel.ts";
+import type { PretrainConfig } from "./config.ts";
+import { type LearningRateSearch, searchLearningRate } from "./learningRateSearch.ts";
+import { makeOptimizer, parameterGroups } from "./paramGroups.ts";
+import { PretrainTask } from "./pretrainTask.ts";
+import { splitSamples } from "./splitSamples.ts";
+
+export interface FindOptions {
+  dataset: Dataset;
+  config: PretrainConfig;
+  device: torch.Device;
+  from: number;
+  to: number;
+  steps: number;
+}
+
+/** Searches the learning rate of a pretraining, with its own model, data and optimizer. */
+export async function findLearningRate(options: FindOptions): Promise<LearningRateSearch> {
+  const { dataset, config, device, from, to, steps } = options;
+  if (!(from < to)) throw new UserError(`The search must go up: --from ${from} is not below --to ${to}.`);
+  const { training, model: shape, metric } = config;
+  const split = splitSamples(dataset, config.split, training.seed);
+  const scaling = fitBaseScaling(dataset, metric, split.train);
+  const objective = makeBaseObjective(dataset, metric, { form: distanceFormOf(shape), scaling });
+  torch.manualSeed(training.seed);
+  const model = buildEncoder(shape, {
+    encoderType: objective.encoderType,
+    predictNucleotides: training.nucPenalty > 0,
+  });
+  model.to(device);
+  const { validation, train } = split;
+  const task = new PretrainTask(model, { dataset, objective, validation, device, model: shape, training });
+  const optimizer = makeOptimizer(parameterGroups(model, training), training);
+  using loader = new Loader(dataset, {
+    ...batchOptionsOf(shape),
+    ...objective.needs,
+    batchSize: Math.max(2, Math.min(training.batchSize, train.length)),
+    samples: train,
+    seed: training.seed,
+  });
+  try {
+    const { maxGradNorm } = training;
+    return await searchLearningRate(task, { optimizer, loader, from, to, steps, maxGradNorm });
+  } finally {
+    optimizer.dispose();
+    model.dispose();
+  }
+}
