@@ -2,7 +2,7 @@ import type { BatchOptions } from "../data/batch.ts";
 import { type EncoderType, SequenceEncoder } from "../models/sequenceEncoder.ts";
 import { SequencePredictor } from "../models/sequencePredictor.ts";
 import type { TransformerOptions } from "../models/transformer.ts";
-import type { CategoriesConfig, ModelConfig, TargetConfig } from "./config.ts";
+import type { CategoriesConfig, ModelConfig, TargetConfig, TransformerName } from "./config.ts";
 import type { DistanceForm } from "./pairwiseDistances.ts";
 
 /** How batches are made for a model. */
@@ -15,42 +15,46 @@ export function distanceFormOf({ distance, tanhScale }: ModelConfig): DistanceFo
   return distance === "tanh" ? { tanhScale } : "raw";
 }
 
-function transformerOf(config: ModelConfig): TransformerOptions {
-  const {
-    embeddingDim: dim,
+function transformerOf(config: ModelConfig, name: TransformerName): TransformerOptions {
+  const { embeddingDim: dim, layers, heads, dropout, activation, gradientCheckpointing } = config;
+  const { feedForwardDim = config.feedForwardDim, ...own } = config.transformers[name] ?? {};
+  return {
+    dim,
     layers,
     heads,
     dropout,
     activation,
-    feedForwardDim,
     gradientCheckpointing,
-  } = config;
-  return { dim, layers, heads, dropout, activation, feedForward: feedForwardDim, gradientCheckpointing };
+    ...own,
+    feedForward: feedForwardDim,
+  };
 }
 
 export interface EncoderChoice {
   encoderType: EncoderType;
   predictNucleotides: boolean;
+  /** Values that the encoder itself predicts, where not as many as usual. */
+  baseOutputs?: number | null;
 }
 
 /** The encoder of a configuration, with fresh weights from the default generator. */
 export function buildEncoder(config: ModelConfig, choice: EncoderChoice): SequenceEncoder {
-  const transformer = transformerOf(config);
   return new SequenceEncoder({
     asv: {
-      ...transformer,
+      ...transformerOf(config, "asv"),
+      vocabulary: config.vocabulary,
       maxBases: config.maxBases,
       predictNucleotides: choice.predictNucleotides,
       maskRatio: choice.predictNucleotides ? config.maskRatio : 0,
       maskStrategy: config.maskStrategy,
       chunkSize: config.asvChunkSize,
     },
-    sample: transformer,
-    encoder: transformer,
+    sample: transformerOf(config, "sample"),
+    encoder: transformerOf(config, "encoder"),
     tokenLimit: config.tokenLimit,
     countEmbedding: config.countEmbedding === "none" ? null : config.countEmbedding,
     encoderType: choice.encoderType,
-    outputs: choice.encoderType === "faith_pd" ? 1 : null,
+    outputs: choice.baseOutputs ?? (choice.encoderType === "faith_pd" ? 1 : null),
   });
 }
 
@@ -66,20 +70,21 @@ export interface PredictorChoice {
   cardinalities: Readonly<Record<string, number>> | null;
 }
 
-/** A predictor on top of an encoder. Its count head predicts log-counts scaled to 0 ... 1. */
+/** A predictor on top of an encoder. */
 export function buildPredictor(
   model: ModelConfig,
   target: TargetConfig,
   categories: CategoriesConfig,
   choice: PredictorChoice,
 ): SequencePredictor {
-  const transformer = transformerOf(model);
   const { outputs, classifier, quantiles, cardinalities } = choice;
   return new SequencePredictor({
     base: choice.base,
     freezeBase: choice.freezeBase,
-    count: target.countPrediction ? transformer : null,
-    target: transformer,
+    count: target.countPrediction ? transformerOf(model, "count") : null,
+    countActivation: target.countForm === "raw" ? "none" : "sigmoid",
+    referenceForm: model.referenceForm,
+    target: transformerOf(model, "target"),
     targetNorm: target.layerNorm,
     hidden: target.hiddenDims,
     headDropout: target.headDropout,

@@ -61,6 +61,17 @@ export const splitSchema = z.strictObject({
   valSamples: path.nullable().default(null).describe("file of the validation samples' ids"),
 });
 
+const activation = z.enum(["gelu", "gelu_tanh", "relu"]);
+
+/** The transformers of a model; `count` and `target` are those of a predictor. */
+export const transformerNames = ["asv", "sample", "encoder", "count", "target"] as const;
+export type TransformerName = (typeof transformerNames)[number];
+
+/** What one transformer may have of its own. */
+const ownTransformer = z
+  .strictObject({ layers: whole, heads: whole, feedForwardDim: whole, dropout: share, activation })
+  .partial();
+
 /** The shape of an encoder and how it learns from masked sequences. */
 export const modelSchema = z.strictObject({
   embeddingDim: whole.default(64).describe("size of the embeddings"),
@@ -73,10 +84,22 @@ export const modelSchema = z.strictObject({
   dropout: share
     .default(0)
     .describe("dropout in all layers; noise makes predicted distances too small, so 0 is best for them"),
-  activation: z
-    .enum(["gelu", "gelu_tanh", "relu"])
-    .default("gelu")
-    .describe("activation of the feed-forward networks"),
+  activation: activation.default("gelu").describe("activation of the feed-forward networks"),
+  transformers: z
+    .partialRecord(z.enum(transformerNames), ownTransformer)
+    .default({})
+    .describe("what some of the transformers have otherwise"),
+  vocabulary: z
+    .number()
+    .int()
+    .min(6)
+    .max(7)
+    .default(7)
+    .describe("tokens that exist; with 6 there is no mask"),
+  referenceForm: z
+    .boolean()
+    .default(false)
+    .describe("the PyTorch version's ways where they are defects, for converted models"),
   maxBases: whole.default(150).describe("bases of a sequence that are read"),
   tokenLimit: whole.default(1024).describe("ASVs of a sample that are read"),
   asvSampling: z
@@ -243,6 +266,10 @@ export const targetSchema = z.strictObject({
   headDropout: share.lt(1).default(0).describe("dropout between hidden layers"),
   residualHead: z.boolean().default(false).describe("a linear layer beside the hidden ones"),
   countPrediction: z.boolean().default(false).describe("predict the ASVs' counts as well"),
+  countForm: z
+    .enum(["scaled", "raw"])
+    .default("scaled")
+    .describe("the counts to predict: logarithms scaled to 0 ... 1, or as they are"),
   countPenalty: weight.default(1).describe("weight of the count loss"),
 });
 

@@ -8,7 +8,7 @@ import { batchTensors } from "./batchTensors.ts";
 import { batchOptionsOf } from "./buildModel.ts";
 import type { FineTuneConfig } from "./config.ts";
 import type { FrozenBase } from "./frozenBase.ts";
-import { countLoss } from "./losses.ts";
+import { countLoss, countTargets } from "./losses.ts";
 import { totalLoss } from "./multiTaskLoss.ts";
 import { evaluateNucleotides, nucleotideParts } from "./nucleotideObjective.ts";
 import { predictOutputs } from "./predictOutputs.ts";
@@ -87,10 +87,9 @@ export class FineTuneTask implements TrainingTask {
     if (objective && training.uniFracPenalty > 0)
       parts["unifrac_loss"] = objective.loss(result.base, targets);
     if (result.count) {
-      const scaled = input.counts.log1p().div(Math.log1p(largestCount));
       parts["count_loss"] = countLoss(
         result.count,
-        scaled,
+        countTargets(input.counts, { countForm: config.target.countForm, largestCount }),
         input.hasSamplePadding ? input.asvIndex.ne(0) : null,
       );
     }
@@ -158,7 +157,7 @@ export class FineTuneTask implements TrainingTask {
             batch: batchOptionsOf(shape),
             categories: this.options.categories,
             objective: wantsBase && seed === 0 ? objective : null,
-            largestCount: this.options.largestCount,
+            counts: { countForm: target.countForm, largestCount: this.options.largestCount },
             seed,
           }),
         );

@@ -56,6 +56,14 @@ export function countLoss(
   return valid ? weightedMean(errors, valid.flatten()) : errors.mean();
 }
 
+/** What a count head predicts: log(1 + count) as a share of the largest of the training, or the count itself. */
+export function countTargets(
+  counts: torch.Tensor,
+  form: { countForm: "scaled" | "raw"; largestCount: number },
+): torch.Tensor {
+  return form.countForm === "raw" ? counts : counts.log1p().div(Math.log1p(form.largestCount));
+}
+
 export interface NucleotideTargets {
   /** [U, L] the tokens before masking. */
   readonly tokens: torch.Tensor;

@@ -2,6 +2,7 @@ import type { Dataset } from "../data/dataset.ts";
 import type { SequencePredictor } from "../models/sequencePredictor.ts";
 import * as torch from "../torch/index.ts";
 import type { BaseObjective } from "./baseObjective.ts";
+import { countTargets } from "./losses.ts";
 import type { SampleCategories } from "./sampleCategories.ts";
 import { mapSampleSet, type SampleSetOptions } from "./sampleSets.ts";
 
@@ -9,8 +10,8 @@ export interface PredictOptions extends SampleSetOptions {
   categories: SampleCategories | null;
   /** Give what this is judged by as well. */
   objective?: BaseObjective | null;
-  /** Judge predicted counts; they are scaled by this one. */
-  largestCount?: number;
+  /** Judge predicted counts; see `countTargets`. */
+  counts?: { countForm: "scaled" | "raw"; largestCount: number };
 }
 
 export interface PredictedOutputs {
@@ -18,7 +19,7 @@ export interface PredictedOutputs {
   target: torch.Tensor;
   /** [N, ...] on the CPU. */
   base: torch.Tensor | null;
-  /** Errors of scaled log-counts; null without a count head. */
+  /** Errors of the counts as the head learns them; null without a count head. */
   count: { mse: number; mae: number } | null;
 }
 
@@ -29,7 +30,7 @@ export function predictOutputs(
   samples: Int32Array,
   options: PredictOptions,
 ): PredictedOutputs {
-  const { device, categories, objective = null, largestCount } = options;
+  const { device, categories, objective = null, counts } = options;
   const bases: torch.Tensor[] = [];
   const order: number[] = [];
   const sums = { squared: 0, absolute: 0, slots: 0 };
@@ -41,8 +42,8 @@ export function predictOutputs(
       bases.push(objective.output(result.base).to({ device: "cpu", copy: true }).detachFromScope());
       order.push(...rows);
     }
-    if (result.count && largestCount !== undefined) {
-      const errors = result.count.squeeze(-1).sub(input.counts.log1p().div(Math.log1p(largestCount)));
+    if (result.count && counts !== undefined) {
+      const errors = result.count.squeeze(-1).sub(countTargets(input.counts, counts));
       const filled = input.asvIndex.ne(0);
       sums.squared += errors.square().mul(filled).sum().item();
       sums.absolute += errors.abs().mul(filled).sum().item();

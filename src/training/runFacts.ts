@@ -21,6 +21,8 @@ interface CommonFacts {
   data: DataFacts;
   encoderType: EncoderType;
   predictNucleotides: boolean;
+  /** Of a converted encoder; see `EncoderChoice`. */
+  baseOutputs?: number | null;
   baseScaling: BaseScaling | null;
   split: { name: string; train: number; validation: number };
 }
