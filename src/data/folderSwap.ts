@@ -53,24 +53,32 @@ export function refuseForeign(path: string, marker: string): void {
 }
 
 function install(temporary: string, path: string, marker: string): void {
-  for (;;) {
-    try {
-      // Replaces nothing or an empty folder.
-      renameSync(temporary, path);
-      return;
-    } catch (cause) {
-      const code = (cause as { code?: string }).code;
-      if (code !== "ENOTEMPTY" && code !== "EEXIST") throw cause;
+  const replaced: string[] = [];
+  try {
+    for (;;) {
+      try {
+        // Replaces nothing or an empty folder.
+        renameSync(temporary, path);
+        break;
+      } catch (cause) {
+        const code = (cause as { code?: string }).code;
+        if (code !== "ENOTEMPTY" && code !== "EEXIST") throw cause;
+      }
+      refuseForeign(path, marker);
+      const aside = temporaryName(path);
+      try {
+        renameSync(path, aside);
+        replaced.push(aside);
+      } catch (cause) {
+        // Another writer has just moved it away.
+        if ((cause as { code?: string }).code !== "ENOENT") throw cause;
+      }
     }
-    refuseForeign(path, marker);
-    const old = temporaryName(path);
-    try {
-      renameSync(path, old);
-    } catch (cause) {
-      // Another writer has just moved it away.
-      if ((cause as { code?: string }).code !== "ENOENT") throw cause;
-      continue;
-    }
-    removeQuietly(old);
+  } catch (cause) {
+    const last = replaced.pop();
+    if (last !== undefined) renameSync(last, path);
+    throw cause;
+  } finally {
+    for (const old of replaced) removeQuietly(old);
   }
 }

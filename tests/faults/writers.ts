@@ -41,7 +41,7 @@ const dataWriters: Writer[] = [
     targets: ["table.biom"],
     async write(folder, version) {
       const { writeBiom } = await import("../../src/data/writeBiom.ts");
-      writeBiom(join(folder, "table.biom"), table(version));
+      writeBiom(join(folder, "table.biom"), table(version), { creationDate: new Date(0) });
     },
     async read(folder) {
       const { readTable } = await import("../../src/data/readTable.ts");
