@@ -1,10 +1,12 @@
 import { join } from "node:path";
+import { makeFolder } from "../common/atomicFile.ts";
 import { quoteSome } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 import type { Batch } from "../data/batch.ts";
 import * as torch from "../torch/index.ts";
 import { onForward } from "./forwardHooks.ts";
 import { type NonFiniteSite, saveRepro } from "./nanRepro.ts";
+import type { BatchLosses } from "./trainer.ts";
 
 export interface NanDetectorOptions {
   /** Where the failing step is written. */
@@ -12,7 +14,7 @@ export interface NanDetectorOptions {
   /** The id of a sample of the data set. */
   sampleId: (index: number) => string;
   /** What the model is built from. */
-  config: unknown;
+  facts: unknown;
 }
 
 /** The first value that is not finite: where it is, and the file that repeats the step. */
@@ -55,8 +57,21 @@ function* tensorsIn(value: unknown): Generator<torch.Tensor> {
   else if (typeof value === "object" && value !== null) yield* tensorsIn(Object.values(value));
 }
 
+/** States of random generators by device. */
+export type RandomStates = ReadonlyMap<torch.Device, torch.Tensor>;
+
+/** The states of the generators that a model's forward pass draws from; they belong to the innermost scope. */
+export function randomStates(model: torch.nn.Module): RandomStates {
+  const devices = new Set<torch.Device>(["cpu", ...model.parameters().map((value) => value.device)]);
+  return new Map([...devices].map((device) => [device, torch.Generator.default(device).getState()]));
+}
+
+export function restoreRandomStates(states: RandomStates): void {
+  for (const [device, state] of states) torch.Generator.default(device).setState(state);
+}
+
 /**
- * Looks at every value of a training as it arises: the batch, the weights, what each module returns, the losses, the gradients.
+ * Looks at every value of a step as it arises: the batch, the weights, what each module returns, the losses, the gradients.
  * The first that is not finite is thrown as a `NonFiniteError`, after the batch, the weights and the generator's state were
  * saved, with which `debug/replay.ts` repeats the step. Every look waits for the device: for looking for a fault, not for use.
  */
@@ -68,7 +83,7 @@ export class NanDetector implements Disposable {
   #called: string[] = [];
   #batch: Batch | null = null;
   #step = 0;
-  #random: torch.Tensor | null = null;
+  #random: RandomStates = new Map();
 
   constructor(model: torch.nn.Module, options: NanDetectorOptions) {
     this.#model = model;
@@ -80,13 +95,12 @@ export class NanDetector implements Disposable {
     });
   }
 
-  /** Before the forward pass of a step: from here on the model is watched. */
-  startStep(batch: Batch, step: number): void {
+  /** Before the forward pass of a step: from here on the model is watched. `random` is of before the step. */
+  startStep(batch: Batch, step: number, random: RandomStates): void {
     this.#batch = batch;
     this.#step = step;
     this.#called = [];
-    this.#random?.dispose();
-    this.#random = torch.Generator.default("cpu").getState().detachFromScope();
+    this.#random = random;
     for (const [name, value] of Object.entries(batch)) {
       if (value instanceof Float32Array) this.#check("input", name, value);
     }
@@ -129,19 +143,20 @@ export class NanDetector implements Disposable {
     const found = nonFiniteIn(values);
     if (found === null) return;
     const site: NonFiniteSite = { kind, path, ...found };
-    const { sampleId, config, folder } = this.#options;
+    const { sampleId, facts, folder } = this.#options;
     const batch = this.#batch!;
     const sampleIds = Array.from(batch.sampleIndices, sampleId);
     const file = join(folder, `nan-step-${this.#step}.safetensors`);
     this.#batch = null;
+    makeFolder(folder);
     saveRepro(file, {
       step: this.#step,
       site,
       sampleIds,
-      config,
+      facts,
       batch,
       weights: this.#model.stateDict(),
-      random: this.#random!,
+      random: this.#random,
     });
     throw new NonFiniteError(
       `Step ${this.#step}: ${describeSite(site)}. The samples of the batch are ${quoteSome(sampleIds, batch.samples)}. ` +
@@ -153,9 +168,47 @@ export class NanDetector implements Disposable {
 
   [Symbol.dispose](): void {
     this.#hooks[Symbol.dispose]();
-    this.#random?.dispose();
-    this.#random = null;
   }
+}
+
+/** A step that was just made, up to its gradients, and how to make it again. */
+export interface RepeatableStep {
+  batch: Batch;
+  step: number;
+  /** Of before the step. */
+  random: RandomStates;
+  losses: () => BatchLosses;
+  /** Whether gradients are scaled and may overflow now and then. */
+  scaled: boolean;
+}
+
+/**
+ * Looks at the loss and the gradients of a step. Where one is not finite, the step is repeated with a `NanDetector`, whose error
+ * names the first place. @throws NonFiniteError then.
+ */
+export function inspectStep(
+  model: torch.nn.Module,
+  loss: torch.Tensor,
+  { batch, step, random, losses, scaled }: RepeatableStep,
+  options: NanDetectorOptions,
+): void {
+  const hasBadGradient = () =>
+    model.parameters().some((value) => {
+      using gradient = value.grad;
+      return gradient !== null && nonFiniteIn(gradient) !== null;
+    });
+  if (!nonFiniteIn(loss) && (scaled || !hasBadGradient())) return;
+  using detector = new NanDetector(model, options);
+  detector.startStep(batch, step, random);
+  restoreRandomStates(random);
+  model.zeroGrad();
+  const { total, parts } = losses();
+  detector.checkLosses({ ...parts, total_loss: total });
+  total.backward();
+  detector.checkGradients();
+  throw new UserError(
+    `Step ${step} gave a value that is not finite, but not when it was repeated: the device computes differently each time.`,
+  );
 }
 
 /** A site in words: `the output of sample_encoder.asv_encoder [32, 64] is not finite (64 NaN, 0 infinite of 2048 values)`. */

@@ -22,27 +22,28 @@ export interface NanRepro {
   readonly step: number;
   readonly site: NonFiniteSite;
   readonly sampleIds: readonly string[];
-  /** What the model was built from, as the run's config.json says. */
-  readonly config: unknown;
+  /** What the model was built from: a run's facts. */
+  readonly facts: unknown;
   readonly batch: Batch;
   /** By the model's own names. */
-  readonly weights: Map<string, torch.Tensor>;
-  /** State of the CPU's generator before the step: it decides masks and dropout. */
-  readonly random: torch.Tensor;
+  readonly weights: ReadonlyMap<string, torch.Tensor>;
+  /** States of the generators before the step, by device: they decide masks and dropout. */
+  readonly random: ReadonlyMap<torch.Device, torch.Tensor>;
 }
 
-/** Writes one safetensors file: `batch/*`, `model/*`, `random/cpu`, and the rest in its metadata. */
+/** Writes one safetensors file: `batch/*`, `model/*`, `random/<device>`, and the rest in its metadata. */
 export function saveRepro(path: string, repro: NanRepro): void {
   using _scope = torch.scope();
-  const tensors = new Map<string, torch.Tensor>([["random/cpu", repro.random]]);
+  const tensors = new Map<string, torch.Tensor>();
+  for (const [device, value] of repro.random) tensors.set(`random/${device}`, value);
   for (const [name, value] of repro.weights) tensors.set(`model/${name}`, value);
   const sizes: Record<string, number> = {};
   for (const [name, value] of Object.entries(repro.batch)) {
     if (typeof value === "number") sizes[name] = value;
     else if (ArrayBuffer.isView(value)) tensors.set(`batch/${name}`, torch.tensor(value as torch.TypedArray));
   }
-  const { step, site, sampleIds, config } = repro;
-  const text = JSON.stringify({ version, step, site, sampleIds, config, sizes });
+  const { step, site, sampleIds, facts } = repro;
+  const text = JSON.stringify({ version, step, site, sampleIds, facts, sizes });
   torch.saveSafetensors(path, tensors, { [metadataKey]: text });
 }
 
@@ -53,23 +54,25 @@ export function loadRepro(path: string): NanRepro {
   if (text === undefined) {
     throw new UserError(`${path} is no saved step; give the file that a training with --debug-nan named.`);
   }
-  const { sizes, ...facts } = JSON.parse(text) as Omit<NanRepro, "batch" | "weights" | "random"> & {
+  const { sizes, ...rest } = JSON.parse(text) as Omit<NanRepro, "batch" | "weights" | "random"> & {
     version: number;
     sizes: Record<string, number>;
   };
-  if (facts.version !== version) {
+  if (rest.version !== version) {
     throw new UserError(
-      `${path} has format ${facts.version}, this program reads ${version}; let the training fail again with this program.`,
+      `${path} has format ${rest.version}, this program reads ${version}; let the training fail again with this program.`,
     );
   }
   const batch: Record<string, unknown> = { ...sizes };
   const weights = new Map<string, torch.Tensor>();
-  for (const [name, value] of tensors) {
-    const [kind, ...rest] = name.split("/");
-    if (kind === "batch") batch[rest.join("/")] = value.data();
-    else if (kind === "model") weights.set(rest.join("/"), value);
+  const random = new Map<torch.Device, torch.Tensor>();
+  for (const [fullName, value] of tensors) {
+    const [kind] = fullName.split("/", 1);
+    const name = fullName.slice(kind.length + 1);
+    if (kind === "batch") batch[name] = value.data();
+    else if (kind === "model") weights.set(name, value);
+    // The generator wants its state in memory of its own.
+    else if (kind === "random") random.set(name as torch.Device, value.clone());
   }
-  const random = tensors.get("random/cpu");
-  if (!random) throw new UserError(`${path} lacks the generator's state; let the training fail again.`);
-  return { ...facts, batch: batch as unknown as Batch, weights, random: random.clone() };
+  return { ...rest, batch: batch as unknown as Batch, weights, random };
 }

@@ -4,7 +4,7 @@ import type { Loader, LoaderState } from "../data/loader.ts";
 import * as torch from "../torch/index.ts";
 import { loadCheckpoint, saveCheckpoint, saveWeights } from "./checkpoint.ts";
 import { GradScaler } from "./gradScaler.ts";
-import { reportNonFinite } from "./nonFinite.ts";
+import { inspectStep, randomStates } from "./nanDetector.ts";
 import { RunningLosses } from "./runningLosses.ts";
 import { PlateauFactor, type ScheduleOptions, scheduleFactor } from "./schedule.ts";
 import { WeightAverage } from "./weightAverage.ts";
@@ -293,24 +293,18 @@ export class Trainer {
     const { optimizer, debugNan } = this.#options;
     const { model } = this.#task;
     return torch.tidy(() => {
-      const random = debugNan ? torch.Generator.default("cpu").getState() : null;
+      const random = debugNan ? randomStates(model) : null;
       const { total, parts } = this.#losses(batch);
       if (isFirst) optimizer.zeroGrad();
       const share = together > 1 ? total.div(together) : total;
       (this.#scaler ? this.#scaler.scaled(share) : share).backward();
       this.#running.add({ total_loss: total, ...parts });
       if (debugNan && random) {
-        const sampleIds = Array.from(batch.sampleIndices, (sample) => debugNan.sampleIds[sample]);
-        reportNonFinite(model, total, {
-          again: () => {
-            torch.Generator.default("cpu").setState(random);
-            return this.#losses(batch).total;
-          },
-          step: this.#step,
-          sampleIds,
-          folder: debugNan.folder,
-          scaled: this.#scaler !== null,
-        });
+        const { sampleIds, folder } = debugNan;
+        const losses = () => this.#losses(batch);
+        const made = { batch, step: this.#step + 1, random, losses, scaled: this.#scaler !== null };
+        const sampleId = (index: number) => sampleIds[index];
+        inspectStep(model, total, made, { folder, sampleId, facts: this.#options.facts });
       }
       return completes ? this.#optimizerStep() : null;
     });

@@ -8,6 +8,7 @@ import { batchTensors } from "../../src/training/batchTensors.ts";
 import { batchOptionsOf } from "../../src/training/buildModel.ts";
 import type { FineTuneInput } from "../../src/training/config.ts";
 import { FrozenBase } from "../../src/training/frozenBase.ts";
+import { loadRepro } from "../../src/training/nanRepro.ts";
 import { openRun } from "../../src/training/openRun.ts";
 import { predictSamples } from "../../src/training/predictSamples.ts";
 import { SampleCategories } from "../../src/training/sampleCategories.ts";
@@ -270,12 +271,14 @@ test("NaN is found where it arises, and what is needed to repeat it is kept", as
   } catch (cause) {
     message = (cause as Error).message;
   }
-  expect(message).toMatch(/Step \d+ gives a value that is not finite, first in the result of base_model\./);
-  const step = /Step (\d+)/.exec(message)![1];
-  const found = JSON.parse(readFileSync(join(output, `debug/nan-step-${step}.json`), "utf8"));
-  expect(found.sampleIds.length).toBeGreaterThan(1);
-  expect(found.module.module).toMatch(/^base_model\./);
-  expect(existsSync(join(output, `debug/nan-step-${step}.safetensors`))).toBe(true);
+  expect(message).toMatch(
+    /^Step \d+: the output of base_model\.\S+ \[.*\] is not finite \(.*\)\. The samples of the batch are "/,
+  );
+  const repro = loadRepro(/are in (\S+);/.exec(message)![1]);
+  expect(repro.sampleIds).toHaveLength(repro.batch.samples);
+  expect(repro.site).toMatchObject({ kind: "output", path: expect.stringMatching(/^base_model\./) });
+  expect(repro.facts).toMatchObject({ kind: "fine-tune" });
+  expect([...repro.weights.keys()]).toContain("base_model.attention_pooling.query.weight");
 });
 
 test("grouped splits hold whole groups out, and say so", async () => {
