@@ -216,6 +216,12 @@ export const pretrainSchema = z.strictObject({
   split: splitSchema.prefault({}),
   model: modelSchema.prefault({}),
   training: trainingSchema.prefault({}),
+  sampleEpochs: z
+    .number()
+    .int()
+    .min(0)
+    .default(4)
+    .describe("cheap epochs after each full one that train the layers above the ASVs alone"),
 });
 
 const weightRule = z.union([z.literal("auto"), z.record(z.string(), positive)]);

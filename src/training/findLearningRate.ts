@@ -34,7 +34,16 @@ export async function findLearningRate(options: FindOptions): Promise<LearningRa
   });
   model.to(device);
   const { validation, train } = split;
-  const task = new PretrainTask(model, { dataset, objective, validation, device, model: shape, training });
+  const task = new PretrainTask(model, {
+    dataset,
+    objective,
+    validation,
+    device,
+    model: shape,
+    training,
+    sampleEpochs: 0,
+    train: split.train,
+  });
   const optimizer = makeOptimizer(parameterGroups(model, training), training);
   using loader = new Loader(dataset, {
     ...batchOptionsOf(shape),

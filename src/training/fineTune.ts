@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { UserError } from "../common/userError.ts";
 import { categoryKeys, textValues } from "../data/categories.ts";
 import { CategoryWeights } from "../data/categoryWeights.ts";
@@ -25,9 +26,11 @@ import {
 import { SampleCategories } from "./sampleCategories.ts";
 import { type NamedSplit, splitSamples } from "./splitSamples.ts";
 import { TargetLoss } from "./targetLoss.ts";
-import { plotPredictions } from "./targetPlots.ts";
+import { targetPlots } from "./targetPlots.ts";
 import { isClassifier, labelledSamples, Targets } from "./targets.ts";
 import type { Figures, TrainingResult } from "./trainer.ts";
+import { savePlot } from "./watch/plots.ts";
+import { tags } from "./watch/tags.ts";
 
 export type FineTuneOptions = RunOptions<FineTuneConfig>;
 
@@ -123,6 +126,7 @@ export async function fineTune(
   });
   const monitor = config.bestMetric === "val_loss" ? "total_loss" : config.bestMetric;
   try {
+    let summary: FineTuneSummary | undefined;
     const result = await runTraining({
       folder,
       dataset,
@@ -137,28 +141,28 @@ export async function fineTune(
       resume: options.resume,
       display,
       debugNan: options.debugNan ?? false,
+      conclude: async (ended, show) => {
+        const figures = task.validate();
+        summary = {
+          targets: targets.columns,
+          kind: targets.state.kind,
+          validation: figures,
+          ...trainingFigures(ended, model, device),
+          samples: { train: split.train.length, validation: validation.length },
+          split: split.name,
+        };
+        folder.writeJson(folder.summary, summary);
+        const { predictions, qualities } = task.last!;
+        const shown = { dataset, samples: validation, predictions, qualities, targets };
+        writePredictions(folder.predictions, { ...shown, withActual: true });
+        if (!(options.plots ?? true)) return;
+        for (const [i, { name, plot }] of (await targetPlots(shown)).entries()) {
+          await savePlot(plot, join(folder.plots, name));
+          if (i === 0) await show(tags.predictionPlot, plot);
+        }
+      },
     });
-    const figures = task.validate();
-    const summary: FineTuneSummary = {
-      targets: targets.columns,
-      kind: targets.state.kind,
-      validation: figures,
-      ...trainingFigures(result, model, device),
-      samples: { train: split.train.length, validation: validation.length },
-      split: split.name,
-    };
-    folder.writeJson(folder.summary, summary);
-    const { predictions, qualities } = task.last!;
-    writePredictions(folder.predictions, {
-      dataset,
-      samples: validation,
-      predictions,
-      targets,
-      withActual: true,
-    });
-    if (options.plots ?? true)
-      await plotPredictions(folder.plots, { dataset, samples: validation, predictions, qualities, targets });
-    return { summary, result };
+    return { summary: summary!, result };
   } finally {
     frozen?.dispose();
     model.dispose();

@@ -1,8 +1,9 @@
-import { type Batch, tokenMatrix } from "../data/batch.ts";
+import type { Batch } from "../data/batch.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { RaggedBatch } from "../models/batch.ts";
 import type { SequenceEncoder, SequenceEncoding } from "../models/sequenceEncoder.ts";
 import * as torch from "../torch/index.ts";
+import { KeptAsvs } from "./keptAsvs.ts";
 import { mapSampleSet, type SampleSetOptions } from "./sampleSets.ts";
 
 /** Values kept for whole samples at most; beyond that only ASVs are kept and samples encoded anew. */
@@ -16,8 +17,7 @@ export class FrozenBase {
   /** [slots of all samples + 1, D], row 0 zeros, and where each sample's begin; or null. */
   readonly #slots: torch.Tensor | null = null;
   readonly #starts: Float64Array;
-  /** [ASVs of the data set + 1, D], row 0 zeros; or null. */
-  readonly #asvs: torch.Tensor | null = null;
+  readonly #asvs: KeptAsvs | null = null;
 
   constructor(
     encoder: SequenceEncoder,
@@ -36,7 +36,7 @@ export class FrozenBase {
     const slots = this.#starts[dataset.sampleCount];
     const all = Int32Array.from({ length: dataset.sampleCount }, (_, i) => i);
     if (changes || slots * encoder.dim > maxValues) {
-      this.#asvs = torch.noGrad(() => encodeAsvs(encoder, dataset, all, options).detachFromScope());
+      this.#asvs = new KeptAsvs(encoder, dataset, all, options);
       return;
     }
     const kept = torch.noGrad(() => torch.zeros([slots + 1, encoder.dim], { device }).detachFromScope());
@@ -62,12 +62,7 @@ export class FrozenBase {
 
   /** What to give the predictor with a batch made without tokens, and the batch's part of the request. */
   request(batch: Batch, input: RaggedBatch): { encoding?: SequenceEncoding; asvEmbeddings?: torch.Tensor } {
-    if (this.#asvs) {
-      const rows = BigInt64Array.from({ length: batch.distinct + 1 }, (_, i) =>
-        i === 0 ? 0n : BigInt(batch.asvRows[i - 1] + 1),
-      );
-      return { asvEmbeddings: this.#asvs.indexSelect(0, torch.tensor(rows).to(this.options.device)) };
-    }
+    if (this.#asvs) return { asvEmbeddings: this.#asvs.ofBatch(batch) };
     const index = new BigInt64Array(batch.samples * batch.slots);
     batch.sampleIndices.forEach((sample, i) => {
       const start = this.#starts[sample] + 1;
@@ -92,34 +87,4 @@ export class FrozenBase {
     this.#slots?.dispose();
     this.#asvs?.dispose();
   }
-}
-
-function encodeAsvs(
-  encoder: SequenceEncoder,
-  dataset: Dataset,
-  samples: Int32Array,
-  options: SampleSetOptions,
-): torch.Tensor {
-  const { maxBases = 150 } = options.batch;
-  const { device, asvsPerChunk = 256 } = options;
-  return torch.tidy(() => {
-    const used = new Set<number>();
-    for (const sample of samples) for (const asv of dataset.sample(sample).asvs) used.add(asv);
-    const rows = [...used].sort((a, b) => dataset.asvTokens(a).length - dataset.asvTokens(b).length);
-    const table = torch.zeros([dataset.asvCount + 1, encoder.dim], { device });
-    for (let from = 0; from < rows.length; from += asvsPerChunk) {
-      torch.tidy(() => {
-        const chunk = rows.slice(from, from + asvsPerChunk);
-        const length = Math.min(maxBases + 1, dataset.asvTokens(chunk[chunk.length - 1]).length);
-        const tokens = torch.tensor(tokenMatrix(dataset, chunk, length), {
-          shape: [chunk.length, length],
-          dtype: "int64",
-        });
-        const { embeddings } = encoder.sampleEncoder.asvEncoder.forward(tokens.to(device));
-        const places = torch.tensor(BigInt64Array.from(chunk, (row) => BigInt(row + 1))).to(device);
-        table.indexCopy_(0, places, embeddings.to("float32"));
-      });
-    }
-    return table;
-  });
 }

@@ -16,7 +16,8 @@ import {
 } from "./runTraining.ts";
 import { splitSamples } from "./splitSamples.ts";
 import type { TrainingResult } from "./trainer.ts";
-import { predictionScatter, savePlot } from "./watch/plots.ts";
+import { type Plot, predictionScatter, savePlot } from "./watch/plots.ts";
+import { tags } from "./watch/tags.ts";
 
 export type PretrainOptions = RunOptions<PretrainConfig>;
 
@@ -70,8 +71,20 @@ export async function pretrain(
   const model = buildEncoder(shape, facts);
   model.to(device);
   const { validation } = split;
-  const task = new PretrainTask(model, { dataset, objective, validation, device, model: shape, training });
+  // Without distances to learn, layers above the ASVs have nothing to do.
+  const sampleEpochs = training.uniFracPenalty > 0 ? config.sampleEpochs : 0;
+  using task = new PretrainTask(model, {
+    dataset,
+    objective,
+    validation,
+    device,
+    model: shape,
+    training,
+    sampleEpochs,
+    train: split.train,
+  });
   try {
+    let summary: RunSummary | undefined;
     const result = await runTraining({
       folder,
       dataset,
@@ -85,30 +98,37 @@ export async function pretrain(
       resume: options.resume,
       display,
       debugNan: options.debugNan ?? false,
+      conclude: async (ended, show) => {
+        const figures = task.validate();
+        summary = {
+          "val.unifrac_r2": figures["r2"],
+          "val.unifrac_mae": figures["mae"],
+          "val.unifrac_pearson": figures["pearson"],
+          "val.nuc_accuracy": figures["nuc_accuracy"] ?? null,
+          ...trainingFigures(ended, model, device),
+          samples: { train: split.train.length, validation: validation.length },
+          split: split.name,
+        };
+        folder.writeJson(folder.summary, summary);
+        if (!(options.plots ?? true)) return;
+        const plot = await pairPlot(task, metric);
+        if (!plot) return;
+        await savePlot(plot, join(folder.plots, "unifrac_plot_best"));
+        await show(tags.uniFracPlot, plot);
+      },
     });
-    const figures = task.validate();
-    const summary: RunSummary = {
-      "val.unifrac_r2": figures["r2"],
-      "val.unifrac_mae": figures["mae"],
-      "val.unifrac_pearson": figures["pearson"],
-      "val.nuc_accuracy": figures["nuc_accuracy"] ?? null,
-      ...trainingFigures(result, model, device),
-      samples: { train: split.train.length, validation: validation.length },
-      split: split.name,
-    };
-    folder.writeJson(folder.summary, summary);
-    if (options.plots ?? true) await plotPairs(task, folder, metric);
-    return { summary, result };
+    return { summary: summary!, result };
   } finally {
     model.dispose();
   }
 }
 
-async function plotPairs(task: PretrainTask, folder: RunFolder, metric: string): Promise<void> {
+/** Predicted against true distances (or values) of the validation samples. */
+async function pairPlot(task: PretrainTask, metric: string): Promise<Plot | null> {
   const { predicted, actual, result: metrics } = task.lastPairs!;
-  if (actual.length === 0) return;
+  if (actual.length === 0) return null;
   const isValue = metric === "faith_pd";
-  const plot = await predictionScatter({
+  return predictionScatter({
     title: isValue ? "Faith's PD of validation samples" : "UniFrac distances between validation samples",
     quantity: isValue ? "Faith's PD" : `${metric.replaceAll("_", " ")} UniFrac distance`,
     actual,
@@ -116,5 +136,4 @@ async function plotPairs(task: PretrainTask, folder: RunFolder, metric: string):
     metrics,
     pointName: isValue ? "samples" : "pairs",
   });
-  await savePlot(plot, join(folder.plots, "unifrac_plot_best"));
 }

@@ -6,6 +6,7 @@ import type { BaseObjective } from "./baseObjective.ts";
 import { batchTensors } from "./batchTensors.ts";
 import { batchOptionsOf } from "./buildModel.ts";
 import type { ModelConfig, TrainingConfig } from "./config.ts";
+import { KeptAsvs } from "./keptAsvs.ts";
 import { totalLoss } from "./multiTaskLoss.ts";
 import { evaluateNucleotides, nucleotideParts } from "./nucleotideObjective.ts";
 import { mapSampleSet } from "./sampleSets.ts";
@@ -19,21 +20,48 @@ export interface PretrainTaskOptions {
   device: torch.Device;
   model: ModelConfig;
   training: TrainingConfig;
+  /** Epochs on kept ASV embeddings after each full one; see `PretrainConfig`. */
+  sampleEpochs: number;
+  /** The samples trained on. */
+  train: Int32Array;
 }
 
 /** Pretraining: distances between sample embeddings shall match UniFrac, and hidden nucleotides shall be predicted. */
-export class PretrainTask implements TrainingTask {
+export class PretrainTask implements TrainingTask, Disposable {
   /** The pairs (or values) of the last validation, for plots. */
   lastPairs: PairEvaluation | null = null;
+  /** In sample epochs the embeddings of the ASVs, null in full ones. */
+  #kept: KeptAsvs | null = null;
 
   constructor(
     readonly model: SequenceEncoder,
     private readonly options: PretrainTaskOptions,
   ) {}
 
+  /**
+   * Most of a step's time goes into sequences, most of what is to be learned lies between samples: so a full epoch is followed by
+   * cheap ones that train the layers above the ASVs alone, from ASV embeddings as they are at their start.
+   */
+  epochStarts(epoch: number): void {
+    const { dataset, device, model, sampleEpochs, train } = this.options;
+    const isFull = epoch % (1 + sampleEpochs) === 0;
+    if (isFull) this[Symbol.dispose]();
+    else this.#kept ??= new KeptAsvs(this.model, dataset, train, { device, batch: batchOptionsOf(model) });
+  }
+
+  [Symbol.dispose](): void {
+    this.#kept?.dispose();
+    this.#kept = null;
+  }
+
   losses(batch: Batch): BatchLosses {
     const { device, training, objective } = this.options;
     const { input, targets } = batchTensors(batch, device);
+    if (this.#kept) {
+      const encoding = this.model.forward(input, { asvEmbeddings: this.#kept.ofBatch(batch) });
+      const loss = objective.loss(encoding, targets);
+      return { total: loss.mul(training.uniFracPenalty), parts: { unifrac_loss: loss } };
+    }
     const encoding = this.model.forward(input, { nucleotides: training.nucPenalty > 0 });
     const unifrac = objective.loss(encoding, targets);
     const parts: Record<string, torch.Tensor> = { unifrac_loss: unifrac };

@@ -15,6 +15,7 @@ import type { RunFacts } from "./runFacts.ts";
 import type { RunFolder } from "./runFolder.ts";
 import { type StopReason, Trainer, type TrainingResult, type TrainingTask } from "./trainer.ts";
 import { TrainingWatch } from "./trainingWatch.ts";
+import { type Plot, toPng } from "./watch/plots.ts";
 import type { ProgressDisplay } from "./watch/progressBar.ts";
 
 /** What every training is given. */
@@ -50,6 +51,8 @@ export interface TrainingPlan {
   resume: boolean;
   display: ProgressDisplay;
   debugNan: boolean;
+  /** Is called in the end, with the best weights loaded, and may give plots to TensorBoard. */
+  conclude: (result: TrainingResult, show: (tag: string, plot: Plot) => Promise<void>) => Promise<void>;
 }
 
 /** Refuses what cannot be trained, before any work is done. @throws UserError */
@@ -119,6 +122,7 @@ export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
   using watch = new TrainingWatch(folder, display, {
     config: facts.config,
     parameters,
+    model,
     position: started,
     resume: plan.resume,
     targetKind: facts.kind === "fine-tune" ? facts.targets.kind : null,
@@ -169,6 +173,9 @@ export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
     if (result.best) loadWeights(folder.bestCheckpoint, model);
     model.eval();
     folder.writeJson(folder.history, result.history);
+    await plan.conclude(result, async (tag, plot) => {
+      watch.image(tag, await toPng(plot), result.best?.epoch ?? Math.max(0, result.epochs - 1));
+    });
     return result;
   } finally {
     trainer.dispose();

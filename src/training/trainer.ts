@@ -22,6 +22,8 @@ export type Figures = Record<string, number>;
 /** What is trained: how a batch becomes a loss, and how the model is judged. */
 export interface TrainingTask {
   readonly model: torch.nn.Module;
+  /** Called before the first batch of an epoch (counted from 0), also where a resumed run enters it again. */
+  epochStarts?(epoch: number): void;
   /** Called with the model in training mode, inside a scope. */
   losses(batch: Batch): BatchLosses;
   /** Called with the model in evaluation mode. */
@@ -237,6 +239,7 @@ export class Trainer {
   async #trainEpoch(): Promise<StopReason | null> {
     const { loader, observer, epochs } = this.#options;
     this.#task.model.train();
+    this.#task.epochStarts?.(this.#epoch);
     observer.epochStarts?.(this.#epoch, epochs, loader.samplesPerEpoch);
     let started = performance.now();
     let stop: StopReason | null = null;

@@ -1,14 +1,29 @@
+import * as torch from "../torch/index.ts";
 import type { RunFolder } from "./runFolder.ts";
 import type { EpochReport, Figures, TrainingObserver } from "./trainer.ts";
 import { EventFile, type EventPosition, rewindEventFiles } from "./watch/eventFile.ts";
 import { LogFile } from "./watch/logFile.ts";
 import type { ProgressDisplay } from "./watch/progressBar.ts";
 import { epochLine, epochTitle, type ProgressParts } from "./watch/progressText.ts";
-import { configurationMarkdown, epochScalars, type LossName, overlayLayout, tags } from "./watch/tags.ts";
+import {
+  configurationMarkdown,
+  epochScalars,
+  gradientNormTag,
+  gradientTag,
+  type LossName,
+  overlayLayout,
+  tags,
+  weightTag,
+} from "./watch/tags.ts";
+
+/** Histograms are large. */
+const epochsPerHistogram = 5;
 
 export interface WatchFacts {
   config: Readonly<Record<string, unknown>>;
   parameters: { total: number; trainable: number };
+  /** Whose weights and gradients are shown as histograms. */
+  model: torch.nn.Module;
   resume: boolean;
   /** Where the event file ended when the checkpoint was written from which the run goes on. */
   position: unknown;
@@ -85,7 +100,21 @@ export class TrainingWatch implements TrainingObserver, Disposable {
       },
       epoch,
     );
+    if (epoch % epochsPerHistogram === 0) this.#histograms(epoch);
     this.#events.flush();
+  }
+
+  /** Of the weights, and of the gradients of the last step. */
+  #histograms(epoch: number): void {
+    using _scope = torch.scope();
+    for (const [name, value] of this.facts.model.namedParameters()) {
+      if (!value.requiresGrad) continue;
+      this.#events.histogram(weightTag(name), value.detach().toFloat64Array(), epoch);
+      const gradient = value.grad;
+      if (!gradient) continue;
+      this.#events.histogram(gradientTag(name), gradient.toFloat64Array(), epoch);
+      this.#events.scalar(gradientNormTag(name), gradient.norm().item(), epoch);
+    }
   }
 
   /** Where the event file ends. */
