@@ -1,0 +1,168 @@
+/** What goes wrong in the PyTorch version (numbers of its list of defects) and does not here; the rest has tests elsewhere. */
+import { beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { openDataset } from "../../src/data/dataset.ts";
+import { prepareDataset } from "../../src/data/prepare.ts";
+import { openRun } from "../../src/training/openRun.ts";
+import { predictSamples } from "../../src/training/predictSamples.ts";
+import { useScratch } from "../data/scratch.ts";
+import { fineTuneStudy, makeStudy, pretrainStudy, type Study, weightsOf } from "./study.ts";
+
+setDefaultTimeout(120_000);
+const scratch = useScratch();
+let study: Study;
+beforeAll(async () => {
+  study = await makeStudy(scratch.path("study"));
+});
+
+let runs = 0;
+const next = () => scratch.path(`run-${runs++}`);
+const history = (run: string) => JSON.parse(readFileSync(join(run, "history.json"), "utf8"));
+
+test.each(["add", "concat", "film"] as const)(
+  "B4, B36: counts enter by %s in training, validation and prediction",
+  async (method) => {
+    const output = next();
+    const model = { countEmbedding: method };
+    await fineTuneStudy(study, output, { model });
+    const { targets, ...opened } = openRun(output, "cpu");
+    const samples = Int32Array.of(0, 1, 2);
+    const { predictions } = predictSamples({ ...opened, targets }, study.dataset, samples, {
+      device: "cpu",
+      categories: null,
+    });
+    expect(predictions[0].predicted.every(Number.isFinite)).toBe(true);
+    await pretrainStudy(study, next(), { model });
+  },
+);
+
+test("B7: Faith's PD can be pretrained and fine-tuned, in its own units", async () => {
+  const encoder = next();
+  const { summary } = await pretrainStudy(study, encoder, { metric: "faith_pd", training: { epochs: 4 } });
+  const values = study.dataset.vector("faith_pd");
+  expect(summary["val.unifrac_mae"]).toBeLessThan(Math.max(...values) - Math.min(...values));
+  const tuned = next();
+  await fineTuneStudy(study, tuned, { metric: "faith_pd", pretrainedEncoder: encoder });
+  expect(history(tuned)[0].train.unifrac_loss).toBeGreaterThan(0);
+});
+
+test("B8: parts smaller than a batch are trained on and judged, every sample of them", async () => {
+  const output = next();
+  await fineTuneStudy(study, output, { training: { batchSize: 500 }, split: { validationShare: 0.1 } });
+  const predicted = readFileSync(join(output, "val_predictions.tsv"), "utf8").trim().split("\n").slice(1);
+  const ids = readFileSync(join(output, "val_sample_ids.txt"), "utf8").trim().split("\n");
+  expect(predicted.map((line) => line.split("\t")[0])).toEqual(ids);
+});
+
+test("B9, B10: the count loss is small whatever the transform, also where all counts of a sample are the least", async () => {
+  for (const transform of ["none", "zscore", "log-minmax"] as const) {
+    const output = next();
+    await fineTuneStudy(study, output, { target: { columns: ["depth"], transform, countPrediction: true } });
+    expect(history(output)[0].train.count_loss).toBeLessThan(1);
+    expect(history(output)[0].val.count_mae).toBeLessThan(1);
+  }
+});
+
+test("B11, B12: ids that look like numbers match, and samples that metadata lack are left out", async () => {
+  const folder = scratch.path("numeric");
+  const lines = readFileSync(study.metadata, "utf8").trimEnd().split("\n");
+  const table = scratch.path("numeric.tsv");
+  const ids = study.dataset.sampleIds;
+  const cells = ids.map((_, i) => study.dataset.sample(i));
+  const rows = Array.from({ length: study.dataset.asvCount }, (_, row) => {
+    const counts = cells.map(({ asvs, counts: own }) => own[asvs.indexOf(row)] ?? 0);
+    return [study.dataset.asvSequence(row), ...counts].join("\t");
+  });
+  writeFileSync(table, [["#OTU ID", ...ids.map((_, i) => String(100 + i))].join("\t"), ...rows].join("\n"));
+  const metadata = scratch.path("numeric-metadata.tsv");
+  const values = lines
+    .slice(1, 31)
+    .map((line, i) => [String(100 + i), ...line.split("\t").slice(1)].join("\t"));
+  writeFileSync(metadata, [lines[0], ...values].join("\n"));
+  await prepareDataset({ table, metadata, rarefyDepth: "none" }, folder);
+  using dataset = openDataset(folder);
+  const { summary } = await fineTuneStudy({ ...study, dataset }, next(), {});
+  expect(summary.samples.train + summary.samples.validation).toBe(30);
+});
+
+test("B16: the nucleotide loss of validation is of hidden bases, as in training", async () => {
+  const output = next();
+  const training = { epochs: 1, learningRate: 1e-12, weightDecay: 0 };
+  await pretrainStudy(study, output, { training });
+  const [{ train, val }] = history(output);
+  expect(Math.abs(train.nuc_loss - val.nuc_loss)).toBeLessThan(0.15);
+});
+
+test("B21: the best checkpoint holds the weights of the best epoch, and says which", async () => {
+  const output = next();
+  const training = { epochs: 5, learningRate: 0.1, scheduler: "constant" as const };
+  const { summary } = await fineTuneStudy(study, output, { training });
+  const losses = history(output).map((epoch: { val: { target_loss: number } }) => epoch.val.target_loss);
+  expect(summary.best_epoch).toBe(losses.indexOf(Math.min(...losses)) + 1);
+  expect(summary.validation["target_loss"]).toBeCloseTo(Math.min(...losses), 5);
+});
+
+test("B23: batches that go together average their gradients, the last group too", async () => {
+  // One group of all batches of an epoch, whole or not, is one step.
+  const output = next();
+  const { summary } = await fineTuneStudy(study, output, {
+    training: { epochs: 2, batchSize: 8, accumulationSteps: 3 },
+  });
+  // 28 training samples in 4 batches: groups of 3 and 1.
+  expect(summary.steps).toBe(4);
+  const norms = (accumulationSteps: number) => {
+    const run = next();
+    const training = {
+      epochs: 1,
+      batchSize: 14,
+      accumulationSteps,
+      optimizer: "sgd" as const,
+      momentum: 0,
+      weightDecay: 0,
+      nucPenalty: 0,
+      uniFracPenalty: 0,
+      learningRate: 1e-3,
+      maxGradNorm: null,
+    };
+    return fineTuneStudy(study, run, { training }).then(() =>
+      weightsOf(join(run, "checkpoints/best.safetensors")),
+    );
+  };
+  // Two halves together, in one step, or in a group that could hold more.
+  const [two, more] = [await norms(2), await norms(7)];
+  for (const [name, values] of two) expect(more.get(name)).toEqual(values);
+});
+
+test("B25: every epoch is on record, also the last before an early end", async () => {
+  const output = next();
+  const training = { epochs: 30, patience: 1, learningRate: 0.3, scheduler: "constant" as const };
+  const { summary } = await fineTuneStudy(study, output, { training });
+  expect(summary.stopped_by).toBe("early stopping");
+  expect(history(output).length).toBe(summary.epochs);
+});
+
+test("B28: zscore-category works without categorical columns, in the column's own units", async () => {
+  const output = next();
+  const { summary } = await fineTuneStudy(study, output, {
+    target: { columns: ["depth"], transform: "zscore-category", normalizeBy: ["site"] },
+  });
+  const rows = readFileSync(join(output, "val_predictions.tsv"), "utf8").trim().split("\n").slice(1);
+  expect(rows.every((row) => Number(row.split("\t")[1]) > 1)).toBe(true);
+  expect(summary.validation["mae"]).toBeLessThan(6);
+});
+
+test("B31: passes are averaged for each column on its own", async () => {
+  const output = next();
+  await fineTuneStudy(study, output, {
+    target: { columns: ["ph", "depth"] },
+    model: { asvSampling: "random", tokenLimit: 4 },
+  });
+  const opened = openRun(output, "cpu");
+  const samples = Int32Array.from({ length: 10 }, (_, i) => i);
+  const options = { device: "cpu", categories: null, passes: 5 } as const;
+  const { predictions, deviations } = predictSamples(opened, study.dataset, samples, options);
+  expect(predictions.map(({ column }) => column)).toEqual(["ph", "depth"]);
+  expect(deviations.every((own) => own?.some((value) => value > 0))).toBe(true);
+  expect([...predictions[0].predicted]).not.toEqual([...predictions[1].predicted]);
+});
