@@ -73,6 +73,12 @@ export const commonOptions: readonly SchemaOption[] = [
   { flags: "--seed <n>", path: "training.seed", group: optimization },
 ];
 
+/** Options of `pretrain`. */
+export const pretrainOptions: readonly SchemaOption[] = [
+  ...commonOptions,
+  { flags: "--sample-epochs <n>", path: "sampleEpochs", group: optimization },
+];
+
 /** The PyTorch version's names of the metrics. */
 function metricName(text: string): string {
   return { unifrac: "unweighted", weighted: "weighted_normalized" }[text] ?? text;
