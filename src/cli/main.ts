@@ -24,6 +24,11 @@ interface CommandEntry {
 }
 
 export const commands: CommandEntry[] = [
+  {
+    name: "convert",
+    summary: "turn a checkpoint of the PyTorch version into one of this program, or back",
+    load: () => import("./convert.ts"),
+  },
   { name: "doctor", summary: "show what was found on this machine", load: () => import("./doctor.ts") },
   {
     name: "info",
@@ -44,6 +49,11 @@ export const commands: CommandEntry[] = [
   { name: "report", summary: "write a run's report as HTML", load: () => import("./report.ts") },
   { name: "rf-baseline", summary: "judge simple predictors", load: () => import("./rfBaseline.ts") },
   { name: "train", summary: "predict metadata of samples", load: () => import("./train.ts") },
+  {
+    name: "unifrac",
+    summary: "compute UniFrac distances or Faith's PD",
+    load: () => import("./unifrac.ts"),
+  },
   { name: "simulate", summary: "simulate a study to try things on", load: () => import("./simulate.ts") },
 ];
 

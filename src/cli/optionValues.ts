@@ -9,6 +9,13 @@ export function wholeNumber(text: string): number {
   return value;
 }
 
+/** The value of an option that takes a whole number from 1 on. */
+export function positiveWholeNumber(text: string): number {
+  const value = wholeNumber(text);
+  if (value === 0) throw new InvalidArgumentError("It must be at least 1.");
+  return value;
+}
+
 /** The value of an option that takes a number above 0. */
 export function positiveNumber(text: string): number {
   const value = Number(text);
@@ -16,4 +23,11 @@ export function positiveNumber(text: string): number {
     throw new InvalidArgumentError("It must be a number above 0.");
   }
   return value;
+}
+
+/** The value of an option that takes names, separated by commas. */
+export function nameList(text: string): string[] {
+  const names = text.split(",").map((name) => name.trim());
+  if (names.some((name) => name === "")) throw new InvalidArgumentError("Write names, separated by commas.");
+  return names;
 }

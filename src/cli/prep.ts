@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { UserError } from "../common/userError.ts";
 import { openDataset } from "../data/dataset.ts";
 import { summarizeDataset } from "../data/describe/datasetSummary.ts";
@@ -7,6 +7,7 @@ import { prepareDataset } from "../data/prepare.ts";
 import type { Metric } from "../data/prepareOptions.ts";
 import { metrics } from "../data/prepareOptions.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../training/watch/progressBar.ts";
+import { chooseDevice } from "./chooseDevice.ts";
 import { describeText } from "./describeText.ts";
 import { wholeNumber } from "./optionValues.ts";
 
@@ -61,7 +62,9 @@ export function makeCommand(): Command {
     .option("--with-replacement", "rarefy with replacement", false)
     .option("--seed <n>", "of the rarefaction", wholeNumber, 0)
     .option("--precision <type>", "float32 or float64, for computing (stored are float32)", "float32")
-    .option("--device <name>", "auto, cpu or cuda", "auto")
+    .addOption(
+      new Option("--device <name>", "where to compute").choices(["auto", "cpu", "cuda"]).default("auto"),
+    )
     .requiredOption("--output <folder>", "where to write the data set; an older one there is replaced")
     .option("--json", "print JSON lines", false)
     .option("--quiet", "print warnings only", false)
@@ -100,19 +103,6 @@ async function run(options: PrepOptions): Promise<void> {
   const description = { kind: "dataset", ...summarizeDataset(dataset) } as const;
   if (json) display.record("dataset", description);
   else display.message(describeText(output, { ...description, warnings: [] }));
-}
-
-async function chooseDevice(device: string): Promise<"cpu" | "cuda"> {
-  if (device !== "auto" && device !== "cpu" && device !== "cuda") {
-    throw new UserError(`--device must be auto, cpu or cuda, not ${device}.`);
-  }
-  if (device === "cpu") return "cpu";
-  const torch = await import("../torch/index.ts");
-  if (torch.isCudaAvailable()) return "cuda";
-  if (device === "auto") return "cpu";
-  throw new UserError(
-    "--device cuda: this machine has no CUDA device that LibTorch can use; use --device cpu.",
-  );
 }
 
 function importedDistances({ metric, distanceIds }: PrepOptions, path: string): ImportedDistances {

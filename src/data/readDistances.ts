@@ -1,5 +1,6 @@
 import { decodeText, gunzipIfNeeded, readFileBytes } from "../common/inputFile.ts";
 import { UserError } from "../common/userError.ts";
+import { isArrow, openArrowArrays } from "./arrowDistances.ts";
 import { type CondenseOptions, Condenser, type Distances } from "./distances.ts";
 import { parseDistanceText } from "./distanceText.ts";
 import { findHdf5Signature } from "./hdf5/read.ts";
@@ -30,8 +31,8 @@ const matrixNames = ["matrix", "matrix:0", "distances", "stripe_distances"];
 
 /**
  * Reads a matrix of distances between samples: `.npy`, `.npz`, HDF5 (unifrac-binaries' `matrix` and `order`, or
- * `distances` or `stripe_distances`), a square text matrix (tabs, commas or blanks; gzipped or not), or a QIIME 2
- * artifact of type `DistanceMatrix`. The content decides, not the name.
+ * `distances` or `stripe_distances`), Arrow (as `writeSquareArrow` has it), a square text matrix (tabs, commas or
+ * blanks; gzipped or not), or a QIIME 2 artifact of type `DistanceMatrix`. The content decides, not the name.
  * @throws UserError for a file that is missing, damaged or no matrix of distances (finite, at least 0, symmetric, 0
  * on the diagonal), and for one without ids if `sampleOrder` is not given or does not fit.
  */
@@ -39,6 +40,7 @@ export function readDistances(path: string, options: ReadDistancesOptions = {}):
   const bytes = readFileBytes(path);
   if (isNpy(bytes)) return fromArray(npyArray(bytes, path), undefined, path, options);
   if (findHdf5Signature(bytes) >= 0) return fromArrays(openHdf5Arrays(bytes, path), path, options);
+  if (isArrow(bytes)) return fromArrays(openArrowArrays(bytes, path), path, options);
   if (isZip(bytes)) {
     if (isArtifact(bytes, path)) return fromArtifact(bytes, path, options);
     return fromArrays(openNpz(bytes, path), path, options);

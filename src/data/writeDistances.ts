@@ -1,25 +1,50 @@
 import { writeFileAtomic } from "../common/atomicFile.ts";
 import { UserError } from "../common/userError.ts";
 import { type Distances, squareRows } from "./distances.ts";
-import { encodeHdf5 } from "./hdf5/write.ts";
+import { streamHdf5 } from "./hdf5/write.ts";
 import { npyHeader } from "./npy.ts";
+
+/** A square matrix of distances that need not be in memory. */
+export interface SquareMatrix {
+  /** Of rows and columns. */
+  readonly ids: readonly string[];
+  readonly precision: "float32" | "float64";
+  /** The rows in their order; each may be in the memory of the one before. */
+  readonly rows: () => Iterable<Float32Array | Float64Array>;
+}
 
 /** Lines of text that are gathered before they are written. */
 const linesPerPiece = 64;
 
-/**
- * Writes the square matrix as a `.npy` file, rows and columns in the order of `distances.ids` (which the format cannot
- * hold). Rows are made one by one, so that no second copy of the matrix is in memory.
- * @throws UserError if the file cannot be written.
- */
-export function writeDistancesNpy(path: string, distances: Distances): void {
-  writeFileAtomic(path, npyPieces(distances));
+function squareOf(distances: Distances): SquareMatrix {
+  return {
+    ids: distances.ids,
+    precision: distances.values instanceof Float32Array ? "float32" : "float64",
+    rows: () => squareRows(distances),
+  };
 }
 
-function* npyPieces(distances: Distances): Generator<Uint8Array> {
-  const size = distances.ids.length;
-  yield npyHeader(distances.values, [size, size]);
-  for (const row of squareRows(distances)) yield new Uint8Array(row.buffer, row.byteOffset, row.byteLength);
+/**
+ * Writes the square matrix as a `.npy` file, rows and columns in the order of the ids (which the format cannot hold).
+ * @throws UserError if the file cannot be written.
+ */
+export function writeSquareNpy(path: string, matrix: SquareMatrix): void {
+  writeFileAtomic(path, npyPieces(matrix));
+}
+
+export function writeDistancesNpy(path: string, distances: Distances): void {
+  writeSquareNpy(path, squareOf(distances));
+}
+
+function* npyPieces(matrix: SquareMatrix): Generator<Uint8Array> {
+  const size = matrix.ids.length;
+  const example = matrix.precision === "float32" ? new Float32Array(0) : new Float64Array(0);
+  yield npyHeader(example, [size, size]);
+  yield* rowBytes(matrix);
+}
+
+function* rowBytes({ rows }: SquareMatrix): Generator<Uint8Array> {
+  for (const row of rows()) yield new Uint8Array(row.buffer, row.byteOffset, row.byteLength);
 }
 
 /**
@@ -27,20 +52,24 @@ function* npyPieces(distances: Distances): Generator<Uint8Array> {
  * each sample; tabs; each number in a short form that reads back as the same (float32 as float32).
  * @throws UserError if the file cannot be written or an id contains a tab or a line break.
  */
-export function writeDistancesTsv(path: string, distances: Distances): void {
-  const bad = distances.ids.find((id) => /[\t\r\n]/.test(id));
+export function writeSquareTsv(path: string, matrix: SquareMatrix): void {
+  const bad = matrix.ids.find((id) => /[\t\r\n]/.test(id));
   if (bad !== undefined) {
     throw new UserError(`Cannot write ${path}: the id ${JSON.stringify(bad)} contains a tab or line break.`);
   }
-  writeFileAtomic(path, tsvPieces(distances));
+  writeFileAtomic(path, tsvPieces(matrix));
 }
 
-function* tsvPieces({ ids, values }: Distances): Generator<Uint8Array> {
+export function writeDistancesTsv(path: string, distances: Distances): void {
+  writeSquareTsv(path, squareOf(distances));
+}
+
+function* tsvPieces({ ids, precision, rows }: SquareMatrix): Generator<Uint8Array> {
   const encoder = new TextEncoder();
-  const decimals = values instanceof Float32Array ? Float64Array.from(values, shortSingle) : values;
   let lines = [`\t${ids.join("\t")}\n`];
   let row = 0;
-  for (const numbers of squareRows({ ids, values: decimals })) {
+  for (const values of rows()) {
+    const numbers = precision === "float32" ? Float64Array.from(values, shortSingle) : values;
     lines.push(`${ids[row++]}\t${numbers.join("\t")}\n`);
     if (lines.length < linesPerPiece) continue;
     yield encoder.encode(lines.join(""));
@@ -60,23 +89,21 @@ export function shortSingle(value: number): number {
  * square matrix in the precision of the distances.
  * @throws UserError if the file cannot be written.
  */
-export function writeDistancesHdf5(path: string, distances: Distances): void {
-  const { ids, values } = distances;
+export function writeSquareHdf5(path: string, matrix: SquareMatrix): void {
+  const { ids, precision } = matrix;
   const size = ids.length;
-  const square =
-    values instanceof Float32Array ? new Float32Array(size * size) : new Float64Array(size * size);
-  let at = 0;
-  for (const row of squareRows(distances)) {
-    square.set(row, at);
-    at += size;
-  }
-  const pieces = encodeHdf5({
+  const values = { type: precision, length: size * size, pieces: () => rowBytes(matrix) };
+  const pieces = streamHdf5({
     datasets: {
       format: { values: ["BDSM"] },
       version: { values: ["2020.12"] },
       order: { values: ids },
-      matrix: { values: square, shape: [size, size] },
+      matrix: { values, shape: [size, size] },
     },
   });
   writeFileAtomic(path, pieces);
+}
+
+export function writeDistancesHdf5(path: string, distances: Distances): void {
+  writeSquareHdf5(path, squareOf(distances));
 }

@@ -2,6 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import { extname } from "node:path";
 import { gunzipIfNeeded, readFileBytes } from "../../common/inputFile.ts";
 import { UserError } from "../../common/userError.ts";
+import { isArrow } from "../arrowDistances.ts";
 import { findHdf5Signature, openHdf5Bytes } from "../hdf5/read.ts";
 import { isIdHeader } from "../metadataRules.ts";
 import { isNpy } from "../npy.ts";
@@ -52,7 +53,7 @@ export function inputKind(path: string): InputKind {
   } catch {
     return kindByName(path);
   }
-  if (isNpy(bytes)) return "distances";
+  if (isNpy(bytes) || isArrow(bytes)) return "distances";
   if (findHdf5Signature(bytes) >= 0) return kindOfHdf5(bytes, path);
   return kindOfText(Buffer.from(bytes.subarray(0, headBytes)).toString("utf8"), path);
 }

@@ -3,9 +3,17 @@ import { ByteWriter } from "./byteWriter.ts";
 
 export type NumericArray = Int32Array | Float32Array | Float64Array | BigInt64Array;
 
+/** Numbers that are made while the file is written, for what does not fit into memory. */
+export interface StreamedNumbers {
+  readonly type: "float32" | "float64";
+  readonly length: number;
+  /** Their bytes, in little-endian order. */
+  readonly pieces: () => Iterable<Uint8Array>;
+}
+
 export interface Hdf5DatasetToWrite {
   /** Numbers, or strings, which become variable-length UTF-8. */
-  readonly values: NumericArray | readonly string[];
+  readonly values: NumericArray | readonly string[] | StreamedNumbers;
   /** Defaults to one dimension; the product must be `values.length`. An empty shape is a scalar. */
   readonly shape?: readonly number[];
   /** gzip level 1 to 9 for one-dimensional numbers; everything else is stored as it is. */
@@ -31,6 +39,11 @@ const smallestChunk = 1 << 16;
  * @returns the file's bytes in pieces, in order.
  */
 export function encodeHdf5(root: Hdf5GroupToWrite): Uint8Array[] {
+  return [...streamHdf5(root)];
+}
+
+/** Like `encodeHdf5`, making streamed numbers when their turn comes. */
+export function* streamHdf5(root: Hdf5GroupToWrite): Generator<Uint8Array> {
   const file = new FileSpace();
   const rootAddress = writeGroup(file, root);
   const superblock = new ByteWriter()
@@ -41,19 +54,30 @@ export function encodeHdf5(root: Hdf5GroupToWrite): Uint8Array[] {
     .u64(file.end)
     .u64(rootAddress);
   file.pieces[0] = superblock.checksummed();
-  return file.pieces;
+  for (const piece of file.pieces) {
+    if (ArrayBuffer.isView(piece)) yield piece;
+    else yield* piece.pieces();
+  }
 }
 
 /** The file under construction: pieces are appended, each at the address it will have in the file. */
 class FileSpace {
-  readonly pieces: Uint8Array[] = [new Uint8Array(superblockSize)];
+  readonly pieces: (Uint8Array | StreamedNumbers)[] = [new Uint8Array(superblockSize)];
   end = superblockSize;
 
   append(bytes: Uint8Array): number {
+    return this.#place(bytes, bytes.length);
+  }
+
+  appendStream(numbers: StreamedNumbers): number {
+    return this.#place(numbers, numbers.length * (numbers.type === "float64" ? 8 : 4));
+  }
+
+  #place(piece: Uint8Array | StreamedNumbers, bytes: number): number {
     const address = this.end;
-    this.pieces.push(bytes);
-    this.end += bytes.length;
-    const padding = -this.end & 7;
+    this.pieces.push(piece);
+    this.end += bytes;
+    const padding = (8 - (this.end % 8)) % 8;
     if (padding > 0) {
       this.pieces.push(new Uint8Array(padding));
       this.end += padding;
@@ -126,6 +150,7 @@ function writeDataset(file: FileSpace, dataset: Hdf5DatasetToWrite): number {
   if (shape.reduce((product, n) => product * n, 1) !== values.length) {
     throw new RangeError(`Shape ${shape.join(" x ")} does not hold ${values.length} values.`);
   }
+  if ("pieces" in values) return writeStream(file, values, shape);
   const isText = !ArrayBuffer.isView(values);
   const data = isText
     ? writeStrings(file, values)
@@ -154,6 +179,20 @@ function writeDataset(file: FileSpace, dataset: Hdf5DatasetToWrite): number {
     );
   }
   return file.append(objectHeader(messages));
+}
+
+function writeStream(file: FileSpace, values: StreamedNumbers, shape: readonly number[]): number {
+  const bytes = values.length * (values.type === "float64" ? 8 : 4);
+  const address = bytes > 0 ? file.appendStream(values) : undefinedAddress;
+  const example = values.type === "float64" ? new Float64Array(0) : new Float32Array(0);
+  return file.append(
+    objectHeader([
+      [messageType.dataspace, dataspace(shape)],
+      [messageType.datatype, numericType(example)],
+      [messageType.fill, new ByteWriter().u8(3, 0x0a).done()],
+      [messageType.layout, new ByteWriter().u8(3, 1).u64(address, bytes).done()],
+    ]),
+  );
 }
 
 function dataspace(shape: readonly number[]): Uint8Array {

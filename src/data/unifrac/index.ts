@@ -13,6 +13,7 @@ export { checkMetric, type UniFracMetric, uniFracMetrics } from "./metrics.ts";
 export type { UniFracOptions } from "./pairData.ts";
 export type { DistanceRows } from "./pairRows.ts";
 export { type ShearedTree, shearTree } from "./shearTree.ts";
+export { checkUniFracOutput, type UniFracFileOptions, writeFaithPd, writeUniFrac } from "./uniFracFile.ts";
 
 export interface AllPairsOptions extends UniFracOptions {
   /** Names the tree in error messages. */

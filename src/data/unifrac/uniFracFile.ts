@@ -1,0 +1,95 @@
+import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { dirname, extname } from "node:path";
+import { describeWriteError } from "../../common/atomicFile.ts";
+import { UserError } from "../../common/userError.ts";
+import { pairCount } from "../distances.ts";
+import { writeNpy } from "../npy.ts";
+import { writeSampleVectorTsv } from "../sampleVector.ts";
+import type { Table } from "../table.ts";
+import type { Tree } from "../tree.ts";
+import { type SquareMatrix, writeSquareHdf5, writeSquareNpy, writeSquareTsv } from "../writeDistances.ts";
+import { faithPd } from "./faithPd.ts";
+import type { UniFracOptions } from "./pairData.ts";
+import { shearTree } from "./shearTree.ts";
+import { SquareStore } from "./squareStore.ts";
+
+const matrixWriters: Readonly<Record<string, (path: string, matrix: SquareMatrix) => void | Promise<void>>> =
+  {
+    ".npy": writeSquareNpy,
+    ".h5": writeSquareHdf5,
+    ".tsv": writeSquareTsv,
+    // Loaded when it is needed, for it takes long.
+    ".arrow": async (path, matrix) => (await import("../arrowDistances.ts")).writeSquareArrow(path, matrix),
+  };
+
+const vectorWriters: Readonly<
+  Record<string, (path: string, ids: readonly string[], values: Float64Array) => void>
+> = {
+  ".npy": (path, _ids, values) => writeNpy(path, values, [values.length]),
+  ".tsv": (path, ids, values) => writeSampleVectorTsv(path, { ids, values }, "faith_pd"),
+};
+
+/**
+ * Refuses an output that cannot be written, before the work is done.
+ * @throws UserError for an extension that names no format, or a folder that is not there or not writable.
+ */
+export function checkUniFracOutput(path: string, metric: string): void {
+  const writers = metric === "faith_pd" ? vectorWriters : matrixWriters;
+  if (!(extname(path) in writers)) {
+    const found = extname(path) === "" ? "no extension" : `the extension ${extname(path)}`;
+    throw new UserError(
+      `The extension of the output decides its format, and ${path} has ${found}; for ${metric} use one of ${Object.keys(writers).join(", ")}.`,
+    );
+  }
+  try {
+    if (existsSync(path) && statSync(path).isDirectory())
+      throw Object.assign(new Error(), { code: "EISDIR" });
+    accessSync(dirname(path), constants.W_OK);
+  } catch (cause) {
+    throw describeWriteError(path, cause);
+  }
+}
+
+export interface UniFracFileOptions extends UniFracOptions {
+  /** Names the tree in error messages. */
+  readonly treeSource?: string;
+  /** Is told how many pairs of how many are done. */
+  readonly onProgress?: (done: number, total: number) => void;
+  /** Bytes that the whole matrix may take in memory; a larger one is put together in a file. Default a quarter of what is free. */
+  readonly memoryBytes?: number;
+}
+
+/**
+ * Computes the distances between all samples of a table into a file, whose extension decides the format: `.npy` and `.h5` (in the
+ * layout of unifrac-binaries), `.tsv` (as QIIME 2 has it) or `.arrow`; always the square matrix in the table's order. The memory that it
+ * takes does not grow with the number of pairs.
+ * @throws UserError where table and tree do not fit, and for a file that cannot be written.
+ */
+export async function writeUniFrac(
+  path: string,
+  table: Table,
+  tree: Tree,
+  options: UniFracFileOptions = {},
+): Promise<void> {
+  const { precision = "float32", treeSource, onProgress, memoryBytes, ...rest } = options;
+  checkUniFracOutput(path, options.metric ?? "unweighted");
+  // Loaded now, since Faith's PD needs no LibTorch.
+  const { distanceRowsOnThreads } = await import("./distanceRows.ts");
+  const sheared = shearTree(tree, table.asvIds, treeSource);
+  const size = table.sampleIds.length;
+  using store = new SquareStore(size, precision, path, memoryBytes);
+  for await (const rows of distanceRowsOnThreads(table, sheared, { ...rest, precision })) {
+    store.add(rows);
+    onProgress?.(pairCount(size) - pairCount(size - rows.to), pairCount(size));
+  }
+  await matrixWriters[extname(path)](path, { ids: table.sampleIds, precision, rows: () => store.rows() });
+}
+
+/**
+ * Computes Faith's PD of all samples into a file: `.tsv` as unifrac-binaries' `faithpd` has it, or `.npy`.
+ * @throws UserError where table and tree do not fit, and for a file that cannot be written.
+ */
+export function writeFaithPd(path: string, table: Table, tree: Tree, treeSource?: string): void {
+  checkUniFracOutput(path, "faith_pd");
+  vectorWriters[extname(path)](path, table.sampleIds, faithPd(table, tree, treeSource));
+}
