@@ -15,7 +15,8 @@ export function distanceFormOf({ distance, tanhScale }: ModelConfig): DistanceFo
   return distance === "tanh" ? { tanhScale } : "raw";
 }
 
-function transformerOf(config: ModelConfig, name: TransformerName): TransformerOptions {
+/** The settings of one of a model's transformers. */
+export function transformerOf(config: ModelConfig, name: TransformerName): TransformerOptions {
   const { embeddingDim: dim, layers, heads, dropout, activation, gradientCheckpointing } = config;
   const { feedForwardDim = config.feedForwardDim, ...own } = config.transformers[name] ?? {};
   return {

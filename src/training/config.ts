@@ -290,7 +290,7 @@ export const categoriesSchema = z.strictObject({
   dropout: share.default(0.1).describe("dropout on the categories' vectors"),
   heads: whole.default(8).describe("heads of cross-attention and perceiver"),
   latents: whole.default(64).describe("latent vectors of the perceiver"),
-  perceiverLayers: whole.default(2).describe("layers of the perceiver"),
+  perceiverLayers: z.number().int().min(0).default(2).describe("layers of the perceiver"),
   scaledColumns: names.default([]).describe("columns whose categories scale the output"),
   lossWeights: weightRule
     .nullable()

@@ -47,16 +47,11 @@ export interface OpenedRun {
   model: torch.nn.Module;
 }
 
-/** Loads the model of a run (its best weights) or of a checkpoint. @throws UserError if that cannot be. */
-export function openRun(path: string, device: torch.Device): OpenedRun {
-  const checkpoint = checkpointOf(path);
-  const facts = readRunFacts(checkpoint);
+/** A model as facts describe it, with fresh weights, in evaluation mode. `checkpoint` is where the facts come from. */
+export function openModel(checkpoint: string, facts: RunFacts): OpenedRun {
   const encoder = buildEncoder(facts.config.model, facts);
   const built = facts.kind === "fine-tune" ? predictorOf(facts, encoder) : null;
-  const model = built?.predictor ?? encoder;
-  loadWeights(checkpoint, model);
-  model.to(device);
-  model.eval();
+  const model = (built?.predictor ?? encoder).eval();
   return {
     checkpoint,
     facts,
@@ -65,6 +60,15 @@ export function openRun(path: string, device: torch.Device): OpenedRun {
     targets: built?.targets ?? null,
     model,
   };
+}
+
+/** Loads the model of a run (its best weights) or of a checkpoint. @throws UserError if that cannot be. */
+export function openRun(path: string, device: torch.Device): OpenedRun {
+  const checkpoint = checkpointOf(path);
+  const opened = openModel(checkpoint, readRunFacts(checkpoint));
+  loadWeights(checkpoint, opened.model);
+  opened.model.to(device);
+  return opened;
 }
 
 function predictorOf(facts: FineTuneFacts, base: SequenceEncoder) {
