@@ -54,7 +54,7 @@ export function addSchemaOptions(
 }
 
 /**
- * The configuration: the schema's defaults, then `--config`, then what was given on the command line.
+ * The configuration: the schema's defaults, then `start` (a preset), then `--config`, then what was given on the command line.
  * @throws UserError that names the option or the place in the file that is wrong.
  */
 export function configOf<T>(
@@ -62,8 +62,9 @@ export function configOf<T>(
   schema: z.ZodType<T>,
   options: readonly SchemaOption[],
   file?: string,
+  start: Record<string, unknown> = {},
 ): T {
-  const config: Record<string, unknown> = file === undefined ? {} : readConfigFile(file);
+  const config = file === undefined ? start : merged(start, readConfigFile(file));
   const given = new Map<string, string>();
   for (const option of options) {
     const made = new Option(option.flags);
@@ -108,6 +109,18 @@ function longName({ flags }: SchemaOption): string {
 
 function lowered(text: string): string {
   return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
+/** Two settings in one, section by section; those of `second` win. */
+function merged(first: Record<string, unknown>, second: Record<string, unknown>): Record<string, unknown> {
+  const isSection = (value: unknown): value is Record<string, unknown> =>
+    typeof value === "object" && value !== null && !Array.isArray(value);
+  const result = { ...first };
+  for (const [name, value] of Object.entries(second)) {
+    const before = first[name];
+    result[name] = isSection(before) && isSection(value) ? merged(before, value) : value;
+  }
+  return result;
 }
 
 function setAt(target: Record<string, unknown>, path: string, value: unknown): void {

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { type PresetName, presetNames } from "../training/presets.ts";
 import { wholeNumber } from "./optionValues.ts";
 import type { SchemaOption } from "./schemaOptions.ts";
 
@@ -89,6 +90,7 @@ export interface RunFlags {
   output?: string;
   outputDir?: string;
   config?: string;
+  preset?: PresetName;
   resume: boolean;
   device: "auto" | "cpu" | "cuda";
   threads?: number;
@@ -113,6 +115,15 @@ export function addRunFlags(command: Command): Command {
           "--config <file>",
           "settings in YAML or JSON, such as a run's config.json; options here win",
         )
+        .helpGroup(running),
+    )
+    .addOption(
+      command
+        .createOption(
+          "--preset <name>",
+          "model and losses as in a state of the PyTorch version; --config and options here win",
+        )
+        .choices(presetNames)
         .helpGroup(running),
     )
     .addOption(

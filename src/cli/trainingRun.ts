@@ -6,6 +6,7 @@ import { openDataset } from "../data/dataset.ts";
 import * as torch from "../torch/index.ts";
 import type { DataConfig, SplitConfig, TrainingConfig } from "../training/config.ts";
 import { openConfiguredData } from "../training/openData.ts";
+import { presetSettings } from "../training/presets.ts";
 import { RunFolder } from "../training/runFolder.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../training/watch/progressBar.ts";
 import { configOf, givenPaths, type SchemaOption, valueAt } from "./schemaOptions.ts";
@@ -47,7 +48,7 @@ export interface TrainingSetup<Config> {
  */
 export async function setUpTraining<Config extends Trainable>(
   command: Command,
-  schema: z.ZodType<Config>,
+  schema: z.ZodType<Config> & { readonly shape: object },
   options: readonly SchemaOption[],
   check: (config: Config) => { needsDistances: boolean },
 ): Promise<TrainingSetup<Config>> {
@@ -58,7 +59,7 @@ export async function setUpTraining<Config extends Trainable>(
   if (output === undefined) throw new UserError("Where to write the run is missing; give --output.");
   const { config, folder } = flags.resume
     ? resumedConfig(command, schema, options, output)
-    : { config: configOf(command, schema, options, flags.config), folder: null };
+    : { config: newConfig(command, schema, options), folder: null };
   const { needsDistances } = check(config);
   const display = new ProgressDisplay(chooseDisplayMode(flags));
   if (flags.threads) torch.setNumThreads(flags.threads);
@@ -92,6 +93,16 @@ export async function setUpTraining<Config extends Trainable>(
   };
 }
 
+function newConfig<Config>(
+  command: Command,
+  schema: z.ZodType<Config> & { readonly shape: object },
+  options: readonly SchemaOption[],
+): Config {
+  const { config, preset } = command.opts<RunFlags>();
+  const start = preset === undefined ? {} : presetSettings(preset, Object.keys(schema.shape));
+  return configOf(command, schema, options, config, start);
+}
+
 /** The configuration of the run in `output`, with the limits given now, and the split and data it was begun with. */
 function resumedConfig<Config extends Trainable>(
   command: Command,
@@ -107,6 +118,8 @@ function resumedConfig<Config extends Trainable>(
       `${folder.config} is not a configuration of this command; use the command that began the run.`,
     );
   const saved = parsed.data;
+  if (flags.preset !== undefined)
+    throw new UserError("--resume goes on with the run's own configuration; leave --preset out.");
   if (flags.config !== undefined)
     throw new UserError("--resume goes on with the run's own configuration; leave --config out.");
   const given = givenPaths(command, options);
