@@ -25,7 +25,7 @@ export interface ShortTrainingResult {
 
 /**
  * Trains for some steps as the product's trainer does (AdamW, warm-up and cosine over these steps, clipped gradients), without
- * files, validation and checkpoints: many short trainings are compared here. @throws Error if the loss is not finite in the end.
+ * files, validation and checkpoints: many short trainings are compared here. Leaves the model in evaluation mode. @throws Error if the loss is not finite in the end.
  */
 export async function trainBriefly(
   task: DebugTask,
@@ -81,6 +81,7 @@ export async function trainBriefly(
     }
   }
   optimizer.dispose();
+  task.model.eval();
   const last = losses.slice(-Math.max(1, Math.floor(steps / 10))).map((loss) => loss.item());
   for (const loss of losses) loss.dispose();
   const lastLoss = last.reduce((sum, value) => sum + value, 0) / last.length;
