@@ -78,6 +78,7 @@ export const commonOptions: readonly SchemaOption[] = [
 export const pretrainOptions: readonly SchemaOption[] = [
   ...commonOptions,
   { flags: "--sample-epochs <n>", path: "sampleEpochs", group: optimization },
+  { flags: "--nuc-share <share>", path: "nucShare", group: masking },
 ];
 
 /** The PyTorch version's names of the metrics. */

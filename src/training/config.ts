@@ -220,8 +220,13 @@ export const pretrainSchema = z.strictObject({
     .number()
     .int()
     .min(0)
-    .default(4)
+    .default(1)
     .describe("cheap epochs after each full one that train the layers above the ASVs alone"),
+  nucShare: share
+    .default(0.25)
+    .describe(
+      "share of a batch's ASVs whose nucleotides are predicted, in a pass of their own; 1: in one pass with the distances, as the PyTorch version",
+    ),
 });
 
 const weightRule = z.union([z.literal("auto"), z.record(z.string(), positive)]);

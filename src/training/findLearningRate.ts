@@ -42,6 +42,7 @@ export async function findLearningRate(options: FindOptions): Promise<LearningRa
     model: shape,
     training,
     sampleEpochs: 0,
+    nucShare: config.nucShare,
     train: split.train,
   });
   const optimizer = makeOptimizer(parameterGroups(model, training), training);

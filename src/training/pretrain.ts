@@ -81,6 +81,7 @@ export async function pretrain(
     model: shape,
     training,
     sampleEpochs,
+    nucShare: config.nucShare,
     train: split.train,
   });
   try {

@@ -1,5 +1,7 @@
 import type { Batch } from "../data/batch.ts";
 import type { Dataset } from "../data/dataset.ts";
+import type { NucleotidePrediction } from "../models/asvEncoder.ts";
+import type { RaggedBatch } from "../models/batch.ts";
 import type { SequenceEncoder } from "../models/sequenceEncoder.ts";
 import * as torch from "../torch/index.ts";
 import type { BaseObjective } from "./baseObjective.ts";
@@ -22,6 +24,8 @@ export interface PretrainTaskOptions {
   training: TrainingConfig;
   /** Epochs on kept ASV embeddings after each full one; see `PretrainConfig`. */
   sampleEpochs: number;
+  /** Share of a batch's ASVs whose nucleotides are predicted; see `PretrainConfig`. */
+  nucShare: number;
   /** The samples trained on. */
   train: Int32Array;
 }
@@ -62,18 +66,41 @@ export class PretrainTask implements TrainingTask, Disposable {
       const loss = objective.loss(encoding, targets);
       return { total: loss.mul(training.uniFracPenalty), parts: { unifrac_loss: loss } };
     }
-    const encoding = this.model.forward(input, { nucleotides: training.nucPenalty > 0 });
+    const wantsNucleotides = training.nucPenalty > 0;
+    const inOnePass = this.options.nucShare === 1;
+    const encoding = this.model.forward(input, { nucleotides: wantsNucleotides && inOnePass });
     const unifrac = objective.loss(encoding, targets);
     const parts: Record<string, torch.Tensor> = { unifrac_loss: unifrac };
+    const ownPass = wantsNucleotides && !inOnePass ? this.#predictNucleotides(input) : null;
+    const nucleotides = ownPass?.prediction ?? encoding.nucleotides;
     let nuc: torch.Tensor | null = null;
-    if (encoding.nucleotides) {
-      const { loss, accuracy } = nucleotideParts(encoding.nucleotides, input);
+    if (nucleotides) {
+      const { loss, accuracy } = nucleotideParts(nucleotides, ownPass?.input ?? input);
       nuc = loss;
       parts["nuc_loss"] = loss;
       parts["nuc_accuracy"] = accuracy;
     }
     const weights = { unifrac_loss: training.uniFracPenalty, nuc_loss: training.nucPenalty };
     return { total: totalLoss({ unifrac_loss: unifrac, nuc_loss: nuc }, weights).total_loss, parts };
+  }
+
+  /**
+   * Hides and predicts bases of some of the batch's ASVs, in a pass of its own: were distances taken from sequences with holes, they
+   * would come out too small where there are none, in evaluation.
+   */
+  #predictNucleotides(input: RaggedBatch): { prediction: NucleotidePrediction | null; input: RaggedBatch } {
+    const count = input.asvTokens.size(0);
+    const chosen = torch
+      .randperm(count, { device: this.options.device })
+      .narrow(0, 0, Math.ceil(count * this.options.nucShare));
+    const part = {
+      ...input,
+      asvTokens: input.asvTokens.indexSelect(0, chosen),
+      multiplicity: input.multiplicity.indexSelect(0, chosen),
+    };
+    const request = { hasPadding: input.hasAsvPadding, nucleotides: true };
+    const { nucleotides } = this.model.sampleEncoder.asvEncoder.forward(part.asvTokens, request);
+    return { prediction: nucleotides, input: part };
   }
 
   validate(): Figures {
