@@ -16,6 +16,7 @@ import {
 } from "apache-arrow";
 import { writeFileAtomic } from "../common/atomicFile.ts";
 import { UserError } from "../common/userError.ts";
+import { verifyArrowFile } from "./arrowVerify.ts";
 import type { NamedArray, NamedArrays } from "./namedArrays.ts";
 import type { SquareMatrix } from "./writeDistances.ts";
 
@@ -114,6 +115,7 @@ interface Columns {
 function readColumns(bytes: Uint8Array, source: string): Columns {
   let table: ReturnType<typeof tableFromIPC>;
   try {
+    verifyArrowFile(bytes);
     table = tableFromIPC(bytes);
   } catch {
     throw new UserError(`${source} is a damaged Arrow file; copy or make it again.`);
@@ -135,6 +137,10 @@ function readColumns(bytes: Uint8Array, source: string): Columns {
     );
   }
   const width = type.listSize;
+  const isWhole = distances?.data.every(
+    ({ children, length, offset }) => children[0].values.length >= width * (offset + length),
+  );
+  if (!isWhole) throw new UserError(`${source} is a damaged Arrow file; copy or make it again.`);
   const isSingle = type.children[0].type.precision === 1;
   const values = isSingle ? new Float32Array(width * table.numRows) : new Float64Array(width * table.numRows);
   let at = 0;

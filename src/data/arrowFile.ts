@@ -6,6 +6,7 @@ import { Footer } from "apache-arrow/ipc/metadata/file";
 import type { RecordBatch as BatchHeader, DictionaryBatch } from "apache-arrow/ipc/metadata/message";
 import { Message } from "apache-arrow/ipc/metadata/message";
 import { VectorLoader } from "apache-arrow/visitor/vectorloader";
+import { ArrowDamage, verifyFooter, verifyMessage } from "./arrowVerify.ts";
 
 /**
  * A stretch of an Arrow file that is mapped and checked as one: a record batch (the first together with the file's
@@ -59,6 +60,7 @@ export class ArrowFile {
     this.#segments = segments;
     const footer = readFooter(path, segments);
     this.schema = footer.schema;
+    if (footer.numRecordBatches !== segments.length - 1) throw new ArrowDamage("batches are missing");
     this.#blocks = [...footer.recordBatches()];
     this.#dictionaryBlocks = [...footer.dictionaryBatches()];
     this.#batches = new Array(this.#blocks.length);
@@ -112,7 +114,10 @@ export class ArrowFile {
       for (const block of this.#dictionaryBlocks) this.#loadDictionary(bytes, block);
     }
     const { header, body } = readMessage(bytes, this.#blocks[index], start);
-    return this.#loadColumns(header as unknown as BatchHeader, body, this.schema.fields);
+    const columns = this.#loadColumns(header as unknown as BatchHeader, body, this.schema.fields);
+    const { rows } = this.#segments[index];
+    if (columns.some(({ length }) => length !== rows)) throw new ArrowDamage("rows are missing");
+    return columns;
   }
 
   #loadDictionary(bytes: Uint8Array, block: FileBlock): void {
@@ -143,8 +148,11 @@ function readFooter(path: string, segments: readonly Segment[]): Footer {
   }
   if (checksumOf(bytes) !== last.checksum) throw new ChecksumError();
   const suffix = bytes.length - fileSuffixBytes;
-  const length = new DataView(bytes.buffer).getInt32(suffix, true);
-  return Footer.decode(bytes.subarray(suffix - length, suffix));
+  const length = suffix < 0 ? -1 : new DataView(bytes.buffer).getInt32(suffix, true);
+  if (length < 0 || length > suffix) throw new ArrowDamage("the footer is damaged");
+  const footer = bytes.subarray(suffix - length, suffix);
+  verifyFooter(footer, start + last.bytes);
+  return Footer.decode(footer);
 }
 
 /** The part of a file from `start` on, without a copy. */
@@ -160,9 +168,13 @@ function readMessage(
   start: number,
 ): { header: object; body: Uint8Array } {
   const head = block.offset - start;
-  // Eight bytes come first: the continuation marker and the length of the metadata.
-  const message = Message.decode(bytes.subarray(head + 8, head + block.metaDataLength));
   const bodyStart = head + block.metaDataLength;
+  if (head < 0 || bodyStart + block.bodyLength > bytes.length)
+    throw new ArrowDamage("a batch lies elsewhere");
+  // Eight bytes come first: the continuation marker and the length of the metadata.
+  const metadata = bytes.subarray(head + 8, bodyStart);
+  verifyMessage(metadata, block.bodyLength);
+  const message = Message.decode(metadata);
   return { header: message.header(), body: bytes.subarray(bodyStart, bodyStart + block.bodyLength) };
 }
 

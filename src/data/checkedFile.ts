@@ -25,6 +25,10 @@ export class CheckedFile {
     if (verify || bytes <= checkedAtOpen) this.#guard(() => this.#arrow!.verify());
   }
 
+  get rows(): number {
+    return this.#open().rows;
+  }
+
   get firstBatchRows(): number {
     return this.#open().rowStarts[1];
   }

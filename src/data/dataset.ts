@@ -88,6 +88,10 @@ class ArrowDataset implements Dataset {
     }
     this.#asvs = this.#file("asvs.arrow");
     this.#samples = this.#file("samples.arrow");
+    if (this.#asvs.rows !== this.asvCount || this.#samples.rows !== this.sampleCount)
+      throw new UserError(
+        `${path} is damaged: its parts do not belong together; prepare the data set again.`,
+      );
   }
 
   get sampleCount(): number {

@@ -112,6 +112,41 @@ export function readManifest(folder: string): Manifest {
   }
   const found = checksumMark.exec(text);
   const blank = found === null ? "" : text.replace(found[0], `"manifestChecksum": "${"0".repeat(16)}"`);
-  if (found === null || checksumOf(blank) !== found[1]) throw damaged;
+  if (found === null || checksumOf(blank) !== found[1] || !isSound(manifest)) throw damaged;
   return manifest;
+}
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+const areTexts = (value: unknown) => Array.isArray(value) && value.every((one) => typeof one === "string");
+
+/** Whether what the readers rely on is there and fits together. */
+function isSound({
+  counts,
+  distances,
+  vectors,
+  metadata,
+  sources,
+  dropped,
+  warnings,
+  files,
+}: Manifest): boolean {
+  return (
+    [counts?.samples, counts?.asvs, counts?.nonzero, counts?.longestAsv].every(isCount) &&
+    [distances, vectors, warnings].every(areTexts) &&
+    [metadata, sources, dropped].every(Array.isArray) &&
+    metadata.every(
+      (column) => typeof column?.name === "string" && ["numeric", "text"].includes(column.kind),
+    ) &&
+    typeof files === "object" &&
+    files !== null &&
+    Object.entries(files).every(
+      ([name, file]) =>
+        /^\w+\.arrow$/.test(name) &&
+        isCount(file?.bytes) &&
+        Array.isArray(file.segments) &&
+        file.segments.length > 0 &&
+        file.segments.every((segment) => isCount(segment?.rows) && isCount(segment.bytes)) &&
+        file.segments.reduce((sum, segment) => sum + segment.bytes, 0) === file.bytes,
+    )
+  );
 }

@@ -1,5 +1,6 @@
 import { decodeText, gunzipIfNeeded, readFileBytes } from "../common/inputFile.ts";
 import { parseNumber } from "../common/parseNumber.ts";
+import { quote } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 import { type DelimitedRow, splitDelimited } from "./delimited.ts";
 import {
@@ -118,7 +119,7 @@ function notAHeader(row: DelimitedRow, where: string, delimiter: string): UserEr
     );
   }
   return new UserError(
-    `${where}: the header must start with the name of the id column (sample-id, #SampleID, sample_name, id ...), not "${first.slice(0, 40)}"; rename that column or put the ids first.`,
+    `${where}: the header must start with the name of the id column (sample-id, #SampleID, sample_name, id ...), not ${quote(first)}; rename that column or put the ids first.`,
   );
 }
 

@@ -52,7 +52,7 @@ export function decodeNpy(bytes: Uint8Array, source: string): NpyArray {
   const inPlace = !header.bigEndian && (bytes.byteOffset + header.dataOffset) % 8 === 0;
   const data = inPlace ? bytes.subarray(header.dataOffset) : bytes.slice(header.dataOffset);
   if (header.bigEndian) swapBytes(data, header.partSize);
-  const values = viewData(data, header);
+  const values = viewData(data, header, source);
   const inOrder = header.fortranOrder && header.shape.length > 1 ? toCOrder(values, header) : values;
   return { dtype: header.dtype, shape: header.shape, values: inOrder };
 }
@@ -128,7 +128,7 @@ function swapBytes(bytes: Uint8Array, size: number): void {
   }
 }
 
-function viewData(data: Uint8Array, header: NpyHeader): NpyNumbers | string[] {
+function viewData(data: Uint8Array, header: NpyHeader, source: string): NpyNumbers | string[] {
   const buffer = data.buffer as ArrayBuffer;
   const place = [data.byteOffset, data.byteLength / header.partSize] as const;
   switch (header.dtype) {
@@ -158,21 +158,34 @@ function viewData(data: Uint8Array, header: NpyHeader): NpyNumbers | string[] {
     case "complex128":
       return new Float64Array(buffer, ...place);
     case "str":
-      return decodeStrings(new Uint32Array(buffer, ...place), header.itemSize / 4);
+      return decodeStrings(new Uint32Array(buffer, ...place), header.itemSize / 4, source);
     default:
-      return decodeStrings(data, header.itemSize);
+      return decodeStrings(data, header.itemSize, source);
   }
 }
 
 /** Fixed-size strings, padded with NUL: UTF-8 bytes, or code points in 32 bits. */
-function decodeStrings(units: Uint8Array | Uint32Array, width: number): string[] {
+function decodeStrings(units: Uint8Array | Uint32Array, width: number, source: string): string[] {
   const utf8 = new TextDecoder();
   return Array.from({ length: width === 0 ? 0 : units.length / width }, (_, i) => {
     let end = (i + 1) * width;
     while (end > i * width && units[end - 1] === 0) end--;
     const part = units.subarray(i * width, end);
-    return part instanceof Uint32Array ? String.fromCodePoint(...part) : utf8.decode(part);
+    return part instanceof Uint32Array ? fromCodePoints(part, source) : utf8.decode(part);
   });
+}
+
+function fromCodePoints(points: Uint32Array, source: string): string {
+  let text = "";
+  for (const point of points) {
+    if (point > 0x10ffff) {
+      throw new UserError(
+        `${source} holds text with the code point ${point}, which does not exist; the file is damaged, make it again.`,
+      );
+    }
+    text += String.fromCodePoint(point);
+  }
+  return text;
 }
 
 function toCOrder<T extends NpyNumbers | string[]>(

@@ -1,3 +1,4 @@
+import { quote } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 
 /** What the header of a `.npy` file says. */
@@ -78,7 +79,9 @@ function parseType(description: string, source: string): ElementType {
   const family = families[kind ?? ""];
   if (!family?.sizes.includes(size)) {
     const what =
-      kind === "O" ? "Python objects, which may run code when they are read" : `the type "${description}"`;
+      kind === "O"
+        ? "Python objects, which may run code when they are read"
+        : `the type ${quote(description)}`;
     throw new UserError(
       `${source} holds ${what}; save an array of plain numbers (numpy.asarray(x, dtype=float)).`,
     );

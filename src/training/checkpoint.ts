@@ -64,17 +64,27 @@ function readMetadata(
   const text = metadata[metadataKey];
   if (text === undefined)
     throw new UserError(`${path} is no checkpoint of this program; give a run's checkpoints/*.safetensors.`);
-  const content = JSON.parse(text) as {
-    version: number;
-    optimizer?: Record<string, unknown>[];
-    facts: CheckpointFacts;
-  };
+  let content: { version: number; optimizer?: Record<string, unknown>[] | null; facts: CheckpointFacts };
+  try {
+    content = JSON.parse(text);
+  } catch {
+    throw damaged(path);
+  }
+  const isObject = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
+  if (!isObject(content)) throw damaged(path);
   if (content.version !== checkpointVersion) {
     throw new UserError(
       `${path} is a checkpoint of format ${content.version}, this program reads ${checkpointVersion}; train again or use the program's matching version.`,
     );
   }
-  return { optimizer: content.optimizer ?? null, facts: content.facts };
+  const { optimizer = null, facts } = content;
+  if (!isObject(facts) || !(optimizer === null || (Array.isArray(optimizer) && optimizer.every(isObject))))
+    throw damaged(path);
+  return { optimizer, facts };
+}
+
+function damaged(path: string): UserError {
+  return new UserError(`${path} is a damaged checkpoint; use another, or train again.`);
 }
 
 function openCheckpoint(path: string): torch.Safetensors {
@@ -101,7 +111,11 @@ export function loadCheckpoint(path: string, targets: CheckpointTargets): Checkp
       own.set(rest[1], value);
       state.set(number, own);
     } else if (kind === "random") {
-      torch.Generator.default(rest[0] as torch.Device).setState(value.clone());
+      try {
+        torch.Generator.default(rest[0] as torch.Device).setState(value.clone());
+      } catch (cause) {
+        throw cause instanceof torch.TorchError ? damaged(path) : cause;
+      }
     }
   }
   loadInto(path, targets.model, model);

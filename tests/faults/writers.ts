@@ -1,5 +1,5 @@
 /** Every writer of the project, with what a reader may find when it was cut off. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { exampleDistances, exampleTable, noProvenance } from "../data/exampleTable.ts";
 
@@ -173,7 +173,8 @@ const tensorWriters: Writer[] = [
     async write(folder, version) {
       const torch = await import("../../src/torch/index.ts");
       const { saveCheckpoint, saveWeights } = await import("../../src/training/checkpoint.ts");
-      mkdirSync(join(folder, "checkpoints"), { recursive: true });
+      const { makeFolder } = await import("../../src/common/atomicFile.ts");
+      makeFolder(join(folder, "checkpoints"));
       const model = new torch.nn.Linear(4, 3);
       torch.nn.init.constant_(model.weight, version);
       torch.nn.init.constant_(model.bias!, version);

@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { describeReadError } from "../../common/inputFile.ts";
+import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { type DType, itemSize } from "../dtype.ts";
 import { TorchError } from "../errors.ts";
@@ -163,7 +164,7 @@ function readMember(path: string, member: ZipMember): Uint8Array {
 function checkByteOrder(path: string, member: ZipMember | undefined): void {
   if (!member) return;
   const order = new TextDecoder().decode(readMember(path, member));
-  if (order !== "little") fail(path, `its byte order is ${JSON.stringify(order)}; only "little" is read`);
+  if (order !== "little") fail(path, `its byte order is ${quote(order)}; only "little" is read`);
 }
 
 /** The first thing in a value that has no counterpart here, with its place. */

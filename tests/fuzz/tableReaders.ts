@@ -6,7 +6,7 @@ import { openQzaBytes } from "../../src/data/qza.ts";
 import { readTableBytes } from "../../src/data/readTable.ts";
 import { makeQza } from "../data/makeQza.ts";
 import { checkTable } from "./checkTable.ts";
-import type { FuzzSettings } from "./fuzzReader.ts";
+import type { FuzzedReader } from "./fuzzReader.ts";
 
 const folder = join(import.meta.dir, "..", "fixtures", "tables");
 const hdf5 = (name: string) => new Uint8Array(gunzipSync(readFileSync(join(folder, `${name}.biom.gz`))));
@@ -48,9 +48,7 @@ const classicFiles = [
 ];
 const fastaFiles = [text(">a first\nACGT\nACGTN\n>b\nCCCC\n\n>c\nTTTT\n"), text(">x\r\nacgtu\r\n")];
 
-type Reader = Pick<FuzzSettings<unknown>, "files" | "read" | "check"> & { readonly name: string };
-
-const tableReader = (name: string, files: readonly Uint8Array[]): Reader => ({
+const tableReader = (name: string, files: readonly Uint8Array[]): FuzzedReader => ({
   name,
   files,
   read: (bytes, source) => readTableBytes(bytes, source).table,
@@ -58,7 +56,7 @@ const tableReader = (name: string, files: readonly Uint8Array[]): Reader => ({
 });
 
 /** Every reader of tables, artifacts and sequences with valid files to start from. */
-export function dataReaders(): Reader[] {
+export function tableReaders(): FuzzedReader[] {
   const oldFormat = ["contiguous", "gzip", "fixed-ids", "data-i4-big-endian", "fletcher", "libver-v108"].map(
     hdf5,
   );
