@@ -8,6 +8,7 @@ import {
   maskToken,
   selectPositions,
 } from "./masking.ts";
+import { type Packing, slicePacking } from "./packing.ts";
 import { PositionEmbedding } from "./positionEmbedding.ts";
 import { keyMask, TransformerEncoder, type TransformerOptions } from "./transformer.ts";
 
@@ -31,6 +32,8 @@ export interface AsvEncoderOptions extends Omit<TransformerOptions, "gradientChe
 export interface AsvRequest {
   /** Whether a token is 0; see `RaggedBatch`. Default true. */
   readonly hasPadding?: boolean;
+  /** Where the tokens are that are not 0, if the host knows. */
+  readonly packing?: Packing | null;
   /** Predict nucleotides. In training, with a mask ratio, this hides bases first. Default false. */
   readonly nucleotides?: boolean;
   /** [U, L] bool: the positions to hide, instead of random ones. */
@@ -126,12 +129,12 @@ export class AsvEncoder extends torch.nn.Module {
         mask && selecting
           ? selectPositions(part(mask), maskCapacity(rows, length, this.#maskRatio, this.#maskStrategy))
           : null;
-      const chunk = this.#runChunk(
-        part(hidden),
-        request.hasPadding ?? true,
-        head,
-        selection?.positions ?? null,
-      );
+      const packing = request.packing ?? null;
+      const padding = {
+        has: request.hasPadding ?? true,
+        packing: packing && (rows === count ? packing : slicePacking(packing, start, rows, length)),
+      };
+      const chunk = this.#runChunk(part(hidden), padding, head, selection?.positions ?? null);
       const positions =
         selection && start > 0 ? selection.positions.add(start * length) : selection?.positions;
       chunks.push({ ...chunk, positions: positions ?? null, filled: selection?.filled ?? null });
@@ -156,15 +159,15 @@ export class AsvEncoder extends torch.nn.Module {
 
   #runChunk(
     tokens: torch.Tensor,
-    hasPadding: boolean,
+    padding: Padding,
     head: torch.nn.Linear | null,
     positions: torch.Tensor | null,
   ): Pick<ChunkEncoding, "embeddings" | "logits"> {
-    if (!(this.#checkpointing && this.training)) return this.#encode(tokens, hasPadding, head, positions);
+    if (!(this.#checkpointing && this.training)) return this.#encode(tokens, padding, head, positions);
     // A checkpoint has one result.
     const [rows, dim] = [tokens.size(0), this.#dim];
     const packed = torch.checkpoint((chunk) => {
-      const { embeddings, logits } = this.#encode(chunk, hasPadding, head, positions);
+      const { embeddings, logits } = this.#encode(chunk, padding, head, positions);
       return logits ? torch.cat([embeddings.flatten(), logits.flatten()]) : embeddings.flatten();
     }, tokens);
     const logits = head
@@ -175,12 +178,12 @@ export class AsvEncoder extends torch.nn.Module {
 
   #encode(
     tokens: torch.Tensor,
-    hasPadding: boolean,
+    padding: Padding,
     head: torch.nn.Linear | null,
     positions: torch.Tensor | null,
   ): Pick<ChunkEncoding, "embeddings" | "logits"> {
-    const valid = hasPadding ? tokens.ne(0) : null;
-    const values = this.transformer.forward(this.#embed(tokens), keyMask(valid));
+    const valid = padding.has ? tokens.ne(0) : null;
+    const values = this.transformer.forward(this.#embed(tokens), keyMask(valid), padding.packing);
     const embeddings = this.attentionPooling.forward(values, valid);
     if (!head) return { embeddings, logits: null };
     const rows = values.flatten(0, 1);
@@ -198,6 +201,11 @@ export class AsvEncoder extends torch.nn.Module {
     });
     return torch.embedding(pairs, tokens.add(offsets));
   }
+}
+
+interface Padding {
+  readonly has: boolean;
+  readonly packing: Packing | null;
 }
 
 interface ChunkEncoding {

@@ -1,4 +1,5 @@
 import * as torch from "../torch/index.ts";
+import { type Packing, packingOf } from "./packing.ts";
 
 /**
  * B samples as tensors, each of the U distinct ASVs once. The flags are what is known of the values on the host, so that no
@@ -17,6 +18,9 @@ export interface RaggedBatch {
   readonly hasAsvPadding: boolean;
   /** Whether `asvIndex` has a 0. */
   readonly hasSamplePadding: boolean;
+  /** The padding of both in numbers, where the host has them: computing then leaves it out. */
+  readonly asvPacking?: Packing | null;
+  readonly samplePacking?: Packing | null;
 }
 
 /** A dense batch in ragged form, with what is needed to spread results over the dense form again. */
@@ -70,6 +74,8 @@ export function denseToRagged(
     multiplicity: torch.tensor(Float32Array.from(multiplicity)),
     hasAsvPadding: distinct.includes(0),
     hasSamplePadding: index.includes(0n),
+    asvPacking: packingOf(distinct, starts.length, length),
+    samplePacking: packingOf(Float64Array.from(index, Number), samples, slots),
     mask: distinctMask && torch.tensor(distinctMask, { shape, dtype: "bool" }),
   };
 }

@@ -149,7 +149,8 @@ export class PerceiverFusion extends nn.Module {
     const start = this.latents.unsqueeze(0).expand([samples, -1, -1]);
     const { output, weights } = crossAttention(this.crossAttn, start, inputs, { valid: mask, dropout });
     let latents = this.crossNorm.forward(start.add(output)).flatten(0, 1);
-    for (const layer of this.selfAttnLayers) latents = layer.forward(latents, [samples, count], null);
+    for (const layer of this.selfAttnLayers)
+      latents = layer.forward(latents, { sizes: [samples, count], mask: null });
     const pooled = latents.view([samples, count, dim]).mean(1);
     return { output: this.outputProjection.forward(pooled), weights };
   }

@@ -46,6 +46,12 @@ export class ConfigReader {
     );
   }
 
+  /** Like `text`, but it may be null and is not used. */
+  choice(name: string, choices: readonly string[]): void {
+    const fits = (value: unknown) => choices.includes(value as string);
+    this.#read<string | null>(name, null, `one of ${choices.join(", ")}`, fits);
+  }
+
   list(name: string, kind: "number" | "string"): (number | string)[] | null {
     const fits = (value: unknown) => Array.isArray(value) && value.every((item) => typeof item === kind);
     return this.#read<(number | string)[] | null>(name, null, `a list of ${kind}s`, fits);
@@ -98,7 +104,7 @@ export function readTransformer(reader: ConfigReader, prefix: string, dim: numbe
 }
 
 function readAsvEncoder(reader: ConfigReader, prefix: string): AsvEncoderOptions {
-  reader.text("attn_implementation", "sdpa", attentionKernels);
+  reader.choice("attn_implementation", attentionKernels);
   return {
     ...readTransformer(reader, prefix, reader.number("embedding_dim", 128)),
     vocabulary: reader.number("vocab_size", 7),

@@ -2,6 +2,7 @@ import * as torch from "../torch/index.ts";
 import { AsvEncoder, type AsvEncoderOptions, type NucleotidePrediction } from "./asvEncoder.ts";
 import type { RaggedBatch } from "./batch.ts";
 import { type CountEmbeddingMethod, embedCounts, makeCountLayers } from "./countEmbedding.ts";
+import type { Packing } from "./packing.ts";
 import { PositionEmbedding } from "./positionEmbedding.ts";
 import { keyMask, TransformerEncoder, type TransformerOptions } from "./transformer.ts";
 
@@ -37,6 +38,8 @@ export interface SampleEncoding {
   readonly nucleotides: NucleotidePrediction | null;
   /** [B, S] bool; null where every slot is filled. */
   readonly valid: torch.Tensor | null;
+  /** The same for the host, where it knows. */
+  readonly packing: Packing | null;
 }
 
 /** The reference keeps five more positions than ASVs. */
@@ -84,8 +87,13 @@ export class SampleSequenceEncoder extends torch.nn.Module {
       if (filled) asvs = asvs.mul(filled);
     }
     const placed = this.samplePositionEmbedding.forward(asvs);
-    const encoded = this.sampleTransformer.forward(placed, keyMask(valid));
-    return { sampleEmbeddings: filled ? encoded.mul(filled) : encoded, nucleotides, valid };
+    const encoded = this.sampleTransformer.forward(placed, keyMask(valid), batch.samplePacking);
+    return {
+      sampleEmbeddings: filled ? encoded.mul(filled) : encoded,
+      nucleotides,
+      valid,
+      packing: batch.samplePacking ?? null,
+    };
   }
 
   /** Embeddings of the batch's ASVs behind a row of zeros, which stands for an empty slot. */
@@ -96,13 +104,17 @@ export class SampleSequenceEncoder extends torch.nn.Module {
     if (request.asvEmbeddings) return { table: request.asvEmbeddings, nucleotides: null };
     const asvRequest = {
       hasPadding: batch.hasAsvPadding,
+      packing: batch.asvPacking,
       nucleotides: request.nucleotides,
       mask: request.mask,
     };
     const first = this.asvEncoder.forward(batch.asvTokens, asvRequest);
     const separate = request.separateMasking && first.nucleotides?.mask;
     const { embeddings } = separate
-      ? this.asvEncoder.forward(batch.asvTokens, { hasPadding: batch.hasAsvPadding })
+      ? this.asvEncoder.forward(batch.asvTokens, {
+          hasPadding: batch.hasAsvPadding,
+          packing: batch.asvPacking,
+        })
       : first;
     return { table: withEmptyRow(embeddings), nucleotides: first.nucleotides };
   }

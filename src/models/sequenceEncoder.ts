@@ -2,6 +2,7 @@ import * as torch from "../torch/index.ts";
 import type { NucleotidePrediction } from "./asvEncoder.ts";
 import { AttentionPooling } from "./attentionPooling.ts";
 import type { RaggedBatch } from "./batch.ts";
+import type { Packing } from "./packing.ts";
 import {
   type EncodeRequest,
   type SampleEncoderOptions,
@@ -32,6 +33,8 @@ export interface SequenceEncoding {
   readonly sampleEmbeddings: torch.Tensor;
   /** [B, S] bool; null where every slot is filled. */
   readonly valid: torch.Tensor | null;
+  /** The same for the host, where it knows. */
+  readonly packing: Packing | null;
   readonly nucleotides: NucleotidePrediction | null;
 }
 
@@ -86,8 +89,8 @@ export class SequenceEncoder extends torch.nn.Module {
   }
 
   forward(batch: RaggedBatch, request: EncodeRequest = {}): SequenceEncoding {
-    const { sampleEmbeddings, nucleotides, valid } = this.sampleEncoder.forward(batch, request);
-    const encoded = this.encoderTransformer.forward(sampleEmbeddings, keyMask(valid));
+    const { sampleEmbeddings, nucleotides, valid, packing } = this.sampleEncoder.forward(batch, request);
+    const encoded = this.encoderTransformer.forward(sampleEmbeddings, keyMask(valid), packing);
     const pooled = this.attentionPooling.forward(encoded, valid);
     const { uniFf, faithFf, taxFf, outputHead } = this;
     return {
@@ -103,6 +106,7 @@ export class SequenceEncoder extends torch.nn.Module {
           : null,
       sampleEmbeddings,
       valid,
+      packing,
       nucleotides,
     };
   }

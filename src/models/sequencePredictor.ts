@@ -176,11 +176,11 @@ export class SequencePredictor extends nn.Module {
   forward(batch: RaggedBatch, request: PredictRequest = {}): Prediction {
     const encode = () => this.baseModel.forward(batch, request);
     const base = request.encoding ?? (this.frozen ? torch.noGrad(encode) : encode());
-    const { sampleEmbeddings, valid } = base;
-    const count = this.countEncoder?.forward(sampleEmbeddings, keyMask(valid));
+    const { sampleEmbeddings, valid, packing } = base;
+    const count = this.countEncoder?.forward(sampleEmbeddings, keyMask(valid), packing);
     const ids = request.categories ?? (this.#options.referenceForm ? null : {});
     const categories = ids && this.categoricalEmbedder?.forward(ids, sampleEmbeddings.size(0));
-    const { pooled, weights } = this.#pool(sampleEmbeddings, valid, categories ?? null);
+    const { pooled, weights } = this.#pool(base, categories ?? null);
     const normed = this.targetNorm ? this.targetNorm.forward(pooled) : pooled;
     const gated = this.gmu && categories ? this.gmu.forward(normed, categories) : null;
     const raw = this.targetHead.forward(gated?.output ?? normed);
@@ -199,8 +199,7 @@ export class SequencePredictor extends nn.Module {
 
   /** [B, S, D] -> [B, D] with the categories where they enter before the pooling. */
   #pool(
-    slots: torch.Tensor,
-    valid: torch.Tensor | null,
+    { sampleEmbeddings: slots, valid, packing }: SequenceEncoding,
     categories: torch.Tensor | null,
   ): { pooled: torch.Tensor; weights: torch.Tensor | null } {
     if (this.perceiverFusion && categories) {
@@ -220,7 +219,7 @@ export class SequencePredictor extends nn.Module {
       fused = attended.output;
       weights = attended.weights;
     }
-    const encoded = this.targetEncoder!.forward(fused, keyMask(valid));
+    const encoded = this.targetEncoder!.forward(fused, keyMask(valid), packing);
     return { pooled: this.targetPooling!.forward(encoded, valid), weights };
   }
 }

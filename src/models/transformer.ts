@@ -1,4 +1,5 @@
 import * as torch from "../torch/index.ts";
+import { type Packing, unpack } from "./packing.ts";
 
 const { nn } = torch;
 type Activation = torch.nn.Activation;
@@ -20,13 +21,15 @@ export interface TransformerOptions {
 /** What attention needs to know of padding: [n, 1, 1, T] bool, true where a key may be attended to; null where all may. */
 export type KeyMask = torch.Tensor | null;
 
-/** Rows and positions of each. */
-export type RowSizes = readonly [rows: number, length: number];
-
 /** The mask for attention from [n, T] bool, true where there is something. */
 export function keyMask(valid: torch.Tensor | null): KeyMask {
   return valid?.unsqueeze(1).unsqueeze(1) ?? null;
 }
+
+/** How the tokens [N, D] that a layer gets belong to sequences: rows of one length and a mask, or runs of rows without padding. */
+export type LayerWork =
+  | { readonly sizes: readonly [rows: number, length: number]; readonly mask: KeyMask }
+  | { readonly runs: readonly number[]; readonly recompute: boolean };
 
 /**
  * One pre-norm layer (Xiong et al. 2020), with PyTorch's names and numbers:
@@ -63,19 +66,28 @@ export class TransformerLayer extends nn.Module {
     return copy;
   }
 
-  /**
-   * [n * T, D] -> [n * T, D] for `sizes` n, T. Two dimensions, so that a product's result is no view and the residual can be
-   * added in place.
-   */
-  forward(input: torch.Tensor, sizes: RowSizes, mask: KeyMask): torch.Tensor {
+  /** Whether `runs` can be given for such tokens: the layer is then one operator. */
+  canFuse(input: torch.Tensor): boolean {
+    const { dropout = 0.1 } = this.#options;
+    return !(this.training && dropout > 0) && nn.canFuseLayer(input) && nn.canFuseLayer(this.linear1.weight);
+  }
+
+  /** [N, D] -> [N, D]. Two dimensions, so that a product's result is no view and the residual can be added in place. */
+  forward(input: torch.Tensor, work: LayerWork): torch.Tensor {
+    if ("runs" in work) {
+      const { heads, activation = "gelu" } = this.#options;
+      return nn.fusedTransformerLayer(input, this, { ...work, heads, activation });
+    }
     return torch.tidy(() => {
-      const attended = this.#dropped(this.#attend(this.norm1.forward(input), sizes, mask)).add_(input);
+      const attended = this.#dropped(this.#attend(this.norm1.forward(input), work.sizes, work.mask)).add_(
+        input,
+      );
       const hidden = this.#activation(this.linear1.forward(this.norm2.forward(attended)));
       return this.#dropped(this.linear2.forward(this.#dropped(hidden))).add_(attended);
     });
   }
 
-  #attend(input: torch.Tensor, sizes: RowSizes, mask: KeyMask): torch.Tensor {
+  #attend(input: torch.Tensor, sizes: readonly [number, number], mask: KeyMask): torch.Tensor {
     const { heads, dim, dropout = 0.1 } = this.#options;
     const { inProjWeight, inProjBias, outProj } = this.selfAttn;
     const [q, k, v] = torch
@@ -106,9 +118,9 @@ class LayerStack extends nn.Module {
     ]);
   }
 
-  forward(input: torch.Tensor, sizes: RowSizes, mask: KeyMask): torch.Tensor {
+  forward(input: torch.Tensor, work: LayerWork): torch.Tensor {
     let value = input;
-    for (const layer of this.layers) value = layer.forward(value, sizes, mask);
+    for (const layer of this.layers) value = layer.forward(value, work);
     return value;
   }
 }
@@ -130,13 +142,22 @@ export class TransformerEncoder extends nn.Module {
     this.#checkpointing = options.gradientCheckpointing ?? false;
   }
 
-  /** [n, T, D] -> [n, T, D]. */
-  forward(input: torch.Tensor, mask: KeyMask): torch.Tensor {
-    const shape = input.shape;
-    const [rows, length, dim] = shape;
-    const run = (value: torch.Tensor) => this.encoder.forward(value, [rows, length], mask);
+  /**
+   * [n, T, D] -> [n, T, D]. What stands at masked positions has no meaning. With `packing`, which says the same as the mask, they
+   * cost nothing where the device allows it.
+   */
+  forward(input: torch.Tensor, mask: KeyMask, packing: Packing | null = null): torch.Tensor {
+    const [rows, length, dim] = input.shape;
+    const recompute = this.#checkpointing && this.training;
     const flat = input.reshape([rows * length, dim]);
-    const output = this.#checkpointing && this.training ? torch.checkpoint(run, flat) : run(flat);
-    return this.norm.forward(output).view(shape);
+    if ((mask === null || packing !== null) && this.encoder.layers.at(0).canFuse(flat)) {
+      const tokens = packing ? flat.indexSelect(0, packing.positions) : flat;
+      const runs = packing ? packing.runs : [rows, length];
+      const output = this.norm.forward(this.encoder.forward(tokens, { runs, recompute }));
+      return (packing ? unpack(output, packing, rows * length) : output).view([rows, length, dim]);
+    }
+    const run = (value: torch.Tensor) => this.encoder.forward(value, { sizes: [rows, length], mask });
+    const output = recompute ? torch.checkpoint(run, flat) : run(flat);
+    return this.norm.forward(output).view([rows, length, dim]);
   }
 }

@@ -1,9 +1,11 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { AsvEncoder, type AsvEncoderOptions } from "../../src/models/asvEncoder.ts";
 import { maskToken } from "../../src/models/masking.ts";
 import * as torch from "../../src/torch/index.ts";
 import { nucleotideAccuracy, nucleotideLoss } from "../../src/training/losses.ts";
 import { perturb, smallTransformer } from "./smallModels.ts";
+
+setDefaultTimeout(60_000);
 
 torch.setNumThreads(1);
 

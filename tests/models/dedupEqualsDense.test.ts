@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { Random } from "../../src/common/random.ts";
 import { denseToRagged } from "../../src/models/batch.ts";
 import { maskToken } from "../../src/models/masking.ts";
@@ -7,6 +7,8 @@ import * as torch from "../../src/torch/index.ts";
 import { nucleotideLoss, unifracLoss } from "../../src/training/losses.ts";
 import { denseForward } from "./denseForward.ts";
 import { perturb, randomDenseBatch, smallEncoder, smallTransformer } from "./smallModels.ts";
+
+setDefaultTimeout(60_000);
 
 // Small tensors: a second thread would only wait.
 torch.setNumThreads(1);

@@ -1,10 +1,12 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { denseToRagged, type RaggedBatch } from "../../src/models/batch.ts";
 import { SequencePredictor, type SequencePredictorOptions } from "../../src/models/sequencePredictor.ts";
 import * as torch from "../../src/torch/index.ts";
 import { countLoss, nucleotideLoss, unifracLoss } from "../../src/training/losses.ts";
 import { TargetLoss } from "../../src/training/targetLoss.ts";
 import { smallEncoder, smallTransformer } from "./smallModels.ts";
+
+setDefaultTimeout(60_000);
 
 torch.setNumThreads(1);
 
@@ -37,15 +39,27 @@ const batches: Record<string, torch.Tensor> = {
 };
 
 const forms = ["float32", "bfloat16", "autocast"] as const;
+const devices = ["cpu", "cuda"] as const;
+
+function toDevice(batch: RaggedBatch, device: torch.Device): RaggedBatch {
+  const { asvTokens, asvIndex, counts, multiplicity, ...flags } = batch;
+  const [tokens, index, number, often] = [asvTokens, asvIndex, counts, multiplicity].map((value) =>
+    value.to(device),
+  );
+  return { asvTokens: tokens, asvIndex: index, counts: number, multiplicity: often, ...flags };
+}
 
 /** Everything a training step computes, with gradients. */
 function step(model: SequencePredictor, batch: RaggedBatch, form: (typeof forms)[number]): torch.Tensor {
   const samples = batch.asvIndex.size(0);
   const compute = () => model.forward(batch, { nucleotides: true });
   const { target, count, base } =
-    form === "autocast" ? torch.autocast({ dtype: "bfloat16" }, compute) : compute();
-  const unknown = torch.full([samples, samples], Number.NaN);
-  const half = torch.where(torch.eye(samples).eq(1), unknown, 0.5);
+    form === "autocast"
+      ? torch.autocast({ device: batch.asvTokens.device, dtype: "bfloat16" }, compute)
+      : compute();
+  const { device } = batch.asvTokens;
+  const unknown = torch.full([samples, samples], Number.NaN, { device });
+  const half = torch.where(torch.eye(samples, { device }).eq(1), unknown, 0.5);
   const nucleotides = nucleotideLoss(base.nucleotides!, {
     tokens: batch.asvTokens,
     multiplicity: batch.multiplicity,
@@ -55,8 +69,8 @@ function step(model: SequencePredictor, batch: RaggedBatch, form: (typeof forms)
     .add(unifracLoss(base.embeddings!, unknown))
     .add(countLoss(count!, batch.counts, batch.asvIndex.ne(0)))
     .add(nucleotides)
-    .add(new TargetLoss().regression(target, torch.full([samples, 1], Number.NaN)))
-    .add(new TargetLoss({ type: "mse" }).regression(target, torch.ones([samples, 1])));
+    .add(new TargetLoss().regression(target, torch.full([samples, 1], Number.NaN, { device })))
+    .add(new TargetLoss({ type: "mse" }).regression(target, torch.ones([samples, 1], { device })));
 }
 
 const categories = { cardinalities: { site: 3 }, columnDim: 4, heads: 2, latents: 3, layers: 1 };
@@ -67,9 +81,14 @@ const variants: Record<string, Partial<SequencePredictorOptions>> = {
   "cross-attention": { categories: { ...categories, fusion: "cross-attention" } },
 };
 
-for (const [variant, options] of Object.entries(variants)) {
-  for (const form of forms) {
-    test(`${variant}, ${form}: values and gradients stay finite`, () => {
+const kinds = Object.entries(variants).flatMap(([variant, options]) =>
+  forms.map((form) => ({ variant, options, form })),
+);
+
+for (const device of devices) {
+  for (const { variant, options, form } of kinds) {
+    const isThere = device === "cpu" || torch.isCudaAvailable();
+    test.skipIf(!isThere)(`${device}, ${variant}, ${form}: values and gradients stay finite`, () => {
       torch.manualSeed(1);
       const base = smallEncoder({ maskRatio: 0.5, maxBases: 5, maskStrategy: "span" });
       const model = new SequencePredictor({
@@ -78,12 +97,12 @@ for (const [variant, options] of Object.entries(variants)) {
         target: smallTransformer,
         ...options,
       });
-      if (form === "bfloat16") model.to({ dtype: "bfloat16" });
+      model.to({ device, dtype: form === "bfloat16" ? "bfloat16" : "float32" });
       for (const [kind, tokens] of Object.entries(batches)) {
         for (const training of [true, false]) {
           torch.tidy(() => {
             model.train(training).zeroGrad();
-            const loss = step(model, denseToRagged(tokens), form);
+            const loss = step(model, toDevice(denseToRagged(tokens), device), form);
             expect({ kind, training, finite: Number.isFinite(loss.item()) }).toEqual({
               kind,
               training,

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import {
   type ReferenceConfig,
   sequenceEncoderOptions,
@@ -7,6 +7,8 @@ import {
 import { SequenceEncoder } from "../../src/models/sequenceEncoder.ts";
 import { SequencePredictor } from "../../src/models/sequencePredictor.ts";
 import * as torch from "../../src/torch/index.ts";
+
+setDefaultTimeout(60_000);
 
 interface Entry {
   readonly version: "head" | "seed";

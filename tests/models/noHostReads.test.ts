@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { denseToRagged } from "../../src/models/batch.ts";
 import { SequencePredictor, type SequencePredictorOptions } from "../../src/models/sequencePredictor.ts";
 import * as torch from "../../src/torch/index.ts";
@@ -6,6 +6,8 @@ import { countLoss, nucleotideAccuracy, nucleotideLoss, unifracLoss } from "../.
 import { totalLoss } from "../../src/training/multiTaskLoss.ts";
 import { TargetLoss } from "../../src/training/targetLoss.ts";
 import { smallEncoder, smallTransformer } from "./smallModels.ts";
+
+setDefaultTimeout(60_000);
 
 torch.setNumThreads(1);
 

@@ -1,10 +1,12 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { denseToRagged, type RaggedBatch } from "../../src/models/batch.ts";
 import type { Fusion } from "../../src/models/fusion.ts";
 import { SequenceEncoder } from "../../src/models/sequenceEncoder.ts";
 import { SequencePredictor, type SequencePredictorOptions } from "../../src/models/sequencePredictor.ts";
 import * as torch from "../../src/torch/index.ts";
 import { perturb, smallEncoder, smallTransformer } from "./smallModels.ts";
+
+setDefaultTimeout(60_000);
 
 torch.setNumThreads(1);
 

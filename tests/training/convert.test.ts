@@ -1,4 +1,4 @@
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,6 +16,8 @@ import {
 } from "../../src/training/parity/caseFile.ts";
 import { compareAll } from "../../src/training/parity/compare.ts";
 import { buildModel, runModel } from "../../src/training/parity/modelCase.ts";
+
+setDefaultTimeout(60_000);
 
 torch.setNumThreads(1);
 

@@ -1,9 +1,11 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import * as torch from "../../src/torch/index.ts";
 import { baseValueLoss, countLoss, nucleotideLoss, unifracLoss } from "../../src/training/losses.ts";
 import { totalLoss } from "../../src/training/multiTaskLoss.ts";
 import { pairwiseDistances } from "../../src/training/pairwiseDistances.ts";
 import { TargetLoss, type TargetLossOptions } from "../../src/training/targetLoss.ts";
+
+setDefaultTimeout(60_000);
 
 torch.setNumThreads(1);
 

@@ -1,10 +1,12 @@
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import * as torch from "../../src/torch/index.ts";
 import { findCases } from "../../src/training/parity/caseFile.ts";
 import { runCaseFolder } from "../../src/training/parity/runCase.ts";
+
+setDefaultTimeout(60_000);
 
 torch.setNumThreads(1);
 

@@ -51,7 +51,7 @@ export function caseLosses(
   const targetLoss =
     prediction && target
       ? description.config["is_classifier"]
-        ? criterion.classification(prediction, target.flatten(), { sampleWeights })
+        ? criterion.classification(prediction, target.flatten().to("int64"), { sampleWeights })
         : criterion.regression(prediction, target, { sampleWeights })
       : null;
   const valid = batch.asvIndex.ne(0);
