@@ -25,6 +25,11 @@ interface CommandEntry {
 
 export const commands: CommandEntry[] = [
   {
+    name: "bench",
+    summary: "measure this program against others",
+    load: () => import("./bench.ts"),
+  },
+  {
     name: "convert",
     summary: "turn a checkpoint of the PyTorch version into one of this program, or back",
     load: () => import("./convert.ts"),

@@ -1,0 +1,24 @@
+import { Command } from "commander";
+import { makeCommand as makeData } from "./bench/data.ts";
+import { makeCommand as makeUniFrac } from "./bench/unifrac.ts";
+
+/**
+ * To add a subject: write `src/cli/bench/<subject>.ts` like the others, with a `makeCommand` that imports what is measured only when it
+ * runs, and add it here.
+ */
+const subjects = [makeData, makeUniFrac];
+
+export function makeCommand(): Command {
+  const bench = new Command("bench")
+    .description("Measure parts of this program and of others that do the same, side by side in one run")
+    .showHelpAfterError("(--help lists the subjects)");
+  for (const makeSubject of subjects) {
+    const subject = makeSubject()
+      .option("--json", "print one JSON object", false)
+      .option("--debug", "show the stack trace of an error")
+      .showHelpAfterError("(--help lists the options)")
+      .exitOverride();
+    bench.addCommand(subject);
+  }
+  return bench;
+}
