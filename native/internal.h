@@ -92,6 +92,9 @@ struct Operator {
 // Chooses the typed call that fits the schema, if there is one.
 void find_typed_call(Operator& op);
 
+// Makes the library's own operators (namespace aamt, see transformerLayer.cpp) known to LibTorch; doing it again is harmless.
+void register_operators();
+
 // ---- segments whose values are computed again (checkpoint.cpp) ----
 bool recording() noexcept;
 // Calls the operator and notes it for the segment being recorded.

@@ -263,6 +263,7 @@ using namespace aamt;
 
 int32_t aamt_op_find(const uint8_t* name, int32_t name_length, const uint8_t* overload, int32_t overload_length) {
   AAMT_GUARD({
+    register_operators();
     need(name, name_length);
     need(overload, overload_length);
     std::string base(reinterpret_cast<const char*>(name), name_length);
@@ -290,6 +291,7 @@ int32_t aamt_op_schema(int32_t op, uint8_t* text, int32_t capacity) {
 
 int32_t aamt_all_schemas(uint8_t* text, int32_t capacity) {
   AAMT_GUARD({
+    register_operators();
     std::ostringstream out;
     for (const auto& name : c10::Dispatcher::singleton().getAllOpNames()) {
       auto found = c10::Dispatcher::singleton().findSchema(name);

@@ -2,6 +2,19 @@ import { type Device, parseDevice } from "./device.ts";
 import { type DType, dtypeCode, dtypeOfCode } from "./dtype.ts";
 import { check, shim } from "./native/library.ts";
 
+/** Devices on which this thread's code runs in mixed precision now, by type number. */
+const active = new Set<number>();
+
+/** Whether mixed precision is on for a device in this thread. */
+export function isAutocastEnabled(device: Device = "cpu"): boolean {
+  return active.has(parseDevice(device).type);
+}
+
+function remember(type: number, enabled: boolean): void {
+  if (enabled) active.add(type);
+  else active.delete(type);
+}
+
 const previous = new Float64Array(new ArrayBuffer(1024));
 
 export interface AutocastOptions {
@@ -20,6 +33,7 @@ export class Autocast implements Disposable {
   constructor({ device = "cpu", dtype = "bfloat16", enabled = true }: AutocastOptions = {}) {
     this.#type = parseDevice(device).type;
     check(shim.aamt_autocast(this.#type, enabled ? 1 : 0, dtypeCode(dtype), 1, 1, previous), "autocast");
+    remember(this.#type, enabled);
     this.#before = { enabled: previous[0] !== 0, dtype: dtypeOfCode(previous[1]), cache: previous[2] !== 0 };
   }
 
@@ -27,6 +41,7 @@ export class Autocast implements Disposable {
     if (!this.#open) return;
     this.#open = false;
     const { enabled, dtype, cache } = this.#before;
+    remember(this.#type, enabled);
     check(
       shim.aamt_autocast(this.#type, enabled ? 1 : 0, dtypeCode(dtype), cache ? 1 : 0, 0, previous),
       "autocast",

@@ -1,5 +1,6 @@
 import type { Batch } from "../data/batch.ts";
 import type { RaggedBatch } from "../models/batch.ts";
+import { packingOf } from "../models/packing.ts";
 import * as torch from "../torch/index.ts";
 
 /** What a batch's losses are measured against. */
@@ -38,6 +39,9 @@ export function batchTensors(batch: Batch, device: torch.Device): BatchTensors {
       multiplicity: send(batch.multiplicity, [distinct]),
       hasAsvPadding: hasZero(batch.asvTokens),
       hasSamplePadding: hasZero(batch.asvIndex),
+      // On an accelerator padding costs less than leaving it out.
+      asvPacking: isHost ? packingOf(batch.asvTokens, distinct, tokens) : null,
+      samplePacking: isHost ? packingOf(batch.asvIndex, samples, slots) : null,
     },
     targets: {
       distances: batch.distances ? send(batch.distances, [samples, samples]) : null,

@@ -26,10 +26,10 @@ export function embedSamples(
       let pooled: torch.Tensor | null = encoder.forward(input, { asvEmbeddings }).embeddings;
       // Encoders of another kind pool too, before their head.
       if (!pooled) {
-        const { sampleEmbeddings, valid } = encoder.sampleEncoder.forward(input, { asvEmbeddings });
+        const { sampleEmbeddings, valid, packing } = encoder.sampleEncoder.forward(input, { asvEmbeddings });
         const mask = valid?.unsqueeze(1).unsqueeze(1) ?? null;
         pooled = encoder.attentionPooling.forward(
-          encoder.encoderTransformer.forward(sampleEmbeddings, mask),
+          encoder.encoderTransformer.forward(sampleEmbeddings, mask, packing),
           valid,
         );
       }

@@ -75,6 +75,7 @@ export class FrozenBase {
       encoding: {
         sampleEmbeddings: torch.embedding(this.#slots!, places),
         valid: input.hasSamplePadding ? input.asvIndex.ne(0) : null,
+        packing: input.samplePacking ?? null,
         embeddings: null,
         basePrediction: null,
         combined: null,

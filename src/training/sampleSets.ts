@@ -3,6 +3,7 @@ import { type Batch, BatchBuilder, type BatchOptions } from "../data/batch.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { AsvEncoder } from "../models/asvEncoder.ts";
 import type { RaggedBatch } from "../models/batch.ts";
+import { packingOf } from "../models/packing.ts";
 import { withEmptyRow } from "../models/sampleSequenceEncoder.ts";
 import * as torch from "../torch/index.ts";
 
@@ -95,10 +96,15 @@ function embedAllAsvs(
     parts.push(
       torch.tidy(() => {
         const length = batch.asvLengths[to - 1];
-        const chunk = batch.asvTokens.subarray(from * batch.tokens, to * batch.tokens);
-        const tokens = torch.tensor(chunk, { shape: [to - from, batch.tokens] }).narrow(1, 0, length);
-        const hasPadding = chunk.includes(0);
-        return encoder.forward(tokens.to({ dtype: "int64", device }), { hasPadding }).embeddings;
+        const shape = [to - from, length];
+        const chunk = new Uint8Array((to - from) * length);
+        for (let row = from; row < to; row++) {
+          const start = row * batch.tokens;
+          chunk.set(batch.asvTokens.subarray(start, start + length), (row - from) * length);
+        }
+        const tokens = torch.tensor(chunk, { shape, dtype: "int64", device });
+        const packing = device === "cpu" ? packingOf(chunk, to - from, length) : null;
+        return encoder.forward(tokens, { hasPadding: chunk.includes(0), packing }).embeddings;
       }),
     );
   }
@@ -121,5 +127,6 @@ function chunkInput(batch: Batch, rows: readonly number[], slots: number, device
     multiplicity: torch.empty([0], { device }),
     hasAsvPadding: false,
     hasSamplePadding: index.includes(0),
+    samplePacking: device === "cpu" ? packingOf(index, rows.length, slots) : null,
   };
 }

@@ -3,6 +3,7 @@ export * from "./clipGrad.ts";
 export * from "./containers.ts";
 export * from "./dropout.ts";
 export * from "./embedding.ts";
+export * from "./fusedLayer.ts";
 export * as functional from "./functional.ts";
 export * as init from "./init.ts";
 export * from "./layerNorm.ts";

@@ -1,0 +1,375 @@
+// One pre-norm transformer layer as a single operator for float32 on the CPU, with its gradient. LibTorch's own operators do the
+// arithmetic; what is gained lies between them:
+// - Work goes in blocks of tokens that stay in the cache from one operator to the next.
+// - Sequences of different lengths lie one after the other without padding; only attention looks at where they end.
+// - Matrix products are oneDNN's, which uses all of the processor's vector width also where MKL does not (on AMD's it is twice
+//   as fast), yet in full float32. oneDNN compiles a kernel for each new shape, so it is asked for shapes that come again only.
+// - The backward pass computes again what is cheap (norms, activation, attention weights) instead of reading it from memory; or
+//   everything, if memory is short.
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <dlfcn.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/library.h>
+#include <array>
+#include <mutex>
+#include "internal.h"
+
+namespace aamt {
+namespace {
+
+using at::Tensor;
+
+// Tokens of a block, for each thread: enough for fast products, few enough for the cache.
+constexpr int64_t kTokensPerThread = 1024;
+// Bytes of attention weights at a time, for each thread.
+constexpr int64_t kScoreBytes = int64_t{2} << 20;
+constexpr double kNormEpsilon = 1e-5;
+
+enum Weight { kInWeight, kInBias, kOutWeight, kOutBias, kUpWeight, kUpBias, kDownWeight, kDownBias, kNorm1Weight, kNorm1Bias,
+              kNorm2Weight, kNorm2Bias, kWeights };
+using Weights = std::array<Tensor, kWeights>;
+
+enum class Activation { gelu, gelu_tanh, relu };
+
+// What describes the work besides tensors. `runs` are pairs: so many sequences of such a length.
+struct Plan {
+  std::vector<int64_t> runs;
+  int64_t heads;
+  Activation activation;
+  bool recompute;
+};
+
+Activation activation_of(c10::string_view name) {
+  if (name == "gelu") return Activation::gelu;
+  if (name == "gelu_tanh") return Activation::gelu_tanh;
+  TORCH_CHECK_VALUE(name == "relu", "the activation is gelu, gelu_tanh or relu, not ", name);
+  return Activation::relu;
+}
+
+// ---- matrix products ----
+
+using OnednnMatmul = void (*)(const Tensor&, const Tensor&, const Tensor&, float beta, float alpha);
+
+// LibTorch's own entry to oneDNN's product. It exports it, but installs no header for it; null where there is none.
+OnednnMatmul onednn_matmul() {
+  static const auto found = at::hasMKLDNN() ? reinterpret_cast<OnednnMatmul>(dlsym(
+                                                  RTLD_DEFAULT, "_ZN2at6native13mkldnn_matmulERKNS_6TensorES3_S3_ff"))
+                                            : nullptr;
+  return at::globalContext().userEnabledMkldnn() ? found : nullptr;
+}
+
+// out = beta out + alpha a b, for two matrices or two batches of them. `recurring`: these sizes come again and again.
+void product(const Tensor& a, const Tensor& b, Tensor& out, float beta, float alpha, bool recurring) {
+  if (recurring) {
+    if (auto* matmul = onednn_matmul()) return matmul(a, b, out, beta, alpha);
+  }
+  if (a.dim() == 3) at::baddbmm_out(out, out, a, b, beta, alpha);
+  else at::addmm_out(out, out, a, b, beta, alpha);
+}
+
+// ---- blocks ----
+
+// Tokens whose norms and products are computed together.
+struct Block {
+  int64_t start, count;
+  bool recurring;
+  Tensor of(const Tensor& whole) const { return whole.narrow(0, start, count); }
+};
+
+// Sequences of one length whose attention is computed together.
+struct Group {
+  int64_t start, sequences, length;
+  bool recurring;
+  Tensor of(const Tensor& whole) const { return whole.narrow(0, start, sequences * length); }
+};
+
+// Whole sequences that go through the layer before the next ones do. Blocks and groups count from its first token.
+struct Part {
+  int64_t start, count;
+  std::vector<Block> blocks;
+  std::vector<Group> groups;
+  Tensor of(const Tensor& whole) const { return whole.narrow(0, start, count); }
+};
+
+void add_groups(Part& part, int64_t start, int64_t count, int64_t length, int64_t heads, bool recurring) {
+  const int64_t bytes = heads * length * length * static_cast<int64_t>(sizeof(float));
+  const int64_t most = std::max<int64_t>(1, kScoreBytes * at::get_num_threads() / std::max<int64_t>(bytes, 1));
+  for (int64_t done = 0; done < count && length > 0; done += most)
+    part.groups.push_back({start + done * length, std::min(most, count - done), length, recurring});
+}
+
+// Sequences of one length go in parts of one block each. Others make a single part: blocks of a fixed size then cut across them.
+std::vector<Part> divide(const Plan& plan, int64_t tokens) {
+  const int64_t size = kTokensPerThread * at::get_num_threads();
+  std::vector<Part> parts;
+  if (plan.runs.size() == 2 && plan.runs[1] > 0) {
+    const int64_t count = plan.runs[0], length = plan.runs[1], together = std::max<int64_t>(1, size / length);
+    for (int64_t done = 0; done < count; done += together) {
+      const int64_t sequences = std::min(together, count - done);
+      Part part{done * length, sequences * length, {{0, sequences * length, count > 1}}, {}};
+      add_groups(part, 0, sequences, length, plan.heads, count > 1);
+      parts.push_back(std::move(part));
+    }
+    return parts;
+  }
+  Part all{0, tokens, {}, {}};
+  for (int64_t start = 0; start < tokens; start += size)
+    all.blocks.push_back({start, std::min(size, tokens - start), start + size <= tokens});
+  int64_t start = 0;
+  for (size_t i = 0; i < plan.runs.size(); i += 2) {
+    add_groups(all, start, plan.runs[i], plan.runs[i + 1], plan.heads, false);
+    start += plan.runs[i] * plan.runs[i + 1];
+  }
+  parts.push_back(std::move(all));
+  return parts;
+}
+
+// ---- parts of a layer ----
+
+struct Norm {
+  Tensor output, mean, rstd;
+};
+
+Norm normalize(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  auto [output, mean, rstd] = at::native_layer_norm(x, {x.size(1)}, weight, bias, kNormEpsilon);
+  return {output, mean, rstd};
+}
+
+Tensor activate(const Tensor& x, Activation activation) {
+  if (activation == Activation::relu) return at::relu(x);
+  return at::gelu(x, activation == Activation::gelu ? "none" : "tanh");
+}
+
+Tensor activate_backward(const Tensor& grad, const Tensor& x, Activation activation) {
+  if (activation == Activation::relu) return at::threshold_backward(grad, x, 0);
+  return at::gelu_backward(grad, x, activation == Activation::gelu ? "none" : "tanh");
+}
+
+// out = x weight^T + bias
+void linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor& out, bool recurring) {
+  out.copy_(bias.expand_as(out));
+  product(x, weight.t(), out, 1, 1, recurring);
+}
+
+// out = residual + x weight^T + bias
+void linear_onto(const Tensor& residual, const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor& out, bool recurring) {
+  at::add_out(out, residual, bias);
+  product(x, weight.t(), out, 1, 1, recurring);
+}
+
+// Queries, keys, values of a group: [3, sequences x heads, length, width], and their attention weights.
+struct Attention {
+  Tensor q, k, v, weights;
+};
+
+Attention attend(const Group& group, const Tensor& qkv, int64_t heads) {
+  const int64_t width = qkv.size(1) / 3 / heads;
+  const Tensor parts = group.of(qkv)
+                           .view({group.sequences, group.length, 3, heads, width})
+                           .permute({2, 0, 3, 1, 4})
+                           .contiguous()
+                           .view({3, group.sequences * heads, group.length, width});
+  const Tensor q = parts.select(0, 0), k = parts.select(0, 1), v = parts.select(0, 2);
+  Tensor scores = at::empty({group.sequences * heads, group.length, group.length}, qkv.options());
+  product(q, k.transpose(1, 2), scores, 0, 1 / std::sqrt(static_cast<float>(width)), group.recurring);
+  return {q, k, v, at::softmax(scores, -1)};
+}
+
+// [sequences x heads, length, width] of a group as [sequences, heads, length, width], a view for copies from and to tokens.
+Tensor by_token(const Group& group, const Tensor& tokens, int64_t heads) {
+  return group.of(tokens).view({group.sequences, group.length, heads, -1}).transpose(1, 2);
+}
+
+void attention_forward(const Group& group, const Tensor& qkv, int64_t heads, const Tensor& mixed) {
+  const Attention attention = attend(group, qkv, heads);
+  Tensor out = at::empty_like(attention.q);
+  product(attention.weights, attention.v, out, 0, 1, group.recurring);
+  by_token(group, mixed, heads).copy_(out.view({group.sequences, heads, group.length, -1}));
+}
+
+void attention_backward(const Group& group, const Tensor& qkv, int64_t heads, const Tensor& grad_mixed, Tensor& grad_qkv) {
+  const auto [q, k, v, weights] = attend(group, qkv, heads);
+  const Tensor grad = by_token(group, grad_mixed, heads).contiguous().view(q.sizes());
+  const float scale = 1 / std::sqrt(static_cast<float>(q.size(2)));
+  Tensor grads = at::empty({3, q.size(0), q.size(1), q.size(2)}, q.options());
+  Tensor dq = grads.select(0, 0), dk = grads.select(0, 1), dv = grads.select(0, 2);
+  product(weights.transpose(1, 2), grad, dv, 0, 1, group.recurring);
+  Tensor dweights = at::empty_like(weights);
+  product(grad, v.transpose(1, 2), dweights, 0, 1, group.recurring);
+  const Tensor dscores = at::_softmax_backward_data(dweights, weights, -1, at::kFloat);
+  product(dscores, k, dq, 0, scale, group.recurring);
+  product(dscores.transpose(1, 2), q, dk, 0, scale, group.recurring);
+  group.of(grad_qkv)
+      .view({group.sequences, group.length, 3, heads, -1})
+      .permute({2, 0, 3, 1, 4})
+      .copy_(grads.view({3, group.sequences, heads, group.length, -1}));
+}
+
+// ---- the layer ----
+
+// What the backward pass needs besides the input.
+struct Kept {
+  Tensor qkv, mixed, middle, hidden;
+
+  static Kept for_tokens(int64_t tokens, const Weights& w, const at::TensorOptions& options) {
+    const int64_t dim = w[kOutWeight].size(0);
+    return {at::empty({tokens, 3 * dim}, options), at::empty({tokens, dim}, options), at::empty({tokens, dim}, options),
+            at::empty({tokens, w[kUpWeight].size(0)}, options)};
+  }
+  Kept part(const Part& part) const { return {part.of(qkv), part.of(mixed), part.of(middle), part.of(hidden)}; }
+};
+
+// The layer's output; `kept` is filled if given.
+Tensor run_forward(const Tensor& x, const Weights& w, const Plan& plan, Kept* kept) {
+  const int64_t tokens = x.size(0);
+  if (kept) *kept = Kept::for_tokens(tokens, w, x.options());
+  const Tensor y = at::empty_like(x);
+  for (const Part& part : divide(plan, tokens)) {
+    const Tensor input = part.of(x), output = part.of(y);
+    const Kept values = kept ? kept->part(part) : Kept::for_tokens(part.count, w, x.options());
+    for (const Block& block : part.blocks) {
+      Tensor qkv = block.of(values.qkv);
+      linear(normalize(block.of(input), w[kNorm1Weight], w[kNorm1Bias]).output, w[kInWeight], w[kInBias], qkv, block.recurring);
+    }
+    for (const Group& group : part.groups) attention_forward(group, values.qkv, plan.heads, values.mixed);
+    for (const Block& block : part.blocks) {
+      Tensor middle = block.of(values.middle), hidden = block.of(values.hidden), out = block.of(output);
+      linear_onto(block.of(input), block.of(values.mixed), w[kOutWeight], w[kOutBias], middle, block.recurring);
+      linear(normalize(middle, w[kNorm2Weight], w[kNorm2Bias]).output, w[kUpWeight], w[kUpBias], hidden, block.recurring);
+      linear_onto(middle, activate(hidden, plan.activation), w[kDownWeight], w[kDownBias], out, block.recurring);
+    }
+  }
+  return y;
+}
+
+// Adds a linear layer's gradients to those of its weights.
+void linear_backward(const Tensor& grad, const Tensor& x, Tensor& grad_weight, Tensor& grad_bias, bool recurring) {
+  product(grad.t(), x, grad_weight, 1, 1, recurring);
+  grad_bias.add_(grad.sum(0));
+}
+
+// grad_x = grad_residual + the norm's gradient, and adds to the gradients of its weights.
+void norm_backward(const Tensor& grad, const Tensor& x, const Norm& norm, const Tensor& weight, const Tensor& bias,
+                   const Tensor& grad_residual, Tensor& grad_x, Tensor& grad_weight, Tensor& grad_bias) {
+  auto [dx, dweight, dbias] =
+      at::native_layer_norm_backward(grad, x, {x.size(1)}, norm.mean, norm.rstd, weight, bias, {true, true, true});
+  at::add_out(grad_x, grad_residual, dx);
+  grad_weight.add_(dweight);
+  grad_bias.add_(dbias);
+}
+
+Tensor run_backward(const Tensor& grad_y, const Tensor& x, const Weights& w, const Kept& kept, const Plan& plan, Weights& grads) {
+  const Tensor grad_x = at::empty_like(x);
+  for (const Part& part : divide(plan, x.size(0))) {
+    const Kept values = kept.part(part);
+    const Tensor input = part.of(x), grad_output = part.of(grad_y), grad_input = part.of(grad_x);
+    const Tensor grad_middle = at::empty_like(input), grad_mixed = at::empty_like(input);
+    Tensor grad_qkv = at::empty_like(values.qkv);
+    for (const Block& block : part.blocks) {
+      const Tensor dy = block.of(grad_output), hidden = block.of(values.hidden), middle = block.of(values.middle);
+      linear_backward(dy, activate(hidden, plan.activation), grads[kDownWeight], grads[kDownBias], block.recurring);
+      Tensor dactive = at::empty_like(hidden);
+      product(dy, w[kDownWeight], dactive, 0, 1, block.recurring);
+      const Tensor dhidden = activate_backward(dactive, hidden, plan.activation);
+      const Norm norm = normalize(middle, w[kNorm2Weight], w[kNorm2Bias]);
+      linear_backward(dhidden, norm.output, grads[kUpWeight], grads[kUpBias], block.recurring);
+      Tensor dnorm = at::empty_like(middle), dmiddle = block.of(grad_middle), dmixed = block.of(grad_mixed);
+      product(dhidden, w[kUpWeight], dnorm, 0, 1, block.recurring);
+      norm_backward(dnorm, middle, norm, w[kNorm2Weight], w[kNorm2Bias], dy, dmiddle, grads[kNorm2Weight], grads[kNorm2Bias]);
+      linear_backward(dmiddle, block.of(values.mixed), grads[kOutWeight], grads[kOutBias], block.recurring);
+      product(dmiddle, w[kOutWeight], dmixed, 0, 1, block.recurring);
+    }
+    for (const Group& group : part.groups) attention_backward(group, values.qkv, plan.heads, grad_mixed, grad_qkv);
+    for (const Block& block : part.blocks) {
+      const Tensor dqkv = block.of(grad_qkv), before = block.of(input);
+      const Norm norm = normalize(before, w[kNorm1Weight], w[kNorm1Bias]);
+      linear_backward(dqkv, norm.output, grads[kInWeight], grads[kInBias], block.recurring);
+      Tensor dnorm = at::empty_like(before), dx = block.of(grad_input);
+      product(dqkv, w[kInWeight], dnorm, 0, 1, block.recurring);
+      norm_backward(dnorm, before, norm, w[kNorm1Weight], w[kNorm1Bias], block.of(grad_middle), dx, grads[kNorm1Weight],
+                    grads[kNorm1Bias]);
+    }
+  }
+  return grad_x;
+}
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+struct TransformerLayer : torch::autograd::Function<TransformerLayer> {
+  template <typename... Each>
+  static Tensor forward(AutogradContext* context, const Plan& plan, const Tensor& x, const Each&... weights) {
+    Kept kept;
+    const Tensor y = run_forward(x, {weights...}, plan, plan.recompute ? nullptr : &kept);
+    if (plan.recompute) context->save_for_backward({x, weights...});
+    else context->save_for_backward({x, weights..., kept.qkv, kept.mixed, kept.middle, kept.hidden});
+    context->saved_data["runs"] = plan.runs;
+    context->saved_data["heads"] = plan.heads;
+    context->saved_data["activation"] = static_cast<int64_t>(plan.activation);
+    context->saved_data["recompute"] = plan.recompute;
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& grad_outputs) {
+    TORCH_CHECK(!at::GradMode::is_enabled(), "transformer_layer has no second derivative");
+    const auto saved = context->get_saved_variables();
+    const Tensor& x = saved[0];
+    Weights w, grads;
+    std::copy(saved.begin() + 1, saved.begin() + 1 + kWeights, w.begin());
+    const Plan plan{context->saved_data["runs"].toIntVector(), context->saved_data["heads"].toInt(),
+                    static_cast<Activation>(context->saved_data["activation"].toInt()), context->saved_data["recompute"].toBool()};
+    Kept kept;
+    if (plan.recompute) run_forward(x, w, plan, &kept);
+    else kept = {saved[1 + kWeights], saved[2 + kWeights], saved[3 + kWeights], saved[4 + kWeights]};
+    for (int i = 0; i < kWeights; i++) grads[i] = at::zeros_like(w[i]);
+    variable_list results{Tensor(), run_backward(grad_outputs[0].contiguous(), x, w, kept, plan, grads)};
+    results.insert(results.end(), grads.begin(), grads.end());
+    return results;
+  }
+};
+
+Tensor transformer_layer(const Tensor& input, at::TensorList weights, at::IntArrayRef runs, int64_t heads,
+                         c10::string_view activation, bool recompute) {
+  TORCH_CHECK_VALUE(input.dim() == 2 && input.scalar_type() == at::kFloat && input.is_cpu(),
+                    "transformer_layer takes float32 tokens [N, D] on the CPU");
+  TORCH_CHECK_VALUE(weights.size() == kWeights, "transformer_layer takes ", static_cast<int>(kWeights), " weights, not ",
+                    weights.size());
+  const int64_t dim = input.size(1), width = weights[kUpWeight].size(0);
+  TORCH_CHECK_VALUE(heads > 0 && dim % heads == 0, heads, " heads do not divide ", dim);
+  const std::array<std::vector<int64_t>, kWeights> shapes{{{3 * dim, dim}, {3 * dim}, {dim, dim}, {dim}, {width, dim}, {width},
+                                                           {dim, width}, {dim}, {dim}, {dim}, {dim}, {dim}}};
+  Weights list;
+  for (int i = 0; i < kWeights; i++) {
+    TORCH_CHECK_VALUE(weights[i].sizes() == at::IntArrayRef(shapes[i]) && weights[i].scalar_type() == at::kFloat &&
+                          weights[i].is_cpu() && weights[i].is_contiguous(),
+                      "weight ", i, " of transformer_layer must be contiguous float32 ", at::IntArrayRef(shapes[i]), " on the CPU");
+    list[i] = weights[i];
+  }
+  int64_t tokens = 0;
+  TORCH_CHECK_VALUE(runs.size() % 2 == 0, "the runs of transformer_layer are pairs of a count and a length");
+  for (size_t i = 0; i < runs.size(); i += 2) {
+    TORCH_CHECK_VALUE(runs[i] >= 0 && runs[i + 1] >= 0, "the runs of transformer_layer must not be negative");
+    tokens += runs[i] * runs[i + 1];
+  }
+  TORCH_CHECK_VALUE(tokens == input.size(0), "the runs of transformer_layer have ", tokens, " tokens, its input ", input.size(0));
+  const Activation chosen = activation_of(activation);
+  const Tensor x = input.contiguous();
+  const Plan plan{runs.vec(), heads, chosen, recompute};
+  if (!at::GradMode::is_enabled()) return run_forward(x, list, plan, nullptr);
+  return std::apply([&](const auto&... each) { return TransformerLayer::apply(plan, x, each...); }, list);
+}
+
+}  // namespace
+
+void register_operators() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    // Never freed: operators are called until the process ends.
+    auto* library = new torch::Library(torch::Library::DEF, "aamt", std::nullopt, __FILE__, __LINE__);
+    library->def("transformer_layer(Tensor input, Tensor[] weights, int[] runs, int heads, str activation, bool recompute) -> Tensor",
+                 &transformer_layer);
+  });
+}
+
+}  // namespace aamt
