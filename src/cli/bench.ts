@@ -1,12 +1,13 @@
 import { Command } from "commander";
 import { makeCommand as makeData } from "./bench/data.ts";
+import { makeCommand as makeOps } from "./bench/ops.ts";
 import { makeCommand as makeUniFrac } from "./bench/unifrac.ts";
 
 /**
  * To add a subject: write `src/cli/bench/<subject>.ts` like the others, with a `makeCommand` that imports what is measured only when it
  * runs, and add it here.
  */
-const subjects = [makeData, makeUniFrac];
+const subjects = [makeOps, makeData, makeUniFrac];
 
 export function makeCommand(): Command {
   const bench = new Command("bench")

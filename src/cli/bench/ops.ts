@@ -1,0 +1,101 @@
+import { Command } from "commander";
+import { median } from "../../common/median.ts";
+import { PythonPartner } from "./pythonPartner.ts";
+import type { Work } from "./smallWork.ts";
+
+interface Figures {
+  name: string;
+  ours_ns: number;
+  python_ns: number;
+  /** Which of Python's ways was the fastest, where it has several. */
+  python_way?: string;
+  ratio: number;
+  limit: number;
+}
+
+interface OpsOptions {
+  rounds: string;
+  threads: string;
+  only?: string;
+  json: boolean;
+}
+
+/** Measurements before the first that counts: the JavaScript of the first calls is not compiled yet. */
+const warmUp = 20;
+
+/** Nanoseconds per call. */
+function time(work: Work): number {
+  const start = Bun.nanoseconds();
+  work.run(work.calls);
+  return (Bun.nanoseconds() - start) / work.calls;
+}
+
+/** Both sides take turns within each round; the ratio is the median of the rounds' ratios, so that a busy machine harms both alike. */
+async function compare(work: Work, partner: PythonPartner, rounds: number): Promise<Figures> {
+  for (let i = 0; i < warmUp; i++) work.run(work.calls);
+  const ours: number[] = [];
+  const theirs = new Map(work.partners.map((name) => [name, [] as number[]]));
+  for (let round = 0; round < rounds; round++) {
+    ours.push(time(work));
+    for (const [name, times] of theirs) {
+      const answer = await partner.ask(`${name} ${work.calls} 1`);
+      times.push(answer["median_ns"] as number);
+    }
+  }
+  const [way, times] = [...theirs].sort(([, x], [, y]) => median(x) - median(y))[0];
+  return {
+    name: work.name,
+    ours_ns: median(ours),
+    python_ns: median(times),
+    ...(theirs.size > 1 ? { python_way: way } : {}),
+    ratio: median(ours.map((own, i) => own / times[i])),
+    limit: work.limit,
+  };
+}
+
+function duration(nanoseconds: number): string {
+  return nanoseconds < 100_000 ? `${nanoseconds.toFixed(0)} ns` : `${(nanoseconds / 1000).toFixed(0)} us`;
+}
+
+export function makeCommand(): Command {
+  return new Command("ops")
+    .description(
+      "small operators, a small network and an optimizer's step, against Python's torch in the same run",
+    )
+    .option("--rounds <number>", "turns that both sides take", "61")
+    .option("--threads <number>", "threads of an operator, on both sides", "1")
+    .option("--only <name>", "one line of the table")
+    .action(async (options: OpsOptions) => {
+      const torch = await import("../../torch/index.ts");
+      const { smallWork } = await import("./smallWork.ts");
+      torch.setNumThreads(Number(options.threads));
+      await using partner = await PythonPartner.start("ops", { threads: Number(options.threads) });
+      const figures: Figures[] = [];
+      if (!options.json) console.log("                  ours    Python's   ratio  promised");
+      for (const work of smallWork()) {
+        if (options.only && work.name !== options.only) continue;
+        const found = await compare(work, partner, Number(options.rounds));
+        figures.push(found);
+        if (options.json) continue;
+        const cells = [
+          found.name.padEnd(12),
+          duration(found.ours_ns).padStart(10),
+          duration(found.python_ns).padStart(11),
+          found.ratio.toFixed(2).padStart(7),
+          `<= ${found.limit.toFixed(1)}`.padStart(9),
+        ];
+        console.log(cells.join(" ") + (found.python_way ? `  (${found.python_way})` : ""));
+      }
+      const facts = {
+        libtorch: torch.buildInfo().libtorch,
+        python_torch: partner.facts["torch"],
+        bun: Bun.version,
+      };
+      if (options.json)
+        console.log(JSON.stringify({ ...facts, threads: Number(options.threads), ops: figures }));
+      else
+        console.log(
+          `LibTorch ${facts.libtorch}, Bun ${facts.bun}; Python's torch ${facts.python_torch}; ${options.threads} thread(s)`,
+        );
+    });
+}
