@@ -127,7 +127,12 @@ for (const [file, name, heads] of [
     const { notes } = convertFromReference(join(checkpoints, file), converted, { heads });
     expect(notes.some((note) => note.includes("heads"))).toBe(false);
     const opened = openRun(converted, "cpu");
-    const batch = denseToRagged(expected.get(`${name}/inputs/tokens`)!);
+    // Without packing: the expected values are there for empty slots too.
+    const batch = {
+      ...denseToRagged(expected.get(`${name}/inputs/tokens`)!),
+      asvPacking: null,
+      samplePacking: null,
+    };
     const request = { nucleotides: true };
     const encoding = opened.predictor
       ? opened.predictor.forward(batch, request).base

@@ -62,23 +62,29 @@ function makeModel(description: ModelCase | TrainCase, place: string): AnyModel 
   }
 }
 
-/** Runs the model on dense inputs under `prefix` (`inputs/`, `inputs/step0/`). */
+/**
+ * Runs the model on dense inputs under `prefix` (`inputs/`, `inputs/step0/`). With `packed` as in training, where nothing is
+ * computed for padding; without it padding has the reference's values.
+ */
 export function runModel(
   model: AnyModel,
   { name, description, tensors }: LoadedCase<ModelCase | TrainCase>,
   prefix: string,
+  options: { packed: boolean } = { packed: false },
 ): ModelRun {
   const inputs = withPrefix(tensors, prefix);
   const tokens = inputs.get("tokens");
   if (!tokens) throw new UserError(`Case ${name} has no ${prefix}tokens.`);
   const batch = denseToRagged(tokens, inputs.get("counts") ?? null, inputs.get("mask_indices") ?? null);
   const dtype = [...model.parameters()][0].dtype;
-  const input = { ...batch, counts: batch.counts.to(dtype) };
+  const whole = options.packed ? {} : { asvPacking: null, samplePacking: null };
+  const input = { ...batch, ...whole, counts: batch.counts.to(dtype) };
   const nucleotides = description.call.return_nucleotides ?? false;
   const request = { nucleotides, mask: batch.mask };
   const dense = new DenseOutputs(batch);
   if (model instanceof AsvEncoder) {
-    const encoding = model.forward(input.asvTokens, { ...request, hasPadding: input.hasAsvPadding });
+    const packing = input.asvPacking;
+    const encoding = model.forward(input.asvTokens, { ...request, packing, hasPadding: input.hasAsvPadding });
     dense.put("output", dense.spread(encoding.embeddings, model.attentionPooling.norm.bias!));
     dense.putNucleotides(encoding.nucleotides, model);
     return { outputs: dense.values, batch: input, encoding: null, nucleotides: encoding.nucleotides };

@@ -53,7 +53,8 @@ function runModelCase(loaded: LoadedCase<ModelCase>): Comparison[] {
   const run = runModel(model, loaded, "inputs/");
   const outputs = compareAll("outputs/", run.outputs, withPrefix(tensors, "outputs/"), description);
   if (!description.loss) return outputs;
-  const losses = caseLosses(description, model, run, withPrefix(tensors, "targets/"));
+  const trained = runModel(model, loaded, "inputs/", { packed: true });
+  const losses = caseLosses(description, model, trained, withPrefix(tensors, "targets/"));
   losses.total_loss.backward();
   const named = new Map<string, torch.Tensor>(Object.entries(losses));
   return [
