@@ -111,6 +111,8 @@ export function datasetReaders(): FuzzedReader[] {
   return [
     {
       name: "data sets, damaged",
+      // Checksums tell every damage.
+      mayRefuseAll: true,
       files: seeds,
       mutate: mutateContent,
       source: work,

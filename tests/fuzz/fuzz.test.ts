@@ -37,8 +37,12 @@ describe("fuzzReader", () => {
       }),
     ).toContain(" ms");
     expect(
-      (await fuzzReader({ ...reader, read: () => new Uint8Array(200 * 2 ** 20) }, { count: 1, seed: 1 }))
-        .failures[0],
+      (
+        await fuzzReader(
+          { ...reader, read: () => new Uint8Array(200 * 2 ** 20).fill(1) },
+          { count: 1, seed: 1 },
+        )
+      ).failures[0],
     ).toContain("MiB for");
   });
 
