@@ -11,7 +11,7 @@
 #pragma once
 #include <stdint.h>
 
-#define AAMT_ABI 3
+#define AAMT_ABI 4
 #define AAMT_EXPORT extern "C" __attribute__((visibility("default")))
 
 // Error classes.
@@ -60,9 +60,12 @@ AAMT_EXPORT int32_t aamt_all_schemas(uint8_t* text, int32_t capacity);
 // (NaN: none). Returns the length, 0 if there is no typed call.
 AAMT_EXPORT int32_t aamt_op_pattern(int32_t op, uint8_t* text, int32_t capacity, double* defaults);
 // Typed calls: every argument of the pattern is a double. They return the handle of the result (0: undefined, or an in-place
-// operator), or a status below 0. The second form takes a list of integers as the argument after the first tensor.
+// operator), or a status below 0. The second form takes a list of integers as the argument after the first tensor, the third one
+// of tensors as the first argument.
 AAMT_EXPORT double aamt_call(int32_t op, double a, double b, double c, double d, double e);
-AAMT_EXPORT double aamt_call_with_list(int32_t op, double self, const double* list, int32_t count, double b, double c);
+AAMT_EXPORT double aamt_call_with_list(int32_t op, double self, const double* list, int32_t count, double b, double c, double d,
+                                       double e);
+AAMT_EXPORT double aamt_call_with_tensors(int32_t op, const double* handles, int32_t count, double b);
 // Calls operator `op` with `length` doubles of packed arguments (fewer arguments than the schema has: defaults).
 // Results are packed into `results`: scalars as above; a tensor as AAMT_TAG_TENSOR, handle, bytes it newly owns; a
 // tensor list as AAMT_TAG_TENSOR_LIST, n, n times (handle, bytes). Returns the doubles needed; if that is more than
@@ -105,6 +108,8 @@ AAMT_EXPORT void* aamt_collect_address(void);
 // ---- autograd -------------------------------------------------------------------------------------------------
 AAMT_EXPORT int32_t aamt_set_requires_grad(double handle, int32_t on);
 AAMT_EXPORT int32_t aamt_grad(double handle, double* result);  // 0 where there is none
+// The name of the graph's node that made the tensor, e.g. "AddBackward0"; empty for leaves. Returns its length.
+AAMT_EXPORT int32_t aamt_grad_fn(double handle, uint8_t* text, int32_t capacity);
 // The gradients of `count` tensors at once; clearing them.
 AAMT_EXPORT int32_t aamt_grads(const double* handles, int32_t count, double* results);
 AAMT_EXPORT int32_t aamt_clear_grads(const double* handles, int32_t count);

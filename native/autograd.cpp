@@ -18,6 +18,14 @@ int32_t aamt_grad(double handle, double* result) {
   AAMT_GUARD(need(result, 1); result[0] = keep(tensor_of(handle).grad()); return 0;)
 }
 
+int32_t aamt_grad_fn(double handle, uint8_t* text, int32_t capacity) {
+  AAMT_GUARD({
+    at::Tensor tensor = tensor_of(handle);
+    const auto& node = tensor.grad_fn();
+    return copy_text(node ? node->name() : std::string(), text, capacity);
+  })
+}
+
 int32_t aamt_grads(const double* handles, int32_t count, double* results) {
   AAMT_GUARD({
     need(results, count);

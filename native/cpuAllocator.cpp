@@ -28,7 +28,7 @@ constexpr int kLooseFit = 2;                    // a block may be this many clas
 
 struct Block {
   size_t bytes;          // with the header
-  int size_class;        // -1: a small block of the C library's, never cached
+  int size_class;        // below 0: a small block (see small_class), -1: one that is never kept
   Block* older;          // by time of freeing, all classes together
   Block* newer;
   Block* next_in_class;
@@ -137,11 +137,87 @@ Block* from_system(size_t bytes) {
   return nullptr;
 }
 
+// ---- small blocks: per thread, since an aligned allocation of the C library costs as much as a small operator's arithmetic ----
+constexpr size_t kSmallStep = 64;
+constexpr size_t kLargestSmall = 4096;
+constexpr int kSmallClasses = static_cast<int>(kLargestSmall / kSmallStep) + 1;
+constexpr size_t kKeptPerClass = size_t{1} << 16;  // bytes
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kKeepSmall = false;  // the sanitizer has to see every block
+#else
+constexpr bool kKeepSmall = true;
+#endif
+
+struct SmallLists {
+  Block* first[kSmallClasses] = {};
+  int count[kSmallClasses] = {};
+};
+thread_local SmallLists* small_lists = nullptr;
+thread_local bool small_lists_gone = false;
+
+// Gives a thread's blocks back when it ends.
+struct SmallListsOwner {
+  ~SmallListsOwner() {
+    small_lists_gone = true;
+    for (Block* block : small_lists->first) {
+      while (block) {
+        Block* following = block->next_in_class;
+        std::free(block);
+        block = following;
+      }
+    }
+    delete small_lists;
+    small_lists = nullptr;
+  }
+};
+
+bool has_small_lists() {
+  if (small_lists != nullptr) return true;
+  if (small_lists_gone || !kKeepSmall) return false;
+  small_lists = new SmallLists();
+  thread_local SmallListsOwner owner;
+  (void)owner;
+  return true;
+}
+
+int small_class(size_t bytes) { return static_cast<int>((bytes + kSmallStep - 1) / kSmallStep); }
+
+Block* take_small(size_t bytes) {
+  int size_class = small_class(bytes);
+  if (size_class >= kSmallClasses || !has_small_lists()) {
+    Block* block = from_system(bytes);
+    if (block) block->size_class = -1;
+    return block;
+  }
+  Block*& first = small_lists->first[size_class];
+  Block* block = first;
+  if (block) {
+    first = block->next_in_class;
+    small_lists->count[size_class]--;
+    return block;
+  }
+  block = from_system(size_class * kSmallStep);
+  if (block) block->size_class = -1 - size_class;
+  return block;
+}
+
+void release_small(Block* block) {
+  int size_class = -1 - block->size_class;
+  if (size_class == 0 || !has_small_lists() || small_lists->count[size_class] * size_class * kSmallStep >= kKeptPerClass) {
+    std::free(block);
+    return;
+  }
+  block->next_in_class = small_lists->first[size_class];
+  small_lists->first[size_class] = block;
+  small_lists->count[size_class]++;
+}
+
 void release_block(void* data) {
   if (data == nullptr) return;
   Block* block = reinterpret_cast<Block*>(static_cast<char*>(data) - kHeader);
   if (block->size_class < 0) {
-    std::free(block);
+    release_small(block);
     return;
   }
   auto& all = cache();
@@ -172,8 +248,7 @@ struct CachingCpuAllocator final : c10::Allocator {
     size_t bytes = wanted + kHeader;
     Block* block;
     if (bytes < kSmallest) {
-      block = from_system(bytes);
-      if (block) block->size_class = -1;
+      block = take_small(bytes);
     } else {
       block = take_large(bytes);
     }

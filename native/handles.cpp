@@ -57,7 +57,7 @@ class Table {
     slot->value = std::move(value);
     uint32_t generation = slot->state.load(std::memory_order_relaxed) + 1;
     slot->state.store(generation, std::memory_order_release);
-    live_.fetch_add(1, std::memory_order_relaxed);
+    count(1);
     return static_cast<double>((static_cast<uint64_t>(generation) << kSlotBits) | index);
   }
 
@@ -73,13 +73,13 @@ class Table {
   bool take_out(double handle) noexcept {
     Place place = locked(handle);
     if (place.slot == nullptr) return false;
-    T doomed = std::move(place.slot->value);  // destroyed at the end, outside all locks: freeing memory can take long
-    place.slot->value = T();
+    T doomed;  // destroyed at the end, outside all locks: freeing memory can take long
+    std::swap(doomed, place.slot->value);
     place.slot->state.store(place.generation + 1, std::memory_order_release);
-    live_.fetch_sub(1, std::memory_order_relaxed);
+    std::lock_guard<SpinLock> guard(lock_);
+    count(-1);
     // A slot that has used up its generations is left alone: a handle never names another tensor than it did.
     if (place.generation < kLastGeneration) {
-      std::lock_guard<SpinLock> guard(lock_);
       place.slot->next_free = first_free_;
       first_free_ = place.index;
     }
@@ -101,6 +101,9 @@ class Table {
     uint32_t generation;
     bool known;  // whether there ever was such a slot
   };
+
+  // Only while holding the lock: an atomic addition would cost as much as the lock does.
+  void count(int64_t change) { live_.store(live_.load(std::memory_order_relaxed) + change, std::memory_order_relaxed); }
 
   Slot* slot_at(uint32_t index) {
     return &chunks_[index >> kChunkBits].load(std::memory_order_acquire)[index & (kChunkSize - 1)];

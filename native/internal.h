@@ -77,17 +77,22 @@ class KeptHandles {
 
 // ---- operators ----
 // A call without boxing: the arguments as doubles, one each (a handle, a number, 0 or 1). The result's handle.
-using TypedCall = double (*)(const void* handle, const double* arguments);
+struct Operator;
+using TypedCall = double (*)(const Operator& op, const double* arguments);
 // The same with one list of integers after the first tensor.
-using TypedListCall = double (*)(const void* handle, const double* arguments, at::ArrayRef<int64_t> list);
+using TypedListCall = double (*)(const Operator& op, const double* arguments, at::ArrayRef<int64_t> list);
+// With a list of tensors as the first argument.
+using TypedTensorsCall = double (*)(const Operator& op, at::TensorList tensors, const double* arguments);
 
 struct Operator {
   c10::OperatorHandle handle;
   std::string pattern;           // one letter per argument (see typed.cpp); empty: boxed calls only
   std::vector<double> defaults;  // of the arguments of the pattern; NaN where there is none
+  c10::DispatchKeySet layers_of_autograd;  // what is left out where nothing needs gradients
   const void* typed = nullptr;
   TypedCall call = nullptr;
   TypedListCall call_with_list = nullptr;
+  TypedTensorsCall call_with_tensors = nullptr;
 };
 // Chooses the typed call that fits the schema, if there is one.
 void find_typed_call(Operator& op);

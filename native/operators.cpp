@@ -277,7 +277,7 @@ int32_t aamt_op_find(const uint8_t* name, int32_t name_length, const uint8_t* ov
     if (!found) throw ShimError(AAMT_ERR_NOT_IMPLEMENTED, "this LibTorch has no operator " + key);
     int32_t number = static_cast<int32_t>(all.numbers.size());
     if (number == kMostOperators) throw ShimError(AAMT_ERR_OTHER, "more operators than this library foresees");
-    auto op = std::make_unique<Operator>(Operator{*found, {}, {}});
+    auto op = std::make_unique<Operator>(Operator{*found, {}, {}, {}});
     find_typed_call(*op);
     all.numbers.emplace(std::move(key), number);
     all.entries[number].store(op.release(), std::memory_order_release);
@@ -315,19 +315,30 @@ double aamt_call(int32_t op, double a, double b, double c, double d, double e) {
     const auto& found = operator_of(op);
     if (found.call == nullptr || recording()) throw ShimError(AAMT_ERR_ARGUMENT, "this operator has no typed call here");
     const double arguments[] = {a, b, c, d, e};
-    return found.call(found.typed, arguments);
+    return found.call(found, arguments);
   })
 }
 
-double aamt_call_with_list(int32_t op, double self, const double* list, int32_t count, double b, double c) {
+double aamt_call_with_list(int32_t op, double self, const double* list, int32_t count, double b, double c, double d, double e) {
   AAMT_GUARD({
     const auto& found = operator_of(op);
     if (found.call_with_list == nullptr || recording()) throw ShimError(AAMT_ERR_ARGUMENT, "this operator has no typed call here");
     need(list, count);
     c10::SmallVector<int64_t, 8> numbers;
     for (int32_t i = 0; i < count; i++) numbers.push_back(integer(list[i]));
-    const double arguments[] = {self, b, c};
-    return found.call_with_list(found.typed, arguments, numbers);
+    const double arguments[] = {self, b, c, d, e};
+    return found.call_with_list(found, arguments, numbers);
+  })
+}
+
+double aamt_call_with_tensors(int32_t op, const double* handles, int32_t count, double b) {
+  AAMT_GUARD({
+    const auto& found = operator_of(op);
+    if (found.call_with_tensors == nullptr || recording()) throw ShimError(AAMT_ERR_ARGUMENT, "this operator has no typed call here");
+    need(handles, count);
+    c10::SmallVector<at::Tensor, 8> tensors;
+    for (int32_t i = 0; i < count; i++) tensors.push_back(tensor_of(handles[i]));
+    return found.call_with_tensors(found, tensors, &b);
   })
 }
 

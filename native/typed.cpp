@@ -50,14 +50,38 @@ struct K {  // a dtype, -1 for none
   }
 };
 
+// Where nothing needs gradients, autograd's layer is left out: one dispatch less. The operator then sees what it sees below that layer.
+class GradGuard {
+ public:
+  GradGuard(bool needed, c10::DispatchKeySet layers) {
+    if (!needed) guard_.emplace(layers);
+  }
+
+ private:
+  std::optional<c10::impl::ExcludeDispatchKeyGuard> guard_;
+};
+inline bool needs_grad(const at::Tensor& tensor) { return tensor.requires_grad(); }
+inline bool needs_grad(const std::optional<at::Tensor>& tensor) { return tensor && tensor->requires_grad(); }
+inline bool needs_grad(at::TensorList tensors) {
+  for (const auto& tensor : tensors)
+    if (tensor.requires_grad()) return true;
+  return false;
+}
+template <class V>
+inline bool needs_grad(const V&) {
+  return false;
+}
+
 template <class... A>
 using Values = std::tuple<decltype(A::read(0))...>;
 
 // Calls with values that stay where they are: operators take tensors and numbers by reference.
 template <class R, class Handle, class... Front, class... V>
-double call_with(const Handle& handle, std::tuple<V...>& values, Front&&... front) {
+double call_with(const Operator& op, std::tuple<V...>& values, Front&&... front) {
+  const auto& handle = *static_cast<const Handle*>(op.typed);
   return std::apply(
       [&](auto&... value) -> double {
+        GradGuard guard(at::GradMode::is_enabled() && ((needs_grad(front) || ...) || (needs_grad(value) || ...)), op.layers_of_autograd);
         if constexpr (std::is_reference_v<R>) {
           handle.call(front..., value...);
           return 0;
@@ -75,9 +99,9 @@ struct Signature {
   static Values<A...> read(const double* a, std::index_sequence<Index...>) {
     return Values<A...>{A::read(a[Index])...};
   }
-  static double call(const void* handle, const double* a) {
+  static double call(const Operator& op, const double* a) {
     auto values = read(a, std::index_sequence_for<A...>());
-    return call_with<R>(*static_cast<const Handle*>(handle), values);
+    return call_with<R, Handle>(op, values);
   }
   static void bind(Operator& op) {
     op.typed = new Handle(op.handle.typed<R(typename A::Type...)>());
@@ -89,10 +113,10 @@ struct Signature {
 template <class List, class R, class... A>
 struct ListSignature {
   using Handle = c10::TypedOperatorHandle<R(const at::Tensor&, List, typename A::Type...)>;
-  static double call(const void* handle, const double* a, at::ArrayRef<int64_t> list) {
+  static double call(const Operator& op, const double* a, at::ArrayRef<int64_t> list) {
     at::Tensor self = tensor_of(a[0]);
     auto values = Signature<R, A...>::read(a + 1, std::index_sequence_for<A...>());
-    return call_with<R>(*static_cast<const Handle*>(handle), values, self, list_of(list));
+    return call_with<R, Handle>(op, values, self, list_of(list));
   }
   static List list_of(at::ArrayRef<int64_t> list) {
     if constexpr (std::is_same_v<List, c10::SymIntArrayRef>) return c10::fromIntArrayRefSlow(list);
@@ -104,13 +128,28 @@ struct ListSignature {
   }
 };
 
+// Signatures with a list of tensors as the first argument.
+template <class List, class R, class... A>
+struct TensorsSignature {
+  using Handle = c10::TypedOperatorHandle<R(List, typename A::Type...)>;
+  static double call(const Operator& op, at::TensorList tensors, const double* a) {
+    auto values = Signature<R, A...>::read(a, std::index_sequence_for<A...>());
+    return call_with<R, Handle>(op, values, tensors);
+  }
+  static void bind(Operator& op) {
+    op.typed = new Handle(op.handle.typed<R(List, typename A::Type...)>());
+    op.call_with_tensors = &call;
+  }
+};
+
 using R = at::Tensor;
 using C = at::Tensor&;
 struct Known {
   const char* pattern;
   void (*bind)(Operator&);
 };
-// The letters of `pattern` are those above; L is int[], Y is SymInt[], Q is int[]?. "=" at the end: changes its first argument.
+// The letters of `pattern` are those above; L is int[], Y is SymInt[], Q is int[]?, X is Tensor[]. "=" at the end: changes its
+// first argument. The same pattern may stand for several C++ signatures.
 const Known known[] = {
     {"T", &Signature<R, T>::bind},
     {"TT", &Signature<R, T, T>::bind},
@@ -152,6 +191,10 @@ const Known known[] = {
     {"TLB", &ListSignature<at::IntArrayRef, R, B>::bind},
     {"TY", &ListSignature<c10::SymIntArrayRef, R>::bind},
     {"TYB", &ListSignature<c10::SymIntArrayRef, R, B>::bind},
+    {"TYOODB", &ListSignature<c10::SymIntArrayRef, R, O, O, D, B>::bind},
+    {"X", &TensorsSignature<at::TensorList, R>::bind},
+    {"XI", &TensorsSignature<at::TensorList, R, I>::bind},
+    {"XI", &TensorsSignature<const at::ITensorListRef&, R, I>::bind},
     {"TQBK", &ListSignature<at::OptionalIntArrayRef, R, B, K>::bind},
 };
 
@@ -174,6 +217,7 @@ char letter(const c10::Argument& argument, bool changes_first, size_t index) {
       return 'D';
     case c10::TypeKind::ListType: {
       auto element = type->castRaw<c10::ListType>()->getElementType()->kind();
+      if (element == c10::TypeKind::TensorType) return index == 0 ? 'X' : 0;
       return element == c10::TypeKind::IntType ? 'L' : element == c10::TypeKind::SymIntType ? 'Y' : 0;
     }
     case c10::TypeKind::OptionalType: {
@@ -210,7 +254,7 @@ void find_typed_call(Operator& op) {
   const auto& returns = schema.returns();
   if (returns.size() != 1 || returns[0].real_type()->kind() != c10::TypeKind::TensorType) return;
   const auto& arguments = schema.arguments();
-  if (arguments.empty() || arguments.size() > 5) return;
+  if (arguments.empty() || arguments.size() > 6) return;
   const auto* first = arguments[0].alias_info();
   bool changes_first = first != nullptr && first->isWrite();
   std::string pattern;
@@ -222,12 +266,17 @@ void find_typed_call(Operator& op) {
     pattern += kind;
   }
   if (changes_first) pattern += '=';
+  // An operator with a gradient formula runs below autograd and the layer of views and versions, unless that layer has to note what it
+  // does; a composite one finds its way through the layers by its parts.
+  bool is_composite = op.handle.hasKernelForDispatchKey(c10::DispatchKey::CompositeImplicitAutograd);
+  bool has_alias = first != nullptr || returns[0].alias_info() != nullptr;
+  op.layers_of_autograd = is_composite || has_alias ? c10::autograd_dispatch_keyset : c10::autograd_dispatch_keyset_with_ADInplaceOrView;
   for (const auto& entry : known) {
     if (pattern != entry.pattern) continue;
     try {
       entry.bind(op);
     } catch (const c10::Error&) {
-      return;  // another C++ signature than the schema suggests: the boxed call serves
+      continue;  // another C++ signature than the schema suggests
     }
     op.pattern = pattern;
     for (size_t i = 0; i < arguments.size(); i++) op.defaults.push_back(default_of(arguments[i], pattern[i]));

@@ -10,8 +10,8 @@ export interface TypedForm {
   /** How many arguments must be given, and how many may be by position. */
   readonly least: number;
   readonly most: number;
-  /** The second argument is a list of integers, which travels beside the others. */
-  readonly hasList: boolean;
+  /** What travels beside the numbers: a list of integers as the second argument, or of tensors as the first. */
+  readonly list: "none" | "integers" | "tensors";
   readonly inPlace: boolean;
 }
 
@@ -57,7 +57,7 @@ function typedForm(number: number, schema: Schema): TypedForm | null {
     defaults: values,
     least: missing.lastIndexOf(true) + 1,
     most: schema.arguments.filter((formal) => !formal.byName).length,
-    hasList: /[LYQ]/.test(letters),
+    list: /[LYQ]/.test(letters) ? "integers" : letters[0] === "X" ? "tensors" : "none",
     inPlace,
   };
 }

@@ -1,7 +1,7 @@
 import { type Device, deviceName } from "./device.ts";
 import { arrayFor, type DType, dtypeOfCode, type Scalar, type TypedArray } from "./dtype.ts";
 import { TorchError } from "./errors.ts";
-import { adoptMemory, check, shim } from "./native/library.ts";
+import { adoptMemory, check, readText, shim } from "./native/library.ts";
 import type { TensorMethods } from "./ops.gen.ts";
 import { currentScope, makeToken, moveTo, type Owned, own, type Scope, type Token } from "./scope.ts";
 
@@ -232,6 +232,11 @@ export class Tensor implements Owned, Disposable {
 
   get isInference(): boolean {
     return (this.#meta()[6] & 32) !== 0;
+  }
+
+  /** The name of the graph's node that made it, e.g. `AddBackward0`; null for leaves. */
+  get gradFn(): string | null {
+    return readText((buffer, capacity) => shim.aamt_grad_fn(this.handle, buffer, capacity)) || null;
   }
 
   /** The gradient that `backward` has accumulated, or null. A new handle each time, owned by the innermost scope. */

@@ -66,8 +66,11 @@ export function callTyped(
     if (typed === null) return Number.NaN;
     if (count > typed.most || count < typed.least) continue;
     lastTyped = overload;
-    if (typed.hasList) {
-      const result = callWithList(overload.number, typed, count, a, b, c, d);
+    if (typed.list !== "none") {
+      const result =
+        typed.list === "integers"
+          ? callWithList(overload.number, typed, count, a, b, c, d, e)
+          : callWithTensors(overload.number, typed, count, a, b);
       if (result === undefined) continue;
       return result;
     }
@@ -108,12 +111,32 @@ function callWithList(
   b: unknown,
   c: unknown,
   d: unknown,
+  e: unknown,
 ): number | undefined {
   const self = convert(kinds[0], a);
   if (self === undefined || count < 2 || !putList(b)) return undefined;
   const length = (b as unknown[]).length;
-  const x2 = kinds.length > 2 ? (count > 2 ? convert(kinds[2], c) : defaults[2]) : 0;
-  const x3 = kinds.length > 3 ? (count > 3 ? convert(kinds[3], d) : defaults[3]) : 0;
-  if (x2 === undefined || x3 === undefined) return undefined;
-  return shim.aamt_call_with_list(number, self, list, length, x2, x3);
+  const arity = kinds.length;
+  const x2 = arity > 2 ? (count > 2 ? convert(kinds[2], c) : defaults[2]) : 0;
+  const x3 = arity > 3 ? (count > 3 ? convert(kinds[3], d) : defaults[3]) : 0;
+  const x4 = arity > 4 ? (count > 4 ? convert(kinds[4], e) : defaults[4]) : 0;
+  if (x2 === undefined || x3 === undefined || x4 === undefined) return undefined;
+  return shim.aamt_call_with_list(number, self, list, length, x2, x3, x4, arity > 5 ? defaults[5] : 0);
+}
+
+function callWithTensors(
+  number: number,
+  { kinds, defaults }: TypedForm,
+  count: number,
+  a: unknown,
+  b: unknown,
+): number | undefined {
+  if (!Array.isArray(a) || a.length > list.length) return undefined;
+  for (let i = 0; i < a.length; i++) {
+    const handle = convert(letterT, a[i]);
+    if (handle === undefined) return undefined;
+    list[i] = handle;
+  }
+  const x1 = kinds.length > 1 ? (count > 1 ? convert(kinds[1], b) : defaults[1]) : 0;
+  return x1 === undefined ? undefined : shim.aamt_call_with_tensors(number, list, a.length, x1);
 }

@@ -3,7 +3,7 @@ import { kindOfStatus, TorchError } from "../errors.ts";
 import { ensureShim } from "./build.ts";
 
 /** The interface number of native/aam_torch.h that this file is written for. */
-const expectedAbi = 3;
+const expectedAbi = 4;
 
 /** Exports of the shim that return a status: the types of their arguments (contract: native/aam_torch.h). */
 const statusFunctions = {
@@ -28,6 +28,7 @@ const statusFunctions = {
   aamt_view: ["f64", "ptr"],
   aamt_set_requires_grad: ["f64", "i32"],
   aamt_grad: ["f64", "ptr"],
+  aamt_grad_fn: ["f64", "ptr", "i32"],
   aamt_grads: ["ptr", "i32", "ptr"],
   aamt_clear_grads: ["ptr", "i32"],
   aamt_set_grad: ["f64", "f64"],
@@ -72,7 +73,8 @@ const statusFunctions = {
 const numberFunctions = {
   aamt_owned_bytes: ["f64"],
   aamt_call: ["i32", "f64", "f64", "f64", "f64", "f64"],
-  aamt_call_with_list: ["i32", "f64", "ptr", "i32", "f64", "f64"],
+  aamt_call_with_list: ["i32", "f64", "ptr", "i32", "f64", "f64", "f64", "f64"],
+  aamt_call_with_tensors: ["i32", "ptr", "i32", "f64"],
 } as const satisfies Record<string, readonly ("ptr" | "i32" | "f64")[]>;
 
 /** What an argument of each native type is in TypeScript. A `ptr` is always the typed array itself, never its address. */
