@@ -1,4 +1,5 @@
 import { parseNumberAt } from "../common/parseNumber.ts";
+import { quote } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 import { splitDelimited } from "./delimited.ts";
 import { type CondenseOptions, Condenser, type Distances } from "./distances.ts";
@@ -107,7 +108,7 @@ function fillRow(
       else if (missing.test(cell)) row[column] = Number.NaN;
       else {
         throw new UserError(
-          `${where}: value ${column + 1} of "${id}" is "${cell.slice(0, 40)}", not a number; correct it or make the matrix anew.`,
+          `${where}: value ${column + 1} of ${quote(id)} is ${quote(cell)}, not a number; correct it or make the matrix anew.`,
         );
       }
     } else row[column] = value;
@@ -119,7 +120,7 @@ function fillRow(
 function wrongLength(where: string, id: string, found: number, expected: number): UserError {
   const count = found > expected ? `more than ${expected}` : `only ${found}`;
   return new UserError(
-    `${where}: the row of "${id}" has ${count} values where the header names ${expected} samples; the matrix is damaged or not square.`,
+    `${where}: the row of ${quote(id)} has ${count} values where the header names ${expected} samples; the matrix is damaged or not square.`,
   );
 }
 
@@ -130,7 +131,7 @@ function matchIds(rowIds: readonly string[], columnIds: readonly string[], sourc
   const unknown = order.indexOf(-1);
   if (unknown >= 0) {
     throw new UserError(
-      `${source}: row ${unknown + 1} has the id "${rowIds[unknown]}", which is not in the header; rows and columns must have the same ids.`,
+      `${source}: row ${unknown + 1} has the id ${quote(rowIds[unknown])}, which is not in the header; rows and columns must have the same ids.`,
     );
   }
   return order;

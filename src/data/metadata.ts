@@ -131,10 +131,11 @@ function readHeader(row: DelimitedRow, where: string): { idHeader: string; names
     if (name === "") {
       throw new UserError(`${where}: column ${index + 2} has no name; name it or remove the column.`);
     }
-    if (seen.has(name)) throw new UserError(`${where}: two columns are named "${name}"; rename one of them.`);
+    if (seen.has(name))
+      throw new UserError(`${where}: two columns are named ${quote(name)}; rename one of them.`);
     if (isIdHeader(name)) {
       throw new UserError(
-        `${where}: column ${index + 2} is named "${name}", a name kept for the id column; rename it.`,
+        `${where}: column ${index + 2} is named ${quote(name)}, a name kept for the id column; rename it.`,
       );
     }
     seen.add(name);
@@ -154,12 +155,12 @@ function readIds(body: readonly DelimitedRow[], columns: number, source: string)
     const before = lineOf.get(id);
     if (before !== undefined) {
       throw new UserError(
-        `${source}, line ${line}: the id "${id}" stands on line ${before} already; ids must be unique, remove one of the rows.`,
+        `${source}, line ${line}: the id ${quote(id)} stands on line ${before} already; ids must be unique, remove one of the rows.`,
       );
     }
     if (cells.slice(columns + 1).some((cell) => cell !== "")) {
       throw new UserError(
-        `${source}, line ${line}: the row of "${id}" has ${cells.length} cells, but the header names ${columns + 1}; remove the surplus or name the columns.`,
+        `${source}, line ${line}: the row of ${quote(id)} has ${cells.length} cells, but the header names ${columns + 1}; remove the surplus or name the columns.`,
       );
     }
     lineOf.set(id, line);
@@ -180,7 +181,7 @@ function readValues(
     if (text !== "" && !missing.has(text.toLowerCase())) return text;
     if (scheme !== "no-missing") return null;
     throw new UserError(
-      `${source}, line ${line}: "${name}" is empty, but the file declares that it has no missing values; fill it in or remove the declaration.`,
+      `${source}, line ${line}: ${quote(name)} is empty, but the file declares that it has no missing values; fill it in or remove the declaration.`,
     );
   });
 }
@@ -189,6 +190,6 @@ function refuseNonNumbers(column: MetadataColumn, body: readonly DelimitedRow[],
   const row = column.values.findIndex((value) => value !== null && parseNumber(value) === undefined);
   if (row < 0) return;
   throw new UserError(
-    `${source}, line ${body[row].line}: "${column.name}" is "${column.values[row]}", not a number, but #q2:types declares the column numeric; correct the cell or the declaration.`,
+    `${source}, line ${body[row].line}: ${quote(column.name)} is ${quote(column.values[row])}, not a number, but #q2:types declares the column numeric; correct the cell or the declaration.`,
   );
 }

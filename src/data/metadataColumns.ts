@@ -1,4 +1,5 @@
 import { parseNumber } from "../common/parseNumber.ts";
+import { quote } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 import type { Metadata, MetadataColumn } from "./metadata.ts";
 import type { ColumnType } from "./metadataRules.ts";
@@ -18,8 +19,8 @@ export function getColumn(metadata: Metadata, name: string): MetadataColumn {
   if (column !== undefined) return column;
   const names = [...metadata.columns.keys()];
   const alike = names.find((one) => one.toLowerCase() === name.trim().toLowerCase());
-  const cure = alike !== undefined ? `did you mean "${alike}"?` : `it has ${listSome(names)}.`;
-  throw new UserError(`${metadata.source} has no column "${name.trim()}"; ${cure}`);
+  const cure = alike !== undefined ? `did you mean ${quote(alike)}?` : `it has ${listSome(names)}.`;
+  throw new UserError(`${metadata.source} has no column ${quote(name.trim())}; ${cure}`);
 }
 
 /** The first row whose value is neither a number nor missing. */
@@ -37,7 +38,7 @@ export function numericColumn(metadata: Metadata, name: string): Float64Array {
   const bad = findNonNumber(column);
   if (bad !== undefined) {
     throw new UserError(
-      `${metadata.source}, line ${metadata.lines[bad]}: "${column.name}" of sample "${metadata.ids[bad]}" is "${column.values[bad]}", not a number; correct it, leave the cell empty if the value is unknown, or treat the column as categorical.`,
+      `${metadata.source}, line ${metadata.lines[bad]}: ${quote(column.name)} of sample ${quote(metadata.ids[bad])} is ${quote(column.values[bad])}, not a number; correct it, leave the cell empty if the value is unknown, or treat the column as categorical.`,
     );
   }
   return Float64Array.from(column.values, (text) => (text === null ? Number.NaN : Number(text)));
@@ -56,6 +57,6 @@ export function rowsOf(metadata: Metadata, sampleIds: readonly string[]): Int32A
 
 function listSome(names: readonly string[]): string {
   if (names.length === 0) return "no columns besides the ids";
-  const shown = names.slice(0, 20).map((name) => `"${name}"`);
+  const shown = names.slice(0, 20).map(quote);
   return shown.join(", ") + (names.length > 20 ? ` and ${names.length - 20} more` : "");
 }

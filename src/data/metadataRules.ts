@@ -1,3 +1,4 @@
+import { quote } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 
 export type ColumnType = "numeric" | "categorical";
@@ -81,11 +82,15 @@ function readDirective<T extends string>(
     if (cell === "") continue;
     const name = names[index];
     if (name === undefined) {
-      throw new UserError(`${where}: cell ${index + 2} ("${cell}") has no column in the header; remove it.`);
+      throw new UserError(
+        `${where}: cell ${index + 2} (${quote(cell)}) has no column in the header; remove it.`,
+      );
     }
     const choice = choices.find((one) => one.toLowerCase() === cell.toLowerCase());
     if (choice === undefined) {
-      throw new UserError(`${where}: "${cell}" for "${name}" is not known; use ${choices.join(" or ")}.`);
+      throw new UserError(
+        `${where}: ${quote(cell)} for ${quote(name)} is not known; use ${choices.join(" or ")}.`,
+      );
     }
     found.set(name, choice);
   }

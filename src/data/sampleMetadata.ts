@@ -1,3 +1,4 @@
+import { quote } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 import type { Column } from "./column.ts";
 import type { Dropped } from "./manifest.ts";
@@ -24,8 +25,8 @@ export function metadataOf(
   const lacking = sampleIds.filter((_, i) => rows[i] < 0);
   if (lacking.length === sampleIds.length) {
     throw new UserError(
-      `${metadata.source} and ${tableName} have no sample id in common: the first are "${metadata.ids[0]}" and ` +
-        `"${sampleIds[0]}"; give the metadata of these samples.`,
+      `${metadata.source} and ${tableName} have no sample id in common: the first are ${quote(metadata.ids[0])} and ` +
+        `${quote(sampleIds[0])}; give the metadata of these samples.`,
     );
   }
   const known = new Set(sampleIds);
@@ -42,7 +43,7 @@ export function metadataOf(
         ? []
         : [
             `${lacking.length} of ${sampleIds.length} samples have no row in ${metadata.source} ` +
-              `(the first is "${lacking[0]}"): all their values are missing.`,
+              `(the first is ${quote(lacking[0])}): all their values are missing.`,
           ]),
     ],
   };

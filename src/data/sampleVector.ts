@@ -1,6 +1,7 @@
 import { writeFileAtomic } from "../common/atomicFile.ts";
 import { decodeText, gunzipIfNeeded, readFileBytes } from "../common/inputFile.ts";
 import { parseNumber } from "../common/parseNumber.ts";
+import { quote } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 import { checkIds } from "./checkIds.ts";
 import { type DelimitedRow, splitDelimited } from "./delimited.ts";
@@ -102,7 +103,7 @@ function fromArray(
   const bad = values.findIndex((value) => !Number.isFinite(value));
   if (bad >= 0) {
     throw new UserError(
-      `${source}: the value of "${ids[bad]}" is ${values[bad]}; every sample needs a finite number.`,
+      `${source}: the value of ${quote(ids[bad])} is ${values[bad]}; every sample needs a finite number.`,
     );
   }
   checkIds(ids, "sample", path);
@@ -129,7 +130,7 @@ export function parseSampleVector(
     const value = parseNumber(cells[column] ?? "");
     if (value !== undefined) return value;
     throw new UserError(
-      `${source}, line ${line}: the value of "${cells[0]}" is "${cells[column] ?? ""}", not a number; correct it or remove the row.`,
+      `${source}, line ${line}: the value of ${quote(cells[0])} is ${quote(cells[column] ?? "")}, not a number; correct it or remove the row.`,
     );
   });
   const ids = body.map(({ cells }) => cells[0]);
@@ -147,9 +148,9 @@ function chooseColumn({ line, cells }: DelimitedRow, source: string, wanted: str
   const column = cells.indexOf(wanted ?? usualName, 1);
   if (column > 0) return column;
   if (wanted === undefined && names.length === 1) return cells.indexOf(names[0], 1);
-  const held = names.map((name) => `"${name}"`).join(", ");
+  const held = names.map(quote).join(", ");
   throw new UserError(
-    `${source}, line ${line}: the table has no column "${wanted ?? usualName}" (it has ${held === "" ? "none" : held}); name the column to take.`,
+    `${source}, line ${line}: the table has no column ${quote(wanted ?? usualName)} (it has ${held === "" ? "none" : held}); name the column to take.`,
   );
 }
 
@@ -159,7 +160,7 @@ function refuseRepeatedIds(rows: readonly DelimitedRow[], source: string): void 
     const where = `${source}, line ${line}`;
     if (cells[0] === "") throw new UserError(`${where}: the sample has no id; every row needs one.`);
     if (seen.has(cells[0])) {
-      throw new UserError(`${where}: the id "${cells[0]}" stands twice; sample ids must be unique.`);
+      throw new UserError(`${where}: the id ${quote(cells[0])} stands twice; sample ids must be unique.`);
     }
     seen.add(cells[0]);
   }

@@ -1,4 +1,5 @@
 import { decodeText, gunzipIfNeeded, readFileBytes } from "../common/inputFile.ts";
+import { quote } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 import type { Split } from "./split.ts";
 
@@ -15,7 +16,7 @@ export function readIdFile(path: string): string[] {
     const before = lineOf.get(id);
     if (before !== undefined) {
       throw new UserError(
-        `${path}, line ${index + 1}: the id "${id}" stands on line ${before} already; remove one of them.`,
+        `${path}, line ${index + 1}: the id ${quote(id)} stands on line ${before} already; remove one of them.`,
       );
     }
     lineOf.set(id, index + 1);
@@ -54,7 +55,7 @@ export function splitFromFiles(
   const shared = validation?.find((id) => trainIds.has(id));
   if (shared !== undefined) {
     throw new UserError(
-      `${files.train} and ${files.validation} both name the sample "${shared}"; a sample can only be in one part.`,
+      `${files.train} and ${files.validation} both name the sample ${quote(shared)}; a sample can only be in one part.`,
     );
   }
   const toIndices = (ids: readonly string[]): number[] =>
@@ -73,7 +74,7 @@ export function splitFromFiles(
     throw new UserError(
       file === undefined
         ? `${files.train ?? files.validation} names all samples, which leaves none for the ${part} part; remove some.`
-        : `${file} names no sample of the data (its first id is "${(part === "train" ? train : validation)?.[0]}", the data's "${sampleIds[0]}"); check that it belongs to these data.`,
+        : `${file} names no sample of the data (its first id is ${quote((part === "train" ? train : validation)?.[0])}, the data's ${quote(sampleIds[0])}); check that it belongs to these data.`,
     );
   }
   const unknownIds = [...(train ?? []), ...(validation ?? [])].filter((id) => !indexOf.has(id));
