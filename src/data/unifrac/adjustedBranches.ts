@@ -61,10 +61,11 @@ export class AdjustedBranches {
         high += adjusted * power(y) * y;
         continue;
       }
-      const x = amounts[place];
-      const weight = adjusted * power(x + y);
-      low += weight * (x < y ? x : y);
-      high += weight * (x < y ? y : x) - aloneTerms[place - first];
+      const sum = amounts[place] + y;
+      const difference = Math.abs(amounts[place] - y);
+      const halfWeight = (adjusted * power(sum)) / 2;
+      low += halfWeight * (sum - difference);
+      high += halfWeight * (sum + difference) - aloneTerms[place - first];
     }
     lows[column] = low;
     highs[column] = high;
