@@ -114,7 +114,7 @@ export function loadCheckpoint(path: string, targets: CheckpointTargets): Checkp
       try {
         torch.Generator.default(rest[0] as torch.Device).setState(value.clone());
       } catch (cause) {
-        throw cause instanceof torch.TorchError ? damaged(path) : cause;
+        throw cause instanceof torch.TorchError || cause instanceof TypeError ? damaged(path) : cause;
       }
     }
   }

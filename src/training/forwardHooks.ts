@@ -8,10 +8,10 @@ export type ForwardListener = (path: string, module: torch.nn.Module, result: un
  * path `""`. Layers whose weights their owner uses without calling them (`self_attn`, say) do not appear.
  */
 export function onForward(model: torch.nn.Module, listener: ForwardListener): Disposable {
-  const hooked: torch.nn.Module[] = [];
+  const hooked = new Map<torch.nn.Module, PropertyDescriptor | undefined>();
   for (const [path, module] of model.namedModules()) {
-    if (hooked.includes(module)) continue;
-    hooked.push(module);
+    if (hooked.has(module)) continue;
+    hooked.set(module, Object.getOwnPropertyDescriptor(module, "forward"));
     const original = module.forward;
     Object.defineProperty(module, "forward", {
       configurable: true,
@@ -25,7 +25,10 @@ export function onForward(model: torch.nn.Module, listener: ForwardListener): Di
   }
   return {
     [Symbol.dispose]() {
-      for (const module of hooked) Reflect.deleteProperty(module, "forward");
+      for (const [module, own] of hooked) {
+        if (own) Object.defineProperty(module, "forward", own);
+        else Reflect.deleteProperty(module, "forward");
+      }
     },
   };
 }

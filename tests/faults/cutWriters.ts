@@ -91,7 +91,9 @@ async function judge(
       throw new Error(`${target} is ${found === undefined ? "missing" : "neither the old nor the new one"}`);
     }
   }
-  if (writer.targets.some((target) => existsSync(join(work, target)))) await writer.read(work);
+  if (writer.targets.length === 0 || writer.targets.some((target) => existsSync(join(work, target)))) {
+    await writer.read(work);
+  }
   await writer.write(work, 2);
   for (const target of writer.targets) {
     if (contentOf(join(work, target)) !== contentOf(join(after, target)))

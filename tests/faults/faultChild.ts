@@ -59,7 +59,7 @@ async function sweep(mode: "fail" | "full"): Promise<SweepReport> {
   async function judge(isFresh: boolean, thrown: unknown, call: string): Promise<string | undefined> {
     // What failed is only tidying up.
     const isTidying = /^(rmSync|unlinkSync) /.test(call);
-    if (thrown === undefined && !isTidying) return "nobody was told";
+    if (thrown === undefined && !isTidying && !writer.isSilent) return "nobody was told";
     if (thrown !== undefined) {
       const { name: kind, message, stack } = thrown as Error;
       if (kind !== "UserError") return `not a UserError: ${stack}`;
@@ -84,7 +84,9 @@ async function whatStands(
       return `${target} is ${found === undefined ? "missing" : "neither the old nor the new one"}`;
     }
   }
-  if (writer.targets.some((target) => existsSync(join(work, target)))) await writer.read(work);
+  if (writer.targets.length === 0 || writer.targets.some((target) => existsSync(join(work, target)))) {
+    await writer.read(work);
+  }
   return undefined;
 }
 

@@ -7,8 +7,10 @@ export type Version = 1 | 2;
 
 export interface Writer {
   readonly name: string;
-  /** What it writes, relative to its folder: each is replaced as a whole. */
+  /** What it writes, relative to its folder: each is replaced as a whole. None where it appends. */
   readonly targets: readonly string[];
+  /** What cannot be written is lost without a word. */
+  readonly isSilent?: boolean;
   /** The modules are imported here, not before, so that the faults reach them. */
   write(folder: string, version: Version): Promise<void>;
   /** Reads what stands there with the project's own reader; must throw for anything broken. */
@@ -127,6 +129,19 @@ const dataWriters: Writer[] = [
     },
   },
   {
+    name: "plot (SVG, PNG)",
+    targets: ["plot.svg", "plot.png"],
+    async write(folder, version) {
+      const { histogramPlot, savePlot } = await import("../../src/training/watch/plots.ts");
+      const values = Float64Array.from({ length: 20 }, (_, i) => i * version);
+      await savePlot(
+        await histogramPlot({ title: "Values", xTitle: "value", series: [{ name: "all", values }] }),
+        join(folder, "plot"),
+      );
+    },
+    async read() {},
+  },
+  {
     name: "report",
     targets: ["report.html"],
     async write(folder, version) {
@@ -145,6 +160,61 @@ const dataWriters: Writer[] = [
     async read(folder) {
       if (!readFileSync(join(folder, "report.html"), "utf8").trimEnd().endsWith("</html>"))
         throw new Error("cut off");
+    },
+  },
+];
+
+/** Values of the scalar that version 1 and then version 2 log. */
+const logged = (version: Version) => Array.from({ length: 4 + version }, (_, step) => 10 * version + step);
+
+const appendingWriters: Writer[] = [
+  {
+    name: "event file",
+    targets: [],
+    async write(folder, version) {
+      const { EventFile } = await import("../../src/training/watch/eventFile.ts");
+      const events = new EventFile(join(folder, "events"));
+      try {
+        for (const [step, value] of logged(version).entries()) {
+          events.scalar("loss", value, step);
+          events.flush();
+        }
+        events.position();
+      } finally {
+        events.close();
+      }
+    },
+    async read(folder) {
+      const { listEventFiles } = await import("../../src/training/watch/eventFile.ts");
+      const { readEventFile } = await import("../../src/training/watch/eventReader.ts");
+      for (const name of listEventFiles(join(folder, "events"))) {
+        const { events } = readEventFile(join(folder, "events", name));
+        const values = events.flatMap(({ values }) =>
+          values.map((one) => (one.kind === "scalar" ? one.value : -1)),
+        );
+        const whole = [logged(1), logged(2)].some((all) => values.every((value, i) => value === all[i]));
+        if (!whole) throw new Error(`events are not a beginning of what was logged: ${values}`);
+      }
+    },
+  },
+  {
+    name: "log",
+    targets: [],
+    isSilent: true,
+    async write(folder, version) {
+      const { LogFile } = await import("../../src/training/watch/logFile.ts");
+      const log = new LogFile(join(folder, "training.log"), () => 0);
+      for (const value of logged(version)) log.write("INFO", `value ${value}`);
+    },
+    async read(folder) {
+      const path = join(folder, "training.log");
+      if (!existsSync(path)) return;
+      const lines = readFileSync(path, "utf8").split("\n");
+      // The last one may be cut off; a line that follows a cut one begins within it.
+      const strange = lines
+        .slice(0, -1)
+        .find((line) => !line.includes(" - aam - INFO - value ") && !/^[\d: -]*\d{4}/.test(line));
+      if (strange !== undefined) throw new Error(`a line of nobody's: ${strange}`);
     },
   },
 ];
@@ -195,7 +265,7 @@ const tensorWriters: Writer[] = [
   },
 ];
 
-export const writers: readonly Writer[] = [...dataWriters, ...tensorWriters];
+export const writers: readonly Writer[] = [...dataWriters, ...appendingWriters, ...tensorWriters];
 
 export function writerOf(name: string): Writer {
   const writer = writers.find((one) => one.name === name);

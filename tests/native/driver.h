@@ -126,6 +126,8 @@ void handles();
 void arguments();
 void autograd();
 void random_numbers();
+void typed(int effort);
+void segments(int effort);
 void packings(int effort);
 void threads(int effort);
 void allocator(int effort);

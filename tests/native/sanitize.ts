@@ -19,7 +19,18 @@ const sanitizerFlags: Record<Sanitizer, string> = {
 
 /** The parts of the driver that tell something under each sanitizer. */
 const parts: Record<Sanitizer, readonly string[]> = {
-  address: ["operators", "handles", "arguments", "autograd", "random", "allocator", "threads", "packings"],
+  address: [
+    "operators",
+    "handles",
+    "arguments",
+    "autograd",
+    "random",
+    "allocator",
+    "typed",
+    "segments",
+    "threads",
+    "packings",
+  ],
   thread: ["allocator", "threads"],
 };
 

@@ -135,7 +135,11 @@ export class EventFile {
   /** Writes what is pending to the disk and tells where the file ends, for `rewindEventFiles` after a resume. */
   position(): EventPosition {
     this.flush();
-    fsyncSync(this.#descriptor);
+    try {
+      fsyncSync(this.#descriptor);
+    } catch (cause) {
+      throw describeWriteError(this.path, cause);
+    }
     return { file: basename(this.path), bytes: this.#written };
   }
 
