@@ -9,7 +9,7 @@ import { batchTensors } from "../src/training/batchTensors.ts";
 import { onForward } from "../src/training/forwardHooks.ts";
 import { nonFiniteIn } from "../src/training/nanDetector.ts";
 import { barChart } from "../src/training/watch/plots.ts";
-import { denseForward, denseTokens } from "./lib/denseForm.ts";
+import { denseForward, denseTokens, transformersOf } from "./lib/denseForm.ts";
 import { type Investigation, runInvestigation } from "./lib/investigation.ts";
 import { type Finding, percent } from "./lib/report.ts";
 import type { Subject } from "./lib/subject.ts";
@@ -122,11 +122,11 @@ export const allPadding: Investigation<PaddingSettings> = {
     // Some slots more than the richest sample has: enough for rows of padding alone.
     const dense = denseTokens(batch, Math.min(slots, batch.slots + 4)).to(subject.device);
     const weights = model.stateDict();
-    const { heads, activation } = config.model;
+    const transformers = transformersOf(config.model);
     const naive = walk(model, (onValue) =>
-      denseForward(weights, dense, { heads, activation, emptyRows: "as they come", onValue }),
+      denseForward(weights, dense, { transformers, emptyRows: "as they come", onValue }),
     );
-    const mended = walk(model, (onValue) => denseForward(weights, dense, { heads, activation, onValue }));
+    const mended = walk(model, (onValue) => denseForward(weights, dense, { transformers, onValue }));
     const sum = ({ values, gradients }: Walk) =>
       values.reduce((total, { nonFinite }) => total + nonFinite, 0) + gradients.length;
     const first = (one: Walk) => one.values.find(({ nonFinite }) => nonFinite > 0)?.path ?? "none";

@@ -3,11 +3,18 @@
  * matrix products. It shares nothing with src/models but the weights.
  */
 import * as torch from "../../src/torch/index.ts";
+import { transformerOf } from "../../src/training/buildModel.ts";
+import type { ModelConfig } from "../../src/training/config.ts";
 import { naiveAttention, naivePooling } from "./naiveForms.ts";
 
-export interface DenseOptions {
+/** What weights do not tell of a transformer. */
+export interface TransformerFacts {
   readonly heads: number;
   readonly activation?: "gelu" | "gelu_tanh" | "relu";
+}
+
+export interface DenseOptions {
+  readonly transformers: { readonly [name in "asv" | "sample" | "encoder"]: TransformerFacts };
   /**
    * What becomes of empty slots: zeros, as the mended reference has it, or whatever attention over nothing gives, as before.
    * Default zeros.
@@ -28,10 +35,10 @@ export function denseForward(weights: Weights, tokens: torch.Tensor, options: De
   const filled = tokens.ne(0).any(-1);
   const kept = options.emptyRows === "as they come" ? asvs : torch.where(filled.unsqueeze(-1), asvs, 0);
   const placed = stage.addPositions("sample_encoder.sample_position_embedding", kept);
-  const encoded = stage.transform("sample_encoder.sample_transformer", placed, filled);
+  const encoded = stage.transform("sample", "sample_encoder.sample_transformer", placed, filled);
   const sampleEmbeddings =
     options.emptyRows === "as they come" ? encoded : torch.where(filled.unsqueeze(-1), encoded, 0);
-  const again = stage.transform("encoder_transformer", sampleEmbeddings, filled);
+  const again = stage.transform("encoder", "encoder_transformer", sampleEmbeddings, filled);
   return stage.pool("attention_pooling", again, filled);
 }
 
@@ -46,7 +53,7 @@ class Stage {
     const embedded = torch.embedding(this.#weight(`${prefix}.token_embedding.weight`), tokens);
     const placed = this.addPositions(`${prefix}.position_embedding`, embedded);
     const valid = tokens.ne(0);
-    const values = this.transform(`${prefix}.transformer`, placed, valid);
+    const values = this.transform("asv", `${prefix}.transformer`, placed, valid);
     return this.pool(`${prefix}.attention_pooling`, values, valid);
   }
 
@@ -55,16 +62,27 @@ class Stage {
     return input.add(table.narrow(0, 0, input.size(-2)));
   }
 
-  transform(path: string, input: torch.Tensor, valid: torch.Tensor): torch.Tensor {
+  transform(
+    name: keyof DenseOptions["transformers"],
+    path: string,
+    input: torch.Tensor,
+    valid: torch.Tensor,
+  ): torch.Tensor {
+    const facts = this.options.transformers[name];
     let value = input;
     const allowed = valid.unsqueeze(1).unsqueeze(1);
     for (let layer = 0; this.weights.has(`${path}.encoder.layers.${layer}.norm1.weight`); layer++)
-      value = this.#layer(`${path}.encoder.layers.${layer}`, value, allowed);
+      value = this.#layer(`${path}.encoder.layers.${layer}`, facts, value, allowed);
     return this.#told(path, this.#norm(`${path}.norm`, value, 1e-6));
   }
 
-  #layer(path: string, input: torch.Tensor, allowed: torch.Tensor): torch.Tensor {
-    const { heads, activation = "gelu", emptyRows } = this.options;
+  #layer(
+    path: string,
+    { heads, activation = "gelu" }: TransformerFacts,
+    input: torch.Tensor,
+    allowed: torch.Tensor,
+  ): torch.Tensor {
+    const { emptyRows } = this.options;
     const [rows, length, dim] = input.shape;
     const projected = torch.linear(
       this.#norm(`${path}.norm1`, input, 1e-5),
@@ -74,9 +92,14 @@ class Stage {
     const [q, k, v] = projected
       .chunk(3, -1)
       .map((part) => part.reshape([rows, length, heads, dim / heads]).transpose(1, 2));
-    let mixed = naiveAttention(q, k, v, allowed);
-    // A row of padding alone: nothing to attend to.
-    if (emptyRows !== "as they come") mixed = torch.where(allowed.any(-1, true), mixed, 0);
+    let mixed: torch.Tensor;
+    if (emptyRows === "as they come") {
+      mixed = naiveAttention(q, k, v, allowed);
+    } else {
+      // Where there is nothing to attend to: attend to all, and take zeros. Zeros for NaN would leave a NaN gradient.
+      const some = allowed.any(-1, true);
+      mixed = torch.where(some, naiveAttention(q, k, v, allowed.logicalOr(some.logicalNot())), 0);
+    }
     const joined = mixed.transpose(1, 2).reshape([rows, length, dim]);
     const attended = input.add(this.#linear(`${path}.self_attn.out_proj`, joined));
     const hidden = this.#linear(`${path}.linear1`, this.#norm(`${path}.norm2`, attended, 1e-5));
@@ -117,6 +140,15 @@ class Stage {
     if (!weight) throw new Error(`internal: the checkpoint has no ${name}`);
     return weight;
   }
+}
+
+/** What a run's configuration says of its transformers. */
+export function transformersOf(config: ModelConfig): DenseOptions["transformers"] {
+  return {
+    asv: transformerOf(config, "asv"),
+    sample: transformerOf(config, "sample"),
+    encoder: transformerOf(config, "encoder"),
+  };
 }
 
 /** A ragged batch's tokens in dense form [B, slots, L]: padded with all-zero rows to `slots`, as the reference pads to its limit. */

@@ -1,10 +1,12 @@
 import type { Batch } from "../../src/data/batch.ts";
 import type { Dataset } from "../../src/data/dataset.ts";
+import type { RaggedBatch } from "../../src/models/batch.ts";
 import type { SequenceEncoder } from "../../src/models/sequenceEncoder.ts";
 import * as torch from "../../src/torch/index.ts";
 import { batchTensors } from "../../src/training/batchTensors.ts";
 import type { PretrainConfig } from "../../src/training/config.ts";
-import { nucleotideLoss, unifracLoss } from "../../src/training/losses.ts";
+import { unifracLoss } from "../../src/training/losses.ts";
+import { nucleotideParts } from "../../src/training/nucleotideObjective.ts";
 import { asPrediction, type DistanceForm, pairwiseDistances } from "../../src/training/pairwiseDistances.ts";
 import type { BatchLosses } from "../../src/training/trainer.ts";
 import { embedSampleSet, evaluatePairs, type PairEvaluation } from "../../src/training/uniFracEvaluation.ts";
@@ -20,8 +22,10 @@ export interface TaskSubject {
 export interface TaskOptions {
   /** Default: the configuration's. `learned` is tanh with a scale that starts at 1 and is trained. */
   readonly form?: DistanceForm | "learned";
-  /** Take distances from a pass without hidden nucleotides. Default false. */
+  /** Take distances from a pass without hidden nucleotides, which are predicted for all ASVs. Default false. */
   readonly separateMasking?: boolean;
+  /** Share of the ASVs whose nucleotides are predicted in a pass of their own; 1 is one pass. Default: the configuration's. */
+  readonly nucShare?: number;
   /** Let the distance of each sample to itself count. Default false. */
   readonly diagonal?: boolean;
 }
@@ -71,21 +75,42 @@ export class EncoderTask implements DebugTask {
   losses(batch: Batch): BatchLosses {
     const { uniFracPenalty, nucPenalty } = this.subject.config.training;
     const { input, targets } = batchTensors(batch, this.subject.device);
-    const nucleotides = nucPenalty > 0;
-    const { separateMasking, diagonal } = this.options;
-    const encoding = this.encoder.forward(input, { nucleotides, separateMasking });
+    const { separateMasking, diagonal, nucShare = this.subject.config.nucShare } = this.options;
+    const inOnePass = separateMasking || nucShare === 1;
+    const encoding = this.encoder.forward(input, {
+      nucleotides: nucPenalty > 0 && inOnePass,
+      separateMasking,
+    });
     const known = targets.distanceMask!;
     const unifrac = diagonal
       ? wholeMatrixLoss(pairwiseDistances(encoding.embeddings!, this.form), targets.distances!, known)
       : unifracLoss(encoding.embeddings!, targets.distances!, { form: this.form, known });
     const parts: Record<string, torch.Tensor> = { unifrac_loss: unifrac };
     let total = unifrac.mul(uniFracPenalty);
-    if (encoding.nucleotides) {
-      const sequences = { tokens: input.asvTokens, multiplicity: input.multiplicity };
-      parts["nuc_loss"] = nucleotideLoss(encoding.nucleotides, sequences);
+    if (nucPenalty > 0) {
+      const { prediction, sequences } = inOnePass
+        ? { prediction: encoding.nucleotides, sequences: input }
+        : this.#predictSome(input, nucShare);
+      parts["nuc_loss"] = nucleotideParts(prediction!, sequences).loss;
       total = total.add(parts["nuc_loss"].mul(nucPenalty));
     }
     return { total, parts };
+  }
+
+  /** As the product: nucleotides of some ASVs, in a pass of their own. */
+  #predictSome(input: RaggedBatch, share: number) {
+    const count = input.asvTokens.size(0);
+    const chosen = torch
+      .randperm(count, { device: this.subject.device })
+      .narrow(0, 0, Math.ceil(count * share));
+    const sequences = {
+      ...input,
+      asvTokens: input.asvTokens.indexSelect(0, chosen),
+      multiplicity: input.multiplicity.indexSelect(0, chosen),
+    };
+    const request = { hasPadding: input.hasAsvPadding, nucleotides: true };
+    const { nucleotides } = this.encoder.sampleEncoder.asvEncoder.forward(sequences.asvTokens, request);
+    return { prediction: nucleotides, sequences };
   }
 
   /** Embeddings [N, D] of samples on the CPU, in evaluation mode. */

@@ -5,7 +5,10 @@ import { scheduleFactor } from "../../src/training/schedule.ts";
 import type { DebugTask, TaskSubject } from "./encoderTask.ts";
 
 export interface ShortTraining {
+  /** The most steps; the schedule is fitted to them. */
   readonly steps: number;
+  /** End after so many minutes of steps instead, and fit the schedule to them. */
+  readonly minutes?: number;
   /** Leave out samples that fill no batch. Default false. */
   readonly dropLast?: boolean;
   /** Called before the first step with 0 and after each step; the model is in training mode. */
@@ -30,7 +33,7 @@ export interface ShortTrainingResult {
 export async function trainBriefly(
   task: DebugTask,
   subject: TaskSubject & { readonly train: Int32Array },
-  { steps, dropLast = false, afterStep }: ShortTraining,
+  { steps, minutes, dropLast = false, afterStep }: ShortTraining,
 ): Promise<ShortTrainingResult> {
   const { dataset, metric, train } = subject;
   const { training, model } = subject.config;
@@ -55,11 +58,13 @@ export async function trainBriefly(
   let [step, samples, seconds, cpu] = [0, 0, 0, 0];
   task.model.train();
   await afterStep?.(0);
-  while (step < steps) {
+  const progress = () => (minutes === undefined ? step / steps : seconds / (60 * minutes));
+  const isOver = () => step >= steps || progress() >= 1;
+  while (!isOver()) {
     for await (const batch of loader.epoch()) {
       const started = performance.now();
       const cpuBefore = process.cpuUsage();
-      const factor = scheduleFactor(step / steps, schedule);
+      const factor = scheduleFactor(progress(), schedule);
       for (const group of optimizer.paramGroups) group.lr = training.learningRate * factor;
       const loss = torch.tidy(() => {
         const { total, parts } = task.losses(batch);
@@ -77,14 +82,14 @@ export async function trainBriefly(
       cpu += (user + system) / 1e6;
       seconds += (performance.now() - started) / 1000;
       await afterStep?.(step);
-      if (step === steps) break;
+      if (isOver()) break;
     }
   }
   optimizer.dispose();
   task.model.eval();
-  const last = losses.slice(-Math.max(1, Math.floor(steps / 10))).map((loss) => loss.item());
+  const last = losses.slice(-Math.max(1, Math.floor(step / 10))).map((loss) => loss.item());
   for (const loss of losses) loss.dispose();
   const lastLoss = last.reduce((sum, value) => sum + value, 0) / last.length;
-  if (!Number.isFinite(lastLoss)) throw new Error(`The loss became ${lastLoss} within ${steps} steps.`);
-  return { steps, samples, seconds, cpuSeconds: cpu, lastLoss };
+  if (!Number.isFinite(lastLoss)) throw new Error(`The loss became ${lastLoss} within ${step} steps.`);
+  return { steps: step, samples, seconds, cpuSeconds: cpu, lastLoss };
 }

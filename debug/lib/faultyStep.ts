@@ -1,0 +1,39 @@
+import { join } from "node:path";
+import { openDataset } from "../../src/data/dataset.ts";
+import { prepareDataset } from "../../src/data/prepare.ts";
+import { simulate, writeSimulation } from "../../src/data/simulate/simulate.ts";
+import { pretrainSchema } from "../../src/training/config.ts";
+import { NonFiniteError } from "../../src/training/nanDetector.ts";
+import { pretrain } from "../../src/training/pretrain.ts";
+import { ProgressDisplay } from "../../src/training/watch/progressBar.ts";
+
+/** Trains on simulated data with a learning rate that makes weights overflow, with `debugNan`; the saved step's path. */
+export async function makeFaultyStep(scratch: string, learningRate = 1e18): Promise<string> {
+  const files = writeSimulation(
+    join(scratch, "study"),
+    simulate({ samples: 40, asvs: 40, richness: 12, length: 30, depth: 500, seed: 3 }),
+  );
+  const folder = join(scratch, "dataset");
+  await prepareDataset({ table: files.table, tree: files.tree, rarefyDepth: "none" }, folder);
+  using dataset = openDataset(folder);
+  const config = pretrainSchema.parse({
+    model: { embeddingDim: 16, layers: 1, heads: 2, maxBases: 30 },
+    training: { batchSize: 8, learningRate, maxGradNorm: null, warmup: 0, maxSteps: 20 },
+  });
+  try {
+    await pretrain({
+      dataset,
+      output: join(scratch, "run"),
+      config,
+      device: "cpu",
+      resume: false,
+      display: new ProgressDisplay("quiet"),
+      debugNan: true,
+      plots: false,
+    });
+  } catch (cause) {
+    if (cause instanceof NonFiniteError) return cause.reproPath;
+    throw cause;
+  }
+  throw new Error("The planted fault gave no value that is not finite.");
+}

@@ -1,0 +1,85 @@
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { EncoderTask } from "../../debug/lib/encoderTask.ts";
+import { makeFaultyStep } from "../../debug/lib/faultyStep.ts";
+import { replay } from "../../debug/replay.ts";
+import { Random } from "../../src/common/random.ts";
+import { BatchBuilder } from "../../src/data/batch.ts";
+import * as torch from "../../src/torch/index.ts";
+import { NanDetector, NonFiniteError, randomStates } from "../../src/training/nanDetector.ts";
+import { loadRepro, saveRepro } from "../../src/training/nanRepro.ts";
+import { context, faultsOf, smallSubject } from "./faults.ts";
+
+setDefaultTimeout(60_000);
+const options = { device: "cpu", dataset: null, scratch: context.scratch } as const;
+
+test("replay: the place that a training with --debug-nan named is found again, a mended step is told as such", async () => {
+  const repro = loadRepro(await makeFaultyStep(context.scratch));
+  const finding = await replay(repro, options);
+  expect(faultsOf(finding)).toEqual([]);
+  expect(finding.answer).toStartWith("Again, the output of sample_encoder.");
+  const finite = new Map([...repro.weights].map(([name, value]) => [name, value.mul(0)]));
+  const mended = await replay({ ...repro, weights: finite }, options);
+  expect(mended.answer).toContain("gives finite values");
+  expect(faultsOf(mended)).toEqual(["the recorded place is found again"]);
+});
+
+/** One watched step of a fresh model; the error that it ends with. */
+async function watchedStep(spoil: (model: Awaited<ReturnType<typeof smallSubject>>["model"]) => void) {
+  const subject = await smallSubject(false, { samples: 20 });
+  const { dataset, metric, model, train, config } = subject;
+  spoil(model);
+  const sampleId = (index: number) => dataset.sampleIds[index];
+  using detector = new NanDetector(model, {
+    folder: join(context.scratch, "watched"),
+    sampleId,
+    facts: { config },
+  });
+  const batch = new BatchBuilder(dataset, { distance: metric }).build(train.subarray(0, 6), new Random(0));
+  using _scope = torch.scope();
+  model.train();
+  try {
+    detector.startStep(batch, 7, randomStates(model));
+    const { total, parts } = new EncoderTask(model, subject).losses(batch);
+    detector.checkLosses({ ...parts, total_loss: total });
+    total.backward();
+    detector.checkGradients();
+  } catch (cause) {
+    if (cause instanceof NonFiniteError) return { error: cause, batch };
+    throw cause;
+  }
+  return { error: null, batch };
+}
+
+test("the detector names a NaN weight, the samples and the step, and keeps the batch bit for bit", async () => {
+  expect((await watchedStep(() => undefined)).error).toBeNull();
+  const { error, batch } = await watchedStep((model) => {
+    torch.noGrad(() => model.encoderTransformer.norm.weight!.narrow(0, 3, 1).fill_(Number.NaN));
+  });
+  expect(error!.site).toEqual({
+    kind: "weight",
+    path: "encoder_transformer.norm.weight",
+    shape: [32],
+    nan: 1,
+    infinite: 0,
+    total: 32,
+  });
+  expect(error!.message).toStartWith(
+    "Step 7: the weight encoder_transformer.norm.weight [32] is not finite (1 NaN",
+  );
+  expect(existsSync(error!.reproPath)).toBe(true);
+  const repro = loadRepro(error!.reproPath);
+  expect(repro.step).toBe(7);
+  expect(repro.batch).toEqual(batch);
+  expect(repro.weights.get("encoder_transformer.norm.weight")!.toFloat64Array()[3]).toBeNaN();
+});
+
+test("a file that is no saved step, or of another version, is refused", () => {
+  const path = join(context.scratch, "other.safetensors");
+  torch.saveSafetensors(path, new Map([["a", torch.ones([1])]]));
+  expect(() => loadRepro(path)).toThrow(/is no saved step/);
+  const text = readFileSync(path, "latin1");
+  expect(text).not.toContain("aam_nan_repro");
+  expect(saveRepro).toBeFunction();
+});
