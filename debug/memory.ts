@@ -26,7 +26,7 @@ interface StepRecord {
   /** Tensors that the step's scope owned when it was closed. */
   readonly owned: number;
   readonly peak: number;
-  /** Paths of modules whose result is still there after the scope was closed. */
+  /** Results that are still there after the scope was closed, each once, by the module that made it. */
   readonly survivors: string[];
 }
 
@@ -44,6 +44,11 @@ function tensorsOf(value: unknown): torch.Tensor[] {
   return typeof value === "object" && value !== null ? Object.values(value).flatMap(tensorsOf) : [];
 }
 
+/** A result by the module that made it; the modules around that returned the same tensor may be what keeps it. */
+function describeResult([maker, ...others]: readonly string[]): string {
+  return others.length === 0 ? maker : `${maker} (returned by ${others.join(" and ")} too)`;
+}
+
 /** One training step, measured after each part and each module. */
 function measureStep(
   subject: Subject,
@@ -55,7 +60,7 @@ function measureStep(
   const { device, model } = subject;
   const marks: Mark[] = [];
   const mark = (at: string) => marks.push(measure(device, at));
-  const results: { path: string; tensor: torch.Tensor }[] = [];
+  const results = new Map<torch.Tensor, string[]>();
   torch.resetPeakMemory();
   mark("before the step");
   let owned = 0;
@@ -64,7 +69,8 @@ function measureStep(
     const batch = builder.build(samples, new Random(0));
     using _hooks = onForward(model, (path, _module, result) => {
       mark(path || "the model");
-      for (const tensor of tensorsOf(result)) results.push({ path: path || "the model", tensor });
+      for (const tensor of new Set(tensorsOf(result)))
+        results.set(tensor, [...(results.get(tensor) ?? []), path || "the model"]);
     });
     const { total } = task.losses(batch);
     mark("losses");
@@ -78,7 +84,8 @@ function measureStep(
   }
   mark("scope closed");
   const { cpu, device: accelerator } = torch.memory();
-  const survivors = [...new Set(results.filter(({ tensor }) => !tensor.isDisposed).map(({ path }) => path))];
+  const alive = [...results].filter(([tensor]) => !tensor.isDisposed);
+  const survivors = [...new Set(alive.map(([, paths]) => describeResult(paths)))];
   return { marks, owned, peak: device === "cpu" ? cpu.allocatedPeak : accelerator.allocatedPeak, survivors };
 }
 
