@@ -1,7 +1,7 @@
-import { resolve } from "node:path";
 import { Command } from "commander";
 import { type PretrainConfig, pretrainSchema } from "../training/config.ts";
 import { pretrain } from "../training/pretrain.ts";
+import { reportPretraining } from "./reportPretraining.ts";
 import { addSchemaOptions } from "./schemaOptions.ts";
 import { addRunFlags, pretrainOptions } from "./trainingOptions.ts";
 import { setUpTraining } from "./trainingRun.ts";
@@ -20,22 +20,5 @@ async function run(command: Command): Promise<void> {
   }));
   using _dataset = setup.dataset;
   const { summary } = await pretrain(setup);
-  const { display } = setup;
-  if (display.mode === "json") {
-    display.record("summary", { ...summary });
-    return;
-  }
-  const isValue = setup.config.metric === "faith_pd";
-  const nucleotides = summary["val.nuc_accuracy"];
-  console.log(
-    [
-      `${isValue ? "Faith's PD" : "UniFrac"} of ${summary.samples.validation} validation samples${isValue ? "" : ", all pairs"}: ` +
-        `R² ${summary["val.unifrac_r2"].toFixed(4)}, MAE ${summary["val.unifrac_mae"].toFixed(4)}, Pearson ${summary["val.unifrac_pearson"].toFixed(4)}`,
-      ...(nucleotides === null
-        ? []
-        : [`Hidden nucleotides predicted rightly: ${(100 * nucleotides).toFixed(1)} %`]),
-      `${summary.steps} steps, ${summary["train.samples_per_second"].toFixed(1)} samples/s, ended by ${summary.stopped_by}`,
-      `The run is in ${resolve(setup.output)}`,
-    ].join("\n"),
-  );
+  reportPretraining(summary, setup);
 }

@@ -41,6 +41,7 @@ export const commonOptions: readonly SchemaOption[] = [
   { flags: "--asv-chunk-size <n>", path: "model.asvChunkSize", group: shape },
   { flags: "--gradient-checkpointing", path: "model.gradientCheckpointing", group: shape },
   { flags: "--unifrac-metric <name>", path: "metric", group: masking, parse: metricName },
+  { flags: "--metric <name>", path: "metric", group: masking, parse: metricName, hidden: true },
   { flags: "--penalty <x>", path: "training.uniFracPenalty", group: masking },
   { flags: "--nuc-penalty <x>", path: "training.nucPenalty", group: masking },
   { flags: "--nuc-mask-ratio <share>", path: "model.maskRatio", group: masking },

@@ -4,10 +4,12 @@ import { UserError } from "../common/userError.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { openDataset } from "../data/dataset.ts";
 import * as torch from "../torch/index.ts";
-import type { DataConfig, SplitConfig, TrainingConfig } from "../training/config.ts";
+import { checkModel } from "../training/checkModel.ts";
+import type { DataConfig, ModelConfig, SplitConfig, TrainingConfig } from "../training/config.ts";
 import { openConfiguredData } from "../training/openData.ts";
 import { presetSettings } from "../training/presets.ts";
 import { RunFolder } from "../training/runFolder.ts";
+import { checkTraining } from "../training/runTraining.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../training/watch/progressBar.ts";
 import { configOf, givenPaths, type SchemaOption, valueAt } from "./schemaOptions.ts";
 import type { RunFlags } from "./trainingOptions.ts";
@@ -26,6 +28,7 @@ interface Trainable {
   metric: string;
   data: DataConfig;
   split: SplitConfig;
+  model: ModelConfig;
   training: TrainingConfig;
 }
 
@@ -64,6 +67,8 @@ export async function setUpTraining<Config extends Trainable>(
   const display = new ProgressDisplay(chooseDisplayMode(flags));
   if (flags.threads) torch.setNumThreads(flags.threads);
   const device = torch.resolveDevice(flags.device);
+  checkModel(config.model);
+  checkTraining(config.training, device);
   if (!flags.resume) new RunFolder(output).refuseOther();
   const dataset =
     folder !== null

@@ -8,6 +8,7 @@ import * as torch from "../torch/index.ts";
 import { type BaseObjective, fitBaseScaling, makeBaseObjective } from "./baseObjective.ts";
 import { batchOptionsOf, buildEncoder, buildPredictor, distanceFormOf } from "./buildModel.ts";
 import { checkFineTune } from "./checkFineTune.ts";
+import { checkModel } from "./checkModel.ts";
 import { loadWeights } from "./checkpoint.ts";
 import { type FineTuneConfig, fineTuneSchema } from "./config.ts";
 import { FineTuneTask } from "./fineTuneTask.ts";
@@ -63,6 +64,7 @@ export async function fineTune(
     ? { ...given, model: { ...start.facts.config.model, ...ownModelSettings(given) } }
     : given;
   const { training, target, model: shape } = config;
+  checkModel(shape);
   checkTraining(training, device);
   checkFineTune(config, { isClassifier: isClassifier(dataset, target) });
   const split = splitSamples(dataset, config.split, training.seed, labelledSamples(dataset, target.columns));

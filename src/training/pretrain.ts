@@ -3,6 +3,7 @@ import { UserError } from "../common/userError.ts";
 import * as torch from "../torch/index.ts";
 import { fitBaseScaling, makeBaseObjective } from "./baseObjective.ts";
 import { batchOptionsOf, buildEncoder, distanceFormOf } from "./buildModel.ts";
+import { checkModel } from "./checkModel.ts";
 import { type PretrainConfig, pretrainSchema } from "./config.ts";
 import { PretrainTask } from "./pretrainTask.ts";
 import { dataFactsOf, type PretrainFacts } from "./runFacts.ts";
@@ -43,6 +44,7 @@ export async function pretrain(
   const { dataset, device, display } = options;
   const config = pretrainSchema.parse(options.config);
   const { training, model: shape, metric } = config;
+  checkModel(shape);
   checkTraining(training, device);
   if (training.uniFracPenalty === 0 && training.nucPenalty === 0) {
     throw new UserError("With --penalty 0 and --nuc-penalty 0 there is nothing to learn; raise one of them.");
