@@ -219,7 +219,7 @@ describe("mistakes are told in one sentence", () => {
     [
       "a format that is none",
       () => ["predict", "--model", run(), "--table", study.table, "--output", "p.docx"],
-      /\.tsv, \.csv, \.arrow/,
+      /\.tsv, \.csv, \.parquet, \.arrow/,
     ],
     [
       "passes that are all the same",
