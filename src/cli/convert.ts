@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
-import { parse as parseYaml } from "yaml";
 import { UserError } from "../common/userError.ts";
+import { parseYamlText } from "../common/yamlText.ts";
 import { convertFromReference, convertToReference } from "../training/convert/convert.ts";
 import { nameList, wholeNumber } from "./optionValues.ts";
 
@@ -71,7 +71,7 @@ function run(first: string | undefined, second: string | undefined, flags: Conve
 function readArguments(path: string): Record<string, unknown> {
   let content: unknown;
   try {
-    content = parseYaml(readFileSync(path, "utf8"));
+    content = parseYamlText(readFileSync(path, "utf8"));
   } catch (cause) {
     throw new UserError(`Cannot read ${path}: ${cause instanceof Error ? cause.message : cause}.`);
   }

@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { parse as parseYaml } from "yaml";
 import { z } from "zod";
+import { quoteSome } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
+import { parseYamlText } from "../common/yamlText.ts";
 
 /** An option of the command line that sets one place of a configuration. */
 export interface SchemaOption {
@@ -84,7 +85,10 @@ export function configOf<T>(
   const issue = parsed.error.issues[0];
   const path = issue.path.join(".");
   const place = given.get(path) ?? (file === undefined ? path : `${file}: ${path || "the top"}`);
-  throw new UserError(`${place}: ${lowered(issue.message)}.`);
+  // Names of settings that are none come from the file, with whatever is in them.
+  const message =
+    issue.code === "unrecognized_keys" ? `no such setting: ${quoteSome(issue.keys)}` : lowered(issue.message);
+  throw new UserError(`${place}: ${message}.`);
 }
 
 /** The options that were given on the command line, by their place. */
@@ -143,9 +147,9 @@ function readConfigFile(path: string): Record<string, unknown> {
   }
   let content: unknown;
   try {
-    content = parseYaml(text);
+    content = parseYamlText(text);
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
+    const message = cause instanceof Error ? cause.message : String(cause);
     throw new UserError(`${path} is neither YAML nor JSON: ${message}`);
   }
   if (typeof content !== "object" || content === null || Array.isArray(content))

@@ -2,8 +2,16 @@ import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { UserError } from "./userError.ts";
 
-/** No input is unpacked to more than this: what is larger does not fit one buffer, or is a decompression bomb. */
-export const maxUnpackedBytes = 4 * 2 ** 30 - 1;
+/** What is larger does not fit one buffer. */
+const maxUnpackedBytes = 4 * 2 ** 30 - 1;
+/** Any input may be unpacked to so much, and larger ones to so many times their size: only bombs are packed better. */
+const freeUnpackedBytes = 64 * 2 ** 20;
+const maxUnpackedRatio = 200;
+
+/** To how much so many bytes of compressed data may unpack. */
+export function unpackedLimit(packedBytes: number): number {
+  return Math.min(maxUnpackedBytes, Math.max(freeUnpackedBytes, maxUnpackedRatio * packedBytes));
+}
 
 /** Turns what the operating system says about a failed read into one sentence with its cure. */
 export function describeReadError(path: string, cause: unknown): UserError {
@@ -41,13 +49,15 @@ export function isGzip(bytes: Uint8Array): boolean {
  */
 export function gunzipIfNeeded(bytes: Uint8Array, source: string): Uint8Array {
   if (!isGzip(bytes)) return bytes;
+  const limit = unpackedLimit(bytes.length);
   try {
-    const unpacked = gunzipSync(bytes, { maxOutputLength: maxUnpackedBytes });
+    const unpacked = gunzipSync(bytes, { maxOutputLength: limit });
     return new Uint8Array(unpacked.buffer, unpacked.byteOffset, unpacked.byteLength);
   } catch (cause) {
     if ((cause as { code?: string }).code === "ERR_BUFFER_TOO_LARGE") {
       throw new UserError(
-        `${source} is gzip data that unpacks to more than 4 GiB; it is too large or damaged.`,
+        `${source} is gzip data of ${bytes.length} bytes that unpacks to more than ${limit}, which is refused as unsafe; ` +
+          "if it is meant to be so, unpack it with gunzip and give the result.",
       );
     }
     const what = cause instanceof Error ? cause.message : String(cause);

@@ -17,6 +17,7 @@ const nodeBytes = 16;
 const bufferBytes = 16;
 const timestampType = 10;
 const unionType = 14;
+const fixedSizeTypes = [15, 16];
 const schemaHeader = 1;
 const dictionaryHeader = 2;
 const batchHeader = 3;
@@ -40,6 +41,13 @@ class FlatBuffer {
 
   uint8(at: number): number {
     return at === 0 ? 0 : this.#view.getUint8(at);
+  }
+
+  /** A 32-bit number, which must be 0 or more. */
+  count(at: number): number {
+    const value = at === 0 ? 0 : this.#view.getInt32(at, true);
+    if (value < 0) damaged("a size is impossible");
+    return value;
   }
 
   /** A 64-bit number, which must be from 0 to 2^53 - 1. */
@@ -127,6 +135,7 @@ function verifyField(buffer: FlatBuffer, field: Field, depth: number): void {
   const kind = buffer.uint8(field(2, 1));
   if (kind === timestampType) buffer.vector(type(1, 4), 1);
   if (kind === unionType) buffer.vector(type(1, 4), 4);
+  if (fixedSizeTypes.includes(kind)) buffer.count(type(0, 4));
   const dictionary = buffer.subtable(field(4, 4));
   if (dictionary) buffer.subtable(dictionary(1, 4));
   for (const child of buffer.tables(field(5, 4))) verifyField(buffer, child, depth + 1);

@@ -73,6 +73,8 @@ function parseType(description: string, source: string): ElementType {
   const [, order, kind, sizeText] = /^([<>|=]?)([?a-zA-Z])(\d*)$/.exec(description) ?? [];
   const bigEndian = order === ">";
   const size = Number(sizeText);
+  if (size === 0 && kind !== undefined && "SaU".includes(kind) && sizeText !== "")
+    throw new UserError(`${source} holds texts of no letters; save texts that have some.`);
   if (kind === "S" || kind === "a") return { dtype: "bytes", bigEndian: false, itemSize: size, partSize: 1 };
   if (kind === "U") return { dtype: "str", bigEndian, itemSize: 4 * size, partSize: 4 };
   if (kind === "?") return { dtype: "bool", bigEndian: false, itemSize: 1, partSize: 1 };

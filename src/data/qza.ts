@@ -1,7 +1,7 @@
-import { parse } from "yaml";
 import { decodeText, readFileBytes } from "../common/inputFile.ts";
 import { quote, quoteSome } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
+import { parseYamlText } from "../common/yamlText.ts";
 import { isZip, openZip, type Zip } from "./zip.ts";
 
 /** An opened QIIME 2 artifact; its files are unpacked only when asked for. */
@@ -84,9 +84,9 @@ function readMetadata(zip: Zip, uuid: string, source: string): { type: string; f
   const text = decodeText(bytes, where);
   let metadata: unknown;
   try {
-    metadata = parse(text);
+    metadata = parseYamlText(text);
   } catch (cause) {
-    const what = cause instanceof Error ? cause.message.split("\n", 1)[0] : String(cause);
+    const what = cause instanceof Error ? cause.message : String(cause);
     throw new UserError(`${where} is no valid YAML (${what}); export the artifact anew.`);
   }
   const fields = (typeof metadata === "object" && metadata !== null ? metadata : {}) as Record<

@@ -1,4 +1,5 @@
 import { decodeText, gunzipIfNeeded, readFileBytes } from "../common/inputFile.ts";
+import { quoteSome } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 import { isArrow, openArrowArrays } from "./arrowDistances.ts";
 import { type CondenseOptions, Condenser, type Distances } from "./distances.ts";
@@ -62,7 +63,7 @@ function fromArtifact(bytes: Uint8Array, path: string, options: ReadDistancesOpt
 function fromArrays(arrays: NamedArrays, path: string, options: ReadDistancesOptions): Distances {
   const name = matrixNames.find((candidate) => arrays.has(candidate)) ?? onlyName(arrays);
   if (name === undefined) {
-    const held = arrays.names === undefined ? "" : ` (it holds ${arrays.names.join(", ")})`;
+    const held = arrays.names === undefined ? "" : ` (it holds ${quoteSome(arrays.names)})`;
     throw new UserError(
       `${path} holds no array named ${matrixNames.join(", ")}${held}; name the matrix "matrix" or "distances".`,
     );

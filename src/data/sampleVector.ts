@@ -1,7 +1,7 @@
 import { writeFileAtomic } from "../common/atomicFile.ts";
 import { decodeText, gunzipIfNeeded, readFileBytes } from "../common/inputFile.ts";
 import { parseNumber } from "../common/parseNumber.ts";
-import { quote } from "../common/quote.ts";
+import { quote, quoteSome } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 import { checkIds } from "./checkIds.ts";
 import { type DelimitedRow, splitDelimited } from "./delimited.ts";
@@ -148,7 +148,7 @@ function chooseColumn({ line, cells }: DelimitedRow, source: string, wanted: str
   const column = cells.indexOf(wanted ?? usualName, 1);
   if (column > 0) return column;
   if (wanted === undefined && names.length === 1) return cells.indexOf(names[0], 1);
-  const held = names.map(quote).join(", ");
+  const held = quoteSome(names);
   throw new UserError(
     `${source}, line ${line}: the table has no column ${quote(wanted ?? usualName)} (it has ${held === "" ? "none" : held}); name the column to take.`,
   );

@@ -1,5 +1,5 @@
 import { crc32, inflateRawSync } from "node:zlib";
-import { maxUnpackedBytes } from "../common/inputFile.ts";
+import { unpackedLimit } from "../common/inputFile.ts";
 import { quote } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 
@@ -29,9 +29,6 @@ const entrySignature = 0x02014b50;
 const endSignature = 0x06054b50;
 const end64Signature = 0x06064b50;
 const end64LocatorSignature = 0x07064b50;
-/** Only a bomb packs this much better than 200-fold into something this large. */
-const suspiciousSize = 2 ** 30;
-const suspiciousRatio = 200;
 
 export function isZip(bytes: Uint8Array): boolean {
   return bytes.length >= 4 && bytes[0] === 0x50 && bytes[1] === 0x4b && bytes[2] === 3 && bytes[3] === 4;
@@ -157,9 +154,9 @@ function unpack(bytes: Uint8Array, view: DataView, entry: ZipEntry, source: stri
   const { offset, size, packedSize } = entry;
   if (entry.encrypted)
     throw new UserError(`${where} is encrypted; unpack the archive and pack it without a password.`);
-  if (size > maxUnpackedBytes || (size > suspiciousSize && size > packedSize * suspiciousRatio)) {
+  if (size > unpackedLimit(packedSize)) {
     throw new UserError(
-      `${where} claims to unpack from ${packedSize} to ${size} bytes, which is refused as unsafe.`,
+      `${where} claims to unpack from ${packedSize} to ${size} bytes, which is refused as unsafe; if it is meant to be so, unpack the archive and give the file.`,
     );
   }
   const damaged = (what: string) => new UserError(`${where} is damaged (${what}); obtain the file again.`);

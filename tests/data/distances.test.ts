@@ -90,7 +90,7 @@ describe("readDistances refuses", () => {
       "several unknown arrays",
       () => readFileSync(fixture("several.npz")),
       "no array named matrix",
-      "first, second",
+      '"first", "second"',
     ],
     ["a matrix that is not square", () => readFileSync(fixture("stripes.h5")), "shape (4, 3)", "square"],
     ["a vector", () => readFileSync(fixture("vector.npy")), "shape (4)", "square"],

@@ -80,6 +80,29 @@ const dataWriters: Writer[] = [
     },
   },
   {
+    name: "UniFrac (npy, tsv, HDF5, Arrow), Faith's PD",
+    targets: ["u.npy", "u.tsv", "u.h5", "u.arrow", "pd.tsv", "pd.npy"],
+    async write(folder, version) {
+      const { writeFaithPd, writeUniFrac } = await import("../../src/data/unifrac/uniFracFile.ts");
+      const { parseNewick } = await import("../../src/data/newick.ts");
+      const study = table(version);
+      const tree = parseNewick(`(${study.asvIds.map((id, i) => `${id}:${i + version}`).join(",")});`, "tree");
+      // Without memory for the matrix, it is put together in a file.
+      for (const name of ["u.npy", "u.tsv", "u.h5", "u.arrow"])
+        await writeUniFrac(join(folder, name), study, tree, { memoryBytes: 0 });
+      for (const name of ["pd.tsv", "pd.npy"]) writeFaithPd(join(folder, name), study, tree);
+    },
+    async read(folder) {
+      const { readDistances } = await import("../../src/data/readDistances.ts");
+      for (const name of ["u.tsv", "u.h5", "u.arrow"])
+        if (existsSync(join(folder, name))) readDistances(join(folder, name));
+      const { readNpy } = await import("../../src/data/npy.ts");
+      for (const name of ["u.npy", "pd.npy"]) if (existsSync(join(folder, name))) readNpy(join(folder, name));
+      const { readSampleVector } = await import("../../src/data/sampleVector.ts");
+      if (existsSync(join(folder, "pd.tsv"))) readSampleVector(join(folder, "pd.tsv"));
+    },
+  },
+  {
     name: "data set",
     targets: ["set"],
     async write(folder, version) {
@@ -261,6 +284,27 @@ const tensorWriters: Writer[] = [
       if (existsSync(last)) loadCheckpoint(last, { model });
       if (existsSync(best)) loadWeights(best, model);
       model.dispose();
+    },
+  },
+  {
+    name: "converted checkpoints",
+    targets: ["encoder.safetensors", "encoder.pt"],
+    async write(folder, version) {
+      const { convertFromReference, convertToReference } = await import(
+        "../../src/training/convert/convert.ts"
+      );
+      const checkpoints = join(import.meta.dir, "../fixtures/checkpoints");
+      const source = join(checkpoints, version === 1 ? "trainer_encoder.pt" : "trainer_predictor.pt");
+      convertFromReference(source, join(folder, "encoder.safetensors"));
+      convertToReference(join(folder, "encoder.safetensors"), join(folder, "encoder.pt"), { bare: false });
+    },
+    async read(folder) {
+      const torch = await import("../../src/torch/index.ts");
+      const { openRun } = await import("../../src/training/openRun.ts");
+      using _scope = torch.scope();
+      if (existsSync(join(folder, "encoder.safetensors")))
+        openRun(join(folder, "encoder.safetensors"), "cpu").model.dispose();
+      if (existsSync(join(folder, "encoder.pt"))) torch.loadPickle(join(folder, "encoder.pt"));
     },
   },
 ];

@@ -64,6 +64,7 @@ function quiet(): ProgressDisplay {
 }
 
 export interface RunExtras {
+  display?: ProgressDisplay;
   resume?: boolean;
   debugNan?: boolean;
   plots?: boolean;

@@ -1,3 +1,4 @@
+import { unpackedLimit } from "../../common/inputFile.ts";
 import type { Cursor, Hdf5Bytes } from "./byteReader.ts";
 import { type ChunkGrid, type ChunkIndex, readChunkIndex } from "./chunkIndex.ts";
 import { type Filter, readFilters, refuseUnknownFilters, unfilter } from "./filters.ts";
@@ -5,11 +6,6 @@ import type { GlobalHeap } from "./globalHeap.ts";
 import { findMessage, type Message, messageTypes } from "./objectHeader.ts";
 import { type Datatype, readDataspace, readDatatype } from "./types.ts";
 import { decodeNumbers, decodeTexts, type Numbers } from "./values.ts";
-
-/** No dataset is unpacked to more than this. */
-const maxBytes = 2 ** 32 - 1;
-/** Deflate, the strongest filter read here, packs no better than 1032 to 1. */
-const maxRatio = 1032;
 
 type Layout =
   | { readonly kind: "compact"; readonly data: Uint8Array }
@@ -58,7 +54,7 @@ export class Hdf5Dataset {
   private read(): Uint8Array {
     const { file, layout, path } = this;
     const size = this.length * this.type.size;
-    if (!(size <= maxBytes && size <= maxRatio * file.bytes.length)) {
+    if (!(size <= unpackedLimit(file.bytes.length))) {
       throw file.damaged(
         `the dataset ${path} claims ${this.shape.join(" x ")} elements of ${this.type.size} bytes`,
       );
@@ -77,9 +73,7 @@ export class Hdf5Dataset {
     const counts = shape.map((n, d) => Math.ceil(n / chunkShape[d]!));
     const total = counts.reduce((product, n) => product * n, 1);
     const chunkBytes = chunkShape.reduce((product, n) => product * n, type.size);
-    if (
-      !(chunkBytes <= maxBytes && chunkBytes <= maxRatio * file.bytes.length && total <= file.bytes.length)
-    ) {
+    if (!(chunkBytes <= unpackedLimit(file.bytes.length) && total <= file.bytes.length)) {
       throw file.damaged(`the dataset ${path} has ${total} chunks of ${chunkBytes} bytes`);
     }
     const grid: ChunkGrid = { chunkShape, counts, total, chunkBytes, filtered: filters.length > 0 };

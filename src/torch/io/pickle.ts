@@ -85,7 +85,7 @@ export function loadPickle(path: string, options: LoadPickleOptions = {}): Pickl
   const own = scope();
   try {
     const storages = new Storages(path, size, members, prefix, options.mmap ?? false);
-    const value = unpickle(bytes, storages);
+    const { value, unknownCall } = unpickle(bytes, storages);
     const found = findUnreadable(value);
     if (found) {
       fail(
@@ -93,6 +93,12 @@ export function loadPickle(path: string, options: LoadPickleOptions = {}): Pickl
         `it holds ${found.description} at ${found.place}; only tensors, numbers, texts, lists, tuples and dictionaries are read`,
       );
     }
+    // A call whose result is thrown away serves nothing but to run something.
+    if (unknownCall !== null)
+      fail(
+        path,
+        `it calls ${quote(unknownCall)}, which is never done; only tensors and plain values are read`,
+      );
     for (const tensor of storages.tensors) if (tensor.scope === own) tensor.keep();
     return value as PickleValue;
   } catch (cause) {
@@ -314,7 +320,7 @@ class Storages {
     const member = this.#members.get(`${this.#prefix}data/${storage.key}`);
     const wanted = storage.count * (storage.dtype ? itemSize(storage.dtype) : 1);
     if (!member || member.compressed || member.size < wanted)
-      throw new PickleDamage(`its member data/${storage.key} is missing or cut short`);
+      throw new PickleDamage(`its member ${quote(`data/${storage.key}`)} is missing or cut short`);
     this.#mapped ??= fromFile(this.#path, false, this.#size, { dtype: "uint8" });
     const part = this.#mapped.narrow(0, member.start, wanted);
     // A member that is not aligned to its elements must be copied in any case.

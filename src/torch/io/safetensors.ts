@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { writeFileAtomic } from "../../common/atomicFile.ts";
+import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { type DType, itemSize } from "../dtype.ts";
 import { operator } from "../operators.ts";
@@ -85,11 +86,10 @@ function checkEntry(
 ): { dtype: DType; shape: number[]; start: number; end: number } {
   const entry = raw as Partial<Entry> | null;
   const dtype = fromName.get(entry?.dtype ?? "");
-  if (!dtype)
-    fail(path, `tensor ${JSON.stringify(name)} has the unknown dtype ${JSON.stringify(entry?.dtype)}`);
+  if (!dtype) fail(path, `tensor ${quote(name)} has the unknown dtype ${quote(entry?.dtype)}`);
   const shape = entry?.shape;
   if (!Array.isArray(shape) || !shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
-    fail(path, `tensor ${JSON.stringify(name)} has no valid shape`);
+    fail(path, `tensor ${quote(name)} has no valid shape`);
   }
   const [start, end] = Array.isArray(entry?.data_offsets) ? entry.data_offsets : [Number.NaN, Number.NaN];
   if (
@@ -101,11 +101,11 @@ function checkEntry(
       end <= dataBytes
     )
   ) {
-    fail(path, `tensor ${JSON.stringify(name)} lies outside the file (is it cut short?)`);
+    fail(path, `tensor ${quote(name)} lies outside the file (is it cut short?)`);
   }
   const bytes = shape.reduce((product, size) => product * size, 1) * itemSize(dtype);
   if (bytes !== end - start)
-    fail(path, `tensor ${JSON.stringify(name)} should have ${bytes} bytes, the header gives ${end - start}`);
+    fail(path, `tensor ${quote(name)} should have ${bytes} bytes, the header gives ${end - start}`);
   return { dtype, shape, start, end };
 }
 

@@ -26,13 +26,45 @@ export interface PickleBuilder {
 
 const mark = Symbol("mark");
 
+/** Operations that nothing needs which is read here, by Python's names for them (pickletools). */
+const refusedOperations: Readonly<Record<number, string>> = {
+  50: "DUP",
+  70: "FLOAT",
+  73: "INT",
+  76: "LONG",
+  80: "PERSID",
+  83: "STRING",
+  86: "UNICODE",
+  103: "GET",
+  105: "INST",
+  111: "OBJ",
+  112: "PUT",
+  130: "EXT1",
+  131: "EXT2",
+  132: "EXT4",
+  146: "NEWOBJ_EX",
+  151: "NEXT_BUFFER",
+  152: "READONLY_BUFFER",
+};
+
+/** Bytes of an integer: longer ones take long to build, and no number of a model has them. */
+const longestInteger = 1024;
+
+/** What a pickle holds, and the first call in it that its builder did not know, whether or not its result is used. */
+export interface Unpickled {
+  value: unknown;
+  unknownCall: string | null;
+}
+
 /**
  * Runs a pickle of protocol 2 to 5 without running any code: lists and tuples become arrays, dictionaries Maps, integers numbers
  * (bigints beyond 2^53). Whatever is called goes through `builder`; what it does not know becomes `Unreadable`.
- * @throws PickleDamage
+ * @throws PickleDamage, also for operations that only other contents need
  */
-export function unpickle(bytes: Uint8Array, builder: PickleBuilder): unknown {
-  return new Machine(bytes, builder).run();
+export function unpickle(bytes: Uint8Array, builder: PickleBuilder): Unpickled {
+  const machine = new Machine(bytes, builder);
+  const value = machine.run();
+  return { value, unknownCall: machine.unknownCall };
 }
 
 class Machine {
@@ -43,6 +75,7 @@ class Machine {
   readonly #memo = new Map<number, unknown>();
   readonly #decoder = new TextDecoder("utf-8", { fatal: false });
   #at = 0;
+  unknownCall: string | null = null;
 
   constructor(bytes: Uint8Array, builder: PickleBuilder) {
     this.#bytes = bytes;
@@ -67,6 +100,15 @@ class Machine {
 
   #damaged(what: string): PickleDamage {
     return new PickleDamage(`its pickle is damaged at byte ${this.#at}: ${what}`);
+  }
+
+  #refused(code: number): PickleDamage {
+    const name = refusedOperations[code];
+    if (name === undefined) return this.#damaged(`there is no operation ${code}`);
+    return new PickleDamage(
+      `its pickle uses the operation ${name} at byte ${this.#at - 1}, which neither tensors nor plain values need; ` +
+        "load it where it was made and save its state_dict() with torch.save",
+    );
   }
 
   #byte(): number {
@@ -105,6 +147,7 @@ class Machine {
 
   /** Two's complement, little-endian. */
   #long(length: number): number | bigint {
+    if (length > longestInteger) throw this.#damaged(`an integer of ${length} bytes`);
     if (this.#at + length > this.#bytes.length) throw this.#damaged("it ends too early");
     let value = 0n;
     for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(this.#bytes[this.#at + i]);
@@ -142,6 +185,7 @@ class Machine {
       throw this.#damaged("what it calls is not a function");
     const made = callable instanceof PickleGlobal ? this.#builder.call(callable.name, args) : undefined;
     const name = callable instanceof PickleGlobal ? `a ${callable.name}` : callable.description;
+    if (made === undefined && callable instanceof PickleGlobal) this.unknownCall ??= callable.name;
     this.#stack.push(made === undefined ? new Unreadable(name) : made);
   }
 
@@ -344,7 +388,7 @@ class Machine {
         stack.push(this.#builder.persistent(this.#pop()));
         break;
       default:
-        throw this.#damaged(`unknown operation ${code}`);
+        throw this.#refused(code);
     }
   }
 

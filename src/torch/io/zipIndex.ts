@@ -1,4 +1,5 @@
 import { readSync } from "node:fs";
+import { quote } from "../../common/quote.ts";
 
 /** Where the bytes of a member of a zip archive lie in the file. */
 export interface ZipMember {
@@ -110,10 +111,11 @@ function locate(
   size: number,
   fileSize: number,
 ): { start: number; size: number } {
-  if (offset + 30 > fileSize) throw new ZipDefect(`its member ${name} lies outside the file`);
+  if (offset + 30 > fileSize) throw new ZipDefect(`its member ${quote(name)} lies outside the file`);
   const header = readAt(descriptor, offset, 30);
-  if (header.getUint32(0, true) !== localSignature) throw new ZipDefect(`its member ${name} is damaged`);
+  if (header.getUint32(0, true) !== localSignature)
+    throw new ZipDefect(`its member ${quote(name)} is damaged`);
   const start = offset + 30 + header.getUint16(26, true) + header.getUint16(28, true);
-  if (start + size > fileSize) throw new ZipDefect(`its member ${name} lies outside the file`);
+  if (start + size > fileSize) throw new ZipDefect(`its member ${quote(name)} lies outside the file`);
   return { start, size };
 }
