@@ -1,6 +1,5 @@
 /** How many rows are padding alone, and what does a whole model make of them? */
 
-import { wholeNumber } from "../src/cli/optionValues.ts";
 import { Random } from "../src/common/random.ts";
 import { type Batch, BatchBuilder } from "../src/data/batch.ts";
 import type { SequenceEncoder } from "../src/models/sequenceEncoder.ts";
@@ -12,6 +11,7 @@ import { barChart } from "../src/training/watch/plots.ts";
 import { denseForward, denseTokens, transformersOf } from "./lib/denseForm.ts";
 import { type Investigation, runInvestigation } from "./lib/investigation.ts";
 import { type Finding, percent } from "./lib/report.ts";
+import { atLeast } from "./lib/settingValues.ts";
 import type { Subject } from "./lib/subject.ts";
 
 export type PaddingSettings = { batchSize: number; batches: number; slots: number };
@@ -84,12 +84,12 @@ export const allPadding: Investigation<PaddingSettings> = {
     "How many rows of a batch are padding alone, dense as in the reference and ragged as here, and does any module or gradient become NaN by them?",
   needs: "data",
   settings: {
-    batchSize: { default: 6, is: "samples in a batch, 6 in the history", parse: wholeNumber },
-    batches: { default: 20, is: "batches that are counted", parse: wholeNumber },
+    batchSize: { default: 6, is: "samples in a batch, 6 in the history", parse: atLeast(1) },
+    batches: { default: 20, is: "batches that are counted", parse: atLeast(1) },
     slots: {
       default: 256,
       is: "slots a sample is padded to in dense form, 256 in the history",
-      parse: wholeNumber,
+      parse: atLeast(1),
     },
   },
   demo: { slots: 48 },
@@ -139,8 +139,8 @@ export const allPadding: Investigation<PaddingSettings> = {
     const share = rows.densePadding / rows.dense;
     return {
       answer:
-        `Padded to ${slots} slots, ${percent(share)} of the rows are padding alone (history: ${percent(historyShare)}); as ragged batches none of ` +
-        `${rows.distinct} encoded rows is. ${sum(ours) + sum(empty) === 0 ? "No module and no gradient here becomes NaN" : `NaN arises here, first in ${first(ours) === "none" ? first(empty) : first(ours)}`}; ` +
+        `Padded to ${slots} slots, ${percent(share)} of the rows are padding alone (history: ${percent(historyShare)}); as ragged batches ` +
+        `${rows.distinctPadding} of ${rows.distinct} encoded rows are. ${sum(ours) + sum(empty) === 0 ? "No module and no gradient here becomes NaN" : `NaN arises here, first in ${first(ours) === "none" ? first(empty) : first(ours)}`}; ` +
         `in the naive dense form NaN begins in ${first(naive)} and spoils ${naive.gradients.length} of ${naive.weights} weights.`,
       details: [
         `Work: dense form ${rows.dense} rows, ${rows.occurrences} of them filled; each distinct ASV once ${rows.distinct} rows, ` +

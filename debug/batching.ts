@@ -1,6 +1,5 @@
 /** Do shuffled, truncated batches carry the right distances, and are the data set's distances those of its samples? */
 
-import { wholeNumber } from "../src/cli/optionValues.ts";
 import { Random } from "../src/common/random.ts";
 import type { Batch } from "../src/data/batch.ts";
 import type { Dataset } from "../src/data/dataset.ts";
@@ -9,6 +8,7 @@ import { predictionScatter } from "../src/training/watch/plots.ts";
 import { type Investigation, runInvestigation } from "./lib/investigation.ts";
 import { recomputeDistances } from "./lib/recompute.ts";
 import { type Finding, percent } from "./lib/report.ts";
+import { atLeast } from "./lib/settingValues.ts";
 import { correlation } from "./lib/statistics.ts";
 import type { Subject } from "./lib/subject.ts";
 import type { Verdict } from "./lib/verdict.ts";
@@ -137,8 +137,8 @@ export const batching: Investigation<BatchingSettings> = {
     "Do shuffled and truncated batches carry the distances, masks, ASVs and counts of their own samples, and are the data set's distances those of its samples?",
   needs: "data",
   settings: {
-    epochs: { default: 1, is: "epochs of each kind of loader", parse: wholeNumber },
-    samples: { default: 150, is: "samples whose distances are computed anew", parse: wholeNumber },
+    epochs: { default: 1, is: "epochs of each kind of loader", parse: atLeast(1) },
+    samples: { default: 150, is: "samples whose distances are computed anew", parse: atLeast(3) },
     worker: { default: false, is: "check the loader's worker thread too" },
   },
   demo: { worker: true, samples: 60 },

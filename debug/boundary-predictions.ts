@@ -1,12 +1,12 @@
 /** Do predicted distances pile up at 0 and 1? Three heads, trained alike; and the distances of a trained model. */
-import { wholeNumber } from "../src/cli/optionValues.ts";
 import { RegressionMetrics } from "../src/training/metrics.ts";
 import { barChart, histogramPlot, predictionScatter } from "../src/training/watch/plots.ts";
 import { DirectTask, type HeadKind, type PairPredictions } from "./lib/directTask.ts";
 import { EncoderTask } from "./lib/encoderTask.ts";
 import { freshWith } from "./lib/freshEncoder.ts";
 import { type Context, type Investigation, runInvestigation } from "./lib/investigation.ts";
-import { type Finding, percent, type ReportTable } from "./lib/report.ts";
+import { type Finding, numberText, percent, type ReportTable } from "./lib/report.ts";
+import { atLeast } from "./lib/settingValues.ts";
 import { trainBriefly } from "./lib/shortTraining.ts";
 import { boundaryShares, meanAndError, summarize } from "./lib/statistics.ts";
 import type { Subject } from "./lib/subject.ts";
@@ -28,8 +28,23 @@ const names: Record<HeadKind, string> = {
   distances: "distances of embeddings",
 };
 
-/** What the history's notes say: a model of 8 epochs, batches of 6, 1950 pairs; and R² before distances were taken from embeddings. */
-const history = { atZero: 0.4, atOne: 0.1359, atBoth: 0.5359, beforeClipping: 0, r2: 0.0455 };
+/**
+ * What the history's notes say: a model of 8 epochs with clipped predictions, batches of 6, 1950 pairs; and R² and range of the
+ * predictions through a sigmoid, before distances were taken from embeddings.
+ */
+const history = {
+  atZero: 0.4,
+  atOne: 0.1359,
+  atBoth: 0.5359,
+  beforeClipping: 0,
+  rawMean: 0.1405,
+  rawSd: 1.0169,
+  rawMin: -1.28,
+  rawMax: 1.92,
+  r2: 0.0455,
+  sigmoidFrom: 0.57,
+  sigmoidTo: 0.6,
+};
 const clusteringShare = 0.1;
 const soundShare = 0.01;
 const collapsedSpread = 0.35;
@@ -44,6 +59,10 @@ interface HeadFigures {
   /** SD of the predictions over that of the true distances. */
   spread: number;
   meanPredicted: number;
+  q1: number;
+  q3: number;
+  rawMean: number;
+  rawSd: number;
   rawMin: number;
   rawMax: number;
   /** Outputs of a direct head that give hardly anything inside [0, 1], whose gradient is therefore 0. */
@@ -65,12 +84,18 @@ function figuresOf({ raw, predicted, actual, outside }: PairPredictions): HeadFi
     rawAtBoth: boundaryShares(raw).both,
     spread: ofPredicted.sd / ofActual.sd,
     meanPredicted: ofPredicted.mean,
+    q1: ofPredicted.q1,
+    q3: ofPredicted.q3,
+    rawMean: ofRaw.mean,
+    rawSd: ofRaw.sd,
     rawMin: ofRaw.min,
     rawMax: ofRaw.max,
     deadOutputs: used.filter((share) => share > 0.99).length,
     outputs: used.length,
   };
 }
+
+const rangeText = (from: number, to: number) => `${from.toFixed(2)} to ${to.toFixed(2)}`;
 
 async function trainHead(
   kind: HeadKind,
@@ -98,12 +123,12 @@ export const boundaryPredictions: Investigation<BoundarySettings> = {
     "Do predicted distances pile up at 0 and 1? Which head does that: direct prediction that is clipped, direct prediction through a sigmoid, or distances between embeddings?",
   needs: "run",
   settings: {
-    steps: { default: 400, is: "steps of each training", parse: wholeNumber },
-    seeds: { default: 3, is: "trainings of each head", parse: wholeNumber },
-    batchSize: { default: 6, is: "samples in a batch, 6 in the history", parse: wholeNumber },
-    embeddingDim: { default: 32, is: "size of the embeddings", parse: wholeNumber },
-    layers: { default: 1, is: "layers of each transformer", parse: wholeNumber },
-    heads: { default: 2, is: "attention heads", parse: wholeNumber },
+    steps: { default: 400, is: "steps of each training", parse: atLeast(1) },
+    seeds: { default: 3, is: "trainings of each head", parse: atLeast(1) },
+    batchSize: { default: 6, is: "samples in a batch, 6 in the history", parse: atLeast(2) },
+    embeddingDim: { default: 32, is: "size of the embeddings", parse: atLeast(1) },
+    layers: { default: 1, is: "layers of each transformer", parse: atLeast(1) },
+    heads: { default: 2, is: "attention heads", parse: atLeast(1) },
   },
   demo: { seeds: 2 },
 
@@ -119,6 +144,8 @@ export const boundaryPredictions: Investigation<BoundarySettings> = {
     }
     const mean = (kind: HeadKind, figure: keyof HeadFigures) =>
       meanAndError(bySeed[kind].map((figures) => figures[figure])).mean;
+    const lowest = (kind: HeadKind) => Math.min(...bySeed[kind].map(({ rawMin }) => rawMin));
+    const highest = (kind: HeadKind) => Math.max(...bySeed[kind].map(({ rawMax }) => rawMax));
     const pairs = new EncoderTask(subject.model, subject).evaluate(subject.validation);
     const model = { ...boundaryShares(pairs.predicted), r2: pairs.result.r2, pairs: pairs.result.n };
     const modelSpread = summarize(pairs.predicted).sd / summarize(pairs.actual).sd;
@@ -141,7 +168,7 @@ export const boundaryPredictions: Investigation<BoundarySettings> = {
         mean(kind, "r2"),
         ...(["atZero", "atOne", "atBoth", "rawAtBoth"] as const).map((figure) => percent(mean(kind, figure))),
         mean(kind, "spread"),
-        `${Math.min(...bySeed[kind].map((figures) => figures.rawMin)).toFixed(2)} to ${Math.max(...bySeed[kind].map((figures) => figures.rawMax)).toFixed(2)}`,
+        rangeText(lowest(kind), highest(kind)),
         kind === "distances" ? "–" : `${mean(kind, "deadOutputs").toFixed(1)} of ${settings.batchSize - 1}`,
       ]),
     };
@@ -153,6 +180,21 @@ export const boundaryPredictions: Investigation<BoundarySettings> = {
         ["at 0 after clipping", percent(history.atZero), percent(mean("clipped", "atZero"))],
         ["at 1 after clipping", percent(history.atOne), percent(mean("clipped", "atOne"))],
         ["at 0 or 1 before clipping", percent(history.beforeClipping), percent(mean("clipped", "rawAtBoth"))],
+        [
+          "before clipping: mean and SD",
+          `${history.rawMean} ± ${history.rawSd}`,
+          `${numberText(mean("clipped", "rawMean"))} ± ${numberText(mean("clipped", "rawSd"))}`,
+        ],
+        [
+          "before clipping: range",
+          rangeText(history.rawMin, history.rawMax),
+          rangeText(lowest("clipped"), highest("clipped")),
+        ],
+        [
+          "where the sigmoid's predictions lie (here: quartiles)",
+          rangeText(history.sigmoidFrom, history.sigmoidTo),
+          rangeText(mean("sigmoid", "q1"), mean("sigmoid", "q3")),
+        ],
         ["R² of direct prediction (sigmoid)", history.r2, mean("sigmoid", "r2")],
         ["R² of distances of embeddings, equal steps", "–", mean("distances", "r2")],
         ["R² of the run, all validation pairs", "–", model.r2],
@@ -208,8 +250,8 @@ export const boundaryPredictions: Investigation<BoundarySettings> = {
         `${percent(mean("distances", "spread"), 0)}; of the run's predictions ${percent(model.both)} are at the boundaries.`,
       details: [
         `A clipped output has no gradient outside [0, 1]: an output that starts there never comes back. ${mean("clipped", "deadOutputs").toFixed(1)} of ${settings.batchSize - 1} outputs ` +
-          "ended dead. In a batch of 6, outputs 1 to 5 stand for 1 to 5 of the 15 pairs, so the history's 40.00 % at 0 is exactly 6 of 15 " +
-          "pairs, that is outputs whose numbers sum to 6, and its 13.59 % at 1 nearly 2 of 15.",
+          "ended dead (more than 99 % of their values outside). In a batch of 6, outputs 1 to 5 stand for 1 to 5 of the 15 pairs, so the history's 40.00 % at 0 would be 6 of 15 " +
+          "pairs (dead outputs whose numbers sum to 6), and its 13.59 % at 1 nearly 2 of 15.",
         "Output j of a direct head means whatever sample comes to stand at place j of a batch, which nothing in sample i tells: the best it " +
           `can give is sample i's mean distance. The sigmoid keeps the gradient and converges to that: R² ${mean("sigmoid", "r2").toFixed(3)} (history ${history.r2}).`,
         `The run's model on ${model.pairs} validation pairs: R² ${model.r2.toFixed(4)}, SD ratio ${modelSpread.toFixed(2)}, ${percent(model.zero)} at 0, ${percent(model.one)} at 1.`,

@@ -1,6 +1,5 @@
 /** Which tensors live through a training step, how many bytes they have, what holds them, and does any stay? */
 
-import { wholeNumber } from "../src/cli/optionValues.ts";
 import { Random } from "../src/common/random.ts";
 import { BatchBuilder } from "../src/data/batch.ts";
 import * as torch from "../src/torch/index.ts";
@@ -10,6 +9,7 @@ import { barChart, lineChart } from "../src/training/watch/plots.ts";
 import { EncoderTask } from "./lib/encoderTask.ts";
 import { type Investigation, runInvestigation } from "./lib/investigation.ts";
 import { type Finding, numberText } from "./lib/report.ts";
+import { atLeast } from "./lib/settingValues.ts";
 import type { Subject } from "./lib/subject.ts";
 
 export type MemorySettings = { batchSize: number; steps: number };
@@ -111,8 +111,8 @@ export const memory: Investigation<MemorySettings> = {
     "How many tensors and bytes live at each point of a training step, what holds them, and does anything stay after the step?",
   needs: "data",
   settings: {
-    batchSize: { default: 32, is: "samples in a batch", parse: wholeNumber },
-    steps: { default: 6, is: "equal steps, at least 3", parse: wholeNumber },
+    batchSize: { default: 32, is: "samples in a batch", parse: atLeast(2) },
+    steps: { default: 6, is: "equal steps, at least 3", parse: atLeast(3) },
   },
 
   async investigate(subject, { batchSize, steps }): Promise<Finding> {

@@ -1,11 +1,11 @@
 /** Do the embeddings keep their spread through training, or do all samples end at one point? */
-import { wholeNumber } from "../src/cli/optionValues.ts";
 import * as torch from "../src/torch/index.ts";
 import { lineChart } from "../src/training/watch/plots.ts";
 import { EncoderTask } from "./lib/encoderTask.ts";
 import { freshWith } from "./lib/freshEncoder.ts";
 import { type Investigation, runInvestigation } from "./lib/investigation.ts";
 import { type Finding, numberText } from "./lib/report.ts";
+import { atLeast } from "./lib/settingValues.ts";
 import { trainBriefly } from "./lib/shortTraining.ts";
 import { spreadSteps } from "./lib/spreadSteps.ts";
 import { effectiveRank, meanAndError, summarize } from "./lib/statistics.ts";
@@ -63,13 +63,13 @@ export const modeCollapse: Investigation<CollapseSettings> = {
     "Do embeddings keep their spread through training (effective rank, variance, spread of the distances), or do all samples end at one point?",
   needs: "run",
   settings: {
-    steps: { default: 200, is: "steps of each training", parse: wholeNumber },
-    seeds: { default: 2, is: "trainings", parse: wholeNumber },
-    points: { default: 8, is: "looks at the embeddings during a training", parse: wholeNumber },
-    batchSize: { default: 32, is: "samples in a batch", parse: wholeNumber },
-    embeddingDim: { default: 32, is: "size of the embeddings", parse: wholeNumber },
-    layers: { default: 1, is: "layers of each transformer", parse: wholeNumber },
-    heads: { default: 2, is: "attention heads", parse: wholeNumber },
+    steps: { default: 200, is: "steps of each training", parse: atLeast(1) },
+    seeds: { default: 2, is: "trainings", parse: atLeast(1) },
+    points: { default: 8, is: "looks at the embeddings during a training", parse: atLeast(2) },
+    batchSize: { default: 32, is: "samples in a batch", parse: atLeast(2) },
+    embeddingDim: { default: 32, is: "size of the embeddings", parse: atLeast(1) },
+    layers: { default: 1, is: "layers of each transformer", parse: atLeast(1) },
+    heads: { default: 2, is: "attention heads", parse: atLeast(1) },
   },
 
   async investigate(subject, settings, { say }): Promise<Finding> {

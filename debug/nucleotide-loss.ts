@@ -1,6 +1,5 @@
 /** How well are nucleotides predicted, at which positions and bases, and does the prediction see what it should not? */
 
-import { wholeNumber } from "../src/cli/optionValues.ts";
 import { Random } from "../src/common/random.ts";
 import { tokenMatrix } from "../src/data/batch.ts";
 import { isBase, maskToken } from "../src/models/masking.ts";
@@ -8,6 +7,7 @@ import * as torch from "../src/torch/index.ts";
 import { barChart, lineChart } from "../src/training/watch/plots.ts";
 import { type Investigation, runInvestigation } from "./lib/investigation.ts";
 import { type Finding, percent } from "./lib/report.ts";
+import { atLeast } from "./lib/settingValues.ts";
 import type { Subject } from "./lib/subject.ts";
 
 export type NucleotideSettings = { asvs: number; passes: number };
@@ -170,8 +170,8 @@ export const nucleotideLoss: Investigation<NucleotideSettings> = {
     "How well are nucleotides predicted, by position and by base, hidden and not hidden; what of START; and does the prediction of a hidden base see it?",
   needs: "run",
   settings: {
-    asvs: { default: 512, is: "validation ASVs that are looked at", parse: wholeNumber },
-    passes: { default: 4, is: "different masks", parse: wholeNumber },
+    asvs: { default: 512, is: "validation ASVs that are looked at", parse: atLeast(1) },
+    passes: { default: 4, is: "different masks", parse: atLeast(1) },
   },
 
   async investigate(subject, settings): Promise<Finding> {

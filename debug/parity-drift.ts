@@ -4,7 +4,6 @@
  * reference is made a run by `bun run convert` first.
  */
 
-import { wholeNumber } from "../src/cli/optionValues.ts";
 import { Random } from "../src/common/random.ts";
 import { UserError } from "../src/common/userError.ts";
 import { BatchBuilder } from "../src/data/batch.ts";
@@ -19,6 +18,7 @@ import { lineChart } from "../src/training/watch/plots.ts";
 import { type DenseOptions, denseForward, denseTokens, transformersOf } from "./lib/denseForm.ts";
 import { type Investigation, runInvestigation } from "./lib/investigation.ts";
 import { type Finding, numberText } from "./lib/report.ts";
+import { atLeast } from "./lib/settingValues.ts";
 import type { Subject } from "./lib/subject.ts";
 import type { Verdict } from "./lib/verdict.ts";
 
@@ -226,7 +226,7 @@ export const parityDrift: Investigation<DriftSettings> = {
     "Where along the layers does the product leave the plain dense form of the same weights (and the PyTorch reference) first, per tensor, in float32 and float64, forward and backward?",
   needs: "data",
   settings: {
-    batchSize: { default: 3, is: "samples that are compared", parse: wholeNumber },
+    batchSize: { default: 3, is: "samples that are compared", parse: atLeast(1) },
     case: { default: "", is: "folder of a parity case of a SequenceEncoder, compared as well" },
   },
   demo: { batchSize: 6 },

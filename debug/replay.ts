@@ -3,7 +3,7 @@
  *
  *     bun run debug/replay.ts RUN/debug/nan-step-12.safetensors
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join, relative } from "node:path";
 import { Command, Option } from "commander";
@@ -24,7 +24,8 @@ import { openModel } from "../src/training/openRun.ts";
 import type { RunFacts } from "../src/training/runFacts.ts";
 import { lineChart } from "../src/training/watch/plots.ts";
 import { makeFaultyStep } from "./lib/faultyStep.ts";
-import { lossesOf, targetNote } from "./lib/repeatStep.ts";
+import { chooseDevice } from "./lib/investigation.ts";
+import { keptAsvsNote, lossesOf, targetNote } from "./lib/repeatStep.ts";
 import { type Finding, numberText, writeReport } from "./lib/report.ts";
 import { isHeld, verdictSentence } from "./lib/verdict.ts";
 
@@ -73,6 +74,7 @@ export async function replay(repro: NanRepro, options: ReplayOptions): Promise<F
           ]
         : []),
       ...(facts.kind === "fine-tune" ? [targetNote] : []),
+      ...(!isSame && facts.kind === "pretrain" && facts.config.sampleEpochs > 0 ? [keptAsvsNote] : []),
     ],
     tables: [
       {
@@ -191,10 +193,13 @@ async function main(file: string | undefined, options: Options): Promise<void> {
   try {
     if (!file && !options.demo)
       throw new UserError("Give the file that a training with --debug-nan named, or try it with --demo.");
+    if (file && options.demo) throw new UserError("Give either the file of a saved step, or --demo.");
+    if (file && !existsSync(file))
+      throw new UserError(`There is no ${file}; give the file that a training with --debug-nan named.`);
     const path = file ?? (await makeFaultyStep(scratch));
     const repro = loadRepro(path);
     const dataset = options.data ? openDataset(options.data) : null;
-    const finding = await replay(repro, { device: torch.resolveDevice(options.device), dataset, scratch });
+    const finding = await replay(repro, { device: chooseDevice(options.device), dataset, scratch });
     const folder = options.output ?? join(import.meta.dir, "reports", "replay");
     const facts = {
       name: "replay",

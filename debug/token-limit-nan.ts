@@ -1,6 +1,5 @@
 /** Is everything finite when samples are cut to a token limit, and which ASVs are lost by each way of cutting? */
 
-import { wholeNumber } from "../src/cli/optionValues.ts";
 import { Random } from "../src/common/random.ts";
 import type { AsvSampling } from "../src/data/batch.ts";
 import { BatchBuilder } from "../src/data/batch.ts";
@@ -11,6 +10,7 @@ import { lineChart } from "../src/training/watch/plots.ts";
 import { EncoderTask } from "./lib/encoderTask.ts";
 import { type Context, type Investigation, runInvestigation } from "./lib/investigation.ts";
 import { type Finding, percent } from "./lib/report.ts";
+import { atLeast, numberList, numbersOf } from "./lib/settingValues.ts";
 import type { Subject } from "./lib/subject.ts";
 
 export type TokenLimitSettings = { limits: string; steps: number; batchSize: number; samples: number };
@@ -135,16 +135,20 @@ export const tokenLimitNan: Investigation<TokenLimitSettings> = {
     "Are losses and gradients finite when samples are cut to the token limit, which ASVs are lost by `first`, `abundance` and `random`, and what does that cost?",
   needs: "data",
   settings: {
-    limits: { default: "4,16,64,256,1024", is: "token limits to try" },
-    steps: { default: 2, is: "forward and backward passes for each", parse: wholeNumber },
-    batchSize: { default: 16, is: "samples in a batch", parse: wholeNumber },
-    samples: { default: 150, is: "validation samples for R², with a --run", parse: wholeNumber },
+    limits: {
+      default: "4,16,64,256,1024",
+      is: "token limits to try, separated by commas",
+      parse: numberList,
+    },
+    steps: { default: 2, is: "forward and backward passes for each", parse: atLeast(1) },
+    batchSize: { default: 16, is: "samples in a batch", parse: atLeast(2) },
+    samples: { default: 150, is: "validation samples for R², with a --run", parse: atLeast(3) },
   },
   demo: { limits: "2,4,8,16,32" },
 
   async investigate(subject, settings, context): Promise<Finding> {
     const most = subject.config.model.tokenLimit;
-    const limits = [...new Set(settings.limits.split(",").map((text) => Math.min(most, wholeNumber(text))))];
+    const limits = [...new Set(numbersOf(settings.limits).map((limit) => Math.min(most, limit)))];
     const trials: Trial[] = [];
     for (const limit of limits) {
       for (const sampling of samplings) {

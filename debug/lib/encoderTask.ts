@@ -1,12 +1,11 @@
 import type { Batch } from "../../src/data/batch.ts";
 import type { Dataset } from "../../src/data/dataset.ts";
-import type { RaggedBatch } from "../../src/models/batch.ts";
 import type { SequenceEncoder } from "../../src/models/sequenceEncoder.ts";
 import * as torch from "../../src/torch/index.ts";
 import { batchTensors } from "../../src/training/batchTensors.ts";
 import type { PretrainConfig } from "../../src/training/config.ts";
 import { unifracLoss } from "../../src/training/losses.ts";
-import { nucleotideParts } from "../../src/training/nucleotideObjective.ts";
+import { nucleotideParts, predictSomeNucleotides } from "../../src/training/nucleotideObjective.ts";
 import { asPrediction, type DistanceForm, pairwiseDistances } from "../../src/training/pairwiseDistances.ts";
 import type { BatchLosses } from "../../src/training/trainer.ts";
 import { embedSampleSet, evaluatePairs, type PairEvaluation } from "../../src/training/uniFracEvaluation.ts";
@@ -88,29 +87,13 @@ export class EncoderTask implements DebugTask {
     const parts: Record<string, torch.Tensor> = { unifrac_loss: unifrac };
     let total = unifrac.mul(uniFracPenalty);
     if (nucPenalty > 0) {
-      const { prediction, sequences } = inOnePass
-        ? { prediction: encoding.nucleotides, sequences: input }
-        : this.#predictSome(input, nucShare);
+      const { prediction, input: sequences } = inOnePass
+        ? { prediction: encoding.nucleotides, input }
+        : predictSomeNucleotides(this.encoder.sampleEncoder.asvEncoder, input, nucShare);
       parts["nuc_loss"] = nucleotideParts(prediction!, sequences).loss;
       total = total.add(parts["nuc_loss"].mul(nucPenalty));
     }
     return { total, parts };
-  }
-
-  /** As the product: nucleotides of some ASVs, in a pass of their own. */
-  #predictSome(input: RaggedBatch, share: number) {
-    const count = input.asvTokens.size(0);
-    const chosen = torch
-      .randperm(count, { device: this.subject.device })
-      .narrow(0, 0, Math.ceil(count * share));
-    const sequences = {
-      ...input,
-      asvTokens: input.asvTokens.indexSelect(0, chosen),
-      multiplicity: input.multiplicity.indexSelect(0, chosen),
-    };
-    const request = { hasPadding: input.hasAsvPadding, nucleotides: true };
-    const { nucleotides } = this.encoder.sampleEncoder.asvEncoder.forward(sequences.asvTokens, request);
-    return { prediction: nucleotides, sequences };
   }
 
   /** Embeddings [N, D] of samples on the CPU, in evaluation mode. */

@@ -113,7 +113,7 @@ async function run<S extends Settings>(
 ): Promise<void> {
   const started = performance.now();
   if (options.threads) torch.setNumThreads(options.threads);
-  const device = torch.resolveDevice(options.device);
+  const device = chooseDevice(options.device);
   const say = (text: string) => console.log(text);
   const subject = await chooseSubject(investigation, options, device, { say, scratch });
   const settings = settingsOf(investigation, options.demo ? investigation.demo : {});
@@ -164,6 +164,13 @@ function chooseSubject<S extends Settings>(
   if (!run && !data)
     throw new UserError(`debug/${name}.ts looks at data: give --data DIR, or try it with --demo.`);
   return openSubject({ run, data, device, seed });
+}
+
+/** @throws UserError where the wished device is not there. */
+export function chooseDevice(wish: torch.Device | "auto"): torch.Device {
+  if (wish !== "auto" && wish !== "cpu" && torch.accelerator() === null)
+    throw new UserError(`There is no ${wish} device here; compute on --device cpu.`);
+  return torch.resolveDevice(wish);
 }
 
 /** The command with folders by their last name alone: paths of one machine mean nothing elsewhere. */

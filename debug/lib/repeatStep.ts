@@ -6,7 +6,8 @@ import type * as torch from "../../src/torch/index.ts";
 import { type BatchTargets, batchTensors } from "../../src/training/batchTensors.ts";
 import { batchOptionsOf, distanceFormOf } from "../../src/training/buildModel.ts";
 import { FrozenBase } from "../../src/training/frozenBase.ts";
-import { baseValueLoss, nucleotideLoss, unifracLoss } from "../../src/training/losses.ts";
+import { baseValueLoss, unifracLoss } from "../../src/training/losses.ts";
+import { nucleotideParts, predictSomeNucleotides } from "../../src/training/nucleotideObjective.ts";
 import type { OpenedRun } from "../../src/training/openRun.ts";
 import type { FineTuneFacts, RunFacts } from "../../src/training/runFacts.ts";
 import { SampleCategories } from "../../src/training/sampleCategories.ts";
@@ -25,6 +26,7 @@ export function lossesOf(
   const parts: Record<string, torch.Tensor> = {};
   const weights: Record<string, number> = { unifrac_loss: uniFracPenalty, nuc_loss: nucPenalty };
   let base: SequenceEncoding;
+  let ownPass: ReturnType<typeof predictSomeNucleotides> | null = null;
   if (facts.kind === "fine-tune") {
     const { categories, frozen } = helpersOf(run, facts, device, dataset);
     const result = predictor!.forward(input, {
@@ -36,14 +38,15 @@ export function lossesOf(
     if (result.count) parts["count_loss"] = result.count.square().mean();
     base = result.base;
   } else {
-    base = encoder.forward(input, { nucleotides: nucPenalty > 0 });
+    const inOnePass = facts.config.nucShare === 1;
+    base = encoder.forward(input, { nucleotides: nucPenalty > 0 && inOnePass });
+    if (nucPenalty > 0 && !inOnePass)
+      ownPass = predictSomeNucleotides(encoder.sampleEncoder.asvEncoder, input, facts.config.nucShare);
   }
   const unifrac = baseLoss(base, targets, facts);
   if (unifrac && uniFracPenalty > 0) parts["unifrac_loss"] = unifrac;
-  if (base.nucleotides) {
-    const sequences = { tokens: input.asvTokens, multiplicity: input.multiplicity };
-    parts["nuc_loss"] = nucleotideLoss(base.nucleotides, sequences);
-  }
+  const nucleotides = ownPass?.prediction ?? base.nucleotides;
+  if (nucleotides) parts["nuc_loss"] = nucleotideParts(nucleotides, ownPass?.input ?? input).loss;
   const weighted = Object.entries(parts).map(([name, part]) => part.mul(weights[name] ?? 1));
   return { total: weighted.reduce((sum, part) => sum.add(part)), parts };
 }
@@ -51,6 +54,10 @@ export function lossesOf(
 /** What is not the training's own: targets are in the data set's metadata, not in the batch. */
 export const targetNote =
   "In a fine-tuning run the target loss is replaced by the mean square of the predictions: modules and their results are those of the step, the gradients are not.";
+
+/** What the batch does not hold of a step in a cheap epoch. */
+export const keptAsvsNote =
+  "The step is repeated in full. Were it one of a cheap epoch (--sample-epochs), it used ASV embeddings kept from before, so that the place can be another.";
 
 function baseLoss(base: SequenceEncoding, targets: BatchTargets, facts: RunFacts): torch.Tensor | null {
   if (base.embeddings && targets.distances) {

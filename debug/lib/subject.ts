@@ -11,6 +11,7 @@ import { readCheckpointFacts } from "../../src/training/checkpoint.ts";
 import { type PretrainConfig, type PretrainInput, pretrainSchema } from "../../src/training/config.ts";
 import { checkpointOf, openRun } from "../../src/training/openRun.ts";
 import { RunFolder } from "../../src/training/runFolder.ts";
+import type { EpochReport } from "../../src/training/trainer.ts";
 import { EncoderTask } from "./encoderTask.ts";
 import { freshEncoder } from "./freshEncoder.ts";
 import { trainBriefly } from "./shortTraining.ts";
@@ -24,6 +25,8 @@ export interface Subject {
   readonly model: SequenceEncoder;
   /** False for fresh weights. */
   readonly trained: boolean;
+  /** Validation R² after each epoch of the run; empty where there was none. */
+  readonly learningCurve: readonly { readonly step: number; readonly r2: number }[];
   readonly train: Int32Array;
   readonly validation: Int32Array;
   readonly device: torch.Device;
@@ -58,6 +61,7 @@ export function openSubject({ run, data, device, seed }: OpenOptions): Subject {
     config: facts.config,
     model: encoder,
     trained: true,
+    learningCurve: readLearningCurve(folder),
     train: readSamples(folder.trainIds, dataset),
     validation: readSamples(folder.validationIds, dataset),
     device,
@@ -74,6 +78,13 @@ function datasetOf(folder: RunFolder): string {
   const path = (record as { dataset?: { path?: string } } | null)?.dataset?.path;
   if (path !== undefined && existsSync(path)) return path;
   throw new UserError(`The data set of the run ${folder.path} is not where it was; give it with --data.`);
+}
+
+/** Of a run that was ended; an interrupted one has no history yet. */
+function readLearningCurve(folder: RunFolder): Subject["learningCurve"] {
+  if (!existsSync(folder.history)) return [];
+  const history = JSON.parse(readFileSync(folder.history, "utf8")) as EpochReport[];
+  return history.map(({ step, val }) => ({ step, r2: val["r2"] }));
 }
 
 function freshSubject(
@@ -102,6 +113,7 @@ function freshSubject(
     config,
     model,
     trained: false,
+    learningCurve: [],
     ...split,
     device,
     seed,

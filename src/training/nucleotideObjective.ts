@@ -10,6 +10,28 @@ import { nucleotideAccuracy, nucleotideLoss } from "./losses.ts";
 const judgedAsvs = 1024;
 const asvsPerChunk = 256;
 
+/**
+ * Hides and predicts bases of some of a batch's ASVs, chosen at random, in a pass of its own: were distances taken from sequences
+ * with holes, they would come out too small where there are none, in evaluation.
+ */
+export function predictSomeNucleotides(
+  encoder: AsvEncoder,
+  input: RaggedBatch,
+  share: number,
+): { prediction: NucleotidePrediction | null; input: RaggedBatch } {
+  const count = input.asvTokens.size(0);
+  const chosen = torch
+    .randperm(count, { device: input.asvTokens.device })
+    .narrow(0, 0, Math.ceil(count * share));
+  const part = {
+    ...input,
+    asvTokens: input.asvTokens.indexSelect(0, chosen),
+    multiplicity: input.multiplicity.indexSelect(0, chosen),
+  };
+  const request = { hasPadding: input.hasAsvPadding, nucleotides: true };
+  return { prediction: encoder.forward(part.asvTokens, request).nucleotides, input: part };
+}
+
 /** Loss and accuracy of the nucleotides that a batch hid. */
 export function nucleotideParts(
   prediction: NucleotidePrediction,

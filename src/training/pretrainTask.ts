@@ -1,7 +1,5 @@
 import type { Batch } from "../data/batch.ts";
 import type { Dataset } from "../data/dataset.ts";
-import type { NucleotidePrediction } from "../models/asvEncoder.ts";
-import type { RaggedBatch } from "../models/batch.ts";
 import type { SequenceEncoder } from "../models/sequenceEncoder.ts";
 import * as torch from "../torch/index.ts";
 import type { BaseObjective } from "./baseObjective.ts";
@@ -10,7 +8,7 @@ import { batchOptionsOf } from "./buildModel.ts";
 import type { ModelConfig, TrainingConfig } from "./config.ts";
 import { KeptAsvs } from "./keptAsvs.ts";
 import { totalLoss } from "./multiTaskLoss.ts";
-import { evaluateNucleotides, nucleotideParts } from "./nucleotideObjective.ts";
+import { evaluateNucleotides, nucleotideParts, predictSomeNucleotides } from "./nucleotideObjective.ts";
 import { mapSampleSet } from "./sampleSets.ts";
 import type { BatchLosses, Figures, TrainingTask } from "./trainer.ts";
 import type { PairEvaluation } from "./uniFracEvaluation.ts";
@@ -71,7 +69,10 @@ export class PretrainTask implements TrainingTask, Disposable {
     const encoding = this.model.forward(input, { nucleotides: wantsNucleotides && inOnePass });
     const unifrac = objective.loss(encoding, targets);
     const parts: Record<string, torch.Tensor> = { unifrac_loss: unifrac };
-    const ownPass = wantsNucleotides && !inOnePass ? this.#predictNucleotides(input) : null;
+    const ownPass =
+      wantsNucleotides && !inOnePass
+        ? predictSomeNucleotides(this.model.sampleEncoder.asvEncoder, input, this.options.nucShare)
+        : null;
     const nucleotides = ownPass?.prediction ?? encoding.nucleotides;
     let nuc: torch.Tensor | null = null;
     if (nucleotides) {
@@ -82,25 +83,6 @@ export class PretrainTask implements TrainingTask, Disposable {
     }
     const weights = { unifrac_loss: training.uniFracPenalty, nuc_loss: training.nucPenalty };
     return { total: totalLoss({ unifrac_loss: unifrac, nuc_loss: nuc }, weights).total_loss, parts };
-  }
-
-  /**
-   * Hides and predicts bases of some of the batch's ASVs, in a pass of its own: were distances taken from sequences with holes, they
-   * would come out too small where there are none, in evaluation.
-   */
-  #predictNucleotides(input: RaggedBatch): { prediction: NucleotidePrediction | null; input: RaggedBatch } {
-    const count = input.asvTokens.size(0);
-    const chosen = torch
-      .randperm(count, { device: this.options.device })
-      .narrow(0, 0, Math.ceil(count * this.options.nucShare));
-    const part = {
-      ...input,
-      asvTokens: input.asvTokens.indexSelect(0, chosen),
-      multiplicity: input.multiplicity.indexSelect(0, chosen),
-    };
-    const request = { hasPadding: input.hasAsvPadding, nucleotides: true };
-    const { nucleotides } = this.model.sampleEncoder.asvEncoder.forward(part.asvTokens, request);
-    return { prediction: nucleotides, input: part };
   }
 
   validate(): Figures {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { projectRoot } from "../house/projectFiles.ts";
 import { context } from "./faults.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 const folder = join(projectRoot, "debug");
 const scripts = readdirSync(folder).filter((name) => name.endsWith(".ts"));

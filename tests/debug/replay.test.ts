@@ -11,7 +11,7 @@ import { NanDetector, NonFiniteError, randomStates } from "../../src/training/na
 import { loadRepro, saveRepro } from "../../src/training/nanRepro.ts";
 import { context, faultsOf, smallSubject } from "./faults.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 const options = { device: "cpu", dataset: null, scratch: context.scratch } as const;
 
 test("replay: the place that a training with --debug-nan named is found again, a mended step is told as such", async () => {
