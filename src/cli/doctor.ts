@@ -1,7 +1,8 @@
-import { existsSync, readFileSync, statfsSync } from "node:fs";
-import { availableParallelism, cpus, freemem, totalmem } from "node:os";
+import { existsSync, statfsSync } from "node:fs";
+import { availableParallelism, cpus, totalmem } from "node:os";
 import { join, relative } from "node:path";
 import { Command } from "commander";
+import { availableMemory } from "../common/availableMemory.ts";
 import { expectedShim } from "../torch/native/build.ts";
 import { findCompiler } from "../torch/native/compiler.ts";
 import {
@@ -55,16 +56,6 @@ function probeNative(): { facts: NativeFacts | null; problem?: string } {
   if (run.success) return { facts: JSON.parse(run.stdout.toString()) as NativeFacts };
   const said = run.stderr.toString().trim() || `it ended with ${run.signalCode ?? run.exitCode}`;
   return { facts: null, problem: `The native part cannot be loaded: ${said}` };
-}
-
-/** Memory that programs can still get: what the kernel calls available, where it says. */
-function availableMemory(): number {
-  try {
-    const kibibytes = /^MemAvailable:\s+(\d+)/m.exec(readFileSync("/proc/meminfo", "utf8"))?.[1];
-    return kibibytes ? Number(kibibytes) * 1024 : freemem();
-  } catch {
-    return freemem();
-  }
 }
 
 /** Looks at everything that the work needs, without building or installing anything. */

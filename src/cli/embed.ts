@@ -4,7 +4,14 @@ import { positionAttention, sampleAttention } from "../training/attention.ts";
 import { batchOptionsOf } from "../training/buildModel.ts";
 import { embedAsvs, embeddingColumns, embedSamples } from "../training/embedSamples.ts";
 import { writeResults } from "../training/resultFile.ts";
-import { addFormatOption, addUseOptions, formatFor, openUse, type UseFlags } from "./useOptions.ts";
+import {
+  addFormatOption,
+  addRunningOptions,
+  addUseOptions,
+  formatFor,
+  openUse,
+  type UseFlags,
+} from "./useOptions.ts";
 
 interface EmbedFlags extends UseFlags {
   output?: string;
@@ -19,12 +26,13 @@ export function makeCommand(): Command {
       "Write embeddings of samples and ASVs, and what the encoder attended to",
     ),
   );
-  return addFormatOption(command)
+  command
+    .optionsGroup("Output, at least one of:")
     .option("-o, --output <file>", "where to write the samples' embeddings")
     .option("--asvs <file>", "where to write the ASVs' embeddings")
     .option("--attention <file>", "where to write how much each ASV of each sample counted")
-    .option("--positions <file>", "where to write how much each base of each ASV counted")
-    .action(run);
+    .option("--positions <file>", "where to write how much each base of each ASV counted");
+  return addRunningOptions(addFormatOption(command)).action(run);
 }
 
 async function run(flags: EmbedFlags): Promise<void> {

@@ -13,20 +13,23 @@ import { mapSampleSet } from "../training/sampleSets.ts";
 import { plotPredictions } from "../training/targetPlots.ts";
 import { figuresOf, judgePredictions } from "../training/targetPredictions.ts";
 import { predictionScatter, savePlot } from "../training/watch/plots.ts";
-import { addUseOptions, openUse, type Use, type UseFlags } from "./useOptions.ts";
+import { addRunningOptions, addUseOptions, openUse, type Use, type UseFlags } from "./useOptions.ts";
 
 interface EvaluateFlags extends UseFlags {
   output?: string;
 }
 
 export function makeCommand(): Command {
-  return addUseOptions(
-    new Command("evaluate").description("Judge a model on samples whose targets, or whose tree, are known"),
+  const command = addUseOptions(
+    new Command("evaluate").description(
+      "Judge a model on samples whose metadata (for its predictions) or tree (for its distances) are known",
+    ),
   )
     .option("--metadata <file>", "TSV, CSV or QIIME 2 metadata with the true values")
-    .option("--tree <file>", "Newick or QIIME 2 tree, to judge an encoder's distances")
-    .option("-o, --output <folder>", "write metrics.json, predictions.tsv and plots there")
-    .action(run);
+    .option("--tree <file>", "Newick or QIIME 2 tree, to judge the encoder's distances")
+    .optionsGroup("Output:")
+    .option("-o, --output <folder>", "write metrics.json, predictions.tsv and plots there");
+  return addRunningOptions(command).action(run);
 }
 
 async function run(flags: EvaluateFlags): Promise<void> {

@@ -1,4 +1,4 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { UserError } from "../common/userError.ts";
 import * as torch from "../torch/index.ts";
 import { pretrainSchema } from "../training/config.ts";
@@ -6,7 +6,8 @@ import { findLearningRate } from "../training/findLearningRate.ts";
 import { openConfiguredData } from "../training/openData.ts";
 import { learningRatePlot, savePlot } from "../training/watch/plots.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../training/watch/progressBar.ts";
-import { positiveNumber, wholeNumber } from "./optionValues.ts";
+import { chooseDevice } from "./chooseDevice.ts";
+import { positiveNumber, positiveWholeNumber } from "./optionValues.ts";
 import { addSchemaOptions, configOf } from "./schemaOptions.ts";
 import { commonOptions } from "./trainingOptions.ts";
 
@@ -16,14 +17,14 @@ interface Flags {
   from: number;
   to: number;
   steps: number;
-  device: string;
+  device: "auto" | "cpu" | "cuda";
   threads?: number;
   json: boolean;
 }
 
 /** What a search of the learning rate has no use for. */
 const unused =
-  /^training\.(epochs|maxSteps|maxMinutes|learningRate|scheduler|warmup|floor|patience|ema|save)/;
+  /^training\.(epochs|max(Steps|Minutes|Memory)|learningRate|scheduler|warmup|floor|patience|ema|save|auto|target|accum)/;
 const options = commonOptions.filter(({ path }) => !unused.test(path));
 
 export function makeCommand(): Command {
@@ -32,14 +33,23 @@ export function makeCommand(): Command {
   );
   addSchemaOptions(command, pretrainSchema, options);
   return command
+    .optionsGroup("Running:")
     .requiredOption("-o, --output <path>", "where to write the plot: .svg and .png are added")
     .option("--config <file>", "settings in YAML or JSON; options here win")
     .option("--from <x>", "first learning rate", positiveNumber, 1e-6)
     .option("--to <x>", "last learning rate", positiveNumber, 1)
-    .option("--steps <n>", "steps from one to the other", wholeNumber, 100)
-    .option("--device <name>", "auto, cpu or cuda", "auto")
-    .option("--threads <n>", "CPU threads of one operation (default: all cores)", wholeNumber)
-    .option("--json", "one JSON object per line", false)
+    .option("--steps <n>", "steps from one to the other", positiveWholeNumber, 100)
+    .addOption(
+      new Option("--device <name>", "where to compute; auto: on a GPU if there is one")
+        .choices(["auto", "cpu", "cuda"])
+        .default("auto"),
+    )
+    .option(
+      "--threads <n>",
+      "CPU threads that one operation may use; all cores if not given",
+      positiveWholeNumber,
+    )
+    .option("--json", "print the result as JSON", false)
     .action(async (flags: Flags, self: Command) => run(flags, self));
 }
 
@@ -49,7 +59,7 @@ async function run(flags: Flags, command: Command): Promise<void> {
   if (steps < 10) throw new UserError("--steps must be at least 10 for a curve that says anything.");
   const display = new ProgressDisplay(chooseDisplayMode({ ...flags, quiet: false }));
   if (flags.threads) torch.setNumThreads(flags.threads);
-  const device = torch.resolveDevice(flags.device as "auto");
+  const device = await chooseDevice(flags.device);
   const { seed } = config.training;
   using dataset = await openConfiguredData({
     data: config.data,

@@ -13,71 +13,181 @@
  * message, as `parity` does when a case is beyond its tolerance, set `process.exitCode`.
  */
 
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, type Option } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 import { reportError } from "./reportError.ts";
 
 interface CommandEntry {
   name: string;
   summary: string;
+  /** Its heading in the list of commands. */
+  group: string;
+  /** Command lines for the end of its help. */
+  examples?: readonly string[];
   load: () => Promise<{ makeCommand: () => Command }>;
 }
 
+const groups = {
+  data: "Data:",
+  training: "Training:",
+  use: "Using a trained model:",
+  program: "This program:",
+} as const;
+
 export const commands: CommandEntry[] = [
   {
-    name: "bench",
-    summary: "measure this program against others",
-    load: () => import("./bench.ts"),
-  },
-  {
-    name: "convert",
-    summary: "turn a checkpoint of the PyTorch version into one of this program, or back",
-    load: () => import("./convert.ts"),
-  },
-  { name: "doctor", summary: "show what was found on this machine", load: () => import("./doctor.ts") },
-  {
     name: "info",
+    group: groups.data,
     summary: "describe a data set or a file, and check it",
+    examples: ["aam info table.biom"],
     load: () => import("./info.ts"),
   },
   {
+    name: "prep",
+    group: groups.data,
+    summary: "make a data set from a study's files",
+    examples: ["aam prep --table table.biom --tree tree.nwk --metadata metadata.tsv --output set"],
+    load: () => import("./prep.ts"),
+  },
+  {
+    name: "unifrac",
+    group: groups.data,
+    summary: "compute UniFrac distances or Faith's PD",
+    examples: ["aam unifrac --table table.biom --tree tree.nwk --output distances.npy"],
+    load: () => import("./unifrac.ts"),
+  },
+  {
+    name: "simulate",
+    group: groups.data,
+    summary: "simulate a study to try things on",
+    examples: ["aam simulate --output study"],
+    load: () => import("./simulate.ts"),
+  },
+  {
+    name: "pretrain",
+    group: groups.training,
+    summary: "train an encoder whose distances between samples match UniFrac",
+    examples: [
+      "aam pretrain --table table.biom --tree tree.nwk --output encoder",
+      "aam pretrain --output encoder --resume",
+    ],
+    load: () => import("./pretrain.ts"),
+  },
+  {
+    name: "train",
+    group: groups.training,
+    summary: "train a model that predicts metadata, on a pretrained encoder or from scratch",
+    examples: [
+      "aam train --table table.biom --tree tree.nwk --metadata metadata.tsv --metadata-column age --output run",
+      "aam train --dataset set --metadata-column ph,age --pretrained-encoder encoder --freeze-base --output run",
+    ],
+    load: () => import("./train.ts"),
+  },
+  {
+    name: "lr-finder",
+    group: groups.training,
+    summary: "search the learning rate of a pretraining",
+    examples: ["aam lr-finder --dataset set --output rates.svg"],
+    load: () => import("./lrFinder.ts"),
+  },
+  {
+    name: "rf-baseline",
+    group: groups.training,
+    summary: "what a random forest and nearest neighbours would predict",
+    examples: ["aam rf-baseline --run run"],
+    load: () => import("./rfBaseline.ts"),
+  },
+  {
+    name: "report",
+    group: groups.training,
+    summary: "write a run's report as one HTML page",
+    examples: ["aam report run"],
+    load: () => import("./report.ts"),
+  },
+  {
+    name: "predict",
+    group: groups.use,
+    summary: "predict metadata of samples",
+    examples: ["aam predict --model run --table new.biom --output predictions.tsv"],
+    load: () => import("./predict.ts"),
+  },
+  {
+    name: "evaluate",
+    group: groups.use,
+    summary: "judge a model on samples whose metadata are known",
+    examples: ["aam evaluate --model run --table new.biom --metadata metadata.tsv --output evaluation"],
+    load: () => import("./evaluate.ts"),
+  },
+  {
+    name: "embed",
+    group: groups.use,
+    summary: "write embeddings and attention weights",
+    examples: ["aam embed --model run --table new.biom --output samples.parquet --asvs asvs.parquet"],
+    load: () => import("./embed.ts"),
+  },
+  {
+    name: "convert",
+    group: groups.use,
+    summary: "turn a checkpoint of the PyTorch version into one of this program, or back",
+    examples: ["aam convert best_model.pt encoder.safetensors --heads 4", "aam convert run model.pt"],
+    load: () => import("./convert.ts"),
+  },
+  {
+    name: "doctor",
+    group: groups.program,
+    summary: "show what was found on this machine",
+    load: () => import("./doctor.ts"),
+  },
+  {
     name: "parity",
+    group: groups.program,
     summary: "compare numbers with those of the PyTorch reference",
     load: () => import("./parity.ts"),
   },
-  { name: "prep", summary: "make a data set from a study's files", load: () => import("./prep.ts") },
-  { name: "pretrain", summary: "train an encoder on UniFrac", load: () => import("./pretrain.ts") },
-  { name: "predict", summary: "predict targets of samples", load: () => import("./predict.ts") },
-  { name: "evaluate", summary: "judge a model on known samples", load: () => import("./evaluate.ts") },
-  { name: "embed", summary: "write embeddings and attention weights", load: () => import("./embed.ts") },
-  { name: "lr-finder", summary: "search the learning rate", load: () => import("./lrFinder.ts") },
-  { name: "report", summary: "write a run's report as HTML", load: () => import("./report.ts") },
-  { name: "rf-baseline", summary: "judge simple predictors", load: () => import("./rfBaseline.ts") },
-  { name: "train", summary: "predict metadata of samples", load: () => import("./train.ts") },
   {
-    name: "unifrac",
-    summary: "compute UniFrac distances or Faith's PD",
-    load: () => import("./unifrac.ts"),
+    name: "bench",
+    group: groups.program,
+    summary: "measure this program against others",
+    load: () => import("./bench.ts"),
   },
-  { name: "simulate", summary: "simulate a study to try things on", load: () => import("./simulate.ts") },
 ];
 
 const usageExitCode = 2;
 
-function addDebugOption(command: Command): Command {
-  return command.option("--debug", "show the stack trace of an error").exitOverride();
+/** An option's text in the help: choices and default as the options that come from a schema have them. */
+function describeOption({ description, argChoices, defaultValue, negate }: Option): string {
+  const isTold = negate || defaultValue === undefined || defaultValue === false;
+  const notes = [
+    ...(argChoices ? [argChoices.join(", ")] : []),
+    ...(isTold ? [] : [`default ${defaultValue}`]),
+  ];
+  return notes.length > 0 ? `${description} (${notes.join("; ")})` : description;
+}
+
+function finish(command: Command): Command {
+  return command
+    .configureHelp({ optionDescription: describeOption })
+    .optionsGroup("Options:")
+    .option("--debug", "show the stack trace of an error")
+    .exitOverride();
 }
 
 /** The program with the wanted command in full and the others by name only, which keeps a start fast. */
 async function makeProgram(wanted: string | undefined): Promise<Command> {
-  const program = addDebugOption(new Command("aam"))
+  const program = finish(new Command("aam"))
     .description(packageJson.description)
     .version(packageJson.version)
-    .showHelpAfterError("(--help lists the options)");
+    .commandsGroup(groups.program)
+    .showHelpAfterError("(--help lists the options)")
+    .addHelpText("after", "\nEach command has its own --help, and its options are listed there.");
   for (const entry of commands) {
     const command = entry.name === wanted ? (await entry.load()).makeCommand() : new Command(entry.name);
     if (!command.description()) command.description(entry.summary);
-    program.addCommand(addDebugOption(command.showHelpAfterError("(--help lists the options)")));
+    const { examples = [] } = entry;
+    if (examples.length > 0) command.addHelpText("after", `\nFor example:\n  ${examples.join("\n  ")}`);
+    program.addCommand(
+      finish(command.helpGroup(entry.group).showHelpAfterError("(--help lists the options)")),
+    );
   }
   return program;
 }

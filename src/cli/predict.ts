@@ -5,9 +5,16 @@ import { sampleAttention } from "../training/attention.ts";
 import { batchOptionsOf } from "../training/buildModel.ts";
 import { predictionColumns } from "../training/predictionTable.ts";
 import { predictSamples } from "../training/predictSamples.ts";
-import { writeResults } from "../training/resultFile.ts";
-import { wholeNumber } from "./optionValues.ts";
-import { addFormatOption, addUseOptions, formatFor, openUse, type UseFlags } from "./useOptions.ts";
+import { resultFormats, writeResults } from "../training/resultFile.ts";
+import { positiveWholeNumber } from "./optionValues.ts";
+import {
+  addFormatOption,
+  addRunningOptions,
+  addUseOptions,
+  formatFor,
+  openUse,
+  type UseFlags,
+} from "./useOptions.ts";
 
 interface PredictFlags extends UseFlags {
   output: string;
@@ -19,26 +26,37 @@ interface PredictFlags extends UseFlags {
 
 export function makeCommand(): Command {
   const command = addUseOptions(
-    new Command("predict").description("Predict targets of samples; needs a table, but no tree"),
-  );
-  return addFormatOption(command)
-    .option("--metadata <file>", "TSV, CSV or QIIME 2 metadata, for models that use categories")
-    .requiredOption("-o, --output <file>", "where to write the predictions")
-    .addOption(
-      new Option("--asv-sampling <how>", "which ASVs stay above the limit (default: as in training)").choices(
-        ["first", "abundance", "random"],
-      ),
+    new Command("predict").description(
+      "Predict metadata of samples with a model that `train` made; needs a table, but no tree",
+    ),
+  )
+    .option(
+      "--metadata <file>",
+      "TSV, CSV or QIIME 2 metadata; only for models trained with --categorical-columns",
     )
-    .option("--prediction-passes <n>", "average over so many random choices of ASVs", wholeNumber, 1)
-    .option("--output-variance", "add the standard deviation over the passes", false)
-    .option("--attention <file>", "also write how much each ASV of each sample counted")
-    .action(run);
+    .optionsGroup("Prediction:")
+    .addOption(
+      new Option(
+        "--asv-sampling <how>",
+        "which ASVs are read of samples with more than --token-limit; by default as in training",
+      ).choices(["first", "abundance", "random"]),
+    )
+    .option(
+      "--prediction-passes <n>",
+      "with --asv-sampling random: predictions are means over so many choices of ASVs",
+      positiveWholeNumber,
+      1,
+    )
+    .option("--output-variance", "add the standard deviation over these passes", false)
+    .optionsGroup("Output:")
+    .requiredOption("-o, --output <file>", `where to write the predictions: .${resultFormats.join(", .")}`)
+    .option("--attention <file>", "also write how much each ASV of each sample counted");
+  return addRunningOptions(addFormatOption(command)).action(run);
 }
 
 async function run(flags: PredictFlags): Promise<void> {
   const format = formatFor(flags.output, flags.format);
   const attentionFormat = flags.attention === undefined ? null : formatFor(flags.attention, undefined);
-  if (flags.predictionPasses < 1) throw new UserError("--prediction-passes must be at least 1.");
   if (flags.outputVariance && flags.predictionPasses === 1)
     throw new UserError("--output-variance needs --prediction-passes of at least 2.");
   const { run: opened, dataset, samples, device, display } = await openUse(flags, flags.output);

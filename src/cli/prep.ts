@@ -34,6 +34,7 @@ interface PrepOptions {
 export function makeCommand(): Command {
   return new Command("prep")
     .description("Make a data set from a table, and from a tree, distances and metadata if there are any")
+    .optionsGroup("Input:")
     .requiredOption("--table <file>", "BIOM, classic TSV or QIIME 2 table, gzipped or not")
     .option("--tree <file>", "Newick or QIIME 2 tree; what distances are computed from")
     .option("--rep-seqs <file>", "FASTA or QIIME 2 sequences, for tables whose ids are hashes")
@@ -46,6 +47,7 @@ export function makeCommand(): Command {
       "--distance-ids <file>",
       "ids of a distance file that has none, one on each line; `table`: as in the table",
     )
+    .optionsGroup("Distances:")
     .option(
       "--metric <names>",
       `what to compute, or what the distances are: ${metrics.join(", ")} (several with commas; default unweighted)`,
@@ -53,6 +55,7 @@ export function makeCommand(): Command {
     )
     .option("--alpha <share>", "of the generalized metric, 0 to 1", Number)
     .option("--variance-adjusted", "the variance-adjusted form of the metrics", false)
+    .optionsGroup("Rarefaction:")
     .option(
       "--rarefy-depth <n>",
       "counts to draw of each sample; `auto`: what 9 of 10 samples have, unless all have the same; `none`",
@@ -61,6 +64,7 @@ export function makeCommand(): Command {
     )
     .option("--with-replacement", "rarefy with replacement", false)
     .option("--seed <n>", "of the rarefaction", wholeNumber, 0)
+    .optionsGroup("Running:")
     .option("--precision <type>", "float32 or float64, for computing (stored are float32)", "float32")
     .addOption(
       new Option("--device <name>", "where to compute").choices(["auto", "cpu", "cuda"]).default("auto"),

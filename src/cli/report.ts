@@ -1,7 +1,7 @@
 import { Command, Option } from "commander";
-import * as torch from "../torch/index.ts";
 import { reportRun } from "../training/runReport.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../training/watch/progressBar.ts";
+import { chooseDevice } from "./chooseDevice.ts";
 
 interface Flags {
   output?: string;
@@ -17,20 +17,20 @@ export function makeCommand(): Command {
       "Write what a run came to as one HTML page, with simple predictors on the same split beside it",
     )
     .argument("<run>", "folder of a run")
-    .option("-o, --output <file>", "where to write the page (default: report.html in the run's folder)")
+    .option("-o, --output <file>", "where to write the page; by default report.html in the run's folder")
     .option("--no-baselines", "leave the random forest and the nearest neighbours out")
     .option(
       "--colour <column>",
-      "metadata column that colours the map (default: the target, or the first one)",
+      "metadata column that colours the map of samples; by default the target, or the first column",
     )
     .addOption(
       new Option("--device <name>", "where to compute").choices(["auto", "cpu", "cuda"]).default("auto"),
     )
-    .option("--quiet", "say nothing but warnings", false)
+    .option("--quiet", "print warnings only", false)
     .action(async (run: string, flags: Flags) => {
       const display = new ProgressDisplay(chooseDisplayMode(flags));
       const { output, baselines, colour } = flags;
-      const device = torch.resolveDevice(flags.device);
+      const device = await chooseDevice(flags.device);
       const path = await reportRun({ run, output, device, baselines, colour, display });
       display.message(`The report is ${path}`);
     });

@@ -1,5 +1,5 @@
 import { dirname, join, resolve } from "node:path";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { UserError } from "../common/userError.ts";
 import { openDataset } from "../data/dataset.ts";
 import { prepareCached } from "../data/prepareCached.ts";
@@ -12,7 +12,7 @@ import { splitSamples } from "../training/splitSamples.ts";
 import { plotPredictions } from "../training/targetPlots.ts";
 import { labelledSamples, Targets } from "../training/targets.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../training/watch/progressBar.ts";
-import { wholeNumber } from "./optionValues.ts";
+import { positiveWholeNumber, wholeNumber } from "./optionValues.ts";
 
 interface Flags {
   run?: string;
@@ -25,30 +25,34 @@ interface Flags {
   output?: string;
   nEstimators: number;
   maxFeatures: number | "sqrt" | "all";
-  randomSeed: number;
+  randomSeed?: number;
   json: boolean;
 }
 
 export function makeCommand(): Command {
   return new Command("rf-baseline")
     .description("Judge a random forest and other simple predictors on the samples that a run held out")
-    .option("--run <folder>", "a run of `train`: its data, targets and split are used")
-    .option("--table <file>", "without a run: BIOM, TSV or QIIME 2 table")
+    .optionsGroup("On a run's data and split:")
+    .option("--run <folder>", "a run of `train`; the predictions are kept in it")
+    .optionsGroup("On files, instead of a run:")
+    .option("--table <file>", "BIOM, TSV or QIIME 2 table")
     .option("--rep-seqs <file>", "FASTA or QIIME 2 sequences, for tables whose ids are hashes")
-    .option("--metadata <file>", "without a run: TSV, CSV or QIIME 2 metadata")
-    .option("--metadata-column <name>", "without a run: what to predict")
-    .option("--train-samples <file>", "without a run: ids of the training samples")
-    .option("--val-samples <file>", "without a run: ids of the samples to predict")
-    .option("-o, --output <file>", "without a run: TSV of the predictions; a plot is written beside it")
-    .option("--n-estimators <n>", "trees", wholeNumber, 500)
+    .option("--metadata <file>", "TSV, CSV or QIIME 2 metadata")
+    .option("--metadata-column <name>", "what to predict")
+    .option("--train-samples <file>", "ids of the training samples, one on each line")
+    .option("--val-samples <file>", "ids of the samples to predict, one on each line")
+    .option("-o, --output <file>", "TSV of the forest's predictions; a plot is written beside it")
+    .addOption(new Option("--random-seed <n>", "decides the forest; by default 42").argParser(wholeNumber))
+    .optionsGroup("Forest:")
+    .option("--n-estimators <n>", "number of trees", positiveWholeNumber, 500)
     .option(
       "--max-features <n>",
       "ASVs looked at for a split: a number, a share, sqrt or all",
       maxFeatures,
       "sqrt",
     )
-    .option("--random-seed <n>", "without a run: decides the forest", wholeNumber, 42)
-    .option("--json", "one JSON object per line", false)
+    .optionsGroup("Running:")
+    .option("--json", "print the figures as JSON, one object per line", false)
     .action(run);
 }
 
@@ -61,13 +65,12 @@ function maxFeatures(text: string): number | "sqrt" | "all" {
 
 async function run(flags: Flags): Promise<void> {
   const forest = { trees: flags.nEstimators, maxFeatures: flags.maxFeatures };
-  if (forest.trees < 1) throw new UserError("--n-estimators must be at least 1.");
   const files = ["table", "metadata", "metadataColumn", "trainSamples", "valSamples", "output"] as const;
   const given = files.filter((name) => flags[name] !== undefined);
   if (flags.run !== undefined) {
-    if (given.length > 0)
+    if (given.length > 0 || flags.repSeqs !== undefined || flags.randomSeed !== undefined)
       throw new UserError(
-        "--run has its own table, metadata, column and split; leave the other options out.",
+        "--run has its own table, metadata, column, split and seed; leave the options for files out.",
       );
     show(baselinesOfRun(new RunFolder(flags.run), forest), flags.json);
     return;
@@ -77,7 +80,7 @@ async function run(flags: Flags): Promise<void> {
     const option = missing.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     throw new UserError(`--${option} is missing; or give the --run whose samples are to be predicted.`);
   }
-  show(await fromFiles(flags as Required<Flags>, forest), flags.json);
+  show(await fromFiles({ randomSeed: 42, ...flags } as Required<Flags>, forest), flags.json);
 }
 
 async function fromFiles(

@@ -177,13 +177,14 @@ function choicesOf(node: Node): string[] | null {
 function describe(option: SchemaOption, node: Node, value: unknown, choices: string[] | null): string {
   const text = option.text ?? node.description ?? "";
   const shown =
-    value === null || value === undefined || value === false || (Array.isArray(value) && value.length === 0)
+    value === null ||
+    value === undefined ||
+    typeof value === "boolean" ||
+    (Array.isArray(value) && value.length === 0)
       ? null
-      : value === true
-        ? "on"
-        : Array.isArray(value)
-          ? value.join(",")
-          : String(value);
+      : Array.isArray(value)
+        ? value.join(",")
+        : String(value);
   const notes = [...(choices ? [choices.join(", ")] : []), ...(shown === null ? [] : [`default ${shown}`])];
   return notes.length > 0 ? `${text} (${notes.join("; ")})` : text;
 }

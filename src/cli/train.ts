@@ -15,7 +15,12 @@ const categories = "Categories:";
 export const trainOptions: readonly SchemaOption[] = [
   { flags: "--metadata-column <names>", path: "target.columns", group: target },
   { flags: "--classifier", path: "target.classifier", group: target },
-  { flags: "--no-classifier", path: "target.classifier", group: target, text: "predict numbers, or refuse" },
+  {
+    flags: "--no-classifier",
+    path: "target.classifier",
+    group: target,
+    text: "predict numbers; a column of text is refused",
+  },
   { flags: "--target-transform <name>", path: "target.transform", group: target },
   { flags: "--normalize-by <columns>", path: "target.normalizeBy", group: target },
   { flags: "--loss-type <name>", path: "target.loss", group: target },
@@ -33,7 +38,7 @@ export const trainOptions: readonly SchemaOption[] = [
     flags: "--no-target-layer-norm",
     path: "target.layerNorm",
     group: head,
-    text: "no layer norm before the head",
+    text: "leave out the layer norm before the head",
   },
   { flags: "--bounded-targets", path: "target.bounded", group: head },
   { flags: "--learnable-output-scale", path: "target.learnableScale", group: head },
@@ -68,7 +73,7 @@ export const trainOptions: readonly SchemaOption[] = [
 
 export function makeCommand(): Command {
   const command = new Command("train").description(
-    "Predict metadata columns of samples, from a pretrained encoder or from the start",
+    "Train a model that predicts metadata of samples, on a pretrained encoder or from scratch",
   );
   addSchemaOptions(command, fineTuneSchema, trainOptions);
   return addRunFlags(command).action(async (_options, self: Command) => run(self));

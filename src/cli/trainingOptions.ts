@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { type PresetName, presetNames } from "../training/presets.ts";
-import { wholeNumber } from "./optionValues.ts";
+import { positiveWholeNumber } from "./optionValues.ts";
 import type { SchemaOption } from "./schemaOptions.ts";
 
 const data = "Data:";
@@ -52,6 +52,13 @@ export const commonOptions: readonly SchemaOption[] = [
   { flags: "--max-steps <n>", path: "training.maxSteps", group: optimization },
   { flags: "--max-minutes <n>", path: "training.maxMinutes", group: optimization },
   { flags: "--batch-size <n>", path: "training.batchSize", group: optimization },
+  { flags: "--auto-batch-size", path: "training.autoBatchSize", group: optimization },
+  { flags: "--max-memory-fraction <share>", path: "training.maxMemoryFraction", group: optimization },
+  {
+    flags: "--target-effective-batch-size <n>",
+    path: "training.targetEffectiveBatchSize",
+    group: optimization,
+  },
   { flags: "--gradient-accumulation-steps <n>", path: "training.accumulationSteps", group: optimization },
   { flags: "--optimizer <name>", path: "training.optimizer", group: optimization },
   { flags: "--momentum <x>", path: "training.momentum", group: optimization },
@@ -69,6 +76,7 @@ export const commonOptions: readonly SchemaOption[] = [
   { flags: "--max-grad-norm <x>", path: "training.maxGradNorm", group: optimization },
   { flags: "--ema <decay>", path: "training.ema", group: optimization },
   { flags: "--mixed-precision <type>", path: "training.mixedPrecision", group: optimization },
+  { flags: "--tf32", path: "training.tf32", group: optimization },
   { flags: "--patience <n>", path: "training.patience", group: optimization },
   { flags: "--save-minutes <n>", path: "training.saveMinutes", group: optimization },
   { flags: "--loader-worker", path: "training.loaderWorker", group: optimization },
@@ -105,54 +113,30 @@ export interface RunFlags {
 const running = "Running:";
 
 export function addRunFlags(command: Command): Command {
-  const option = (flags: string) => command.createOption(flags).helpGroup(running);
-  const device = command.createOption("--device <name>", "where to compute").helpGroup(running);
-  const outputDir = option("--output-dir <folder>").hideHelp();
+  const device = command.createOption("--device <name>", "where to compute; auto: on a GPU if there is one");
+  const outputDir = command.createOption("--output-dir <folder>").hideHelp();
   return command
-    .addOption(command.createOption("-o, --output <folder>", "where the run is written").helpGroup(running))
+    .optionsGroup(running)
+    .option("-o, --output <folder>", "folder in which the run is written; must be given")
     .addOption(outputDir)
-    .addOption(
-      command
-        .createOption(
-          "--config <file>",
-          "settings in YAML or JSON, such as a run's config.json; options here win",
-        )
-        .helpGroup(running),
-    )
+    .option("--config <file>", "settings in YAML or JSON, such as a run's config.json; options here win")
     .addOption(
       command
         .createOption(
           "--preset <name>",
-          "model and losses as in a state of the PyTorch version; --config and options here win",
+          "model and losses as in a state of the PyTorch version, its first or its latest; --config and options here win",
         )
-        .choices(presetNames)
-        .helpGroup(running),
+        .choices(presetNames),
     )
-    .addOption(
-      command
-        .createOption("--resume", "continue the run in --output where it stopped")
-        .default(false)
-        .helpGroup(running),
-    )
+    .option("--resume", "continue the run in --output where it stopped", false)
     .addOption(device.choices(["auto", "cpu", "cuda"]).default("auto"))
-    .addOption(
-      command
-        .createOption("--threads <n>", "CPU threads of one operation (default: all cores)")
-        .argParser(wholeNumber)
-        .helpGroup(running),
+    .option(
+      "--threads <n>",
+      "CPU threads that one operation may use; all cores if not given",
+      positiveWholeNumber,
     )
-    .addOption(command.createOption("--no-plots", "draw no plots in the end").helpGroup(running))
-    .addOption(
-      command
-        .createOption("--debug-nan", "look for NaN in every step, and say where one arose (slower)")
-        .default(false)
-        .helpGroup(running),
-    )
-    .addOption(
-      command
-        .createOption("--quiet", "say nothing but warnings and the result")
-        .default(false)
-        .helpGroup(running),
-    )
-    .addOption(command.createOption("--json", "one JSON object per line").default(false).helpGroup(running));
+    .option("--no-plots", "draw no plots in the end")
+    .option("--debug-nan", "look for NaN in every step, and say where one arose (slower)", false)
+    .option("--quiet", "print warnings and the result only", false)
+    .option("--json", "print progress and result as JSON, one object per line", false);
 }

@@ -11,6 +11,7 @@ import { presetSettings } from "../training/presets.ts";
 import { RunFolder } from "../training/runFolder.ts";
 import { checkTraining } from "../training/runTraining.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../training/watch/progressBar.ts";
+import { chooseDevice } from "./chooseDevice.ts";
 import { configOf, givenPaths, type SchemaOption, valueAt } from "./schemaOptions.ts";
 import type { RunFlags } from "./trainingOptions.ts";
 
@@ -66,7 +67,7 @@ export async function setUpTraining<Config extends Trainable>(
   const { needsDistances } = check(config);
   const display = new ProgressDisplay(chooseDisplayMode(flags));
   if (flags.threads) torch.setNumThreads(flags.threads);
-  const device = torch.resolveDevice(flags.device);
+  const device = await chooseDevice(flags.device);
   checkModel(config.model);
   checkTraining(config.training, device);
   if (!flags.resume) new RunFolder(output).refuseOther();
@@ -98,14 +99,19 @@ export async function setUpTraining<Config extends Trainable>(
   };
 }
 
-function newConfig<Config>(
+function newConfig<Config extends Trainable>(
   command: Command,
   schema: z.ZodType<Config> & { readonly shape: object },
   options: readonly SchemaOption[],
 ): Config {
   const { config, preset } = command.opts<RunFlags>();
   const start = preset === undefined ? {} : presetSettings(preset, Object.keys(schema.shape));
-  return configOf(command, schema, options, config, start);
+  const result = configOf(command, schema, options, config, start);
+  const given = givenPaths(command, options);
+  const chosen = ["training.batchSize", "training.accumulationSteps"].find((path) => given.has(path));
+  if (result.training.autoBatchSize && chosen !== undefined)
+    throw new UserError(`--auto-batch-size chooses what ${given.get(chosen)} sets; leave one of them out.`);
+  return result;
 }
 
 /** The configuration of the run in `output`, with the limits given now, and the split and data it was begun with. */

@@ -39,22 +39,25 @@ interface UniFracFlags {
 export function makeCommand(): Command {
   return new Command("unifrac")
     .description("Compute UniFrac distances between all samples of a table, or Faith's PD of each")
+    .optionsGroup("Input and output:")
     .requiredOption("--table <file>", "BIOM, classic TSV or QIIME 2 table, gzipped or not")
     .requiredOption("--tree <file>", "rooted Newick or QIIME 2 tree")
-    .addOption(new Option("--metric <name>", "what to compute").choices(metrics).default("unweighted"))
     .requiredOption(
       "-o, --output <file>",
       "the square matrix: .npy, .h5 (as unifrac-binaries), .tsv (as QIIME 2) or .arrow; Faith's PD: .tsv or .npy",
     )
-    .option("--alpha <share>", "of the generalized metric, 0 to 1 (default: 1)", share)
-    .option("--variance-adjusted", "the variance-adjusted form of the metric", false)
-    .option("--bypass-tips", "leave out the branches of the tips, as ssu -f does", false)
-    .option("--absolute", "take counts as they are instead of shares of the sample", false)
     .option(
       "--rep-seqs <file>",
       "FASTA or QIIME 2 sequences, if the tree's tips are sequences and the table's ids are not",
     )
     .option("--midpoint-root", "root an unrooted tree halfway between its two most distant tips", false)
+    .optionsGroup("Distances:")
+    .addOption(new Option("--metric <name>", "what to compute").choices(metrics).default("unweighted"))
+    .option("--alpha <share>", "of the generalized metric, 0 to 1; by default 1", share)
+    .option("--variance-adjusted", "the variance-adjusted form of the metric", false)
+    .option("--bypass-tips", "leave out the branches of the tips, as ssu -f does", false)
+    .option("--absolute", "take counts as they are instead of shares of the sample", false)
+    .optionsGroup("Rarefaction:")
     .option(
       "--rarefy-depth <n>",
       "counts to draw of each sample first; samples with fewer are left out",
@@ -62,13 +65,14 @@ export function makeCommand(): Command {
     )
     .option("--with-replacement", "rarefy with replacement", false)
     .option("--seed <n>", "of the rarefaction", wholeNumber, 0)
+    .optionsGroup("Running:")
     .addOption(
       new Option("--precision <type>", "of the distances").choices(["float32", "float64"]).default("float32"),
     )
     .addOption(
       new Option("--device <name>", "where to compute").choices(["auto", "cpu", "cuda"]).default("auto"),
     )
-    .option("--threads <n>", "CPU cores to use (default: all)", positiveWholeNumber)
+    .option("--threads <n>", "CPU cores to use; all if not given", positiveWholeNumber)
     .option("--json", "print JSON lines", false)
     .option("--quiet", "print warnings only", false)
     .action(run);

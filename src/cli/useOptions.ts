@@ -8,7 +8,8 @@ import { openSamples } from "../training/applyRun.ts";
 import { type OpenedRun, openRun } from "../training/openRun.ts";
 import { formatOfPath, type ResultFormat, resultFormats } from "../training/resultFile.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../training/watch/progressBar.ts";
-import { wholeNumber } from "./optionValues.ts";
+import { chooseDevice } from "./chooseDevice.ts";
+import { positiveWholeNumber, wholeNumber } from "./optionValues.ts";
 
 /** Options of every command that uses a trained model. */
 export interface UseFlags {
@@ -27,8 +28,14 @@ export interface UseFlags {
   json: boolean;
 }
 
+/** Headings of the help. */
+const samples = "Model and samples:";
+const running = "Running:";
+
+/** What to use, and on which samples. The command's own options come next, and last those of `addRunningOptions`. */
 export function addUseOptions(command: Command): Command {
   return command
+    .optionsGroup(samples)
     .requiredOption("--model <run>", "folder of a run (its best weights), or a checkpoint file")
     .option("--table <file>", "BIOM, TSV or QIIME 2 table")
     .option("--dataset <folder>", "a data set that `prep` wrote, instead of a table")
@@ -36,20 +43,31 @@ export function addUseOptions(command: Command): Command {
     .option("--samples <file>", "only these samples: one id on each line")
     .option(
       "--rarefy-depth <n>",
-      "counts to draw of each sample: a number, auto or none (default: as in training)",
+      "counts to draw of each sample: a number, auto or none; by default as in training",
       depth,
-    )
+    );
+}
+
+export function addRunningOptions(command: Command): Command {
+  return command
+    .optionsGroup(running)
     .addOption(
-      new Option("--device <name>", "where to compute").choices(["auto", "cpu", "cuda"]).default("auto"),
+      new Option("--device <name>", "where to compute; auto: on a GPU if there is one")
+        .choices(["auto", "cpu", "cuda"])
+        .default("auto"),
     )
-    .option("--threads <n>", "CPU threads of one operation (default: all cores)", wholeNumber)
-    .option("--quiet", "say nothing but warnings", false)
-    .option("--json", "one JSON object per line", false);
+    .option(
+      "--threads <n>",
+      "CPU threads that one operation may use; all cores if not given",
+      positiveWholeNumber,
+    )
+    .option("--quiet", "print warnings only", false)
+    .option("--json", "print what was done as JSON, one object per line", false);
 }
 
 export function addFormatOption(command: Command): Command {
   return command.addOption(
-    new Option("--format <name>", "of the output; by default what the file's name ends in").choices([
+    new Option("--format <name>", "format of the files; by default what each one's name ends in").choices([
       ...resultFormats,
     ]),
   );
@@ -72,7 +90,7 @@ export interface Use {
 export async function openUse(flags: UseFlags, beside: string): Promise<Use> {
   const display = new ProgressDisplay(chooseDisplayMode(flags));
   if (flags.threads) torch.setNumThreads(flags.threads);
-  const device = torch.resolveDevice(flags.device);
+  const device = await chooseDevice(flags.device);
   const run = openRun(flags.model, device);
   const cache = join(dirname(resolve(beside)), ".aam-cache");
   const dataset = await openSamples(run.facts, { ...flags, cache }, display);

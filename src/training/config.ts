@@ -57,8 +57,14 @@ export const splitSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe("keep the proportions of this metadata column's values in both parts"),
-  trainSamples: path.nullable().default(null).describe("file of the training samples' ids"),
-  valSamples: path.nullable().default(null).describe("file of the validation samples' ids"),
+  trainSamples: path
+    .nullable()
+    .default(null)
+    .describe("ids of the training samples, one on each line; goes with --val-samples"),
+  valSamples: path
+    .nullable()
+    .default(null)
+    .describe("ids of the validation samples, one on each line; goes with --train-samples"),
 });
 
 const activation = z.enum(["gelu", "gelu_tanh", "relu"]);
@@ -100,26 +106,28 @@ export const modelSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe("the PyTorch version's ways where they are defects, for converted models"),
-  maxBases: whole.default(150).describe("bases of a sequence that are read"),
-  tokenLimit: whole.default(1024).describe("ASVs of a sample that are read"),
+  maxBases: whole.default(150).describe("the most bases of a sequence that are read, from its start"),
+  tokenLimit: whole.default(1024).describe("the most ASVs of a sample that are read"),
   asvSampling: z
     .enum(["first", "abundance", "random"])
     .default("first")
-    .describe("which ASVs stay above the limit"),
+    .describe("which ASVs are read of samples that have more than --token-limit"),
   countEmbedding: z
     .enum(["none", "add", "concat", "film"])
     .default("none")
-    .describe("how counts enter the encoder"),
-  maskRatio: share.default(0.15).describe("share of the nucleotides that are hidden and predicted"),
+    .describe("how an ASV's count enters the encoder; none: only which ASVs there are"),
+  maskRatio: share
+    .default(0.15)
+    .describe("share of the nucleotides that are hidden in training, to be predicted"),
   maskStrategy: z
     .enum(["random", "span"])
     .default("random")
-    .describe("single nucleotides or spans of 3 to 5"),
+    .describe("hide single nucleotides, or spans of 3 to 5"),
   distance: z
     .enum(["raw", "tanh"])
     .default("raw")
-    .describe("how a Euclidean distance becomes a predicted one"),
-  tanhScale: positive.default(10).describe("distance at which tanh(distance / scale) bends"),
+    .describe("the distance predicted from two embeddings: Euclidean, or tanh(Euclidean / --tanh-scale)"),
+  tanhScale: positive.default(10).describe("scale of --distance-form tanh"),
   gradientCheckpointing: z
     .boolean()
     .default(false)
@@ -127,7 +135,7 @@ export const modelSchema = z.strictObject({
   asvChunkSize: whole
     .nullable()
     .default(null)
-    .describe("ASVs encoded at a time: bounds memory, changes no number; none for all at once"),
+    .describe("ASVs encoded at a time: bounds memory, changes no number; by default all of a batch"),
 });
 
 /** How training proceeds. */
@@ -144,12 +152,27 @@ export const trainingSchema = z.strictObject({
     .min(2)
     .default(32)
     .describe("samples in a batch; all their pairs are learned from"),
+  autoBatchSize: z
+    .boolean()
+    .default(false)
+    .describe("take the largest batch that fits in memory: at most 256 samples, never more than there are"),
+  maxMemoryFraction: positive
+    .max(1)
+    .default(0.8)
+    .describe("share of the free memory that --auto-batch-size may use"),
+  targetEffectiveBatchSize: z
+    .number()
+    .int()
+    .min(2)
+    .nullable()
+    .default(null)
+    .describe("samples of a step that --auto-batch-size aims at: it takes fewer, or accumulates batches"),
   accumulationSteps: whole
     .default(1)
     .describe("batches whose gradients are averaged before a step (pairs are within a batch)"),
-  optimizer: z.enum(["adamw", "adam", "sgd"]).default("adamw").describe("how gradients change weights"),
+  optimizer: z.enum(["adamw", "adam", "sgd"]).default("adamw").describe("how gradients change the weights"),
   momentum: share.default(0.9).describe("momentum of sgd"),
-  learningRate: positive.default(1e-3).describe("highest learning rate"),
+  learningRate: positive.default(1e-3).describe("highest learning rate of the schedule"),
   weightDecay: weight
     .default(0.01)
     .describe("decay of weight matrices (not of norms, biases, embeddings unless --decay-all)"),
@@ -162,8 +185,14 @@ export const trainingSchema = z.strictObject({
     .default("warmup_cosine")
     .describe("course of the learning rate"),
   warmup: share.default(0.05).describe("share of the training in which warmup_cosine rises"),
-  warmupSteps: z.number().int().min(0).nullable().default(null).describe("the same as a number of steps"),
-  floor: share.default(0.01).describe("lowest learning rate as a share of the highest"),
+  warmupSteps: z
+    .number()
+    .int()
+    .min(0)
+    .nullable()
+    .default(null)
+    .describe("length of this rise in steps, instead of --warmup"),
+  floor: share.default(0.01).describe("lowest learning rate, as a share of the highest"),
   schedulerT0: whole
     .nullable()
     .default(null)
@@ -190,12 +219,16 @@ export const trainingSchema = z.strictObject({
   mixedPrecision: z
     .enum(["none", "bf16", "fp16"])
     .default("none")
-    .describe("matrix products in a shorter type; fp16 needs a GPU"),
+    .describe("compute matrix products in a shorter, faster type; fp16 needs a GPU"),
+  tf32: z
+    .boolean()
+    .default(false)
+    .describe("let the GPU multiply float32 matrices as TF32: faster, about 3 digits exact"),
   patience: whole.default(10).describe("epochs without improvement before training ends"),
   saveMinutes: positive.default(10).describe("minutes between checkpoints within an epoch"),
   uniFracPenalty: weight.default(1).describe("weight of the UniFrac loss"),
   nucPenalty: weight.default(0.02).describe("weight of the nucleotide loss; 0 leaves it out"),
-  loaderWorker: z.boolean().default(false).describe("prepare batches in a thread of its own"),
+  loaderWorker: z.boolean().default(false).describe("prepare batches in a thread of their own"),
   seed: z.number().int().min(0).default(42).describe("decides weights, order, masks, split and rarefaction"),
 });
 
@@ -233,7 +266,7 @@ const weightRule = z.union([z.literal("auto"), z.record(z.string(), positive)]);
 
 /** What is predicted, and how errors count. */
 export const targetSchema = z.strictObject({
-  columns: names.default([]).describe("metadata columns to predict"),
+  columns: names.default([]).describe("metadata column to predict; several with commas"),
   classifier: z
     .boolean()
     .nullable()
@@ -242,41 +275,52 @@ export const targetSchema = z.strictObject({
   transform: z
     .enum(targetTransformNames)
     .default("zscore")
-    .describe("what the model is trained on; predictions are brought back to the column's units"),
-  normalizeBy: names.default([]).describe("columns whose categories zscore-category normalizes by"),
+    .describe("how numbers are transformed for training; predictions come back in the column's units"),
+  normalizeBy: names
+    .default([])
+    .describe("columns, with commas, whose categories zscore-category normalizes by"),
   loss: z
     .enum(["huber", "mse", "mae", "quantile", "asymmetric"])
     .default("huber")
-    .describe("loss of numbers; classes have cross-entropy"),
+    .describe("loss of predicted numbers; classes have cross-entropy"),
   quantiles: z
     .array(z.number().gt(0).lt(1))
     .nullable()
     .default(null)
-    .describe("levels to predict with the quantile loss; by default 0.1,0.5,0.9"),
-  overPenalty: positive.default(1).describe("weight of errors above the truth (asymmetric)"),
-  underPenalty: positive.default(1).describe("weight of errors below the truth (asymmetric)"),
+    .describe("levels that --loss-type quantile predicts, with commas; by default 0.1,0.5,0.9"),
+  overPenalty: positive
+    .default(1)
+    .describe("with --loss-type asymmetric: weight of predictions above the truth"),
+  underPenalty: positive
+    .default(1)
+    .describe("with --loss-type asymmetric: weight of predictions below the truth"),
   lossByColumn: z
     .record(z.string(), z.enum(["mse", "mae", "huber"]))
     .nullable()
     .default(null)
-    .describe("losses of some columns, as name=loss"),
+    .describe("other losses for some columns: name=mse, mae or huber, several with commas, or JSON"),
   classWeights: z
     .union([weightRule, z.array(positive)])
     .nullable()
     .default(null)
-    .describe("auto, numbers in the classes' order, or name=weight"),
+    .describe(
+      "weights of classes in the loss: auto (rarer ones count more), numbers in the classes' sorted order, or name=weight, with commas",
+    ),
   penalty: weight.default(1).describe("weight of the target loss"),
   layerNorm: z.boolean().default(true).describe("a layer norm before the target head"),
   bounded: z.boolean().default(false).describe("keep predictions within the range of the training targets"),
-  learnableScale: z.boolean().default(false).describe("a learned factor and offset for each output"),
+  learnableScale: z.boolean().default(false).describe("learn a factor and an offset for each output"),
   activation: z
     .enum(["none", "relu", "softplus", "exp"])
     .default("none")
-    .describe("last step of the target head"),
-  hiddenDims: z.array(whole).default([]).describe("hidden layers of the target head"),
-  headDropout: share.lt(1).default(0).describe("dropout between hidden layers"),
-  residualHead: z.boolean().default(false).describe("a linear layer beside the hidden ones"),
-  countPrediction: z.boolean().default(false).describe("predict the ASVs' counts as well"),
+    .describe("function at the end of the target head, to keep numbers above 0"),
+  hiddenDims: z
+    .array(whole)
+    .default([])
+    .describe("sizes of hidden layers in the target head, with commas (64,32)"),
+  headDropout: share.lt(1).default(0).describe("dropout between the hidden layers of the target head"),
+  residualHead: z.boolean().default(false).describe("add a linear layer beside the hidden ones"),
+  countPrediction: z.boolean().default(false).describe("let the model predict the ASVs' counts as well"),
   countForm: z
     .enum(["scaled", "raw"])
     .default("scaled")
@@ -286,7 +330,7 @@ export const targetSchema = z.strictObject({
 
 /** Categories of samples that help to predict. */
 export const categoriesSchema = z.strictObject({
-  columns: names.default([]).describe("categorical metadata columns the model sees"),
+  columns: names.default([]).describe("metadata columns, with commas, whose categories the model is told"),
   embedDim: whole.default(16).describe("size of a category's vector"),
   fusion: z
     .enum(["concat", "add", "gmu", "cross-attention", "perceiver"])
@@ -296,15 +340,20 @@ export const categoriesSchema = z.strictObject({
   heads: whole.default(8).describe("heads of cross-attention and perceiver"),
   latents: whole.default(64).describe("latent vectors of the perceiver"),
   perceiverLayers: z.number().int().min(0).default(2).describe("layers of the perceiver"),
-  scaledColumns: names.default([]).describe("columns whose categories scale the output"),
+  scaledColumns: names.default([]).describe("columns, with commas, whose categories scale the output"),
   lossWeights: weightRule
     .nullable()
     .default(null)
-    .describe("weights of samples by category: auto, or category=weight"),
+    .describe(
+      "weights of samples by category: auto (rarer ones count more), or category=weight, with commas",
+    ),
   lossWeightColumns: names
     .default([])
     .describe("columns of these weights; by default the first categorical one"),
-  learningRate: positive.nullable().default(null).describe("learning rate of what processes categories"),
+  learningRate: positive
+    .nullable()
+    .default(null)
+    .describe("learning rate of the parts that process categories; by default --lr"),
 });
 
 /** A figure of the validation that may decide which weights are kept. */
@@ -317,13 +366,19 @@ export const fineTuneSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe("a pretraining run, or one of its checkpoints, to start from"),
-  freezeBase: z.boolean().default(false).describe("leave the encoder as it is; it is then run once only"),
+  freezeBase: z
+    .boolean()
+    .default(false)
+    .describe("leave the pretrained encoder as it is; its part is then computed once only"),
   target: targetSchema.prefault({}),
   categories: categoriesSchema.prefault({}),
-  bestMetric: z.enum(bestMetrics).default("target_loss").describe("decides which weights are kept"),
+  bestMetric: z
+    .enum(bestMetrics)
+    .default("target_loss")
+    .describe("validation figure by which the best weights are chosen"),
   valPredictionPasses: whole
     .default(1)
-    .describe("validation predictions are means over so many random choices of ASVs"),
+    .describe("with --asv-sampling random: validation predictions are means over so many choices of ASVs"),
   data: dataSchema.prefault({}),
   split: splitSchema.prefault({}),
   model: modelSchema.prefault({}),

@@ -8,6 +8,7 @@ import type { PretrainConfig } from "./config.ts";
 import { type LearningRateSearch, searchLearningRate } from "./learningRateSearch.ts";
 import { makeOptimizer, parameterGroups } from "./paramGroups.ts";
 import { PretrainTask } from "./pretrainTask.ts";
+import { checkTraining, setMatmulPrecision } from "./runTraining.ts";
 import { splitSamples } from "./splitSamples.ts";
 
 export interface FindOptions {
@@ -24,6 +25,8 @@ export async function findLearningRate(options: FindOptions): Promise<LearningRa
   const { dataset, config, device, from, to, steps } = options;
   if (!(from < to)) throw new UserError(`The search must go up: --from ${from} is not below --to ${to}.`);
   const { training, model: shape, metric } = config;
+  checkTraining(training, device);
+  setMatmulPrecision(training);
   const split = splitSamples(dataset, config.split, training.seed);
   const scaling = fitBaseScaling(dataset, metric, split.train);
   const objective = makeBaseObjective(dataset, metric, { form: distanceFormOf(shape), scaling });
@@ -52,10 +55,12 @@ export async function findLearningRate(options: FindOptions): Promise<LearningRa
     batchSize: Math.max(2, Math.min(training.batchSize, train.length)),
     samples: train,
     seed: training.seed,
+    worker: training.loaderWorker,
   });
   try {
-    const { maxGradNorm } = training;
-    return await searchLearningRate(task, { optimizer, loader, from, to, steps, maxGradNorm });
+    const { maxGradNorm, mixedPrecision } = training;
+    const search = { optimizer, loader, from, to, steps, maxGradNorm, mixedPrecision };
+    return await searchLearningRate(task, search);
   } finally {
     optimizer.dispose();
     model.dispose();

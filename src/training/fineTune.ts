@@ -17,13 +17,7 @@ import { pretrainFactsOf } from "./openRun.ts";
 import { writePredictions } from "./predictionTable.ts";
 import { dataFactsOf, type FineTuneFacts } from "./runFacts.ts";
 import { RunFolder } from "./runFolder.ts";
-import {
-  checkTraining,
-  type RunOptions,
-  runTraining,
-  trainingFigures,
-  writeRunFiles,
-} from "./runTraining.ts";
+import { checkTraining, type RunOptions, runTraining, trainingFigures } from "./runTraining.ts";
 import { SampleCategories } from "./sampleCategories.ts";
 import { type NamedSplit, splitSamples } from "./splitSamples.ts";
 import { TargetLoss } from "./targetLoss.ts";
@@ -94,7 +88,6 @@ export async function fineTune(
     categories: categories?.encoder.state ?? null,
     largestCount,
   };
-  if (!options.resume) writeRunFiles(folder, dataset, split, facts, { device, command: options.command });
 
   torch.manualSeed(training.seed);
   const base = buildEncoder(shape, facts);
@@ -143,6 +136,7 @@ export async function fineTune(
       resume: options.resume,
       display,
       debugNan: options.debugNan ?? false,
+      command: options.command,
       conclude: async (ended, show) => {
         const figures = task.validate();
         summary = {

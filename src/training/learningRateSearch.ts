@@ -1,6 +1,7 @@
 import type { Batch } from "../data/batch.ts";
 import type { Loader } from "../data/loader.ts";
 import * as torch from "../torch/index.ts";
+import { type MixedPrecision, withMixedPrecision } from "./mixedPrecision.ts";
 import type { TrainingTask } from "./trainer.ts";
 
 export interface LearningRateSearch {
@@ -21,6 +22,7 @@ export interface SearchOptions {
   /** Default 100. */
   steps?: number;
   maxGradNorm: number | null;
+  mixedPrecision?: MixedPrecision;
 }
 
 const smoothing = 0.9;
@@ -33,8 +35,9 @@ const divergence = 4;
  */
 export async function searchLearningRate(
   task: TrainingTask,
-  { optimizer, loader, from = 1e-6, to = 1, steps = 100, maxGradNorm }: SearchOptions,
+  options: SearchOptions,
 ): Promise<LearningRateSearch> {
+  const { loader, optimizer, from = 1e-6, to = 1, steps = 100 } = options;
   const { model } = task;
   const before = torch.noGrad(
     () => new Map([...model.stateDict()].map(([name, value]) => [name, value.clone().detachFromScope()])),
@@ -49,7 +52,7 @@ export async function searchLearningRate(
       for await (const batch of loader.epoch()) {
         const rate = from * (to / from) ** (rates.length / Math.max(steps - 1, 1));
         for (const group of optimizer.paramGroups) group.lr = rate;
-        const loss = step(task, optimizer, batch, maxGradNorm);
+        const loss = step(task, batch, options);
         if (!Number.isFinite(loss)) return finish(rates, smooth, raw);
         average = smoothing * average + (1 - smoothing) * loss;
         rates.push(rate);
@@ -71,12 +74,12 @@ export async function searchLearningRate(
 
 function step(
   task: TrainingTask,
-  optimizer: SearchOptions["optimizer"],
   batch: Batch,
-  maxGradNorm: number | null,
+  { optimizer, maxGradNorm, mixedPrecision = "none" }: SearchOptions,
 ): number {
   return torch.tidy(() => {
-    const { total } = task.losses(batch);
+    const { device } = task.model.parameters()[0];
+    const { total } = withMixedPrecision(mixedPrecision, device, () => task.losses(batch));
     optimizer.zeroGrad();
     total.backward();
     if (maxGradNorm !== null) torch.nn.clipGradNorm_(task.model.parameters(), maxGradNorm);

@@ -8,13 +8,7 @@ import { type PretrainConfig, pretrainSchema } from "./config.ts";
 import { PretrainTask } from "./pretrainTask.ts";
 import { dataFactsOf, type PretrainFacts } from "./runFacts.ts";
 import { RunFolder } from "./runFolder.ts";
-import {
-  checkTraining,
-  type RunOptions,
-  runTraining,
-  trainingFigures,
-  writeRunFiles,
-} from "./runTraining.ts";
+import { checkTraining, type RunOptions, runTraining, trainingFigures } from "./runTraining.ts";
 import { splitSamples } from "./splitSamples.ts";
 import type { TrainingResult } from "./trainer.ts";
 import { type Plot, predictionScatter, savePlot } from "./watch/plots.ts";
@@ -67,7 +61,6 @@ export async function pretrain(
     baseScaling,
     split: { name: split.name, train: split.train.length, validation: split.validation.length },
   };
-  if (!options.resume) writeRunFiles(folder, dataset, split, facts, { device, command: options.command });
 
   torch.manualSeed(training.seed);
   const model = buildEncoder(shape, facts);
@@ -101,6 +94,7 @@ export async function pretrain(
       resume: options.resume,
       display,
       debugNan: options.debugNan ?? false,
+      command: options.command,
       conclude: async (ended, show) => {
         const figures = task.validate();
         summary = {

@@ -8,8 +8,9 @@ import { Loader } from "../data/loader.ts";
 import type { Split } from "../data/split.ts";
 import { formatIds } from "../data/splitFiles.ts";
 import * as torch from "../torch/index.ts";
+import { chooseBatchSize } from "./batchSize.ts";
 import { loadWeights, readCheckpointFacts } from "./checkpoint.ts";
-import type { TrainingConfig } from "./config.ts";
+import { type TrainingConfig, trainingSchema } from "./config.ts";
 import { makeOptimizer, parameterGroups } from "./paramGroups.ts";
 import type { RunFacts } from "./runFacts.ts";
 import type { RunFolder } from "./runFolder.ts";
@@ -41,6 +42,7 @@ export interface TrainingPlan {
   dataset: Dataset;
   split: Split;
   task: TrainingTask;
+  /** The settings in `facts`; with `autoBatchSize`, batch size and accumulation are put in. */
   training: TrainingConfig;
   /** What batches must bring along. */
   batch: BatchOptions;
@@ -51,6 +53,8 @@ export interface TrainingPlan {
   resume: boolean;
   display: ProgressDisplay;
   debugNan: boolean;
+  /** The command line, for the records. */
+  command?: string;
   /** Is called in the end, with the best weights loaded, and may give plots to TensorBoard. */
   conclude: (result: TrainingResult, show: (tag: string, plot: Plot) => Promise<void>) => Promise<void>;
 }
@@ -67,10 +71,23 @@ export function checkTraining(training: TrainingConfig, device: torch.Device): v
     throw new UserError(
       `--scheduler-t0 is for --scheduler cosine_restarts, not ${training.scheduler}; leave it out.`,
     );
+  if (training.tf32 && device === "cpu") throw new UserError("--tf32 is for GPUs; leave it out on the CPU.");
+  const { autoBatchSize, maxMemoryFraction, targetEffectiveBatchSize } = training;
+  if (!autoBatchSize && targetEffectiveBatchSize !== null)
+    throw new UserError(
+      "--target-effective-batch-size is for --auto-batch-size; add it, or give --batch-size and --gradient-accumulation-steps.",
+    );
+  if (!autoBatchSize && maxMemoryFraction !== trainingSchema.parse({}).maxMemoryFraction)
+    throw new UserError("--max-memory-fraction is for --auto-batch-size; add it, or leave the share out.");
+}
+
+/** How the device multiplies float32 matrices from now on. */
+export function setMatmulPrecision({ tf32 }: TrainingConfig): void {
+  torch.setFloat32MatmulPrecision(tf32 ? "high" : "highest");
 }
 
 /** Writes what is known of a run before it begins. */
-export function writeRunFiles(
+function writeRunFiles(
   folder: RunFolder,
   dataset: Dataset,
   split: Split,
@@ -104,6 +121,21 @@ export function writeRunFiles(
 export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
   const { folder, dataset, split, task, training, facts, monitor, display } = plan;
   const { model } = task;
+  setMatmulPrecision(training);
+  if (!plan.resume) {
+    if (training.autoBatchSize) {
+      const { message, ...chosen } = chooseBatchSize(training, {
+        task,
+        dataset,
+        train: split.train,
+        batch: plan.batch,
+        device: plan.device,
+      });
+      Object.assign(training, chosen);
+      display.message(message);
+    }
+    writeRunFiles(folder, dataset, split, facts, { device: plan.device, command: plan.command });
+  }
   const groups = parameterGroups(model, {
     weightDecay: training.weightDecay,
     decayAll: training.decayAll,

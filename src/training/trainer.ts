@@ -4,6 +4,7 @@ import type { Loader, LoaderState } from "../data/loader.ts";
 import * as torch from "../torch/index.ts";
 import { loadCheckpoint, saveCheckpoint, saveWeights } from "./checkpoint.ts";
 import { GradScaler } from "./gradScaler.ts";
+import { type MixedPrecision, withMixedPrecision } from "./mixedPrecision.ts";
 import { inspectStep, randomStates } from "./nanDetector.ts";
 import { RunningLosses } from "./runningLosses.ts";
 import { PlateauFactor, type ScheduleOptions, scheduleFactor } from "./schedule.ts";
@@ -39,7 +40,7 @@ export interface TrainerOptions {
   /** Batches whose gradients are averaged before a step; the last of an epoch takes what is left. Default 1. */
   accumulationSteps?: number;
   /** Matrix products in a shorter type. Default `none`. */
-  mixedPrecision?: "none" | "bf16" | "fp16";
+  mixedPrecision?: MixedPrecision;
   /** Decay of a moving average of the weights, which is then what is judged and kept. Default null, none. */
   ema?: number | null;
   /** Minutes between checkpoints within an epoch. Default 10. */
@@ -315,10 +316,8 @@ export class Trainer {
 
   #losses(batch: Batch): BatchLosses {
     const { mixedPrecision = "none" } = this.#options;
-    if (mixedPrecision === "none") return this.#task.losses(batch);
-    const device = this.#task.model.parameters()[0].device;
-    const dtype = mixedPrecision === "bf16" ? "bfloat16" : "float16";
-    return torch.autocast({ device, dtype }, () => this.#task.losses(batch));
+    const { device } = this.#task.model.parameters()[0];
+    return withMixedPrecision(mixedPrecision, device, () => this.#task.losses(batch));
   }
 
   #optimizerStep(): torch.Tensor | null {

@@ -28,7 +28,7 @@ function runThrowing(error: string, ...args: string[]): { code: number; out: str
     const { UserError } = await import("./src/common/userError.ts");
     const { Command } = await import("commander");
     const makeCommand = () => new Command("fail").action(() => { throw ${error}; });
-    commands.push({ name: "fail", summary: "fails", load: async () => ({ makeCommand }) });
+    commands.push({ name: "fail", group: "Data:", summary: "fails", load: async () => ({ makeCommand }) });
     await runCommandLine(${JSON.stringify(["fail", ...args])});`;
   return run(["-e", script]);
 }
