@@ -104,6 +104,7 @@ export interface RunFlags {
   resume: boolean;
   device: "auto" | "cpu" | "cuda";
   threads?: number;
+  deterministic: boolean;
   debugNan: boolean;
   plots: boolean;
   quiet: boolean;
@@ -134,6 +135,11 @@ export function addRunFlags(command: Command): Command {
       "--threads <n>",
       "CPU threads that one operation may use; all cores if not given",
       positiveWholeNumber,
+    )
+    .option(
+      "--deterministic",
+      "the same bits every time: one CPU thread unless --threads is given, deterministic operators only (slower)",
+      false,
     )
     .option("--no-plots", "draw no plots in the end")
     .option("--debug-nan", "look for NaN in every step, and say where one arose (slower)", false)

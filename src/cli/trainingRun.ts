@@ -66,7 +66,8 @@ export async function setUpTraining<Config extends Trainable>(
     : { config: newConfig(command, schema, options), folder: null };
   const { needsDistances } = check(config);
   const display = new ProgressDisplay(chooseDisplayMode(flags));
-  if (flags.threads) torch.setNumThreads(flags.threads);
+  if (flags.deterministic) torch.useDeterministicAlgorithms(true);
+  if (flags.threads || flags.deterministic) torch.setNumThreads(flags.threads ?? 1);
   const device = await chooseDevice(flags.device);
   checkModel(config.model);
   checkTraining(config.training, device);

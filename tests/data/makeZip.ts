@@ -49,9 +49,11 @@ export function makeZip(
   }
   const start = offset;
   for (const entry of directory) add(entry);
+  const size = offset - start;
   const end = Buffer.alloc(22);
   end.write("PK\x05\x06", "latin1");
   end.writeUInt16LE(options.zip64 ? 0xffff : parts.length, 10);
+  end.writeUInt32LE(options.zip64 ? 0xffffffff : size, 12);
   end.writeUInt32LE(options.zip64 ? 0xffffffff : start, 16);
   const comment = Buffer.from(options.comment ?? "");
   end.writeUInt16LE(comment.length, 20);
@@ -59,6 +61,7 @@ export function makeZip(
     const end64 = Buffer.alloc(56);
     end64.write("PK\x06\x06", "latin1");
     end64.writeBigUInt64LE(BigInt(parts.length), 32);
+    end64.writeBigUInt64LE(BigInt(size), 40);
     end64.writeBigUInt64LE(BigInt(start), 48);
     const locator = Buffer.alloc(20);
     locator.write("PK\x06\x07", "latin1");

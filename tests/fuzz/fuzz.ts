@@ -8,6 +8,8 @@ import type { FuzzReport } from "./fuzzReader.ts";
 const worker = `${import.meta.dir}/fuzzWorker.ts`;
 /** An input that has not come back after this time hangs. */
 const hangMs = 20_000;
+/** A busy machine may take long to start a process. */
+const startMs = 180_000;
 
 export interface FuzzOutcome extends FuzzReport {
   reader: string;
@@ -49,15 +51,17 @@ export async function fuzzInProcess(reader: string, count: number, seed: number)
     );
     let at = from;
     let heard = performance.now();
+    let limitMs = startMs;
     let report: (FuzzReport & { peakBytes: number }) | undefined;
     function receive(message: { at?: number; report?: FuzzReport & { peakBytes: number } }): void {
       heard = performance.now();
+      limitMs = hangMs;
       if (message.at !== undefined) at = message.at;
       if (message.report) report = message.report;
     }
     let hangs = false;
     const watch = setInterval(() => {
-      if (performance.now() - heard < hangMs) return;
+      if (performance.now() - heard < limitMs) return;
       hangs = true;
       child.kill("SIGKILL");
     }, 1000);

@@ -93,20 +93,28 @@ export async function fuzzReader<Result>(
 export async function tryInput<Result>(
   { read, check, source = "fuzzed-input", isForged }: Omit<FuzzedReader<Result>, "name" | "files">,
   input: Uint8Array,
-): Promise<{ problem?: string; isRefused: boolean; milliseconds: number; bytes: number }> {
+): Promise<{
+  problem?: string;
+  isRefused: boolean;
+  message?: string;
+  milliseconds: number;
+  bytes: number;
+}> {
   const measured = measureResources();
   let problem: string | undefined;
   let isRefused = false;
+  let message: string | undefined;
   try {
     const result = read(input, source);
     check(result instanceof Promise ? await result : result);
   } catch (cause) {
     isRefused = true;
+    message = (cause as Error).message;
     if (isForged) problem = undefined;
     else if (!(cause instanceof UserError)) problem = (cause as Error).stack ?? String(cause);
     else if (!cause.message.includes(source)) problem = `does not name the input: ${cause.message}`;
     else if (cause.message.includes("\n")) problem = `more than one line: ${cause.message}`;
     else if (cause.message.length > 1000) problem = `too long: ${cause.message.slice(0, 300)}...`;
   }
-  return { problem, isRefused, ...measured() };
+  return { problem, isRefused, message, ...measured() };
 }

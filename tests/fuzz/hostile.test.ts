@@ -14,11 +14,12 @@ const readerOf = (name: string) => {
 };
 
 describe("inputs made to do harm are refused with one sentence, in less than a second and little memory", () => {
-  for (const { reader, what, bytes } of hostileInputs()) {
+  for (const { reader, what, bytes, says } of hostileInputs()) {
     test(`${reader}: ${what}`, async () => {
       const outcome = await tryInput(readerOf(reader), bytes);
       expect(outcome.problem).toBeUndefined();
       expect(outcome.isRefused).toBe(true);
+      if (says) expect(outcome.message).toMatch(says);
       expect(outcome.milliseconds).toBeLessThan(1000);
       expect(outcome.bytes).toBeLessThan(unpackedLimit(bytes.length) + 64 * bytes.length);
     });

@@ -173,10 +173,18 @@ function checkByteOrder(path: string, member: ZipMember | undefined): void {
   if (order !== "little") fail(path, `its byte order is ${quote(order)}; only "little" is read`);
 }
 
+/** Real files have a handful of levels; whoever walks through values calls itself for each. */
+const deepestNesting = 200;
+
+/** A key as a part of a place: as it is where it is a name, else quoted, since files may hold any text. */
+function placeOf(key: unknown): string {
+  return typeof key === "string" && !/^[\w./ -]{1,80}$/.test(key) ? quote(key) : String(key);
+}
+
 /** The first thing in a value that has no counterpart here, with its place. */
 function findUnreadable(top: unknown): { description: string; place: string } | null {
   const seen = new Set<unknown>();
-  const queue: { value: unknown; place: string }[] = [{ value: top, place: "" }];
+  const queue: { value: unknown; place: string; depth: number }[] = [{ value: top, place: "", depth: 0 }];
   for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
     const { value } = next;
     const place = next.place || "the top";
@@ -184,15 +192,22 @@ function findUnreadable(top: unknown): { description: string; place: string } | 
     if (value instanceof StorageReference) return { description: "a storage without a tensor", place };
     if (typeof value !== "object" || value === null || value instanceof Tensor || seen.has(value)) continue;
     seen.add(value);
+    if (next.depth > deepestNesting)
+      throw new PickleDamage(`its contents are nested more than ${deepestNesting} deep`);
+    const depth = next.depth + 1;
     if (Array.isArray(value)) {
       value.forEach((item, i) => {
-        queue.push({ value: item, place: `${next.place}[${i}]` });
+        queue.push({ value: item, place: `${next.place}[${i}]`, depth });
       });
     } else {
       for (const [key, item] of value as Map<unknown, unknown>) {
         if (!["string", "number", "boolean"].includes(typeof key))
           return { description: "a dictionary with keys that are neither texts nor integers", place };
-        queue.push({ value: item, place: next.place ? `${next.place}.${key}` : String(key) });
+        queue.push({
+          value: item,
+          place: next.place ? `${next.place}.${placeOf(key)}` : placeOf(key),
+          depth,
+        });
       }
     }
   }
