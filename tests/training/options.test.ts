@@ -177,6 +177,10 @@ const shownElsewhere = new Set([
   "model.gradientCheckpointing",
   "training.loaderWorker",
   "training.saveMinutes", // resume.test.ts
+  "training.autoBatchSize", // this and the next three: batchSize.test.ts
+  "training.maxMemoryFraction",
+  "training.targetEffectiveBatchSize",
+  "training.tf32",
   "split.trainSamples",
   "split.valSamples",
   "data.dataset",
