@@ -76,13 +76,17 @@ export async function replay(repro: NanRepro, options: ReplayOptions): Promise<F
       ...(facts.kind === "fine-tune" ? [targetNote] : []),
       ...(!isSame && facts.kind === "pretrain" && facts.config.sampleEpochs > 0 ? [keptAsvsNote] : []),
     ],
-    tables: [
-      {
-        title: "The last results before it, in the order of the forward pass",
-        header: ["module", "largest absolute value", "not finite"],
-        rows: shown.map(({ path, largest, nonFinite }) => [path, largest, nonFinite]),
-      },
-    ],
+    // A weight or an input is found before any module is called.
+    tables:
+      shown.length === 0
+        ? []
+        : [
+            {
+              title: "The last results before it, in the order of the forward pass",
+              header: ["module", "largest absolute value", "not finite"],
+              rows: shown.map(({ path, largest, nonFinite }) => [path, largest, nonFinite]),
+            },
+          ],
     plots:
       trace.filter(({ largest }) => largest > 0 && Number.isFinite(largest)).length > 1
         ? [
@@ -210,7 +214,7 @@ async function main(file: string | undefined, options: Options): Promise<void> {
     };
     await writeReport(folder, facts, finding);
     console.log([finding.answer, ...finding.details.map((detail) => `- ${detail}`)].join("\n"));
-    for (const row of finding.tables[0].rows)
+    for (const row of finding.tables.flatMap(({ rows }) => rows))
       console.log(row.map((cell) => (typeof cell === "number" ? numberText(cell) : cell)).join("  "));
     for (const verdict of finding.verdicts) console.log(verdictSentence(verdict));
     console.log(`The report is ${relative(process.cwd(), join(folder, "report.md"))}`);

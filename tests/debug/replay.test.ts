@@ -6,9 +6,11 @@ import { makeFaultyStep } from "../../debug/lib/faultyStep.ts";
 import { replay } from "../../debug/replay.ts";
 import { Random } from "../../src/common/random.ts";
 import { BatchBuilder } from "../../src/data/batch.ts";
+import { simulate, writeSimulation } from "../../src/data/simulate/simulate.ts";
 import * as torch from "../../src/torch/index.ts";
 import { NanDetector, NonFiniteError, randomStates } from "../../src/training/nanDetector.ts";
 import { loadRepro, saveRepro } from "../../src/training/nanRepro.ts";
+import { projectRoot } from "../house/projectFiles.ts";
 import { context, faultsOf, smallSubject } from "./faults.ts";
 
 setDefaultTimeout(180_000);
@@ -73,6 +75,52 @@ test("the detector names a NaN weight, the samples and the step, and keeps the b
   expect(repro.step).toBe(7);
   expect(repro.batch).toEqual(batch);
   expect(repro.weights.get("encoder_transformer.norm.weight")!.toFloat64Array()[3]).toBeNaN();
+});
+
+/** Makes one value of a checkpoint's weight NaN. */
+function spoilCheckpoint(path: string, weight: string): void {
+  using _scope = torch.scope();
+  const { tensors, metadata } = torch.loadSafetensors(path);
+  const copies = new Map([...tensors].map(([name, value]) => [name, value.clone()]));
+  copies.get(`model/${weight}`)!.narrow(0, 1, 1).narrow(1, 2, 1).fill_(Number.NaN);
+  torch.saveSafetensors(path, copies, metadata);
+}
+
+test("from the command line: a run goes on from a NaN weight, is stopped with its place, and the step is replayed", () => {
+  const run = (script: string, ...args: string[]) => {
+    const done = Bun.spawnSync([process.execPath, join(projectRoot, script), ...args], {
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    return { code: done.exitCode, out: done.stdout.toString(), err: done.stderr.toString() };
+  };
+  const study = simulate({ samples: 24, asvs: 30, richness: 12, length: 24, depth: 400, seed: 3 });
+  const files = writeSimulation(join(context.scratch, "cli-study"), study);
+  const output = join(context.scratch, "cli-run");
+  const train = (...more: string[]) =>
+    run(
+      "train.ts",
+      ...["--table", files.table, "--tree", files.tree, "--rarefy-depth", "none", "--output", output],
+      ..."--embedding-dim 8 --layers 1 --heads 2 --batch-size 8 --threads 1 --no-plots --quiet".split(" "),
+      ...more,
+    );
+  expect(train("--max-steps", "2").code).toBe(0);
+  const weight = "encoder_transformer.encoder.layers.0.linear1.weight";
+  spoilCheckpoint(join(output, "checkpoints/last.safetensors"), weight);
+  const stopped = train("--max-steps", "4", "--resume", "--debug-nan");
+  const file = join(output, "debug/nan-step-3.safetensors");
+  expect(stopped.code).toBe(1);
+  expect(stopped.err).toContain(
+    `Error: Step 3: the weight ${weight} [32, 8] is not finite (1 NaN, 0 infinite of 256 values). The samples of the batch are "S`,
+  );
+  expect(stopped.err).toContain(`repeat the step with \`bun run debug/replay.ts ${file}\``);
+  const report = join(context.scratch, "cli-report");
+  const replayed = run("debug/replay.ts", file, "--output", report);
+  expect(replayed).toMatchObject({ code: 0, err: "" });
+  expect(replayed.out).toStartWith(`Again, the weight ${weight} [32, 8] is not finite`);
+  const text = readFileSync(join(report, "report.md"), "utf8");
+  expect(text).toContain("`bun run debug/replay.ts nan-step-3.safetensors`");
+  expect(text).not.toContain(context.scratch);
 });
 
 test("a file that is no saved step, or of another version, is refused", () => {
