@@ -25,6 +25,17 @@ function printComparison({ name, error, largest, share, within, problem }: Compa
   console.log(`  ${figure(error)} ${figure(largest)} ${figure(share)}  ${name}  ${verdict}`);
 }
 
+/** A case that cannot be run does not keep the others of a folder from being compared. */
+function runOrExplain(folder: string): CaseResult | null {
+  try {
+    return runCaseFolder(folder);
+  } catch (cause) {
+    if (!(cause instanceof Error)) throw cause;
+    console.log(`FAILED  ${folder}: ${cause.message}`);
+    return null;
+  }
+}
+
 function printResult({ name, comparisons, passed }: CaseResult, brief: boolean): void {
   const worst = comparisons.reduce((most, { share }) => Math.max(most, share), 0);
   console.log(
@@ -51,24 +62,22 @@ export function makeCommand(): Command {
     .option("--models <n>", "with --against-python: number of random models", wholeNumber, 40)
     .option("--brief", "show only the tensors that are beyond their tolerance", false)
     .action((options: ParityOptions) => {
-      const folders = [
-        ...(options.case ? [options.case] : []),
-        ...(options.cases ? findCases(options.cases) : []),
-      ];
-      if (folders.length === 0 && !options.againstPython) {
+      if (!options.case && !options.cases && !options.againstPython) {
         throw new UserError("Nothing to compare: give --case, --cases or --against-python.");
       }
-      const results = folders.map((folder) => {
-        const result = runCaseFolder(folder);
-        printResult(result, options.brief);
-        return result;
-      });
+      const results: (CaseResult | null)[] = [];
+      const add = (result: CaseResult | null) => {
+        if (result) printResult(result, options.brief);
+        results.push(result);
+      };
+      if (options.case) add(runCaseFolder(options.case));
+      for (const folder of options.cases ? findCases(options.cases) : []) add(runOrExplain(folder));
       if (options.againstPython) {
         const { python, seed, models } = options;
         const show = (result: CaseResult) => printResult(result, true);
         results.push(...runAgainstPython({ python, seed, models }, show));
       }
-      const failed = results.filter(({ passed }) => !passed);
+      const failed = results.filter((result) => !result?.passed);
       if (results.length > 1) {
         console.log(`${results.length - failed.length} of ${results.length} cases passed`);
       }

@@ -92,11 +92,6 @@ export class AsvEncoder extends torch.nn.Module {
     if (!(maskRatio >= 0 && maskRatio < 1)) {
       throw new RangeError(`The mask ratio must be at least 0 and below 1, got ${maskRatio}.`);
     }
-    if (maskRatio > 0 && vocabulary <= maskToken) {
-      throw new RangeError(
-        `Masking needs a vocabulary of ${maskToken + 1} tokens, the model has ${vocabulary}.`,
-      );
-    }
     if (chunkSize !== null && !(Number.isInteger(chunkSize) && chunkSize >= 1)) {
       throw new RangeError(`The ASVs of a chunk must be a whole number from 1 on, got ${chunkSize}.`);
     }
@@ -152,9 +147,15 @@ export class AsvEncoder extends torch.nn.Module {
     };
   }
 
+  /** @throws RangeError if the vocabulary has no token for what is hidden; without masking such a model works. */
   #mask(tokens: torch.Tensor, given: torch.Tensor | null | undefined): torch.Tensor | null {
-    if (given) return given;
-    return this.#maskRatio > 0 ? chooseMask(tokens, this.#maskRatio, this.#maskStrategy) : null;
+    if (!given && this.#maskRatio === 0) return null;
+    if (this.vocabulary <= maskToken) {
+      throw new RangeError(
+        `Masking needs a vocabulary of ${maskToken + 1} tokens, the model has ${this.vocabulary}.`,
+      );
+    }
+    return given ?? chooseMask(tokens, this.#maskRatio, this.#maskStrategy);
   }
 
   #runChunk(

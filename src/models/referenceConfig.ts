@@ -65,6 +65,13 @@ export class ConfigReader {
     return this.#read<Record<string, number | string> | null>(name, null, `an object of ${kind}s`, fits);
   }
 
+  /** The arguments of a part that is given as an object of its own; null if it is absent or null. */
+  part(name: string): ConfigReader | null {
+    const fits = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
+    const config = this.#read<ReferenceConfig | null>(name, null, "an object of arguments or null", fits);
+    return config && new ConfigReader(config, `${this.#place}, ${name}`);
+  }
+
   /** @throws UserError if the config has a name that was not read. */
   finish(): void {
     const unknown = Object.keys(this.#config).filter((name) => !this.#asked.has(name));
@@ -159,9 +166,22 @@ export function readTargetHead(reader: ConfigReader) {
   };
 }
 
+/**
+ * The encoder of a predictor: `base_model`, the arguments of an encoder that was made before, or the predictor's own. Where the
+ * first is given the reference takes the others and leaves them aside.
+ */
+function readBase(reader: ConfigReader): SequenceEncoderOptions {
+  const own = readSequenceEncoder(reader);
+  const given = reader.part("base_model");
+  if (!given) return own;
+  const base = readSequenceEncoder(given);
+  given.finish();
+  return base;
+}
+
 /** The reference's own form: see `SequencePredictorOptions.referenceForm`. */
 export function readSequencePredictor(reader: ConfigReader): SequencePredictorOptions {
-  const base = readSequenceEncoder(reader);
+  const base = readBase(reader);
   const { dim } = base.encoder;
   const count = readTransformer(reader, "count_", dim);
   const cardinalities = reader.record("categorical_cardinalities", "number") as Record<string, number> | null;

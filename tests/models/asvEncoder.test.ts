@@ -145,7 +145,9 @@ test("accuracy counts occurrences: hidden positions, or all definite bases", () 
 test("wrong options are refused in words", () => {
   expect(() => encoder({ maskStrategy: "blocks" as "span" })).toThrow(/mask strategy "blocks"/);
   expect(() => encoder({ maskRatio: 1 })).toThrow(/mask ratio/);
-  expect(() => encoder({ maskRatio: 0.1, vocabulary: 6 })).toThrow(/vocabulary of 7/);
+  const small = encoder({ maskRatio: 0.1, vocabulary: 6 });
+  expect(small.eval().forward(sequences(1), { nucleotides: true }).nucleotides!.mask).toBeNull();
+  expect(() => small.train().forward(sequences(1), { nucleotides: true })).toThrow(/vocabulary of 7/);
   expect(() => encoder({ chunkSize: 0 })).toThrow(/chunk/);
   expect(() => encoder({ heads: 3 })).toThrow(/divisible/);
   expect(() => encoder({ layers: 0 })).toThrow(/at least one layer/);

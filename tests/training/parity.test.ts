@@ -67,6 +67,20 @@ test("a number that is off is found: in outputs, losses and gradients", () => {
   }
 });
 
+test("a case of the first state needs no arguments that came later, and tells its state by raw distances", () => {
+  const folder = altered("predictor-seed", (description) => {
+    const config = description["config"] as Record<string, unknown>;
+    delete config["vocab_size"];
+    delete config["target_layer_norm"];
+    delete (description["loss"] as Record<string, unknown>)["seed_version"];
+  });
+  expect(failures(folder)).toEqual([]);
+  const later = altered("predictor-seed", (description) => {
+    (description["loss"] as Record<string, unknown>)["seed_version"] = false;
+  });
+  expect(failures(later).some((failure) => failure.startsWith("losses/count_loss"))).toBe(true);
+});
+
 test("a gradient that should not be there is found", () => {
   const folder = altered("encoder-unifrac", (_, tensors) => {
     tensors.delete("grads/encoder_transformer.norm.weight");
@@ -108,6 +122,8 @@ test("what is not understood is an error, never left aside", () => {
     /verbose/,
   );
   check("predictor-gmu", config("categorical_fusion", "sum"), /categorical_fusion/);
+  check("predictor-base-model", config("base_model", { depth: 3 }), /base_model has unknown settings: depth/);
+  check("predictor-base-model", config("base_model", 3), /base_model is 3, expected an object/);
   expect(() => runCaseFolder(scratch)).toThrow(/no parity case/);
   expect(() => findCases(import.meta.dir)).toThrow(/holds no parity case/);
 });
@@ -127,4 +143,19 @@ test("the command ends with 0 within and 1 beyond the tolerance", () => {
   const wrong = run(bad);
   expect(wrong.code).toBe(1);
   expect(wrong.text).toContain("outputs/base_prediction  FAILED");
+});
+
+test("of a folder of cases all are compared, also after one that cannot be run", () => {
+  const folder = join(scratch, "several");
+  for (const name of ["asv-encoder-gelu", "asv-encoder-relu"]) {
+    cpSync(join(own, name), join(folder, name), { recursive: true });
+  }
+  const broken = join(folder, "asv-encoder-gelu", "case.json");
+  writeFileSync(broken, readFileSync(broken, "utf8").replace("num_layers", "depth"));
+  const process = Bun.spawnSync(["bun", "scripts/aam.ts", "parity", "--cases", folder], { cwd: root });
+  const text = process.stdout.toString();
+  expect(process.exitCode).toBe(1);
+  expect(text).toMatch(/FAILED .*asv-encoder-gelu: .*unknown settings: depth/);
+  expect(text).toContain("passed  asv-encoder-relu");
+  expect(text).toContain("1 of 2 cases passed");
 });

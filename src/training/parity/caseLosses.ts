@@ -4,8 +4,8 @@ import { baseValueLoss, countLoss, nucleotideLoss, unifracLoss } from "../losses
 import { type Losses, totalLoss } from "../multiTaskLoss.ts";
 import { type DistanceForm, referenceTanhScale } from "../pairwiseDistances.ts";
 import { TargetLoss } from "../targetLoss.ts";
-import type { LossSettings, ModelCase, TrainCase } from "./caseFile.ts";
-import type { AnyModel, ModelRun } from "./modelCase.ts";
+import type { LoadedCase, LossSettings, ModelCase, TrainCase } from "./caseFile.ts";
+import { type AnyModel, isOfSeed, type ModelRun } from "./modelCase.ts";
 
 export function distanceForm(normalization: "none" | "tanh10"): DistanceForm {
   return normalization === "none" ? "raw" : { tanhScale: referenceTanhScale };
@@ -28,12 +28,13 @@ export function targetLossOf(settings: LossSettings): TargetLoss {
 
 /** All losses of a case's outputs against its targets. */
 export function caseLosses(
-  description: ModelCase | TrainCase,
+  loaded: LoadedCase<ModelCase | TrainCase>,
   model: AnyModel,
   run: ModelRun,
   targets: ReadonlyMap<string, torch.Tensor>,
 ): Losses {
-  const settings = description.loss ?? {};
+  const { description } = loaded;
+  const settings = { ...description.loss, seed_version: isOfSeed(loaded) };
   const { outputs, batch, encoding, nucleotides } = run;
   const baseTarget = targets.get("base_target");
   const target = targets.get("target");

@@ -26,8 +26,9 @@ export interface ModelRun {
 }
 
 /** The case's model with the case's weights, in evaluation mode. @throws UserError for settings that are not known. */
-export function buildModel({ name, description, tensors }: LoadedCase<ModelCase | TrainCase>): AnyModel {
-  const model = makeModel(description, `case ${name}`);
+export function buildModel(loaded: LoadedCase<ModelCase | TrainCase>): AnyModel {
+  const { name, description, tensors } = loaded;
+  const model = makeModel(description, isOfSeed(loaded), `case ${name}`);
   if (description.dtype) model.to({ dtype: description.dtype });
   loadCaseWeights(model, withPrefix(tensors, "weights/"), name);
   return model.eval();
@@ -46,15 +47,30 @@ export function loadCaseWeights(
   }
 }
 
-function makeModel(description: ModelCase | TrainCase, place: string): AnyModel {
-  const { module, loss } = description;
-  const config: ReferenceConfig = description.config;
+/** Arguments of the reference's first state (`seed_version`) that it has another default for, or does not have. */
+const seedDefaults: ReferenceConfig = { vocab_size: 6 };
+const seedPredictorDefaults: ReferenceConfig = { ...seedDefaults, target_layer_norm: false };
+
+/**
+ * Whether a case was made by the reference's first state. Where the case does not tell, raw distances do, which later states
+ * have no option for, unless a predictor has the norm that came later.
+ */
+export function isOfSeed({ description, tensors }: LoadedCase<ModelCase | TrainCase>): boolean {
+  const { loss, config, distance_normalization: form } = description;
+  const isLater = "target_layer_norm" in config || tensors.has("weights/target_norm.weight");
+  return loss?.seed_version ?? (form === "none" && !isLater);
+}
+
+function makeModel(description: ModelCase | TrainCase, isSeed: boolean, place: string): AnyModel {
+  const { module } = description;
+  const defaults = module === "SequencePredictor" ? seedPredictorDefaults : seedDefaults;
+  const config: ReferenceConfig = isSeed ? { ...defaults, ...description.config } : description.config;
   try {
     if (module === "ASVEncoder") return new AsvEncoder(asvEncoderOptions(config, place));
     if (module === "SampleSequenceEncoder")
       return new SampleSequenceEncoder(sampleEncoderOptions(config, place));
     if (module === "SequenceEncoder") return new SequenceEncoder(sequenceEncoderOptions(config, place));
-    const countActivation = loss?.seed_version ? "none" : "sigmoid";
+    const countActivation = isSeed ? "none" : "sigmoid";
     return new SequencePredictor({ ...sequencePredictorOptions(config, place), countActivation });
   } catch (cause) {
     if (cause instanceof RangeError) throw new UserError(`${place}: ${cause.message}`);

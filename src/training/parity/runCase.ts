@@ -54,7 +54,7 @@ function runModelCase(loaded: LoadedCase<ModelCase>): Comparison[] {
   const outputs = compareAll("outputs/", run.outputs, withPrefix(tensors, "outputs/"), description);
   if (!description.loss) return outputs;
   const trained = runModel(model, loaded, "inputs/", { packed: true });
-  const losses = caseLosses(description, model, trained, withPrefix(tensors, "targets/"));
+  const losses = caseLosses(loaded, model, trained, withPrefix(tensors, "targets/"));
   losses.total_loss.backward();
   const named = new Map<string, torch.Tensor>(Object.entries(losses));
   return [

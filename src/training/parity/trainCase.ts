@@ -28,7 +28,7 @@ export function runTrainCase(loaded: LoadedCase<TrainCase>): Comparison[] {
       for (const group of optimizer.paramGroups) group.lr = rates[step];
       optimizer.zeroGrad();
       const run = runModel(model, loaded, `inputs/step${step}/`, { packed: true });
-      const losses = caseLosses(description, model, run, withPrefix(tensors, `targets/step${step}/`));
+      const losses = caseLosses(loaded, model, run, withPrefix(tensors, `targets/step${step}/`));
       losses.total_loss.backward();
       for (const [term, value] of Object.entries(losses)) note(`losses/${term}`, value);
       rounding.observe();
