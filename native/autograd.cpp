@@ -10,12 +10,21 @@
 
 using namespace aamt;
 
+namespace {
+// The accumulated gradient, with memory of its own (see `keep`): what is done to the caller's handle is then done to the gradient itself.
+const at::Tensor& gradient_of(const at::Tensor& tensor) {
+  at::Tensor& gradient = tensor.mutable_grad();
+  if (gradient.defined() && gradient._is_zerotensor()) gradient = gradient.clone();
+  return gradient;
+}
+}  // namespace
+
 int32_t aamt_set_requires_grad(double handle, int32_t on) {
   AAMT_GUARD(forbid_while_recording("requiresGrad_"); tensor_of(handle).requires_grad_(on != 0); return 0;)
 }
 
 int32_t aamt_grad(double handle, double* result) {
-  AAMT_GUARD(need(result, 1); result[0] = keep(tensor_of(handle).grad()); return 0;)
+  AAMT_GUARD(need(result, 1); result[0] = keep(gradient_of(tensor_of(handle))); return 0;)
 }
 
 int32_t aamt_grad_fn(double handle, uint8_t* text, int32_t capacity) {
@@ -30,7 +39,7 @@ int32_t aamt_grads(const double* handles, int32_t count, double* results) {
   AAMT_GUARD({
     need(results, count);
     KeptHandles found;
-    for (const auto& tensor : tensors_of(handles, count)) *results++ = found.keep(tensor.grad());
+    for (const auto& tensor : tensors_of(handles, count)) *results++ = found.keep(gradient_of(tensor));
     found.arrived();
     return count;
   })

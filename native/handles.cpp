@@ -153,7 +153,12 @@ Table<at::Generator>& generators() {
 
 }  // namespace
 
-double keep(at::Tensor tensor) { return tensor.defined() ? tensors().put(std::move(tensor)) : 0; }
+double keep(at::Tensor tensor) {
+  if (!tensor.defined()) return 0;
+  // Autograd may give zeros that occupy no memory at all (the gradient of `sgn`): whoever reads their memory reads address 0.
+  if (tensor._is_zerotensor()) tensor = tensor.clone();
+  return tensors().put(std::move(tensor));
+}
 at::Tensor tensor_of(double handle) { return tensors().get(handle); }
 at::Tensor optional_tensor_of(double handle) { return handle == 0 ? at::Tensor() : tensor_of(handle); }
 bool release(double handle) noexcept { return tensors().take_out(handle); }

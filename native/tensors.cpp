@@ -106,7 +106,7 @@ int32_t aamt_view(double handle, double* result) {
   AAMT_GUARD({
     need(result, 3);
     at::Tensor t = tensor_of(handle);
-    if (!t.device().is_cpu() || t.layout() != at::kStrided || !t.is_contiguous())
+    if (!t.device().is_cpu() || t.layout() != at::kStrided || !t.is_contiguous() || t.is_neg() || t.is_conj())
       throw ShimError(AAMT_ERR_ARGUMENT, "only a contiguous CPU tensor can be seen without a copy");
     result[0] = static_cast<double>(reinterpret_cast<uintptr_t>(t.data_ptr()));
     result[1] = static_cast<double>(t.nbytes());

@@ -108,6 +108,17 @@ test("anomaly detection names the operator of a NaN gradient", () => {
   expect(() => torch.detectAnomaly(() => x.sqrt().mul(0).sum().backward())).toThrow(/SqrtBackward.*nan/is);
 });
 
+test("gradients that autograd keeps without memory can be read, changed and seen", () => {
+  using _s = torch.scope();
+  const x = torch.tensor([1, -2], { requiresGrad: true });
+  const [none] = torch.grad(x.sgn().sum(), [x]);
+  expect(values(none)).toEqual([0, 0]);
+  expect([...(none.dataView() as Float32Array)]).toEqual([0, 0]);
+  x.sgn().sum().backward();
+  x.grad!.add_(1);
+  expect(values(x.grad)).toEqual([1, 1]);
+});
+
 test("gradients through indexing and in-place changes", () => {
   using _s = torch.scope();
   const x = torch.arange(6, { dtype: "float32" }).view([2, 3]).requiresGrad_();

@@ -1,13 +1,11 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../common/userError.ts";
 import { projectRoot } from "../../torch/native/libtorch.ts";
-import { pythonsOnPath } from "../../torch/native/python.ts";
+import { candidatePythons } from "../../torch/native/torchPython.ts";
 
 /** The Python whose PyTorch a benchmark compares with: the project's own environment's, or the first on the PATH. */
 function findPython(): string {
-  const own = join(projectRoot, ".venv/bin/python");
-  const found = existsSync(own) ? own : pythonsOnPath()[0];
+  const [found] = candidatePythons();
   if (!found)
     throw new UserError(
       "There is no Python to compare with: run `bun run setup`, or put one with torch on the PATH.",

@@ -111,12 +111,17 @@ export function binaryCrossEntropyWithLogits(
   );
 }
 
-/** Kullback-Leibler divergence; `input` holds log-probabilities. */
+/** Kullback-Leibler divergence; `input` holds log-probabilities. "batchmean" is the sum divided by the first dimension's size. */
 export function klDiv(
   input: Tensor,
   target: Tensor,
-  { reduction = "mean", logTarget = false }: LossOptions & { logTarget?: boolean } = {},
+  {
+    reduction = "mean",
+    logTarget = false,
+  }: { reduction?: Reduction | "batchmean"; logTarget?: boolean } = {},
 ): Tensor {
+  if (reduction === "batchmean")
+    return ops.klDiv(input, target, reductions.sum, { logTarget }).div(input.size(0));
   return ops.klDiv(input, target, reductionCode("klDiv", reduction), { logTarget });
 }
 

@@ -67,15 +67,23 @@ export class MultiheadAttention extends Module {
     const p = this.training ? this.dropout : 0;
     if (!options.needWeights) {
       const mixed = ops.scaledDotProductAttention(q, k, v, mask, p);
-      return [this.outProj.forward(mixed.transpose(1, 2).flatten(2)), null];
+      return [this.#merge(mixed), null];
     }
     let scores = q.matmul(k.transpose(-2, -1)).div(Math.sqrt(this.headDim));
     if (mask)
       scores = mask.dtype === "bool" ? scores.maskedFill(mask.logicalNot(), -Infinity) : scores.add(mask);
     let weights = scores.softmax(-1);
     if (p > 0) weights = ops.dropout(weights, p, true);
-    const mixed = weights.matmul(v).transpose(1, 2).flatten(2);
-    return [this.outProj.forward(mixed), weights.mean(1)];
+    return [this.#merge(weights.matmul(v)), weights.mean(1)];
+  }
+
+  /**
+   * [batch, heads, queries, headDim] -> [batch, queries, D]. With dropout its elements lie in memory as PyTorch's do, queries first:
+   * random numbers are drawn in that order, so that a dropout behind hits the same elements at the same seed.
+   */
+  #merge(mixed: Tensor): Tensor {
+    if (!this.training || this.dropout === 0) return this.outProj.forward(mixed.transpose(1, 2).flatten(2));
+    return this.outProj.forward(mixed.permute([2, 0, 1, 3]).flatten(2)).transpose(0, 1);
   }
 
   /** [batch, length, D] each -> [batch, heads, length, headDim] each. */

@@ -21,12 +21,12 @@ export abstract class Scheduler {
     this.baseLrs = optimizer.paramGroups.map((group) => group.lr);
   }
 
-  /** The rate after `step` steps for a group whose rate was `base` at the start. */
-  abstract rate(step: number, base: number): number;
+  /** The rate after `step` steps for the group of number `group`, whose rate was `base` at the start. */
+  abstract rate(step: number, base: number, group: number): number;
 
   protected apply(): void {
     this.optimizer.paramGroups.forEach((group, i) => {
-      group.lr = this.rate(this.lastStep, this.baseLrs[i]);
+      group.lr = this.rate(this.lastStep, this.baseLrs[i], i);
     });
   }
 
@@ -65,8 +65,8 @@ export class ConstantLR extends Scheduler {
 }
 
 /**
- * Rises linearly to the base rate in `warmupSteps`, then falls along a half cosine to `etaMin` at `totalSteps` and stays there. The
- * first step already has 1/warmupSteps of the rate, not all of it.
+ * Rises linearly to the base rate, which step `warmupSteps` has (steps count from 0), then falls along a half cosine to `etaMin` at
+ * `totalSteps` and stays there. The first step has 1/(warmupSteps + 1) of the rate: neither none of it nor all.
  */
 export class WarmupCosineLR extends Scheduler {
   readonly warmupSteps: number;
@@ -90,7 +90,10 @@ export class WarmupCosineLR extends Scheduler {
   }
 }
 
-/** Half a cosine from the base rate to `etaMin` in `tMax` steps (Loshchilov and Hutter 2017, without restarts). */
+/**
+ * A cosine from the base rate to `etaMin` in `tMax` steps (Loshchilov and Hutter 2017, without restarts); after `tMax` it rises again, as
+ * PyTorch's does.
+ */
 export class CosineAnnealingLR extends Scheduler {
   readonly tMax: number;
   readonly etaMin: number;
@@ -103,8 +106,7 @@ export class CosineAnnealingLR extends Scheduler {
   }
 
   rate(step: number, base: number): number {
-    const progress = Math.min(step / this.tMax, 1);
-    return this.etaMin + (base - this.etaMin) * 0.5 * (1 + Math.cos(Math.PI * progress));
+    return this.etaMin + (base - this.etaMin) * 0.5 * (1 + Math.cos((Math.PI * step) / this.tMax));
   }
 }
 
@@ -139,13 +141,18 @@ export class OneCycleLR extends Scheduler {
 
   constructor(optimizer: Scheduled, options: OneCycleOptions) {
     super(optimizer);
+    const { maxLr } = options;
+    const groups = this.baseLrs.length;
+    if (typeof maxLr !== "number" && maxLr.length !== groups)
+      throw new RangeError(`OneCycleLR: maxLr has ${maxLr.length} rates for ${groups} parameter groups`);
     this.#options = { pctStart: 0.3, divFactor: 25, finalDivFactor: 1e4, ...options };
     wholeSteps("OneCycleLR: totalSteps", options.totalSteps, 1);
     this.apply();
   }
 
-  rate(step: number): number {
-    const { maxLr, totalSteps, pctStart, divFactor, finalDivFactor } = this.#options;
+  rate(step: number, _base: number, group: number): number {
+    const { maxLr: peaks, totalSteps, pctStart, divFactor, finalDivFactor } = this.#options;
+    const maxLr = typeof peaks === "number" ? peaks : peaks[group];
     const first = maxLr / divFactor;
     const last = first / finalDivFactor;
     const peak = pctStart * totalSteps - 1;
@@ -159,7 +166,8 @@ export class OneCycleLR extends Scheduler {
 }
 
 export interface OneCycleOptions {
-  maxLr: number;
+  /** The highest rate, of all parameter groups or of each. */
+  maxLr: number | readonly number[];
   totalSteps: number;
   pctStart?: number;
   divFactor?: number;
@@ -182,6 +190,7 @@ export class ReduceLROnPlateau {
       factor: 0.1,
       patience: 10,
       threshold: 1e-4,
+      thresholdMode: "rel",
       cooldown: 0,
       minLr: 0,
       eps: 1e-8,
@@ -194,9 +203,8 @@ export class ReduceLROnPlateau {
 
   /** Tells the value of this epoch. */
   step(value: number): void {
-    const { mode, factor, patience, threshold, cooldown, minLr, eps } = this.#options;
-    const better =
-      mode === "min" ? value < this.#best * (1 - threshold) : value > this.#best * (1 + threshold);
+    const { factor, patience, cooldown, minLr, eps } = this.#options;
+    const better = this.#isBetter(value);
     if (better) {
       this.#best = value;
       this.#badEpochs = 0;
@@ -212,6 +220,15 @@ export class ReduceLROnPlateau {
     }
     this.#cooldown = cooldown;
     this.#badEpochs = 0;
+  }
+
+  #isBetter(value: number): boolean {
+    const { mode, threshold, thresholdMode } = this.#options;
+    const sign = mode === "min" ? -1 : 1;
+    const margin = thresholdMode === "abs" ? threshold : this.#best * threshold;
+    // Without a best value yet, infinity times a threshold of 0 would be no number.
+    const bound = Number.isFinite(this.#best) ? this.#best + sign * margin : this.#best;
+    return sign * value > sign * bound;
   }
 
   getLastLr(): number[] {
@@ -237,7 +254,10 @@ export interface PlateauOptions {
   mode?: "min" | "max";
   factor?: number;
   patience?: number;
+  /** How much a value must differ from the best one to count as better. */
   threshold?: number;
+  /** Whether `threshold` is a share of the best value (the default) or a difference. */
+  thresholdMode?: "rel" | "abs";
   cooldown?: number;
   minLr?: number;
   eps?: number;

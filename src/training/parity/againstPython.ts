@@ -1,9 +1,9 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../../common/userError.ts";
-import { ownEnvironment, projectRoot } from "../../torch/native/libtorch.ts";
-import { askPython, pythonsOnPath } from "../../torch/native/python.ts";
+import { projectRoot } from "../../torch/native/libtorch.ts";
+import { candidatePythons, pythonWithTorch } from "../../torch/native/torchPython.ts";
 import { type CaseResult, runCaseFolder } from "./runCase.ts";
 
 const script = join("scripts", "parity", "block_cases.py");
@@ -19,12 +19,10 @@ export interface AgainstPythonOptions {
 
 /** @throws UserError if no Python has torch. */
 function findPython(): string {
-  const own = join(ownEnvironment, "bin", "python");
-  const candidates = [...(existsSync(own) ? [own] : []), ...pythonsOnPath()];
-  const found = candidates.find((candidate) => askPython(candidate, projectRoot)?.torchFolder);
+  const found = pythonWithTorch();
   if (!found) {
     throw new UserError(
-      `No Python with torch was found (looked at ${candidates.join(", ") || "nothing"}); give one with --python.`,
+      `No Python with torch was found (looked at ${candidatePythons().join(", ") || "nothing"}); give one with --python.`,
     );
   }
   return found;

@@ -1,0 +1,77 @@
+import { expect, setDefaultTimeout, test } from "bun:test";
+import * as torch from "../../../src/torch/index.ts";
+import { camelCase } from "../../../src/torch/schema.ts";
+import { type LayerCase, type LayerDescription, runLayerCase } from "./layerCases.ts";
+import { drawCases, whyNoPython } from "./pythonCases.ts";
+
+setDefaultTimeout(120_000);
+torch.setNumThreads(1);
+
+const obstacle = whyNoPython();
+if (obstacle) console.log(`layers against Python's torch: skipped, ${obstacle}`);
+
+const drawn = obstacle ? null : drawCases<LayerCase>("layers");
+const cases = drawn?.cases ?? [];
+
+function failures(kind: LayerCase["kind"]): string[] {
+  return cases
+    .filter((one) => one.kind === kind)
+    .flatMap((one) => {
+      const wrong = runLayerCase(one, drawn!.tensors);
+      return wrong.length > 0 ? [`${one.name}: ${wrong.join("; ")}`] : [];
+    });
+}
+
+test.skipIf(!drawn)("layers give Python's numbers, gradients and dropout", () => {
+  expect(failures("forward")).toEqual([]);
+});
+
+test.skipIf(!drawn)("functions of nn.functional give Python's numbers and gradients", () => {
+  expect(failures("functional")).toEqual([]);
+});
+
+test.skipIf(!drawn)(
+  "a seed gives Python's initial weights bit for bit and leaves the same next number",
+  () => {
+    expect(failures("initial")).toEqual([]);
+  },
+);
+
+test.skipIf(!drawn)("initializers draw what Python's draw", () => {
+  expect(failures("initializer")).toEqual([]);
+});
+
+/** Modules that compute nothing themselves, or are compared elsewhere. */
+const containers = ["Module", "ModuleList", "ModuleDict"];
+
+/** Every class of a description, those inside it too. */
+function named({ module, children }: LayerDescription): string[] {
+  return [module, ...children.flatMap(named)];
+}
+
+/** The functions of a namespace of torch.nn that are not bare operators (those have cases of their own). */
+function ownFunctions(namespace: object): string[] {
+  const operators = torch as unknown as Record<string, unknown>;
+  return Object.entries(namespace)
+    .filter(([, value]) => typeof value === "function" && !Object.values(operators).includes(value))
+    .map(([name]) => name);
+}
+
+test.skipIf(!drawn)("every layer, functional form and initializer has a case", () => {
+  const modules = Object.entries(torch.nn)
+    .filter(([, value]) => typeof value === "function" && value.prototype instanceof torch.nn.Module)
+    .map(([name]) => name)
+    .filter((name) => !containers.includes(name));
+  const seen = new Set(cases.flatMap((one) => (one.kind === "forward" ? named(one) : [])));
+  const functions = new Set(
+    cases.flatMap((one) =>
+      one.kind === "functional" || one.kind === "initializer" ? [camelCase(one.function)] : [],
+    ),
+  );
+  console.log(`${seen.size} layers in ${cases.length} cases against Python's torch: ${[...seen].join(", ")}`);
+  expect(modules.filter((name) => !seen.has(name))).toEqual([]);
+  // `attentionKernel` tells a choice of LibTorch's, `fans` and `calculateGain` are seen through the initializers.
+  const apart = ["attentionKernel", "fans", "calculateGain"];
+  const expected = [...ownFunctions(torch.nn.functional), ...ownFunctions(torch.nn.init)];
+  expect(expected.filter((name) => !functions.has(name) && !apart.includes(name))).toEqual([]);
+});

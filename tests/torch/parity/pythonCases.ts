@@ -1,0 +1,49 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as torch from "../../../src/torch/index.ts";
+import { projectRoot } from "../../../src/torch/native/libtorch.ts";
+import { pythonWithTorch } from "../../../src/torch/native/torchPython.ts";
+
+const python = pythonWithTorch();
+
+/** Asked without importing torch, which takes seconds. */
+const question = `
+import importlib.metadata, importlib.util
+print(importlib.metadata.version("torch") if importlib.util.find_spec("numpy") else "none")`;
+
+/** Why the comparison cannot run on this machine, or null if it can. */
+export function whyNoPython(): string | null {
+  if (python === undefined) return "no Python with torch";
+  const run = Bun.spawnSync([python, "-c", question], { stdout: "pipe", stderr: "ignore" });
+  const theirs = run.stdout.toString().trim();
+  if (!run.success || theirs === "none") return `${python} lacks numpy`;
+  const ours = torch.buildInfo().libtorch;
+  const number = (version: string) => version.split("+")[0];
+  return number(theirs) === number(ours) ? null : `Python's torch is ${theirs}, the loaded LibTorch ${ours}`;
+}
+
+/** Cases that Python drew and computed: their descriptions, and the tensors that these name. */
+export interface PythonCases<Case> {
+  readonly cases: readonly Case[];
+  readonly tensors: ReadonlyMap<string, torch.Tensor>;
+}
+
+/** Has Python write a group of cases (scripts/parity/README.md) and reads them. AAM_PARITY_SEED draws others. */
+export function drawCases<Case>(group: "operators" | "layers" | "optimizers"): PythonCases<Case> {
+  const folder = mkdtempSync(join(tmpdir(), "aam-parity-"));
+  try {
+    const seed = process.env["AAM_PARITY_SEED"] ?? "0";
+    const script = join(projectRoot, "scripts", "parity", `${group}.py`);
+    const run = Bun.spawnSync([python!, script, folder, "--seed", seed], {
+      stdout: "ignore",
+      stderr: "pipe",
+      env: { ...process.env, OMP_NUM_THREADS: "1" },
+    });
+    if (!run.success) throw new Error(`${script} failed: ${run.stderr.toString().slice(-2000)}`);
+    const { cases } = JSON.parse(readFileSync(join(folder, `${group}.json`), "utf8"));
+    return { cases, tensors: torch.loadSafetensors(join(folder, `${group}.safetensors`)).tensors };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
