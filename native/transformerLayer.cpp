@@ -360,6 +360,16 @@ Tensor transformer_layer(const Tensor& input, at::TensorList weights, at::IntArr
   return std::apply([&](const auto&... each) { return TransformerLayer::apply(plan, x, each...); }, list);
 }
 
+// a b, the way the layer computes its products.
+Tensor layer_product(const Tensor& a, const Tensor& b) {
+  TORCH_CHECK_VALUE(a.dim() == 2 && b.dim() == 2 && a.size(1) == b.size(0) && a.scalar_type() == at::kFloat &&
+                        b.scalar_type() == at::kFloat && a.is_cpu() && b.is_cpu(),
+                    "layer_product takes two float32 matrices on the CPU that fit together");
+  Tensor out = at::empty({a.size(0), b.size(1)}, a.options());
+  product(a, b, out, 0, 1, true);
+  return out;
+}
+
 }  // namespace
 
 void register_operators() {
@@ -369,6 +379,7 @@ void register_operators() {
     auto* library = new torch::Library(torch::Library::DEF, "aamt", std::nullopt, __FILE__, __LINE__);
     library->def("transformer_layer(Tensor input, Tensor[] weights, int[] runs, int heads, str activation, bool recompute) -> Tensor",
                  &transformer_layer);
+    library->def("layer_product(Tensor a, Tensor b) -> Tensor", &layer_product);
   });
 }
 

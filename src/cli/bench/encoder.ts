@@ -1,0 +1,142 @@
+import { Command } from "commander";
+import type { Tensor } from "../../torch/index.ts";
+import { positiveWholeNumber } from "../optionValues.ts";
+import { type Contestant, interleave, timed } from "./measure.ts";
+import { printReport, type Row } from "./report.ts";
+
+interface EncoderBenchFlags {
+  table?: string;
+  asvs: number;
+  embeddingDim: number;
+  layers: number;
+  heads: number;
+  threads?: number;
+  rounds: number;
+  json: boolean;
+}
+
+export function makeCommand(): Command {
+  return new Command("encoder")
+    .description(
+      "The ASV encoder's forward and backward pass: floating-point operations per second against those of a plain product of matrices",
+    )
+    .option("--table <file>", "BIOM table whose ASVs are encoded; default: random ones of 100 bases")
+    .option("--asvs <n>", "how many of them are encoded", positiveWholeNumber, 1024)
+    .option("--embedding-dim <n>", "size of the embedding", positiveWholeNumber, 128)
+    .option("--layers <n>", "transformer layers", positiveWholeNumber, 4)
+    .option("--heads <n>", "attention heads of each", positiveWholeNumber, 4)
+    .option(
+      "--threads <n>",
+      "CPU threads that one operation may use; all cores if not given",
+      positiveWholeNumber,
+    )
+    .option("--rounds <n>", "how often each part is measured after its first run", positiveWholeNumber, 9)
+    .action(run);
+}
+
+/** Side of the square matrices that the machine's rate is taken from. */
+const productSide = 1536;
+
+interface Pass {
+  readonly name: string;
+  readonly operations: number;
+  readonly run: () => void;
+}
+
+async function run(flags: EncoderBenchFlags): Promise<void> {
+  const torch = await import("../../torch/index.ts");
+  const { AsvEncoder } = await import("../../models/asvEncoder.ts");
+  if (flags.threads) torch.setNumThreads(flags.threads);
+  torch.manualSeed(1);
+  const { embeddingDim: dim, layers, heads } = flags;
+  const tokens = await asvTokens(flags);
+  const [count, length] = tokens.shape;
+  const encoder = new AsvEncoder({ dim, layers, heads, dropout: 0, maxBases: length - 1 });
+  const gradient = torch.randn([count, dim]);
+  const request = { hasPadding: false };
+  let output: Tensor | undefined;
+  const square = torch.randn([productSide, productSide]);
+  const once = forwardOperations(count, length, dim, layers);
+  const passes: Pass[] = [
+    {
+      name: "product, MKL",
+      operations: 2 * productSide ** 3,
+      run: () => torch.mm(square, square).dispose(),
+    },
+    {
+      name: "product, oneDNN",
+      operations: 2 * productSide ** 3,
+      run: () => (torch.ops.aamt.layer_product(square, square) as Tensor).dispose(),
+    },
+    {
+      name: "inference",
+      operations: once,
+      run: () => torch.inferenceMode(() => encoder.forward(tokens, request).embeddings.dispose()),
+    },
+    {
+      name: "forward",
+      operations: once,
+      run: () => {
+        output = torch.tidy(() => encoder.forward(tokens, request).embeddings);
+      },
+    },
+    {
+      name: "backward",
+      operations: 2 * once,
+      run: () => {
+        output!.backward({ gradient });
+        output!.dispose();
+      },
+    },
+  ];
+  const timings = await interleave(
+    passes.map(({ name, run }): Contestant => ({ name, run: () => timed(run) })),
+    flags.rounds,
+  );
+  const rates = passes.map(({ name, operations }) => operations / timings[name].medianSeconds);
+  const best = Math.max(rates[0], rates[1]);
+  const row = (name: string, operations: number, seconds: number): Row => ({
+    what: name,
+    ours: timings[name],
+    facts: {
+      GFLOP: operations / 1e9,
+      "GFLOP/s": operations / seconds / 1e9,
+      "share of the best product": operations / seconds / best,
+    },
+  });
+  const both = timings["forward"].medianSeconds + timings["backward"].medianSeconds;
+  printReport(
+    "encoder",
+    { asvs: count, tokens: length, dim, layers, heads, threads: torch.getNumThreads() },
+    [
+      ...passes.map(({ name, operations }) => row(name, operations, timings[name].medianSeconds)),
+      row("forward and backward", 3 * once, both),
+    ],
+    flags.json,
+  );
+}
+
+/** [U, L]: the sequences of a table, or random ones of 100 bases. All that count have the same length. */
+async function asvTokens({ table, asvs }: EncoderBenchFlags): Promise<Tensor> {
+  const torch = await import("../../torch/index.ts");
+  const { tokenizeAll, START } = await import("../../data/tokenizer.ts");
+  if (table === undefined) {
+    const start = torch.full([asvs, 1], START, { dtype: "int64" });
+    return torch.cat([start, torch.randint(1, 5, [asvs, 100])], 1);
+  }
+  const { readTable } = await import("../../data/readTable.ts");
+  const { resolveSequences } = await import("../../data/asvSequences.ts");
+  const sequences = resolveSequences((await readTable(table)).asvIds, table);
+  const { length } = sequences[0];
+  const chosen = sequences.filter((one) => one.length === length).slice(0, asvs);
+  const { values } = tokenizeAll(chosen);
+  return torch.tensor(values, { shape: [chosen.length, length + 1], dtype: "int64" });
+}
+
+/**
+ * Floating-point operations of the layers' products, forward; backward has twice as many. Per token and layer: queries, keys, values and
+ * output 4 D^2, feed-forward 8 D^2, attention 2 L D multiplications with an addition each. All else counts as nothing.
+ */
+function forwardOperations(count: number, length: number, dim: number, layers: number): number {
+  return 2 * layers * count * length * (12 * dim ** 2 + 2 * length * dim);
+}
