@@ -15,8 +15,9 @@ int main(int count, char** arguments_given) {
       {"operators", [](int) { operators(); }},   {"handles", [](int) { handles(); }},
       {"arguments", [](int) { arguments(); }},   {"autograd", [](int) { autograd(); }},
       {"random", [](int) { random_numbers(); }}, {"allocator", allocator},
-      {"typed", typed},                          {"segments", segments},
-      {"threads", threads},                      {"packings", packings},
+      {"machine", [](int) { machine(); }},       {"typed", typed},
+      {"segments", segments},                    {"threads", threads},
+      {"packings", packings},
   };
   bool found = false;
   for (const auto& one : parts) {

@@ -126,6 +126,7 @@ void handles();
 void arguments();
 void autograd();
 void random_numbers();
+void machine();
 void typed(int effort);
 void segments(int effort);
 void packings(int effort);

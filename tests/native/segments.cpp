@@ -41,8 +41,9 @@ void typed(int effort) {
     const Known& one = typed_ones[random.below(static_cast<int>(typed_ones.size()))];
     if (one.pattern.back() == '=') continue;  // would change `a`
     bool has_list = one.pattern.size() > 1 && std::string("LYQ").find(one.pattern[1]) != std::string::npos;
-    double values[5];
-    for (size_t k = 0; k < 5; k++) {
+    bool has_tensors = one.pattern[0] == 'X';
+    double values[6];
+    for (size_t k = 0; k < 6; k++) {
       char kind = k < one.pattern.size() ? one.pattern[k] : 'D';
       bool is_tensor = kind == 'T' || kind == 'O';
       // Small numbers: sizes and repetitions of millions are no mistake of the binding's.
@@ -50,8 +51,10 @@ void typed(int effort) {
       if (!is_tensor && std::fabs(values[k]) > 8 && std::fabs(values[k]) < 1e15) values[k] = 2.5;
     }
     double list[3] = {double(random.below(4)) - 1, double(random.below(4)) - 1, random.below(8) ? 1 : NAN};
-    double result = has_list ? aamt_call_with_list(one.op, values[0], list, random.below(4), values[2], values[3])
-                             : aamt_call(one.op, values[0], values[1], values[2], values[3], values[4]);
+    double tensors[3] = {a, random.below(4) ? a : random.any_double(), a};
+    double result = has_list      ? aamt_call_with_list(one.op, values[0], list, random.below(4), values[2], values[3], values[4], values[5])
+                    : has_tensors ? aamt_call_with_tensors(one.op, tensors, random.below(4), values[1])
+                                  : aamt_call(one.op, values[0], values[1], values[2], values[3], values[4]);
     if (result > 0) {
       succeeded++;
       CHECK(aamt_owned_bytes(result) >= 0 && aamt_free(result) == 0);
