@@ -1,5 +1,5 @@
 /**
- * Which way of training reaches the best validation R²? Trains a list of configurations for equal steps (or minutes) with several
+ * Which way of training reaches the best validation R²? Trains a list of configurations for equal steps (or processor time) with several
  * seeds; each result is appended to a file at once, so that it can be stopped and started again:
  *
  *     nice -n 19 bun run debug/defaults.ts --data DATASET --steps 300 --seeds 3
@@ -28,7 +28,7 @@ import { demoSubject, openSubject, type Subject } from "./lib/subject.ts";
 /** What decides a result besides the configuration and the seed. */
 export interface Conditions {
   readonly steps: number;
-  /** Null for equal steps. */
+  /** Of processor time; null for equal steps. */
   readonly minutes: number | null;
   readonly embeddingDim: number;
   readonly layers: number;
@@ -210,11 +210,11 @@ async function writeTable(results: readonly Result[], options: Options, subject:
 if (import.meta.main) {
   const model = modelSchema.parse({});
   const command = new Command("debug/defaults.ts")
-    .description("Which way of training reaches the best validation R² at equal steps or minutes?")
+    .description("Which way of training reaches the best validation R² at equal steps or processor time?")
     .option("--data <folder>", "a prepared data set")
     .option("--demo", "on a simulated study", false)
     .option("--steps <n>", "steps of each training", wholeNumber, 300)
-    .option("--minutes <x>", "minutes of each training instead of steps", positiveNumber)
+    .option("--minutes <x>", "minutes of processor time of each training instead of steps", positiveNumber)
     .option("--seeds <n>", "trainings of each configuration", wholeNumber, 3)
     .option("--first-seed <n>", "the first of the seeds", wholeNumber, 42)
     .option("--only <names>", "some configurations, separated by ;")

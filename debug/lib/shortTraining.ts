@@ -7,7 +7,7 @@ import type { DebugTask, TaskSubject } from "./encoderTask.ts";
 export interface ShortTraining {
   /** The most steps; the schedule is fitted to them. */
   readonly steps: number;
-  /** End after so many minutes of steps instead, and fit the schedule to them. */
+  /** End after so many minutes of processor time (all threads) instead, and fit the schedule to them: fair on a shared machine. */
   readonly minutes?: number;
   /** Leave out samples that fill no batch. Default false. */
   readonly dropLast?: boolean;
@@ -58,7 +58,7 @@ export async function trainBriefly(
   let [step, samples, seconds, cpu] = [0, 0, 0, 0];
   task.model.train();
   await afterStep?.(0);
-  const progress = () => (minutes === undefined ? step / steps : seconds / (60 * minutes));
+  const progress = () => (minutes === undefined ? step / steps : cpu / (60 * minutes));
   const isOver = () => step >= steps || progress() >= 1;
   while (!isOver()) {
     for await (const batch of loader.epoch()) {
