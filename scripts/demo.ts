@@ -19,7 +19,7 @@ function freshRun(): string {
 }
 
 try {
-  const simulation = simulate({ samples: 300, asvs: 600, seed: 1 });
+  const simulation = simulate({ samples: 600, asvs: 200, richness: 40, length: 100, seed: 1 });
   const files = writeSimulation(join(folder, "study"), simulation);
   console.log(simulation.notice);
   const run = freshRun();
@@ -34,7 +34,7 @@ try {
     "--max-minutes",
     minutes,
     "--epochs",
-    "60",
+    "100",
   ];
   console.log(
     `\n$ bun run train.ts ${args.map((arg) => (arg.startsWith(root) ? shown(arg) : arg)).join(" ")}\n`,
