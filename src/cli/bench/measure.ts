@@ -76,5 +76,11 @@ export function runCommand(command: readonly string[], threads: number): Run {
     const said = `${done.stdout}\n${done.stderr}`.trim().split("\n").at(-1);
     throw new UserError(`${command[0]} has failed (${done.exitCode ?? done.signalCode}): ${said}`);
   }
-  return { seconds, peakBytes: done.resourceUsage?.maxRSS };
+  return { seconds, peakBytes: peakOf(done.resourceUsage?.maxRSS) };
+}
+
+/** On Linux a new process counts the memory of the one that started it as its own: what is not above that is not known. */
+function peakOf(told: number | undefined): number | undefined {
+  const own = process.resourceUsage().maxRSS * 1024;
+  return told !== undefined && told > 1.02 * own ? told : undefined;
 }
