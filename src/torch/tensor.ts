@@ -133,7 +133,8 @@ export class Tensor implements Owned, Disposable {
    */
   replaceData(target: { device: Device; dtype: DType }): void {
     const requiresGrad = this.requiresGrad;
-    const moved = this.detach().to(target) as Tensor;
+    using detached = this.detach();
+    const moved = detached.to(target) as Tensor;
     if (moved.device === this.device && moved.dtype === this.dtype) {
       moved.dispose();
       return;

@@ -3,6 +3,7 @@ import { noGrad } from "../modes.ts";
 import { ops } from "../operators.ts";
 import * as functions from "../ops.gen.ts";
 import type { Tensor } from "../tensor.ts";
+import { tidy } from "../tidy.ts";
 
 /**
  * Scales all gradients so that their common norm is at most `maxNorm` (Pascanu et al. 2013). Returns the norm before, as a tensor:
@@ -15,7 +16,7 @@ export function clipGradNorm_(
 ): Tensor {
   const { normType = 2 } = options;
   if (!(maxNorm >= 0)) throw new RangeError(`clipGradNorm_: the norm must not be negative, got ${maxNorm}`);
-  return noGrad(() => {
+  const clip = () => {
     const gradients = [...parameters].map((value) => value.grad).filter((gradient) => gradient !== null);
     if (gradients.length === 0) return tensor(0);
     const norms = ops.aten._foreach_norm(gradients, normType) as Tensor[];
@@ -23,12 +24,16 @@ export function clipGradNorm_(
     const factor = total.add(1e-6).reciprocal().mul(maxNorm).clampMax(1);
     ops.aten._foreach_mul_(gradients, factor);
     return total;
-  });
+  };
+  return noGrad(() => tidy(clip));
 }
 
 /** Clamps every element of the gradients to [-clipValue, clipValue]. */
 export function clipGradValue_(parameters: Iterable<Tensor>, clipValue: number): void {
   noGrad(() => {
-    for (const value of parameters) value.grad?.clamp_(-clipValue, clipValue);
+    for (const value of parameters) {
+      using gradient = value.grad;
+      gradient?.clamp_(-clipValue, clipValue);
+    }
   });
 }

@@ -120,24 +120,31 @@ export function klDiv(
     logTarget = false,
   }: { reduction?: Reduction | "batchmean"; logTarget?: boolean } = {},
 ): Tensor {
-  if (reduction === "batchmean")
-    return ops.klDiv(input, target, reductions.sum, { logTarget }).div(input.size(0));
+  if (reduction === "batchmean") {
+    using sum = ops.klDiv(input, target, reductions.sum, { logTarget });
+    return sum.div(input.size(0));
+  }
   return ops.klDiv(input, target, reductionCode("klDiv", reduction), { logTarget });
 }
 
 /** Scales vectors along a dimension to norm 1. */
 export function normalize(input: Tensor, { p = 2, dim = 1, eps = 1e-12 } = {}): Tensor {
-  return input.div(ops.linalgVectorNorm(input, p, dim, true).clampMin(eps));
+  using norm = ops.linalgVectorNorm(input, p, dim, true);
+  using bounded = norm.clampMin(eps);
+  return input.div(bounded);
 }
 
 /** x / (1 + |x|). */
 export function softsign(input: Tensor): Tensor {
-  return input.div(input.abs().add(1));
+  using absolute = input.abs();
+  using divisor = absolute.add(1);
+  return input.div(divisor);
 }
 
 /** x - tanh(x). */
 export function tanhshrink(input: Tensor): Tensor {
-  return input.sub(input.tanh());
+  using bent = input.tanh();
+  return input.sub(bent);
 }
 
 /** Operators that need nothing more, under their names in `torch.nn.functional`. */

@@ -79,6 +79,8 @@ export abstract class Optimizer<Settings extends { lr: number }> {
       }
       Object.assign(group, settings);
     });
+    // What is loaded may be this optimizer's own state: nothing is freed before everything is copied.
+    const before = new Map(this.state);
     this.state.clear();
     const parameters = this.#parameters();
     for (const [i, own] of saved.state) {
@@ -86,10 +88,14 @@ export abstract class Optimizer<Settings extends { lr: number }> {
       const copies = new Map<string, Tensor>();
       for (const [name, value] of own) {
         const device = name === "step" ? value.device : param.device;
-        copies.set(name, value.detach().to({ device, copy: true }).detachFromScope());
+        using detached = value.detach();
+        copies.set(name, detached.to({ device, copy: true }).detachFromScope());
       }
       this.state.set(param, copies);
     }
+    const given = new Set([...saved.state.values()].flatMap((own) => [...own.values()]));
+    for (const own of before.values())
+      for (const value of own.values()) if (!given.has(value)) value.dispose();
   }
 
   #parameters(): Tensor[] {
