@@ -31,3 +31,10 @@ export function nameList(text: string): string[] {
   if (names.some((name) => name === "")) throw new InvalidArgumentError("Write names, separated by commas.");
   return names;
 }
+
+/** The value of an option that takes a share, above 0 and at most 1. */
+export function shareOption(text: string): number {
+  const value = positiveNumber(text);
+  if (value > 1) throw new InvalidArgumentError("It must be at most 1.");
+  return value;
+}

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import type { Tensor } from "../../torch/index.ts";
 import { positiveWholeNumber } from "../optionValues.ts";
+import { stackOperations } from "./flops.ts";
 import { type Contestant, interleave, timed } from "./measure.ts";
 import { printReport, type Row } from "./report.ts";
 
@@ -56,7 +57,7 @@ async function run(flags: EncoderBenchFlags): Promise<void> {
   const request = { hasPadding: false };
   let output: Tensor | undefined;
   const square = torch.randn([productSide, productSide]);
-  const once = forwardOperations(count, length, dim, layers);
+  const once = stackOperations(new Array<number>(count).fill(length), { dim, layers });
   const passes: Pass[] = [
     {
       name: "product, MKL",
@@ -131,12 +132,4 @@ async function asvTokens({ table, asvs }: EncoderBenchFlags): Promise<Tensor> {
   const chosen = sequences.filter((one) => one.length === length).slice(0, asvs);
   const { values } = tokenizeAll(chosen);
   return torch.tensor(values, { shape: [chosen.length, length + 1], dtype: "int64" });
-}
-
-/**
- * Floating-point operations of the layers' products, forward; backward has twice as many. Per token and layer: queries, keys, values and
- * output 4 D^2, feed-forward 8 D^2, attention 2 L D multiplications with an addition each. All else counts as nothing.
- */
-function forwardOperations(count: number, length: number, dim: number, layers: number): number {
-  return 2 * layers * count * length * (12 * dim ** 2 + 2 * length * dim);
 }

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { median } from "../../common/median.ts";
-import { PythonPartner } from "./pythonPartner.ts";
+import type { Partner } from "./partner.ts";
+import { startPython } from "./pythonPartner.ts";
 import type { Work } from "./smallWork.ts";
 
 interface Figures {
@@ -31,7 +32,7 @@ function time(work: Work): number {
 }
 
 /** Both sides take turns within each round; the ratio is the median of the rounds' ratios, so that a busy machine harms both alike. */
-async function compare(work: Work, partner: PythonPartner, rounds: number): Promise<Figures> {
+async function compare(work: Work, partner: Partner, rounds: number): Promise<Figures> {
   for (let i = 0; i < warmUp; i++) work.run(work.calls);
   const ours: number[] = [];
   const theirs = new Map(work.partners.map((name) => [name, [] as number[]]));
@@ -69,7 +70,7 @@ export function makeCommand(): Command {
       const torch = await import("../../torch/index.ts");
       const { smallWork } = await import("./smallWork.ts");
       torch.setNumThreads(Number(options.threads));
-      await using partner = await PythonPartner.start("ops", { threads: Number(options.threads) });
+      await using partner = await startPython("ops", { threads: Number(options.threads) });
       const figures: Figures[] = [];
       if (!options.json) console.log("                  ours    Python's   ratio  promised");
       for (const work of smallWork()) {

@@ -1,0 +1,182 @@
+/**
+ * Our side of `bench step` and `bench predict`, driven line by line as scripts/reference/plain_reference.py is:
+ *
+ *     bun src/cli/bench/ourSide.ts '{"dataset": ..., "samples": [[...]], "config": {...}, "device": "cpu", "threads": 2}'
+ *
+ * Everything written is one JSON object per line; an end of input ends it.
+ */
+import { Random } from "../../common/random.ts";
+import { BatchBuilder } from "../../data/batch.ts";
+import { openDataset } from "../../data/dataset.ts";
+import * as torch from "../../torch/index.ts";
+import { makeBaseObjective } from "../../training/baseObjective.ts";
+import { batchOptionsOf, buildEncoder, distanceFormOf } from "../../training/buildModel.ts";
+import { type PretrainInput, pretrainSchema } from "../../training/config.ts";
+import { withMixedPrecision } from "../../training/mixedPrecision.ts";
+import { makeOptimizer, parameterGroups } from "../../training/paramGroups.ts";
+import { PretrainTask } from "../../training/pretrainTask.ts";
+import { setMatmulPrecision } from "../../training/runTraining.ts";
+import { embedSampleSet } from "../../training/uniFracEvaluation.ts";
+
+/** What this side is started with. */
+export interface OurConfig {
+  /** Folder of a data set. */
+  dataset: string;
+  /** The samples of each batch. */
+  samples: readonly (readonly number[])[];
+  config: PretrainInput;
+  device: torch.Device;
+  threads: number;
+}
+
+export interface OurStep {
+  seconds: number;
+  forward_seconds: number;
+  backward_seconds: number;
+  optimizer_seconds: number;
+  /** Of the forward pass, what the ASV encoder took. */
+  encoder_seconds: number;
+  loss: number;
+  /** Of an accelerator; the process's memory is told from outside. */
+  device_bytes: number;
+}
+
+/** `at::SDPBackend`. */
+const attentionKernels = ["math", "flash", "memory efficient", "cudnn"];
+
+function answer(content: object): void {
+  process.stdout.write(`${JSON.stringify(content)}\n`);
+}
+
+function makeWorkload({ dataset: path, samples, config: input, device }: OurConfig) {
+  const config = pretrainSchema.parse(input);
+  const { model: shape, training, metric, nucShare } = config;
+  const dataset = openDataset(path);
+  const objective = makeBaseObjective(dataset, metric, { form: distanceFormOf(shape), scaling: null });
+  setMatmulPrecision(training);
+  torch.manualSeed(training.seed);
+  const model = buildEncoder(shape, { encoderType: "unifrac", predictNucleotides: true });
+  model.to(device);
+  const everyone = Int32Array.from({ length: dataset.sampleCount }, (_, i) => i);
+  const task = new PretrainTask(model, {
+    dataset,
+    objective,
+    validation: everyone,
+    device,
+    model: shape,
+    training,
+    sampleEpochs: 0,
+    nucShare,
+    train: everyone,
+  });
+  const batchOptions = { ...batchOptionsOf(shape), ...objective.needs };
+  const batches = samples.map((rows) =>
+    new BatchBuilder(dataset, batchOptions).build(Int32Array.from(rows), new Random(0)),
+  );
+  const optimizer = makeOptimizer(
+    parameterGroups(model, { weightDecay: training.weightDecay, decayAll: training.decayAll }),
+    training,
+  );
+  const parameters = model.parameters();
+  const clock = () => {
+    torch.synchronize();
+    return performance.now() / 1000;
+  };
+  let inEncoder = 0;
+  const encoder = model.sampleEncoder.asvEncoder;
+  const encode = encoder.forward.bind(encoder);
+  encoder.forward = (...given) => {
+    const begin = clock();
+    const result = encode(...given);
+    inEncoder += clock() - begin;
+    return result;
+  };
+
+  /** Forward, loss, backward, clipping and update, as the trainer makes them. */
+  const step = (index: number): OurStep => {
+    model.train();
+    inEncoder = 0;
+    const begin = clock();
+    const { forward, backward, loss } = torch.tidy(() => {
+      const losses = withMixedPrecision(training.mixedPrecision, device, () => task.losses(batches[index]));
+      const middle = clock();
+      optimizer.zeroGrad();
+      losses.total.backward();
+      const end = clock();
+      if (training.maxGradNorm !== null) torch.nn.clipGradNorm_(parameters, training.maxGradNorm);
+      optimizer.step();
+      return { forward: middle - begin, backward: end - middle, loss: losses.total.item() };
+    });
+    const seconds = clock() - begin;
+    return {
+      seconds,
+      forward_seconds: forward,
+      backward_seconds: backward,
+      optimizer_seconds: seconds - forward - backward,
+      encoder_seconds: inEncoder,
+      loss,
+      device_bytes: device === "cpu" ? 0 : torch.memory(device).device.allocatedPeak,
+    };
+  };
+
+  /** Every sample of the data set through the encoder, as `embed` and validation do it. */
+  const embed = () => {
+    model.eval();
+    const begin = clock();
+    const embedded = torch.tidy(() =>
+      embedSampleSet(model, dataset, everyone, { device, batch: batchOptionsOf(shape) })
+        .abs()
+        .sum()
+        .item(),
+    );
+    return { seconds: clock() - begin, samples: everyone.length, checksum: embedded };
+  };
+
+  /** What computes attention in a step: the fused layer, or the kernels that LibTorch chooses for its arguments. */
+  const kernels = (index: number): Record<string, number> => {
+    const seen: Record<string, number> = {};
+    const count = (name: string) => {
+      seen[name] = (seen[name] ?? 0) + 1;
+    };
+    torch.countOperators(
+      () => step(index),
+      (name, args) => {
+        if (name === "aamt::transformer_layer") count("fused layer");
+        if (name !== "scaled_dot_product_attention") return;
+        const choice = Number(torch.ops.aten._fused_sdp_choice(...args));
+        count(attentionKernels[choice] ?? `kernel ${choice}`);
+      },
+    );
+    return seen;
+  };
+
+  const parameterCount = parameters.reduce((sum, { numel }) => sum + numel, 0);
+  return { step, embed, kernels, parameterCount };
+}
+
+async function serve(config: OurConfig): Promise<void> {
+  torch.setNumThreads(config.threads);
+  const work = makeWorkload(config);
+  answer({
+    ready: true,
+    libtorch: torch.buildInfo().libtorch,
+    threads: torch.getNumThreads(),
+    parameters: work.parameterCount,
+  });
+  for await (const line of console) {
+    const [name, index = "0"] = line.split(" ");
+    if (name === "step") answer(work.step(Number(index)));
+    else if (name === "embed") answer(work.embed());
+    else if (name === "kernels") answer(work.kernels(Number(index)));
+    else throw new Error(`unknown command ${JSON.stringify(name)}`);
+  }
+}
+
+if (import.meta.main) {
+  try {
+    await serve(JSON.parse(process.argv[2]) as OurConfig);
+  } catch (error) {
+    answer({ error: error instanceof Error ? error.message : String(error) });
+    process.exit(1);
+  }
+}

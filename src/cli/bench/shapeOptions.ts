@@ -1,0 +1,56 @@
+import type { Command } from "commander";
+import type { PretrainInput } from "../../training/config.ts";
+import type { MixedPrecision } from "../../training/mixedPrecision.ts";
+import { positiveWholeNumber } from "../optionValues.ts";
+
+/** What `bench step`, `train` and `predict` have in common: the data, the model's shape, where it runs. */
+export interface ShapeFlags {
+  embeddingDim: number;
+  layers: number;
+  heads: number;
+  tokenLimit: number;
+  maxBp: number;
+  gradientCheckpointing: boolean;
+  mixedPrecision?: MixedPrecision;
+  tf32: boolean;
+  device: "auto" | "cpu" | "cuda";
+  threads?: number;
+}
+
+export function addShapeOptions(command: Command): Command {
+  const device = command
+    .createOption("--device <name>", "where both compute")
+    .choices(["auto", "cpu", "cuda"]);
+  const precision = command.createOption(
+    "--mixed-precision <type>",
+    "type of our matrix products; by default what training uses on the device",
+  );
+  return command
+    .option("--dataset <folder>", "a data set that `prep` wrote, with unweighted UniFrac")
+    .option("--table <file>", "BIOM table to make one from; needs --tree; default: a simulated study")
+    .option("--tree <file>", "its tree")
+    .option("--embedding-dim <n>", "size of the embedding", positiveWholeNumber, 128)
+    .option("--layers <n>", "layers of each transformer", positiveWholeNumber, 4)
+    .option("--heads <n>", "attention heads of each layer", positiveWholeNumber, 4)
+    .option(
+      "--token-limit <n>",
+      "the most ASVs of a sample; the other side pads to it",
+      positiveWholeNumber,
+      1024,
+    )
+    .option("--max-bp <n>", "the most bases of an ASV; the other side pads to it", positiveWholeNumber, 150)
+    .option("--gradient-checkpointing", "ours computes activations twice (the other side always does)", false)
+    .addOption(precision.choices(["none", "bf16"]))
+    .option("--tf32", "ours multiplies float32 matrices as TF32 on a GPU", false)
+    .addOption(device.default("cpu"))
+    .option("--threads <n>", "of both sides; all cores if not given", positiveWholeNumber);
+}
+
+/** The configuration of our model. Without dropout, as it trains by default. */
+export function modelOf(flags: ShapeFlags): PretrainInput {
+  const { embeddingDim, layers, heads, tokenLimit, gradientCheckpointing, mixedPrecision, tf32 } = flags;
+  return {
+    model: { embeddingDim, layers, heads, tokenLimit, maxBases: flags.maxBp, gradientCheckpointing },
+    training: { ...(mixedPrecision ? { mixedPrecision } : {}), tf32 },
+  };
+}

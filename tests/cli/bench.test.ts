@@ -1,0 +1,72 @@
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { resolve } from "node:path";
+import { encoderOperations, stackOperations } from "../../src/cli/bench/flops.ts";
+import { checkKernels } from "../../src/cli/bench/step.ts";
+import { simulate, writeSimulation } from "../../src/data/simulate/simulate.ts";
+import { useScratch } from "../data/scratch.ts";
+
+setDefaultTimeout(120_000);
+const scratch = useScratch();
+const root = resolve(import.meta.dir, "../..");
+
+function bench(...args: string[]): { code: number; out: string; err: string } {
+  const done = Bun.spawnSync([process.execPath, "scripts/aam.ts", "bench", ...args], {
+    cwd: root,
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  return { code: done.exitCode, out: done.stdout.toString(), err: done.stderr.toString() };
+}
+
+test("operations of a transformer are counted as its products' sizes say", () => {
+  const [length, dim, layers] = [5, 8, 3];
+  const product = (rows: number, inner: number, columns: number) => 2 * rows * inner * columns;
+  const layer =
+    product(length, dim, 3 * dim) +
+    product(length, dim, length) +
+    product(length, length, dim) +
+    product(length, dim, dim) +
+    product(length, dim, 4 * dim) +
+    product(length, 4 * dim, dim);
+  expect(stackOperations([length, length], { dim, layers })).toBe(2 * layers * layer);
+  const whole = encoderOperations({ sequences: [length], samples: [length] }, { dim, layers });
+  expect(whole).toBe(3 * layers * layer);
+});
+
+test("attention that keeps all weights is refused on a GPU", () => {
+  expect(() => checkKernels({ math: 4, flash: 2 }, "cuda")).toThrow(/attention ran as math, flash/);
+  expect(() => checkKernels({}, "cuda")).toThrow(/as nothing/);
+  checkKernels({ flash: 4, "memory efficient": 2 }, "cuda");
+  checkKernels({ "fused layer": 12 }, "cpu");
+});
+
+test("bench step measures both sides on the same batches, and says how much each computes", () => {
+  const simulation = simulate({ samples: 20, asvs: 30, richness: 12, length: 24, depth: 400, seed: 3 });
+  const { table, tree } = writeSimulation(scratch.path("study"), simulation);
+  const shape = "--embedding-dim 8 --layers 1 --heads 2 --token-limit 32 --max-bp 24".split(" ");
+  const { code, out, err } = bench(
+    ...["step", "--table", table, "--tree", tree, ...shape],
+    ..."--batch-size 4 --rounds 1 --threads 1 --json".split(" "),
+  );
+  expect({ code, err }).toEqual({ code: 0, err: "" });
+  const report = JSON.parse(out);
+  const { ours, reference, batch } = report;
+  expect(report.ratio).toBeCloseTo(reference.median_s / ours.median_s, 10);
+  expect(ours.median_s).toBeGreaterThan(0);
+  expect(ours.samples_per_second).toBeCloseTo(4 / ours.median_s, 6);
+  expect(ours.peak_bytes).toBeGreaterThan(2 ** 20);
+  expect(reference.peak_bytes).toBeGreaterThan(2 ** 20);
+  const parts = ours.parts_s;
+  expect(parts.forward + parts.backward + parts.optimizer).toBeCloseTo(ours.median_s, 6);
+  expect(parts.encoder).toBeLessThan(parts.forward);
+  // Each distinct ASV once with its own length, against each occurrence, padded, and computed twice in the backward pass.
+  expect(batch.distinct).toBeLessThan(batch.occurrences);
+  expect(ours.gflop).toBeLessThan((3 / 4) * reference.gflop);
+  expect(report.attention).toEqual({ "fused layer": 3 });
+});
+
+test("mistakes are told in one sentence", () => {
+  const { code, err } = bench("step", "--table", "t.biom");
+  expect({ code, lines: err.trim().split("\n").length }).toEqual({ code: 1, lines: 1 });
+  expect(err).toContain("--table and --tree go together");
+});
