@@ -1,4 +1,5 @@
 import { dlopen, type FFIFunction, toArrayBuffer } from "bun:ffi";
+import { readFileSync } from "node:fs";
 import { kindOfStatus, TorchError } from "../errors.ts";
 import { ensureShim } from "./build.ts";
 
@@ -137,6 +138,7 @@ function calmThreads(): void {
 
 function load(): { shim: Shim; path: string } {
   const path = ensureShim();
+  checkBuild(path);
   calmThreads();
   let shim: Shim;
   try {
@@ -156,6 +158,19 @@ function load(): { shim: Shim; path: string } {
     );
   }
   return { shim, path };
+}
+
+/**
+ * The hash of sources and LibTorch in a shim's name is compiled into it, too. @throws TorchError, before anything is loaded, for a
+ * file that was put under another build's name.
+ */
+export function checkBuild(path: string): void {
+  const hash = /-([0-9a-f]+)\.\w+$/.exec(path)?.[1] ?? path;
+  if (readFileSync(path).includes(hash)) return;
+  throw new TorchError(
+    `The shim ${path} was built for another LibTorch or from other sources than its name says: delete native/build and run \`bun run setup\`.`,
+    "runtime",
+  );
 }
 
 const loaded = load();

@@ -1,10 +1,20 @@
 import { afterAll, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { ensureShim, expectedShim } from "../../../src/torch/native/build.ts";
 import { withLock } from "../../../src/torch/native/buildLock.ts";
 import { findCompiler, firstErrors } from "../../../src/torch/native/compiler.ts";
+import { checkBuild } from "../../../src/torch/native/library.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "aam-build-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -26,6 +36,35 @@ test("the shim is there, named after LibTorch and its sources, and asking again 
   }
   expect(fastest).toBeLessThan(20);
   expect(statSync(path).mtimeMs).toBe(mtimeMs);
+});
+
+test("the shim of another LibTorch is not loaded: one is built for the LibTorch that is there now", () => {
+  // The same libraries, which would load, under another version; and a compiler that tells when it is asked.
+  const { root } = expectedShim().libtorch;
+  const other = join(folder, "libtorch");
+  mkdirSync(other);
+  for (const name of ["include", "lib", "share"]) symlinkSync(join(root, name), join(other, name));
+  writeFileSync(join(other, "version.py"), "__version__ = '2.12.7+cpu'\n");
+  const compiler = join(folder, "compiler");
+  writeFileSync(compiler, "#!/bin/sh\necho 'error: asked to compile' >&2\nexit 1\n", { mode: 0o755 });
+  const library = join(import.meta.dir, "../../../src/torch/native/library.ts");
+  const { exitCode, stderr } = Bun.spawnSync([process.execPath, "-e", `await import("${library}")`], {
+    env: { ...process.env, LIBTORCH: other, CXX: compiler },
+  });
+  expect(exitCode).toBe(1);
+  expect(stderr.toString()).toContain("Building the native part for LibTorch 2.12.7+cpu (CPU)");
+  expect(stderr.toString()).toContain("error: asked to compile");
+  expect(existsSync(ensureShim())).toBe(true);
+});
+
+test("a library under the name of another build is refused with the cure, before it is loaded", () => {
+  const { path } = expectedShim();
+  expect(() => checkBuild(path)).not.toThrow();
+  const renamed = join(folder, "libaam_torch-2.12.7-cpu-0123456789abcdef.so");
+  symlinkSync(path, renamed);
+  expect(() => checkBuild(renamed)).toThrow(
+    /built for another LibTorch.*delete native\/build and run `bun run setup`/,
+  );
 });
 
 test("work under a lock is done one after the other, and the lock is gone at the end", async () => {
