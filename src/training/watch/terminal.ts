@@ -32,7 +32,8 @@ export function standardTerminal(): Terminal {
   };
   return {
     get columns() {
-      return process.stdout.columns ?? 80;
+      // A terminal that does not know its size says 0.
+      return process.stdout.columns || 80;
     },
     write: (text) => writeTo(1, text),
     writeError: (text) => writeTo(2, text),
