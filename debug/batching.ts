@@ -7,7 +7,7 @@ import { Loader } from "../src/data/loader.ts";
 import { predictionScatter } from "../src/training/watch/plots.ts";
 import { type Investigation, runInvestigation } from "./lib/investigation.ts";
 import { recomputeDistances } from "./lib/recompute.ts";
-import { type Finding, percent } from "./lib/report.ts";
+import type { Finding } from "./lib/report.ts";
 import { atLeast } from "./lib/settingValues.ts";
 import { correlation } from "./lib/statistics.ts";
 import type { Subject } from "./lib/subject.ts";
@@ -228,12 +228,16 @@ export const batching: Investigation<BatchingSettings> = {
           name: "jaccard",
           plot: await predictionScatter({
             title: "Distances and ASVs in common",
-            quantity: "share of ASVs not in common / distance",
+            quantity: "distance",
+            axes: {
+              actual: "Share of ASVs not in common",
+              predicted: `${subject.metric.replaceAll("_", " ")} UniFrac distance of the data set`,
+            },
             actual: pairs.jaccard,
             predicted: pairs.stored,
             pointName: "pairs",
           }),
-          caption: `Horizontally 1 - (ASVs in common / ASVs of both), vertically the data set's distance, of ${pairs.samples} samples; correlation ${percent(r, 1)}.`,
+          caption: `The share is 1 - (ASVs in common / ASVs of both), of the pairs of ${pairs.samples} samples. A matrix in another order would show a cloud without a slope.`,
         },
       ],
       numbers: { settings, outcomes, correlation: r, worst: pairs.worst },

@@ -89,11 +89,14 @@ function measureStep(
   return { marks, owned, peak: device === "cpu" ? cpu.allocatedPeak : accelerator.allocatedPeak, survivors };
 }
 
-/** Bytes that the forward pass added and kept, by module: what the backward pass will need. */
-function addedBy(marks: readonly Mark[]): { path: string; bytes: number; tensors: number }[] {
-  return marks.slice(1).flatMap(({ at, bytes, liveTensors }, i) => {
+/** Bytes that the forward pass added and kept, by module: what the backward pass will need. A module that is called again is there again. */
+function addedBy(marks: readonly Mark[]): { path: string; call: number; bytes: number; tensors: number }[] {
+  const calls = new Map<string, number>();
+  return marks.slice(1).map(({ at, bytes, liveTensors }, i) => {
     const before = marks[i];
-    return [{ path: at, bytes: bytes - before.bytes, tensors: liveTensors - before.liveTensors }];
+    const call = (calls.get(at) ?? 0) + 1;
+    calls.set(at, call);
+    return { path: at, call, bytes: bytes - before.bytes, tensors: liveTensors - before.liveTensors };
   });
 }
 
@@ -165,6 +168,9 @@ export const memory: Investigation<MemorySettings> = {
       details: [
         `Weights: ${bytesText(parameterBytes)} in ${model.parameters().length} tensors; with gradients and AdamW's two moments four times as much, which is what stays between steps (tensors below 64 KiB are not in the allocator's figures).`,
         `Of what the backward pass needs, ${byGroup.map(({ name, bytes }) => `${name} ${((100 * bytes) / Math.max(1, heldAtLoss)).toFixed(0)} %`).join(", ")}.`,
+        ...(largest.some(({ call }) => call > 1)
+          ? ["The second call of the encoder of bases is the pass that predicts hidden nucleotides."]
+          : []),
         ...(survivors.length > 0
           ? [`Results that outlive their step are those of ${survivors.join(", ")}: something keeps them.`]
           : []),
@@ -180,8 +186,8 @@ export const memory: Investigation<MemorySettings> = {
         },
         {
           title: "What the forward pass adds most by",
-          header: ["module", "MiB kept", "tensors"],
-          rows: largest.map(({ path, bytes, tensors }) => [path, bytes / mib, tensors]),
+          header: ["module", "call", "MiB kept", "tensors"],
+          rows: largest.map(({ path, call, bytes, tensors }) => [path, call, bytes / mib, tensors]),
         },
       ],
       plots: [

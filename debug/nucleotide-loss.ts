@@ -194,8 +194,9 @@ export const nucleotideLoss: Investigation<NucleotideSettings> = {
         `position: ${percent(tallies.consensus.accuracy)}), bases that are not hidden with ${percent(unmasked.accuracy)}. The worst base is ${bases[worst]} with ${percent(byBase[worst])}.`,
       details: [
         `START is predicted with ${percent(startAccuracy)}: it is never hidden, so the loss of a masked model never asks for it. The history's loss asked for every token, START included, ` +
-          "from the sequence itself, which copying solves.",
+          "from the sequence itself, which copying solves. Nor does the loss of a masked model ask for bases that are not hidden: their accuracy is no fault.",
         `Changing the bases under the mask changes the logits by ${leak}: ${leak === 0 ? "what is hidden is not seen" : "what is hidden is seen"}.`,
+        comparedWithConsensus(masked.accuracy, tallies.consensus.accuracy),
         `By position the accuracy lies between ${percent(Math.min(...ends))} and ${percent(Math.max(...ends))}; where the consensus is high the position is conserved.`,
       ],
       tables: [
@@ -288,6 +289,14 @@ export const nucleotideLoss: Investigation<NucleotideSettings> = {
     };
   },
 };
+
+/** What the model has learned beyond the base that is usual at a position, which needs no look at the sequence. */
+function comparedWithConsensus(accuracy: number, consensus: number): string {
+  const points = (100 * (accuracy - consensus)).toFixed(2);
+  return accuracy > consensus
+    ? `The model is ${points} points above the most frequent base of each position: it uses the rest of the sequence.`
+    : `The model is ${points} points from the most frequent base of each position: it has learned which base is usual where, and little yet of how positions go together.`;
+}
 
 const positions = (length: number) => Array.from({ length }, (_, position) => position);
 

@@ -101,6 +101,22 @@ function errorsNear(subject: Subject): { pairs: number; near: number; sse: numbe
   return sums;
 }
 
+/** What weighting the pairs near 0 would come to: by a trained model's errors, or by their share alone. */
+function weightingSentence(errors: ReturnType<typeof errorsNear>, nearShare: number): string {
+  if (errors === null) {
+    const weighted = (10 * nearShare) / (1 + 9 * nearShare);
+    return `Without a model: pairs below ${nearZero} are ${percent(nearShare, 4)} of the pairs; weighted tenfold they would be ${percent(weighted, 3)} of the weight.`;
+  }
+  if (errors.near === 0)
+    return `None of the ${errors.pairs} validation pairs is below ${nearZero}: weighting such pairs would change nothing of the run's error.`;
+  const lossShare = errors.nearSse / errors.sse;
+  const weight = (0.1 / 0.9) * (1 / lossShare - 1);
+  return (
+    `With the run's model, the ${errors.near} validation pairs below ${nearZero} make ${percent(lossShare, 3)} of the squared error. ` +
+    `For a tenth of the loss each would have to weigh ${weight.toFixed(0)} times as much as another pair.`
+  );
+}
+
 export const zeroDistanceSamples: Investigation<Record<string, never>> = {
   name: "zero-distance-samples",
   question:
@@ -122,14 +138,13 @@ export const zeroDistanceSamples: Investigation<Record<string, never>> = {
     }
     const partners = (least: number) => found.zeroPartners.filter((count) => count >= least).length;
     const errors = errorsNear(subject);
-    const lossShare = errors ? errors.nearSse / errors.sse : Number.NaN;
     const richness = (samples: number[]) =>
       summarize(samples.map((sample) => dataset.richness(sample))).median;
     const withZero = [...found.zeroPartners.keys()].filter((sample) => found.zeroPartners[sample] > 0);
     const without = [...found.zeroPartners.keys()].filter((sample) => found.zeroPartners[sample] === 0);
     return {
       answer:
-        `${found.zero} of ${known} pairs (${percent(zeroShare, 4)}) are at distance 0 (history: 1 of 229503, ${percent(historyShare, 4)}), ${percent(nearShare, 3)} below ${nearZero}. ` +
+        `${found.zero} of ${known} pairs (${percent(zeroShare, 4)}) are at distance 0 (history: 1 of 229503, ${percent(historyShare, 4)}), ${percent(nearShare, 4)} below ${nearZero}. ` +
         (zeroShare < notableShare
           ? "The distribution has no peak at 0; weighting these pairs would change next to nothing."
           : "That is a peak of its own: look at where these samples come from before training on them."),
@@ -139,14 +154,7 @@ export const zeroDistanceSamples: Investigation<Record<string, never>> = {
           "(history: .7233, .7506, .1468, .633 and .8325, .0080 to .9852).",
         `Samples with a partner at distance 0: ${partners(1)} (at least 10 partners: ${partners(10)}, at least 50: ${partners(50)}); ` +
           `median richness ${withZero.length > 0 ? richness(withZero) : "–"} with such a partner, ${richness(without)} without.`,
-        ...(errors
-          ? [
-              `With the run's model, the ${errors.near} validation pairs below ${nearZero} make ${percent(lossShare, 3)} of the squared error. For a tenth of the loss ` +
-                `each would have to weigh ${lossShare > 0 ? ((0.1 / 0.9) * (1 / lossShare - 1)).toFixed(0) : "without end"} times as much as another pair.`,
-            ]
-          : [
-              `Without a model: pairs below ${nearZero} are ${percent(nearShare, 4)} of the pairs; weighted tenfold they would be ${percent((10 * nearShare) / (1 + 9 * nearShare), 3)} of the weight.`,
-            ]),
+        weightingSentence(errors, nearShare),
         ...(found.unknown > 0 ? [`${found.unknown} pairs have no known distance.`] : []),
       ],
       tables: [

@@ -101,6 +101,16 @@ describe("predicted against true", () => {
     expect(textsOf(plot)).toContain("R² 1 · MAE 0.5 · Pearson 1 · 20 of 5\u202f000 pairs shown");
   });
 
+  test("two quantities of which none predicts the other have titles of their own and a correlation alone", async () => {
+    const axes = { actual: "Share", predicted: "Distance" };
+    const plot = await predictionScatter({ title: "t", quantity: "q", axes, ...regressionData(20) });
+    const texts = textsOf(plot);
+    expect(texts).toContain("Share");
+    expect(texts).toContain("Distance");
+    expect(texts.filter((text) => /R²|MAE|1:1|True|Predicted/.test(text))).toEqual([]);
+    expect(plot.description).toStartWith("Distance against Share, 20 samples: Pearson ");
+  });
+
   test("both axes have the same ticks", async () => {
     const plot = await predictionScatter({
       title: "t",

@@ -24,6 +24,8 @@ export interface ScatterInput {
   readonly metrics?: RegressionResult;
   /** What one point is. */
   readonly pointName?: "samples" | "pairs";
+  /** Axis titles where `actual` and `predicted` are two quantities of which none predicts the other: then only their correlation is told. */
+  readonly axes?: { readonly actual: string; readonly predicted: string };
 }
 
 /**
@@ -31,7 +33,7 @@ export interface ScatterInput {
  * in the subtitle. Points with a value that is not finite are left out.
  */
 export function predictionScatter(input: ScatterInput): Promise<Plot> {
-  const { title, quantity, actual, predicted, pointName = "samples" } = input;
+  const { title, quantity, actual, predicted, axes, pointName = "samples" } = input;
   const shown = finiteRows(actual, predicted);
   requirePoints(shown.length, title);
   const metrics = input.metrics ?? regressionOf(shown, actual, predicted);
@@ -43,19 +45,24 @@ export function predictionScatter(input: ScatterInput): Promise<Plot> {
       : []),
   ]);
   const scale = { domain, nice: false, zero: false };
-  const x = { field: "x", type: "quantitative", scale, axis: { title: `True ${quantity}`, tickCount: 7 } };
+  const x = {
+    field: "x",
+    type: "quantitative",
+    scale,
+    axis: { title: axes?.actual ?? `True ${quantity}`, tickCount: 7 },
+  };
   const y = {
     field: "y",
     type: "quantitative",
     scale,
-    axis: { title: `Predicted ${quantity}`, tickCount: 7 },
+    axis: { title: axes?.predicted ?? `Predicted ${quantity}`, tickCount: 7 },
   };
   const points = shown.map((i) => ({
     x: actual[i],
     y: predicted[i],
     low: input.lower?.[i],
     high: input.upper?.[i],
-    label: `${input.labels ? `${input.labels[i]}: ` : ""}true ${readableNumber(actual[i])}, predicted ${readableNumber(predicted[i])}`,
+    label: `${input.labels ? `${input.labels[i]}: ` : ""}${axes?.actual ?? "true"} ${readableNumber(actual[i])}, ${axes?.predicted ?? "predicted"} ${readableNumber(predicted[i])}`,
   }));
   const marks: ChartSpec[] = [];
   if (points.length > mostPoints) marks.push(densityLayer(points, domain, x, y, pointName));
@@ -73,10 +80,12 @@ export function predictionScatter(input: ScatterInput): Promise<Plot> {
       encoding: { x, y, description: { field: "label" } },
     });
   }
-  const lines = [
-    ...linePoints("1:1 line", { slope: 1, intercept: 0 }, domain),
-    ...linePoints("Least squares", metrics.fit, domain),
-  ];
+  const kinds = [
+    { name: "1:1 line", fit: { slope: 1, intercept: 0 }, colour: inkColours.ink, dash: [5, 4] },
+    { name: "Least squares", fit: metrics.fit, colour: validationColour, dash: [1, 0] },
+  ].slice(axes ? 1 : 0);
+  const lines = kinds.flatMap(({ name, fit }) => linePoints(name, fit, domain));
+  const lineNames = kinds.map(({ name }) => name);
   marks.push({
     data: { values: lines },
     mark: { type: "line", clip: true, strokeWidth: 2 },
@@ -85,7 +94,7 @@ export function predictionScatter(input: ScatterInput): Promise<Plot> {
       y,
       color: {
         field: "line",
-        scale: { domain: ["1:1 line", "Least squares"], range: [inkColours.ink, validationColour] },
+        scale: { domain: lineNames, range: kinds.map(({ colour }) => colour) },
         legend: {
           title: null,
           orient: "bottom",
@@ -94,25 +103,21 @@ export function predictionScatter(input: ScatterInput): Promise<Plot> {
           symbolSize: 300,
         },
       },
-      strokeDash: {
-        field: "line",
-        scale: {
-          domain: ["1:1 line", "Least squares"],
-          range: [
-            [5, 4],
-            [1, 0],
-          ],
-        },
-      },
+      strokeDash: { field: "line", scale: { domain: lineNames, range: kinds.map(({ dash }) => dash) } },
     },
   });
   const count =
     metrics.n > shown.length
       ? `${readableNumber(shown.length)} of ${readableNumber(metrics.n)} ${pointName} shown`
       : `${readableNumber(metrics.n)} ${pointName}`;
-  const quality = `R² ${readableNumber(metrics.r2, 3)} · MAE ${readableNumber(metrics.mae, 3)} · Pearson ${readableNumber(metrics.pearson, 3)}`;
+  const pearson = `Pearson ${readableNumber(metrics.pearson, 3)}`;
+  const quality = axes
+    ? pearson
+    : `R² ${readableNumber(metrics.r2, 3)} · MAE ${readableNumber(metrics.mae, 3)} · ${pearson}`;
   const spec = { width: side, height: side, layer: marks };
-  const description = `Predicted against true ${quantity}, ${count}: R² ${readableNumber(metrics.r2, 3)}, mean absolute error ${readableNumber(metrics.mae, 3)}.`;
+  const description = axes
+    ? `${axes.predicted} against ${axes.actual}, ${count}: ${pearson}.`
+    : `Predicted against true ${quantity}, ${count}: R² ${readableNumber(metrics.r2, 3)}, mean absolute error ${readableNumber(metrics.mae, 3)}.`;
   return drawChart(title, [`${quality} · ${count}`], description, spec);
 }
 
