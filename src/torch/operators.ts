@@ -1,6 +1,7 @@
 import { callBoxed, callError, explain, isOptions, mismatch, type Options } from "./boxedCall.ts";
 import { typedCalls, withoutTypedCalls } from "./callMode.ts";
 import { kindOfStatus, TorchError } from "./errors.ts";
+import { isInternalOperator } from "./internalOperators.ts";
 import { readText, shim } from "./native/library.ts";
 import { findOverload, type Overload } from "./overload.ts";
 import { isCallable, sortOverloads } from "./overloads.ts";
@@ -129,33 +130,46 @@ export function librarySchemas(): ReadonlyMap<string, readonly string[]> {
 }
 
 type Callable = (...args: unknown[]) => unknown;
+type Namespace = Readonly<Record<string, Callable>>;
 
-/**
- * Every operator of the loaded library, also those without a typed function: `ops.aten._foreach_norm(tensors, 2)`. The
- * library's own schemas check the arguments. @throws TorchError for an unknown operator.
- */
-export const ops: Record<string, Record<string, Callable>> = new Proxy(
-  {},
-  {
-    get(cache: Record<string, Record<string, Callable>>, namespace) {
-      if (typeof namespace !== "string") return undefined;
-      cache[namespace] ??= namespaceOf(namespace);
-      return cache[namespace];
-    },
-  },
-);
+/** Every operator of the loaded library, also those without a typed function. */
+export interface LibraryOperators {
+  /** `ops.aten.nonzero_static(mask, { size: 3 })`: the library's own schemas check the arguments, and the operators what they mean. */
+  readonly aten: Namespace;
+  /** The project's own operators. */
+  readonly aamt: Namespace;
+  /**
+   * The others too: LibTorch's internal kernels (`ops.unsafe.aten._fused_adamw_`) and other namespaces. Types and numbers of arguments
+   * are checked, what they mean is not: wrong ones can end the process, as they can from Python.
+   */
+  readonly unsafe: Readonly<Record<string, Namespace>>;
+}
 
-function namespaceOf(namespace: string): Record<string, Callable> {
-  return new Proxy(
-    {},
-    {
-      get(cache: Record<string, Callable>, name) {
-        if (typeof name !== "string") return undefined;
-        cache[name] ??= anyOperator(namespace, name);
-        return cache[name];
-      },
+/** Objects whose members are made when they are first asked for. */
+function lazily<T>(make: (name: string) => T): Record<string, T> {
+  return new Proxy<Record<string, T>>(Object.create(null), {
+    get(made, name) {
+      if (typeof name !== "string") return undefined;
+      made[name] ??= make(name);
+      return made[name];
     },
-  );
+  });
+}
+
+/** See `LibraryOperators`. @throws TorchError for an unknown operator, and for an internal one without `unsafe`. */
+export const ops: LibraryOperators = lazily<unknown>((namespace) =>
+  namespace === "unsafe"
+    ? lazily((other) => lazily((name) => anyOperator(other, name)))
+    : lazily((name) => checkedOperator(namespace, name)),
+) as unknown as LibraryOperators;
+
+function checkedOperator(namespace: string, name: string): Callable {
+  const found = anyOperator(namespace, name);
+  if (!isInternalOperator(namespace, name)) return found;
+  const full = `${namespace}::${name}`;
+  const cure = `call it as torch.ops.unsafe.${namespace}.${name} if you are sure of its arguments`;
+  const reason = "which does not check its arguments: wrong ones can end the process";
+  throw new TorchError(`${full} is an internal operator of LibTorch, ${reason}; ${cure}.`, "argument", full);
 }
 
 function anyOperator(namespace: string, name: string): Callable {

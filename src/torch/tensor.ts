@@ -268,6 +268,11 @@ export class Tensor implements Owned, Disposable {
    */
   data(): TypedArray {
     const m = this.#meta();
+    if (m[7] !== 0)
+      throw new TorchError(
+        "data: only a dense tensor can be read; torch.ops.aten.to_dense(x) makes it one.",
+        "value",
+      );
     const bytes = m[5];
     const values = arrayFor(dtypeOfCode(m[0]), m[4]);
     this.#copyTo(values, bytes);

@@ -23,7 +23,7 @@ export class GradScaler {
         const device = grads[0].device;
         const found = torch.zeros([], { device });
         const inverse = torch.full([], 1 / this.#scale, { device });
-        torch.ops.aten._amp_foreach_non_finite_check_and_unscale_(grads, found, inverse);
+        torch.ops.unsafe.aten._amp_foreach_non_finite_check_and_unscale_(grads, found, inverse);
         return found.item() === 0;
       }),
     );

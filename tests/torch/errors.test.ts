@@ -99,7 +99,7 @@ test("missing, undefined and wrong arguments are TypeErrors that name operator, 
 
 test("unknown operators", () => {
   expect(failure(() => torch.ops["aten"]["no_such_thing"])).toMatchObject({ kind: "not-implemented" });
-  expect(failure(() => torch.ops["nowhere"]["add"]).message).toContain("nowhere::add");
+  expect(failure(() => torch.ops.unsafe["nowhere"]["add"]).message).toContain("nowhere::add");
 });
 
 test("a backward pass that cannot be", () => {

@@ -182,5 +182,5 @@ export function attentionKernel(
   value: Tensor,
   mask: Tensor | null = null,
 ): number {
-  return anyOp.aten._fused_sdp_choice(query, key, value, mask) as number;
+  return anyOp.unsafe.aten._fused_sdp_choice(query, key, value, mask) as number;
 }

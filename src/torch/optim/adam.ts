@@ -53,7 +53,7 @@ abstract class FusedAdam extends Optimizer<AdamSettings> {
         this.stateOf(param, "step", () => zeros([], { device: param.device })),
       );
       ops.aten._foreach_add_(steps, 1);
-      ops.aten[this.fused](
+      ops.unsafe.aten[this.fused](
         pick,
         indices.map((i) => grads[i]),
         averages,

@@ -63,26 +63,29 @@ export abstract class Optimizer<Settings extends { lr: number }> {
     return { groups, state };
   }
 
-  /** Takes over what `stateDict` gave. @throws TypeError if the groups do not agree. */
+  /** Takes over what `stateDict` gave. @throws TypeError if the groups, or the shapes of parameters and states, do not agree. */
   loadStateDict(saved: OptimizerState): void {
     if (saved.groups.length !== this.paramGroups.length) {
       throw new TypeError(
         `${this.constructor.name}: the state has ${saved.groups.length} groups, the optimizer ${this.paramGroups.length}`,
       );
     }
-    saved.groups.forEach(({ params, ...settings }, i) => {
+    saved.groups.forEach(({ params }, i) => {
       const group = this.paramGroups[i];
       if (params !== group.params.length) {
         throw new TypeError(
           `${this.constructor.name}: group ${i} of the state has ${params} parameters, the optimizer ${group.params.length}`,
         );
       }
-      Object.assign(group, settings);
+    });
+    const parameters = this.#parameters();
+    for (const [i, own] of saved.state) this.#checkState(i, parameters[i], own);
+    saved.groups.forEach(({ params: _, ...settings }, i) => {
+      Object.assign(this.paramGroups[i], settings);
     });
     // What is loaded may be this optimizer's own state: nothing is freed before everything is copied.
     const before = new Map(this.state);
     this.state.clear();
-    const parameters = this.#parameters();
     for (const [i, own] of saved.state) {
       const param = parameters[i];
       const copies = new Map<string, Tensor>();
@@ -96,6 +99,18 @@ export abstract class Optimizer<Settings extends { lr: number }> {
     const given = new Set([...saved.state.values()].flatMap((own) => [...own.values()]));
     for (const own of before.values())
       for (const value of own.values()) if (!given.has(value)) value.dispose();
+  }
+
+  /** The kernels that update parameters trust the sizes of states. */
+  #checkState(i: number, param: Tensor | undefined, own: ReadonlyMap<string, Tensor>): void {
+    const name = this.constructor.name;
+    if (!param) throw new TypeError(`${name}: the state is of a parameter ${i}, which is not there`);
+    for (const [key, value] of own) {
+      const expected = key === "step" ? "" : param.shape.join(", ");
+      const found = value.shape.join(", ");
+      if (found !== expected)
+        throw new TypeError(`${name}: ${key} of parameter ${i} has shape [${found}], expected [${expected}]`);
+    }
   }
 
   #parameters(): Tensor[] {
