@@ -1,0 +1,170 @@
+import { expect, setDefaultTimeout, test } from "bun:test";
+import * as torch from "../../src/torch/index.ts";
+import { gradcheck, gradgradcheck } from "./gradcheck.ts";
+
+setDefaultTimeout(60_000);
+torch.setNumThreads(1);
+const { nn } = torch;
+
+const leaf = (shape: number[]) => torch.randn(shape, { dtype: "float64", requiresGrad: true });
+type Layer = torch.nn.Module & { forward(...args: never[]): unknown };
+
+interface Subject {
+  layer: Layer;
+  inputs: torch.Tensor[];
+  /** What the forward pass takes beside the inputs. */
+  rest?: unknown[];
+}
+
+/** Every layer that has a derivative, by the name of its class, in one or several settings. */
+const subjects: Record<string, () => Subject[]> = {
+  Linear: () => [
+    { layer: new nn.Linear(3, 2), inputs: [leaf([4, 3])] },
+    { layer: new nn.Linear(3, 2, { bias: false }), inputs: [leaf([2, 2, 3])] },
+  ],
+  // Indices have no gradient: the table has.
+  Embedding: () => [
+    { layer: new nn.Embedding(4, 3), inputs: [], rest: [torch.tensor([1n, 3n, 1n])] },
+    { layer: new nn.Embedding(4, 3), inputs: [], rest: [torch.tensor([[0n, 2n]])] },
+  ],
+  LayerNorm: () => [
+    { layer: new nn.LayerNorm(4), inputs: [leaf([3, 4])] },
+    { layer: new nn.LayerNorm([2, 3], { eps: 1e-3 }), inputs: [leaf([2, 2, 3])] },
+    { layer: new nn.LayerNorm(4, { elementwiseAffine: false }), inputs: [leaf([3, 4])] },
+  ],
+  Dropout: () => [{ layer: new nn.Dropout(0.4), inputs: [leaf([4, 5])] }],
+  GELU: () => [
+    { layer: new nn.GELU(), inputs: [leaf([3, 4])] },
+    { layer: new nn.GELU("tanh"), inputs: [leaf([3, 4])] },
+  ],
+  ReLU: () => [{ layer: new nn.ReLU(), inputs: [leaf([3, 4])] }],
+  SiLU: () => [{ layer: new nn.SiLU(), inputs: [leaf([3, 4])] }],
+  Sigmoid: () => [{ layer: new nn.Sigmoid(), inputs: [leaf([3, 4])] }],
+  Softplus: () => [{ layer: new nn.Softplus(), inputs: [leaf([3, 4])] }],
+  Tanh: () => [{ layer: new nn.Tanh(), inputs: [leaf([3, 4])] }],
+  Identity: () => [{ layer: new nn.Identity(), inputs: [leaf([3, 4])] }],
+  Softmax: () => [{ layer: new nn.Softmax(1), inputs: [leaf([3, 4])] }],
+  LogSoftmax: () => [{ layer: new nn.LogSoftmax(0), inputs: [leaf([3, 4])] }],
+  Sequential: () => [
+    {
+      layer: new nn.Sequential(new nn.Linear(3, 4), new nn.Tanh(), new nn.Linear(4, 2)),
+      inputs: [leaf([2, 3])],
+    },
+  ],
+  MultiheadAttention: () => {
+    const keyPaddingMask = torch.tensor([
+      [false, false, true],
+      [false, false, false],
+    ]);
+    const attnMask = torch.randn([3, 3], { dtype: "float64" });
+    const three = () => [leaf([2, 3, 4]), leaf([2, 3, 4]), leaf([2, 3, 4])];
+    return [
+      { layer: new nn.MultiheadAttention(4, 2), inputs: three() },
+      {
+        layer: new nn.MultiheadAttention(4, 2, { dropout: 0.3 }),
+        inputs: three(),
+        rest: [{ keyPaddingMask }],
+      },
+      { layer: new nn.MultiheadAttention(4, 2), inputs: three(), rest: [{ attnMask, needWeights: true }] },
+    ];
+  },
+  TransformerEncoderLayer: () =>
+    [true, false].map((normFirst) => ({
+      layer: new nn.TransformerEncoderLayer(4, 2, {
+        dimFeedforward: 5,
+        activation: "gelu",
+        normFirst,
+        dropout: 0.2,
+      }),
+      inputs: [leaf([2, 3, 4])],
+    })),
+  TransformerEncoder: () => {
+    const layer = new nn.TransformerEncoderLayer(4, 2, { dimFeedforward: 5, activation: "gelu" });
+    return [
+      {
+        layer: new nn.TransformerEncoder(layer, 2, { norm: new nn.LayerNorm(4) }),
+        inputs: [leaf([1, 3, 4])],
+      },
+    ];
+  },
+};
+
+/** The first output as a function of the inputs and all parameters; dropout draws the same mask each time. */
+function asFunction({ layer, inputs, rest = [] }: Subject) {
+  layer.to({ dtype: "float64" });
+  const parameters = layer.parameters();
+  const run = layer.forward as unknown as (...args: unknown[]) => torch.Tensor | (torch.Tensor | null)[];
+  const fn = (...given: torch.Tensor[]): torch.Tensor[] => {
+    torch.manualSeed(5);
+    const result = run.call(layer, ...given.slice(0, inputs.length), ...rest);
+    return (Array.isArray(result) ? result : [result]).filter((output) => output !== null);
+  };
+  return { fn, all: [...inputs, ...parameters] };
+}
+
+for (const [name, make] of Object.entries(subjects)) {
+  test(`${name}: gradients agree with differences, for inputs and parameters`, () => {
+    torch.manualSeed(1);
+    for (const subject of make()) {
+      const { fn, all } = asFunction(subject);
+      expect(all.length).toBeGreaterThan(0);
+      expect(gradcheck(fn, all)).toEqual([]);
+      subject.layer.dispose();
+    }
+  });
+}
+
+test("second derivatives agree with differences", () => {
+  for (const name of ["Linear", "LayerNorm", "GELU", "Softmax", "Sequential", "SiLU"]) {
+    torch.manualSeed(2);
+    const { fn, all } = asFunction(subjects[name]()[0]);
+    expect({
+      name,
+      wrong: gradgradcheck((...given) => fn(...given)[0], all, { atol: 1e-6, rtol: 1e-4 }),
+    }).toEqual({
+      name,
+      wrong: [],
+    });
+  }
+});
+
+test("losses: gradients agree with differences", () => {
+  const { functional: F } = nn;
+  torch.manualSeed(3);
+  const target = torch.randn([4, 3], { dtype: "float64" });
+  const shares = torch.rand([4, 3], { dtype: "float64" });
+  const classes = torch.tensor([0n, 2n, 1n, 2n]);
+  const weight = torch.rand([3], { dtype: "float64" });
+  const losses: [string, (x: torch.Tensor) => torch.Tensor][] = [
+    ["mseLoss", (x) => F.mseLoss(x, target)],
+    ["l1Loss", (x) => F.l1Loss(x, target, { reduction: "sum" })],
+    ["huberLoss", (x) => F.huberLoss(x, target, { delta: 0.7 })],
+    ["smoothL1Loss", (x) => F.smoothL1Loss(x, target, { beta: 0.5, reduction: "none" })],
+    ["crossEntropy", (x) => F.crossEntropy(x, classes, { weight, labelSmoothing: 0.1 })],
+    ["nllLoss", (x) => F.nllLoss(x.logSoftmax(1), classes, { weight })],
+    ["binaryCrossEntropy", (x) => F.binaryCrossEntropy(x.sigmoid(), shares)],
+    ["binaryCrossEntropyWithLogits", (x) => F.binaryCrossEntropyWithLogits(x, shares, { posWeight: weight })],
+    ["klDiv", (x) => F.klDiv(x, shares, { reduction: "batchmean" })],
+    ["normalize", (x) => F.normalize(x)],
+    ["softsign", F.softsign],
+    ["tanhshrink", F.tanhshrink],
+  ];
+  for (const [name, loss] of losses) {
+    expect({ name, wrong: gradcheck(loss, [leaf([4, 3])]) }).toEqual({ name, wrong: [] });
+  }
+});
+
+test("a wrong gradient is found, and wrong inputs are refused", () => {
+  const x = leaf([3]);
+  // Half of the value is detached: half of the gradient is missing.
+  expect(gradcheck((value) => value.mul(value.detach()), [x])).toHaveLength(3);
+  expect(() => gradcheck((value) => value, [torch.ones([1], { requiresGrad: true })])).toThrow(/float64/);
+});
+
+test("every layer is checked", () => {
+  const containers = ["Module", "ModuleList", "ModuleDict"];
+  const layers = Object.entries(nn)
+    .filter(([, value]) => typeof value === "function" && value.prototype instanceof nn.Module)
+    .map(([name]) => name);
+  expect(layers.filter((name) => !containers.includes(name) && !Object.hasOwn(subjects, name))).toEqual([]);
+});
