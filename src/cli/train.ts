@@ -34,6 +34,8 @@ export const trainOptions: readonly SchemaOption[] = [
   { flags: "--val-prediction-passes <n>", path: "valPredictionPasses", group: target },
   { flags: "--pretrained-encoder <run>", path: "pretrainedEncoder", group: start },
   { flags: "--freeze-base", path: "freezeBase", group: start },
+  { flags: "--target-pooling <how>", path: "target.pooling", group: head },
+  { flags: "--sum-features <n>", path: "target.sumFeatures", group: head },
   {
     flags: "--no-target-layer-norm",
     path: "target.layerNorm",

@@ -96,6 +96,11 @@ export class SampleSequenceEncoder extends torch.nn.Module {
     };
   }
 
+  /** [B, S, D]: the embedding of the ASV in each slot, before samples come in; zeros where a slot is empty. */
+  asvSlots(batch: RaggedBatch, request: EncodeRequest = {}): torch.Tensor {
+    return torch.embedding(this.#asvTable(batch, request).table, batch.asvIndex, 0);
+  }
+
   /** Embeddings of the batch's ASVs behind a row of zeros, which stands for an empty slot. */
   #asvTable(
     batch: RaggedBatch,

@@ -1,4 +1,5 @@
 import * as torch from "../torch/index.ts";
+import { AsvSum } from "./asvSum.ts";
 import { AttentionPooling } from "./attentionPooling.ts";
 import type { RaggedBatch } from "./batch.ts";
 import { CategoricalEmbedder, type CategoryIds } from "./categoricalEmbedder.ts";
@@ -37,6 +38,11 @@ export interface SequencePredictorOptions extends OutputOptions {
   /** `sigmoid` (default) for counts scaled to 0 ... 1, `none` for counts as they are. */
   readonly countActivation?: "sigmoid" | "none";
   readonly target: TransformerOptions;
+  /**
+   * Predict from the sum over ASVs of so many features of their embeddings (see `AsvSum`) instead of the target transformer and its
+   * pooling. Needs a frozen encoder, and goes without categories and counts. Default null.
+   */
+  readonly sumFeatures?: number | null;
   /** A layer norm before the target head; default true. */
   readonly targetNorm?: boolean;
   /** Sizes of the target head's hidden layers; see `TargetHeadOptions`. */
@@ -59,6 +65,8 @@ export interface PredictRequest extends EncodeRequest {
   readonly categories?: CategoryIds | null;
   /** What the encoder gave for these samples, where that is known already. */
   readonly encoding?: SequenceEncoding | null;
+  /** [B, F]: what `AsvSum` gave for these samples, where that is known already. */
+  readonly sums?: torch.Tensor | null;
 }
 
 export interface Prediction {
@@ -83,6 +91,7 @@ export class SequencePredictor extends nn.Module {
     countHead: "count_head",
     targetEncoder: "target_encoder",
     targetPooling: "target_pooling",
+    asvSum: "asv_sum",
     targetNorm: "target_norm",
     targetHead: "target_head",
     categoricalEmbedder: "categorical_embedder",
@@ -97,6 +106,7 @@ export class SequencePredictor extends nn.Module {
   readonly countHead: torch.nn.Linear | null;
   readonly targetEncoder: TransformerEncoder | null;
   readonly targetPooling: AttentionPooling | null;
+  readonly asvSum: AsvSum | null;
   readonly targetNorm: torch.nn.LayerNorm | null;
   readonly targetHead: TargetHead;
   readonly outputScale: torch.Tensor | null;
@@ -117,7 +127,9 @@ export class SequencePredictor extends nn.Module {
   constructor(options: SequencePredictorOptions) {
     super();
     const { base, count, target, targetNorm = true, freezeBase = false, glorotHeads = true } = options;
-    const { categories = null, referenceForm = false } = options;
+    const { categories = null, referenceForm = false, sumFeatures = null } = options;
+    if (sumFeatures !== null && (!freezeBase || categories || count))
+      throw new RangeError("Sums over ASVs need a frozen encoder, and go without categories and counts.");
     this.#options = options;
     this.frozen = freezeBase;
     this.#fusion = categories?.fusion ?? "concat";
@@ -131,12 +143,14 @@ export class SequencePredictor extends nn.Module {
     this.countEncoder = count && new TransformerEncoder(count);
     this.countHead = count && new nn.Linear(dim, 1);
     // A perceiver takes the place of both.
-    const pools = !(categories && this.#fusion === "perceiver") || referenceForm;
+    const pools = sumFeatures === null && (!(categories && this.#fusion === "perceiver") || referenceForm);
     this.targetEncoder = pools ? new TransformerEncoder(target) : null;
     this.targetPooling = pools ? new AttentionPooling(dim) : null;
-    this.targetNorm = targetNorm ? new nn.LayerNorm(dim) : null;
+    this.asvSum = sumFeatures === null ? null : new AsvSum(dim, sumFeatures);
+    // A norm would take the size of the sums away.
+    this.targetNorm = targetNorm && !this.asvSum ? new nn.LayerNorm(dim) : null;
     this.targetHead = makeTargetHead({
-      dim,
+      dim: sumFeatures ?? dim,
       outputs: this.#output.headOutputs,
       hidden: options.hidden,
       dropout: options.headDropout,
@@ -174,13 +188,14 @@ export class SequencePredictor extends nn.Module {
   }
 
   forward(batch: RaggedBatch, request: PredictRequest = {}): Prediction {
-    const encode = () => this.baseModel.forward(batch, request);
+    const sums = this.asvSum && this.#sums(batch, request);
+    const encode = () => (request.sums ? onlySums(request.sums) : this.baseModel.forward(batch, request));
     const base = request.encoding ?? (this.frozen ? torch.noGrad(encode) : encode());
     const { sampleEmbeddings, valid, packing } = base;
     const count = this.countEncoder?.forward(sampleEmbeddings, keyMask(valid), packing);
     const ids = request.categories ?? (this.#options.referenceForm ? null : {});
     const categories = ids && this.categoricalEmbedder?.forward(ids, sampleEmbeddings.size(0));
-    const { pooled, weights } = this.#pool(base, categories ?? null);
+    const { pooled, weights } = sums ? { pooled: sums, weights: null } : this.#pool(base, categories ?? null);
     const normed = this.targetNorm ? this.targetNorm.forward(pooled) : pooled;
     const gated = this.gmu && categories ? this.gmu.forward(normed, categories) : null;
     const raw = this.targetHead.forward(gated?.output ?? normed);
@@ -191,6 +206,14 @@ export class SequencePredictor extends nn.Module {
       gate: gated?.gate ?? null,
       fusionWeights: weights,
     };
+  }
+
+  #sums(batch: RaggedBatch, request: PredictRequest): torch.Tensor {
+    if (request.sums) return request.sums;
+    return torch.noGrad(() => {
+      const valid = batch.hasSamplePadding ? batch.asvIndex.ne(0) : null;
+      return this.asvSum!.forward(this.baseModel.sampleEncoder.asvSlots(batch, request), valid);
+    });
   }
 
   #activateCount(values: torch.Tensor): torch.Tensor {
@@ -222,6 +245,19 @@ export class SequencePredictor extends nn.Module {
     const encoded = this.targetEncoder!.forward(fused, keyMask(valid), packing);
     return { pooled: this.targetPooling!.forward(encoded, valid), weights };
   }
+}
+
+/** Stands for the encoding of samples of which nothing but the sums [B, F] is asked. */
+function onlySums(sums: torch.Tensor): SequenceEncoding {
+  return {
+    sampleEmbeddings: sums.unsqueeze(1),
+    valid: null,
+    packing: null,
+    embeddings: null,
+    basePrediction: null,
+    combined: null,
+    nucleotides: null,
+  };
 }
 
 function makeEmbedder({

@@ -86,6 +86,7 @@ export function buildPredictor(
     countActivation: target.countForm === "raw" ? "none" : "sigmoid",
     referenceForm: model.referenceForm,
     target: transformerOf(model, "target"),
+    sumFeatures: target.pooling === "sum" ? target.sumFeatures : null,
     targetNorm: target.layerNorm,
     hidden: target.hiddenDims,
     headDropout: target.headDropout,

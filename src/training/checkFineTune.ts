@@ -109,6 +109,15 @@ export function checkFineTune(config: FineTuneConfig, { isClassifier }: { isClas
     config.valPredictionPasses > 1 && config.model.asvSampling !== "random",
     "--val-prediction-passes needs --asv-sampling random: otherwise all passes are the same.",
   );
+  const sums = target.pooling === "sum";
+  refuse(
+    sums && !freezeBase,
+    "--target-pooling sum adds up ASVs of an encoder that stays as it is; give --freeze-base and the --pretrained-encoder.",
+  );
+  refuse(
+    sums && (categories.columns.length > 0 || target.countPrediction),
+    `--target-pooling sum does not go with ${target.countPrediction ? "--count-prediction" : "--categorical-columns"}; leave one of them out.`,
+  );
   const { embeddingDim } = config.model;
   refuse(
     (categories.fusion === "cross-attention" || categories.fusion === "perceiver") &&

@@ -307,6 +307,13 @@ export const targetSchema = z.strictObject({
       "weights of classes in the loss: auto (rarer ones count more), numbers in the classes' sorted order, or name=weight, with commas",
     ),
   penalty: weight.default(1).describe("weight of the target loss"),
+  pooling: z
+    .enum(["attention", "sum"])
+    .default("attention")
+    .describe(
+      "what the target is predicted from: ASVs pooled by attention, or the sum of their effects (with --freeze-base; for few samples)",
+    ),
+  sumFeatures: whole.default(1024).describe("features of each ASV that --target-pooling sum adds up"),
   layerNorm: z.boolean().default(true).describe("a layer norm before the target head"),
   bounded: z.boolean().default(false).describe("keep predictions within the range of the training targets"),
   learnableScale: z.boolean().default(false).describe("learn a factor and an offset for each output"),
@@ -357,7 +364,17 @@ export const categoriesSchema = z.strictObject({
 });
 
 /** A figure of the validation that may decide which weights are kept. */
-export const bestMetrics = ["val_loss", "target_loss", "r2", "mae", "rmse", "accuracy", "f1", "auc"] as const;
+export const bestMetrics = [
+  "val_loss",
+  "target_loss",
+  "r2",
+  "mae",
+  "rmse",
+  "accuracy",
+  "f1",
+  "auc",
+  "last",
+] as const;
 
 /** A fine-tuning run in full. */
 export const fineTuneSchema = z.strictObject({
@@ -375,7 +392,9 @@ export const fineTuneSchema = z.strictObject({
   bestMetric: z
     .enum(bestMetrics)
     .default("target_loss")
-    .describe("validation figure by which the best weights are chosen"),
+    .describe(
+      "validation figure by which the best weights are chosen; last: none, the last epoch's weights are kept",
+    ),
   valPredictionPasses: whole
     .default(1)
     .describe("with --asv-sampling random: validation predictions are means over so many choices of ASVs"),

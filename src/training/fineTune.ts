@@ -4,6 +4,7 @@ import { categoryKeys, textValues } from "../data/categories.ts";
 import { CategoryWeights } from "../data/categoryWeights.ts";
 import { classWeights } from "../data/classLabels.ts";
 import type { Dataset } from "../data/dataset.ts";
+import type { SequencePredictor } from "../models/sequencePredictor.ts";
 import * as torch from "../torch/index.ts";
 import { type BaseObjective, fitBaseScaling, makeBaseObjective } from "./baseObjective.ts";
 import { batchOptionsOf, buildEncoder, buildPredictor, distanceFormOf } from "./buildModel.ts";
@@ -13,17 +14,19 @@ import { loadWeights } from "./checkpoint.ts";
 import { type FineTuneConfig, fineTuneSchema } from "./config.ts";
 import { FineTuneTask } from "./fineTuneTask.ts";
 import { FrozenBase } from "./frozenBase.ts";
+import { FrozenSums } from "./frozenSums.ts";
 import { pretrainFactsOf } from "./openRun.ts";
 import { writePredictions } from "./predictionTable.ts";
 import { dataFactsOf, type FineTuneFacts } from "./runFacts.ts";
 import { RunFolder } from "./runFolder.ts";
 import { checkTraining, type RunOptions, runTraining, trainingFigures } from "./runTraining.ts";
 import { SampleCategories } from "./sampleCategories.ts";
+import type { SampleSetOptions } from "./sampleSets.ts";
 import { type NamedSplit, splitSamples } from "./splitSamples.ts";
 import { TargetLoss } from "./targetLoss.ts";
 import { targetPlots } from "./targetPlots.ts";
 import { isClassifier, labelledSamples, Targets } from "./targets.ts";
-import type { Figures, TrainingResult } from "./trainer.ts";
+import { type Figures, lastEpoch, type TrainingResult } from "./trainer.ts";
 import { savePlot } from "./watch/plots.ts";
 import { tags } from "./watch/tags.ts";
 
@@ -40,7 +43,7 @@ export interface FineTuneSummary extends ReturnType<typeof trainingFigures> {
 }
 
 /** Figures of which more is better. */
-const higherIsBetter = new Set(["r2", "accuracy", "f1", "auc"]);
+const higherIsBetter = new Set([lastEpoch, "r2", "accuracy", "f1", "auc"]);
 
 /**
  * Trains a predictor of sample metadata on an encoder, fresh or pretrained, and writes the run into a folder like `pretrain`, with
@@ -104,7 +107,7 @@ export async function fineTune(
   const batch = batchOptionsOf(shape);
   base.eval();
   if (config.freezeBase) display.message("Encoding all samples once with the frozen encoder");
-  const frozen = config.freezeBase ? new FrozenBase(base, dataset, { device, batch }) : null;
+  const frozen = config.freezeBase ? freeze(model, dataset, split.train, { device, batch }) : null;
   const { validation } = split;
   const task = new FineTuneTask(model, {
     dataset,
@@ -176,6 +179,17 @@ function loadEncoder(checkpoint: string, base: torch.nn.Module, wantsHead: boole
   loadWeights(checkpoint, base, {
     optional: wantsHead && !hasHead ? ["sample_encoder.asv_encoder.nucleotide_head."] : [],
   });
+}
+
+function freeze(
+  model: SequencePredictor,
+  dataset: Dataset,
+  train: Int32Array,
+  options: SampleSetOptions,
+): FrozenBase | FrozenSums {
+  return model.asvSum
+    ? new FrozenSums(model.baseModel, model.asvSum, dataset, train, options)
+    : new FrozenBase(model.baseModel, dataset, options);
 }
 
 function hasMetric(dataset: Dataset, metric: string): boolean {

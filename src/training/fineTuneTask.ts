@@ -8,6 +8,7 @@ import { batchTensors } from "./batchTensors.ts";
 import { batchOptionsOf } from "./buildModel.ts";
 import type { FineTuneConfig } from "./config.ts";
 import type { FrozenBase } from "./frozenBase.ts";
+import type { FrozenSums } from "./frozenSums.ts";
 import { countLoss, countTargets } from "./losses.ts";
 import { totalLoss } from "./multiTaskLoss.ts";
 import { evaluateNucleotides, nucleotideParts } from "./nucleotideObjective.ts";
@@ -38,7 +39,7 @@ export interface FineTuneTaskOptions {
   /** Weight of every sample of the data set; null for equal ones. */
   sampleWeights: Float32Array | null;
   /** Of a frozen encoder; null where the encoder learns. */
-  frozen: FrozenBase | null;
+  frozen: FrozenBase | FrozenSums | null;
   /** Of the training samples: what counts are scaled by for the count head. */
   largestCount: number;
 }

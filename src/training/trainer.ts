@@ -20,6 +20,9 @@ export interface BatchLosses {
 /** Figures by name, e.g. `unifrac_r2`. */
 export type Figures = Record<string, number>;
 
+/** The monitor that takes every epoch for the best so far, whatever its figures: the last one's weights are kept. */
+export const lastEpoch = "last";
+
 /** What is trained: how a batch becomes a loss, and how the model is judged. */
 export interface TrainingTask {
   readonly model: torch.nn.Module;
@@ -363,7 +366,7 @@ export class Trainer {
     // What is judged and kept is the average, where there is one.
     this.#average?.swap();
     const val = await this.#task.validate();
-    const value = val[monitor.name];
+    const value = monitor.name === lastEpoch ? this.#epoch : val[monitor.name];
     const sign = monitor.direction === "min" ? 1 : -1;
     const isBest = Number.isFinite(value) && (this.#best === null || sign * value < sign * this.#best.value);
     if (isBest) {

@@ -186,6 +186,26 @@ describe("a pretrained encoder", () => {
     frozen.dispose();
   });
 
+  test("its ASVs are added up with --target-pooling sum, and the saved run predicts the same from a table's tokens", async () => {
+    const { output, summary, rows } = await run({
+      pretrainedEncoder: scratch.path("encoder"),
+      freezeBase: true,
+      bestMetric: "last",
+      target: { pooling: "sum", sumFeatures: 48 },
+      training: { epochs: 4, optimizer: "sgd", learningRate: 0.5, scheduler: "constant" },
+    });
+    expect(summary.best_epoch).toBe(4);
+    const opened = openRun(output, "cpu");
+    const samples = Int32Array.from(rows, ([id]) => study.dataset.sampleIndex(id));
+    const { predictions } = predictSamples(opened, study.dataset, samples, {
+      device: "cpu",
+      categories: null,
+    });
+    const again = predictions[0].predicted as Float64Array;
+    for (const [i, [, predicted]] of rows.entries()) expect(again[i]).toBeCloseTo(Number(predicted), 4);
+    expect(new Set(rows.map(([, predicted]) => predicted)).size).toBeGreaterThan(1);
+  });
+
   test("of another kind, or none, is refused", async () => {
     const { output } = await run({});
     expect(await refusal({ pretrainedEncoder: output })).toContain("needs a pretraining run");
@@ -224,6 +244,11 @@ describe("categories", () => {
 
 describe("contradictions are refused before any file is written", () => {
   const cases: [string, FineTuneInput, RegExp][] = [
+    [
+      "sums of an encoder that changes",
+      { target: { pooling: "sum" } },
+      /--target-pooling sum .*--freeze-base/,
+    ],
     ["frozen random weights", { freezeBase: true }, /--freeze-base/],
     ["quantiles without their loss", { target: { quantiles: [0.5] } }, /--quantiles needs/],
     ["penalties without asymmetric", { target: { overPenalty: 2 } }, /--over-penalty/],

@@ -79,6 +79,8 @@ const effects: [path: string, value: unknown, base?: FineTuneInput][] = [
   ["target.residualHead", true, { target: { hiddenDims: [6] } }],
   ["target.countPrediction", true],
   ["target.countPenalty", 5, { target: { countPrediction: true } }],
+  ["target.pooling", "sum", { pretrainedEncoder: "ENCODER", freezeBase: true }],
+  ["target.sumFeatures", 32, { pretrainedEncoder: "ENCODER", freezeBase: true, target: { pooling: "sum" } }],
   ["pretrainedEncoder", "ENCODER"],
   ["freezeBase", true, { pretrainedEncoder: "ENCODER" }],
   ["valPredictionPasses", 4, { model: { asvSampling: "random", tokenLimit: 4 } }],

@@ -89,6 +89,10 @@ function predictorArguments(
       `The fusion ${categories.fusion} works in another way in the PyTorch version, which cannot have this model.`,
     );
   }
+  if (target.pooling === "sum")
+    throw new UserError(
+      "--target-pooling sum does not exist in the PyTorch version, which cannot have this model.",
+    );
   const classes = targets.kind === "classes";
   return {
     ...(target.countPrediction ? transformerArguments(model, "count", notes) : {}),
