@@ -1,6 +1,7 @@
 import { type Device, parseDevice } from "./device.ts";
 import { type DType, dtypeCode, dtypeOfCode } from "./dtype.ts";
 import { check, shim } from "./native/library.ts";
+import { refuseOthers } from "./optionNames.ts";
 
 /** Devices on which this thread's code runs in mixed precision now, by type number. */
 const active = new Set<number>();
@@ -30,7 +31,8 @@ export class Autocast implements Disposable {
   readonly #before: { enabled: boolean; dtype: DType; cache: boolean };
   #open = true;
 
-  constructor({ device = "cpu", dtype = "bfloat16", enabled = true }: AutocastOptions = {}) {
+  constructor({ device = "cpu", dtype = "bfloat16", enabled = true, ...others }: AutocastOptions = {}) {
+    refuseOthers("autocast", others, "device, dtype, enabled");
     this.#type = parseDevice(device).type;
     check(shim.aamt_autocast(this.#type, enabled ? 1 : 0, dtypeCode(dtype), 1, 1, previous), "autocast");
     remember(this.#type, enabled);

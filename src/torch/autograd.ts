@@ -1,4 +1,5 @@
 import { check, shim } from "./native/library.ts";
+import { refuseOthers } from "./optionNames.ts";
 import { type BackwardOptions, Tensor } from "./tensor.ts";
 
 const empty = new Float64Array(new ArrayBuffer(1024));
@@ -20,15 +21,15 @@ export function backward(
   gradients: readonly (Tensor | null)[] | null = null,
   options: Omit<BackwardOptions, "gradient"> = {},
 ): void {
-  const inputs = options.inputs ?? [];
-  const createGraph = options.createGraph ?? false;
+  const { inputs = [], createGraph = false, retainGraph = createGraph, ...others } = options;
+  refuseOthers("backward", others, "gradient, inputs, retainGraph, createGraph");
   const seeds = tensors.map((_, i) => gradients?.[i] ?? null);
   check(
     shim.aamt_backward(
       handlesOf(tensors),
       handlesOf(seeds),
       tensors.length,
-      (options.retainGraph ?? createGraph) ? 1 : 0,
+      retainGraph ? 1 : 0,
       createGraph ? 1 : 0,
       inputs.length ? handlesOf(inputs) : empty,
       inputs.length,
@@ -62,18 +63,19 @@ export function grad(
   options: GradOptions = {},
 ): (Tensor | null)[] {
   const roots = outputs instanceof Tensor ? [outputs] : outputs;
-  const createGraph = options.createGraph ?? false;
+  const { gradOutputs, createGraph = false, retainGraph = createGraph, allowUnused, ...others } = options;
+  refuseOthers("grad", others, "gradOutputs, retainGraph, createGraph, allowUnused");
   const results = new Float64Array(new ArrayBuffer(8 * Math.max(inputs.length, 128)));
   check(
     shim.aamt_autograd_grad(
       handlesOf(roots),
-      handlesOf(roots.map((_, i) => options.gradOutputs?.[i] ?? null)),
+      handlesOf(roots.map((_, i) => gradOutputs?.[i] ?? null)),
       roots.length,
       handlesOf(inputs),
       inputs.length,
-      (options.retainGraph ?? createGraph) ? 1 : 0,
+      retainGraph ? 1 : 0,
       createGraph ? 1 : 0,
-      options.allowUnused ? 1 : 0,
+      allowUnused ? 1 : 0,
       results,
     ),
     "grad",

@@ -12,6 +12,7 @@ import { TorchError } from "./errors.ts";
 import type { Generator } from "./generator.ts";
 import { check, shim } from "./native/library.ts";
 import { operator } from "./operators.ts";
+import { refuseOthers } from "./optionNames.ts";
 import { Tensor } from "./tensor.ts";
 
 export interface CreationOptions {
@@ -114,6 +115,8 @@ export function tensor(
   input: NestedInput | TypedArray,
   options: CreationOptions & { shape?: readonly number[] } = {},
 ): Tensor {
+  const { dtype: _, device: __, requiresGrad: ___, pinMemory: ____, shape: _____, ...others } = options;
+  refuseOthers("tensor", others, "dtype, device, requiresGrad, pinMemory, shape");
   if (isTypedArray(input)) return fromTypedArray(input, options.shape ?? [input.length], options);
   const { values, shape } = flatten(input);
   const first = values[0];

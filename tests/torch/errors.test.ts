@@ -97,6 +97,44 @@ test("missing, undefined and wrong arguments are TypeErrors that name operator, 
   }
 });
 
+test("options of layers, optimizers, schedules, losses and autograd that do not exist are TypeErrors", () => {
+  const { nn, optim } = torch;
+  const option = untyped({ nonsense: 1 });
+  const x = torch.ones([2, 4], { requiresGrad: true });
+  const optimizer = new optim.SGD([x]);
+  const uses: Record<string, () => unknown> = {
+    tensor: () => torch.tensor([1], option),
+    Linear: () => new nn.Linear(2, 2, option),
+    Embedding: () => new nn.Embedding(2, 2, option),
+    LayerNorm: () => new nn.LayerNorm(2, untyped({ elementwiseAffine: false, nonsense: 1 })),
+    MultiheadAttention: () => new nn.MultiheadAttention(4, 2, option),
+    TransformerEncoderLayer: () => new nn.TransformerEncoderLayer(4, 2, option),
+    mseLoss: () => nn.functional.mseLoss(x, x, option),
+    crossEntropy: () => nn.functional.crossEntropy(x, x, option),
+    klDiv: () => nn.functional.klDiv(x, x, untyped({ reduction: "batchmean", nonsense: 1 })),
+    normalize: () => nn.functional.normalize(x, option),
+    clipGradNorm_: () => nn.clipGradNorm_([x], 1, option),
+    SGD: () => new optim.SGD([x], option),
+    Adam: () => new optim.Adam([x], option),
+    AdamW: () => new optim.AdamW([{ params: [x], nonsense: 1 } as never]),
+    WarmupCosineLR: () =>
+      new optim.WarmupCosineLR(optimizer, untyped({ warmupSteps: 1, totalSteps: 2, nonsense: 1 })),
+    CosineAnnealingLR: () => new optim.CosineAnnealingLR(optimizer, untyped({ tMax: 1, nonsense: 1 })),
+    CosineAnnealingWarmRestarts: () =>
+      new optim.CosineAnnealingWarmRestarts(optimizer, untyped({ t0: 1, nonsense: 1 })),
+    OneCycleLR: () => new optim.OneCycleLR(optimizer, untyped({ maxLr: 1, totalSteps: 2, nonsense: 1 })),
+    ReduceLROnPlateau: () => new optim.ReduceLROnPlateau(optimizer, option),
+    backward: () => x.sum().backward(option),
+    grad: () => torch.grad(x.sum(), [x], option),
+    autocast: () => torch.autocast(option, () => 1),
+  };
+  for (const [name, use] of Object.entries(uses)) {
+    const { name: type, message } = failure(use);
+    expect(type, name).toBe("TypeError");
+    expect(message).toStartWith(`${name}: has no option 'nonsense'; it takes `);
+  }
+});
+
 test("unknown operators", () => {
   expect(failure(() => torch.ops["aten"]["no_such_thing"])).toMatchObject({ kind: "not-implemented" });
   expect(failure(() => torch.ops.unsafe["nowhere"]["add"]).message).toContain("nowhere::add");

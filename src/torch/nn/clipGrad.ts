@@ -2,6 +2,7 @@ import { tensor } from "../creation.ts";
 import { noGrad } from "../modes.ts";
 import { ops } from "../operators.ts";
 import * as functions from "../ops.gen.ts";
+import { refuseOthers } from "../optionNames.ts";
 import type { Tensor } from "../tensor.ts";
 import { tidy } from "../tidy.ts";
 
@@ -14,7 +15,8 @@ export function clipGradNorm_(
   maxNorm: number,
   options: { normType?: number } = {},
 ): Tensor {
-  const { normType = 2 } = options;
+  const { normType = 2, ...others } = options;
+  refuseOthers("clipGradNorm_", others, "normType");
   if (!(maxNorm >= 0)) throw new RangeError(`clipGradNorm_: the norm must not be negative, got ${maxNorm}`);
   const clip = () => {
     const gradients = [...parameters].map((value) => value.grad).filter((gradient) => gradient !== null);

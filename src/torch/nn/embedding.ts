@@ -3,7 +3,7 @@ import { noGrad } from "../modes.ts";
 import * as ops from "../ops.gen.ts";
 import type { Tensor } from "../tensor.ts";
 import { normal_ } from "./init.ts";
-import type { LayerOptions } from "./linear.ts";
+import { type LayerOptions, refuseLayerOptions } from "./layerOptions.ts";
 import { Module, parameter } from "./module.ts";
 
 /** A table of vectors looked up by integer: [...] -> [..., embeddingDim]. The row `paddingIdx` is zero and gets no gradient. */
@@ -18,6 +18,7 @@ export class Embedding extends Module {
   ) {
     super();
     const { paddingIdx, ...creation } = options;
+    refuseLayerOptions("Embedding", creation, "paddingIdx");
     if (paddingIdx !== undefined && !(paddingIdx >= -numEmbeddings && paddingIdx < numEmbeddings)) {
       throw new RangeError(
         `Embedding: paddingIdx ${paddingIdx} is outside the table of ${numEmbeddings} rows`,

@@ -2,12 +2,15 @@
 
 import { ops as anyOp } from "../operators.ts";
 import * as ops from "../ops.gen.ts";
+import { refuseOthers } from "../optionNames.ts";
 import type { Tensor } from "../tensor.ts";
 
 export type Reduction = "none" | "mean" | "sum";
 const reductions: Record<Reduction, number> = { none: 0, mean: 1, sum: 2 };
 
-function reductionCode(name: string, reduction: Reduction): number {
+/** The number of a reduction; `others` are the options that the function does not know. */
+function reductionCode(name: string, reduction: Reduction, others: object, known: string): number {
+  refuseOthers(name, others, known);
   const code = reductions[reduction];
   if (code === undefined)
     throw new TypeError(
@@ -21,31 +24,49 @@ interface LossOptions {
 }
 
 /** (input - target)^2. */
-export function mseLoss(input: Tensor, target: Tensor, { reduction = "mean" }: LossOptions = {}): Tensor {
-  return ops.mseLoss(input, target, reductionCode("mseLoss", reduction));
+export function mseLoss(
+  input: Tensor,
+  target: Tensor,
+  { reduction = "mean", ...others }: LossOptions = {},
+): Tensor {
+  return ops.mseLoss(input, target, reductionCode("mseLoss", reduction, others, "reduction"));
 }
 
 /** |input - target|. */
-export function l1Loss(input: Tensor, target: Tensor, { reduction = "mean" }: LossOptions = {}): Tensor {
-  return ops.l1Loss(input, target, reductionCode("l1Loss", reduction));
+export function l1Loss(
+  input: Tensor,
+  target: Tensor,
+  { reduction = "mean", ...others }: LossOptions = {},
+): Tensor {
+  return ops.l1Loss(input, target, reductionCode("l1Loss", reduction, others, "reduction"));
 }
 
 /** Quadratic below `delta`, linear above (Huber 1964). */
 export function huberLoss(
   input: Tensor,
   target: Tensor,
-  { reduction = "mean", delta = 1 }: LossOptions & { delta?: number } = {},
+  { reduction = "mean", delta = 1, ...others }: LossOptions & { delta?: number } = {},
 ): Tensor {
-  return ops.huberLoss(input, target, reductionCode("huberLoss", reduction), delta);
+  return ops.huberLoss(
+    input,
+    target,
+    reductionCode("huberLoss", reduction, others, "reduction, delta"),
+    delta,
+  );
 }
 
 /** Huber's loss divided by `beta`. */
 export function smoothL1Loss(
   input: Tensor,
   target: Tensor,
-  { reduction = "mean", beta = 1 }: LossOptions & { beta?: number } = {},
+  { reduction = "mean", beta = 1, ...others }: LossOptions & { beta?: number } = {},
 ): Tensor {
-  return ops.smoothL1Loss(input, target, reductionCode("smoothL1Loss", reduction), beta);
+  return ops.smoothL1Loss(
+    input,
+    target,
+    reductionCode("smoothL1Loss", reduction, others, "reduction, beta"),
+    beta,
+  );
 }
 
 interface ClassOptions extends LossOptions {
@@ -62,13 +83,14 @@ export function crossEntropy(
     reduction = "mean",
     ignoreIndex = -100,
     labelSmoothing = 0,
+    ...others
   }: ClassOptions & { labelSmoothing?: number } = {},
 ): Tensor {
   return ops.crossEntropyLoss(
     input,
     target,
     weight,
-    reductionCode("crossEntropy", reduction),
+    reductionCode("crossEntropy", reduction, others, "weight, reduction, ignoreIndex, labelSmoothing"),
     ignoreIndex,
     labelSmoothing,
   );
@@ -78,18 +100,29 @@ export function crossEntropy(
 export function nllLoss(
   input: Tensor,
   target: Tensor,
-  { weight = null, reduction = "mean", ignoreIndex = -100 }: ClassOptions = {},
+  { weight = null, reduction = "mean", ignoreIndex = -100, ...others }: ClassOptions = {},
 ): Tensor {
-  return ops.nllLossNd(input, target, weight, reductionCode("nllLoss", reduction), ignoreIndex);
+  return ops.nllLossNd(
+    input,
+    target,
+    weight,
+    reductionCode("nllLoss", reduction, others, "weight, reduction, ignoreIndex"),
+    ignoreIndex,
+  );
 }
 
 /** Cross-entropy of probabilities against targets between 0 and 1. */
 export function binaryCrossEntropy(
   input: Tensor,
   target: Tensor,
-  { weight = null, reduction = "mean" }: Omit<ClassOptions, "ignoreIndex"> = {},
+  { weight = null, reduction = "mean", ...others }: Omit<ClassOptions, "ignoreIndex"> = {},
 ): Tensor {
-  return ops.binaryCrossEntropy(input, target, weight, reductionCode("binaryCrossEntropy", reduction));
+  return ops.binaryCrossEntropy(
+    input,
+    target,
+    weight,
+    reductionCode("binaryCrossEntropy", reduction, others, "weight, reduction"),
+  );
 }
 
 /** Cross-entropy of logits against targets between 0 and 1. */
@@ -100,6 +133,7 @@ export function binaryCrossEntropyWithLogits(
     weight = null,
     posWeight = null,
     reduction = "mean",
+    ...others
   }: Omit<ClassOptions, "ignoreIndex"> & { posWeight?: Tensor | null } = {},
 ): Tensor {
   return ops.binaryCrossEntropyWithLogits(
@@ -107,7 +141,7 @@ export function binaryCrossEntropyWithLogits(
     target,
     weight,
     posWeight,
-    reductionCode("binaryCrossEntropyWithLogits", reduction),
+    reductionCode("binaryCrossEntropyWithLogits", reduction, others, "weight, posWeight, reduction"),
   );
 }
 
@@ -118,17 +152,22 @@ export function klDiv(
   {
     reduction = "mean",
     logTarget = false,
+    ...others
   }: { reduction?: Reduction | "batchmean"; logTarget?: boolean } = {},
 ): Tensor {
   if (reduction === "batchmean") {
+    refuseOthers("klDiv", others, "reduction, logTarget");
     using sum = ops.klDiv(input, target, reductions.sum, { logTarget });
     return sum.div(input.size(0));
   }
-  return ops.klDiv(input, target, reductionCode("klDiv", reduction), { logTarget });
+  return ops.klDiv(input, target, reductionCode("klDiv", reduction, others, "reduction, logTarget"), {
+    logTarget,
+  });
 }
 
 /** Scales vectors along a dimension to norm 1. */
-export function normalize(input: Tensor, { p = 2, dim = 1, eps = 1e-12 } = {}): Tensor {
+export function normalize(input: Tensor, { p = 2, dim = 1, eps = 1e-12, ...others } = {}): Tensor {
+  refuseOthers("normalize", others, "p, dim, eps");
   using norm = ops.linalgVectorNorm(input, p, dim, true);
   using bounded = norm.clampMin(eps);
   return input.div(bounded);

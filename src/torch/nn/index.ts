@@ -7,6 +7,7 @@ export * as functional from "./functional.ts";
 export * from "./fusedLayer.ts";
 export * as init from "./init.ts";
 export * from "./layerNorm.ts";
+export type { LayerOptions } from "./layerOptions.ts";
 export * from "./linear.ts";
 export * from "./module.ts";
 export * from "./multiheadAttention.ts";

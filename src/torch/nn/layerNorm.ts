@@ -1,7 +1,7 @@
 import { ones, zeros } from "../creation.ts";
 import * as ops from "../ops.gen.ts";
 import type { Tensor } from "../tensor.ts";
-import type { LayerOptions } from "./linear.ts";
+import { type LayerOptions, refuseLayerOptions } from "./layerOptions.ts";
 import { Module, parameter } from "./module.ts";
 
 /** Normalizes over the last dimensions (Ba et al. 2016), then scales and shifts. */
@@ -17,6 +17,7 @@ export class LayerNorm extends Module {
   ) {
     super();
     const { eps = 1e-5, elementwiseAffine = true, bias = true, ...creation } = options;
+    refuseLayerOptions("LayerNorm", creation, "eps, elementwiseAffine, bias");
     this.normalizedShape = typeof normalizedShape === "number" ? [normalizedShape] : normalizedShape;
     this.eps = eps;
     this.weight = elementwiseAffine ? parameter(ones(this.normalizedShape, creation)) : null;

@@ -1,15 +1,9 @@
 import { empty } from "../creation.ts";
-import type { Device } from "../device.ts";
-import type { DType } from "../dtype.ts";
 import * as ops from "../ops.gen.ts";
 import type { Tensor } from "../tensor.ts";
 import { kaimingUniform_, uniform_ } from "./init.ts";
+import { type LayerOptions, refuseLayerOptions } from "./layerOptions.ts";
 import { Module, parameter } from "./module.ts";
-
-export interface LayerOptions {
-  device?: Device;
-  dtype?: DType;
-}
 
 /** y = x W^T + b on the last dimension: [..., inFeatures] -> [..., outFeatures]. */
 export class Linear extends Module {
@@ -23,6 +17,7 @@ export class Linear extends Module {
   ) {
     super();
     const { bias = true, ...creation } = options;
+    refuseLayerOptions("Linear", creation, "bias");
     this.weight = parameter(empty([outFeatures, inFeatures], creation));
     this.bias = bias ? parameter(empty([outFeatures], creation)) : null;
     this.resetParameters();

@@ -1,8 +1,10 @@
 import { empty, zeros } from "../creation.ts";
 import * as ops from "../ops.gen.ts";
+import { refuseOthers } from "../optionNames.ts";
 import type { Tensor } from "../tensor.ts";
 import { constant_, xavierUniform_ } from "./init.ts";
-import { type LayerOptions, Linear } from "./linear.ts";
+import { type LayerOptions, refuseLayerOptions } from "./layerOptions.ts";
+import { Linear } from "./linear.ts";
 import { Module, parameter } from "./module.ts";
 
 export interface AttentionOptions {
@@ -36,6 +38,7 @@ export class MultiheadAttention extends Module {
   ) {
     super();
     const { dropout = 0, bias = true, ...creation } = options;
+    refuseLayerOptions("MultiheadAttention", creation, "dropout, bias");
     if (embedDim % numHeads !== 0) {
       throw new RangeError(
         `MultiheadAttention: the embedding size ${embedDim} is not divisible by ${numHeads} heads`,
@@ -60,12 +63,14 @@ export class MultiheadAttention extends Module {
     value: Tensor,
     options: AttentionOptions = {},
   ): [Tensor, Tensor | null] {
+    const { keyPaddingMask: _, attnMask: __, needWeights, ...others } = options;
+    refuseOthers("MultiheadAttention", others, "keyPaddingMask, attnMask, needWeights");
     const [batch, queries] = query.shape;
     const keys = key.size(1);
     const [q, k, v] = this.#project(query, key, value);
     const mask = this.#mask(options, batch, queries, keys);
     const p = this.training ? this.dropout : 0;
-    if (!options.needWeights) {
+    if (!needWeights) {
       const mixed = ops.scaledDotProductAttention(q, k, v, mask, p);
       return [this.#merge(mixed), null];
     }

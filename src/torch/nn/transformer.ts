@@ -1,5 +1,6 @@
 import { forkRng } from "../generator.ts";
 import * as ops from "../ops.gen.ts";
+import { refuseOthers } from "../optionNames.ts";
 import type { Tensor } from "../tensor.ts";
 import { ModuleList } from "./containers.ts";
 import { Dropout } from "./dropout.ts";
@@ -60,7 +61,13 @@ export class TransformerEncoderLayer extends Module {
       activation = "relu",
       layerNormEps = 1e-5,
       normFirst = false,
+      ...others
     } = options;
+    refuseOthers(
+      "TransformerEncoderLayer",
+      others,
+      "dimFeedforward, dropout, activation, layerNormEps, normFirst",
+    );
     this.selfAttn = new MultiheadAttention(dModel, nhead, { dropout });
     this.linear1 = new Linear(dModel, dimFeedforward);
     this.dropout = new Dropout(dropout);
@@ -90,7 +97,8 @@ export class TransformerEncoderLayer extends Module {
     return this.norm2.forward(attended.add(this.#feedForward(attended)));
   }
 
-  #attend(input: Tensor, { srcMask, srcKeyPaddingMask }: EncoderMasks): Tensor {
+  #attend(input: Tensor, { srcMask, srcKeyPaddingMask, ...others }: EncoderMasks): Tensor {
+    refuseOthers("TransformerEncoderLayer", others, "srcMask, srcKeyPaddingMask");
     const [mixed] = this.selfAttn.forward(input, input, input, {
       attnMask: srcMask,
       keyPaddingMask: srcKeyPaddingMask,

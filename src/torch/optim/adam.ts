@@ -1,6 +1,7 @@
 import { zeros, zerosLike } from "../creation.ts";
 import { noGrad } from "../modes.ts";
 import { ops } from "../operators.ts";
+import { refuseUnknownSettings } from "../optionNames.ts";
 import { scope } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
 import { Optimizer } from "./optimizer.ts";
@@ -75,15 +76,16 @@ abstract class FusedAdam extends Optimizer<AdamSettings> {
 }
 
 function settings(name: string, options: AdamOptions, weightDecay: number): AdamSettings {
-  const all = {
+  const defaults: AdamSettings = {
     lr: 1e-3,
-    betas: [0.9, 0.999] as const,
+    betas: [0.9, 0.999],
     eps: 1e-8,
     weightDecay,
     amsgrad: false,
     maximize: false,
-    ...options,
   };
+  refuseUnknownSettings(name, options, defaults);
+  const all = { ...defaults, ...options };
   if (!(all.lr >= 0)) throw new RangeError(`${name}: the learning rate must not be negative, got ${all.lr}`);
   if (!(all.eps >= 0)) throw new RangeError(`${name}: eps must not be negative, got ${all.eps}`);
   if (!all.betas.every((beta) => beta >= 0 && beta < 1))

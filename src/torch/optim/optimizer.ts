@@ -1,3 +1,4 @@
+import { refuseUnknownSettings } from "../optionNames.ts";
 import type { Tensor } from "../tensor.ts";
 
 /** Parameters that share settings. */
@@ -39,6 +40,7 @@ export abstract class Optimizer<Settings extends { lr: number }> {
         throw new TypeError(`${this.constructor.name}: a parameter is in more than one group`);
       known.add(param);
     }
+    refuseUnknownSettings(this.constructor.name, group, { params: [], name: "", ...this.defaults });
     this.paramGroups.push({ ...this.defaults, ...group, params });
   }
 

@@ -3,6 +3,8 @@
  * watched value). A schedule sets the rate of its first step when it is made.
  */
 
+import { refuseOthers, refuseUnknownSettings } from "../optionNames.ts";
+
 /** What a schedule needs of an optimizer. */
 export interface Scheduled {
   readonly paramGroups: { lr: number }[];
@@ -75,6 +77,8 @@ export class WarmupCosineLR extends Scheduler {
 
   constructor(optimizer: Scheduled, options: { warmupSteps: number; totalSteps: number; etaMin?: number }) {
     super(optimizer);
+    const { warmupSteps: _, totalSteps: __, etaMin: ___, ...others } = options;
+    refuseOthers("WarmupCosineLR", others, "warmupSteps, totalSteps, etaMin");
     this.warmupSteps = wholeSteps("WarmupCosineLR: warmupSteps", options.warmupSteps, 0);
     this.totalSteps = wholeSteps("WarmupCosineLR: totalSteps", options.totalSteps, 1);
     this.etaMin = options.etaMin ?? 0;
@@ -100,6 +104,8 @@ export class CosineAnnealingLR extends Scheduler {
 
   constructor(optimizer: Scheduled, options: { tMax: number; etaMin?: number }) {
     super(optimizer);
+    const { tMax: _, etaMin: __, ...others } = options;
+    refuseOthers("CosineAnnealingLR", others, "tMax, etaMin");
     this.tMax = wholeSteps("CosineAnnealingLR: tMax", options.tMax, 1);
     this.etaMin = options.etaMin ?? 0;
     this.apply();
@@ -118,6 +124,8 @@ export class CosineAnnealingWarmRestarts extends Scheduler {
 
   constructor(optimizer: Scheduled, options: { t0: number; tMult?: number; etaMin?: number }) {
     super(optimizer);
+    const { t0: _, tMult: __, etaMin: ___, ...others } = options;
+    refuseOthers("CosineAnnealingWarmRestarts", others, "t0, tMult, etaMin");
     this.t0 = wholeSteps("CosineAnnealingWarmRestarts: t0", options.t0, 1);
     this.tMult = wholeSteps("CosineAnnealingWarmRestarts: tMult", options.tMult ?? 1, 1);
     this.etaMin = options.etaMin ?? 0;
@@ -141,7 +149,8 @@ export class OneCycleLR extends Scheduler {
 
   constructor(optimizer: Scheduled, options: OneCycleOptions) {
     super(optimizer);
-    const { maxLr } = options;
+    const { maxLr, totalSteps: _, pctStart: __, divFactor: ___, finalDivFactor: ____, ...others } = options;
+    refuseOthers("OneCycleLR", others, "maxLr, totalSteps, pctStart, divFactor, finalDivFactor");
     const groups = this.baseLrs.length;
     if (typeof maxLr !== "number" && maxLr.length !== groups)
       throw new RangeError(`OneCycleLR: maxLr has ${maxLr.length} rates for ${groups} parameter groups`);
@@ -185,7 +194,7 @@ export class ReduceLROnPlateau {
     private readonly optimizer: Scheduled,
     options: PlateauOptions = {},
   ) {
-    this.#options = {
+    const defaults: Required<PlateauOptions> = {
       mode: "min",
       factor: 0.1,
       patience: 10,
@@ -194,8 +203,9 @@ export class ReduceLROnPlateau {
       cooldown: 0,
       minLr: 0,
       eps: 1e-8,
-      ...options,
     };
+    refuseUnknownSettings("ReduceLROnPlateau", options, defaults);
+    this.#options = { ...defaults, ...options };
     if (!(this.#options.factor < 1))
       throw new RangeError(`ReduceLROnPlateau: the factor must be below 1, got ${this.#options.factor}`);
     this.#best = this.#options.mode === "min" ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;

@@ -1,5 +1,6 @@
 import { noGrad } from "../modes.ts";
 import { ops } from "../operators.ts";
+import { refuseUnknownSettings } from "../optionNames.ts";
 import { scope } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
 import { Optimizer } from "./optimizer.ts";
@@ -18,15 +19,16 @@ type Params = Iterable<Tensor> | Iterable<{ params: Iterable<Tensor>; name?: str
 /** Stochastic gradient descent with momentum, in PyTorch's form. */
 export class SGD extends Optimizer<Required<SGDOptions>> {
   constructor(params: Params, options: SGDOptions = {}) {
-    const defaults = {
+    const standard: Required<SGDOptions> = {
       lr: 1e-3,
       momentum: 0,
       dampening: 0,
       weightDecay: 0,
       nesterov: false,
       maximize: false,
-      ...options,
     };
+    refuseUnknownSettings("SGD", options, standard);
+    const defaults = { ...standard, ...options };
     if (!(defaults.lr >= 0))
       throw new RangeError(`SGD: the learning rate must not be negative, got ${defaults.lr}`);
     if (defaults.nesterov && (defaults.momentum <= 0 || defaults.dampening !== 0)) {
