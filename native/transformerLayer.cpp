@@ -1,6 +1,7 @@
 // One pre-norm transformer layer as a single operator for float32 on the CPU, with its gradient. LibTorch's own operators do the
 // arithmetic; what is gained lies between them:
-// - Work goes in blocks of tokens that stay in the cache from one operator to the next.
+// - Work goes in blocks of tokens that stay in the cache from one operator to the next. Where sequences of one length are many, each
+//   thread takes blocks of its own through the whole layer.
 // - Sequences of different lengths lie one after the other without padding; only attention looks at where they end.
 // - Matrix products are oneDNN's, which uses all of the processor's vector width also where MKL does not (on AMD's it is twice
 //   as fast), yet in full float32. oneDNN compiles a kernel for each new shape, so it is asked for shapes that come again only.
@@ -8,12 +9,25 @@
 //   everything, if memory is short.
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <ATen/ThreadLocalState.h>
 #include <dlfcn.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 #include <array>
+#include <exception>
+#include <functional>
 #include <mutex>
+#include <vector>
 #include "internal.h"
+
+// The OpenMP that LibTorch brings, through the entries that compilers call. Compiling with OpenMP would link the system's,
+// a second set of threads beside LibTorch's where the wheel has its own. Null where LibTorch uses other threads.
+extern "C" {
+void GOMP_parallel(void (*work)(void*), void* data, unsigned threads, unsigned flags) __attribute__((weak));
+int omp_get_thread_num() __attribute__((weak));
+int omp_get_num_threads() __attribute__((weak));
+void omp_set_num_threads(int) __attribute__((weak));
+}
 
 namespace aamt {
 namespace {
@@ -68,6 +82,46 @@ void product(const Tensor& a, const Tensor& b, Tensor& out, float beta, float al
   else at::addmm_out(out, out, a, b, beta, alpha);
 }
 
+// ---- lanes ----
+
+struct Lanes {
+  int64_t count;
+  const std::function<void(int64_t)>& work;
+  at::ThreadLocalState modes;
+  std::vector<std::exception_ptr> failures;
+};
+
+void run_thread(void* data) {
+  Lanes& lanes = *static_cast<Lanes*>(data);
+  const at::ThreadLocalStateGuard guard(lanes.modes);
+  // For this thread until the region ends: oneDNN divides its work by this number even inside of a thread.
+  omp_set_num_threads(1);
+  // OpenMP may give fewer threads than asked for.
+  for (int64_t lane = omp_get_thread_num(); lane < lanes.count; lane += omp_get_num_threads()) {
+    try {
+      lanes.work(lane);
+    } catch (...) {
+      lanes.failures[lane] = std::current_exception();
+    }
+  }
+}
+
+// How many lanes can run at once: LibTorch's threads, or 1 where they cannot be used from here.
+int64_t most_lanes() {
+  const bool usable = GOMP_parallel && omp_get_thread_num && omp_get_num_threads && omp_set_num_threads;
+  return usable && !at::in_parallel_region() ? at::get_num_threads() : 1;
+}
+
+// Calls work(lane) for lanes 0 to lanes - 1, at once if there are several: each in a thread of its own, with the caller's modes
+// (gradients, inference, dispatch). Operators called in there use that one thread. Throws what the first failing lane threw.
+void in_lanes(int64_t count, const std::function<void(int64_t)>& work) {
+  if (count == 1) return work(0);
+  Lanes lanes{count, work, at::ThreadLocalState(), std::vector<std::exception_ptr>(count)};
+  GOMP_parallel(run_thread, &lanes, static_cast<unsigned>(count), 0);
+  for (const auto& failure : lanes.failures)
+    if (failure) std::rethrow_exception(failure);
+}
+
 // ---- blocks ----
 
 // Tokens whose norms and products are computed together.
@@ -92,37 +146,60 @@ struct Part {
   Tensor of(const Tensor& whole) const { return whole.narrow(0, start, count); }
 };
 
-void add_groups(Part& part, int64_t start, int64_t count, int64_t length, int64_t heads, bool recurring) {
+void add_groups(Part& part, int64_t start, int64_t count, int64_t length, int64_t heads, int threads, bool recurring) {
   const int64_t bytes = heads * length * length * static_cast<int64_t>(sizeof(float));
-  const int64_t most = std::max<int64_t>(1, kScoreBytes * at::get_num_threads() / std::max<int64_t>(bytes, 1));
+  const int64_t most = std::max<int64_t>(1, kScoreBytes * threads / std::max<int64_t>(bytes, 1));
   for (int64_t done = 0; done < count && length > 0; done += most)
     part.groups.push_back({start + done * length, std::min(most, count - done), length, recurring});
 }
 
-// Sequences of one length go in parts of one block each. Others make a single part: blocks of a fixed size then cut across them.
-std::vector<Part> divide(const Plan& plan, int64_t tokens) {
-  const int64_t size = kTokensPerThread * at::get_num_threads();
+// All parts, and how many threads take one each at a time; else all threads work on one part together.
+struct Division {
   std::vector<Part> parts;
-  if (plan.runs.size() == 2 && plan.runs[1] > 0) {
-    const int64_t count = plan.runs[0], length = plan.runs[1], together = std::max<int64_t>(1, size / length);
+  int64_t lanes;
+};
+
+int64_t divided_up(int64_t count, int64_t by) { return (count + by - 1) / by; }
+
+// Sequences of one length go in parts of one block each. If they are many, each thread takes parts of its own: nothing waits then
+// between operators, and what one leaves in a core's cache the next finds there. Other sequences make a single part: blocks of a
+// fixed size then cut across them.
+Division divide(const Plan& plan, int64_t tokens) {
+  const int threads = at::get_num_threads();
+  if (plan.runs.size() == 2 && plan.runs[0] > 0 && plan.runs[1] > 0) {
+    const int64_t count = plan.runs[0], length = plan.runs[1];
+    const int64_t lanes = count >= 4 * threads ? most_lanes() : 1;
+    const int64_t size = kTokensPerThread * (lanes > 1 ? 1 : threads);
+    const int64_t rounds = divided_up(count * length, lanes * size);
+    const int64_t together = divided_up(count, lanes * rounds);
+    Division division{{}, lanes};
     for (int64_t done = 0; done < count; done += together) {
       const int64_t sequences = std::min(together, count - done);
       Part part{done * length, sequences * length, {{0, sequences * length, count > 1}}, {}};
-      add_groups(part, 0, sequences, length, plan.heads, count > 1);
-      parts.push_back(std::move(part));
+      add_groups(part, 0, sequences, length, plan.heads, lanes > 1 ? 1 : threads, count > 1);
+      division.parts.push_back(std::move(part));
     }
-    return parts;
+    return division;
   }
+  const int64_t size = kTokensPerThread * threads;
   Part all{0, tokens, {}, {}};
   for (int64_t start = 0; start < tokens; start += size)
     all.blocks.push_back({start, std::min(size, tokens - start), start + size <= tokens});
   int64_t start = 0;
   for (size_t i = 0; i < plan.runs.size(); i += 2) {
-    add_groups(all, start, plan.runs[i], plan.runs[i + 1], plan.heads, false);
+    add_groups(all, start, plan.runs[i], plan.runs[i + 1], plan.heads, threads, false);
     start += plan.runs[i] * plan.runs[i + 1];
   }
-  parts.push_back(std::move(all));
-  return parts;
+  return {{std::move(all)}, 1};
+}
+
+// Calls work(part, lane) for all parts. Which lane gets a part does not depend on the clock, so that sums come out the same each time.
+template <typename Work>
+void for_each_part(const Division& division, const Work& work) {
+  const int64_t count = static_cast<int64_t>(division.parts.size());
+  in_lanes(division.lanes, [&](int64_t lane) {
+    for (int64_t i = lane; i < count; i += division.lanes) work(division.parts[i], lane);
+  });
 }
 
 // ---- parts of a layer ----
@@ -225,7 +302,7 @@ Tensor run_forward(const Tensor& x, const Weights& w, const Plan& plan, Kept* ke
   const int64_t tokens = x.size(0);
   if (kept) *kept = Kept::for_tokens(tokens, w, x.options());
   const Tensor y = at::empty_like(x);
-  for (const Part& part : divide(plan, tokens)) {
+  for_each_part(divide(plan, tokens), [&](const Part& part, int64_t) {
     const Tensor input = part.of(x), output = part.of(y);
     const Kept values = kept ? kept->part(part) : Kept::for_tokens(part.count, w, x.options());
     for (const Block& block : part.blocks) {
@@ -239,7 +316,7 @@ Tensor run_forward(const Tensor& x, const Weights& w, const Plan& plan, Kept* ke
       linear(normalize(middle, w[kNorm2Weight], w[kNorm2Bias]).output, w[kUpWeight], w[kUpBias], hidden, block.recurring);
       linear_onto(middle, activate(hidden, plan.activation), w[kDownWeight], w[kDownBias], out, block.recurring);
     }
-  }
+  });
   return y;
 }
 
@@ -259,9 +336,20 @@ void norm_backward(const Tensor& grad, const Tensor& x, const Norm& norm, const 
   grad_bias.add_(dbias);
 }
 
-Tensor run_backward(const Tensor& grad_y, const Tensor& x, const Weights& w, const Kept& kept, const Plan& plan, Weights& grads) {
+Weights zeros_like(const Weights& weights) {
+  Weights zeros;
+  for (int i = 0; i < kWeights; i++) zeros[i] = at::zeros_like(weights[i]);
+  return zeros;
+}
+
+// The gradient of the input; those of the weights in `weight_grads`.
+Tensor run_backward(const Tensor& grad_y, const Tensor& x, const Weights& w, const Kept& kept, const Plan& plan, Weights& weight_grads) {
   const Tensor grad_x = at::empty_like(x);
-  for (const Part& part : divide(plan, x.size(0))) {
+  const Division division = divide(plan, x.size(0));
+  std::vector<Weights> grads_of_lanes(division.lanes);
+  for (Weights& grads : grads_of_lanes) grads = zeros_like(w);
+  for_each_part(division, [&](const Part& part, int64_t lane) {
+    Weights& grads = grads_of_lanes[lane];
     const Kept values = kept.part(part);
     const Tensor input = part.of(x), grad_output = part.of(grad_y), grad_input = part.of(grad_x);
     const Tensor grad_middle = at::empty_like(input), grad_mixed = at::empty_like(input);
@@ -290,7 +378,10 @@ Tensor run_backward(const Tensor& grad_y, const Tensor& x, const Weights& w, con
       norm_backward(dnorm, before, norm, w[kNorm1Weight], w[kNorm1Bias], block.of(grad_middle), dx, grads[kNorm1Weight],
                     grads[kNorm1Bias]);
     }
-  }
+  });
+  weight_grads = std::move(grads_of_lanes[0]);
+  for (int64_t lane = 1; lane < division.lanes; lane++)
+    for (int i = 0; i < kWeights; i++) weight_grads[i].add_(grads_of_lanes[lane][i]);
   return grad_x;
 }
 
@@ -322,7 +413,6 @@ struct TransformerLayer : torch::autograd::Function<TransformerLayer> {
     Kept kept;
     if (plan.recompute) run_forward(x, w, plan, &kept);
     else kept = {saved[1 + kWeights], saved[2 + kWeights], saved[3 + kWeights], saved[4 + kWeights]};
-    for (int i = 0; i < kWeights; i++) grads[i] = at::zeros_like(w[i]);
     variable_list results{Tensor(), run_backward(grad_outputs[0].contiguous(), x, w, kept, plan, grads)};
     results.insert(results.end(), grads.begin(), grads.end());
     return results;
