@@ -44,6 +44,7 @@ export const commonOptions: readonly SchemaOption[] = [
   { flags: "--metric <name>", path: "metric", group: masking, parse: metricName, hidden: true },
   { flags: "--penalty <x>", path: "training.uniFracPenalty", group: masking },
   { flags: "--nuc-penalty <x>", path: "training.nucPenalty", group: masking },
+  { flags: "--nuc-share <share>", path: "nucShare", group: masking },
   { flags: "--nuc-mask-ratio <share>", path: "model.maskRatio", group: masking },
   { flags: "--nuc-mask-strategy <how>", path: "model.maskStrategy", group: masking },
   { flags: "--distance-form <how>", path: "model.distance", group: masking },
@@ -87,7 +88,6 @@ export const commonOptions: readonly SchemaOption[] = [
 export const pretrainOptions: readonly SchemaOption[] = [
   ...commonOptions,
   { flags: "--sample-epochs <n>", path: "sampleEpochs", group: optimization },
-  { flags: "--nuc-share <share>", path: "nucShare", group: masking },
 ];
 
 /** The PyTorch version's names of the metrics. */

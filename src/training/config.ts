@@ -242,6 +242,12 @@ export const pretrainMetrics = [
 ] as const;
 const metric = z.enum(pretrainMetrics).default("unweighted");
 
+const nucShare = share
+  .default(0.25)
+  .describe(
+    "share of a batch's ASVs whose nucleotides are predicted, in a pass of their own; 1: in one pass with the rest, as the PyTorch version",
+  );
+
 /** A pretraining run in full; written to its folder as config.json. */
 export const pretrainSchema = z.strictObject({
   metric: metric.describe("UniFrac metric that distances shall match, or faith_pd"),
@@ -255,11 +261,7 @@ export const pretrainSchema = z.strictObject({
     .min(0)
     .default(1)
     .describe("cheap epochs after each full one that train the layers above the ASVs alone"),
-  nucShare: share
-    .default(0.25)
-    .describe(
-      "share of a batch's ASVs whose nucleotides are predicted, in a pass of their own; 1: in one pass with the distances, as the PyTorch version",
-    ),
+  nucShare,
 });
 
 const weightRule = z.union([z.literal("auto"), z.record(z.string(), positive)]);
@@ -402,6 +404,7 @@ export const fineTuneSchema = z.strictObject({
   split: splitSchema.prefault({}),
   model: modelSchema.prefault({}),
   training: trainingSchema.prefault({}),
+  nucShare,
 });
 
 export type DataConfig = z.infer<typeof dataSchema>;

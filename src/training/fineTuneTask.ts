@@ -1,7 +1,8 @@
 import { Random } from "../common/random.ts";
 import { type Batch, BatchBuilder } from "../data/batch.ts";
 import type { Dataset } from "../data/dataset.ts";
-import type { Prediction, SequencePredictor } from "../models/sequencePredictor.ts";
+import type { NucleotidePrediction } from "../models/asvEncoder.ts";
+import type { SequencePredictor } from "../models/sequencePredictor.ts";
 import * as torch from "../torch/index.ts";
 import type { BaseObjective } from "./baseObjective.ts";
 import { batchTensors } from "./batchTensors.ts";
@@ -11,7 +12,7 @@ import type { FrozenBase } from "./frozenBase.ts";
 import type { FrozenSums } from "./frozenSums.ts";
 import { countLoss, countTargets } from "./losses.ts";
 import { totalLoss } from "./multiTaskLoss.ts";
-import { evaluateNucleotides, nucleotideParts } from "./nucleotideObjective.ts";
+import { evaluateNucleotides, nucleotideParts, predictSomeNucleotides } from "./nucleotideObjective.ts";
 import { predictOutputs } from "./predictOutputs.ts";
 import type { SampleCategories } from "./sampleCategories.ts";
 import type { TargetLoss } from "./targetLoss.ts";
@@ -77,8 +78,9 @@ export class FineTuneTask implements TrainingTask {
     const { training } = config;
     const { input, targets } = batchTensors(batch, device);
     const nucleotides = frozen === null && training.nucPenalty > 0;
+    const inOnePass = config.nucShare === 1;
     const result = this.model.forward(input, {
-      nucleotides,
+      nucleotides: nucleotides && inOnePass,
       categories: categories?.ids(batch.sampleIndices, device),
       ...frozen?.request(batch, input),
     });
@@ -94,17 +96,23 @@ export class FineTuneTask implements TrainingTask {
         input.hasSamplePadding ? input.asvIndex.ne(0) : null,
       );
     }
-    return { total: this.#total(result, parts, input), parts };
+    // As in pretraining, distances and targets are learned from whole sequences.
+    const own =
+      nucleotides && !inOnePass
+        ? predictSomeNucleotides(this.model.baseModel.sampleEncoder.asvEncoder, input, config.nucShare)
+        : null;
+    const predicted = own?.prediction ?? result.base.nucleotides;
+    return { total: this.#total(predicted, parts, own?.input ?? input), parts };
   }
 
   #total(
-    result: Prediction,
+    nucleotides: NucleotidePrediction | null,
     parts: Record<string, torch.Tensor>,
     input: Parameters<typeof nucleotideParts>[1],
   ): torch.Tensor {
     const { training, target } = this.options.config;
-    if (result.base.nucleotides) {
-      const { loss, accuracy } = nucleotideParts(result.base.nucleotides, input);
+    if (nucleotides) {
+      const { loss, accuracy } = nucleotideParts(nucleotides, input);
       parts["nuc_loss"] = loss;
       parts["nuc_accuracy"] = accuracy;
     }

@@ -112,6 +112,7 @@ const effects: [path: string, value: unknown, base?: FineTuneInput][] = [
   ["model.maskStrategy", "span"],
   ["model.distance", "tanh"],
   ["model.tanhScale", 3, { model: { distance: "tanh" } }],
+  ["nucShare", 1],
   ["training.uniFracPenalty", 0.1],
   ["training.nucPenalty", 0],
   ["training.epochs", 2],
