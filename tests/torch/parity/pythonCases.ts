@@ -42,7 +42,10 @@ export function drawCases<Case>(group: "operators" | "layers" | "optimizers"): P
     });
     if (!run.success) throw new Error(`${script} failed: ${run.stderr.toString().slice(-2000)}`);
     const { cases } = JSON.parse(readFileSync(join(folder, `${group}.json`), "utf8"));
-    return { cases, tensors: torch.loadSafetensors(join(folder, `${group}.safetensors`)).tensors };
+    const mapped = torch.loadSafetensors(join(folder, `${group}.safetensors`)).tensors;
+    // Storages of their own, as in Python: to `as_strided` a view of the whole file would be another tensor.
+    const tensors = new Map([...mapped].map(([key, tensor]) => [key, tensor.clone()] as const));
+    return { cases, tensors };
   } finally {
     rmSync(folder, { recursive: true });
   }
