@@ -11,7 +11,7 @@ with a state dict), `micro_batch`: gradients add up over parts of so many sample
 not fit in memory in one piece (about 0.8 GiB per sample at D = 128, token limit 1024).
 
 Everything written is one JSON object per line. First `{"ready": true, ...}`; then one answer per command
-read from stdin (`step`, `step 3`, `predict`, `add 1000 30`, `float32 2048`); an end of input or `quit`
+read from stdin (`step`, `step 3`, `predict`, `train 600`, `save FILE`, `add 1000 30`, `float32 2048`); an end of input or `quit`
 ends the process, an error is answered with `{"error": "..."}` and status 1. Both sides of a benchmark can
 so take turns within one run.
 """

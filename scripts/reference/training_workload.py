@@ -1,4 +1,4 @@
-"""Commands `step [i]` and `predict [i]`: one pretraining step, or one batch encoded without gradients."""
+"""Commands `step [i]`, `predict [i]` (one batch encoded without gradients), `train SECONDS` and `save PATH`."""
 
 import importlib
 import importlib.util
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from batches import Batches
 from plain_model import PretrainModel, Sizes, pretrain_loss
-from tensor_file import read_tensors
+from tensor_file import read_tensors, write_tensors
 
 import torch
 
@@ -110,7 +110,7 @@ class TrainingWorkload:
         }
 
     def commands(self) -> dict:
-        return {"step": self.step, "predict": self.predict}
+        return {"step": self.step, "predict": self.predict, "train": self.train, "save": self.save}
 
     def take(self, words: list[str]) -> tuple[int, torch.Tensor, torch.Tensor | None]:
         index = (int(words[0]) if words else self.next) % self.batches.count
@@ -149,6 +149,21 @@ class TrainingWorkload:
             "micro_batches": len(parts),
             **self.described(index, tokens),
         }
+
+    def train(self, words: list[str]) -> dict:
+        """`train SECONDS`: steps one after another; only their own time counts, not the making of batches."""
+        limit, spent, losses, samples = float(words[0]), 0.0, [], 0
+        while spent < limit:
+            done = self.step([])
+            spent += done["seconds"]
+            samples += done["samples"]
+            losses.append(done["loss"])
+        return {"seconds": spent, "steps": len(losses), "samples": samples, "losses": losses}
+
+    def save(self, words: list[str]) -> dict:
+        """`save PATH`: the state dict as a safetensors file."""
+        write_tensors(" ".join(words), self.work.model.state_dict())
+        return {"saved": True}
 
     def predict(self, words: list[str]) -> dict:
         index, tokens, _ = self.take(words)

@@ -78,6 +78,12 @@ export const commonOptions: readonly SchemaOption[] = [
   { flags: "--ema <decay>", path: "training.ema", group: optimization },
   { flags: "--mixed-precision <type>", path: "training.mixedPrecision", group: optimization },
   { flags: "--tf32", path: "training.tf32", group: optimization },
+  {
+    flags: "--no-tf32",
+    path: "training.tf32",
+    group: optimization,
+    text: "multiply float32 matrices as float32 on a GPU too",
+  },
   { flags: "--patience <n>", path: "training.patience", group: optimization },
   { flags: "--save-minutes <n>", path: "training.saveMinutes", group: optimization },
   { flags: "--loader-worker", path: "training.loaderWorker", group: optimization },

@@ -74,8 +74,10 @@ export class AsvEncoder extends torch.nn.Module {
   readonly nucleotideHead: torch.nn.Linear | null;
   readonly vocabulary: number;
   readonly #dim: number;
-  readonly #chunkSize: number | null;
-  readonly #checkpointing: boolean;
+  #chunkSize: number | null;
+  #checkpointing: boolean;
+  /** ASVs of the last pass. */
+  #lastCount = 0;
   readonly #maskRatio: number;
   readonly #maskStrategy: MaskStrategy;
 
@@ -108,8 +110,21 @@ export class AsvEncoder extends torch.nn.Module {
     this.nucleotideHead = options.predictNucleotides ? new torch.nn.Linear(dim, vocabulary) : null;
   }
 
+  /**
+   * From now on encodes half as many ASVs at a time as in the last pass, each chunk a second time in the backward pass, which changes no
+   * number. Returns how many these are, or null where they cannot be fewer.
+   */
+  halveChunks(): number | null {
+    const present = Math.min(this.#chunkSize ?? this.#lastCount, this.#lastCount);
+    if (present < 2) return null;
+    this.#checkpointing = true;
+    this.#chunkSize = Math.ceil(present / 2);
+    return this.#chunkSize;
+  }
+
   forward(tokens: torch.Tensor, request: AsvRequest = {}): AsvEncoding {
     const [count, length] = tokens.shape;
+    this.#lastCount = count;
     const head = request.nucleotides ? this.nucleotideHead : null;
     const mask = head && this.training ? this.#mask(tokens, request.mask) : null;
     const hidden = mask ? tokens.maskedFill(mask, maskToken) : tokens;

@@ -5,7 +5,7 @@ import { BatchBuilder, type BatchOptions, batchBuffers } from "../data/batch.ts"
 import type { Dataset } from "../data/dataset.ts";
 import * as torch from "../torch/index.ts";
 import type { TrainingConfig } from "./config.ts";
-import { type MixedPrecision, withMixedPrecision } from "./mixedPrecision.ts";
+import { type MixedPrecision, precisionOn, withMixedPrecision } from "./mixedPrecision.ts";
 import { randomStates, restoreRandomStates } from "./nanDetector.ts";
 import type { TrainingTask } from "./trainer.ts";
 
@@ -143,8 +143,9 @@ export function chooseBatchSize(
   training: TrainingConfig,
   search: Omit<BatchSizeSearch, "budget" | "mixedPrecision">,
 ): { batchSize: number; accumulationSteps: number; message: string } {
-  const { maxMemoryFraction, targetEffectiveBatchSize, mixedPrecision } = training;
+  const { maxMemoryFraction, targetEffectiveBatchSize } = training;
   const { device, task } = search;
+  const { mixedPrecision } = precisionOn(training, device);
   const allowed =
     maxMemoryFraction * (device === "cpu" ? availableMemory() : torch.memory(device).device.free);
   // What the optimizer and a moving average will keep for every weight.

@@ -25,7 +25,8 @@ export function batchTensors(batch: Batch, device: torch.Device): BatchTensors {
   const isHost = device === "cpu";
   const send = (values: torch.TypedArray, shape: readonly number[], dtype?: torch.DType): torch.Tensor => {
     if (isHost) return torch.tensor(values, { shape, dtype });
-    const pinned = torch.tensor(values, { shape, pinMemory: true });
+    // `meta` is no hardware: nothing is copied.
+    const pinned = torch.tensor(values, { shape, pinMemory: device !== "meta" });
     return pinned.to({ device, dtype, nonBlocking: true });
   };
   const { samples, slots, distinct, tokens } = batch;

@@ -217,13 +217,18 @@ export const trainingSchema = z.strictObject({
     .default(null)
     .describe("decay of a moving average of the weights, which is then judged and kept (0.999, say)"),
   mixedPrecision: z
-    .enum(["none", "bf16", "fp16"])
-    .default("none")
-    .describe("compute matrix products in a shorter, faster type; fp16 needs a GPU"),
+    .enum(["auto", "none", "bf16", "fp16"])
+    .default("auto")
+    .describe(
+      "compute matrix products in a shorter, faster type; auto: bf16 on CUDA, none elsewhere; fp16 needs a GPU",
+    ),
   tf32: z
     .boolean()
-    .default(false)
-    .describe("let the GPU multiply float32 matrices as TF32: faster, about 3 digits exact"),
+    .nullable()
+    .default(null)
+    .describe(
+      "let the GPU multiply float32 matrices as TF32: faster, about 3 digits exact; by default on CUDA",
+    ),
   patience: whole.default(10).describe("epochs without improvement before training ends"),
   saveMinutes: positive.default(10).describe("minutes between checkpoints within an epoch"),
   uniFracPenalty: weight.default(1).describe("weight of the UniFrac loss"),

@@ -6,6 +6,7 @@ import { fitBaseScaling, makeBaseObjective } from "./baseObjective.ts";
 import { batchOptionsOf, buildEncoder, distanceFormOf } from "./buildModel.ts";
 import type { PretrainConfig } from "./config.ts";
 import { type LearningRateSearch, searchLearningRate } from "./learningRateSearch.ts";
+import { precisionOn } from "./mixedPrecision.ts";
 import { makeOptimizer, parameterGroups } from "./paramGroups.ts";
 import { PretrainTask } from "./pretrainTask.ts";
 import { checkTraining, setMatmulPrecision } from "./runTraining.ts";
@@ -26,7 +27,7 @@ export async function findLearningRate(options: FindOptions): Promise<LearningRa
   if (!(from < to)) throw new UserError(`The search must go up: --from ${from} is not below --to ${to}.`);
   const { training, model: shape, metric } = config;
   checkTraining(training, device);
-  setMatmulPrecision(training);
+  setMatmulPrecision(training, device);
   const split = splitSamples(dataset, config.split, training.seed);
   const scaling = fitBaseScaling(dataset, metric, split.train);
   const objective = makeBaseObjective(dataset, metric, { form: distanceFormOf(shape), scaling });
@@ -58,7 +59,8 @@ export async function findLearningRate(options: FindOptions): Promise<LearningRa
     worker: training.loaderWorker,
   });
   try {
-    const { maxGradNorm, mixedPrecision } = training;
+    const { maxGradNorm } = training;
+    const { mixedPrecision } = precisionOn(training, device);
     const search = { optimizer, loader, from, to, steps, maxGradNorm, mixedPrecision };
     return await searchLearningRate(task, search);
   } finally {

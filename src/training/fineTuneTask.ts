@@ -8,6 +8,7 @@ import type { BaseObjective } from "./baseObjective.ts";
 import { batchTensors } from "./batchTensors.ts";
 import { batchOptionsOf } from "./buildModel.ts";
 import type { FineTuneConfig } from "./config.ts";
+import { encodeFewer } from "./encodeFewer.ts";
 import type { FrozenBase } from "./frozenBase.ts";
 import type { FrozenSums } from "./frozenSums.ts";
 import { countLoss, countTargets } from "./losses.ts";
@@ -71,6 +72,11 @@ export class FineTuneTask implements TrainingTask {
     this.#classNumbers = targets.classes ? targets.classNumbers(dataset) : null;
     this.#values = targets.classes ? null : targets.transformed(dataset);
     this.#keys = targets.keys(dataset);
+  }
+
+  /** A frozen encoder encodes nothing in a step that could be chunked. */
+  useLessMemory(): string | null {
+    return this.options.frozen ? null : encodeFewer(this.model.baseModel.sampleEncoder.asvEncoder);
   }
 
   losses(batch: Batch): BatchLosses {

@@ -6,6 +6,7 @@ import type { BaseObjective } from "./baseObjective.ts";
 import { batchTensors } from "./batchTensors.ts";
 import { batchOptionsOf } from "./buildModel.ts";
 import type { ModelConfig, TrainingConfig } from "./config.ts";
+import { encodeFewer } from "./encodeFewer.ts";
 import { KeptAsvs } from "./keptAsvs.ts";
 import { totalLoss } from "./multiTaskLoss.ts";
 import { evaluateNucleotides, nucleotideParts, predictSomeNucleotides } from "./nucleotideObjective.ts";
@@ -83,6 +84,11 @@ export class PretrainTask implements TrainingTask, Disposable {
     }
     const weights = { unifrac_loss: training.uniFracPenalty, nuc_loss: training.nucPenalty };
     return { total: totalLoss({ unifrac_loss: unifrac, nuc_loss: nuc }, weights).total_loss, parts };
+  }
+
+  /** Epochs on kept ASV embeddings encode nothing that could be chunked. */
+  useLessMemory(): string | null {
+    return this.#kept ? null : encodeFewer(this.model.sampleEncoder.asvEncoder);
   }
 
   validate(): Figures {

@@ -11,6 +11,7 @@ import * as torch from "../torch/index.ts";
 import { chooseBatchSize } from "./batchSize.ts";
 import { loadWeights, readCheckpointFacts } from "./checkpoint.ts";
 import { type TrainingConfig, trainingSchema } from "./config.ts";
+import { precisionOn } from "./mixedPrecision.ts";
 import { makeOptimizer, parameterGroups } from "./paramGroups.ts";
 import type { RunFacts } from "./runFacts.ts";
 import type { RunFolder } from "./runFolder.ts";
@@ -82,8 +83,8 @@ export function checkTraining(training: TrainingConfig, device: torch.Device): v
 }
 
 /** How the device multiplies float32 matrices from now on. */
-export function setMatmulPrecision({ tf32 }: TrainingConfig): void {
-  torch.setFloat32MatmulPrecision(tf32 ? "high" : "highest");
+export function setMatmulPrecision(training: TrainingConfig, device: torch.Device): void {
+  torch.setFloat32MatmulPrecision(precisionOn(training, device).tf32 ? "high" : "highest");
 }
 
 /** Writes what is known of a run before it begins. */
@@ -121,7 +122,7 @@ function writeRunFiles(
 export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
   const { folder, dataset, split, task, training, facts, monitor, display } = plan;
   const { model } = task;
-  setMatmulPrecision(training);
+  setMatmulPrecision(training, plan.device);
   if (!plan.resume) {
     if (training.autoBatchSize) {
       const { message, ...chosen } = chooseBatchSize(training, {
@@ -181,7 +182,7 @@ export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
     },
     plateau: { factor: training.schedulerFactor, patience: training.schedulerPatience },
     accumulationSteps: training.accumulationSteps,
-    mixedPrecision: training.mixedPrecision,
+    mixedPrecision: precisionOn(training, plan.device).mixedPrecision,
     ema: training.ema,
     saveMinutes: training.saveMinutes,
     debugNan: plan.debugNan ? { sampleIds: dataset.sampleIds, folder: join(folder.path, "debug") } : null,

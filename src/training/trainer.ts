@@ -4,6 +4,7 @@ import type { Loader, LoaderState } from "../data/loader.ts";
 import * as torch from "../torch/index.ts";
 import { loadCheckpoint, saveCheckpoint, saveWeights } from "./checkpoint.ts";
 import { GradScaler } from "./gradScaler.ts";
+import { KeptGradients } from "./keptGradients.ts";
 import { type MixedPrecision, withMixedPrecision } from "./mixedPrecision.ts";
 import { inspectStep, randomStates } from "./nanDetector.ts";
 import { RunningLosses } from "./runningLosses.ts";
@@ -30,6 +31,8 @@ export interface TrainingTask {
   epochStarts?(epoch: number): void;
   /** Called with the model in training mode, inside a scope. */
   losses(batch: Batch): BatchLosses;
+  /** Called when a step has run out of memory: makes the next try take less, and returns a sentence on how; null where it cannot. */
+  useLessMemory?(): string | null;
   /** Called with the model in evaluation mode. */
   validate(): Figures | Promise<Figures>;
 }
@@ -80,6 +83,8 @@ export interface TrainingObserver {
     gradNorm: number;
   }): void;
   epochEnds?(info: EpochReport): void | Promise<void>;
+  /** Something that the user should know. */
+  warn?(message: string): void;
   /** Where its files stand; kept in checkpoints. */
   position?(): unknown;
 }
@@ -130,6 +135,13 @@ interface Progress {
   awaitsValidation: boolean;
   /** What the observer said of its files. */
   watch: unknown;
+}
+
+/** Where a batch stands among those whose gradients are averaged. */
+interface BatchPlace {
+  together: number;
+  isFirst: boolean;
+  completes: boolean;
 }
 
 /** Steps between two looks at the losses: each look waits for the device. */
@@ -261,7 +273,7 @@ export class Trainer {
       const together = Math.min(accumulationSteps, loader.batchesPerEpoch - first);
       const completes = position - first === together - 1;
       position++;
-      const gradNorm = this.#trainBatch(batch, { together, isFirst: position - 1 === first, completes });
+      const gradNorm = this.#trainInMemory(batch, { together, isFirst: position - 1 === first, completes });
       this.#samples += batch.samples;
       this.#epochSamples += batch.samples;
       if (this.#running.count % stepsPerLook === 0) {
@@ -289,14 +301,31 @@ export class Trainer {
     return this.#stopReason();
   }
 
+  /** `#trainBatch`, once more with less memory for as long as there is not enough. */
+  #trainInMemory(batch: Batch, place: BatchPlace): torch.Tensor | null {
+    // Gradients of the batches before, to which a failed backward pass may have added a part of its own.
+    using before = place.isFirst || !this.#task.useLessMemory ? null : new KeptGradients(this.#task.model);
+    for (;;) {
+      try {
+        return this.#trainBatch(batch, place);
+      } catch (error) {
+        const isMemory = error instanceof torch.TorchError && error.kind === "out-of-memory";
+        const remedy = isMemory ? this.#task.useLessMemory?.() : null;
+        if (!remedy) throw error;
+        before?.restore();
+        torch.emptyCache();
+        this.#options.observer.warn?.(
+          `Step ${this.#step + 1} ran out of memory and is made again: ${remedy}`,
+        );
+      }
+    }
+  }
+
   /**
    * Adds the gradients of one batch, and makes the optimizer's step when it completes the batches that go together; everything
    * it made is freed. Returns the gradients' norm before clipping.
    */
-  #trainBatch(
-    batch: Batch,
-    { together, isFirst, completes }: { together: number; isFirst: boolean; completes: boolean },
-  ): torch.Tensor | null {
+  #trainBatch(batch: Batch, { together, isFirst, completes }: BatchPlace): torch.Tensor | null {
     const { optimizer, debugNan } = this.#options;
     const { model } = this.#task;
     return torch.tidy(() => {

@@ -57,6 +57,11 @@ export class TrainingWatch implements TrainingObserver, Disposable {
     this.#events.scalar(tags.frozenParameters, total - trainable, 0);
   }
 
+  warn(message: string): void {
+    this.#log.write("WARNING", message);
+    this.display.warn(message);
+  }
+
   epochStarts(epoch: number, epochs: number, samples: number): void {
     this.#epochs = epochs;
     this.display.begin(epochTitle(epoch + 1, epochs), samples);

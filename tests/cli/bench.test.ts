@@ -5,7 +5,7 @@ import { checkKernels } from "../../src/cli/bench/step.ts";
 import { simulate, writeSimulation } from "../../src/data/simulate/simulate.ts";
 import { useScratch } from "../data/scratch.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 const scratch = useScratch();
 const root = resolve(import.meta.dir, "../..");
 
@@ -16,6 +16,16 @@ function bench(...args: string[]): { code: number; out: string; err: string } {
     stderr: "pipe",
   });
   return { code: done.exitCode, out: done.stdout.toString(), err: done.stderr.toString() };
+}
+
+/** A subject's report of a small simulated study and a small model. */
+function measured(subject: string, ...options: string[]) {
+  const simulation = simulate({ samples: 20, asvs: 30, richness: 12, length: 24, depth: 400, seed: 3 });
+  const { table, tree } = writeSimulation(scratch.path("study"), simulation);
+  const shape = "--embedding-dim 8 --layers 1 --heads 2 --token-limit 32 --max-bp 24 --threads 1".split(" ");
+  const { code, out, err } = bench(subject, "--table", table, "--tree", tree, ...shape, ...options, "--json");
+  expect({ code, err }).toEqual({ code: 0, err: "" });
+  return JSON.parse(out);
 }
 
 test("operations of a transformer are counted as its products' sizes say", () => {
@@ -41,15 +51,7 @@ test("attention that keeps all weights is refused on a GPU", () => {
 });
 
 test("bench step measures both sides on the same batches, and says how much each computes", () => {
-  const simulation = simulate({ samples: 20, asvs: 30, richness: 12, length: 24, depth: 400, seed: 3 });
-  const { table, tree } = writeSimulation(scratch.path("study"), simulation);
-  const shape = "--embedding-dim 8 --layers 1 --heads 2 --token-limit 32 --max-bp 24".split(" ");
-  const { code, out, err } = bench(
-    ...["step", "--table", table, "--tree", tree, ...shape],
-    ..."--batch-size 4 --rounds 1 --threads 1 --json".split(" "),
-  );
-  expect({ code, err }).toEqual({ code: 0, err: "" });
-  const report = JSON.parse(out);
+  const report = measured("step", "--batch-size", "4", "--rounds", "1");
   const { ours, reference, batch } = report;
   expect(report.ratio).toBeCloseTo(reference.median_s / ours.median_s, 10);
   expect(ours.median_s).toBeGreaterThan(0);
@@ -57,12 +59,31 @@ test("bench step measures both sides on the same batches, and says how much each
   expect(ours.peak_bytes).toBeGreaterThan(2 ** 20);
   expect(reference.peak_bytes).toBeGreaterThan(2 ** 20);
   const parts = ours.parts_s;
-  expect(parts.forward + parts.backward + parts.optimizer).toBeCloseTo(ours.median_s, 6);
+  for (const part of ["forward", "backward", "optimizer"]) expect(parts[part]).toBeGreaterThan(0);
   expect(parts.encoder).toBeLessThan(parts.forward);
   // Each distinct ASV once with its own length, against each occurrence, padded, and computed twice in the backward pass.
   expect(batch.distinct).toBeLessThan(batch.occurrences);
   expect(ours.gflop).toBeLessThan((3 / 4) * reference.gflop);
   expect(report.attention).toEqual({ "fused layer": 3 });
+});
+
+test("bench predict encodes the whole table, and scales the other side's time by its samples", () => {
+  const { ours, reference, ratio, samples } = measured("predict", "--batches", "1", "--batch-size", "2");
+  expect(reference.timed_samples).toBe(2);
+  expect(reference.median_s).toBeCloseTo((reference.timed_s / 2) * samples, 6);
+  expect(ratio).toBeCloseTo(reference.median_s / ours.median_s, 6);
+  expect(ours.samples_per_second).toBeCloseTo(samples / ours.median_s, 6);
+});
+
+test("bench train gives both the same time and judges both on the same samples", () => {
+  const { ours, reference, settings } = measured("train", "--minutes", "0.02", "--batch-size", "4");
+  expect(settings.validation_samples).toBe(4);
+  for (const side of [ours, reference]) {
+    expect(side.steps).toBeGreaterThan(0);
+    expect(side.val_r2).toBeLessThan(1);
+    expect(side.val_mae).toBeGreaterThan(0);
+  }
+  expect(reference.seconds).toBeGreaterThanOrEqual(1.2);
 });
 
 test("mistakes are told in one sentence", () => {

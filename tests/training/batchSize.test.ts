@@ -154,10 +154,10 @@ describe("--auto-batch-size", () => {
 test("--tf32 sets how float32 matrices are multiplied, and is refused on the CPU", () => {
   const { training } = pretrainSchema.parse({});
   try {
-    setMatmulPrecision({ ...training, tf32: true });
+    setMatmulPrecision({ ...training, tf32: true }, "cuda");
     expect(torch.getFloat32MatmulPrecision()).toBe("high");
   } finally {
-    setMatmulPrecision(training);
+    setMatmulPrecision(training, "cpu");
   }
   expect(torch.getFloat32MatmulPrecision()).toBe("highest");
   expect(pretrainStudy(study, scratch.path("tf32"), { training: { tf32: true } })).rejects.toThrow(

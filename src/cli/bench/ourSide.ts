@@ -12,7 +12,7 @@ import * as torch from "../../torch/index.ts";
 import { makeBaseObjective } from "../../training/baseObjective.ts";
 import { batchOptionsOf, buildEncoder, distanceFormOf } from "../../training/buildModel.ts";
 import { type PretrainInput, pretrainSchema } from "../../training/config.ts";
-import { withMixedPrecision } from "../../training/mixedPrecision.ts";
+import { precisionOn, withMixedPrecision } from "../../training/mixedPrecision.ts";
 import { makeOptimizer, parameterGroups } from "../../training/paramGroups.ts";
 import { PretrainTask } from "../../training/pretrainTask.ts";
 import { setMatmulPrecision } from "../../training/runTraining.ts";
@@ -53,7 +53,8 @@ function makeWorkload({ dataset: path, samples, config: input, device }: OurConf
   const { model: shape, training, metric, nucShare } = config;
   const dataset = openDataset(path);
   const objective = makeBaseObjective(dataset, metric, { form: distanceFormOf(shape), scaling: null });
-  setMatmulPrecision(training);
+  setMatmulPrecision(training, device);
+  const { mixedPrecision } = precisionOn(training, device);
   torch.manualSeed(training.seed);
   const model = buildEncoder(shape, { encoderType: "unifrac", predictNucleotides: true });
   model.to(device);
@@ -98,7 +99,7 @@ function makeWorkload({ dataset: path, samples, config: input, device }: OurConf
     inEncoder = 0;
     const begin = clock();
     const { forward, backward, loss } = torch.tidy(() => {
-      const losses = withMixedPrecision(training.mixedPrecision, device, () => task.losses(batches[index]));
+      const losses = withMixedPrecision(mixedPrecision, device, () => task.losses(batches[index]));
       const middle = clock();
       optimizer.zeroGrad();
       losses.total.backward();

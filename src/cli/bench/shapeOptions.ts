@@ -12,7 +12,6 @@ export interface ShapeFlags {
   maxBp: number;
   gradientCheckpointing: boolean;
   mixedPrecision?: MixedPrecision;
-  tf32: boolean;
   device: "auto" | "cpu" | "cuda";
   threads?: number;
 }
@@ -41,16 +40,15 @@ export function addShapeOptions(command: Command): Command {
     .option("--max-bp <n>", "the most bases of an ASV; the other side pads to it", positiveWholeNumber, 150)
     .option("--gradient-checkpointing", "ours computes activations twice (the other side always does)", false)
     .addOption(precision.choices(["none", "bf16"]))
-    .option("--tf32", "ours multiplies float32 matrices as TF32 on a GPU", false)
     .addOption(device.default("cpu"))
     .option("--threads <n>", "of both sides; all cores if not given", positiveWholeNumber);
 }
 
 /** The configuration of our model. Without dropout, as it trains by default. */
 export function modelOf(flags: ShapeFlags): PretrainInput {
-  const { embeddingDim, layers, heads, tokenLimit, gradientCheckpointing, mixedPrecision, tf32 } = flags;
+  const { embeddingDim, layers, heads, tokenLimit, gradientCheckpointing, mixedPrecision } = flags;
   return {
     model: { embeddingDim, layers, heads, tokenLimit, maxBases: flags.maxBp, gradientCheckpointing },
-    training: { ...(mixedPrecision ? { mixedPrecision } : {}), tf32 },
+    training: mixedPrecision ? { mixedPrecision } : {},
   };
 }

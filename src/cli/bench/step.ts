@@ -8,13 +8,12 @@ import type { Batch } from "../../data/batch.ts";
 import type { Tensor } from "../../torch/index.ts";
 import type { PretrainInput } from "../../training/config.ts";
 import { chooseDevice } from "../chooseDevice.ts";
-import { positiveWholeNumber, shareOption } from "../optionValues.ts";
+import { positiveWholeNumber, shareOption, wholeNumber } from "../optionValues.ts";
 import type { DataFlags } from "./benchData.ts";
 import { encoderOperations, stepFactor } from "./flops.ts";
 import type { OurConfig } from "./ourSide.ts";
-import { Partner } from "./partner.ts";
-import { startPython } from "./pythonPartner.ts";
 import { addShapeOptions, modelOf, type ShapeFlags } from "./shapeOptions.ts";
+import { startOurs, startReference } from "./sides.ts";
 import { reportText, type SideFigures, type StepReport } from "./stepReport.ts";
 
 interface StepFlags extends DataFlags, ShapeFlags {
@@ -28,13 +27,16 @@ interface StepFlags extends DataFlags, ShapeFlags {
   json: boolean;
 }
 
+/** Steps of ours in a turn: it takes a small part of the other side's time, and shorter measurements need more of them. */
+const ownSteps = 3;
+
 export function makeCommand(): Command {
   const command = new Command("step")
     .description(
       "One pretraining step (forward, loss, backward, clipping, AdamW) of ours and of a plain PyTorch implementation of the PyTorch version's way, in turn",
     )
     .option("--batch-size <n>", "samples of a step", positiveWholeNumber, 8)
-    .option("--rounds <n>", "steps of each side that count, after a first one", positiveWholeNumber, 2)
+    .option("--rounds <n>", "steps of each side that count, after a first one", wholeNumber, 2)
     .option(
       "--nuc-share <share>",
       "share of a batch's ASVs whose nucleotides ours predicts; 1: all, in one pass with the distances, which is what the other side does",
@@ -88,18 +90,16 @@ async function measureSteps(flags: StepFlags, folder: string): Promise<StepRepor
     distance: "unweighted",
   });
 
-  await using ours = await Partner.start("Bun", [
-    process.execPath,
-    join(import.meta.dir, "ourSide.ts"),
-    JSON.stringify(ourConfig),
-  ]);
+  await using ours = await startOurs(ourConfig);
   await using reference = flags.partner
-    ? await startPython("step", referenceConfig(flags, { file, device, threads }), flags.reference)
+    ? await startReference("step", flags, { file, device, threads, batchSize, microBatch: flags.microBatch })
     : null;
   const ourSteps: Record<string, number>[] = [];
   const theirSteps: Record<string, number>[] = [];
   for (let round = 0; round <= rounds; round++) {
-    ourSteps.push((await ours.ask(`step ${round}`)) as Record<string, number>);
+    for (let i = 0; i < ownSteps; i++) {
+      ourSteps.push((await ours.ask(`step ${round}`)) as Record<string, number>);
+    }
     if (reference) theirSteps.push((await reference.ask(`step ${round}`)) as Record<string, number>);
   }
   const ourPeak = ours.peakBytes();
@@ -127,6 +127,7 @@ async function measureSteps(flags: StepFlags, folder: string): Promise<StepRepor
       matmul,
       peak: ourPeak,
       device,
+      warmUp: rounds > 0 ? ownSteps : 1,
     }),
     ...(reference
       ? {
@@ -136,6 +137,7 @@ async function measureSteps(flags: StepFlags, folder: string): Promise<StepRepor
             matmul,
             peak: reference.peakBytes(),
             device,
+            warmUp: Math.min(rounds, 1),
           }),
         }
       : {}),
@@ -154,7 +156,7 @@ async function measureSteps(flags: StepFlags, folder: string): Promise<StepRepor
       ...shape,
       heads: flags.heads,
       nuc_share: flags.nucShare,
-      mixed_precision: config.training?.mixedPrecision ?? "none",
+      mixed_precision: config.training?.mixedPrecision ?? "auto",
       rounds,
       reference: flags.partner ? (flags.reference ?? "plain PyTorch") : "none",
       reference_micro_batches: theirSteps.at(-1)?.["micro_batches"] ?? null,
@@ -172,24 +174,6 @@ async function measureSteps(flags: StepFlags, folder: string): Promise<StepRepor
     ...figures,
     ...(other ? { ratio: other.median_s / own.median_s } : {}),
     ...(other && memoryOf(other) && memoryOf(own) ? { memory_ratio: memoryOf(own)! / memoryOf(other)! } : {}),
-  };
-}
-
-/** What scripts/reference/plain_reference.py is told; what is left out there has the PyTorch version's own defaults. */
-function referenceConfig(
-  { embeddingDim, layers, heads, maxBp, tokenLimit, batchSize, microBatch }: StepFlags,
-  { file, device, threads }: { file: string; device: string; threads: number },
-): object {
-  return {
-    batches: file,
-    embedding_dim: embeddingDim,
-    layers,
-    heads,
-    max_bp: maxBp,
-    token_limit: tokenLimit,
-    device,
-    threads,
-    ...(microBatch < batchSize ? { micro_batch: microBatch } : {}),
   };
 }
 
@@ -238,9 +222,17 @@ function richnesses({ asvIndex, samples, slots }: Batch): number[] {
 
 function sideFigures(
   steps: readonly Record<string, number>[],
-  facts: { batchSize: number; operations: number; matmul: number; peak: number | undefined; device: string },
+  facts: {
+    batchSize: number;
+    operations: number;
+    matmul: number;
+    peak: number | undefined;
+    device: string;
+    /** Steps at the start that do not count. */
+    warmUp: number;
+  },
 ): SideFigures {
-  const counted = steps.length > 1 ? steps.slice(1) : steps;
+  const counted = steps.slice(facts.warmUp);
   const of = (name: string) => counted.map((step) => step[name]);
   const seconds = median(of("seconds"));
   const gflops = facts.operations / seconds / 1e9;
