@@ -57,6 +57,7 @@ async function run(flags: Flags, command: Command): Promise<void> {
   const config = configOf(command, pretrainSchema, options, flags.config);
   const { from, to, steps, output } = flags;
   if (steps < 10) throw new UserError("--steps must be at least 10 for a curve that says anything.");
+  if (!(from < to)) throw new UserError(`The search must go up: --from ${from} is not below --to ${to}.`);
   const display = new ProgressDisplay(chooseDisplayMode({ ...flags, quiet: false }));
   if (flags.threads) torch.setNumThreads(flags.threads);
   const device = await chooseDevice(flags.device);

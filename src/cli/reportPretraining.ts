@@ -6,7 +6,7 @@ import type { TrainingSetup } from "./trainingRun.ts";
 /** Says what a pretraining came to: a few lines, or one JSON object. */
 export function reportPretraining(
   summary: RunSummary,
-  { config, display, output }: TrainingSetup<PretrainConfig>,
+  { config, display, output, plots }: TrainingSetup<PretrainConfig>,
 ): void {
   if (display.mode === "json") {
     display.record("summary", { ...summary });
@@ -22,7 +22,7 @@ export function reportPretraining(
         ? []
         : [`Hidden nucleotides predicted rightly: ${(100 * nucleotides).toFixed(1)} %`]),
       `${summary.steps} steps, ${summary["train.samples_per_second"].toFixed(1)} samples/s, ended by ${summary.stopped_by}`,
-      `The run is in ${resolve(output)}: summary.json, plots/unifrac_plot_best.png, checkpoints/best.safetensors`,
+      `The run is in ${resolve(output)}: summary.json, ${plots ? "plots/unifrac_plot_best.png, " : ""}checkpoints/best.safetensors`,
     ].join("\n"),
   );
 }

@@ -1,4 +1,3 @@
-import { UserError } from "../common/userError.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { Loader } from "../data/loader.ts";
 import * as torch from "../torch/index.ts";
@@ -24,7 +23,6 @@ export interface FindOptions {
 /** Searches the learning rate of a pretraining, with its own model, data and optimizer. */
 export async function findLearningRate(options: FindOptions): Promise<LearningRateSearch> {
   const { dataset, config, device, from, to, steps } = options;
-  if (!(from < to)) throw new UserError(`The search must go up: --from ${from} is not below --to ${to}.`);
   const { training, model: shape, metric } = config;
   checkTraining(training, device);
   setMatmulPrecision(training, device);
