@@ -68,7 +68,10 @@ export async function reportRun(options: ReportOptions): Promise<string> {
     for (const { plot } of await targetPlots(input)) plots.push({ plot });
     samples = sampleTable(predictionColumns({ ...input, withActual: true }));
     if (options.baselines ?? true)
-      comparison = compare(judged, baselines(folder, display), run.targets.classes !== null);
+      comparison = compare(judged, baselines(folder, display), {
+        isClassifier: run.targets.classes !== null,
+        keepsLast: run.facts.kind === "fine-tune" && run.facts.config.bestMetric === "last",
+      });
   } else figures = encoderFigures(summary, record.config.metric);
   plots.push(...(await encoderPlots(run, dataset, split.validation, device)));
   plots.push(...(await mapPlots(run, dataset, split.validation, options)));
@@ -154,7 +157,11 @@ function baselines(folder: RunFolder, display: ProgressDisplay): BaselineSummary
   return baselinesOfRun(folder);
 }
 
-function compare(model: Figures, others: readonly BaselineSummary[], isClassifier: boolean): Comparison {
+function compare(
+  model: Figures,
+  others: readonly BaselineSummary[],
+  { isClassifier, keepsLast }: { isClassifier: boolean; keepsLast: boolean },
+): Comparison {
   const metrics: Comparison["metrics"] = isClassifier
     ? [
         { key: "accuracy", label: "Accuracy", better: "higher" },
@@ -173,7 +180,11 @@ function compare(model: Figures, others: readonly BaselineSummary[], isClassifie
       { name: "This model", isModel: true, values: pick(model) },
       ...others.map(({ name, note, figures }) => ({ name, note, values: pick(figures) })),
     ],
-    note: "All on the same validation samples, each fitted on the same training samples. The model's best epoch was chosen on the validation samples.",
+    note: `All on the same validation samples, each fitted on the same training samples. ${
+      keepsLast
+        ? "The model is that of the last epoch: the validation samples chose nothing."
+        : "The model's best epoch was chosen on the validation samples."
+    }`,
   };
 }
 
