@@ -49,30 +49,31 @@ export interface GradOptions {
 /** d(sum of outputs)/d(inputs), without touching any `grad`. With `createGraph` it can be differentiated again. */
 export function grad(
   outputs: Tensor | readonly Tensor[],
-  inputs: readonly Tensor[],
+  inputs: Tensor | readonly Tensor[],
   options: GradOptions & { allowUnused: true },
 ): (Tensor | null)[];
 export function grad(
   outputs: Tensor | readonly Tensor[],
-  inputs: readonly Tensor[],
+  inputs: Tensor | readonly Tensor[],
   options?: GradOptions,
 ): Tensor[];
 export function grad(
   outputs: Tensor | readonly Tensor[],
-  inputs: readonly Tensor[],
+  inputs: Tensor | readonly Tensor[],
   options: GradOptions = {},
 ): (Tensor | null)[] {
   const roots = outputs instanceof Tensor ? [outputs] : outputs;
+  const leaves = inputs instanceof Tensor ? [inputs] : inputs;
   const { gradOutputs, createGraph = false, retainGraph = createGraph, allowUnused, ...others } = options;
   refuseOthers("grad", others, "gradOutputs, retainGraph, createGraph, allowUnused");
-  const results = new Float64Array(new ArrayBuffer(8 * Math.max(inputs.length, 128)));
+  const results = new Float64Array(new ArrayBuffer(8 * Math.max(leaves.length, 128)));
   check(
     shim.aamt_autograd_grad(
       handlesOf(roots),
       handlesOf(roots.map((_, i) => gradOutputs?.[i] ?? null)),
       roots.length,
-      handlesOf(inputs),
-      inputs.length,
+      handlesOf(leaves),
+      leaves.length,
       retainGraph ? 1 : 0,
       createGraph ? 1 : 0,
       allowUnused ? 1 : 0,
@@ -80,5 +81,5 @@ export function grad(
     ),
     "grad",
   );
-  return inputs.map((_, i) => (results[i] === 0 ? null : Tensor.fromHandle(results[i], inputs[i].nbytes)));
+  return leaves.map((_, i) => (results[i] === 0 ? null : Tensor.fromHandle(results[i], leaves[i].nbytes)));
 }

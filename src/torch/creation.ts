@@ -102,13 +102,24 @@ function flatten(input: NestedInput): { values: (number | boolean | bigint)[]; s
   return { values, shape };
 }
 
+/** The widest kind among the values decides: numbers, then bigints, then booleans. */
+function naturalDtype(values: readonly (number | boolean | bigint)[]): DType {
+  let hasBigint = false;
+  for (const value of values) {
+    if (typeof value === "number") return defaultType;
+    hasBigint ||= typeof value === "bigint";
+  }
+  if (values.length === 0) return defaultType;
+  return hasBigint ? "int64" : "bool";
+}
+
 function isTypedArray(value: unknown): value is TypedArray {
   return ArrayBuffer.isView(value) && !(value instanceof DataView);
 }
 
 /**
  * A tensor with a copy of the given values: nested arrays, a typed array (its dtype is the array's), or one value. JavaScript
- * numbers become the default dtype (float32) whether or not they are whole, booleans bool, bigints int64; `dtype` overrides.
+ * numbers become the default dtype (float32) whether or not they are whole, bigints int64, booleans bool; `dtype` overrides.
  * A typed array may be given a `shape`.
  */
 export function tensor(
@@ -119,10 +130,7 @@ export function tensor(
   refuseOthers("tensor", others, "dtype, device, requiresGrad, pinMemory, shape");
   if (isTypedArray(input)) return fromTypedArray(input, options.shape ?? [input.length], options);
   const { values, shape } = flatten(input);
-  const first = values[0];
-  const natural: DType =
-    typeof first === "boolean" ? "bool" : typeof first === "bigint" ? "int64" : defaultType;
-  const dtype = options.dtype ?? natural;
+  const dtype = options.dtype ?? naturalDtype(values);
   if (dtype === "bfloat16") {
     using wide = fromTypedArray(toNumbers(values, "float32"), shape, {});
     return finish(wide.to("bfloat16"), options);
@@ -282,14 +290,13 @@ export function randn(shape: readonly number[], options: RandomOptions = {}): Te
   return make("randn", [shape], options, defaultType);
 }
 
-/** Integers from `low` to `high` - 1, int64 unless another dtype is named. */
-export function randint(
-  low: number,
-  high: number,
-  shape: readonly number[],
-  options: RandomOptions = {},
-): Tensor {
-  return make("randint", [low, high, shape], options, "int64");
+/** `randint(high, shape)` or `randint(low, high, shape)`: integers from `low` (0) to `high` - 1, int64 unless another dtype is named. */
+export function randint(high: number, shape: readonly number[], options?: RandomOptions): Tensor;
+export function randint(low: number, high: number, shape: readonly number[], options?: RandomOptions): Tensor;
+export function randint(...args: (number | readonly number[] | RandomOptions | undefined)[]): Tensor {
+  const hasLow = typeof args[1] === "number";
+  const [low, high, shape, options = {}] = hasLow ? args : [0, ...args];
+  return make("randint", [low, high, shape], options as RandomOptions, "int64");
 }
 
 /** A random permutation of 0 .. n - 1, int64. */

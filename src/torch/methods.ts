@@ -1,5 +1,6 @@
 /** Puts the operators' methods and the hand-written ones on `Tensor`. Imported once, by index.ts. */
 import { backward } from "./autograd.ts";
+import { conversions } from "./conversions.ts";
 import { type Device, parseDevice } from "./device.ts";
 import type { Scalar } from "./dtype.ts";
 import { type DType, dtypes } from "./dtype.ts";
@@ -51,6 +52,24 @@ prototype["to"] = function (
   parseDevice(target as Device);
   return toCopy(this, { ...options, device: target as Device });
 };
+
+for (const [name, convert] of Object.entries(conversions)) {
+  prototype[name] = function (this: Tensor, argument?: never): unknown {
+    return convert(this, argument);
+  };
+}
+
+/** PyTorch's `x.T` and `x.mT`, the transposes of a matrix and of a batch of them. */
+Object.defineProperty(Tensor.prototype, "T", {
+  get(this: Tensor): Tensor {
+    return this.t();
+  },
+});
+Object.defineProperty(Tensor.prototype, "mT", {
+  get(this: Tensor): Tensor {
+    return this.transpose(-2, -1);
+  },
+});
 
 prototype["at"] = function (this: Tensor, ...indices: Index[]): Tensor {
   return at(this, ...indices);

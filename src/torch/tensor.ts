@@ -1,3 +1,4 @@
+import type { Conversions } from "./conversions.ts";
 import { type Device, deviceName } from "./device.ts";
 import { arrayFor, type DType, dtypeOfCode, type Scalar, type TypedArray } from "./dtype.ts";
 import { TorchError } from "./errors.ts";
@@ -14,8 +15,8 @@ export type Nested = number | boolean | Nested[];
 /** How often values were read back to JavaScript: on an accelerator each read waits for the device. */
 export const hostReads = { count: 0 };
 
-// The operators' methods (`add`, `matmul`, `view` ...) are put on the prototype by methods.ts.
-export interface Tensor extends TensorMethods {}
+// The operators' methods (`add`, `matmul`, `view` ...) and the conversions (`float`, `cpu` ...) are put on the prototype by methods.ts.
+export interface Tensor extends TensorMethods, Conversions {}
 
 /**
  * A multi-dimensional array with autograd: a handle to LibTorch's own tensor. It is freed by its scope, by `dispose`,

@@ -1,3 +1,5 @@
+import { annealCosine as cosine, restartedAt } from "../torch/optim/annealing.ts";
+
 /** Learning-rate factors as functions of progress (0 at the start of training, 1 at its end). */
 export type ScheduleName =
   | "warmup_cosine"
@@ -29,31 +31,16 @@ export function scheduleFactor(progress: number, options: ScheduleOptions): numb
   const share = Math.min(Math.max(progress, 0), 1);
   if (name === "constant" || name === "plateau") return 1;
   if (name === "cosine") return cosine(1, floor, share);
-  if (name === "cosine_restarts") return restartingCosine(share, options);
+  if (name === "cosine_restarts") {
+    const { firstCycle = 0.25, cycleGrowth = 2 } = options;
+    return cosine(1, floor, restartedAt(share, Math.max(firstCycle, 1e-6), cycleGrowth));
+  }
   if (name === "onecycle") {
     if (share < oneCycleRise) return cosine(oneCycleStart, 1, share / oneCycleRise);
     return cosine(1, Math.min(floor, oneCycleStart), (share - oneCycleRise) / (1 - oneCycleRise));
   }
   if (warmup > 0 && share < warmup) return Math.max(share / warmup, 0.01);
   return cosine(1, floor, warmup < 1 ? (share - warmup) / (1 - warmup) : 1);
-}
-
-function cosine(from: number, to: number, share: number): number {
-  return to + (from - to) * 0.5 * (1 + Math.cos(Math.PI * share));
-}
-
-/** Cosines that start again, each longer than the one before (SGDR, Loshchilov and Hutter 2017). */
-function restartingCosine(
-  share: number,
-  { floor, firstCycle = 0.25, cycleGrowth = 2 }: ScheduleOptions,
-): number {
-  let start = 0;
-  let length = Math.max(firstCycle, 1e-6);
-  while (share >= start + length) {
-    start += length;
-    length *= cycleGrowth;
-  }
-  return cosine(1, floor, (share - start) / length);
 }
 
 /** Lowers the rate once a watched value has not fallen for more than `patience` epochs; plain state for checkpoints. */

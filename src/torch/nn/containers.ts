@@ -1,31 +1,51 @@
 import type { Tensor } from "../tensor.ts";
 import { Module } from "./module.ts";
 
-/** Layers one after the other. */
-export class Sequential extends Module {
-  readonly #layers: (Module & { forward(input: Tensor): Tensor })[];
+/** A module that makes one tensor of one. */
+export type Layer = Module & { forward(input: Tensor): Tensor };
 
-  constructor(...layers: (Module & { forward(input: Tensor): Tensor })[]) {
+/** Layers one after the other, named by their positions, or by the names of an object. */
+export class Sequential extends Module implements Iterable<Layer> {
+  readonly #layers: Map<string, Layer>;
+
+  constructor(named: Readonly<Record<string, Layer>>);
+  constructor(...layers: Layer[]);
+  constructor(first?: Layer | Readonly<Record<string, Layer>>, ...others: Layer[]) {
     super();
-    this.#layers = layers;
+    const named =
+      first === undefined || first instanceof Module
+        ? (first ? [first, ...others] : []).map((layer, i): [string, Layer] => [String(i), layer as Layer])
+        : Object.entries(first);
+    this.#layers = new Map(named);
   }
 
   override *namedChildren(): Generator<[string, Module]> {
-    for (let i = 0; i < this.#layers.length; i++) yield [String(i), this.#layers[i]];
+    yield* this.#layers;
+  }
+
+  [Symbol.iterator](): Iterator<Layer> {
+    return this.#layers.values();
   }
 
   forward(input: Tensor): Tensor {
-    return this.#layers.reduce((value, layer) => layer.forward(value), input);
+    let value = input;
+    for (const layer of this.#layers.values()) value = layer.forward(value);
+    return value;
   }
 
   get length(): number {
-    return this.#layers.length;
+    return this.#layers.size;
   }
 
-  at(index: number): Module {
-    const layer = this.#layers.at(index);
-    if (!layer) throw new RangeError(`Sequential: no layer ${index} among ${this.#layers.length}`);
+  at(index: number): Layer {
+    const layer = [...this.#layers.values()].at(index);
+    if (!layer) throw new RangeError(`Sequential: no layer ${index} among ${this.length}`);
     return layer;
+  }
+
+  append(layer: Layer): this {
+    this.#layers.set(String(this.length), layer);
+    return this;
   }
 }
 
@@ -61,6 +81,16 @@ export class ModuleList<M extends Module = Module> extends Module implements Ite
     return this;
   }
 
+  extend(items: Iterable<M>): this {
+    this.#items.push(...items);
+    return this;
+  }
+
+  insert(index: number, item: M): this {
+    this.#items.splice(index, 0, item);
+    return this;
+  }
+
   forward(): never {
     throw new TypeError("A ModuleList cannot be called; call its modules.");
   }
@@ -92,8 +122,28 @@ export class ModuleDict<M extends Module = Module> extends Module {
     return this.#items.has(name);
   }
 
+  /** Adds a module, or replaces the one of that name. */
+  set(name: string, item: M): this {
+    if (name === "" || name.includes("."))
+      throw new TypeError(`ModuleDict: a name must not be empty or have dots, got "${name}"`);
+    this.#items.set(name, item);
+    return this;
+  }
+
   keys(): string[] {
     return [...this.#items.keys()];
+  }
+
+  values(): M[] {
+    return [...this.#items.values()];
+  }
+
+  entries(): [string, M][] {
+    return [...this.#items];
+  }
+
+  get length(): number {
+    return this.#items.size;
   }
 
   forward(): never {

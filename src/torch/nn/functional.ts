@@ -1,10 +1,11 @@
-/** Losses and other functions of `torch.nn.functional` that are more than one operator. */
+/** `torch.nn.functional`. */
 
 import { ops as anyOp } from "../operators.ts";
 import * as ops from "../ops.gen.ts";
 import { refuseOthers } from "../optionNames.ts";
 import type { Tensor } from "../tensor.ts";
 
+<<<<<<< HEAD
 export type Reduction = "none" | "mean" | "sum";
 const reductions: Record<Reduction, number> = { none: 0, mean: 1, sum: 2 };
 
@@ -164,6 +165,9 @@ export function klDiv(
     logTarget,
   });
 }
+=======
+export * from "./functionalLosses.ts";
+>>>>>>> 7ccfe3c (Offer PyTorch's activations, losses, convolutions, norms, pooling, schedules, initializers and short conversions)
 
 /** Scales vectors along a dimension to norm 1. */
 export function normalize(input: Tensor, { p = 2, dim = 1, eps = 1e-12, ...others } = {}): Tensor {
@@ -186,32 +190,106 @@ export function tanhshrink(input: Tensor): Tensor {
   return input.sub(bent);
 }
 
+/** Softmax of -x. */
+export function softmin(input: Tensor, dim: number): Tensor {
+  return ops.softmax(input.neg(), dim);
+}
+
+/** Sets elements to zero with probability `p` and scales the others by 1 / (1 - p); nothing where `training` is false. */
+export function dropout(input: Tensor, p = 0.5, training = true): Tensor {
+  return ops.dropout(input, p, training);
+}
+
+/** The distance of vectors along the last dimension: the norm `p` of x1 - x2 + eps. */
+export function pairwiseDistance(
+  x1: Tensor,
+  x2: Tensor,
+  { p = 2, eps = 1e-6, keepdim = false } = {},
+): Tensor {
+  return ops.linalgVectorNorm(x1.sub(x2).add(eps), p, -1, keepdim);
+}
+
+/**
+ * Draws one-hot vectors, differentiably, by adding Gumbel noise to logits (Jang et al. 2017). With `hard` the result is one-hot and has
+ * the gradient of the soft one.
+ */
+export function gumbelSoftmax(logits: Tensor, { tau = 1, hard = false, dim = -1 } = {}): Tensor {
+  const noise = ops.exponential_(logits.detach().clone()).log().neg();
+  const soft = ops.softmax(logits.add(noise).div(tau), dim);
+  if (!hard) return soft;
+  const index = soft.detach().argmax(dim, true);
+  const oneHot = soft.detach().mul(0).scatter(dim, index, 1);
+  return oneHot.sub(soft.detach()).add(soft);
+}
+
+export interface BatchNormOptions {
+  weight?: Tensor | null;
+  bias?: Tensor | null;
+  /** Normalize by the batch's own mean and variance, and move the running ones towards them. */
+  training?: boolean;
+  momentum?: number;
+  eps?: number;
+}
+
+/** Normalizes each channel (dimension 1) over all others (Ioffe and Szegedy 2015). */
+export function batchNorm(
+  input: Tensor,
+  runningMean: Tensor | null,
+  runningVar: Tensor | null,
+  { weight = null, bias = null, training = false, momentum = 0.1, eps = 1e-5 }: BatchNormOptions = {},
+): Tensor {
+  return ops.batchNorm(input, weight, bias, runningMean, runningVar, training, momentum, eps, true);
+}
+
 /** Operators that need nothing more, under their names in `torch.nn.functional`. */
 export {
+  adaptiveAvgPool1d,
+  adaptiveAvgPool2d,
+  adaptiveMaxPool2d,
+  avgPool1d,
+  avgPool2d,
+  bilinear,
+  celu,
+  conv1d,
+  conv2d,
+  conv3d,
+  convTranspose1d,
+  convTranspose2d,
   cosineSimilarity,
-  dropout,
   elu,
   embedding,
   gelu,
   glu,
+  groupNorm,
+  hardshrink,
+  hardsigmoid,
   hardswish,
+  hardtanh,
   layerNorm,
   leakyRelu,
   linear,
   logSigmoid as logsigmoid,
   logSoftmax,
+  maxPool1d,
+  maxPool2d,
   mish,
   oneHot,
   pad,
+  pixelShuffle,
+  prelu,
   relu,
+  relu6,
   rmsNorm,
+  rrelu,
   scaledDotProductAttention,
   selu,
   sigmoid,
   silu,
   softmax,
   softplus,
+  softshrink,
   tanh,
+  threshold,
 } from "../ops.gen.ts";
 
 /** Which fused attention kernel would be taken: 0 math, 1 flash, 2 memory-efficient, 3 cuDNN. */

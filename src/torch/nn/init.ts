@@ -1,6 +1,9 @@
 /** Initializers, drawing the same random numbers in the same order as PyTorch's: equal seeds give equal weights. */
+import { empty, tensor } from "../creation.ts";
 import { noGrad } from "../modes.ts";
+import { copy_, linalgQr } from "../ops.gen.ts";
 import type { Tensor } from "../tensor.ts";
+import { tidy } from "../tidy.ts";
 
 /** Inputs and outputs that one unit of a weight [out, in, ...] connects. */
 export function fans(weight: Tensor): { fanIn: number; fanOut: number } {
@@ -13,18 +16,22 @@ export function fans(weight: Tensor): { fanIn: number; fanOut: number } {
   return { fanIn: shape[1] * field, fanOut: shape[0] * field };
 }
 
-const inPlace = (fn: () => Tensor): Tensor => noGrad(fn);
+/** Without gradients; what `fn` makes on its way is freed. */
+const inPlace = (weight: Tensor, fn: () => void): Tensor => {
+  tidy(() => noGrad(fn));
+  return weight;
+};
 
 export function uniform_(weight: Tensor, from = 0, to = 1): Tensor {
-  return inPlace(() => weight.uniform_(from, to));
+  return inPlace(weight, () => weight.uniform_(from, to));
 }
 
 export function normal_(weight: Tensor, mean = 0, std = 1): Tensor {
-  return inPlace(() => weight.normal_(mean, std));
+  return inPlace(weight, () => weight.normal_(mean, std));
 }
 
 export function constant_(weight: Tensor, value: number): Tensor {
-  return inPlace(() => weight.fill_(value));
+  return inPlace(weight, () => weight.fill_(value));
 }
 
 export function zeros_(weight: Tensor): Tensor {
@@ -33,6 +40,46 @@ export function zeros_(weight: Tensor): Tensor {
 
 export function ones_(weight: Tensor): Tensor {
   return constant_(weight, 1);
+}
+
+/** Ones on the diagonal of a matrix, zeros elsewhere. */
+export function eye_(weight: Tensor): Tensor {
+  if (weight.ndim !== 2) throw new TypeError(`eye_: takes a matrix, got [${weight.shape.join(", ")}]`);
+  return inPlace(weight, () => weight.zero_().fillDiagonal_(1));
+}
+
+/** Normal, cut off at `a` and `b`: drawn by inverting the distribution function, as PyTorch does. */
+export function truncNormal_(weight: Tensor, mean = 0, std = 1, a = -2, b = 2): Tensor {
+  if (!(a < b)) throw new RangeError(`truncNormal_: ${a} is not below ${b}`);
+  return inPlace(weight, () => {
+    const below = (x: number) => {
+      using at = tensor((x - mean) / std / Math.SQRT2, { dtype: "float64" });
+      using value = at.erf();
+      return (1 + value.item()) / 2;
+    };
+    weight.uniform_(2 * below(a) - 1, 2 * below(b) - 1);
+    copy_(weight, weight.erfinv());
+    weight
+      .mul_(std * Math.SQRT2)
+      .add_(mean)
+      .clamp_(a, b);
+  });
+}
+
+/** A (half-)orthogonal matrix [out, rest] times `gain` (Saxe et al. 2014). */
+export function orthogonal_(weight: Tensor, gain = 1): Tensor {
+  if (weight.ndim < 2)
+    throw new TypeError(`orthogonal_: needs at least 2 dimensions, got [${weight.shape.join(", ")}]`);
+  return inPlace(weight, () => {
+    const rows = weight.size(0);
+    const columns = weight.numel / rows;
+    const drawn = normal_(empty([rows, columns], { dtype: weight.dtype, device: weight.device }));
+    const tall = rows < columns ? drawn.t() : drawn;
+    const [q, r] = linalgQr(tall);
+    const signed = q.mul(r.diag().sign());
+    copy_(weight, (rows < columns ? signed.t() : signed).reshape(weight.shape));
+    weight.mul_(gain);
+  });
 }
 
 /** Uniform within sqrt(6 / (fanIn + fanOut)) (Glorot and Bengio 2010). */

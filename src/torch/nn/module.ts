@@ -1,6 +1,6 @@
 import type { Device } from "../device.ts";
 import type { DType } from "../dtype.ts";
-import { isFloatingDtype } from "../dtype.ts";
+import { isDtype, isFloatingDtype } from "../dtype.ts";
 import { TorchError } from "../errors.ts";
 import { noGrad } from "../modes.ts";
 import { Tensor } from "../tensor.ts";
@@ -23,6 +23,34 @@ export function buffer(value: Tensor, persistent = true): Tensor {
   bufferMark.set(value, persistent);
   return value.detachFromScope();
 }
+
+/** The type of a class whose objects are tensors. */
+interface TensorClass<Setting> {
+  new (value: Tensor, setting?: Setting): Tensor;
+  [Symbol.hasInstance](value: unknown): boolean;
+}
+
+/** `new nn.Parameter(tensor, requiresGrad)`: `parameter` in PyTorch's writing; `instanceof` knows every parameter. */
+export const Parameter: TensorClass<boolean> = class {
+  constructor(value: Tensor, requiresGrad = true) {
+    // biome-ignore lint/correctness/noConstructorReturn: a parameter is a marked tensor, not a class of its own
+    return parameter(value, requiresGrad);
+  }
+  static [Symbol.hasInstance](value: unknown): boolean {
+    return isParameter(value);
+  }
+} as unknown as TensorClass<boolean>;
+
+/** `new nn.Buffer(tensor, persistent)`: `buffer` in PyTorch's writing. */
+export const Buffer: TensorClass<boolean> = class {
+  constructor(value: Tensor, persistent = true) {
+    // biome-ignore lint/correctness/noConstructorReturn: a buffer is a marked tensor, not a class of its own
+    return buffer(value, persistent);
+  }
+  static [Symbol.hasInstance](value: unknown): boolean {
+    return isBuffer(value);
+  }
+} as unknown as TensorClass<boolean>;
 
 export function isParameter(value: unknown): value is Tensor {
   return value instanceof Tensor && parameterMark.has(value);
@@ -172,14 +200,49 @@ export abstract class Module {
   }
 
   /** Moves parameters and buffers to a device and floating-point ones to a dtype. The tensors stay the same objects. */
-  to(target: { device?: Device; dtype?: DType } | Device): this {
-    const options = typeof target === "string" ? { device: target } : target;
+  to(target: { device?: Device; dtype?: DType } | Device | DType): this {
+    const options =
+      typeof target !== "string" ? target : isDtype(target) ? { dtype: target } : { device: target };
+    if (options.dtype !== undefined && !isFloatingDtype(options.dtype))
+      throw new TypeError(`to: a module takes floating-point dtypes only, got ${options.dtype}`);
     noGrad(() => {
       for (const value of [...this.parameters(), ...this.buffers()]) {
         const dtype = options.dtype && isFloatingDtype(value.dtype) ? options.dtype : value.dtype;
         value.replaceData({ device: options.device ?? value.device, dtype });
       }
     });
+    return this;
+  }
+
+  float(): this {
+    return this.to("float32");
+  }
+
+  double(): this {
+    return this.to("float64");
+  }
+
+  half(): this {
+    return this.to("float16");
+  }
+
+  bfloat16(): this {
+    return this.to("bfloat16");
+  }
+
+  cpu(): this {
+    return this.to("cpu");
+  }
+
+  /** To the current CUDA device, or to that of a number. */
+  cuda(index?: number): this {
+    return this.to(index === undefined ? "cuda" : `cuda:${index}`);
+  }
+
+  /** Calls `fn` with every module below and then this one, e.g. to initialize the weights in another way. */
+  apply(fn: (module: Module) => void): this {
+    for (const child of this.children()) child.apply(fn);
+    fn(this);
     return this;
   }
 

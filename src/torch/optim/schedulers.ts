@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 /**
  * Learning-rate schedules. `step()` is called once after each optimizer step (`ReduceLROnPlateau`: after each epoch, with the
  * watched value). A schedule sets the rate of its first step when it is made.
@@ -272,3 +273,10 @@ export interface PlateauOptions {
   minLr?: number;
   eps?: number;
 }
+=======
+export * from "./cosineSchedulers.ts";
+export * from "./factorSchedulers.ts";
+export * from "./oneCycle.ts";
+export * from "./plateau.ts";
+export { type Scheduled, type ScheduledGroup, Scheduler, type SchedulerState } from "./scheduler.ts";
+>>>>>>> 7ccfe3c (Offer PyTorch's activations, losses, convolutions, norms, pooling, schedules, initializers and short conversions)

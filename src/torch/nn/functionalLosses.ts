@@ -1,0 +1,221 @@
+/** The losses of `torch.nn.functional`. */
+import * as ops from "../ops.gen.ts";
+import type { Tensor } from "../tensor.ts";
+
+export type Reduction = "none" | "mean" | "sum";
+const reductions: Record<Reduction, number> = { none: 0, mean: 1, sum: 2 };
+
+function reductionCode(name: string, reduction: Reduction): number {
+  const code = reductions[reduction];
+  if (code === undefined)
+    throw new TypeError(
+      `${name}: reduction must be "none", "mean" or "sum", got ${JSON.stringify(reduction)}`,
+    );
+  return code;
+}
+
+export interface LossOptions {
+  /** How the losses of the elements become one value; "none" leaves them. */
+  reduction?: Reduction;
+}
+
+/** (input - target)^2. */
+export function mseLoss(input: Tensor, target: Tensor, { reduction = "mean" }: LossOptions = {}): Tensor {
+  return ops.mseLoss(input, target, reductionCode("mseLoss", reduction));
+}
+
+/** |input - target|. */
+export function l1Loss(input: Tensor, target: Tensor, { reduction = "mean" }: LossOptions = {}): Tensor {
+  return ops.l1Loss(input, target, reductionCode("l1Loss", reduction));
+}
+
+/** Quadratic below `delta`, linear above (Huber 1964). */
+export function huberLoss(
+  input: Tensor,
+  target: Tensor,
+  { reduction = "mean", delta = 1 }: LossOptions & { delta?: number } = {},
+): Tensor {
+  return ops.huberLoss(input, target, reductionCode("huberLoss", reduction), delta);
+}
+
+/** Huber's loss divided by `beta`. */
+export function smoothL1Loss(
+  input: Tensor,
+  target: Tensor,
+  { reduction = "mean", beta = 1 }: LossOptions & { beta?: number } = {},
+): Tensor {
+  return ops.smoothL1Loss(input, target, reductionCode("smoothL1Loss", reduction), beta);
+}
+
+export interface ClassOptions extends LossOptions {
+  weight?: Tensor | null;
+  ignoreIndex?: number;
+}
+
+/** Cross-entropy of logits [N, C, ...] against classes [N, ...] (int64) or probabilities [N, C, ...]. */
+export function crossEntropy(
+  input: Tensor,
+  target: Tensor,
+  {
+    weight = null,
+    reduction = "mean",
+    ignoreIndex = -100,
+    labelSmoothing = 0,
+  }: ClassOptions & { labelSmoothing?: number } = {},
+): Tensor {
+  return ops.crossEntropyLoss(
+    input,
+    target,
+    weight,
+    reductionCode("crossEntropy", reduction),
+    ignoreIndex,
+    labelSmoothing,
+  );
+}
+
+/** Negative log-likelihood of log-probabilities [N, C, ...] against classes [N, ...]. */
+export function nllLoss(
+  input: Tensor,
+  target: Tensor,
+  { weight = null, reduction = "mean", ignoreIndex = -100 }: ClassOptions = {},
+): Tensor {
+  return ops.nllLossNd(input, target, weight, reductionCode("nllLoss", reduction), ignoreIndex);
+}
+
+/** Cross-entropy of probabilities against targets between 0 and 1. */
+export function binaryCrossEntropy(
+  input: Tensor,
+  target: Tensor,
+  { weight = null, reduction = "mean" }: Omit<ClassOptions, "ignoreIndex"> = {},
+): Tensor {
+  return ops.binaryCrossEntropy(input, target, weight, reductionCode("binaryCrossEntropy", reduction));
+}
+
+/** Cross-entropy of logits against targets between 0 and 1. */
+export function binaryCrossEntropyWithLogits(
+  input: Tensor,
+  target: Tensor,
+  {
+    weight = null,
+    posWeight = null,
+    reduction = "mean",
+  }: Omit<ClassOptions, "ignoreIndex"> & { posWeight?: Tensor | null } = {},
+): Tensor {
+  return ops.binaryCrossEntropyWithLogits(
+    input,
+    target,
+    weight,
+    posWeight,
+    reductionCode("binaryCrossEntropyWithLogits", reduction),
+  );
+}
+
+/** Kullback-Leibler divergence; `input` holds log-probabilities. "batchmean" is the sum divided by the first dimension's size. */
+export function klDiv(
+  input: Tensor,
+  target: Tensor,
+  { reduction = "mean", logTarget = false }: KlDivOptions = {},
+): Tensor {
+  if (reduction === "batchmean")
+    return ops.klDiv(input, target, reductions.sum, { logTarget }).div(input.size(0));
+  return ops.klDiv(input, target, reductionCode("klDiv", reduction), { logTarget });
+}
+
+/** 1 - cos(x1, x2) where the target is 1; max(0, cos(x1, x2) - margin) where it is -1. Vectors [N, D], targets [N]. */
+export function cosineEmbeddingLoss(
+  input1: Tensor,
+  input2: Tensor,
+  target: Tensor,
+  { reduction = "mean", margin = 0 }: MarginOptions = {},
+): Tensor {
+  const code = reductionCode("cosineEmbeddingLoss", reduction);
+  return ops.cosineEmbeddingLoss(input1, input2, target, margin, code);
+}
+
+/** max(0, -target (x1 - x2) + margin): x1 should be ranked above x2 where the target is 1, below where it is -1. */
+export function marginRankingLoss(
+  input1: Tensor,
+  input2: Tensor,
+  target: Tensor,
+  { reduction = "mean", margin = 0 }: MarginOptions = {},
+): Tensor {
+  const code = reductionCode("marginRankingLoss", reduction);
+  return ops.marginRankingLoss(input1, input2, target, margin, code);
+}
+
+/** x where the target is 1; max(0, margin - x) where it is -1. */
+export function hingeEmbeddingLoss(
+  input: Tensor,
+  target: Tensor,
+  { reduction = "mean", margin = 1 }: MarginOptions = {},
+): Tensor {
+  return ops.hingeEmbeddingLoss(input, target, margin, reductionCode("hingeEmbeddingLoss", reduction));
+}
+
+/** max(0, |anchor - positive| - |anchor - negative| + margin) with the norm `p` (Balntas et al. 2016). */
+export function tripletMarginLoss(
+  anchor: Tensor,
+  positive: Tensor,
+  negative: Tensor,
+  { reduction = "mean", margin = 1, p = 2, eps = 1e-6, swap = false }: TripletOptions = {},
+): Tensor {
+  const code = reductionCode("tripletMarginLoss", reduction);
+  return ops.tripletMarginLoss(anchor, positive, negative, margin, p, eps, swap, code);
+}
+
+/** log(1 + exp(-target x)) for targets of 1 and -1. */
+export function softMarginLoss(
+  input: Tensor,
+  target: Tensor,
+  { reduction = "mean" }: LossOptions = {},
+): Tensor {
+  return ops.softMarginLoss(input, target, reductionCode("softMarginLoss", reduction));
+}
+
+/** Negative log-likelihood of counts under a Poisson distribution; `input` is its mean, or the logarithm of it. */
+export function poissonNllLoss(
+  input: Tensor,
+  target: Tensor,
+  { reduction = "mean", logInput = true, full = false, eps = 1e-8 }: PoissonOptions = {},
+): Tensor {
+  return ops.poissonNllLoss(input, target, logInput, full, eps, reductionCode("poissonNllLoss", reduction));
+}
+
+/** Half of log(variance) + (input - target)^2 / variance; `full` adds the constant. Variances below `eps` count as `eps`. */
+export function gaussianNllLoss(
+  input: Tensor,
+  target: Tensor,
+  variance: Tensor,
+  { reduction = "mean", full = false, eps = 1e-6 }: Omit<PoissonOptions, "logInput"> = {},
+): Tensor {
+  reductionCode("gaussianNllLoss", reduction);
+  const bounded = variance.add(variance.detach().clampMin(eps).sub(variance.detach()));
+  const each = bounded.log().add(input.sub(target).square().div(bounded)).mul(0.5);
+  const losses = full ? each.add(0.5 * Math.log(2 * Math.PI)) : each;
+  if (reduction === "none") return losses;
+  return reduction === "sum" ? losses.sum() : losses.mean();
+}
+
+export interface KlDivOptions {
+  reduction?: Reduction | "batchmean";
+  /** The target holds log-probabilities too. */
+  logTarget?: boolean;
+}
+
+export interface MarginOptions extends LossOptions {
+  margin?: number;
+}
+
+export interface TripletOptions extends MarginOptions {
+  p?: number;
+  eps?: number;
+  /** Take the distance of positive and negative where it is the smaller one. */
+  swap?: boolean;
+}
+
+export interface PoissonOptions extends LossOptions {
+  logInput?: boolean;
+  /** Add what does not depend on the input. */
+  full?: boolean;
+  eps?: number;
+}

@@ -1,0 +1,111 @@
+/** The losses of functional.ts as layers, with PyTorch's names. */
+import type { Tensor } from "../tensor.ts";
+import * as functional from "./functionalLosses.ts";
+import { buffer, Module } from "./module.ts";
+
+/** Makes a loss layer whose options are those of a function. */
+function lossLayer<Options extends object, Inputs extends Tensor[]>(
+  apply: (...args: [...Inputs, Options]) => Tensor,
+) {
+  return class extends Module {
+    readonly options: Options;
+
+    constructor(options: Options = {} as Options) {
+      super();
+      this.options = options;
+    }
+
+    forward(...inputs: Inputs): Tensor {
+      return apply(...inputs, this.options);
+    }
+
+    override extraRepr(): string {
+      return Object.entries(this.options)
+        .filter(([, value]) => typeof value !== "object")
+        .map(([name, value]) => `${name}=${value}`)
+        .join(", ");
+    }
+  };
+}
+
+type Weights = { weight?: Tensor | null };
+
+/** A loss with a weight per class (or element), which moves and is saved with the model. */
+function weightedLossLayer<Options extends Weights>(
+  apply: (input: Tensor, target: Tensor, options: Options) => Tensor,
+) {
+  return class extends lossLayer<Options, [Tensor, Tensor]>(apply) {
+    readonly weight: Tensor | null;
+
+    constructor(options: Options = {} as Options) {
+      super(options);
+      this.weight = options.weight ? buffer(options.weight) : null;
+    }
+
+    override forward(input: Tensor, target: Tensor): Tensor {
+      return apply(input, target, { ...this.options, weight: this.weight });
+    }
+  };
+}
+
+type TwoInputs = [Tensor, Tensor];
+type ThreeInputs = [Tensor, Tensor, Tensor];
+
+export class MSELoss extends lossLayer<functional.LossOptions, TwoInputs>(functional.mseLoss) {}
+export class L1Loss extends lossLayer<functional.LossOptions, TwoInputs>(functional.l1Loss) {}
+export class HuberLoss extends lossLayer<functional.LossOptions & { delta?: number }, TwoInputs>(
+  functional.huberLoss,
+) {}
+export class SmoothL1Loss extends lossLayer<functional.LossOptions & { beta?: number }, TwoInputs>(
+  functional.smoothL1Loss,
+) {}
+/** Logits [N, C, ...] against classes [N, ...] (int64) or probabilities [N, C, ...]. */
+export class CrossEntropyLoss extends weightedLossLayer<
+  functional.ClassOptions & { labelSmoothing?: number }
+>(functional.crossEntropy) {}
+/** Log-probabilities [N, C, ...] against classes [N, ...]. */
+export class NLLLoss extends weightedLossLayer<functional.ClassOptions>(functional.nllLoss) {}
+/** Probabilities against targets between 0 and 1. */
+export class BCELoss extends weightedLossLayer<functional.LossOptions & Weights>(
+  functional.binaryCrossEntropy,
+) {}
+export class KLDivLoss extends lossLayer<functional.KlDivOptions, TwoInputs>(functional.klDiv) {}
+export class CosineEmbeddingLoss extends lossLayer<functional.MarginOptions, ThreeInputs>(
+  functional.cosineEmbeddingLoss,
+) {}
+export class MarginRankingLoss extends lossLayer<functional.MarginOptions, ThreeInputs>(
+  functional.marginRankingLoss,
+) {}
+export class HingeEmbeddingLoss extends lossLayer<functional.MarginOptions, TwoInputs>(
+  functional.hingeEmbeddingLoss,
+) {}
+export class TripletMarginLoss extends lossLayer<functional.TripletOptions, ThreeInputs>(
+  functional.tripletMarginLoss,
+) {}
+export class SoftMarginLoss extends lossLayer<functional.LossOptions, TwoInputs>(functional.softMarginLoss) {}
+export class PoissonNLLLoss extends lossLayer<functional.PoissonOptions, TwoInputs>(
+  functional.poissonNllLoss,
+) {}
+export class GaussianNLLLoss extends lossLayer<Omit<functional.PoissonOptions, "logInput">, ThreeInputs>(
+  functional.gaussianNllLoss,
+) {}
+
+type BinaryOptions = functional.LossOptions & Weights & { posWeight?: Tensor | null };
+
+/** Logits against targets between 0 and 1; `posWeight` weighs the positive ones. */
+export class BCEWithLogitsLoss extends weightedLossLayer<BinaryOptions>(
+  functional.binaryCrossEntropyWithLogits,
+) {
+  static override readonly names = { posWeight: "pos_weight" };
+  readonly posWeight: Tensor | null;
+
+  constructor(options: BinaryOptions = {}) {
+    super(options);
+    this.posWeight = options.posWeight ? buffer(options.posWeight) : null;
+  }
+
+  override forward(input: Tensor, target: Tensor): Tensor {
+    const { weight, posWeight } = this;
+    return functional.binaryCrossEntropyWithLogits(input, target, { ...this.options, weight, posWeight });
+  }
+}

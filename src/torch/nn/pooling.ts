@@ -1,0 +1,79 @@
+import * as ops from "../ops.gen.ts";
+import type { Tensor } from "../tensor.ts";
+import { Module } from "./module.ts";
+
+type Size = number | readonly number[];
+
+export interface PoolOptions {
+  /** The kernel's size unless given. */
+  stride?: Size;
+  padding?: Size;
+}
+
+const listed = (size: Size, dimensions: number): readonly number[] =>
+  typeof size === "number" ? Array.from({ length: dimensions }, () => size) : size;
+
+type Apply = (
+  input: Tensor,
+  kernel: readonly number[],
+  stride: readonly number[],
+  padding: readonly number[],
+) => Tensor;
+
+/** Makes a layer that slides a window over the last `dimensions` dimensions. */
+function slidingPool(dimensions: number, apply: Apply) {
+  return class extends Module {
+    readonly kernelSize: readonly number[];
+    readonly stride: readonly number[];
+    readonly padding: readonly number[];
+
+    constructor(kernelSize: Size, options: PoolOptions = {}) {
+      super();
+      this.kernelSize = listed(kernelSize, dimensions);
+      this.stride = listed(options.stride ?? kernelSize, dimensions);
+      this.padding = listed(options.padding ?? 0, dimensions);
+    }
+
+    forward(input: Tensor): Tensor {
+      return apply(input, this.kernelSize, this.stride, this.padding);
+    }
+
+    override extraRepr(): string {
+      return `kernelSize=[${this.kernelSize.join(", ")}], stride=[${this.stride.join(", ")}]`;
+    }
+  };
+}
+
+/** The largest value in each window of [N, C, L]. */
+export class MaxPool1d extends slidingPool(1, (...args) => ops.maxPool1d(...args)) {}
+/** The largest value in each window of [N, C, H, W]. */
+export class MaxPool2d extends slidingPool(2, (...args) => ops.maxPool2d(...args)) {}
+/** The mean of each window of [N, C, L]. */
+export class AvgPool1d extends slidingPool(1, (...args) => ops.avgPool1d(...args)) {}
+/** The mean of each window of [N, C, H, W]. */
+export class AvgPool2d extends slidingPool(2, (...args) => ops.avgPool2d(...args)) {}
+
+/** Makes a layer that averages to a given size whatever the input's. */
+function adaptivePool(dimensions: number, apply: (input: Tensor, size: readonly number[]) => Tensor) {
+  return class extends Module {
+    readonly outputSize: readonly number[];
+
+    constructor(outputSize: Size) {
+      super();
+      this.outputSize = listed(outputSize, dimensions);
+    }
+
+    forward(input: Tensor): Tensor {
+      return apply(input, this.outputSize);
+    }
+
+    override extraRepr(): string {
+      return `outputSize=[${this.outputSize.join(", ")}]`;
+    }
+  };
+}
+
+/** [N, C, L] -> [N, C, size]. */
+export class AdaptiveAvgPool1d extends adaptivePool(1, (input, size) => ops.adaptiveAvgPool1d(input, size)) {}
+/** [N, C, H, W] -> [N, C, ...size]. */
+export class AdaptiveAvgPool2d extends adaptivePool(2, (input, size) => ops.adaptiveAvgPool2d(input, size)) {}

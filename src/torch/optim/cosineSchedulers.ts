@@ -1,0 +1,67 @@
+import { annealCosine, restartedAt } from "./annealing.ts";
+import { type Scheduled, Scheduler, wholeSteps } from "./scheduler.ts";
+
+/**
+ * Rises linearly to the base rate, which step `warmupSteps` has (steps count from 0), then falls along a half cosine to `etaMin` at
+ * `totalSteps` and stays there. The first step has 1/(warmupSteps + 1) of the rate: neither none of it nor all.
+ */
+export class WarmupCosineLR extends Scheduler {
+  readonly warmupSteps: number;
+  readonly totalSteps: number;
+  readonly etaMin: number;
+
+  constructor(optimizer: Scheduled, options: { warmupSteps: number; totalSteps: number; etaMin?: number }) {
+    super(optimizer);
+    this.warmupSteps = wholeSteps("WarmupCosineLR: warmupSteps", options.warmupSteps, 0);
+    this.totalSteps = wholeSteps("WarmupCosineLR: totalSteps", options.totalSteps, 1);
+    this.etaMin = options.etaMin ?? 0;
+    this.apply();
+  }
+
+  rate(step: number, base: number): number {
+    if (step < this.warmupSteps) return (base * (step + 1)) / (this.warmupSteps + 1);
+    const span = this.totalSteps - this.warmupSteps;
+    const progress = span > 0 ? Math.min((step - this.warmupSteps) / span, 1) : 1;
+    if (span <= 0) return step < this.totalSteps ? base : this.etaMin;
+    return annealCosine(base, this.etaMin, progress);
+  }
+}
+
+/**
+ * A cosine from the base rate to `etaMin` in `tMax` steps (Loshchilov and Hutter 2017, without restarts); after `tMax` it rises again, as
+ * PyTorch's does.
+ */
+export class CosineAnnealingLR extends Scheduler {
+  readonly tMax: number;
+  readonly etaMin: number;
+
+  constructor(optimizer: Scheduled, options: { tMax: number; etaMin?: number }) {
+    super(optimizer);
+    this.tMax = wholeSteps("CosineAnnealingLR: tMax", options.tMax, 1);
+    this.etaMin = options.etaMin ?? 0;
+    this.apply();
+  }
+
+  rate(step: number, base: number): number {
+    return annealCosine(base, this.etaMin, step / this.tMax);
+  }
+}
+
+/** Cosines that start again: the first lasts `t0` steps, each next one `tMult` times as long (SGDR). */
+export class CosineAnnealingWarmRestarts extends Scheduler {
+  readonly t0: number;
+  readonly tMult: number;
+  readonly etaMin: number;
+
+  constructor(optimizer: Scheduled, options: { t0: number; tMult?: number; etaMin?: number }) {
+    super(optimizer);
+    this.t0 = wholeSteps("CosineAnnealingWarmRestarts: t0", options.t0, 1);
+    this.tMult = wholeSteps("CosineAnnealingWarmRestarts: tMult", options.tMult ?? 1, 1);
+    this.etaMin = options.etaMin ?? 0;
+    this.apply();
+  }
+
+  rate(step: number, base: number): number {
+    return annealCosine(base, this.etaMin, restartedAt(step, this.t0, this.tMult));
+  }
+}

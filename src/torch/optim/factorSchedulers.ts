@@ -1,0 +1,166 @@
+import { annealLinear } from "./annealing.ts";
+import { type Scheduled, Scheduler, wholeSteps } from "./scheduler.ts";
+
+/** The base rate times what `factor` gives for the number of steps taken; one function, or one per group. */
+export class LambdaLR extends Scheduler {
+  readonly #factors: readonly ((step: number) => number)[];
+
+  /** @throws TypeError if there are not as many functions as groups. */
+  constructor(
+    optimizer: Scheduled,
+    factor: ((step: number) => number) | readonly ((step: number) => number)[],
+  ) {
+    super(optimizer);
+    const groups = optimizer.paramGroups.length;
+    this.#factors = typeof factor === "function" ? Array.from({ length: groups }, () => factor) : factor;
+    if (this.#factors.length !== groups)
+      throw new TypeError(`LambdaLR: ${this.#factors.length} functions for ${groups} parameter groups`);
+    this.apply();
+  }
+
+  rate(step: number, base: number, group: number): number {
+    return base * this.#factors[group](step);
+  }
+}
+
+/** `gamma` times lower every `stepSize` steps. */
+export class StepLR extends Scheduler {
+  readonly stepSize: number;
+  readonly gamma: number;
+
+  constructor(optimizer: Scheduled, options: { stepSize: number; gamma?: number }) {
+    super(optimizer);
+    this.stepSize = wholeSteps("StepLR: stepSize", options.stepSize, 1);
+    this.gamma = options.gamma ?? 0.1;
+    this.apply();
+  }
+
+  rate(step: number, base: number): number {
+    return base * this.gamma ** Math.floor(step / this.stepSize);
+  }
+}
+
+/** `gamma` times lower at each of the milestones (steps, rising). */
+export class MultiStepLR extends Scheduler {
+  readonly milestones: readonly number[];
+  readonly gamma: number;
+
+  constructor(optimizer: Scheduled, options: { milestones: readonly number[]; gamma?: number }) {
+    super(optimizer);
+    this.milestones = risingSteps("MultiStepLR", options.milestones);
+    this.gamma = options.gamma ?? 0.1;
+    this.apply();
+  }
+
+  rate(step: number, base: number): number {
+    return base * this.gamma ** this.milestones.filter((milestone) => milestone <= step).length;
+  }
+}
+
+/** Times `gamma` at every step. */
+export class ExponentialLR extends Scheduler {
+  readonly gamma: number;
+
+  constructor(optimizer: Scheduled, options: { gamma: number }) {
+    super(optimizer);
+    this.gamma = options.gamma;
+    this.apply();
+  }
+
+  rate(step: number, base: number): number {
+    return base * this.gamma ** step;
+  }
+}
+
+/** `factor` (a third, as in PyTorch) of the base rate for `totalIters` steps, then all of it. */
+export class ConstantLR extends Scheduler {
+  readonly factor: number;
+  readonly totalIters: number;
+
+  constructor(optimizer: Scheduled, options: { factor?: number; totalIters?: number } = {}) {
+    super(optimizer);
+    this.factor = options.factor ?? 1 / 3;
+    this.totalIters = wholeSteps("ConstantLR: totalIters", options.totalIters ?? 5, 0);
+    this.apply();
+  }
+
+  rate(step: number, base: number): number {
+    return step < this.totalIters ? base * this.factor : base;
+  }
+}
+
+/** A straight line from `startFactor` (a third) to `endFactor` (one) of the base rate in `totalIters` steps. */
+export class LinearLR extends Scheduler {
+  readonly startFactor: number;
+  readonly endFactor: number;
+  readonly totalIters: number;
+
+  constructor(
+    optimizer: Scheduled,
+    options: { startFactor?: number; endFactor?: number; totalIters?: number } = {},
+  ) {
+    super(optimizer);
+    this.startFactor = options.startFactor ?? 1 / 3;
+    this.endFactor = options.endFactor ?? 1;
+    this.totalIters = wholeSteps("LinearLR: totalIters", options.totalIters ?? 5, 1);
+    this.apply();
+  }
+
+  rate(step: number, base: number): number {
+    return base * annealLinear(this.startFactor, this.endFactor, Math.min(step / this.totalIters, 1));
+  }
+}
+
+/** Falls to zero in `totalIters` steps as (1 - step / totalIters)^power. */
+export class PolynomialLR extends Scheduler {
+  readonly totalIters: number;
+  readonly power: number;
+
+  constructor(optimizer: Scheduled, options: { totalIters?: number; power?: number } = {}) {
+    super(optimizer);
+    this.totalIters = wholeSteps("PolynomialLR: totalIters", options.totalIters ?? 5, 1);
+    this.power = options.power ?? 1;
+    this.apply();
+  }
+
+  rate(step: number, base: number): number {
+    return base * (1 - Math.min(step / this.totalIters, 1)) ** this.power;
+  }
+}
+
+/** One schedule after the other: the next one starts, from its own beginning, at each milestone. */
+export class SequentialLR extends Scheduler {
+  readonly milestones: readonly number[];
+  readonly #schedulers: readonly Scheduler[];
+
+  /** @throws TypeError unless there is one milestone less than schedules. */
+  constructor(
+    optimizer: Scheduled,
+    options: { schedulers: readonly Scheduler[]; milestones: readonly number[] },
+  ) {
+    super(optimizer);
+    this.milestones = risingSteps("SequentialLR", options.milestones);
+    this.#schedulers = options.schedulers;
+    if (this.#schedulers.length !== this.milestones.length + 1) {
+      throw new TypeError(
+        `SequentialLR: ${this.#schedulers.length} schedules need ${this.#schedulers.length - 1} milestones, got ${this.milestones.length}`,
+      );
+    }
+    this.apply();
+  }
+
+  rate(step: number, base: number, group: number): number {
+    const turn = this.milestones.filter((milestone) => milestone <= step).length;
+    const start = turn === 0 ? 0 : this.milestones[turn - 1];
+    return this.#schedulers[turn].rate(step - start, base, group);
+  }
+}
+
+function risingSteps(name: string, milestones: readonly number[]): readonly number[] {
+  milestones.forEach((milestone, i) => {
+    wholeSteps(`${name}: milestones`, milestone, 0);
+    if (i > 0 && milestone < milestones[i - 1])
+      throw new RangeError(`${name}: the milestones must rise, got ${milestones.join(", ")}`);
+  });
+  return milestones;
+}

@@ -1,0 +1,89 @@
+import type { Scheduled, SchedulerState } from "./scheduler.ts";
+
+/** Multiplies the rate by `factor` once the watched value has not improved for more than `patience` epochs. */
+export class ReduceLROnPlateau {
+  readonly #options: Required<PlateauOptions>;
+  #best: number;
+  #badEpochs = 0;
+  #cooldown = 0;
+
+  constructor(
+    private readonly optimizer: Scheduled,
+    options: PlateauOptions = {},
+  ) {
+    this.#options = {
+      mode: "min",
+      factor: 0.1,
+      patience: 10,
+      threshold: 1e-4,
+      thresholdMode: "rel",
+      cooldown: 0,
+      minLr: 0,
+      eps: 1e-8,
+      ...options,
+    };
+    if (!(this.#options.factor < 1))
+      throw new RangeError(`ReduceLROnPlateau: the factor must be below 1, got ${this.#options.factor}`);
+    this.#best = this.#options.mode === "min" ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
+  }
+
+  /** Tells the value of this epoch. */
+  step(value: number): void {
+    const { factor, patience, cooldown, minLr, eps } = this.#options;
+    const better = this.#isBetter(value);
+    if (better) {
+      this.#best = value;
+      this.#badEpochs = 0;
+    } else this.#badEpochs++;
+    if (this.#cooldown > 0) {
+      this.#cooldown--;
+      this.#badEpochs = 0;
+    }
+    if (this.#badEpochs <= patience) return;
+    for (const group of this.optimizer.paramGroups) {
+      const lower = Math.max(group.lr * factor, minLr);
+      if (group.lr - lower > eps) group.lr = lower;
+    }
+    this.#cooldown = cooldown;
+    this.#badEpochs = 0;
+  }
+
+  #isBetter(value: number): boolean {
+    const { mode, threshold, thresholdMode } = this.#options;
+    const sign = mode === "min" ? -1 : 1;
+    const margin = thresholdMode === "abs" ? threshold : this.#best * threshold;
+    // Without a best value yet, infinity times a threshold of 0 would be no number.
+    const bound = Number.isFinite(this.#best) ? this.#best + sign * margin : this.#best;
+    return sign * value > sign * bound;
+  }
+
+  getLastLr(): number[] {
+    return this.optimizer.paramGroups.map((group) => group.lr);
+  }
+
+  stateDict(): SchedulerState {
+    const best = Number.isFinite(this.#best) ? this.#best : null;
+    return { best, badEpochs: this.#badEpochs, cooldown: this.#cooldown, lrs: this.getLastLr() };
+  }
+
+  loadStateDict(state: SchedulerState): void {
+    if (state["best"] !== null) this.#best = state["best"] as number;
+    this.#badEpochs = state["badEpochs"] as number;
+    this.#cooldown = state["cooldown"] as number;
+    this.optimizer.paramGroups.forEach((group, i) => {
+      group.lr = (state["lrs"] as number[])[i];
+    });
+  }
+}
+
+export interface PlateauOptions {
+  mode?: "min" | "max";
+  factor?: number;
+  patience?: number;
+  /** By how much a value must be better to count: a share of the best (`rel`) or an amount (`abs`). */
+  threshold?: number;
+  thresholdMode?: "rel" | "abs";
+  cooldown?: number;
+  minLr?: number;
+  eps?: number;
+}
