@@ -61,6 +61,60 @@ FORWARD = [
     (module("SiLU"), [(3, 6)], {}, {}),
     (module("Softplus"), [(3, 6)], {}, {}),
     (module("Identity"), [(3, 6)], {}, {}),
+    *[
+        (module(name), [(3, 6)], {}, {})
+        for name in ("ReLU6", "LogSigmoid", "Tanhshrink", "Mish", "SELU", "Hardswish", "Hardsigmoid", "Softsign")
+    ],
+    *[(module(name), [(3, 6)], {}, {}) for name in ("LeakyReLU", "PReLU", "ELU", "CELU", "Hardtanh", "GLU")],
+    (module("LeakyReLU", 0.2), [(3, 6)], {}, {}),
+    (module("RReLU", 0.2, 0.4), [(3, 6)], {}, {}),
+    (module("PReLU", 4, init=0.1), [(2, 4, 3)], {}, {}),
+    (module("ELU", 0.7), [(3, 6)], {}, {}),
+    (module("CELU", 0.7), [(3, 6)], {}, {}),
+    (module("Hardtanh", -0.4, 0.6), [(3, 6)], {}, {}),
+    (module("Softplus", 2.0, 1.5), [(3, 6)], {}, {}),
+    (module("Softshrink", 0.3), [(3, 6)], {}, {}),
+    (module("Hardshrink", 0.3), [(3, 6)], {}, {}),
+    (module("Threshold", 0.1, -2.0), [(3, 6)], {}, {}),
+    (module("GLU", 0), [(4, 6)], {}, {}),
+    (module("Softmin", dim=1), [(3, 6)], {}, {}),
+    (module("RMSNorm", 6), [(3, 4, 6)], {}, {}),
+    (module("RMSNorm", [4, 6], eps=1e-4), [(3, 4, 6)], {}, {}),
+    (module("GroupNorm", 2, 4), [(3, 4, 5)], {}, {}),
+    (module("GroupNorm", 2, 4, affine=False), [(3, 4, 5)], {}, {}),
+    (module("BatchNorm1d", 4), [(5, 4)], {}, {}),
+    (module("BatchNorm1d", 4, eps=1e-3, momentum=None), [(5, 4, 3)], {}, {}),
+    (module("BatchNorm1d", 4, track_running_stats=False), [(5, 4)], {}, {}),
+    (module("BatchNorm2d", 3, affine=False), [(2, 3, 4, 5)], {}, {}),
+    (module("Conv1d", 4, 6, 3), [(2, 4, 9)], {}, {}),
+    (module("Conv1d", 4, 6, 3, stride=2, padding=1, dilation=2, groups=2), [(2, 4, 9)], {}, {}),
+    (module("Conv1d", 4, 6, 3, padding="same", bias=False), [(2, 4, 9)], {}, {}),
+    (module("Conv2d", 2, 3, [3, 2], stride=[1, 2], padding=1), [(2, 2, 6, 7)], {}, {}),
+    (module("Conv2d", 2, 3, 3, padding="valid"), [(2, 2, 6, 7)], {}, {}),
+    (module("MaxPool1d", 2), [(2, 3, 8)], {}, {}),
+    (module("MaxPool2d", 3, stride=2, padding=1), [(2, 3, 8, 7)], {}, {}),
+    (module("AvgPool1d", 3, stride=2), [(2, 3, 8)], {}, {}),
+    (module("AvgPool2d", 2), [(2, 3, 8, 7)], {}, {}),
+    (module("AdaptiveAvgPool1d", 3), [(2, 3, 8)], {}, {}),
+    (module("AdaptiveAvgPool2d", [2, 3]), [(2, 3, 8, 7)], {}, {}),
+    (module("Flatten"), [(2, 3, 4)], {}, {}),
+    (module("Flatten", 0, 1), [(2, 3, 4)], {}, {}),
+    (module("Unflatten", 1, [2, 3]), [(4, 6)], {}, {}),
+    *[(module(name), [(4, 3), (4, 3)], {}, {}) for name in ("MSELoss", "L1Loss", "HuberLoss", "SmoothL1Loss")],
+    (module("HuberLoss", delta=0.5, reduction="sum"), [(4, 3), (4, 3)], {}, {}),
+    (module("CrossEntropyLoss"), [(4, 3), "ids 3 (4,)"], {}, {}),
+    (module("CrossEntropyLoss", label_smoothing=0.1, ignore_index=1), [(4, 3), "ids 3 (4,)"], {}, {}),
+    (module("NLLLoss", reduction="sum"), [(4, 3), "ids 3 (4,)"], {}, {}),
+    (module("BCELoss"), ["leaf probabilities (4, 3)", "probabilities (4, 3)"], {}, {}),
+    (module("BCEWithLogitsLoss", reduction="none"), [(4, 3), "probabilities (4, 3)"], {}, {}),
+    (module("KLDivLoss", reduction="batchmean"), [(4, 3), "probabilities (4, 3)"], {}, {}),
+    (module("CosineEmbeddingLoss", margin=0.2), [(4, 3), (4, 3), "signs (4,)"], {}, {}),
+    (module("MarginRankingLoss", margin=0.2), [(4,), (4,), "signs (4,)"], {}, {}),
+    (module("HingeEmbeddingLoss", margin=0.5), [(4, 3), "signs (4, 3)"], {}, {}),
+    (module("TripletMarginLoss", p=1.0, swap=True), [(4, 3), (4, 3), (4, 3)], {}, {}),
+    (module("SoftMarginLoss"), [(4, 3), "signs (4, 3)"], {}, {}),
+    (module("PoissonNLLLoss", full=True), [(4, 3), "positive (4, 3)"], {}, {}),
+    (module("GaussianNLLLoss", full=True), [(4, 3), "constant (4, 3)", "positive (4, 3)"], {}, {}),
     (module("Softmax", dim=1), [(3, 6)], {}, {}),
     (module("LogSoftmax", dim=-1), [(3, 6)], {}, {}),
     (
@@ -144,6 +198,17 @@ def functional_calls() -> list[tuple[str, list, dict]]:
         calls += [("kl_div", [(4, 3), "constant (4, 3)"], {**plain, "log_target": True})]
     calls.append(("kl_div", [(4, 3), "probabilities (4, 3)"], {"reduction": "batchmean"}))
     calls += [("normalize", [(4, 3)], {}), ("normalize", [(4, 3, 2)], {"p": 1.0, "dim": 2})]
+    for reduction in REDUCTIONS:
+        plain = {"reduction": reduction}
+        two = [(4, 3), (4, 3)]
+        calls += [("cosine_embedding_loss", [*two, "signs (4,)"], {**plain, "margin": 0.1})]
+        calls += [("margin_ranking_loss", [*two, "signs (4, 3)"], {**plain, "margin": 0.1})]
+        calls += [("hinge_embedding_loss", [(4, 3), "signs (4, 3)"], plain)]
+        calls += [("triplet_margin_loss", [*two, (4, 3)], {**plain, "margin": 0.7})]
+        calls += [("soft_margin_loss", [(4, 3), "signs (4, 3)"], plain)]
+        calls += [("poisson_nll_loss", [(4, 3), "positive (4, 3)"], {**plain, "full": True})]
+        calls += [("gaussian_nll_loss", [*two, "leaf positive (4, 3)"], plain)]
+    calls += [("pairwise_distance", [(4, 3), (4, 3)], {}), ("pairwise_distance", [(4, 3), (4, 3)], {"p": 1.0})]
     calls += [("softsign", [(4, 3)], {}), ("tanhshrink", [(4, 3)], {})]
     return calls
 
@@ -162,6 +227,12 @@ INITIALIZERS = [
     ("kaiming_uniform_", (6, 9), [], {"a": 5**0.5}),
     ("kaiming_normal_", (6, 9), [], {"mode": "fan_out", "nonlinearity": "relu"}),
     ("kaiming_uniform_", (4, 3, 5), [], {"nonlinearity": "tanh"}),
+    ("eye_", (3, 5), [], {}),
+    ("trunc_normal_", (6, 9), [], {}),
+    ("trunc_normal_", (6, 9), [0.5, 2.0, -1.0, 3.0], {}),
+    ("trunc_normal_", (6, 9), [0.0, 1.0, 1.0, 3.0], {}),
+    ("orthogonal_", (6, 9), [], {}),
+    ("orthogonal_", (9, 2, 3), [], {"gain": 2.0}),
 ]
 
 
@@ -195,8 +266,11 @@ class LayerCases:
         if words[-1] == "probabilities":
             tensor = (uniform * 0.8 + 0.1).to(dtype)
             return tensor.requires_grad_(True) if words[0] == "leaf" else tensor
-        if words[0] == "positive":
-            return (uniform + 0.2).to(dtype)
+        if words[0] == "signs":
+            return torch.where(uniform < 0.5, -1.0, 1.0).to(dtype)
+        if words[-1] == "positive":
+            tensor = (uniform + 0.2).to(dtype)
+            return tensor.requires_grad_(True) if words[0] == "leaf" else tensor
         return self.normal(shape).to(dtype)
 
     def keep(self, prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, str]:

@@ -1,6 +1,6 @@
+import { decodeNpy } from "../common/npy.ts";
 import { UserError } from "../common/userError.ts";
 import { openHdf5Bytes } from "./hdf5/read.ts";
-import { decodeNpy } from "./npy.ts";
 import { openZip } from "./zip.ts";
 
 /** An array of numbers or texts in a file of arrays. */

@@ -1,4 +1,5 @@
 import { decodeText, gunzipIfNeeded, readFileBytes } from "../common/inputFile.ts";
+import { isNpy } from "../common/npy.ts";
 import { quoteSome } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 import { isArrow, openArrowArrays } from "./arrowDistances.ts";
@@ -15,7 +16,6 @@ import {
   openHdf5Arrays,
   openNpz,
 } from "./namedArrays.ts";
-import { isNpy } from "./npy.ts";
 import { openQzaBytes } from "./qza.ts";
 import { isZip } from "./zip.ts";
 

@@ -1,5 +1,6 @@
 import { writeFileAtomic } from "../common/atomicFile.ts";
 import { decodeText, gunzipIfNeeded, readFileBytes } from "../common/inputFile.ts";
+import { isNpy } from "../common/npy.ts";
 import { parseNumber } from "../common/parseNumber.ts";
 import { quote, quoteSome } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
@@ -16,7 +17,6 @@ import {
   openHdf5Arrays,
   openNpz,
 } from "./namedArrays.ts";
-import { isNpy } from "./npy.ts";
 import { openQzaBytes } from "./qza.ts";
 import { isZip } from "./zip.ts";
 

@@ -1,8 +1,8 @@
 import { writeFileAtomic } from "../common/atomicFile.ts";
+import { npyHeader } from "../common/npy.ts";
 import { UserError } from "../common/userError.ts";
 import { type Distances, squareRows } from "./distances.ts";
 import { streamHdf5 } from "./hdf5/write.ts";
-import { npyHeader } from "./npy.ts";
 
 /** A square matrix of distances that need not be in memory. */
 export interface SquareMatrix {

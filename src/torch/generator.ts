@@ -73,6 +73,20 @@ export function manualSeed(seed: number): void {
   check(shim.aamt_manual_seed(checkedSeed(seed)), "manualSeed");
 }
 
+/** The seed that the CPU's default generator was last given. */
+export function initialSeed(): number {
+  return Generator.default("cpu").initialSeed();
+}
+
+/** The state of the CPU's default generator, to be given to `setRngState` later. */
+export function getRngState(): Tensor {
+  return Generator.default("cpu").getState();
+}
+
+export function setRngState(state: Tensor): void {
+  Generator.default("cpu").setState(state);
+}
+
 /** Runs `fn` and puts the CPU's default generator back to where it was. */
 export function forkRng<T>(fn: () => T): T {
   const generator = Generator.default("cpu");

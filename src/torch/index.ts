@@ -5,13 +5,19 @@ export * from "./amp.ts";
 export { backward, type GradOptions, grad } from "./autograd.ts";
 export { checkpoint } from "./checkpoint.ts";
 export * from "./creation.ts";
+export * as cuda from "./cuda.ts";
 export type { Device } from "./device.ts";
 export * from "./dtype.ts";
 export * from "./errors.ts";
-export { forkRng, Generator, manualSeed } from "./generator.ts";
+export { forkRng, Generator, getRngState, initialSeed, manualSeed, setRngState } from "./generator.ts";
+export * from "./gradScaler.ts";
+export * from "./io/arrow.ts";
+export * from "./io/files.ts";
+export { fromFile } from "./io/mapFile.ts";
 export { type LoadPickleOptions, loadPickle, type PickleValue } from "./io/pickle.ts";
 export * from "./io/safetensors.ts";
 export { type PickleInput, savePickle } from "./io/savePickle.ts";
+export * as linalg from "./linalg.ts";
 export * from "./machine.ts";
 export * from "./modes.ts";
 export { buildInfo, shimPath } from "./native/library.ts";
@@ -29,3 +35,5 @@ export {
   type ToOptions,
 } from "./tensor.ts";
 export { tidy, tidyAsync } from "./tidy.ts";
+export { unique } from "./unique.ts";
+export * as utils from "./utils/index.ts";

@@ -3,7 +3,6 @@ import type { Batch } from "../data/batch.ts";
 import type { Loader, LoaderState } from "../data/loader.ts";
 import * as torch from "../torch/index.ts";
 import { loadCheckpoint, saveCheckpoint, saveWeights } from "./checkpoint.ts";
-import { GradScaler } from "./gradScaler.ts";
 import { KeptGradients } from "./keptGradients.ts";
 import { type MixedPrecision, withMixedPrecision } from "./mixedPrecision.ts";
 import { inspectStep, randomStates } from "./nanDetector.ts";
@@ -129,7 +128,7 @@ interface Progress {
   epochSeconds: number;
   epochSamples: number;
   plateau: ReturnType<PlateauFactor["state"]>;
-  gradScale: ReturnType<GradScaler["state"]> | null;
+  gradScale: [scale: number, goodSteps: number] | null;
   averagedSteps: number;
   /** All batches of the epoch are done, its validation is not. */
   awaitsValidation: boolean;
@@ -156,7 +155,7 @@ export class Trainer {
   readonly #options: TrainerOptions;
   readonly #baseRates: number[];
   readonly #plateau: PlateauFactor;
-  readonly #scaler: GradScaler | null;
+  readonly #scaler: torch.GradScaler | null;
   readonly #average: WeightAverage | null;
   #savedAt = performance.now();
   #epoch = 0;
@@ -180,7 +179,7 @@ export class Trainer {
     this.#baseRates = options.optimizer.paramGroups.map((group) => group.lr);
     const { factor, patience } = options.plateau ?? { factor: 0.3, patience: 5 };
     this.#plateau = new PlateauFactor({ factor, patience, floor: options.schedule.floor });
-    this.#scaler = options.mixedPrecision === "fp16" ? new GradScaler() : null;
+    this.#scaler = options.mixedPrecision === "fp16" ? new torch.GradScaler() : null;
     this.#average = options.ema ? new WeightAverage(task.model, options.ema) : null;
   }
 
@@ -217,7 +216,10 @@ export class Trainer {
     this.#running = RunningLosses.restore(progress.running);
     this.#plateau.restore(progress.plateau);
     this.#awaitsValidation = progress.awaitsValidation;
-    if (progress.gradScale) this.#scaler?.restore(progress.gradScale);
+    if (progress.gradScale) {
+      const [scale, goodSteps] = progress.gradScale;
+      this.#scaler?.loadStateDict({ scale, goodSteps });
+    }
     if (this.#average) this.#average.steps = progress.averagedSteps;
   }
 
@@ -333,7 +335,7 @@ export class Trainer {
       const { total, parts } = this.#losses(batch);
       if (isFirst) optimizer.zeroGrad();
       const share = together > 1 ? total.div(together) : total;
-      (this.#scaler ? this.#scaler.scaled(share) : share).backward();
+      (this.#scaler ? this.#scaler.scale(share) : share).backward();
       this.#running.add({ total_loss: total, ...parts });
       if (debugNan && random) {
         const { sampleIds, folder } = debugNan;
@@ -359,12 +361,13 @@ export class Trainer {
       group.lr = this.#baseRates[i] * factor;
     });
     const parameters = this.#task.model.parameters().filter((value) => value.requiresGrad);
-    const allFinite = this.#scaler === null || this.#scaler.unscale(parameters);
+    const allFinite = this.#scaler === null || this.#scaler.unscale_(optimizer);
     const norm = maxGradNorm === null ? null : torch.nn.clipGradNorm_(parameters, maxGradNorm);
     if (allFinite) {
       optimizer.step();
       this.#average?.update();
     }
+    this.#scaler?.update();
     this.#step++;
     return norm;
   }
@@ -435,6 +438,7 @@ export class Trainer {
 
   #saveLast(): void {
     const { optimizer, checkpoints, facts, loader, observer } = this.#options;
+    const scaler = this.#scaler?.stateDict();
     const progress: Progress = {
       loader: loader.state(),
       epoch: this.#epoch,
@@ -449,7 +453,7 @@ export class Trainer {
       epochSeconds: this.#epochSeconds,
       epochSamples: this.#epochSamples,
       plateau: this.#plateau.state(),
-      gradScale: this.#scaler?.state() ?? null,
+      gradScale: scaler ? [scaler.scale, scaler.goodSteps] : null,
       averagedSteps: this.#average?.steps ?? 0,
       awaitsValidation: this.#awaitsValidation,
       watch: observer.position?.() ?? null,

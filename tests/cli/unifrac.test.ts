@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { readNpy } from "../../src/data/npy.ts";
+import { readNpy } from "../../src/common/npy.ts";
 import { readDistances } from "../../src/data/readDistances.ts";
 import { scratchFolder } from "../data/exampleTable.ts";
 import { sharedData } from "../data/scratch.ts";

@@ -11,7 +11,7 @@ import {
 } from "../../src/data/distances.ts";
 import { parseDistanceText } from "../../src/data/distanceText.ts";
 import { encodeHdf5 } from "../../src/data/hdf5/write.ts";
-import { encodeNpy, readNpy } from "../../src/data/npy.ts";
+import { encodeNpy, readNpy } from "../../src/common/npy.ts";
 import { readDistances } from "../../src/data/readDistances.ts";
 import { writeDistancesHdf5, writeDistancesNpy, writeDistancesTsv } from "../../src/data/writeDistances.ts";
 import expected from "../fixtures/distances/expected.json";

@@ -54,11 +54,11 @@ const dataWriters: Writer[] = [
     name: "array (npy)",
     targets: ["array.npy"],
     async write(folder, version) {
-      const { writeNpy } = await import("../../src/data/npy.ts");
+      const { writeNpy } = await import("../../src/common/npy.ts");
       writeNpy(join(folder, "array.npy"), new Float64Array(5 + version).fill(version), [5 + version]);
     },
     async read(folder) {
-      const { readNpy } = await import("../../src/data/npy.ts");
+      const { readNpy } = await import("../../src/common/npy.ts");
       readNpy(join(folder, "array.npy"));
     },
   },
@@ -96,7 +96,7 @@ const dataWriters: Writer[] = [
       const { readDistances } = await import("../../src/data/readDistances.ts");
       for (const name of ["u.tsv", "u.h5", "u.arrow"])
         if (existsSync(join(folder, name))) readDistances(join(folder, name));
-      const { readNpy } = await import("../../src/data/npy.ts");
+      const { readNpy } = await import("../../src/common/npy.ts");
       for (const name of ["u.npy", "pd.npy"]) if (existsSync(join(folder, name))) readNpy(join(folder, name));
       const { readSampleVector } = await import("../../src/data/sampleVector.ts");
       if (existsSync(join(folder, "pd.tsv"))) readSampleVector(join(folder, "pd.tsv"));

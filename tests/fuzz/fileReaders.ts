@@ -5,7 +5,7 @@ import { writeSquareArrow } from "../../src/data/arrowDistances.ts";
 import { describeInput } from "../../src/data/describe/describe.ts";
 import { type Distances, pairCount } from "../../src/data/distances.ts";
 import { type Metadata, readMetadata } from "../../src/data/metadata.ts";
-import { type NpyArray, readNpy } from "../../src/data/npy.ts";
+import { type NpyArray, readNpy } from "../../src/common/npy.ts";
 import { readDistances } from "../../src/data/readDistances.ts";
 import { readSampleVector, type SampleVector } from "../../src/data/sampleVector.ts";
 import { readIdFile } from "../../src/data/splitFiles.ts";

@@ -1,11 +1,11 @@
 import { existsSync, statSync } from "node:fs";
 import { extname } from "node:path";
 import { gunzipIfNeeded, readFileBytes } from "../../common/inputFile.ts";
+import { isNpy } from "../../common/npy.ts";
 import { UserError } from "../../common/userError.ts";
 import { isArrow } from "../arrowDistances.ts";
 import { findHdf5Signature, openHdf5Bytes } from "../hdf5/read.ts";
 import { isIdHeader } from "../metadataRules.ts";
-import { isNpy } from "../npy.ts";
 import { openQzaBytes } from "../qza.ts";
 import { isZip, openZip } from "../zip.ts";
 

@@ -1,9 +1,9 @@
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { dirname, extname } from "node:path";
 import { describeWriteError } from "../../common/atomicFile.ts";
+import { writeNpy } from "../../common/npy.ts";
 import { UserError } from "../../common/userError.ts";
 import { pairCount } from "../distances.ts";
-import { writeNpy } from "../npy.ts";
 import { writeSampleVectorTsv } from "../sampleVector.ts";
 import type { Table } from "../table.ts";
 import type { Tree } from "../tree.ts";

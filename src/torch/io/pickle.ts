@@ -4,9 +4,9 @@ import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { type DType, itemSize } from "../dtype.ts";
 import { TorchError } from "../errors.ts";
-import { operator } from "../operators.ts";
 import { scope } from "../scope.ts";
 import { Tensor } from "../tensor.ts";
+import { mapBytes } from "./mapFile.ts";
 import { PickleDamage, PickleGlobal, Unreadable, unpickle } from "./unpickle.ts";
 import { readZipIndex, ZipDefect, type ZipMember } from "./zipIndex.ts";
 
@@ -28,13 +28,6 @@ export interface LoadPickleOptions {
    */
   mmap?: boolean;
 }
-
-const fromFile = operator("aten::from_file", [""], "fromFile") as unknown as (
-  path: string,
-  shared: boolean,
-  size: number,
-  options: { dtype: DType },
-) => Tensor;
 
 export const storageTypes: Readonly<Record<string, DType>> = {
   "torch.FloatStorage": "float32",
@@ -336,7 +329,7 @@ class Storages {
     const wanted = storage.count * (storage.dtype ? itemSize(storage.dtype) : 1);
     if (!member || member.compressed || member.size < wanted)
       throw new PickleDamage(`its member ${quote(`data/${storage.key}`)} is missing or cut short`);
-    this.#mapped ??= fromFile(this.#path, false, this.#size, { dtype: "uint8" });
+    this.#mapped ??= mapBytes(this.#path, this.#size);
     const part = this.#mapped.narrow(0, member.start, wanted);
     // A member that is not aligned to its elements must be copied in any case.
     const inPlace = this.#mmap && member.start % 8 === 0;

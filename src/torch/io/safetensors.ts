@@ -6,6 +6,7 @@ import { type DType, itemSize } from "../dtype.ts";
 import { operator } from "../operators.ts";
 import type { Tensor } from "../tensor.ts";
 import { tidy } from "../tidy.ts";
+import { mapBytes } from "./mapFile.ts";
 import { tensorBytes } from "./tensorBytes.ts";
 
 /** The format's names of dtypes. */
@@ -31,13 +32,6 @@ interface Entry {
   shape: number[];
   data_offsets: [number, number];
 }
-
-const fromFile = operator("aten::from_file", [""], "fromFile") as unknown as (
-  path: string,
-  shared: boolean,
-  size: number,
-  options: { dtype: DType },
-) => Tensor;
 
 function fail(path: string, what: string): never {
   throw new UserError(
@@ -124,7 +118,7 @@ export function loadSafetensors(path: string): Safetensors {
   const metadata = (header["__metadata__"] ?? {}) as Record<string, string>;
   const tensors = tidy(() => {
     const views = new Map<string, Tensor>();
-    const mapped = size > dataStart ? fromFile(path, false, size, { dtype: "uint8" }) : null;
+    const mapped = size > dataStart ? mapBytes(path, size) : null;
     for (const [name, raw] of Object.entries(header)) {
       if (name === "__metadata__") continue;
       const { dtype, shape, start, end } = checkEntry(path, name, raw, size - dataStart);

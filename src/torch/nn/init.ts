@@ -1,7 +1,7 @@
 /** Initializers, drawing the same random numbers in the same order as PyTorch's: equal seeds give equal weights. */
-import { empty, tensor } from "../creation.ts";
+import { empty, emptyLike, tensor } from "../creation.ts";
 import { noGrad } from "../modes.ts";
-import { copy_, linalgQr } from "../ops.gen.ts";
+import { copy_, linalgQr, where } from "../ops.gen.ts";
 import type { Tensor } from "../tensor.ts";
 import { tidy } from "../tidy.ts";
 
@@ -48,22 +48,47 @@ export function eye_(weight: Tensor): Tensor {
   return inPlace(weight, () => weight.zero_().fillDiagonal_(1));
 }
 
-/** Normal, cut off at `a` and `b`: drawn by inverting the distribution function, as PyTorch does. */
+/** The standard normal distribution function. */
+function normalShare(x: number): number {
+  using at = tensor(x / Math.SQRT2, { dtype: "float64" });
+  using value = at.erf();
+  return (1 + value.item()) / 2;
+}
+
+/**
+ * Normal, cut off at `a` and `b`. What lies outside is drawn again; where that would be most of it, uniform numbers are drawn and
+ * taken with the probability of their density. Both draw what PyTorch draws.
+ */
 export function truncNormal_(weight: Tensor, mean = 0, std = 1, a = -2, b = 2): Tensor {
   if (!(a < b)) throw new RangeError(`truncNormal_: ${a} is not below ${b}`);
+  const inside = normalShare((b - mean) / std) - normalShare((a - mean) / std);
   return inPlace(weight, () => {
-    const below = (x: number) => {
-      using at = tensor((x - mean) / std / Math.SQRT2, { dtype: "float64" });
-      using value = at.erf();
-      return (1 + value.item()) / 2;
-    };
-    weight.uniform_(2 * below(a) - 1, 2 * below(b) - 1);
-    copy_(weight, weight.erfinv());
-    weight
-      .mul_(std * Math.SQRT2)
-      .add_(mean)
-      .clamp_(a, b);
+    if (inside > 0.3) redrawOutside(weight, [mean, std, a, b]);
+    else drawByDensity(weight, [mean, std, a, b]);
   });
+}
+
+function redrawOutside(weight: Tensor, [mean, std, a, b]: readonly number[]): void {
+  weight.normal_(mean, std);
+  for (;;) {
+    const outside = weight.lt(a).logicalOr(weight.gt(b));
+    if (outside.any().item() === 0) return;
+    copy_(weight, where(outside, emptyLike(weight).normal_(mean, std), weight));
+  }
+}
+
+function drawByDensity(weight: Tensor, [mean, std, a, b]: readonly number[]): void {
+  const highest = ((Math.max(a, Math.min(mean, b)) - mean) / std) ** 2 / -2;
+  const refused = (values: Tensor) => {
+    const density = values.sub(mean).div_(std).square_().mul_(-0.5).sub_(highest);
+    return emptyLike(weight).uniform_(0, 1).log_().gt(density);
+  };
+  let pending = refused(weight.uniform_(a, b));
+  while (pending.any().item() !== 0) {
+    const candidates = emptyLike(weight).uniform_(a, b);
+    copy_(weight, where(pending, candidates, weight));
+    pending = pending.logicalAnd(refused(candidates));
+  }
 }
 
 /** A (half-)orthogonal matrix [out, rest] times `gain` (Saxe et al. 2014). */

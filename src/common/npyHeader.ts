@@ -1,5 +1,5 @@
-import { quote } from "../common/quote.ts";
-import { UserError } from "../common/userError.ts";
+import { quote } from "./quote.ts";
+import { UserError } from "./userError.ts";
 
 /** What the header of a `.npy` file says. */
 export interface NpyHeader {

@@ -1,7 +1,7 @@
-import { writeFileAtomic } from "../common/atomicFile.ts";
-import { readFileBytes } from "../common/inputFile.ts";
-import { UserError } from "../common/userError.ts";
+import { writeFileAtomic } from "./atomicFile.ts";
+import { readFileBytes } from "./inputFile.ts";
 import { magic, type NpyHeader, parseNpyHeader } from "./npyHeader.ts";
+import { UserError } from "./userError.ts";
 
 export type NpyNumbers =
   | Int8Array
@@ -73,10 +73,15 @@ export function npyToFloat64(array: NpyArray, source: string): Float64Array {
 
 /**
  * Writes numbers in C order as a version 1 `.npy` file, atomically. The dtype is that of the array; large arrays are
- * not copied. @throws UserError if the file cannot be written.
+ * not copied. With `bool` bytes 0 and 1 are written as booleans. @throws UserError if the file cannot be written.
  */
-export function writeNpy(path: string, values: NpyNumbers, shape: readonly number[]): void {
-  writeFileAtomic(path, encodeNpy(values, shape));
+export function writeNpy(
+  path: string,
+  values: NpyNumbers,
+  shape: readonly number[],
+  options: { bool?: boolean } = {},
+): void {
+  writeFileAtomic(path, encodeNpy(values, shape, options));
 }
 
 const descriptions = new Map<unknown, string>([
@@ -94,20 +99,31 @@ const descriptions = new Map<unknown, string>([
 ]);
 
 /** The bytes of a `.npy` file in two pieces: the header and the array's own memory. */
-export function encodeNpy(values: NpyNumbers, shape: readonly number[]): Uint8Array[] {
+export function encodeNpy(
+  values: NpyNumbers,
+  shape: readonly number[],
+  options: { bool?: boolean } = {},
+): Uint8Array[] {
   const count = shape.reduce((product, size) => product * size, 1);
   if (count !== values.length) {
     throw new RangeError(
       `The shape (${shape.join(", ")}) has ${count} elements, the array ${values.length}.`,
     );
   }
-  return [npyHeader(values, shape), new Uint8Array(values.buffer, values.byteOffset, values.byteLength)];
+  return [
+    npyHeader(values, shape, options),
+    new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
+  ];
 }
 
 /** The bytes before the data of a `.npy` file whose elements are of the type of `like`. */
-export function npyHeader(like: NpyNumbers, shape: readonly number[]): Uint8Array {
+export function npyHeader(
+  like: NpyNumbers,
+  shape: readonly number[],
+  { bool = false }: { bool?: boolean } = {},
+): Uint8Array {
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
-  const text = `{'descr': '${descriptions.get(like.constructor)}', 'fortran_order': False, 'shape': ${tuple}, }`;
+  const text = `{'descr': '${bool ? "|b1" : descriptions.get(like.constructor)}', 'fortran_order': False, 'shape': ${tuple}, }`;
   // The data start at a multiple of 64 bytes, as NumPy aligns them; the header ends with a line break.
   const size = Math.ceil((10 + text.length + 1) / 64) * 64;
   const header = new Uint8Array(size).fill(32);

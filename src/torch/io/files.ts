@@ -1,0 +1,38 @@
+/** Files of tensors under PyTorch's names, and NumPy's arrays. */
+import { type NpyNumbers, readNpy, writeNpy } from "../../common/npy.ts";
+import { UserError } from "../../common/userError.ts";
+import { tensor } from "../creation.ts";
+import type { Device } from "../device.ts";
+import { type DType, dtypes, type TypedArray } from "../dtype.ts";
+import type { Tensor } from "../tensor.ts";
+import { type PickleInput, savePickle } from "./savePickle.ts";
+
+export { loadPickle as load } from "./pickle.ts";
+
+/** `torch.save`: `savePickle` with PyTorch's order of arguments, for state dicts, tensors and plain values. */
+export function save(value: PickleInput, path: string): void {
+  savePickle(path, value);
+}
+
+/** Reads a `.npy` file as a tensor of the same dtype. @throws UserError for element types that LibTorch lacks here, such as text. */
+export function loadNpy(path: string, options: { dtype?: DType; device?: Device } = {}): Tensor {
+  const { dtype, shape, values } = readNpy(path);
+  if (!(dtypes as readonly string[]).includes(dtype)) {
+    throw new UserError(
+      `${path} holds ${dtype} values, which no tensor can hold; save it as one of ${dtypes.join(", ")} (array.astype).`,
+    );
+  }
+  const { dtype: wanted, ...others } = options;
+  const isBool = dtype === "bool";
+  const stored = tensor(values as TypedArray, { ...others, shape, ...(isBool ? { dtype: "bool" } : {}) });
+  if (wanted === undefined || wanted === stored.dtype) return stored;
+  using _narrow = stored;
+  return stored.to(wanted);
+}
+
+/** Writes a tensor of any device as a `.npy` file, atomically. @throws TypeError for bfloat16, which NumPy does not know. */
+export function saveNpy(path: string, value: Tensor): void {
+  if (value.dtype === "bfloat16")
+    throw new TypeError("saveNpy: NumPy has no bfloat16; convert the tensor with float() first");
+  writeNpy(path, value.data() as NpyNumbers, value.shape, { bool: value.dtype === "bool" });
+}

@@ -1,0 +1,90 @@
+/** `torch.utils.data`, as far as data that fit into memory need it. */
+import { randperm, tensor } from "../creation.ts";
+import type { Generator } from "../generator.ts";
+import { indexSelect, stack } from "../ops.gen.ts";
+import type { Tensor } from "../tensor.ts";
+
+/** Examples by number; an example is one or several tensors. */
+export interface Dataset<Example extends readonly Tensor[] = readonly Tensor[]> {
+  readonly length: number;
+  get(index: number): Example;
+  /** Several examples at once, each tensor with a new first dimension; without it they are got one by one and stacked. */
+  batch?(indices: readonly number[]): Tensor[];
+}
+
+/** Tensors of the same first dimension: example i is the i-th part of each. */
+export class TensorDataset implements Dataset {
+  readonly tensors: readonly Tensor[];
+  readonly length: number;
+
+  /** @throws TypeError if the tensors do not have the same number of examples. */
+  constructor(...tensors: Tensor[]) {
+    if (tensors.length === 0) throw new TypeError("TensorDataset: there are no tensors");
+    const sizes = tensors.map((value) => value.size(0));
+    if (sizes.some((size) => size !== sizes[0]))
+      throw new TypeError(
+        `TensorDataset: the tensors have ${sizes.join(", ")} examples; the numbers must be equal`,
+      );
+    this.tensors = tensors;
+    this.length = sizes[0];
+  }
+
+  get(index: number): Tensor[] {
+    return this.tensors.map((value) => value.select(0, index));
+  }
+
+  batch(indices: readonly number[]): Tensor[] {
+    const chosen = tensor(indices, { dtype: "int64" });
+    return this.tensors.map((value) => indexSelect(value, 0, chosen.to(value.device)));
+  }
+}
+
+export interface DataLoaderOptions {
+  batchSize?: number;
+  /** Draw a new order for each pass. */
+  shuffle?: boolean;
+  /** Leave out the last batch if it is smaller. */
+  dropLast?: boolean;
+  generator?: Generator;
+}
+
+/** Passes over a dataset in batches: `for (const [x, y] of loader)`. The tensors of a batch belong to the loop's scope. */
+export class DataLoader implements Iterable<Tensor[]> {
+  readonly #options: Required<Omit<DataLoaderOptions, "generator">> & DataLoaderOptions;
+
+  constructor(
+    readonly dataset: Dataset,
+    options: DataLoaderOptions = {},
+  ) {
+    this.#options = { batchSize: 1, shuffle: false, dropLast: false, ...options };
+    const { batchSize } = this.#options;
+    if (!Number.isInteger(batchSize) || batchSize < 1)
+      throw new RangeError(`DataLoader: batchSize must be a whole number of at least 1, got ${batchSize}`);
+  }
+
+  /** Batches in one pass. */
+  get length(): number {
+    const { batchSize, dropLast } = this.#options;
+    const count = this.dataset.length / batchSize;
+    return dropLast ? Math.floor(count) : Math.ceil(count);
+  }
+
+  *[Symbol.iterator](): IterableIterator<Tensor[]> {
+    const { batchSize } = this.#options;
+    const order = this.#order();
+    for (let i = 0; i < this.length; i++) yield this.#batch(order.slice(i * batchSize, (i + 1) * batchSize));
+  }
+
+  #order(): number[] {
+    const { shuffle, generator } = this.#options;
+    if (!shuffle) return Array.from({ length: this.dataset.length }, (_, i) => i);
+    using drawn = randperm(this.dataset.length, generator ? { generator } : {});
+    return Array.from(drawn.toFloat64Array());
+  }
+
+  #batch(indices: readonly number[]): Tensor[] {
+    if (this.dataset.batch) return this.dataset.batch(indices);
+    const examples = indices.map((index) => this.dataset.get(index));
+    return examples[0].map((_, part) => stack(examples.map((example) => example[part])));
+  }
+}
