@@ -15,7 +15,7 @@ export function fromArrow(column: Vector, options: { dtype?: DType; device?: Dev
     const items = column.getChildAt(0);
     if (!items) throw new TypeError(`fromArrow: the column of type ${column.type} has no elements`);
     using flat = fromArrow(items, options);
-    return flat.view([column.length, size, ...flat.shape.slice(1)]).clone();
+    return flat.view([column.length, size, ...flat.shape.slice(1)]);
   }
   const isFloat = DataType.isFloat(column.type);
   if (column.nullCount > 0 && !isFloat) throw nulls(column);

@@ -49,6 +49,7 @@ export function fromFile(path: string, options: FromFileOptions = {}): Tensor {
       `${path} has ${bytes} bytes; ${dtype} values of shape [${sizes.join(", ")}] from byte ${offset} on need ${offset + Math.max(count, 1) * width}. Give another shape, dtype or file.`,
     );
   }
-  const whole = map(path, shared, offset / width + count, { dtype });
-  return whole.narrow(0, offset / width, count).view(sizes);
+  using whole = map(path, shared, offset / width + count, { dtype });
+  using part = whole.narrow(0, offset / width, count);
+  return part.view(sizes);
 }

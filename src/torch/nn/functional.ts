@@ -4,6 +4,7 @@ import { ops as anyOp } from "../operators.ts";
 import * as ops from "../ops.gen.ts";
 import { refuseOthers } from "../optionNames.ts";
 import type { Tensor } from "../tensor.ts";
+import { tidy } from "../tidy.ts";
 
 <<<<<<< HEAD
 export type Reduction = "none" | "mean" | "sum";
@@ -192,7 +193,8 @@ export function tanhshrink(input: Tensor): Tensor {
 
 /** Softmax of -x. */
 export function softmin(input: Tensor, dim: number): Tensor {
-  return ops.softmax(input.neg(), dim);
+  using opposite = input.neg();
+  return ops.softmax(opposite, dim);
 }
 
 /** Sets elements to zero with probability `p` and scales the others by 1 / (1 - p); nothing where `training` is false. */
@@ -206,7 +208,7 @@ export function pairwiseDistance(
   x2: Tensor,
   { p = 2, eps = 1e-6, keepdim = false } = {},
 ): Tensor {
-  return ops.linalgVectorNorm(x1.sub(x2).add(eps), p, -1, keepdim);
+  return tidy(() => ops.linalgVectorNorm(x1.sub(x2).add(eps), p, -1, keepdim));
 }
 
 /**
@@ -214,12 +216,14 @@ export function pairwiseDistance(
  * the gradient of the soft one.
  */
 export function gumbelSoftmax(logits: Tensor, { tau = 1, hard = false, dim = -1 } = {}): Tensor {
-  const noise = ops.exponential_(logits.detach().clone()).log().neg();
-  const soft = ops.softmax(logits.add(noise).div(tau), dim);
-  if (!hard) return soft;
-  const index = soft.detach().argmax(dim, true);
-  const oneHot = soft.detach().mul(0).scatter(dim, index, 1);
-  return oneHot.sub(soft.detach()).add(soft);
+  return tidy(() => {
+    const noise = ops.exponential_(logits.detach().clone()).log().neg();
+    const soft = ops.softmax(logits.add(noise).div(tau), dim);
+    if (!hard) return soft;
+    const fixed = soft.detach();
+    const oneHot = fixed.mul(0).scatter(dim, fixed.argmax(dim, true), 1);
+    return oneHot.sub(fixed).add(soft);
+  });
 }
 
 export interface BatchNormOptions {

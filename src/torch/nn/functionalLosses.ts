@@ -1,6 +1,7 @@
 /** The losses of `torch.nn.functional`. */
 import * as ops from "../ops.gen.ts";
 import type { Tensor } from "../tensor.ts";
+import { tidy } from "../tidy.ts";
 
 export type Reduction = "none" | "mean" | "sum";
 const reductions: Record<Reduction, number> = { none: 0, mean: 1, sum: 2 };
@@ -116,8 +117,10 @@ export function klDiv(
   target: Tensor,
   { reduction = "mean", logTarget = false }: KlDivOptions = {},
 ): Tensor {
-  if (reduction === "batchmean")
-    return ops.klDiv(input, target, reductions.sum, { logTarget }).div(input.size(0));
+  if (reduction === "batchmean") {
+    using sum = ops.klDiv(input, target, reductions.sum, { logTarget });
+    return sum.div(input.size(0));
+  }
   return ops.klDiv(input, target, reductionCode("klDiv", reduction), { logTarget });
 }
 
@@ -189,11 +192,14 @@ export function gaussianNllLoss(
   { reduction = "mean", full = false, eps = 1e-6 }: Omit<PoissonOptions, "logInput"> = {},
 ): Tensor {
   reductionCode("gaussianNllLoss", reduction);
-  const bounded = variance.add(variance.detach().clampMin(eps).sub(variance.detach()));
-  const each = bounded.log().add(input.sub(target).square().div(bounded)).mul(0.5);
-  const losses = full ? each.add(0.5 * Math.log(2 * Math.PI)) : each;
-  if (reduction === "none") return losses;
-  return reduction === "sum" ? losses.sum() : losses.mean();
+  return tidy(() => {
+    const fixed = variance.detach();
+    const bounded = variance.add(fixed.clampMin(eps).sub(fixed));
+    const each = bounded.log().add(input.sub(target).square().div(bounded)).mul(0.5);
+    const losses = full ? each.add(0.5 * Math.log(2 * Math.PI)) : each;
+    if (reduction === "none") return losses;
+    return reduction === "sum" ? losses.sum() : losses.mean();
+  });
 }
 
 export interface KlDivOptions {

@@ -2,12 +2,13 @@
 import { noGrad } from "../modes.ts";
 import { cat } from "../ops.gen.ts";
 import type { Tensor } from "../tensor.ts";
+import { tidy } from "../tidy.ts";
 
 export { clipGradNorm_, clipGradValue_ } from "./clipGrad.ts";
 
 /** All parameters as one vector. */
 export function parametersToVector(parameters: Iterable<Tensor>): Tensor {
-  return cat([...parameters].map((value) => value.reshape([-1])));
+  return tidy(() => cat([...parameters].map((value) => value.reshape([-1]))));
 }
 
 /** Copies what `parametersToVector` gave back into the parameters. @throws RangeError if the number of elements differs. */
@@ -18,11 +19,13 @@ export function vectorToParameters(vector: Tensor, parameters: Iterable<Tensor>)
     throw new RangeError(
       `vectorToParameters: ${vector.numel} elements for parameters of ${count} elements in all`,
     );
-  noGrad(() => {
-    let start = 0;
-    for (const target of targets) {
-      target.copy_(vector.narrow(0, start, target.numel).viewAs(target));
-      start += target.numel;
-    }
-  });
+  noGrad(() =>
+    tidy(() => {
+      let start = 0;
+      for (const target of targets) {
+        target.copy_(vector.narrow(0, start, target.numel).viewAs(target));
+        start += target.numel;
+      }
+    }),
+  );
 }

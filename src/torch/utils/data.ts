@@ -3,6 +3,7 @@ import { randperm, tensor } from "../creation.ts";
 import type { Generator } from "../generator.ts";
 import { indexSelect, stack } from "../ops.gen.ts";
 import type { Tensor } from "../tensor.ts";
+import { tidy } from "../tidy.ts";
 
 /** Examples by number; an example is one or several tensors. */
 export interface Dataset<Example extends readonly Tensor[] = readonly Tensor[]> {
@@ -34,8 +35,10 @@ export class TensorDataset implements Dataset {
   }
 
   batch(indices: readonly number[]): Tensor[] {
-    const chosen = tensor(indices, { dtype: "int64" });
-    return this.tensors.map((value) => indexSelect(value, 0, chosen.to(value.device)));
+    return tidy(() => {
+      const chosen = tensor(indices, { dtype: "int64" });
+      return this.tensors.map((value) => indexSelect(value, 0, chosen.to(value.device)));
+    });
   }
 }
 
@@ -84,7 +87,9 @@ export class DataLoader implements Iterable<Tensor[]> {
 
   #batch(indices: readonly number[]): Tensor[] {
     if (this.dataset.batch) return this.dataset.batch(indices);
-    const examples = indices.map((index) => this.dataset.get(index));
-    return examples[0].map((_, part) => stack(examples.map((example) => example[part])));
+    return tidy(() => {
+      const examples = indices.map((index) => this.dataset.get(index));
+      return examples[0].map((_, part) => stack(examples.map((example) => example[part])));
+    });
   }
 }

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import * as torch from "../../../src/torch/index.ts";
 import type { Inputs } from "./operatorArguments.ts";
+import * as toolkit from "./toolkitCalls.ts";
 
 export type Call = (t: Inputs, folder: string) => unknown;
 const { nn, optim } = torch;
@@ -9,6 +10,7 @@ const F = nn.functional;
 
 /** Functions of the package. What they return is disposed by the test. */
 export const functions: Record<string, Call> = {
+  ...toolkit.functions,
   arange: () => torch.arange(5),
   empty: () => torch.empty([2]),
   emptyLike: (t) => torch.emptyLike(t.x),
@@ -84,12 +86,13 @@ export const functions: Record<string, Call> = {
 export const functionsWithoutTensors =
   "accelerator areDeterministicAlgorithmsEnabled arrayFor buildInfo currentScope dtypeCode dtypeOfArray dtypeOfCode emptyCache " +
   "getDefaultDtype getFloat32MatmulPrecision getNumThreads hostReadCount isAutocastEnabled isCudaAvailable isDtype isFloatingDtype " +
-  "isGradEnabled itemSize kindOfStatus librarySchemas manualSeed memory resetPeakMemory resolveDevice setAttentionKernel " +
+  "initialSeed isGradEnabled itemSize kindOfStatus librarySchemas manualSeed memory resetPeakMemory resolveDevice setAttentionKernel " +
   "setCpuCacheLimit setDefaultDtype setFloat32MatmulPrecision setFlushDenormal setNumThreads synchronize useDeterministicAlgorithms " +
   "tidyAsync Autocast Generator Scope Tensor TorchError";
 
 /** Methods and properties of tensors that are no operators. */
 export const tensorMethods: Record<string, Call> = {
+  ...toolkit.tensorMethods,
   dispose: (t) => t.x.clone().dispose(),
   keep: (t) => {
     using _s = torch.scope();
@@ -145,7 +148,7 @@ export const tensorMethods: Record<string, Call> = {
 /** What only looks at a tensor; `dataView` keeps its memory until the view is collected, which scope.test.ts shows. */
 export const tensorLooks =
   "constructor handle rawHandle forget attachToken isDisposed shape size stride dtype device ndim dim numel nbytes requiresGrad " +
-  "isLeaf isContiguous isInference gradFn dataView";
+  "isLeaf isContiguous isInference gradFn dataView cuda";
 
 /** Builds a layer, runs it forward and backward, prints it, saves and loads its state, frees it. */
 function useLayer(
@@ -166,6 +169,7 @@ function useLayer(
 
 /** What `nn` exports besides its namespaces. */
 export const layers: Record<string, Call> = {
+  ...toolkit.layers(useLayer),
   Dropout: (t) => useLayer(new nn.Dropout(0.5), t.x),
   Embedding: (t) => useLayer(new nn.Embedding(5, 3, { paddingIdx: 1 }), t.n),
   GELU: (t) => useLayer(new nn.GELU(), t.x),
@@ -217,6 +221,7 @@ export const layersWithoutTensors = "Module canFuseLayer isBuffer isParameter fu
 
 /** Functions of `nn.functional` that are more than an operator. */
 export const functionals: Record<string, Call> = {
+  ...toolkit.functionals,
   attentionKernel: (t) => F.attentionKernel(t.image, t.image, t.image),
   binaryCrossEntropy: (t) => F.binaryCrossEntropy(t.x, t.y),
   binaryCrossEntropyWithLogits: (t) => F.binaryCrossEntropyWithLogits(t.x, t.y),
@@ -234,6 +239,7 @@ export const functionals: Record<string, Call> = {
 };
 
 export const initializers: Record<string, Call> = {
+  ...toolkit.initializers,
   constant_: (t) => nn.init.constant_(t.x, 1),
   kaimingNormal_: (t) => nn.init.kaimingNormal_(t.x),
   kaimingUniform_: (t) => nn.init.kaimingUniform_(t.x),
@@ -274,10 +280,12 @@ export const optimizers: Record<string, Call> = {
 
 /** Schedules hold numbers only. */
 export const optimizersWithoutTensors =
-  "Optimizer Scheduler ConstantLR CosineAnnealingLR CosineAnnealingWarmRestarts OneCycleLR ReduceLROnPlateau WarmupCosineLR";
+  "Optimizer Scheduler CosineAnnealingLR CosineAnnealingWarmRestarts OneCycleLR ReduceLROnPlateau WarmupCosineLR " +
+  "LambdaLR StepLR MultiStepLR ExponentialLR ConstantLR LinearLR PolynomialLR SequentialLR";
 
 /** The rest: what is constructed rather than called. */
 export const objects: Record<string, Call> = {
+  ...toolkit.objects,
   Generator: () => {
     const generator = new torch.Generator().manualSeed(3);
     const state = generator.getState();

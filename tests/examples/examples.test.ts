@@ -1,0 +1,51 @@
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { projectRoot } from "../house/projectFiles.ts";
+
+/** What an example prints; one thread, since the numbers are small. */
+async function run(name: string): Promise<string> {
+  const file = join(projectRoot, "examples", `${name}.ts`);
+  expect(readFileSync(file, "utf8").split("\n").length).toBeLessThanOrEqual(61);
+  const child = Bun.spawn([process.execPath, file], {
+    stdout: "pipe",
+    stderr: "pipe",
+    env: { ...process.env, OMP_NUM_THREADS: "1" },
+  });
+  const [text, errors, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  expect(code === 0 ? "" : errors).toBe("");
+  return text;
+}
+
+const numbers = (text: string, pattern: RegExp) =>
+  [...text.matchAll(pattern)].map((match) => Number(match[1]));
+
+test("linear regression finds the line", async () => {
+  const text = await run("linearRegression");
+  const [, slope, intercept] = /y = (\S+) x \+ (\S+),/.exec(text)!;
+  expect(Number(slope)).toBeCloseTo(3, 1);
+  expect(Number(intercept)).toBeCloseTo(-1, 1);
+  const losses = numbers(text, /loss (\S+)/g);
+  expect(losses.at(-1)!).toBeLessThan(losses[0] / 100);
+}, 60_000);
+
+test("the perceptron reads digits that it has not seen", async () => {
+  const text = await run("digits");
+  expect(text).toContain("parameters");
+  const accuracies = numbers(text, /accuracy (\S+)/g);
+  expect(accuracies.length).toBe(6);
+  expect(accuracies.at(-1)!).toBeGreaterThan(0.85);
+  expect(accuracies.at(-1)!).toBeGreaterThan(accuracies[0]);
+}, 60_000);
+
+test("the transformer goes on with the text that it has learned", async () => {
+  const text = await run("characterTransformer");
+  const losses = numbers(text, /loss (\S+)/g);
+  expect(losses[0]).toBeGreaterThan(2.5);
+  expect(losses.at(-1)!).toBeLessThan(0.6);
+  expect(text).toContain("written: the quick brown fox jumps");
+}, 110_000);

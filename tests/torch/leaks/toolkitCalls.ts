@@ -1,0 +1,150 @@
+/** Calls of the layers, losses and functions that need no more than a line each; see functionCalls.ts. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Float32, vectorFromArray } from "apache-arrow";
+import * as torch from "../../../src/torch/index.ts";
+import type { Inputs } from "./operatorArguments.ts";
+
+type Call = (t: Inputs, folder: string) => unknown;
+type UseLayer = (
+  layer: torch.nn.Module & { forward(...args: never[]): unknown },
+  ...inputs: torch.Tensor[]
+) => void;
+const { nn } = torch;
+const F = nn.functional;
+
+const signs = (like: torch.Tensor) => torch.ones(like.shape);
+
+/** Runs `fn` in a scope: what it makes for its own use is freed. */
+function scoped(fn: (t: Inputs) => void): Call {
+  return (t) => torch.tidy(() => fn(t));
+}
+
+export const functions: Record<string, Call> = {
+  fromArrow: () => torch.fromArrow(vectorFromArray([1, 2], new Float32())),
+  fromFile: (_t, folder) => {
+    writeFileSync(join(folder, "raw.bin"), new Uint8Array(16));
+    return torch.fromFile(join(folder, "raw.bin"), { shape: [3], offset: 4 });
+  },
+  saveNpy: (t, folder) => torch.saveNpy(join(folder, "a.npy"), t.x),
+  loadNpy: (t, folder) => {
+    torch.saveNpy(join(folder, "b.npy"), t.mask);
+    const file = join(folder, "b.npy");
+    return [torch.loadNpy(file), torch.loadNpy(file, { dtype: "float32" })];
+  },
+  save: (t, folder) => torch.save(t.x, join(folder, "c.pt")),
+  load: (t, folder) => {
+    torch.save(t.x, join(folder, "d.pt"));
+    return torch.load(join(folder, "d.pt"));
+  },
+  getRngState: () => torch.getRngState(),
+  setRngState: () => {
+    using state = torch.getRngState();
+    torch.setRngState(state);
+  },
+  unique: (t) => [torch.unique(t.n), torch.unique(t.n, { dim: 0, returnCounts: true })],
+  GradScaler: (t) => {
+    using _s = torch.scope();
+    t.x.requiresGrad_();
+    const scaler = new torch.GradScaler();
+    const optimizer = new torch.optim.SGD([t.x]);
+    scaler.scale(t.x.sum()).backward();
+    scaler.step(optimizer);
+    scaler.update();
+    optimizer.dispose();
+    t.x.grad = null;
+  },
+};
+
+export const tensorMethods: Record<string, Call> = {
+  T: (t) => t.x.T,
+  mT: (t) => t.batch.mT,
+  cpu: (t) => [t.x.cpu()],
+  ...Object.fromEntries(
+    (["float", "double", "half", "bfloat16", "long", "int", "short", "bool", "byte"] as const).map(
+      (name): [string, Call] => [name, (t) => t.x[name]()],
+    ),
+  ),
+};
+
+/** `useLayer` runs, prints, saves, loads and frees a layer. */
+export function layers(useLayer: UseLayer): Record<string, Call> {
+  const plain = [
+    ...["ReLU6", "LogSigmoid", "Tanhshrink", "Mish", "SELU", "Hardswish", "Hardsigmoid", "Softsign", "ELU"],
+    ...["LeakyReLU", "RReLU", "PReLU", "CELU", "Hardtanh", "Softshrink", "Hardshrink", "GLU", "Flatten"],
+  ];
+  const classes = nn as unknown as Record<string, new () => torch.nn.Module & { forward(): unknown }>;
+  const loss = (name: string, prepare: (t: Inputs) => torch.Tensor[]): [string, Call] => [
+    name,
+    scoped((t) => useLayer(new classes[name](), ...prepare(t))),
+  ];
+  return {
+    ...Object.fromEntries(
+      plain.map((name): [string, Call] => [name, (t) => useLayer(new classes[name](), t.x)]),
+    ),
+    ...Object.fromEntries([
+      ...["MSELoss", "L1Loss", "HuberLoss", "SmoothL1Loss", "KLDivLoss", "BCELoss", "PoissonNLLLoss"].map(
+        (name) => loss(name, (t) => [t.x, t.y]),
+      ),
+      loss("BCEWithLogitsLoss", (t) => [t.x, t.y]),
+      loss("SoftMarginLoss", (t) => [t.x, signs(t.x)]),
+      loss("HingeEmbeddingLoss", (t) => [t.x, signs(t.x)]),
+      loss("CrossEntropyLoss", (t) => [t.x, t.order]),
+      loss("NLLLoss", (t) => [t.x, t.order]),
+      loss("CosineEmbeddingLoss", (t) => [t.x, t.y, signs(t.w)]),
+      loss("MarginRankingLoss", (t) => [t.x, t.y, signs(t.x)]),
+      loss("TripletMarginLoss", (t) => [t.x, t.y, t.x]),
+      loss("GaussianNLLLoss", (t) => [t.x, t.y, signs(t.x)]),
+    ]),
+    Threshold: (t) => useLayer(new nn.Threshold(0.5, 0), t.x),
+    Softmin: (t) => useLayer(new nn.Softmin(0), t.x),
+    Unflatten: (t) => useLayer(new nn.Unflatten(1, [2, 2]), t.x),
+    RMSNorm: (t) => useLayer(new nn.RMSNorm(4), t.x),
+    GroupNorm: (t) => useLayer(new nn.GroupNorm(2, 4), t.x),
+    BatchNorm1d: (t) => useLayer(new nn.BatchNorm1d(4, { momentum: null }), t.x),
+    BatchNorm2d: (t) => useLayer(new nn.BatchNorm2d(4), t.image),
+    Conv1d: (t) => useLayer(new nn.Conv1d(4, 2, 3), t.signal),
+    Conv2d: (t) => useLayer(new nn.Conv2d(4, 2, 3, { padding: "same" }), t.image),
+    MaxPool1d: (t) => useLayer(new nn.MaxPool1d(2), t.signal),
+    MaxPool2d: (t) => useLayer(new nn.MaxPool2d(2), t.image),
+    AvgPool1d: (t) => useLayer(new nn.AvgPool1d(2), t.signal),
+    AvgPool2d: (t) => useLayer(new nn.AvgPool2d(2), t.image),
+    AdaptiveAvgPool1d: (t) => useLayer(new nn.AdaptiveAvgPool1d(2), t.signal),
+    AdaptiveAvgPool2d: (t) => useLayer(new nn.AdaptiveAvgPool2d(2), t.image),
+    Parameter: (t) => new nn.Parameter(t.x.clone()),
+    Buffer: (t) => new nn.Buffer(t.x.clone()),
+  };
+}
+
+export const functionals: Record<string, Call> = {
+  softmin: (t) => F.softmin(t.x, 0),
+  dropout: (t) => F.dropout(t.x),
+  batchNorm: (t) => F.batchNorm(t.image, t.v, t.v, { training: true }),
+  pairwiseDistance: (t) => F.pairwiseDistance(t.x, t.y),
+  gumbelSoftmax: (t) => [F.gumbelSoftmax(t.x), F.gumbelSoftmax(t.x, { hard: true })],
+  cosineEmbeddingLoss: (t) => F.cosineEmbeddingLoss(t.x, t.y, t.w),
+  marginRankingLoss: (t) => F.marginRankingLoss(t.x, t.y, t.x),
+  hingeEmbeddingLoss: scoped((t) => F.hingeEmbeddingLoss(t.x, signs(t.x)).item()),
+  tripletMarginLoss: (t) => F.tripletMarginLoss(t.x, t.y, t.x),
+  softMarginLoss: (t) => F.softMarginLoss(t.x, t.y),
+  poissonNllLoss: (t) => F.poissonNllLoss(t.x, t.y),
+  gaussianNllLoss: (t) => F.gaussianNllLoss(t.x, t.y, t.x, { full: true }),
+};
+
+export const initializers: Record<string, Call> = {
+  eye_: (t) => nn.init.eye_(t.x),
+  orthogonal_: (t) => nn.init.orthogonal_(t.x),
+  truncNormal_: (t) => [nn.init.truncNormal_(t.x), nn.init.truncNormal_(t.x, 0, 1, 2, 3)],
+};
+
+export const objects: Record<string, Call> = {
+  "nn.utils": (t) => {
+    const vector = nn.utils.parametersToVector([t.x, t.y]);
+    nn.utils.vectorToParameters(vector, [t.x, t.y]);
+    return vector;
+  },
+  "utils.data": (t) => {
+    const { DataLoader, TensorDataset } = torch.utils.data;
+    return [...new DataLoader(new TensorDataset(t.x, t.n), { batchSize: 2, shuffle: true })].flat();
+  },
+};
