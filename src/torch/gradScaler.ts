@@ -116,7 +116,7 @@ function divideGradients(parameters: readonly Tensor[], scale: number): boolean 
       const device = grads[0].device;
       const found = zeros([], { device });
       const inverse = full([], 1 / scale, { device });
-      ops.aten._amp_foreach_non_finite_check_and_unscale_(grads, found, inverse);
+      ops.unsafe.aten._amp_foreach_non_finite_check_and_unscale_(grads, found, inverse);
       return found.item() === 0;
     }),
   );

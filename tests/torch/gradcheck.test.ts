@@ -1,6 +1,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import * as torch from "../../src/torch/index.ts";
 import { gradcheck, gradgradcheck } from "./gradcheck.ts";
+import { toolkitSubjects } from "./gradcheckSubjects.ts";
 
 setDefaultTimeout(60_000);
 torch.setNumThreads(1);
@@ -18,6 +19,7 @@ interface Subject {
 
 /** Every layer that has a derivative, by the name of its class, in one or several settings. */
 const subjects: Record<string, () => Subject[]> = {
+  ...toolkitSubjects,
   Linear: () => [
     { layer: new nn.Linear(3, 2), inputs: [leaf([4, 3])] },
     { layer: new nn.Linear(3, 2, { bias: false }), inputs: [leaf([2, 2, 3])] },
