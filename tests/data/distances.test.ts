@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { encodeNpy, readNpy } from "../../src/common/npy.ts";
 import {
   type Distances,
   distancesOf,
@@ -11,7 +12,6 @@ import {
 } from "../../src/data/distances.ts";
 import { parseDistanceText } from "../../src/data/distanceText.ts";
 import { encodeHdf5 } from "../../src/data/hdf5/write.ts";
-import { encodeNpy, readNpy } from "../../src/common/npy.ts";
 import { readDistances } from "../../src/data/readDistances.ts";
 import { writeDistancesHdf5, writeDistancesNpy, writeDistancesTsv } from "../../src/data/writeDistances.ts";
 import expected from "../fixtures/distances/expected.json";

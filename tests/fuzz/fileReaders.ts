@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { type NpyArray, readNpy } from "../../src/common/npy.ts";
 import { writeSquareArrow } from "../../src/data/arrowDistances.ts";
 import { describeInput } from "../../src/data/describe/describe.ts";
 import { type Distances, pairCount } from "../../src/data/distances.ts";
 import { type Metadata, readMetadata } from "../../src/data/metadata.ts";
-import { type NpyArray, readNpy } from "../../src/common/npy.ts";
 import { readDistances } from "../../src/data/readDistances.ts";
 import { readSampleVector, type SampleVector } from "../../src/data/sampleVector.ts";
 import { readIdFile } from "../../src/data/splitFiles.ts";

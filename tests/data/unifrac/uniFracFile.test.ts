@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { Random } from "../../../src/common/random.ts";
 import { readNpy } from "../../../src/common/npy.ts";
+import { Random } from "../../../src/common/random.ts";
 import { readDistances } from "../../../src/data/readDistances.ts";
 import { faithPd, uniFracAllPairs, writeFaithPd, writeUniFrac } from "../../../src/data/unifrac/index.ts";
 import { SquareStore } from "../../../src/data/unifrac/squareStore.ts";
