@@ -1,7 +1,7 @@
 import { full, zeros } from "./creation.ts";
 import { noGrad } from "./modes.ts";
 import { ops } from "./operators.ts";
-import { checkOptionNames } from "./optionNames.ts";
+import { refuseUnknownSettings } from "./optionNames.ts";
 import type { Tensor } from "./tensor.ts";
 import { tidy } from "./tidy.ts";
 
@@ -48,7 +48,7 @@ export class GradScaler {
   readonly #unscaled = new Map<Scalable, boolean>();
 
   constructor(options: GradScalerOptions = {}) {
-    checkOptionNames("GradScaler", options, defaults);
+    refuseUnknownSettings("GradScaler", options, defaults);
     this.#options = { ...defaults, ...options };
     this.#scale = this.#options.initScale;
   }

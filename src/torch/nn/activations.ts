@@ -2,7 +2,7 @@ import { full } from "../creation.ts";
 import * as ops from "../ops.gen.ts";
 import type { Tensor } from "../tensor.ts";
 import * as functional from "./functional.ts";
-import type { LayerOptions } from "./linear.ts";
+import { type LayerOptions, refuseLayerOptions } from "./layerOptions.ts";
 import { Module, parameter } from "./module.ts";
 
 /** Makes a layer without settings of a function of one tensor. */
@@ -97,6 +97,7 @@ export class PReLU extends Module {
   ) {
     super();
     const { init = 0.25, ...creation } = options;
+    refuseLayerOptions("PReLU", creation, "init");
     this.weight = parameter(full([numParameters], init, creation));
   }
 

@@ -2,7 +2,7 @@ import { empty } from "../creation.ts";
 import * as ops from "../ops.gen.ts";
 import type { Tensor } from "../tensor.ts";
 import { fans, kaimingUniform_, uniform_ } from "./init.ts";
-import type { LayerOptions } from "./linear.ts";
+import { type LayerOptions, refuseLayerOptions } from "./layerOptions.ts";
 import { Module, parameter } from "./module.ts";
 
 export interface ConvolutionOptions extends LayerOptions {
@@ -33,6 +33,7 @@ abstract class Convolution extends Module {
   ) {
     super();
     const { stride = 1, padding = 0, dilation = 1, groups = 1, bias = true, ...creation } = options;
+    refuseLayerOptions(new.target.name, creation, "stride, padding, dilation, groups, bias");
     if (inChannels % groups !== 0 || outChannels % groups !== 0) {
       throw new RangeError(
         `${new.target.name}: ${inChannels} and ${outChannels} channels cannot both be split into ${groups} groups`,

@@ -1,12 +1,16 @@
 /** The losses of `torch.nn.functional`. */
+
 import * as ops from "../ops.gen.ts";
+import { refuseOthers } from "../optionNames.ts";
 import type { Tensor } from "../tensor.ts";
 import { tidy } from "../tidy.ts";
 
 export type Reduction = "none" | "mean" | "sum";
 const reductions: Record<Reduction, number> = { none: 0, mean: 1, sum: 2 };
 
-function reductionCode(name: string, reduction: Reduction): number {
+/** The number of a reduction; `others` are the options that the function does not know. */
+function reductionCode(name: string, reduction: Reduction, others: object, known: string): number {
+  refuseOthers(name, others, known);
   const code = reductions[reduction];
   if (code === undefined)
     throw new TypeError(
@@ -21,31 +25,49 @@ export interface LossOptions {
 }
 
 /** (input - target)^2. */
-export function mseLoss(input: Tensor, target: Tensor, { reduction = "mean" }: LossOptions = {}): Tensor {
-  return ops.mseLoss(input, target, reductionCode("mseLoss", reduction));
+export function mseLoss(
+  input: Tensor,
+  target: Tensor,
+  { reduction = "mean", ...others }: LossOptions = {},
+): Tensor {
+  return ops.mseLoss(input, target, reductionCode("mseLoss", reduction, others, "reduction"));
 }
 
 /** |input - target|. */
-export function l1Loss(input: Tensor, target: Tensor, { reduction = "mean" }: LossOptions = {}): Tensor {
-  return ops.l1Loss(input, target, reductionCode("l1Loss", reduction));
+export function l1Loss(
+  input: Tensor,
+  target: Tensor,
+  { reduction = "mean", ...others }: LossOptions = {},
+): Tensor {
+  return ops.l1Loss(input, target, reductionCode("l1Loss", reduction, others, "reduction"));
 }
 
 /** Quadratic below `delta`, linear above (Huber 1964). */
 export function huberLoss(
   input: Tensor,
   target: Tensor,
-  { reduction = "mean", delta = 1 }: LossOptions & { delta?: number } = {},
+  { reduction = "mean", delta = 1, ...others }: LossOptions & { delta?: number } = {},
 ): Tensor {
-  return ops.huberLoss(input, target, reductionCode("huberLoss", reduction), delta);
+  return ops.huberLoss(
+    input,
+    target,
+    reductionCode("huberLoss", reduction, others, "reduction, delta"),
+    delta,
+  );
 }
 
 /** Huber's loss divided by `beta`. */
 export function smoothL1Loss(
   input: Tensor,
   target: Tensor,
-  { reduction = "mean", beta = 1 }: LossOptions & { beta?: number } = {},
+  { reduction = "mean", beta = 1, ...others }: LossOptions & { beta?: number } = {},
 ): Tensor {
-  return ops.smoothL1Loss(input, target, reductionCode("smoothL1Loss", reduction), beta);
+  return ops.smoothL1Loss(
+    input,
+    target,
+    reductionCode("smoothL1Loss", reduction, others, "reduction, beta"),
+    beta,
+  );
 }
 
 export interface ClassOptions extends LossOptions {
@@ -62,13 +84,14 @@ export function crossEntropy(
     reduction = "mean",
     ignoreIndex = -100,
     labelSmoothing = 0,
+    ...others
   }: ClassOptions & { labelSmoothing?: number } = {},
 ): Tensor {
   return ops.crossEntropyLoss(
     input,
     target,
     weight,
-    reductionCode("crossEntropy", reduction),
+    reductionCode("crossEntropy", reduction, others, "weight, reduction, ignoreIndex, labelSmoothing"),
     ignoreIndex,
     labelSmoothing,
   );
@@ -78,18 +101,29 @@ export function crossEntropy(
 export function nllLoss(
   input: Tensor,
   target: Tensor,
-  { weight = null, reduction = "mean", ignoreIndex = -100 }: ClassOptions = {},
+  { weight = null, reduction = "mean", ignoreIndex = -100, ...others }: ClassOptions = {},
 ): Tensor {
-  return ops.nllLossNd(input, target, weight, reductionCode("nllLoss", reduction), ignoreIndex);
+  return ops.nllLossNd(
+    input,
+    target,
+    weight,
+    reductionCode("nllLoss", reduction, others, "weight, reduction, ignoreIndex"),
+    ignoreIndex,
+  );
 }
 
 /** Cross-entropy of probabilities against targets between 0 and 1. */
 export function binaryCrossEntropy(
   input: Tensor,
   target: Tensor,
-  { weight = null, reduction = "mean" }: Omit<ClassOptions, "ignoreIndex"> = {},
+  { weight = null, reduction = "mean", ...others }: Omit<ClassOptions, "ignoreIndex"> = {},
 ): Tensor {
-  return ops.binaryCrossEntropy(input, target, weight, reductionCode("binaryCrossEntropy", reduction));
+  return ops.binaryCrossEntropy(
+    input,
+    target,
+    weight,
+    reductionCode("binaryCrossEntropy", reduction, others, "weight, reduction"),
+  );
 }
 
 /** Cross-entropy of logits against targets between 0 and 1. */
@@ -100,6 +134,7 @@ export function binaryCrossEntropyWithLogits(
     weight = null,
     posWeight = null,
     reduction = "mean",
+    ...others
   }: Omit<ClassOptions, "ignoreIndex"> & { posWeight?: Tensor | null } = {},
 ): Tensor {
   return ops.binaryCrossEntropyWithLogits(
@@ -107,7 +142,7 @@ export function binaryCrossEntropyWithLogits(
     target,
     weight,
     posWeight,
-    reductionCode("binaryCrossEntropyWithLogits", reduction),
+    reductionCode("binaryCrossEntropyWithLogits", reduction, others, "weight, posWeight, reduction"),
   );
 }
 
@@ -115,13 +150,16 @@ export function binaryCrossEntropyWithLogits(
 export function klDiv(
   input: Tensor,
   target: Tensor,
-  { reduction = "mean", logTarget = false }: KlDivOptions = {},
+  { reduction = "mean", logTarget = false, ...others }: KlDivOptions = {},
 ): Tensor {
   if (reduction === "batchmean") {
+    refuseOthers("klDiv", others, "reduction, logTarget");
     using sum = ops.klDiv(input, target, reductions.sum, { logTarget });
     return sum.div(input.size(0));
   }
-  return ops.klDiv(input, target, reductionCode("klDiv", reduction), { logTarget });
+  return ops.klDiv(input, target, reductionCode("klDiv", reduction, others, "reduction, logTarget"), {
+    logTarget,
+  });
 }
 
 /** 1 - cos(x1, x2) where the target is 1; max(0, cos(x1, x2) - margin) where it is -1. Vectors [N, D], targets [N]. */
@@ -129,9 +167,9 @@ export function cosineEmbeddingLoss(
   input1: Tensor,
   input2: Tensor,
   target: Tensor,
-  { reduction = "mean", margin = 0 }: MarginOptions = {},
+  { reduction = "mean", margin = 0, ...others }: MarginOptions = {},
 ): Tensor {
-  const code = reductionCode("cosineEmbeddingLoss", reduction);
+  const code = reductionCode("cosineEmbeddingLoss", reduction, others, "reduction, margin");
   return ops.cosineEmbeddingLoss(input1, input2, target, margin, code);
 }
 
@@ -140,9 +178,9 @@ export function marginRankingLoss(
   input1: Tensor,
   input2: Tensor,
   target: Tensor,
-  { reduction = "mean", margin = 0 }: MarginOptions = {},
+  { reduction = "mean", margin = 0, ...others }: MarginOptions = {},
 ): Tensor {
-  const code = reductionCode("marginRankingLoss", reduction);
+  const code = reductionCode("marginRankingLoss", reduction, others, "reduction, margin");
   return ops.marginRankingLoss(input1, input2, target, margin, code);
 }
 
@@ -150,9 +188,14 @@ export function marginRankingLoss(
 export function hingeEmbeddingLoss(
   input: Tensor,
   target: Tensor,
-  { reduction = "mean", margin = 1 }: MarginOptions = {},
+  { reduction = "mean", margin = 1, ...others }: MarginOptions = {},
 ): Tensor {
-  return ops.hingeEmbeddingLoss(input, target, margin, reductionCode("hingeEmbeddingLoss", reduction));
+  return ops.hingeEmbeddingLoss(
+    input,
+    target,
+    margin,
+    reductionCode("hingeEmbeddingLoss", reduction, others, "reduction, margin"),
+  );
 }
 
 /** max(0, |anchor - positive| - |anchor - negative| + margin) with the norm `p` (Balntas et al. 2016). */
@@ -160,9 +203,9 @@ export function tripletMarginLoss(
   anchor: Tensor,
   positive: Tensor,
   negative: Tensor,
-  { reduction = "mean", margin = 1, p = 2, eps = 1e-6, swap = false }: TripletOptions = {},
+  { reduction = "mean", margin = 1, p = 2, eps = 1e-6, swap = false, ...others }: TripletOptions = {},
 ): Tensor {
-  const code = reductionCode("tripletMarginLoss", reduction);
+  const code = reductionCode("tripletMarginLoss", reduction, others, "reduction, margin, p, eps, swap");
   return ops.tripletMarginLoss(anchor, positive, negative, margin, p, eps, swap, code);
 }
 
@@ -170,18 +213,25 @@ export function tripletMarginLoss(
 export function softMarginLoss(
   input: Tensor,
   target: Tensor,
-  { reduction = "mean" }: LossOptions = {},
+  { reduction = "mean", ...others }: LossOptions = {},
 ): Tensor {
-  return ops.softMarginLoss(input, target, reductionCode("softMarginLoss", reduction));
+  return ops.softMarginLoss(input, target, reductionCode("softMarginLoss", reduction, others, "reduction"));
 }
 
 /** Negative log-likelihood of counts under a Poisson distribution; `input` is its mean, or the logarithm of it. */
 export function poissonNllLoss(
   input: Tensor,
   target: Tensor,
-  { reduction = "mean", logInput = true, full = false, eps = 1e-8 }: PoissonOptions = {},
+  { reduction = "mean", logInput = true, full = false, eps = 1e-8, ...others }: PoissonOptions = {},
 ): Tensor {
-  return ops.poissonNllLoss(input, target, logInput, full, eps, reductionCode("poissonNllLoss", reduction));
+  return ops.poissonNllLoss(
+    input,
+    target,
+    logInput,
+    full,
+    eps,
+    reductionCode("poissonNllLoss", reduction, others, "reduction, logInput, full, eps"),
+  );
 }
 
 /** Half of log(variance) + (input - target)^2 / variance; `full` adds the constant. Variances below `eps` count as `eps`. */
@@ -189,9 +239,9 @@ export function gaussianNllLoss(
   input: Tensor,
   target: Tensor,
   variance: Tensor,
-  { reduction = "mean", full = false, eps = 1e-6 }: Omit<PoissonOptions, "logInput"> = {},
+  { reduction = "mean", full = false, eps = 1e-6, ...others }: Omit<PoissonOptions, "logInput"> = {},
 ): Tensor {
-  reductionCode("gaussianNllLoss", reduction);
+  reductionCode("gaussianNllLoss", reduction, others, "reduction, full, eps");
   return tidy(() => {
     const fixed = variance.detach();
     const bounded = variance.add(fixed.clampMin(eps).sub(fixed));

@@ -4,7 +4,7 @@ import { noGrad } from "../modes.ts";
 import * as ops from "../ops.gen.ts";
 import type { Tensor } from "../tensor.ts";
 import { batchNorm } from "./functional.ts";
-import type { LayerOptions } from "./linear.ts";
+import { type LayerOptions, refuseLayerOptions } from "./layerOptions.ts";
 import { buffer, Module, parameter } from "./module.ts";
 
 /** Divides by the root mean square over the last dimensions (Zhang and Sennrich 2019), then scales. */
@@ -20,6 +20,7 @@ export class RMSNorm extends Module {
   ) {
     super();
     const { eps, elementwiseAffine = true, ...creation } = options;
+    refuseLayerOptions("RMSNorm", creation, "eps, elementwiseAffine");
     this.normalizedShape = typeof normalizedShape === "number" ? [normalizedShape] : normalizedShape;
     this.eps = eps ?? null;
     this.weight = elementwiseAffine ? parameter(ones(this.normalizedShape, creation)) : null;
@@ -47,6 +48,7 @@ export class GroupNorm extends Module {
   ) {
     super();
     const { eps = 1e-5, affine = true, ...creation } = options;
+    refuseLayerOptions("GroupNorm", creation, "eps, affine");
     if (numChannels % numGroups !== 0)
       throw new RangeError(`GroupNorm: ${numChannels} channels cannot be split into ${numGroups} groups`);
     this.eps = eps;
@@ -96,6 +98,7 @@ abstract class BatchNorm extends Module {
   ) {
     super();
     const { eps = 1e-5, momentum = 0.1, affine = true, trackRunningStats = true, ...creation } = options;
+    refuseLayerOptions(new.target.name, creation, "eps, momentum, affine, trackRunningStats");
     this.eps = eps;
     this.momentum = momentum;
     this.weight = affine ? parameter(ones([numFeatures], creation)) : null;

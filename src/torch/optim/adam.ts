@@ -4,7 +4,7 @@ import { ops } from "../operators.ts";
 import { refuseUnknownSettings } from "../optionNames.ts";
 import { scope } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
-import { checkOptionNames, Optimizer } from "./optimizer.ts";
+import { Optimizer } from "./optimizer.ts";
 
 export interface AdamOptions {
   lr?: number;
@@ -84,11 +84,7 @@ function settings(name: string, options: AdamOptions, weightDecay: number): Adam
     amsgrad: false,
     maximize: false,
   };
-<<<<<<< HEAD
   refuseUnknownSettings(name, options, defaults);
-=======
-  checkOptionNames(name, options, defaults);
->>>>>>> 7ccfe3c (Offer PyTorch's activations, losses, convolutions, norms, pooling, schedules, initializers and short conversions)
   const all = { ...defaults, ...options };
   if (!(all.lr >= 0)) throw new RangeError(`${name}: the learning rate must not be negative, got ${all.lr}`);
   if (!(all.eps >= 0)) throw new RangeError(`${name}: eps must not be negative, got ${all.eps}`);

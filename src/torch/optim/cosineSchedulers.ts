@@ -1,3 +1,4 @@
+import { refuseUnknownSettings } from "../optionNames.ts";
 import { annealCosine, restartedAt } from "./annealing.ts";
 import { type Scheduled, Scheduler, wholeSteps } from "./scheduler.ts";
 
@@ -12,6 +13,7 @@ export class WarmupCosineLR extends Scheduler {
 
   constructor(optimizer: Scheduled, options: { warmupSteps: number; totalSteps: number; etaMin?: number }) {
     super(optimizer);
+    refuseUnknownSettings("WarmupCosineLR", options, { warmupSteps: 0, totalSteps: 0, etaMin: 0 });
     this.warmupSteps = wholeSteps("WarmupCosineLR: warmupSteps", options.warmupSteps, 0);
     this.totalSteps = wholeSteps("WarmupCosineLR: totalSteps", options.totalSteps, 1);
     this.etaMin = options.etaMin ?? 0;
@@ -37,6 +39,7 @@ export class CosineAnnealingLR extends Scheduler {
 
   constructor(optimizer: Scheduled, options: { tMax: number; etaMin?: number }) {
     super(optimizer);
+    refuseUnknownSettings("CosineAnnealingLR", options, { tMax: 0, etaMin: 0 });
     this.tMax = wholeSteps("CosineAnnealingLR: tMax", options.tMax, 1);
     this.etaMin = options.etaMin ?? 0;
     this.apply();
@@ -55,6 +58,7 @@ export class CosineAnnealingWarmRestarts extends Scheduler {
 
   constructor(optimizer: Scheduled, options: { t0: number; tMult?: number; etaMin?: number }) {
     super(optimizer);
+    refuseUnknownSettings("CosineAnnealingWarmRestarts", options, { t0: 0, tMult: 0, etaMin: 0 });
     this.t0 = wholeSteps("CosineAnnealingWarmRestarts: t0", options.t0, 1);
     this.tMult = wholeSteps("CosineAnnealingWarmRestarts: tMult", options.tMult ?? 1, 1);
     this.etaMin = options.etaMin ?? 0;

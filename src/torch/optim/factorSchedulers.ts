@@ -1,3 +1,4 @@
+import { refuseUnknownSettings } from "../optionNames.ts";
 import { annealLinear } from "./annealing.ts";
 import { type Scheduled, Scheduler, wholeSteps } from "./scheduler.ts";
 
@@ -30,6 +31,7 @@ export class StepLR extends Scheduler {
 
   constructor(optimizer: Scheduled, options: { stepSize: number; gamma?: number }) {
     super(optimizer);
+    refuseUnknownSettings("StepLR", options, { stepSize: 0, gamma: 0 });
     this.stepSize = wholeSteps("StepLR: stepSize", options.stepSize, 1);
     this.gamma = options.gamma ?? 0.1;
     this.apply();
@@ -47,6 +49,7 @@ export class MultiStepLR extends Scheduler {
 
   constructor(optimizer: Scheduled, options: { milestones: readonly number[]; gamma?: number }) {
     super(optimizer);
+    refuseUnknownSettings("MultiStepLR", options, { milestones: 0, gamma: 0 });
     this.milestones = risingSteps("MultiStepLR", options.milestones);
     this.gamma = options.gamma ?? 0.1;
     this.apply();
@@ -63,6 +66,7 @@ export class ExponentialLR extends Scheduler {
 
   constructor(optimizer: Scheduled, options: { gamma: number }) {
     super(optimizer);
+    refuseUnknownSettings("ExponentialLR", options, { gamma: 0 });
     this.gamma = options.gamma;
     this.apply();
   }
@@ -79,6 +83,7 @@ export class ConstantLR extends Scheduler {
 
   constructor(optimizer: Scheduled, options: { factor?: number; totalIters?: number } = {}) {
     super(optimizer);
+    refuseUnknownSettings("ConstantLR", options, { factor: 0, totalIters: 0 });
     this.factor = options.factor ?? 1 / 3;
     this.totalIters = wholeSteps("ConstantLR: totalIters", options.totalIters ?? 5, 0);
     this.apply();
@@ -100,6 +105,7 @@ export class LinearLR extends Scheduler {
     options: { startFactor?: number; endFactor?: number; totalIters?: number } = {},
   ) {
     super(optimizer);
+    refuseUnknownSettings("LinearLR", options, { startFactor: 0, endFactor: 0, totalIters: 0 });
     this.startFactor = options.startFactor ?? 1 / 3;
     this.endFactor = options.endFactor ?? 1;
     this.totalIters = wholeSteps("LinearLR: totalIters", options.totalIters ?? 5, 1);
@@ -118,6 +124,7 @@ export class PolynomialLR extends Scheduler {
 
   constructor(optimizer: Scheduled, options: { totalIters?: number; power?: number } = {}) {
     super(optimizer);
+    refuseUnknownSettings("PolynomialLR", options, { totalIters: 0, power: 0 });
     this.totalIters = wholeSteps("PolynomialLR: totalIters", options.totalIters ?? 5, 1);
     this.power = options.power ?? 1;
     this.apply();
@@ -139,6 +146,7 @@ export class SequentialLR extends Scheduler {
     options: { schedulers: readonly Scheduler[]; milestones: readonly number[] },
   ) {
     super(optimizer);
+    refuseUnknownSettings("SequentialLR", options, { schedulers: 0, milestones: 0 });
     this.milestones = risingSteps("SequentialLR", options.milestones);
     this.#schedulers = options.schedulers;
     if (this.#schedulers.length !== this.milestones.length + 1) {

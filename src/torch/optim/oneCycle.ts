@@ -1,3 +1,4 @@
+import { refuseUnknownSettings } from "../optionNames.ts";
 import { annealCosine, annealLinear } from "./annealing.ts";
 import { type Scheduled, type ScheduledGroup, Scheduler, wholeSteps } from "./scheduler.ts";
 
@@ -27,6 +28,17 @@ export class OneCycleLR extends Scheduler {
 
   constructor(optimizer: Scheduled, options: OneCycleOptions) {
     super(optimizer);
+    refuseUnknownSettings("OneCycleLR", options, {
+      maxLr: 0,
+      totalSteps: 0,
+      pctStart: 0,
+      annealStrategy: 0,
+      cycleMomentum: 0,
+      baseMomentum: 0,
+      maxMomentum: 0,
+      divFactor: 0,
+      finalDivFactor: 0,
+    });
     this.#groups = optimizer.paramGroups;
     this.#options = {
       ...{ pctStart: 0.3, annealStrategy: "cos", cycleMomentum: true, baseMomentum: 0.85 },

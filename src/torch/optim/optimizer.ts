@@ -11,13 +11,6 @@ export interface OptimizerState {
   state: Map<number, Map<string, Tensor>>;
 }
 
-/** @throws TypeError for an option that is not among `known`: a misspelt one would change nothing. */
-export function checkOptionNames(owner: string, options: object, known: object): void {
-  const unknown = Object.keys(options).find((name) => !Object.hasOwn(known, name));
-  if (unknown === undefined) return;
-  throw new TypeError(`${owner}: has no option '${unknown}'; it takes ${Object.keys(known).join(", ")}`);
-}
-
 /** The base of the optimizers: groups of parameters, each with the settings `Settings`, and a state per parameter. */
 export abstract class Optimizer<Settings extends { lr: number }> {
   readonly paramGroups: ParameterGroup<Settings>[] = [];
@@ -42,14 +35,6 @@ export abstract class Optimizer<Settings extends { lr: number }> {
   addParamGroup(group: { params: Iterable<Tensor>; name?: string } & Partial<Settings>): void {
     const known = new Set(this.paramGroups.flatMap((other) => other.params));
     const params = [...group.params];
-    const unknown = Object.keys(group).find(
-      (key) => !(key in this.defaults) && key !== "params" && key !== "name",
-    );
-    if (unknown !== undefined) {
-      throw new TypeError(
-        `${this.constructor.name}: has no option '${unknown}'; it takes ${Object.keys(this.defaults).join(", ")}`,
-      );
-    }
     for (const param of params) {
       if (known.has(param))
         throw new TypeError(`${this.constructor.name}: a parameter is in more than one group`);

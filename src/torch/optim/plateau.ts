@@ -1,3 +1,4 @@
+import { refuseUnknownSettings } from "../optionNames.ts";
 import type { Scheduled, SchedulerState } from "./scheduler.ts";
 
 /** Multiplies the rate by `factor` once the watched value has not improved for more than `patience` epochs. */
@@ -22,6 +23,16 @@ export class ReduceLROnPlateau {
       eps: 1e-8,
       ...options,
     };
+    refuseUnknownSettings("ReduceLROnPlateau", options, {
+      mode: 0,
+      factor: 0,
+      patience: 0,
+      threshold: 0,
+      thresholdMode: 0,
+      cooldown: 0,
+      minLr: 0,
+      eps: 0,
+    });
     if (!(this.#options.factor < 1))
       throw new RangeError(`ReduceLROnPlateau: the factor must be below 1, got ${this.#options.factor}`);
     this.#best = this.#options.mode === "min" ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;

@@ -3,7 +3,7 @@ import { ops } from "../operators.ts";
 import { refuseUnknownSettings } from "../optionNames.ts";
 import { scope } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
-import { checkOptionNames, Optimizer } from "./optimizer.ts";
+import { Optimizer } from "./optimizer.ts";
 
 export interface SGDOptions {
   lr?: number;
@@ -19,11 +19,7 @@ type Params = Iterable<Tensor> | Iterable<{ params: Iterable<Tensor>; name?: str
 /** Stochastic gradient descent with momentum, in PyTorch's form. */
 export class SGD extends Optimizer<Required<SGDOptions>> {
   constructor(params: Params, options: SGDOptions = {}) {
-<<<<<<< HEAD
     const standard: Required<SGDOptions> = {
-=======
-    const defaults: Required<SGDOptions> = {
->>>>>>> 7ccfe3c (Offer PyTorch's activations, losses, convolutions, norms, pooling, schedules, initializers and short conversions)
       lr: 1e-3,
       momentum: 0,
       dampening: 0,
@@ -31,13 +27,8 @@ export class SGD extends Optimizer<Required<SGDOptions>> {
       nesterov: false,
       maximize: false,
     };
-<<<<<<< HEAD
     refuseUnknownSettings("SGD", options, standard);
     const defaults = { ...standard, ...options };
-=======
-    checkOptionNames("SGD", options, defaults);
-    Object.assign(defaults, options);
->>>>>>> 7ccfe3c (Offer PyTorch's activations, losses, convolutions, norms, pooling, schedules, initializers and short conversions)
     if (!(defaults.lr >= 0))
       throw new RangeError(`SGD: the learning rate must not be negative, got ${defaults.lr}`);
     if (defaults.nesterov && (defaults.momentum <= 0 || defaults.dampening !== 0)) {
