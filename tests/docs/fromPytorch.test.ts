@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { projectRoot } from "../house/projectFiles.ts";
+import { snippetsOf } from "./snippets.ts";
+
+const snippets = ["README.md", "docs/from-pytorch.md"].flatMap(snippetsOf);
+const checks = snippets.flatMap((snippet) => snippet.checks);
+let folder: string;
+
+/** The blocks as modules in a folder of their own, where `aam-bun/torch` means this project. */
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "aam-snippets-"));
+  for (const { file, source } of snippets) writeFileSync(join(folder, file), source);
+  const settings = {
+    extends: join(projectRoot, "tsconfig.json"),
+    compilerOptions: {
+      noUnusedLocals: false,
+      typeRoots: [join(projectRoot, "node_modules")],
+      paths: {
+        "aam-bun/torch": [join(projectRoot, "src/torch/index.ts")],
+        "snippet-checks": [join(import.meta.dir, "fixtures/snippetChecks.ts")],
+      },
+    },
+    include: ["*.ts"],
+  };
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(settings));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+async function run(command: string[]): Promise<string> {
+  const env = { ...process.env, OMP_NUM_THREADS: "1" };
+  const child = Bun.spawn([process.execPath, ...command], {
+    cwd: folder,
+    stdout: "pipe",
+    stderr: "pipe",
+    env,
+  });
+  const [text, errors, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return code === 0 ? "" : `${text}${errors}exit ${code}`;
+}
+
+test("the pages' TypeScript runs and gives the values that its comments say", async () => {
+  expect(checks.length).toBeGreaterThan(90);
+  const files = snippets.filter((snippet) => !snippet.isNamed).map((snippet) => snippet.file);
+  expect(await run([join(import.meta.dir, "fixtures/runSnippets.ts"), ...files])).toBe("");
+  const { failures, reached } = JSON.parse(readFileSync(join(folder, "results.json"), "utf8"));
+  expect(failures).toEqual([]);
+  // A check within a loop or a callback that never runs would prove nothing.
+  expect(checks.filter((place) => !reached.includes(place))).toEqual([]);
+}, 60_000);
+
+test("the pages' TypeScript has no type errors", async () => {
+  const compiler = join(projectRoot, "node_modules/typescript/bin/tsc");
+  expect(await run([compiler, "--noEmit", "--project", folder])).toBe("");
+}, 60_000);
