@@ -20,7 +20,7 @@ beforeAll(() => {
       typeRoots: [join(projectRoot, "node_modules")],
       paths: {
         "aam-bun/torch": [join(projectRoot, "src/torch/index.ts")],
-        "snippet-checks": [join(import.meta.dir, "fixtures/snippetChecks.ts")],
+        "snippet-checks": [join(import.meta.dir, "snippetChecks.ts")],
       },
     },
     include: ["*.ts"],
@@ -48,7 +48,7 @@ async function run(command: string[]): Promise<string> {
 test("the pages' TypeScript runs and gives the values that its comments say", async () => {
   expect(checks.length).toBeGreaterThan(100);
   const files = snippets.filter((snippet) => !snippet.isNamed).map((snippet) => snippet.file);
-  expect(await run([join(import.meta.dir, "fixtures/runSnippets.ts"), ...files])).toBe("");
+  expect(await run([join(import.meta.dir, "runSnippets.ts"), ...files])).toBe("");
   const { failures, reached } = JSON.parse(readFileSync(join(folder, "results.json"), "utf8"));
   expect(failures).toEqual([]);
   // A check within a loop or a callback that never runs would prove nothing.
