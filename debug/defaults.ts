@@ -225,9 +225,9 @@ if (import.meta.main) {
     .option(
       "--results <file>",
       "where results are appended",
-      join(import.meta.dir, "reports", "defaults", "results.jsonl"),
+      relative(".", join(import.meta.dir, "defaults", "results.jsonl")),
     )
-    .option("--table <file>", "the table", join(import.meta.dir, "defaults.md"))
+    .option("--table <file>", "the table", relative(".", join(import.meta.dir, "defaults.md")))
     .option("--threads <n>", "CPU threads of one operation", wholeNumber)
     .addOption(
       new Option("--device <name>", "where to compute").choices(["auto", "cpu", "cuda"]).default("auto"),

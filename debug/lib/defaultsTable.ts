@@ -40,7 +40,7 @@ export interface DefaultsTable {
 export function defaultsTable(results: readonly Result[], subject: string): DefaultsTable {
   const { steps, minutes, embeddingDim, layers, heads } = results[0].conditions;
   const shape = `embeddings of ${embeddingDim}, ${layers} + ${layers} + ${layers} layers, ${heads} heads`;
-  const conditions = `${minutes === null ? `${steps} steps` : `${minutes} minutes of processor time`} each; ${shape}`;
+  const conditions = `${minutes === null ? `${steps} steps` : `${minutes} minute${minutes === 1 ? "" : "s"} of processor time`} each; ${shape}`;
   const found = configurations
     .map((configuration) => ({
       ...configuration,

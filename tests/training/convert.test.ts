@@ -100,7 +100,8 @@ test("weights alone tell everything but the heads and the last step of the outpu
           .filter((key) => key.endsWith("_num_heads"))
           .map((key) => config[key]),
       );
-      const isTold = !Object.keys(config).some((key) => untold.test(key)) && !description.loss?.seed_version;
+      const keys = [config, config["base_model"] ?? {}].flatMap((some) => Object.keys(some as object));
+      const isTold = !keys.some((key) => untold.test(key)) && !description.loss?.seed_version;
       if (!isTold || heads.size > 1 || "cross_attn_heads" in config) return;
       if (loaded.tensors.has("inputs/mask_indices")) return;
       count++;
