@@ -24,6 +24,9 @@ const options = pretrainOptions
   )
   .map((option) => ({ ...option, hidden: false }));
 
+/** UniFrac metrics that are shares of the branches, 1 at most. */
+const endsAtOne = new Set<PretrainConfig["metric"]>(["unweighted", "weighted_normalized", "generalized"]);
+
 const command = new Command("train.ts")
   .description("Train a UniFrac encoder on a table and a tree")
   .showHelpAfterError("(--help lists the options)");
@@ -33,8 +36,13 @@ addRunFlags(command).action(async () => {
     needsDistances: true,
   }));
   using dataset = setup.dataset;
-  // Sequences are read to their ends.
-  if (!setup.resume) setup.config.model.maxBases = dataset.manifest.counts.longestAsv - 1;
+  if (!setup.resume) {
+    const { metric, model } = setup.config;
+    // Sequences are read to their ends.
+    model.maxBases = dataset.manifest.counts.longestAsv - 1;
+    // Distances that end at 1 are learned best through a curve that does, too (debug/defaults.md); others have no such end.
+    if (endsAtOne.has(metric)) Object.assign(model, { distance: "tanh", tanhScale: 1 });
+  }
   const { summary } = await pretrain(setup);
   reportPretraining(summary, setup);
 });

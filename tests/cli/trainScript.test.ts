@@ -46,6 +46,8 @@ test("ends with validation figures, in words and in summary.json", () => {
   expect(summary["train.samples_per_second"]).toBeGreaterThan(0);
   expect(done.out).toContain(`R² ${(summary["val.unifrac_r2"] as number).toFixed(4)}`);
   expect(existsSync(join(run, "plots", "unifrac_plot_best.png"))).toBeTrue();
+  const { model } = JSON.parse(readFileSync(join(run, "config.json"), "utf8")) as { model: object };
+  expect(model).toMatchObject({ distance: "tanh", tanhScale: 1 });
 });
 
 test("goes on where a run stopped, and tells its result as JSON", () => {
