@@ -24,9 +24,6 @@ const options = pretrainOptions
   )
   .map((option) => ({ ...option, hidden: false }));
 
-/** UniFrac metrics that are shares of the branches, 1 at most. */
-const endsAtOne = new Set<PretrainConfig["metric"]>(["unweighted", "weighted_normalized", "generalized"]);
-
 const command = new Command("train.ts")
   .description("Train a UniFrac encoder on a table and a tree")
   .showHelpAfterError("(--help lists the options)");
@@ -37,11 +34,8 @@ addRunFlags(command).action(async () => {
   }));
   using dataset = setup.dataset;
   if (!setup.resume) {
-    const { metric, model } = setup.config;
     // Sequences are read to their ends.
-    model.maxBases = dataset.manifest.counts.longestAsv - 1;
-    // Distances that end at 1 are learned best through a curve that does, too (debug/defaults.md); others have no such end.
-    if (endsAtOne.has(metric)) Object.assign(model, { distance: "tanh", tanhScale: 1 });
+    setup.config.model.maxBases = dataset.manifest.counts.longestAsv - 1;
   }
   const { summary } = await pretrain(setup);
   reportPretraining(summary, setup);

@@ -3,6 +3,7 @@ import type { Dataset } from "../../src/data/dataset.ts";
 import type { SequenceEncoder } from "../../src/models/sequenceEncoder.ts";
 import * as torch from "../../src/torch/index.ts";
 import { batchTensors } from "../../src/training/batchTensors.ts";
+import { distanceFormOf } from "../../src/training/buildModel.ts";
 import type { PretrainConfig } from "../../src/training/config.ts";
 import { unifracLoss } from "../../src/training/losses.ts";
 import { nucleotideParts, predictSomeNucleotides } from "../../src/training/nucleotideObjective.ts";
@@ -59,8 +60,7 @@ export class EncoderTask implements DebugTask {
     private readonly subject: TaskSubject,
     private readonly options: TaskOptions = {},
   ) {
-    const { distance, tanhScale } = subject.config.model;
-    const form = options.form ?? (distance === "tanh" ? { tanhScale } : "raw");
+    const form = options.form ?? distanceFormOf(subject.config);
     if (form === "learned") {
       const holder = new WithScale(encoder);
       this.model = holder;

@@ -61,7 +61,7 @@ export const keptAsvsNote =
 
 function baseLoss(base: SequenceEncoding, targets: BatchTargets, facts: RunFacts): torch.Tensor | null {
   if (base.embeddings && targets.distances) {
-    const form = distanceFormOf(facts.config.model);
+    const form = distanceFormOf(facts.config);
     return unifracLoss(base.embeddings, targets.distances, { form, known: targets.distanceMask });
   }
   if (!base.basePrediction || !targets.vector) return null;

@@ -82,7 +82,7 @@ async function judgeEncoder(use: Use, flags: EvaluateFlags, metrics: Record<stri
   const { facts, encoder } = opened;
   const { metric, model } = facts.config;
   const objective = makeBaseObjective(dataset, metric, {
-    form: distanceFormOf(model),
+    form: distanceFormOf(facts.config),
     scaling: facts.baseScaling,
   });
   if (objective.encoderType !== facts.encoderType) return;

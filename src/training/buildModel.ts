@@ -2,7 +2,13 @@ import type { BatchOptions } from "../data/batch.ts";
 import { type EncoderType, SequenceEncoder } from "../models/sequenceEncoder.ts";
 import { SequencePredictor } from "../models/sequencePredictor.ts";
 import type { TransformerOptions } from "../models/transformer.ts";
-import type { CategoriesConfig, ModelConfig, TargetConfig, TransformerName } from "./config.ts";
+import type {
+  CategoriesConfig,
+  ModelConfig,
+  PretrainConfig,
+  TargetConfig,
+  TransformerName,
+} from "./config.ts";
 import type { DistanceForm } from "./pairwiseDistances.ts";
 
 /** How batches are made for a model. */
@@ -11,8 +17,25 @@ export function batchOptionsOf(config: ModelConfig): BatchOptions {
   return { tokenLimit, maxBases, asvSampling };
 }
 
-export function distanceFormOf({ distance, tanhScale }: ModelConfig): DistanceForm {
-  return distance === "tanh" ? { tanhScale } : "raw";
+/** Metrics that are shares of the branches, 1 at most. */
+const endsAtOne: ReadonlySet<string> = new Set(["unweighted", "weighted_normalized", "generalized"]);
+
+type DistanceChoice = Pick<PretrainConfig, "metric"> & {
+  readonly model: Pick<ModelConfig, "distance" | "tanhScale">;
+};
+
+/**
+ * The configured form of distances, with `auto` decided: distances that end at 1 are learned best through a curve that does, too
+ * (debug/defaults.md), others have no such end.
+ */
+export function chosenDistance({ metric, model }: DistanceChoice): "raw" | "tanh" {
+  if (model.distance !== "auto") return model.distance;
+  return endsAtOne.has(metric) ? "tanh" : "raw";
+}
+
+/** How a configuration's distances are made from embeddings. */
+export function distanceFormOf(config: DistanceChoice): DistanceForm {
+  return chosenDistance(config) === "tanh" ? { tanhScale: config.model.tanhScale } : "raw";
 }
 
 /** The settings of one of a model's transformers. */

@@ -124,10 +124,12 @@ export const modelSchema = z.strictObject({
     .default("random")
     .describe("hide single nucleotides, or spans of 3 to 5"),
   distance: z
-    .enum(["raw", "tanh"])
-    .default("raw")
-    .describe("the distance predicted from two embeddings: Euclidean, or tanh(Euclidean / --tanh-scale)"),
-  tanhScale: positive.default(10).describe("scale of --distance-form tanh"),
+    .enum(["auto", "raw", "tanh"])
+    .default("auto")
+    .describe(
+      "the distance predicted from two embeddings: Euclidean (raw), or tanh(Euclidean / --tanh-scale); auto: tanh for metrics that end at 1",
+    ),
+  tanhScale: positive.default(1).describe("scale of tanh distances; the PyTorch version's is 10"),
   gradientCheckpointing: z
     .boolean()
     .default(false)

@@ -28,7 +28,7 @@ export async function findLearningRate(options: FindOptions): Promise<LearningRa
   setMatmulPrecision(training, device);
   const split = splitSamples(dataset, config.split, training.seed);
   const scaling = fitBaseScaling(dataset, metric, split.train);
-  const objective = makeBaseObjective(dataset, metric, { form: distanceFormOf(shape), scaling });
+  const objective = makeBaseObjective(dataset, metric, { form: distanceFormOf(config), scaling });
   torch.manualSeed(training.seed);
   const model = buildEncoder(shape, {
     encoderType: objective.encoderType,

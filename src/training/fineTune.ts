@@ -7,7 +7,13 @@ import type { Dataset } from "../data/dataset.ts";
 import type { SequencePredictor } from "../models/sequencePredictor.ts";
 import * as torch from "../torch/index.ts";
 import { type BaseObjective, fitBaseScaling, makeBaseObjective } from "./baseObjective.ts";
-import { batchOptionsOf, buildEncoder, buildPredictor, distanceFormOf } from "./buildModel.ts";
+import {
+  batchOptionsOf,
+  buildEncoder,
+  buildPredictor,
+  chosenDistance,
+  distanceFormOf,
+} from "./buildModel.ts";
 import { checkFineTune } from "./checkFineTune.ts";
 import { checkModel } from "./checkModel.ts";
 import { loadWeights } from "./checkpoint.ts";
@@ -60,6 +66,8 @@ export async function fineTune(
   const config = start
     ? { ...given, model: { ...start.facts.config.model, ...ownModelSettings(given) } }
     : given;
+  // The record says what was meant by auto.
+  config.model.distance = chosenDistance(config);
   const { training, target, model: shape } = config;
   checkModel(shape);
   checkTraining(training, device);
@@ -203,11 +211,11 @@ function chooseObjective(
   config: FineTuneConfig,
   scaling: ReturnType<typeof fitBaseScaling>,
 ): BaseObjective | null {
-  const { training, metric, freezeBase, model } = config;
+  const { training, metric, freezeBase } = config;
   if (training.uniFracPenalty === 0 || freezeBase) return null;
   const { distances, vectors } = dataset.manifest;
   if (distances.length === 0 && vectors.length === 0) return null;
-  return makeBaseObjective(dataset, metric, { form: distanceFormOf(model), scaling });
+  return makeBaseObjective(dataset, metric, { form: distanceFormOf(config), scaling });
 }
 
 function weighSamples(

@@ -1,4 +1,5 @@
 import type { FineTuneInput, PretrainInput } from "./config.ts";
+import { referenceTanhScale } from "./pairwiseDistances.ts";
 
 /** States of the PyTorch version whose models and losses can be had; the defaults are those that train best. */
 export const presetNames = ["seed", "latest"] as const;
@@ -35,7 +36,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
   },
   latest: {
     ...onePass,
-    model: { ...shape, maskRatio: 0.15, distance: "tanh", tanhScale: 10 },
+    model: { ...shape, maskRatio: 0.15, distance: "tanh", tanhScale: referenceTanhScale },
     training: optimization,
     target: { transform: "minmax", loss: "huber", countPrediction: true },
   },

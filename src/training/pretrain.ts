@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { UserError } from "../common/userError.ts";
 import * as torch from "../torch/index.ts";
 import { fitBaseScaling, makeBaseObjective } from "./baseObjective.ts";
-import { batchOptionsOf, buildEncoder, distanceFormOf } from "./buildModel.ts";
+import { batchOptionsOf, buildEncoder, chosenDistance, distanceFormOf } from "./buildModel.ts";
 import { checkModel } from "./checkModel.ts";
 import { type PretrainConfig, pretrainSchema } from "./config.ts";
 import { PretrainTask } from "./pretrainTask.ts";
@@ -37,6 +37,8 @@ export async function pretrain(
 ): Promise<{ summary: RunSummary; result: TrainingResult }> {
   const { dataset, device, display } = options;
   const config = pretrainSchema.parse(options.config);
+  // The record says what was meant by auto.
+  config.model.distance = chosenDistance(config);
   const { training, model: shape, metric } = config;
   checkModel(shape);
   checkTraining(training, device);
@@ -47,7 +49,7 @@ export async function pretrain(
   const split = splitSamples(dataset, config.split, training.seed);
   const baseScaling = fitBaseScaling(dataset, metric, split.train);
   const objective = makeBaseObjective(dataset, metric, {
-    form: distanceFormOf(shape),
+    form: distanceFormOf(config),
     scaling: baseScaling,
   });
   using _lock = folder.create({ resume: options.resume });

@@ -227,7 +227,7 @@ async function encoderPlots(
   const { distances, vectors } = dataset.manifest;
   if (!distances.includes(metric) && !vectors.includes(metric)) return [];
   const objective = makeBaseObjective(dataset, metric, {
-    form: distanceFormOf(model),
+    form: distanceFormOf(facts.config),
     scaling: facts.baseScaling,
   });
   if (objective.encoderType !== facts.encoderType) return [];

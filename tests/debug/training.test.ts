@@ -14,6 +14,7 @@ import { PairDistances } from "../../src/data/pairDistances.ts";
 import type { AsvRequest } from "../../src/models/asvEncoder.ts";
 import * as torch from "../../src/torch/index.ts";
 import { makeBaseObjective } from "../../src/training/baseObjective.ts";
+import { distanceFormOf } from "../../src/training/buildModel.ts";
 import { PretrainTask } from "../../src/training/pretrainTask.ts";
 import type { RunFacts } from "../../src/training/runFacts.ts";
 import { breakForward, faultsOf, investigate, smallSubject, withOverrides } from "./faults.ts";
@@ -117,7 +118,7 @@ test.each([0.25, 1])(
     const { dataset, metric, config, device, validation, train } = subject;
     const fresh = freshWith(subject, 3, {});
     fresh.model.train();
-    const objective = makeBaseObjective(dataset, metric, { form: "raw", scaling: null });
+    const objective = makeBaseObjective(dataset, metric, { form: distanceFormOf(config), scaling: null });
     const { model, training } = config;
     const options = {
       dataset,

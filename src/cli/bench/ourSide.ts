@@ -52,7 +52,7 @@ function makeWorkload({ dataset: path, samples, config: input, device }: OurConf
   const config = pretrainSchema.parse(input);
   const { model: shape, training, metric, nucShare } = config;
   const dataset = openDataset(path);
-  const objective = makeBaseObjective(dataset, metric, { form: distanceFormOf(shape), scaling: null });
+  const objective = makeBaseObjective(dataset, metric, { form: distanceFormOf(config), scaling: null });
   setMatmulPrecision(training, device);
   const { mixedPrecision } = precisionOn(training, device);
   torch.manualSeed(training.seed);

@@ -114,7 +114,7 @@ async function trainReference(
   const { writeReferenceBatches } = await import("./benchData.ts");
   const { embeddingDim, layers, heads, tokenLimit, maxBp: maxBases, batchSize } = flags;
   const config = pretrainSchema.parse({
-    model: { embeddingDim, layers, heads, tokenLimit, maxBases, distance: "tanh" },
+    model: { embeddingDim, layers, heads, tokenLimit, maxBases, distance: "tanh", tanhScale: 10 },
   });
   const split = splitSamples(dataset, config.split, config.training.seed);
   const order = epochOrder(split.train, true, new Random(config.training.seed), 0);
@@ -136,7 +136,7 @@ async function trainReference(
   model.loadStateDict(torch.loadSafetensors(weights).tensors);
   model.to(device).eval();
   const objective = makeBaseObjective(dataset, config.metric, {
-    form: distanceFormOf(config.model),
+    form: distanceFormOf(config),
     scaling: null,
   });
   using embeddings = embedSampleSet(model, dataset, split.validation, {

@@ -6,6 +6,7 @@ import type { SequencePredictorOptions } from "../../models/sequencePredictor.ts
 import type { TransformerOptions } from "../../models/transformer.ts";
 import type * as torch from "../../torch/index.ts";
 import { fineTuneSchema, type ModelConfig, pretrainSchema } from "../config.ts";
+import { referenceTanhScale } from "../pairwiseDistances.ts";
 import type { FineTuneFacts, PretrainFacts, RunFacts } from "../runFacts.ts";
 import type { ReferenceFile } from "./referenceFile.ts";
 
@@ -118,6 +119,7 @@ function modelConfig(
     maskRatio: seed ? 0 : asv.maskRatio || 0.15,
     maskStrategy: asv.maskStrategy,
     distance: seed ? "raw" : "tanh",
+    tanhScale: referenceTanhScale,
   };
 }
 

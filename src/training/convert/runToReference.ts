@@ -1,8 +1,9 @@
 import { UserError } from "../../common/userError.ts";
 import * as torch from "../../torch/index.ts";
-import { transformerOf } from "../buildModel.ts";
+import { distanceFormOf, transformerOf } from "../buildModel.ts";
 import type { FineTuneConfig, ModelConfig, TransformerName } from "../config.ts";
 import type { OpenedRun } from "../openRun.ts";
+import { referenceTanhScale } from "../pairwiseDistances.ts";
 import type { FineTuneFacts, RunFacts } from "../runFacts.ts";
 
 /** A run's model as the PyTorch version has it. */
@@ -17,7 +18,6 @@ export interface ReferenceModel {
 /** The PyTorch version's arguments for a run's model. @throws UserError for a model that it cannot have. */
 export function runToReference(facts: RunFacts): ReferenceModel {
   const notes: string[] = [];
-  const { model } = facts.config;
   const config: Record<string, torch.PickleInput> = {
     ...encoderArguments(facts, notes),
     ...(facts.kind === "fine-tune" ? predictorArguments(facts, facts.config, notes) : {}),
@@ -27,9 +27,10 @@ export function runToReference(facts: RunFacts): ReferenceModel {
       "The PyTorch version's predictions are in transformed units: its files have no place for the transform.",
     );
   }
-  const isTheirs = model.distance === "tanh" && model.tanhScale === 10;
+  const form = distanceFormOf(facts.config);
+  const isTheirs = form !== "raw" && form.tanhScale === referenceTanhScale;
   if (!isTheirs && facts.encoderType === "unifrac") {
-    const own = model.distance === "raw" ? "they are" : `tanh(d / ${model.tanhScale})`;
+    const own = form === "raw" ? "they are" : `tanh(d / ${form.tanhScale})`;
     notes.push(`The PyTorch version takes distances as tanh(d / 10), this model as ${own}.`);
   }
   return { module: facts.kind === "fine-tune" ? "SequencePredictor" : "SequenceEncoder", config, notes };
