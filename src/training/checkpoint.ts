@@ -60,11 +60,15 @@ export function saveWeights(path: string, model: torch.nn.Module, facts: Checkpo
 function readMetadata(
   path: string,
   metadata: Record<string, string>,
-): { optimizer: Record<string, unknown>[] | null; facts: CheckpointFacts } {
+): { optimizer: torch.optim.OptimizerState["groups"] | null; facts: CheckpointFacts } {
   const text = metadata[metadataKey];
   if (text === undefined)
     throw new UserError(`${path} is no checkpoint of this program; give a run's checkpoints/*.safetensors.`);
-  let content: { version: number; optimizer?: Record<string, unknown>[] | null; facts: CheckpointFacts };
+  let content: {
+    version: number;
+    optimizer?: torch.optim.OptimizerState["groups"] | null;
+    facts: CheckpointFacts;
+  };
   try {
     content = JSON.parse(text);
   } catch {

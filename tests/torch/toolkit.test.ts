@@ -399,3 +399,22 @@ test("linalg and cuda are the operators and figures of the machine under PyTorch
   expect(torch.cuda.deviceCount() > 0).toBe(torch.cuda.isAvailable());
   expect(torch.cuda.memoryAllocated()).toBeGreaterThanOrEqual(0);
 });
+
+test("an optimizer's state goes through a file and comes back, and nothing else is taken for one", () => {
+  inFolder((folder) => {
+    const path = join(folder, "optimizer.pt");
+    const w = torch.ones([3], { requiresGrad: true });
+    const optimizer = new optim.AdamW([w], { lr: 0.25, betas: [0.5, 0.75] });
+    w.sum().backward();
+    optimizer.step();
+    torch.save(optimizer.stateDict(), path);
+    const other = new optim.AdamW([w], { lr: 1 });
+    other.loadStateDict(torch.load(path));
+    expect(other.paramGroups[0]).toMatchObject({ lr: 0.25, betas: [0.5, 0.75] });
+    const kept = (of: typeof other) =>
+      [...of.stateDict().state.get(0)!].map(([name, value]) => [name, value.toArray()]);
+    expect(kept(other)).toEqual(kept(optimizer));
+    torch.save({ w }, path);
+    expect(() => other.loadStateDict(torch.load(path))).toThrow("AdamW: expected the state of an optimizer");
+  });
+});

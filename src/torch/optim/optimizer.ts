@@ -1,15 +1,17 @@
+import type { PickleValue } from "../io/pickle.ts";
+import type { PickleInput } from "../io/savePickle.ts";
 import { refuseUnknownSettings } from "../optionNames.ts";
-import type { Tensor } from "../tensor.ts";
+import { Tensor } from "../tensor.ts";
 
 /** Parameters that share settings. */
 export type ParameterGroup<Settings> = { params: Tensor[]; name?: string } & Settings;
 
 /** What an optimizer keeps, to be saved and loaded again: settings per group, tensors per parameter in their order. */
-export interface OptimizerState {
-  groups: Record<string, unknown>[];
+export type OptimizerState = {
+  groups: Record<string, PickleInput>[];
   /** By parameter number, then by name, e.g. `exp_avg`. */
   state: Map<number, Map<string, Tensor>>;
-}
+};
 
 /** The base of the optimizers: groups of parameters, each with the settings `Settings`, and a state per parameter. */
 export abstract class Optimizer<Settings extends { lr: number }> {
@@ -59,14 +61,18 @@ export abstract class Optimizer<Settings extends { lr: number }> {
       if (own) state.set(i, own);
     });
     const groups = this.paramGroups.map(({ params, ...settings }) => ({
-      ...settings,
+      ...(settings as Record<string, PickleInput>),
       params: params.length,
     }));
     return { groups, state };
   }
 
-  /** Takes over what `stateDict` gave. @throws TypeError if the groups, or the shapes of parameters and states, do not agree. */
-  loadStateDict(saved: OptimizerState): void {
+  /**
+   * Takes over what `stateDict` gave, or what `torch.load` read of a file that `torch.save` made of it. @throws TypeError if it is
+   * something else, or if the groups or the shapes of parameters and states do not agree.
+   */
+  loadStateDict(given: OptimizerState | PickleValue): void {
+    const saved = asOptimizerState(this.constructor.name, given);
     if (saved.groups.length !== this.paramGroups.length) {
       throw new TypeError(
         `${this.constructor.name}: the state has ${saved.groups.length} groups, the optimizer ${this.paramGroups.length}`,
@@ -98,9 +104,9 @@ export abstract class Optimizer<Settings extends { lr: number }> {
       }
       this.state.set(param, copies);
     }
-    const given = new Set([...saved.state.values()].flatMap((own) => [...own.values()]));
+    const theirs = new Set([...saved.state.values()].flatMap((own) => [...own.values()]));
     for (const own of before.values())
-      for (const value of own.values()) if (!given.has(value)) value.dispose();
+      for (const value of own.values()) if (!theirs.has(value)) value.dispose();
   }
 
   /** The kernels that update parameters trust the sizes of states. */
@@ -152,4 +158,24 @@ export abstract class Optimizer<Settings extends { lr: number }> {
     for (const own of this.state.values()) for (const value of own.values()) value.dispose();
     this.state.clear();
   }
+}
+
+/** What was saved, with the Maps that a file's dictionaries come as made objects again where they were. */
+function asOptimizerState(name: string, given: OptimizerState | PickleValue): OptimizerState {
+  const read: Partial<OptimizerState> = given instanceof Map ? Object.fromEntries(given) : Object(given);
+  const groups = Array.isArray(read.groups)
+    ? read.groups.map((group) => (group instanceof Map ? Object.fromEntries(group) : group))
+    : null;
+  const { state } = read;
+  const isState =
+    state instanceof Map &&
+    [...state].every(
+      ([number, own]) =>
+        typeof number === "number" &&
+        own instanceof Map &&
+        [...own.values()].every((value) => value instanceof Tensor),
+    );
+  if (!groups || !isState)
+    throw new TypeError(`${name}: expected the state of an optimizer, with groups and a state by parameter`);
+  return { groups, state };
 }
