@@ -1,7 +1,8 @@
 // A caching allocator for the CPU, in LibTorch's place. Deep learning asks for blocks of the same few sizes again and again. The
 // C library gives large ones back to the system each time (page faults cost more than the arithmetic of small layers) and
 // lets a heap of aligned blocks fragment without bound when sizes vary. Here freed blocks wait in lists by size; what has waited
-// longest is given back when the cache is over its limit. Large blocks use huge pages.
+// longest is given back when the cache is over its limit. Large blocks use huge pages, and have room to grow: batches differ in size,
+// and what is not used of a block costs no memory.
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
 #include <c10/core/impl/alloc_cpu.h>
@@ -23,11 +24,14 @@ constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kHugeFrom = size_t{4} << 20;   // blocks of at least this size are aligned to huge pages
 constexpr size_t kHeader = 64;                  // keeps the data aligned for vector instructions
 constexpr int kSteps = 8;                       // size classes per power of two: at most 12.5 % is wasted
-constexpr int kClasses = kSteps * 48;
+constexpr int kClasses = kSteps * 50;
 constexpr int kLooseFit = 2;                    // a block may be this many classes too large
+constexpr double kMostHeld = 1.25;              // memory of all blocks, as a multiple of the most that was in use at once ...
+constexpr size_t kLeastHeld = size_t{256} << 20;  // ... or this, if that is more
 
 struct Block {
-  size_t bytes;          // with the header
+  size_t bytes;          // in use, with the header
+  size_t touched;        // the most that was ever in use: memory that the block has
   int size_class;        // below 0: a small block (see small_class), -1: one that is never kept
   Block* older;          // by time of freeing, all classes together
   Block* newer;
@@ -36,10 +40,13 @@ struct Block {
 };
 static_assert(sizeof(Block) <= kHeader);
 
+// The size of large blocks is a power of two: the next batch's tensor, a tenth larger or smaller, finds the block of this one's. The
+// system gives pages only where a block is written to.
 int class_of(size_t bytes) {
   int power = 63 - __builtin_clzll(bytes);
   size_t step = (size_t{1} << power) / kSteps;
   size_t above = bytes - (size_t{1} << power);
+  if (bytes >= kHugeFrom) return (power + (above > 0 ? 1 : 0)) * kSteps;
   return power * kSteps + static_cast<int>((above + step - 1) / step);
 }
 size_t bytes_of_class(int size_class) {
@@ -52,12 +59,14 @@ struct Cache {
   Block* lists[kClasses] = {};
   Block* oldest = nullptr;
   Block* newest = nullptr;
-  size_t cached = 0;
-  size_t allocated = 0;
+  size_t cached = 0;     // memory of the blocks that wait
+  size_t held = 0;       // memory of all blocks
+  size_t allocated = 0;  // bytes in use
   size_t peak = 0;
+  size_t most = 0;  // bytes in use at once since the start
   size_t limit = default_limit();
 
-  // An eighth of what this process may use: the machine's memory, or its container's share of it.
+  // Half of what this process may use: the machine's memory, or its container's share of it. What a step frees the next one asks for.
   static size_t default_limit() {
     size_t usable = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
     for (const char* path : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
@@ -65,7 +74,7 @@ struct Cache {
       size_t limit;
       if (file >> limit) usable = std::min(usable, limit);  // "max" is no number
     }
-    return std::max(usable / 8, std::min(usable / 2, size_t{256} << 20));
+    return usable / 2;
   }
 
   void remember(Block* block) {
@@ -77,7 +86,7 @@ struct Cache {
     block->newer = nullptr;
     (newest ? newest->newer : oldest) = block;
     newest = block;
-    cached += block->bytes;
+    cached += block->touched;
   }
 
   void forget(Block* block) {
@@ -85,7 +94,28 @@ struct Cache {
     if (block->next_in_class) block->next_in_class->previous_in_class = block->previous_in_class;
     (block->older ? block->older->newer : oldest) = block->newer;
     (block->newer ? block->newer->older : newest) = block->older;
-    cached -= block->bytes;
+    cached -= block->touched;
+  }
+
+  // A block is now used for so many bytes.
+  void use(Block* block, size_t bytes) {
+    block->bytes = bytes;
+    if (bytes > block->touched) {
+      held += bytes - block->touched;
+      block->touched = bytes;
+    }
+    allocated += bytes;
+    peak = std::max(peak, allocated);
+    most = std::max(most, allocated);
+  }
+
+  // Takes blocks out that wait without being asked for, to keep within what is to be held when `bytes` more are in use, of which
+  // `fresh` are new memory.
+  Block* make_room(size_t bytes, size_t fresh) {
+    const size_t in_use = allocated + bytes;
+    const size_t allowed = std::max(kLeastHeld, static_cast<size_t>(kMostHeld * static_cast<double>(std::max(most, in_use))));
+    const size_t wanted = held + fresh;
+    return wanted <= allowed ? nullptr : evict(cached - std::min(cached, wanted - allowed));
   }
 
   // Takes the longest-waiting blocks out until the cache is within `most` bytes; the caller frees them outside the lock.
@@ -94,6 +124,7 @@ struct Cache {
     while (cached > most && oldest) {
       Block* block = oldest;
       forget(block);
+      held -= block->touched;
       block->older = evicted;
       evicted = block;
     }
@@ -259,25 +290,30 @@ struct CachingCpuAllocator final : c10::Allocator {
   static Block* take_large(size_t bytes) {
     auto& all = cache();
     int size_class = class_of(bytes);
+    Block* found = nullptr;
+    Block* evicted = nullptr;
     {
       std::lock_guard<std::mutex> guard(all.mutex);
-      for (int candidate = size_class; candidate <= size_class + kLooseFit; candidate++) {
+      const int loosest = size_class + (bytes >= kHugeFrom ? kSteps : kLooseFit);
+      for (int candidate = size_class; candidate <= loosest; candidate++) {
         Block* block = all.lists[candidate];
         if (!block) continue;
         all.forget(block);
-        all.allocated += block->bytes;
-        all.peak = std::max(all.peak, all.allocated);
-        return block;
+        if (bytes > block->touched) evicted = all.make_room(bytes, bytes - block->touched);
+        all.use(block, bytes);
+        found = block;
+        break;
       }
+      if (!found) evicted = all.make_room(bytes, bytes);
     }
-    size_t full = bytes_of_class(size_class);
-    Block* block = from_system(full);
+    free_chain(evicted);
+    if (found) return found;
+    Block* block = from_system(bytes_of_class(size_class));
     if (!block) return nullptr;
-    block->bytes = full;
+    block->touched = 0;
     block->size_class = size_class;
     std::lock_guard<std::mutex> guard(all.mutex);
-    all.allocated += full;
-    all.peak = std::max(all.peak, all.allocated);
+    all.use(block, bytes);
     return block;
   }
 };

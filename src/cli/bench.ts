@@ -3,6 +3,7 @@ import { makeCommand as makeData } from "./bench/data.ts";
 import { makeCommand as makeEncoder } from "./bench/encoder.ts";
 import { makeCommand as makeOps } from "./bench/ops.ts";
 import { makeCommand as makePredict } from "./bench/predict.ts";
+import { makeCommand as makeScaling } from "./bench/scaling.ts";
 import { makeCommand as makeStep } from "./bench/step.ts";
 import { makeCommand as makeTrain } from "./bench/train.ts";
 import { makeCommand as makeUniFrac } from "./bench/unifrac.ts";
@@ -11,7 +12,7 @@ import { makeCommand as makeUniFrac } from "./bench/unifrac.ts";
  * To add a subject: write `src/cli/bench/<subject>.ts` like the others, with a `makeCommand` that imports what is measured only when it
  * runs, and add it here.
  */
-const subjects = [makeOps, makeStep, makeTrain, makePredict, makeData, makeUniFrac, makeEncoder];
+const subjects = [makeOps, makeStep, makeTrain, makePredict, makeData, makeUniFrac, makeEncoder, makeScaling];
 
 export function makeCommand(): Command {
   const bench = new Command("bench")

@@ -132,7 +132,10 @@ export function memory(device?: Device): MemoryReport {
   };
 }
 
-/** How many bytes freed CPU memory may keep in reserve for the next tensors (an eighth of the machine's memory by default). */
+/**
+ * How many bytes of freed CPU memory are kept in reserve for the next tensors at most; half of the machine's memory by default. Reserve
+ * and tensors together stay within 1.25 times what tensors ever took at once (or 256 MiB).
+ */
 export function setCpuCacheLimit(bytes: number): void {
   check(shim.aamt_cpu_cache_limit(bytes), "setCpuCacheLimit");
 }

@@ -13,6 +13,8 @@ import { useScratch } from "../data/scratch.ts";
 import { fineTuneStudy, makeStudy, pretrainStudy, type Study, weightsOf } from "./study.ts";
 
 setDefaultTimeout(240_000);
+// With several threads it depends on the clock what is in use at the same time.
+torch.setNumThreads(1);
 const scratch = useScratch();
 let study: Study;
 beforeAll(async () => {

@@ -1,3 +1,5 @@
+import type { Batch } from "../../data/batch.ts";
+
 /** Sizes that decide what a transformer computes. */
 export interface StackShape {
   readonly dim: number;
@@ -24,7 +26,26 @@ export interface StepLengths {
   readonly samples: readonly number[];
 }
 
+/** The lengths of a batch as ours computes it: each distinct ASV once, and nothing for padding. */
+export function lengthsOf({ asvLengths, asvIndex, samples, slots }: Batch): StepLengths {
+  return {
+    sequences: [...asvLengths],
+    samples: Array.from({ length: samples }, (_, row) =>
+      asvIndex.subarray(row * slots, (row + 1) * slots).reduce((sum, index) => sum + (index > 0 ? 1 : 0), 0),
+    ),
+  };
+}
+
 /** Forward operations of an encoder: one stack over bases, two over the ASVs of samples. */
 export function encoderOperations({ sequences, samples }: StepLengths, shape: StackShape): number {
   return stackOperations(sequences, shape) + 2 * stackOperations(samples, shape);
+}
+
+/**
+ * Bytes that a step keeps for the backward pass, in float32 and without checkpointing: of each token and layer its input, queries, keys,
+ * values, mixed values, the middle of the layer and four times as many hidden values.
+ */
+export function keptBytes({ sequences, samples }: StepLengths, { dim, layers }: StackShape): number {
+  const sum = (lengths: readonly number[]) => lengths.reduce((total, length) => total + length, 0);
+  return 4 * 10 * dim * layers * (sum(sequences) + 2 * sum(samples));
 }

@@ -37,7 +37,9 @@ export interface OurStep {
   /** Of the forward pass, what the ASV encoder took. */
   encoder_seconds: number;
   loss: number;
-  /** Of an accelerator; the process's memory is told from outside. */
+  /** What tensors took at once: of an accelerator's memory, or of the CPU's. The process's memory is told from outside. */
+  live_bytes: number;
+  /** Of an accelerator; 0 on the CPU. */
   device_bytes: number;
 }
 
@@ -97,6 +99,7 @@ function makeWorkload({ dataset: path, samples, config: input, device }: OurConf
   const step = (index: number): OurStep => {
     model.train();
     inEncoder = 0;
+    torch.resetPeakMemory(device);
     const begin = clock();
     const { forward, backward, loss } = torch.tidy(() => {
       const losses = withMixedPrecision(mixedPrecision, device, () => task.losses(batches[index]));
@@ -109,6 +112,7 @@ function makeWorkload({ dataset: path, samples, config: input, device }: OurConf
       return { forward: middle - begin, backward: end - middle, loss: losses.total.item() };
     });
     const seconds = clock() - begin;
+    const { cpu, device: accelerator } = torch.memory(device);
     return {
       seconds,
       forward_seconds: forward,
@@ -116,21 +120,23 @@ function makeWorkload({ dataset: path, samples, config: input, device }: OurConf
       optimizer_seconds: seconds - forward - backward,
       encoder_seconds: inEncoder,
       loss,
-      device_bytes: device === "cpu" ? 0 : torch.memory(device).device.allocatedPeak,
+      live_bytes: device === "cpu" ? cpu.allocatedPeak : accelerator.allocatedPeak,
+      device_bytes: device === "cpu" ? 0 : accelerator.allocatedPeak,
     };
   };
 
-  /** Every sample of the data set through the encoder, as `embed` and validation do it. */
-  const embed = () => {
+  /** The first samples of the data set (0: all) through the encoder, as `embed` and validation do it. */
+  const embed = (count: number) => {
+    const some = count > 0 ? everyone.subarray(0, count) : everyone;
     model.eval();
     const begin = clock();
     const embedded = torch.tidy(() =>
-      embedSampleSet(model, dataset, everyone, { device, batch: batchOptionsOf(shape) })
+      embedSampleSet(model, dataset, some, { device, batch: batchOptionsOf(shape) })
         .abs()
         .sum()
         .item(),
     );
-    return { seconds: clock() - begin, samples: everyone.length, checksum: embedded };
+    return { seconds: clock() - begin, samples: some.length, checksum: embedded };
   };
 
   /** What computes attention in a step: the fused layer, or the kernels that LibTorch chooses for its arguments. */
@@ -167,7 +173,7 @@ async function serve(config: OurConfig): Promise<void> {
   for await (const line of console) {
     const [name, index = "0"] = line.split(" ");
     if (name === "step") answer(work.step(Number(index)));
-    else if (name === "embed") answer(work.embed());
+    else if (name === "embed") answer(work.embed(Number(index)));
     else if (name === "kernels") answer(work.kernels(Number(index)));
     else throw new Error(`unknown command ${JSON.stringify(name)}`);
   }

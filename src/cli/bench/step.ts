@@ -10,7 +10,7 @@ import type { PretrainInput } from "../../training/config.ts";
 import { chooseDevice } from "../chooseDevice.ts";
 import { positiveWholeNumber, shareOption, wholeNumber } from "../optionValues.ts";
 import type { DataFlags } from "./benchData.ts";
-import { encoderOperations, stepFactor } from "./flops.ts";
+import { encoderOperations, lengthsOf, stepFactor } from "./flops.ts";
 import type { OurConfig } from "./ourSide.ts";
 import { addShapeOptions, modelOf, type ShapeFlags } from "./shapeOptions.ts";
 import { startOurs, startReference } from "./sides.ts";
@@ -113,7 +113,7 @@ async function measureSteps(flags: StepFlags, folder: string): Promise<StepRepor
   const ourOperations = mean(
     (batch) =>
       stepFactor[flags.gradientCheckpointing ? "recomputed" : "kept"] *
-      encoderOperations({ sequences: [...batch.asvLengths], samples: richnesses(batch) }, shape),
+      encoderOperations(lengthsOf(batch), shape),
   );
   const their = (batch: Batch) => ({
     sequences: new Array<number>(occurrences(batch)).fill(maxBp + 1),
@@ -212,12 +212,6 @@ function occurrences({ asvIndex }: Batch): number {
   let filled = 0;
   for (const index of asvIndex) if (index > 0) filled++;
   return filled;
-}
-
-function richnesses({ asvIndex, samples, slots }: Batch): number[] {
-  return Array.from({ length: samples }, (_, row) =>
-    asvIndex.subarray(row * slots, (row + 1) * slots).reduce((sum, index) => sum + (index > 0 ? 1 : 0), 0),
-  );
 }
 
 function sideFigures(
