@@ -11,6 +11,7 @@ import { EncoderTask } from "./lib/encoderTask.ts";
 import { type Context, type Investigation, runInvestigation } from "./lib/investigation.ts";
 import { type Finding, percent } from "./lib/report.ts";
 import { atLeast, numberList, numbersOf } from "./lib/settingValues.ts";
+import { meanAndError } from "./lib/statistics.ts";
 import type { Subject } from "./lib/subject.ts";
 
 export type TokenLimitSettings = { limits: string; steps: number; batchSize: number; samples: number };
@@ -102,7 +103,8 @@ function tryLimit(
   using detector = new NanDetector(model, { folder: scratch, sampleId, facts: config });
   torch.manualSeed(seed);
   const order = new Random(seed).shuffle(train.slice());
-  let [fault, loss, gradNorm] = ["", Number.NaN, Number.NaN];
+  let fault = "";
+  const [losses, gradNorms]: [number[], number[]] = [[], []];
   model.train();
   try {
     for (let step = 0; step < steps; step++) {
@@ -115,8 +117,8 @@ function tryLimit(
       model.zeroGrad();
       total.backward();
       detector.checkGradients();
-      loss = parts["unifrac_loss"].item();
-      gradNorm = torch.nn.clipGradNorm_(model.parameters(), Number.MAX_VALUE).item();
+      losses.push(parts["unifrac_loss"].item());
+      gradNorms.push(torch.nn.clipGradNorm_(model.parameters(), Number.MAX_VALUE).item());
     }
   } catch (cause) {
     if (!(cause instanceof NonFiniteError)) throw cause;
@@ -126,7 +128,16 @@ function tryLimit(
   model.eval();
   const judged = subject.validation.subarray(0, samples);
   const r2 = subject.trained && fault === "" ? task.evaluate(judged).result.r2 : Number.NaN;
-  return { limit, sampling, lost: lossesOf(dataset, limit, sampling), fault, loss, gradNorm, r2 };
+  const lost = lossesOf(dataset, limit, sampling);
+  return {
+    limit,
+    sampling,
+    lost,
+    fault,
+    loss: meanAndError(losses).mean,
+    gradNorm: meanAndError(gradNorms).mean,
+    r2,
+  };
 }
 
 export const tokenLimitNan: Investigation<TokenLimitSettings> = {

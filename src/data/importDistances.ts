@@ -3,6 +3,7 @@ import { distancesOf } from "./distances.ts";
 import { readDistances } from "./readDistances.ts";
 import { readSampleVector } from "./sampleVector.ts";
 import { readIdFile } from "./splitFiles.ts";
+import { endsAtOne } from "./unifrac/metrics.ts";
 
 /** Distances, or Faith's PD, that were computed before. What they lack is unknown in the data set. */
 export interface ImportedDistances {
@@ -37,7 +38,8 @@ export function importDistances(
       readDistances(path, { allowUnknown: true, sampleOrder }),
     );
     const { distances, lackingIds } = distancesOf(all, sampleIds, path);
-    return { values: distances.values, isPairwise: true, warnings: warningsOf(path, lackingIds, sampleIds) };
+    const warnings = [...warningsOf(path, lackingIds, sampleIds), ...beyondOne(path, name, distances.values)];
+    return { values: distances.values, isPairwise: true, warnings };
   }
   const all = firstThatFits(orders, (sampleOrder) => readSampleVector(path, { sampleOrder }));
   const valueById = new Map(all.ids.map((id, i) => [id, all.values[i]]));
@@ -74,5 +76,18 @@ function warningsOf(path: string, lackingIds: readonly string[], sampleIds: read
   return [
     `${lackingIds.length} of ${sampleIds.length} samples are not in ${path} (the first is "${lackingIds[0]}"): ` +
       "what it holds is unknown for them.",
+  ];
+}
+
+/** Training expects of such metrics that they end at 1. */
+function beyondOne(path: string, name: string, values: Imported["values"]): string[] {
+  if (!endsAtOne(name)) return [];
+  let largest = 0;
+  for (const value of values) if (value > largest) largest = value;
+  // Single precision may round 1 up.
+  if (largest <= 1 + 1e-6) return [];
+  return [
+    `${path} has distances up to ${largest.toPrecision(4)}, but ${name} UniFrac ends at 1: say with --metric what they are ` +
+      "(weighted_unnormalized has no such end).",
   ];
 }

@@ -1,4 +1,5 @@
 import type { BatchOptions } from "../data/batch.ts";
+import { endsAtOne } from "../data/unifrac/metrics.ts";
 import { type EncoderType, SequenceEncoder } from "../models/sequenceEncoder.ts";
 import { SequencePredictor } from "../models/sequencePredictor.ts";
 import type { TransformerOptions } from "../models/transformer.ts";
@@ -17,9 +18,6 @@ export function batchOptionsOf(config: ModelConfig): BatchOptions {
   return { tokenLimit, maxBases, asvSampling };
 }
 
-/** Metrics that are shares of the branches, 1 at most. */
-const endsAtOne: ReadonlySet<string> = new Set(["unweighted", "weighted_normalized", "generalized"]);
-
 type DistanceChoice = Pick<PretrainConfig, "metric"> & {
   readonly model: Pick<ModelConfig, "distance" | "tanhScale">;
 };
@@ -30,7 +28,7 @@ type DistanceChoice = Pick<PretrainConfig, "metric"> & {
  */
 export function chosenDistance({ metric, model }: DistanceChoice): "raw" | "tanh" {
   if (model.distance !== "auto") return model.distance;
-  return endsAtOne.has(metric) ? "tanh" : "raw";
+  return endsAtOne(metric) ? "tanh" : "raw";
 }
 
 /** How a configuration's distances are made from embeddings. */

@@ -158,6 +158,17 @@ describe("prepareDataset", () => {
     await expect(prepared({ table: join(scratch, "none.biom") })).rejects.toThrow(/none.biom/);
   });
 
+  test("warns of distances beyond the end of the metric they are called by", async () => {
+    const ids = study.table.sampleIds;
+    const rows = ids.map((id, i) => [id, ...ids.map((_, j) => (i === j ? 0 : 1.5))].join("\t"));
+    const path = writeText("far.tsv", `${["", ...ids].join("\t")}\n${rows.join("\n")}\n`);
+    const warnings = async (name: string) =>
+      (await prepared({ table: files.table, distances: { path, name }, rarefyDepth: "none" })).manifest
+        .warnings;
+    expect(await warnings("unweighted")).toEqual([expect.stringContaining("up to 1.500, but unweighted")]);
+    expect(await warnings("weighted_unnormalized")).toEqual([]);
+  });
+
   test("keeps samples without metadata, as missing values", async () => {
     const metadata = writeText("some.tsv", "sample-id\tage\tsex\nS000002\t5\tf\nS000004\t\tm\nzz\t1\tf\n");
     const dataset = await prepared({ table: files.table, metadata, rarefyDepth: "none" });

@@ -11,6 +11,11 @@ export const uniFracMetrics = [
 
 export type UniFracMetric = (typeof uniFracMetrics)[number];
 
+/** Whether a metric is a share of the branches, 1 at most. */
+export function endsAtOne(metric: string): boolean {
+  return (uniFracMetrics as readonly string[]).includes(metric) && !metric.endsWith("_unnormalized");
+}
+
 /** @throws UserError for a name that is not a metric's, with the known ones. */
 export function checkMetric(name: string): UniFracMetric {
   const aliases: Record<string, UniFracMetric> = { unifrac: "unweighted", weighted: "weighted_normalized" };
@@ -49,7 +54,7 @@ export function metricForm(metric: UniFracMetric, alpha: number): MetricForm {
   return {
     isPresence: metric === "unweighted" || metric === "unweighted_unnormalized",
     exponent: metric === "generalized" ? alpha - 1 : 0,
-    isRatio: !metric.endsWith("_unnormalized"),
+    isRatio: endsAtOne(metric),
   };
 }
 
