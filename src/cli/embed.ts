@@ -1,8 +1,10 @@
 import { Command } from "commander";
 import { UserError } from "../common/userError.ts";
+import { checkSquareOutput, writeSquare } from "../data/squareFile.ts";
 import { positionAttention, sampleAttention } from "../training/attention.ts";
-import { batchOptionsOf } from "../training/buildModel.ts";
+import { batchOptionsOf, distanceFormOf } from "../training/buildModel.ts";
 import { embedAsvs, embeddingColumns, embedSamples } from "../training/embedSamples.ts";
+import { predictedRows } from "../training/pairwiseDistances.ts";
 import { writeResults } from "../training/resultFile.ts";
 import {
   addFormatOption,
@@ -15,6 +17,7 @@ import {
 
 interface EmbedFlags extends UseFlags {
   output?: string;
+  distances?: string;
   asvs?: string;
   attention?: string;
   positions?: string;
@@ -29,6 +32,10 @@ export function makeCommand(): Command {
   command
     .optionsGroup("Output, at least one of:")
     .option("-o, --output <file>", "where to write the samples' embeddings")
+    .option(
+      "--distances <file>",
+      "where to write the predicted UniFrac distances between the samples: .npy, .h5, .tsv or .arrow",
+    )
     .option("--asvs <file>", "where to write the ASVs' embeddings")
     .option("--attention <file>", "where to write how much each ASV of each sample counted")
     .option("--positions <file>", "where to write how much each base of each ASV counted");
@@ -37,25 +44,37 @@ export function makeCommand(): Command {
 
 async function run(flags: EmbedFlags): Promise<void> {
   const paths = [flags.output, flags.asvs, flags.attention, flags.positions];
-  const first = paths.find((path) => path !== undefined);
+  const first = [...paths, flags.distances].find((path) => path !== undefined);
   if (first === undefined)
-    throw new UserError("Nothing to write is named; give --output, --asvs, --attention or --positions.");
+    throw new UserError(
+      "Nothing to write is named; give --output, --distances, --asvs, --attention or --positions.",
+    );
+  if (flags.distances !== undefined) checkSquareOutput(flags.distances, "distances");
   for (const path of paths) if (path !== undefined) formatFor(path, flags.format);
   const { run: opened, dataset, samples, device, display } = await openUse(flags, first);
   using _dataset = dataset;
   const { encoder, facts } = opened;
+  if (flags.distances !== undefined && facts.encoderType !== "unifrac")
+    throw new UserError(
+      `${flags.model} was not trained on distances but as ${facts.encoderType}; leave --distances out, or give a run that was.`,
+    );
   const options = { device, batch: batchOptionsOf(facts.config.model) };
   const write = (path: string, what: string, columns: Parameters<typeof writeResults>[1]) => {
     writeResults(path, columns, formatFor(path, flags.format));
     display.message(`${columns[0].values.length} ${what} are in ${path}`);
   };
-  if (flags.output !== undefined) {
+  if (flags.output !== undefined || flags.distances !== undefined) {
     const ids = Array.from(samples, (sample) => dataset.sampleIds[sample]);
-    write(
-      flags.output,
-      "embeddings of samples",
-      embeddingColumns("sample_id", ids, embedSamples(opened, dataset, samples, device)),
-    );
+    using embeddings = embedSamples(opened, dataset, samples, device);
+    if (flags.output !== undefined)
+      write(flags.output, "embeddings of samples", embeddingColumns("sample_id", ids, embeddings));
+    if (flags.distances !== undefined) {
+      const rows = () => predictedRows(embeddings, distanceFormOf(facts.config));
+      await writeSquare(flags.distances, { ids, precision: "float32", rows });
+      display.message(
+        `The predicted ${facts.config.metric} distances of ${ids.length} samples are in ${flags.distances}`,
+      );
+    }
   }
   if (flags.asvs !== undefined) {
     const ids = Array.from({ length: dataset.asvCount }, (_, row) => dataset.asvId(row));

@@ -122,7 +122,10 @@ export const commands: CommandEntry[] = [
     name: "embed",
     group: groups.use,
     summary: "write embeddings and attention weights",
-    examples: ["aam embed --model run --table new.biom --output samples.parquet --asvs asvs.parquet"],
+    examples: [
+      "aam embed --model run --table new.biom --output samples.parquet --asvs asvs.parquet",
+      "aam embed --model run --table new.biom --distances unifrac.tsv",
+    ],
     load: () => import("./embed.ts"),
   },
   {

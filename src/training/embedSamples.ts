@@ -8,7 +8,7 @@ import { mapSampleSet } from "./sampleSets.ts";
 
 /**
  * Embeddings [N, D] of samples as the encoder pools them, on the CPU. Of a UniFrac encoder their Euclidean distances are the
- * predicted UniFrac distances.
+ * predicted UniFrac distances, or what becomes these by tanh (`distanceFormOf`).
  */
 export function embedSamples(
   { encoder, facts }: OpenedRun,

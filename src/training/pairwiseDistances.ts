@@ -30,3 +30,19 @@ export function pairwiseDistances(embeddings: torch.Tensor, form: DistanceForm =
 export function asPrediction(distances: torch.Tensor, form: DistanceForm): torch.Tensor {
   return form === "raw" ? distances : distances.div(form.tanhScale as number).tanh();
 }
+
+/** Distances of a block of rows are held at a time. */
+const valuesPerBlock = 1 << 22;
+
+/** The rows of the square matrix of distances between all embeddings [N, D], 0 on the diagonal, without holding it whole. */
+export function* predictedRows(embeddings: torch.Tensor, form: DistanceForm): Generator<Float32Array> {
+  const n = embeddings.size(0);
+  const height = Math.max(1, Math.floor(valuesPerBlock / n));
+  for (let from = 0; from < n; from += height) {
+    const values = torch.tidy(() => {
+      const some = embeddings.narrow(0, from, Math.min(height, n - from));
+      return asPrediction(torch.cdist(some, embeddings, 2, 2), form).toFloat32Array();
+    });
+    for (let start = 0; start < values.length; start += n) yield values.subarray(start, start + n);
+  }
+}

@@ -115,7 +115,7 @@ describe("after pretraining and fine-tuning", () => {
     expect(existsSync(join(output, "prediction_plot_best.svg"))).toBe(true);
   });
 
-  test("embed writes embeddings by id, and attention that adds up to 1 in every ASV", () => {
+  test("embed writes embeddings by id, the distances they predict, and attention that adds up to 1 in every ASV", () => {
     const output = scratch.path("embeddings.tsv");
     expect(
       aam(
@@ -126,6 +126,8 @@ describe("after pretraining and fine-tuning", () => {
         study.folder,
         "--output",
         output,
+        "--distances",
+        scratch.path("distances.tsv"),
         "--asvs",
         scratch.path("asvs.csv"),
         "--positions",
@@ -138,6 +140,12 @@ describe("after pretraining and fine-tuning", () => {
     expect(header).toEqual(["sample_id", ...Array.from({ length: 8 }, (_, i) => `e${i}`)]);
     expect(first[0]).toBe(study.dataset.sampleIds[0]);
     expect(first.slice(1)).not.toEqual(second.slice(1));
+    const distances = rows(scratch.path("distances.tsv"));
+    expect(distances[0].slice(1)).toEqual([...study.dataset.sampleIds]);
+    const euclidean = Math.hypot(...first.slice(1).map((value, i) => Number(value) - Number(second[i + 1])));
+    expect(Number(distances[1][2])).toBeCloseTo(Math.tanh(euclidean), 5);
+    expect([distances[1][0], Number(distances[1][1])]).toEqual([first[0], 0]);
+    expect(distances[2][1]).toBe(distances[1][2]);
     const positions = rows(scratch.path("pos.tsv"));
     expect(positions[0].slice(0, 3)).toEqual(["asv_id", "start", "1"]);
     for (const row of positions.slice(1))

@@ -1,26 +1,14 @@
-import { accessSync, constants, existsSync, statSync } from "node:fs";
-import { dirname, extname } from "node:path";
-import { describeWriteError } from "../../common/atomicFile.ts";
+import { extname } from "node:path";
 import { writeNpy } from "../../common/npy.ts";
-import { UserError } from "../../common/userError.ts";
 import { pairCount } from "../distances.ts";
 import { writeSampleVectorTsv } from "../sampleVector.ts";
+import { checkOutput, checkSquareOutput, writeSquare } from "../squareFile.ts";
 import type { Table } from "../table.ts";
 import type { Tree } from "../tree.ts";
-import { type SquareMatrix, writeSquareHdf5, writeSquareNpy, writeSquareTsv } from "../writeDistances.ts";
 import { faithPd } from "./faithPd.ts";
 import type { UniFracOptions } from "./pairData.ts";
 import { shearTree } from "./shearTree.ts";
 import { SquareStore } from "./squareStore.ts";
-
-const matrixWriters: Readonly<Record<string, (path: string, matrix: SquareMatrix) => void | Promise<void>>> =
-  {
-    ".npy": writeSquareNpy,
-    ".h5": writeSquareHdf5,
-    ".tsv": writeSquareTsv,
-    // Loaded when it is needed, for it takes long.
-    ".arrow": async (path, matrix) => (await import("../arrowDistances.ts")).writeSquareArrow(path, matrix),
-  };
 
 const vectorWriters: Readonly<
   Record<string, (path: string, ids: readonly string[], values: Float64Array) => void>
@@ -34,20 +22,8 @@ const vectorWriters: Readonly<
  * @throws UserError for an extension that names no format, or a folder that is not there or not writable.
  */
 export function checkUniFracOutput(path: string, metric: string): void {
-  const writers = metric === "faith_pd" ? vectorWriters : matrixWriters;
-  if (!(extname(path) in writers)) {
-    const found = extname(path) === "" ? "no extension" : `the extension ${extname(path)}`;
-    throw new UserError(
-      `The extension of the output decides its format, and ${path} has ${found}; for ${metric} use one of ${Object.keys(writers).join(", ")}.`,
-    );
-  }
-  try {
-    if (existsSync(path) && statSync(path).isDirectory())
-      throw Object.assign(new Error(), { code: "EISDIR" });
-    accessSync(dirname(path), constants.W_OK);
-  } catch (cause) {
-    throw describeWriteError(path, cause);
-  }
+  if (metric === "faith_pd") checkOutput(path, Object.keys(vectorWriters), metric);
+  else checkSquareOutput(path, metric);
 }
 
 export interface UniFracFileOptions extends UniFracOptions {
@@ -82,7 +58,7 @@ export async function writeUniFrac(
     store.add(rows);
     onProgress?.(pairCount(size) - pairCount(size - rows.to), pairCount(size));
   }
-  await matrixWriters[extname(path)](path, { ids: table.sampleIds, precision, rows: () => store.rows() });
+  await writeSquare(path, { ids: table.sampleIds, precision, rows: () => store.rows() });
 }
 
 /**
