@@ -8,7 +8,7 @@ Writes layers.json and layers.safetensors; README.md tells the format.
 import argparse
 from pathlib import Path
 
-from store import Store
+from store import DEVICE, Store
 
 import torch
 from torch import nn
@@ -249,6 +249,10 @@ class LayerCases:
 
     def draw(self, wish, dtype: torch.dtype) -> torch.Tensor:
         """A tensor from a shape (then it gets a gradient) or from a phrase like "padding (3, 5)"."""
+        drawn = self.draw_here(wish, dtype)
+        return drawn.detach().to(DEVICE).requires_grad_(drawn.requires_grad)
+
+    def draw_here(self, wish, dtype: torch.dtype) -> torch.Tensor:
         if not isinstance(wish, str):
             return self.normal(wish).to(dtype).requires_grad_(True)
         phrase, _, size = wish.rpartition("(")
@@ -282,9 +286,9 @@ class LayerCases:
         outputs = [
             output for output in (results if isinstance(results, tuple) else (results,)) if output is not None
         ]
-        total, cotangents = torch.zeros((), dtype=torch.float64), []
+        total, cotangents = torch.zeros((), dtype=torch.float64, device=DEVICE), []
         for output in outputs:
-            cotangents.append(self.normal(output.shape).to(output.dtype))
+            cotangents.append(self.normal(output.shape).to(output.dtype).to(output.device))
             total = total + (output * cotangents[-1]).sum().double()
         if total.requires_grad:
             found = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
@@ -305,10 +309,10 @@ class LayerCases:
         """One layer with perturbed weights; in training mode its dropout draws from the seeded generator."""
         description, inputs, named, options = entry
         number = self.number()
-        layer = construct(description).to(dtype).train(training)
+        layer = construct(description).to(DEVICE, dtype).train(training)
         with torch.no_grad():
             for parameter in layer.parameters():
-                parameter.add_(0.2 * self.normal(parameter.shape).to(dtype))
+                parameter.add_(0.2 * self.normal(parameter.shape).to(DEVICE, dtype))
         drawn = [self.draw(wish, dtype) for wish in inputs]
         keywords = {key: self.draw(wish, dtype) for key, wish in named.items()}
         seed = 1000 + number

@@ -149,7 +149,8 @@ def gradients(store: Store, number: int, results: list, leaves: dict, generator)
     for index, output in enumerate(results):
         if not isinstance(output, torch.Tensor) or not output.requires_grad:
             continue
-        cotangent = torch.randn(output.shape, generator=generator, dtype=torch.float64).to(output.dtype)
+        cotangent = torch.randn(output.shape, generator=generator, dtype=torch.float64)
+        cotangent = cotangent.to(output.dtype).to(output.device)
         cotangents[str(index)] = store.put(f"{number}/cot{index}", cotangent)["tensor"]
         term = (output * cotangent).sum().double()
         total = term if total is None else total + term

@@ -9,7 +9,7 @@ import argparse
 import math
 from pathlib import Path
 
-from store import Store
+from store import DEVICE, Store
 
 import torch
 from torch.optim import lr_scheduler
@@ -79,7 +79,7 @@ class OptimizerCases:
 
     def draw(self, dtype: torch.dtype) -> dict[str, torch.Tensor]:
         return {
-            name: torch.randn(shape, generator=self.generator, dtype=torch.float64).to(dtype)
+            name: torch.randn(shape, generator=self.generator, dtype=torch.float64).to(DEVICE, dtype)
             for name, shape in SHAPES.items()
         }
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from store import DEVICE
+
 import torch
 
 FLOATS = ("float32", "float64")
@@ -155,7 +157,7 @@ class Maker:
     def make(self, spec: T) -> torch.Tensor:
         shape = shape_of(spec.dims, self.sizes)
         values = KINDS[spec.kind](self, shape, spec)
-        return values.to(getattr(torch, spec.dtype or self.dtype)).contiguous()
+        return values.to(getattr(torch, spec.dtype or self.dtype)).contiguous().to(DEVICE)
 
 
 def _spaced(maker: Maker, shape: list[int]) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """Where generated cases go: one JSON file of descriptions and one safetensors file of tensors per group."""
 
 import json
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -12,6 +13,11 @@ warnings.simplefilter("ignore")
 sys.path.append(str(Path(__file__).resolve().parents[1] / "reference"))
 
 from tensor_file import read_tensors, write_tensors  # noqa: E402, F401
+
+
+# Where PyTorch computes the numbers: as the tests that compare with them do, on AAM_TEST_DEVICE.
+_asked = os.environ.get("AAM_TEST_DEVICE", "cpu")
+DEVICE = torch.device(_asked if torch.cuda.is_available() else "cpu")
 
 
 class Store:
@@ -30,6 +36,6 @@ class Store:
         self.folder.mkdir(parents=True, exist_ok=True)
         write_tensors(self.folder / f"{self.group}.safetensors", self.tensors)
         lines = ",\n".join(json.dumps(case, allow_nan=False) for case in self.cases)
-        header = {"torch": torch.__version__, **facts}
+        header = {"torch": torch.__version__, "device": str(DEVICE), **facts}
         text = json.dumps(header)[:-1] + ', "cases": [\n' + lines + "\n]}\n"
         (self.folder / f"{self.group}.json").write_text(text)

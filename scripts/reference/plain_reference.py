@@ -5,8 +5,8 @@
 MODE is `step`, `predict`, `ops` or `matmul`. With --reference, `step` and `predict` use the modules of a
 checkout of the published implementation instead of plain_model.py.
 
-Config keys: `threads`; for `step` and `predict` also `batches` (a safetensors file, see batches.py), every
-field of plain_model.Sizes, `lr`, `weight_decay`, `clip`, `seed`, `device`, `weights` (a safetensors file
+Config keys: `threads` and `device`; for `step` and `predict` also `batches` (a safetensors file, see
+batches.py), every field of plain_model.Sizes, `lr`, `weight_decay`, `clip`, `seed`, `weights` (a safetensors file
 with a state dict), `micro_batch`: gradients add up over parts of so many samples, for batches that would
 not fit in memory in one piece (about 0.8 GiB per sample at D = 128, token limit 1024).
 
@@ -39,7 +39,7 @@ def read_config(text: str) -> dict:
 
 def make_workload(mode: str, config: dict, reference: str | None):
     if mode == "ops":
-        return SmallWorkload()
+        return SmallWorkload(config.get("device", "cpu"))
     if mode == "matmul":
         return MatmulWorkload()
     return TrainingWorkload(config, reference, training=mode == "step")

@@ -12,10 +12,10 @@ MLP = {"batch": 32, "inputs": 64, "hidden": 128, "outputs": 10}
 OPTIMIZER = {"parameters": 200, "shape": [64, 64]}
 
 
-def operators() -> dict[str, Callable[[], object]]:
+def operators(device: str) -> dict[str, Callable[[], object]]:
     """Twelve operators on 4 x 4 float32 tensors, without gradients."""
-    a, b = torch.rand(SIDE, SIDE), torch.rand(SIDE, SIDE)
-    index, weight = torch.tensor([0, 2, 1]), torch.rand(SIDE)
+    a, b = torch.rand(SIDE, SIDE, device=device), torch.rand(SIDE, SIDE, device=device)
+    index, weight = torch.tensor([0, 2, 1], device=device), torch.rand(SIDE, device=device)
     return {
         "add": lambda: a + b,
         "mul": lambda: a * b,
@@ -32,15 +32,16 @@ def operators() -> dict[str, Callable[[], object]]:
     }
 
 
-def mlp() -> Callable[[], object]:
+def mlp(device: str) -> Callable[[], object]:
     """Forward, mean squared error and backward of a two-layer network with ReLU."""
     torch.manual_seed(0)
     network = torch.nn.Sequential(
         torch.nn.Linear(MLP["inputs"], MLP["hidden"]),
         torch.nn.ReLU(),
         torch.nn.Linear(MLP["hidden"], MLP["outputs"]),
-    )
-    x, y = torch.rand(MLP["batch"], MLP["inputs"]), torch.rand(MLP["batch"], MLP["outputs"])
+    ).to(device)
+    x = torch.rand(MLP["batch"], MLP["inputs"], device=device)
+    y = torch.rand(MLP["batch"], MLP["outputs"], device=device)
 
     def run() -> None:
         network.zero_grad()
@@ -49,16 +50,23 @@ def mlp() -> Callable[[], object]:
     return run
 
 
-def optimizer(**options: bool) -> Callable[[], object]:
+def optimizer(device: str, **options: bool) -> Callable[[], object]:
     shape = OPTIMIZER["shape"]
-    parameters = [torch.rand(shape, requires_grad=True) for _ in range(OPTIMIZER["parameters"])]
+    parameters = [
+        torch.rand(shape, device=device, requires_grad=True) for _ in range(OPTIMIZER["parameters"])
+    ]
     for parameter in parameters:
-        parameter.grad = torch.rand(shape)
+        parameter.grad = torch.rand(shape, device=device)
     return torch.optim.AdamW(parameters, lr=1e-3, **options).step
 
 
-def median_time(work: Callable[[], object], calls: int, repeats: int) -> dict:
-    """Median and minimum over `repeats` of the mean time of `calls` calls, in nanoseconds per call."""
+def median_time(
+    work: Callable[[], object], calls: int, repeats: int, wait: Callable[[], object] = lambda: None
+) -> dict:
+    """Median and minimum over `repeats` of the mean time of `calls` calls, in nanoseconds per call.
+
+    `wait` waits until an accelerator is done.
+    """
     for _ in range(calls):
         work()
     times = []
@@ -66,6 +74,7 @@ def median_time(work: Callable[[], object], calls: int, repeats: int) -> dict:
         begin = time.perf_counter_ns()
         for _ in range(calls):
             work()
+        wait()
         times.append((time.perf_counter_ns() - begin) / calls)
     return {
         "median_ns": statistics.median(times),
@@ -78,12 +87,13 @@ def median_time(work: Callable[[], object], calls: int, repeats: int) -> dict:
 class SmallWorkload:
     """`<name> [calls] [repeats]` times one entry; `all` times each of them."""
 
-    def __init__(self):
-        self.entries = {name: (work, True, 1000) for name, work in operators().items()}
-        self.entries["mlp"] = (mlp(), False, 50)
-        self.entries["adamw"] = (optimizer(), False, 3)
-        self.entries["adamw_foreach"] = (optimizer(foreach=True), False, 3)
-        self.entries["adamw_fused"] = (optimizer(fused=True), False, 3)
+    def __init__(self, device: str = "cpu"):
+        self.device = device
+        self.entries = {name: (work, True, 1000) for name, work in operators(device).items()}
+        self.entries["mlp"] = (mlp(device), False, 50)
+        self.entries["adamw"] = (optimizer(device), False, 3)
+        self.entries["adamw_foreach"] = (optimizer(device, foreach=True), False, 3)
+        self.entries["adamw_fused"] = (optimizer(device, fused=True), False, 3)
 
     def ready(self) -> dict:
         return {"names": list(self.entries), "side": SIDE, "mlp": MLP, "optimizer": OPTIMIZER}
@@ -100,7 +110,8 @@ class SmallWorkload:
         calls = int(words[0]) if words else calls
         repeats = int(words[1]) if len(words) > 1 else 30
         with torch.set_grad_enabled(not without_gradient):
-            return {"name": name, **median_time(work, calls, repeats)}
+            wait = torch.cuda.synchronize if self.device.startswith("cuda") else lambda: None
+            return {"name": name, **median_time(work, calls, repeats, wait)}
 
 
 class MatmulWorkload:

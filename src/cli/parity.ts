@@ -1,9 +1,10 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { UserError } from "../common/userError.ts";
 import { runAgainstPython } from "../training/parity/againstPython.ts";
 import { findCases } from "../training/parity/caseFile.ts";
 import type { Comparison } from "../training/parity/compare.ts";
 import { type CaseResult, runCaseFolder } from "../training/parity/runCase.ts";
+import { chooseDevice } from "./chooseDevice.ts";
 import { wholeNumber } from "./optionValues.ts";
 
 interface ParityOptions {
@@ -13,6 +14,7 @@ interface ParityOptions {
   python?: string;
   seed: number;
   models: number;
+  device: "auto" | "cpu" | "cuda";
   brief: boolean;
 }
 
@@ -26,9 +28,9 @@ function printComparison({ name, error, largest, share, within, problem }: Compa
 }
 
 /** A case that cannot be run does not keep the others of a folder from being compared. */
-function runOrExplain(folder: string): CaseResult | null {
+function runOrExplain(folder: string, device: "cpu" | "cuda"): CaseResult | null {
   try {
-    return runCaseFolder(folder);
+    return runCaseFolder(folder, device);
   } catch (cause) {
     if (!(cause instanceof Error)) throw cause;
     console.log(`FAILED  ${folder}: ${cause.message}`);
@@ -60,22 +62,26 @@ export function makeCommand(): Command {
     .option("--python <file>", "the Python to use; default: the first one found that has torch")
     .option("--seed <n>", "with --against-python: another seed draws other models", wholeNumber, 0)
     .option("--models <n>", "with --against-python: number of random models", wholeNumber, 40)
+    .addOption(
+      new Option("--device <name>", "where ours computes").choices(["auto", "cpu", "cuda"]).default("cpu"),
+    )
     .option("--brief", "show only the tensors that are beyond their tolerance", false)
-    .action((options: ParityOptions) => {
+    .action(async (options: ParityOptions) => {
       if (!options.case && !options.cases && !options.againstPython) {
         throw new UserError("Nothing to compare: give --case, --cases or --against-python.");
       }
+      const device = await chooseDevice(options.device);
       const results: (CaseResult | null)[] = [];
       const add = (result: CaseResult | null) => {
         if (result) printResult(result, options.brief);
         results.push(result);
       };
-      if (options.case) add(runCaseFolder(options.case));
-      for (const folder of options.cases ? findCases(options.cases) : []) add(runOrExplain(folder));
+      if (options.case) add(runCaseFolder(options.case, device));
+      for (const folder of options.cases ? findCases(options.cases) : []) add(runOrExplain(folder, device));
       if (options.againstPython) {
         const { python, seed, models } = options;
         const show = (result: CaseResult) => printResult(result, true);
-        results.push(...runAgainstPython({ python, seed, models }, show));
+        results.push(...runAgainstPython({ python, seed, models, device }, show));
       }
       const failed = results.filter((result) => !result?.passed);
       if (results.length > 1) {

@@ -83,7 +83,10 @@ export function checkTraining(training: TrainingConfig, device: torch.Device): v
 }
 
 /** How the device multiplies float32 matrices from now on. */
-export function setMatmulPrecision(training: TrainingConfig, device: torch.Device): void {
+export function setMatmulPrecision(
+  training: Pick<TrainingConfig, "mixedPrecision" | "tf32">,
+  device: torch.Device,
+): void {
   torch.setFloat32MatmulPrecision(precisionOn(training, device).tf32 ? "high" : "highest");
 }
 

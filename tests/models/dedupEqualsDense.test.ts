@@ -5,6 +5,7 @@ import { maskToken } from "../../src/models/masking.ts";
 import { SequenceEncoder } from "../../src/models/sequenceEncoder.ts";
 import * as torch from "../../src/torch/index.ts";
 import { nucleotideLoss, unifracLoss } from "../../src/training/losses.ts";
+import { onTestDevice, testDevice } from "../testDevice.ts";
 import { denseForward } from "./denseForward.ts";
 import { perturb, randomDenseBatch, smallEncoder, smallTransformer } from "./smallModels.ts";
 
@@ -23,14 +24,14 @@ function difference(actual: torch.Tensor, expected: torch.Tensor, scale?: number
 
 /** Hides bases of a dense batch, the same wherever an ASV occurs: every base at a place that is a multiple of 3. */
 function maskOf(tokens: torch.Tensor): torch.Tensor {
-  const places = torch.arange(tokens.size(2)).remainder(3).eq(1);
+  const places = torch.arange(tokens.size(2), { device: tokens.device }).remainder(3).eq(1);
   return tokens.ge(1).logicalAnd(tokens.le(4)).logicalAnd(places);
 }
 
 function randomTargets(samples: number, random: Random): torch.Tensor {
   const values = new Float32Array(samples * samples);
   for (let i = 0; i < values.length; i++) values[i] = random.integer(5) === 0 ? Number.NaN : random.float();
-  return torch.tensor(values, { shape: [samples, samples] });
+  return onTestDevice(torch.tensor(values, { shape: [samples, samples] }));
 }
 
 /** The mean over known pairs above the diagonal, and over the chosen positions, by selecting them. */
@@ -55,6 +56,7 @@ function denseLoss(
 test("200 random batches: each ASV once equals every occurrence on its own", () => {
   const model = new SequenceEncoder(smallEncoder());
   perturb(model, 3);
+  model.to(testDevice);
   const dense = { state: model.stateDict(), layers, heads };
   const names = [...model.namedParameters()];
   const random = new Random(11);
@@ -65,7 +67,7 @@ test("200 random batches: each ASV once equals every occurrence on its own", () 
       const target = randomTargets(samples, random);
       const mask = random.integer(2) === 0 ? maskOf(tokens) : null;
       model.train(mask !== null);
-      const batch = denseToRagged(tokens, null, mask);
+      const batch = onTestDevice(denseToRagged(tokens, null, mask));
       model.zeroGrad();
       const result = model.forward(batch, { nucleotides: true, mask: batch.mask });
       const loss = unifracLoss(result.embeddings!, target).add(

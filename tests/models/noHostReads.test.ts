@@ -5,6 +5,7 @@ import * as torch from "../../src/torch/index.ts";
 import { countLoss, nucleotideAccuracy, nucleotideLoss, unifracLoss } from "../../src/training/losses.ts";
 import { totalLoss } from "../../src/training/multiTaskLoss.ts";
 import { TargetLoss } from "../../src/training/targetLoss.ts";
+import { onTestDevice, testDevice } from "../testDevice.ts";
 import { smallEncoder, smallTransformer } from "./smallModels.ts";
 
 setDefaultTimeout(60_000);
@@ -38,13 +39,13 @@ for (const [variant, options] of Object.entries(variants)) {
       count: smallTransformer,
       target: smallTransformer,
       ...options,
-    });
+    }).to(testDevice);
     const optimizer = new torch.optim.AdamW(model.parameters(), { lr: 1e-4 });
     const tokens = torch.randint(1, 5, [4, 5, 9]);
     tokens.narrow(1, 3, 2).select(0, 1).fill_(0);
-    const batch = denseToRagged(tokens);
-    const target = torch.rand([4, 4]);
-    const values = torch.rand([4, 1]);
+    const batch = onTestDevice(denseToRagged(tokens));
+    const target = torch.rand([4, 4], { device: testDevice });
+    const values = torch.rand([4, 1], { device: testDevice });
     const criterion = new TargetLoss({ type: "quantile", quantiles: [0.5] });
     const step = () =>
       torch.tidy(() => {

@@ -4,6 +4,7 @@ import type { Fusion } from "../../src/models/fusion.ts";
 import { SequenceEncoder } from "../../src/models/sequenceEncoder.ts";
 import { SequencePredictor, type SequencePredictorOptions } from "../../src/models/sequencePredictor.ts";
 import * as torch from "../../src/torch/index.ts";
+import { onTestDevice, testDevice } from "../testDevice.ts";
 import { perturb, smallEncoder, smallTransformer } from "./smallModels.ts";
 
 setDefaultTimeout(60_000);
@@ -17,7 +18,7 @@ function predictor(options: Partial<SequencePredictorOptions> = {}): SequencePre
   const one = { ...smallTransformer, layers: 1 };
   const made = new SequencePredictor({ base: smallEncoder(), count: one, target: one, ...options });
   perturb(made, 5);
-  return made;
+  return made.to(testDevice);
 }
 
 function categorical(fusion: Fusion, options: Partial<SequencePredictorOptions> = {}): SequencePredictor {
@@ -25,10 +26,10 @@ function categorical(fusion: Fusion, options: Partial<SequencePredictorOptions> 
   return predictor({ categories, ...options });
 }
 
-const ids = {
+const ids = onTestDevice({
   site: torch.tensor([1, 2, 3], { dtype: "int64" }),
   season: torch.tensor([2, 0, 1], { dtype: "int64" }),
-};
+});
 
 /** Three samples of 3, 1 and 2 ASVs, behind them `spare` empty slots. */
 function batch(spare = 0): RaggedBatch {
@@ -36,7 +37,7 @@ function batch(spare = 0): RaggedBatch {
   tokens.select(2, 0).fill_(5);
   tokens.select(0, 1).narrow(0, 1, 2).fill_(0);
   tokens.select(0, 2).narrow(0, 2, 1).fill_(0);
-  return denseToRagged(torch.cat([tokens, torch.zeros([3, spare, 9], { dtype: "int64" })], 1));
+  return onTestDevice(denseToRagged(torch.cat([tokens, torch.zeros([3, spare, 9], { dtype: "int64" })], 1)));
 }
 
 function distance(a: torch.Tensor, b: torch.Tensor): number {
@@ -46,7 +47,7 @@ function distance(a: torch.Tensor, b: torch.Tensor): number {
 test("cross-attention: slots differ in what they take, and columns in how much; the reference's form cannot", () => {
   const weights = categorical("cross-attention").eval().forward(batch(), { categories: ids }).fusionWeights!;
   expect(weights.shape).toEqual([3, 2, 3, 3]);
-  expect(distance(weights.sum(-1), torch.ones([3, 2, 3]))).toBeLessThan(1e-5);
+  expect(distance(weights.sum(-1), torch.ones([3, 2, 3], { device: testDevice }))).toBeLessThan(1e-5);
   expect(
     weights
       .select(0, 0)
@@ -81,7 +82,7 @@ test("no fusion depends on how many empty slots there are; the reference's perce
 test("every fusion depends on each column, and an absent column is the unknown category", () => {
   for (const fusion of ["concat", "add", "gmu", "cross-attention", "perceiver"] as const) {
     const model = categorical(fusion).eval();
-    const zeros = torch.zeros([3], { dtype: "int64" });
+    const zeros = torch.zeros([3], { dtype: "int64", device: testDevice });
     const predict = (categories: Record<string, torch.Tensor>) =>
       model.forward(batch(), { categories }).target;
     const all = predict(ids);
@@ -164,7 +165,7 @@ test("outputs: quantiles, classes, bounds, activations", () => {
     predictor(options).eval().forward(batch()).target;
   expect(target({ quantiles: 3, outputs: 2 }).shape).toEqual([3, 2, 3]);
   const classes = target({ classifier: true, outputs: 4 });
-  expect(distance(classes.exp().sum(-1), torch.ones([3]))).toBeLessThan(1e-5);
+  expect(distance(classes.exp().sum(-1), torch.ones([3], { device: testDevice }))).toBeLessThan(1e-5);
   const bounded = target({ bounded: true });
   expect(bounded.min().item()).toBeGreaterThan(0);
   expect(bounded.max().item()).toBeLessThan(1);

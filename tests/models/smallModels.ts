@@ -2,6 +2,7 @@ import type { Random } from "../../src/common/random.ts";
 import type { SequenceEncoderOptions } from "../../src/models/sequenceEncoder.ts";
 import type { TransformerOptions } from "../../src/models/transformer.ts";
 import * as torch from "../../src/torch/index.ts";
+import { onTestDevice } from "../testDevice.ts";
 
 export const smallTransformer: TransformerOptions = { layers: 2, heads: 2, dim: 8, dropout: 0 };
 
@@ -25,7 +26,8 @@ export function perturb(model: torch.nn.Module, seed: number, by = 0.15): void {
   torch.noGrad(() => {
     for (const parameter of model.parameters()) {
       torch.tidy(() => {
-        parameter.add_(torch.randn(parameter.shape, { generator }).mul(by).to(parameter.dtype));
+        const { shape, dtype, device } = parameter;
+        parameter.add_(torch.randn(shape, { generator }).mul(by).to({ dtype, device }));
       });
     }
   });
@@ -57,5 +59,6 @@ export function randomDenseBatch(random: Random): { tokens: torch.Tensor; sample
       tokens.set(pool[random.integer(pool.length)], (sample * slots + slot) * length);
     }
   }
-  return { tokens: torch.tensor(tokens, { shape: [samples, slots, length], dtype: "int64" }), samples };
+  const shape = [samples, slots, length];
+  return { tokens: onTestDevice(torch.tensor(tokens, { shape, dtype: "int64" })), samples };
 }

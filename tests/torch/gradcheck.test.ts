@@ -1,5 +1,6 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import * as torch from "../../src/torch/index.ts";
+import { onTestDevice, testDevice } from "../testDevice.ts";
 import { gradcheck, gradgradcheck } from "./gradcheck.ts";
 import { toolkitSubjects } from "./gradcheckSubjects.ts";
 
@@ -7,7 +8,8 @@ setDefaultTimeout(60_000);
 torch.setNumThreads(1);
 const { nn } = torch;
 
-const leaf = (shape: number[]) => torch.randn(shape, { dtype: "float64", requiresGrad: true });
+const leaf = (shape: number[]) =>
+  torch.randn(shape, { dtype: "float64", device: testDevice, requiresGrad: true });
 type Layer = torch.nn.Module & { forward(...args: never[]): unknown };
 
 interface Subject {
@@ -92,13 +94,14 @@ const subjects: Record<string, () => Subject[]> = {
 };
 
 /** The first output as a function of the inputs and all parameters; dropout draws the same mask each time. */
-function asFunction({ layer, inputs, rest = [] }: Subject) {
-  layer.to({ dtype: "float64" });
+function asFunction({ layer, inputs, rest: given = [] }: Subject) {
+  layer.to({ dtype: "float64", device: testDevice });
+  const rest = onTestDevice(given);
   const parameters = layer.parameters();
   const run = layer.forward as unknown as (...args: unknown[]) => torch.Tensor | (torch.Tensor | null)[];
-  const fn = (...given: torch.Tensor[]): torch.Tensor[] => {
+  const fn = (...values: torch.Tensor[]): torch.Tensor[] => {
     torch.manualSeed(5);
-    const result = run.call(layer, ...given.slice(0, inputs.length), ...rest);
+    const result = run.call(layer, ...values.slice(0, inputs.length), ...rest);
     return (Array.isArray(result) ? result : [result]).filter((output) => output !== null);
   };
   return { fn, all: [...inputs, ...parameters] };
@@ -133,10 +136,11 @@ test("second derivatives agree with differences", () => {
 test("losses: gradients agree with differences", () => {
   const { functional: F } = nn;
   torch.manualSeed(3);
-  const target = torch.randn([4, 3], { dtype: "float64" });
-  const shares = torch.rand([4, 3], { dtype: "float64" });
-  const classes = torch.tensor([0n, 2n, 1n, 2n]);
-  const weight = torch.rand([3], { dtype: "float64" });
+  const placed = { dtype: "float64", device: testDevice } as const;
+  const target = torch.randn([4, 3], placed);
+  const shares = torch.rand([4, 3], placed);
+  const classes = onTestDevice(torch.tensor([0n, 2n, 1n, 2n]));
+  const weight = torch.rand([3], placed);
   const losses: [string, (x: torch.Tensor) => torch.Tensor][] = [
     ["mseLoss", (x) => F.mseLoss(x, target)],
     ["l1Loss", (x) => F.l1Loss(x, target, { reduction: "sum" })],

@@ -11,7 +11,7 @@ export interface GradcheckOptions {
 /** The same random numbers at each call, whatever `fn` does with the default generator. */
 function randomLike(output: torch.Tensor): torch.Tensor {
   const generator = new torch.Generator().manualSeed(17);
-  return torch.randn(output.shape, { dtype: "float64", generator });
+  return torch.randn(output.shape, { dtype: "float64", generator }).to(output.device);
 }
 
 /** sum(output * weights) over all outputs, as a number. */

@@ -1,8 +1,9 @@
 /** The layers whose gradients need no settings beyond a line: activations, norms, convolutions, pooling, losses. */
 import * as torch from "../../src/torch/index.ts";
+import { testDevice } from "../testDevice.ts";
 
 const { nn } = torch;
-const double = { dtype: "float64" } as const;
+const double = { dtype: "float64", device: testDevice } as const;
 const leaf = (shape: number[]) => torch.randn(shape, { ...double, requiresGrad: true });
 type Layer = torch.nn.Module & { forward(...args: never[]): unknown };
 

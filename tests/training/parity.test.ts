@@ -5,6 +5,7 @@ import { basename, join } from "node:path";
 import * as torch from "../../src/torch/index.ts";
 import { findCases } from "../../src/training/parity/caseFile.ts";
 import { runCaseFolder } from "../../src/training/parity/runCase.ts";
+import { testDevice } from "../testDevice.ts";
 
 setDefaultTimeout(60_000);
 
@@ -17,7 +18,7 @@ const scratch = mkdtempSync(join(tmpdir(), "parity-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
 function failures(folder: string): string[] {
-  const { comparisons } = runCaseFolder(folder);
+  const { comparisons } = runCaseFolder(folder, testDevice);
   expect(comparisons.length).toBeGreaterThan(0);
   return comparisons
     .filter(({ within }) => !within)

@@ -13,6 +13,7 @@ import {
 import { type FineTuneSummary, fineTune } from "../../src/training/fineTune.ts";
 import { pretrain, type RunSummary } from "../../src/training/pretrain.ts";
 import { ProgressDisplay } from "../../src/training/watch/progressBar.ts";
+import { testDevice } from "../testDevice.ts";
 
 /** A small simulated study, prepared: numbers `ph` (some missing) and `depth`, texts `site` and `plot`. */
 export interface Study {
@@ -85,7 +86,7 @@ export function pretrainStudy(
     dataset: study.dataset,
     output,
     config: full,
-    device: "cpu",
+    device: testDevice,
     display: quiet(),
     resume: false,
     plots: false,
@@ -109,7 +110,7 @@ export function fineTuneStudy(
     dataset: study.dataset,
     output,
     config: full,
-    device: "cpu",
+    device: testDevice,
     display: quiet(),
     resume: false,
     plots: false,

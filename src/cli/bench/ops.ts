@@ -1,5 +1,6 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { median } from "../../common/median.ts";
+import { chooseDevice } from "../chooseDevice.ts";
 import type { Partner } from "./partner.ts";
 import { startPython } from "./pythonPartner.ts";
 import type { Work } from "./smallWork.ts";
@@ -18,26 +19,31 @@ interface OpsOptions {
   rounds: string;
   threads: string;
   only?: string;
+  device: "auto" | "cpu" | "cuda";
   json: boolean;
 }
 
 /** Measurements before the first that counts: the JavaScript of the first calls is not compiled yet. */
 const warmUp = 20;
 
-/** Nanoseconds per call. */
-function time(work: Work): number {
+/** Nanoseconds per call. `wait` waits until an accelerator is done. */
+function time(work: Work, wait: () => void): number {
   const start = Bun.nanoseconds();
   work.run(work.calls);
+  wait();
   return (Bun.nanoseconds() - start) / work.calls;
 }
 
 /** Both sides take turns within each round; the ratio is the median of the rounds' ratios, so that a busy machine harms both alike. */
-async function compare(work: Work, partner: Partner, rounds: number): Promise<Figures> {
+async function compare(
+  work: Work,
+  { partner, rounds, wait }: { partner: Partner; rounds: number; wait: () => void },
+): Promise<Figures> {
   for (let i = 0; i < warmUp; i++) work.run(work.calls);
   const ours: number[] = [];
   const theirs = new Map(work.partners.map((name) => [name, [] as number[]]));
   for (let round = 0; round < rounds; round++) {
-    ours.push(time(work));
+    ours.push(time(work, wait));
     for (const [name, times] of theirs) {
       const answer = await partner.ask(`${name} ${work.calls} 1`);
       times.push(answer["median_ns"] as number);
@@ -59,6 +65,7 @@ function duration(nanoseconds: number): string {
 }
 
 export function makeCommand(): Command {
+  const device = new Option("--device <name>", "where both compute").choices(["auto", "cpu", "cuda"]);
   return new Command("ops")
     .description(
       "small operators, a small network and an optimizer's step, against Python's torch in the same run",
@@ -66,16 +73,19 @@ export function makeCommand(): Command {
     .option("--rounds <number>", "turns that both sides take", "61")
     .option("--threads <number>", "threads of an operator, on both sides", "1")
     .option("--only <name>", "one line of the table")
+    .addOption(device.default("cpu"))
     .action(async (options: OpsOptions) => {
       const torch = await import("../../torch/index.ts");
       const { smallWork } = await import("./smallWork.ts");
+      const device = await chooseDevice(options.device);
       torch.setNumThreads(Number(options.threads));
-      await using partner = await startPython("ops", { threads: Number(options.threads) });
+      await using partner = await startPython("ops", { threads: Number(options.threads), device });
+      const turns = { partner, rounds: Number(options.rounds), wait: () => torch.synchronize() };
       const figures: Figures[] = [];
       if (!options.json) console.log("                  ours    Python's   ratio  promised");
-      for (const work of smallWork()) {
+      for (const work of smallWork(device)) {
         if (options.only && work.name !== options.only) continue;
-        const found = await compare(work, partner, Number(options.rounds));
+        const found = await compare(work, turns);
         figures.push(found);
         if (options.json) continue;
         const cells = [
@@ -91,6 +101,7 @@ export function makeCommand(): Command {
         libtorch: torch.buildInfo().libtorch,
         python_torch: partner.facts["torch"],
         bun: Bun.version,
+        device,
       };
       if (options.json)
         console.log(JSON.stringify({ ...facts, threads: Number(options.threads), ops: figures }));

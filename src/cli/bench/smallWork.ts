@@ -24,10 +24,10 @@ function repeated(operate: () => torch.Tensor): (times: number) => void {
 }
 
 /** The work of scripts/reference/small_workload.py: twelve operators on 4 x 4 tensors, a small network, an optimizer's step. */
-export function smallWork(): Work[] {
-  const [a, b] = [torch.rand([4, 4]), torch.rand([4, 4])];
-  const weight = torch.rand([4]);
-  const index = torch.tensor([0n, 2n, 1n]);
+export function smallWork(device: torch.Device): Work[] {
+  const [a, b] = [torch.rand([4, 4], { device }), torch.rand([4, 4], { device })];
+  const weight = torch.rand([4], { device });
+  const index = torch.tensor([0n, 2n, 1n], { device });
   const operators: Record<string, () => torch.Tensor> = {
     add: () => a.add(b),
     mul: () => a.mul(b),
@@ -54,19 +54,19 @@ export function smallWork(): Work[] {
     });
   };
   work.push({ name: "add_", partners: ["add_"], calls: 500, limit: 0.7, run: inPlace });
-  work.push({ name: "mlp", partners: ["mlp"], calls: 100, limit: 1, run: network() });
+  work.push({ name: "mlp", partners: ["mlp"], calls: 100, limit: 1, run: network(device) });
   const partners = ["adamw", "adamw_foreach", "adamw_fused"];
-  work.push({ name: "adamw", partners, calls: 5, limit: 1, run: optimizer() });
+  work.push({ name: "adamw", partners, calls: 5, limit: 1, run: optimizer(device) });
   return work;
 }
 
-function network(): (times: number) => void {
+function network(device: torch.Device): (times: number) => void {
   const net = new torch.nn.Sequential(
     new torch.nn.Linear(64, 128),
     new torch.nn.ReLU(),
     new torch.nn.Linear(128, 10),
-  );
-  const [x, y] = [torch.rand([32, 64]), torch.rand([32, 10])];
+  ).to(device);
+  const [x, y] = [torch.rand([32, 64], { device }), torch.rand([32, 10], { device })];
   return (times) => {
     for (let i = 0; i < times; i++) {
       using _s = torch.scope();
@@ -76,9 +76,10 @@ function network(): (times: number) => void {
   };
 }
 
-function optimizer(): (times: number) => void {
-  const parameters = Array.from({ length: 200 }, () => torch.nn.parameter(torch.rand([64, 64])));
-  for (const parameter of parameters) parameter.grad = torch.rand([64, 64]);
+function optimizer(device: torch.Device): (times: number) => void {
+  const matrix = () => torch.rand([64, 64], { device });
+  const parameters = Array.from({ length: 200 }, () => torch.nn.parameter(matrix()));
+  for (const parameter of parameters) parameter.grad = matrix();
   const adamw = new torch.optim.AdamW(parameters, { lr: 1e-3 });
   return (times) => {
     for (let i = 0; i < times; i++) adamw.step();

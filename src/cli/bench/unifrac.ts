@@ -13,6 +13,7 @@ interface UniFracBenchFlags {
   tree?: string;
   metrics: string[];
   threads: number;
+  device: "auto" | "cpu" | "cuda";
   rounds: number;
   batchSize: number;
   skbioSamples: number;
@@ -35,6 +36,9 @@ export function makeCommand(): Command {
         .default(["unweighted", "weighted_normalized"]),
     )
     .option("--threads <n>", "of every program", positiveWholeNumber, availableParallelism())
+    .addOption(
+      new Option("--device <name>", "where ours computes").choices(["auto", "cpu", "cuda"]).default("cpu"),
+    )
     .option("--rounds <n>", "how often each program runs after its first run", positiveWholeNumber, 3)
     .option(
       "--batch-size <n>",
@@ -63,7 +67,7 @@ async function run(flags: UniFracBenchFlags): Promise<void> {
       rows.push(await againstScikitBio(metric, inputs, flags, folder));
       rows.push(await batch(metric, inputs, flags));
     }
-    printReport("unifrac", { samples, asvs, threads: flags.threads }, rows, flags.json);
+    printReport("unifrac", { samples, asvs, threads: flags.threads, device: flags.device }, rows, flags.json);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -118,10 +122,10 @@ function ourCommand(
   table: string,
   tree: string,
   output: string,
-  threads: number,
+  { threads, device }: UniFracBenchFlags,
 ): Contestant {
   const program = join(import.meta.dir, "../../../scripts/aam.ts");
-  const options = ["--metric", metric, "--threads", String(threads), "--device", "cpu", "--output", output];
+  const options = ["--metric", metric, "--threads", String(threads), "--device", device, "--output", output];
   if (metric === "generalized") options.push("--alpha", "0.5");
   const command = [process.execPath, program, "unifrac", "--table", table, "--tree", tree, ...options];
   return { name: "ours", run: () => runCommand(command, threads) };
@@ -135,14 +139,18 @@ async function againstSsu(
 ): Promise<Row> {
   const what = `${metric}, ${inputs.samples} samples, float32`;
   const ssu = Bun.which("ssu");
-  if (ssu === null) return { what, skipped: "ssu is not on the PATH (Debian: unifrac-tools)" };
   const [ours, theirs] = [join(folder, "ours.h5"), join(folder, "theirs.h5")];
+  if (ssu === null) {
+    const own = ourCommand(metric, inputs.table, inputs.tree, ours, flags);
+    const timings = await interleave([own], flags.rounds);
+    return { what, ours: timings["ours"], facts: { ssu: "not on the PATH (Debian: unifrac-tools)" } };
+  }
   const command = [ssu, "-i", inputs.table, "-t", inputs.tree, "-m", `${metric}_fp32`, "-o", theirs];
   command.push("--format", "hdf5_fp32", "--pcoa", "0");
   if (metric === "generalized") command.push("-a", "0.5");
   const timings = await interleave(
     [
-      ourCommand(metric, inputs.table, inputs.tree, ours, flags.threads),
+      ourCommand(metric, inputs.table, inputs.tree, ours, flags),
       { name: "ssu", run: () => runCommand(command, flags.threads) },
     ],
     flags.rounds,
@@ -166,7 +174,7 @@ async function againstScikitBio(
   const command = [python, benchScript("unifrac_peer.py"), inputs.fewTable, inputs.tree, metric, theirs];
   const timings = await interleave(
     [
-      ourCommand(metric, inputs.fewTable, inputs.tree, ours, flags.threads),
+      ourCommand(metric, inputs.fewTable, inputs.tree, ours, flags),
       { name: "scikit-bio", run: () => runCommand(command, flags.threads) },
     ],
     flags.rounds,

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../../common/userError.ts";
+import type * as torch from "../../torch/index.ts";
 import { projectRoot } from "../../torch/native/libtorch.ts";
 import { candidatePythons, pythonWithTorch } from "../../torch/native/torchPython.ts";
 import { type CaseResult, runCaseFolder } from "./runCase.ts";
@@ -13,6 +14,8 @@ export interface AgainstPythonOptions {
   readonly python?: string;
   /** Another seed draws other weights, inputs and models. Default 0. */
   readonly seed?: number;
+  /** Where ours computes; Python computes on the CPU. Default `cpu`. */
+  readonly device?: torch.Device;
   /** Random whole models besides the blocks. Default 40. */
   readonly models?: number;
 }
@@ -54,7 +57,10 @@ export function runAgainstPython(
           .map((dtype) => [name, dtype] as const),
       )
       .map(([name, dtype]) => {
-        const result = { ...runCaseFolder(join(folder, name, dtype)), name: `${name} ${dtype}` };
+        const result = {
+          ...runCaseFolder(join(folder, name, dtype), options.device),
+          name: `${name} ${dtype}`,
+        };
         onResult(result);
         return result;
       });

@@ -232,7 +232,7 @@ const makers: Record<string, (reader: ConfigReader) => Block> = {
 };
 
 /** Runs one block on its inputs; gradients are those of sum(output * cotangent) over all outputs. */
-export function runBlockCase({ name, description, tensors }: LoadedCase<BlockCase>): Comparison[] {
+export function runBlockCase({ name, description, tensors, device }: LoadedCase<BlockCase>): Comparison[] {
   const { module, config, dtype = "float32" } = description;
   const make = makers[module];
   if (!make) {
@@ -243,7 +243,7 @@ export function runBlockCase({ name, description, tensors }: LoadedCase<BlockCas
   const reader = new ConfigReader(config, `case ${name}`);
   const block = make(reader);
   reader.finish();
-  block.to({ dtype });
+  block.to({ dtype, device });
   loadCaseWeights(block, withPrefix(tensors, "weights/"), name);
   block.eval();
   const inputs = new Map<string, torch.Tensor>();

@@ -76,9 +76,10 @@ export type BlockCase = Extract<ParityCase, { kind: "block" }>;
 export type LossCase = Extract<ParityCase, { kind: "loss" }>;
 export type LossSettings = z.infer<typeof lossSchema>;
 
-/** A case with its tensors, by name. */
+/** A case with its tensors, by name; they are where the case is to be computed. */
 export interface LoadedCase<C extends ParityCase = ParityCase> {
   readonly name: string;
+  readonly device: torch.Device;
   readonly description: C;
   readonly tensors: ReadonlyMap<string, torch.Tensor>;
 }
@@ -87,7 +88,7 @@ const descriptionFile = "case.json";
 const tensorFile = "tensors.safetensors";
 
 /** @throws UserError for a folder that is no case, or has settings that are not known. */
-export function loadCase(folder: string): LoadedCase {
+export function loadCase(folder: string, device: torch.Device = "cpu"): LoadedCase {
   const path = join(folder, descriptionFile);
   if (!existsSync(path)) {
     throw new UserError(
@@ -107,8 +108,9 @@ export function loadCase(folder: string): LoadedCase {
     );
     throw new UserError(`${path} is not understood: ${problems.join("; ")}.`);
   }
-  const { tensors } = torch.loadSafetensors(join(folder, tensorFile));
-  return { name: parsed.data.name ?? basename(folder), description: parsed.data, tensors };
+  const stored = torch.loadSafetensors(join(folder, tensorFile)).tensors;
+  const tensors = new Map([...stored].map(([name, value]) => [name, value.to(device)]));
+  return { name: parsed.data.name ?? basename(folder), device, description: parsed.data, tensors };
 }
 
 /** The folders in `folder` that hold a case, by name. @throws UserError if there is none. */

@@ -148,5 +148,8 @@ function denseNucleotideLoss(group: Group, logits: torch.Tensor): torch.Tensor {
     filled: mask?.flatten() ?? null,
     mask: mask?.flatten(0, 1) ?? null,
   };
-  return nucleotideLoss(prediction, { tokens, multiplicity: torch.ones([tokens.size(0)]) });
+  return nucleotideLoss(prediction, {
+    tokens,
+    multiplicity: torch.ones([tokens.size(0)], { device: tokens.device }),
+  });
 }

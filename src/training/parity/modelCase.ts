@@ -27,9 +27,9 @@ export interface ModelRun {
 
 /** The case's model with the case's weights, in evaluation mode. @throws UserError for settings that are not known. */
 export function buildModel(loaded: LoadedCase<ModelCase | TrainCase>): AnyModel {
-  const { name, description, tensors } = loaded;
+  const { name, description, tensors, device } = loaded;
   const model = makeModel(description, isOfSeed(loaded), `case ${name}`);
-  if (description.dtype) model.to({ dtype: description.dtype });
+  model.to({ dtype: description.dtype, device });
   loadCaseWeights(model, withPrefix(tensors, "weights/"), name);
   return model.eval();
 }
@@ -84,14 +84,17 @@ function makeModel(description: ModelCase | TrainCase, isSeed: boolean, place: s
  */
 export function runModel(
   model: AnyModel,
-  { name, description, tensors }: LoadedCase<ModelCase | TrainCase>,
+  { name, description, tensors, device }: LoadedCase<ModelCase | TrainCase>,
   prefix: string,
   options: { packed: boolean } = { packed: false },
 ): ModelRun {
   const inputs = withPrefix(tensors, prefix);
   const tokens = inputs.get("tokens");
   if (!tokens) throw new UserError(`Case ${name} has no ${prefix}tokens.`);
-  const batch = denseToRagged(tokens, inputs.get("counts") ?? null, inputs.get("mask_indices") ?? null);
+  const batch = raggedOn(
+    device,
+    denseToRagged(tokens, inputs.get("counts") ?? null, inputs.get("mask_indices") ?? null),
+  );
   const dtype = [...model.parameters()][0].dtype;
   const whole = options.packed ? {} : { asvPacking: null, samplePacking: null };
   const input = { ...batch, ...whole, counts: batch.counts.to(dtype) };
@@ -137,6 +140,22 @@ export function runModel(
   dense.put("tax_pred", encoding.combined?.taxonomy);
   dense.putNucleotides(encoding.nucleotides, encoder.sampleEncoder.asvEncoder);
   return { outputs: dense.values, batch: input, encoding, nucleotides: encoding.nucleotides };
+}
+
+/** `denseToRagged` makes its tensors on the host. */
+function raggedOn(device: torch.Device, batch: RaggedFromDense): RaggedFromDense {
+  if (device === "cpu") return batch;
+  return {
+    ...batch,
+    asvTokens: batch.asvTokens.to(device),
+    asvIndex: batch.asvIndex.to(device),
+    counts: batch.counts.to(device),
+    multiplicity: batch.multiplicity.to(device),
+    mask: batch.mask?.to(device) ?? null,
+    // Host packing is for the CPU.
+    asvPacking: null,
+    samplePacking: null,
+  };
 }
 
 /** Collects outputs and spreads what belongs to an ASV over the slots that hold it. */

@@ -1,5 +1,6 @@
 import * as torch from "../../../src/torch/index.ts";
 import { camelCase } from "../../../src/torch/schema.ts";
+import { testDevice } from "../../testDevice.ts";
 import { disagreement, errorText } from "./agreement.ts";
 
 type Value = number | string | boolean | null | readonly Value[] | { readonly tensor: string };
@@ -157,7 +158,7 @@ function runForward(test: LayerCase & { kind: "forward" }, tensors: Tensors): st
   const layer = construct(test);
   const [first] = Object.values(test.state);
   const dtype = tensors.get(first ?? test.inputs[0])!.dtype;
-  layer.to({ dtype }).train(test.training);
+  layer.to({ dtype, device: testDevice }).train(test.training);
   layer.loadStateDict(
     new Map(Object.entries(test.state).map(([name, key]) => [name, tensors.get(key)!] as const)),
   );

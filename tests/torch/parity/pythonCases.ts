@@ -4,6 +4,7 @@ import { join } from "node:path";
 import * as torch from "../../../src/torch/index.ts";
 import { projectRoot } from "../../../src/torch/native/libtorch.ts";
 import { pythonWithTorch } from "../../../src/torch/native/torchPython.ts";
+import { testDevice } from "../../testDevice.ts";
 
 const python = pythonWithTorch();
 
@@ -41,10 +42,13 @@ export function drawCases<Case>(group: "operators" | "layers" | "optimizers"): P
       env: { ...process.env, OMP_NUM_THREADS: "1" },
     });
     if (!run.success) throw new Error(`${script} failed: ${run.stderr.toString().slice(-2000)}`);
-    const { cases } = JSON.parse(readFileSync(join(folder, `${group}.json`), "utf8"));
+    const { cases, device } = JSON.parse(readFileSync(join(folder, `${group}.json`), "utf8"));
+    if (testDevice !== "cpu") console.log(`${group}: Python computed on ${device}, here on ${testDevice}`);
     const mapped = torch.loadSafetensors(join(folder, `${group}.safetensors`)).tensors;
     // Storages of their own, as in Python: to `as_strided` a view of the whole file would be another tensor.
-    const tensors = new Map([...mapped].map(([key, tensor]) => [key, tensor.clone()] as const));
+    const tensors = new Map(
+      [...mapped].map(([key, tensor]) => [key, tensor.clone().to(testDevice)] as const),
+    );
     return { cases, tensors };
   } finally {
     rmSync(folder, { recursive: true });
