@@ -151,7 +151,7 @@ export const zeroDistanceSamples: Investigation<Record<string, never>> = {
       details: [
         `Distances above 0: mean ${ofNonZero.mean.toFixed(4)}, median ${ofNonZero.median.toFixed(4)}, SD ${ofNonZero.sd.toFixed(4)}, ` +
           `quartiles ${ofNonZero.q1.toFixed(3)} and ${ofNonZero.q3.toFixed(3)}, from ${ofNonZero.min.toFixed(4)} to ${ofNonZero.max.toFixed(4)} ` +
-          "(history: .7233, .7506, .1468, .633 and .8325, .0080 to .9852).",
+          "(history: 0.7233, 0.7506, 0.1468, 0.633 and 0.8325, 0.0080 to 0.9852).",
         `Samples with a partner at distance 0: ${partners(1)} (at least 10 partners: ${partners(10)}, at least 50: ${partners(50)}); ` +
           `median richness ${withZero.length > 0 ? richness(withZero) : "–"} with such a partner, ${richness(without)} without.`,
         weightingSentence(errors, nearShare),
