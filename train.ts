@@ -16,7 +16,7 @@ import { type PretrainConfig, pretrainSchema } from "./src/training/config.ts";
 import { pretrain } from "./src/training/pretrain.ts";
 
 /** Of `pretrain`'s options those that a first run may want. */
-const options = pretrainOptions
+export const options = pretrainOptions
   .filter(({ flags }) =>
     /^--(table|tree|rep-seqs|rarefy-depth|metric|epochs|max-steps|max-minutes|batch-size|lr|embedding-dim|layers|heads|token-limit|seed) /.test(
       flags,
@@ -24,11 +24,15 @@ const options = pretrainOptions
   )
   .map((option) => ({ ...option, hidden: false }));
 
-const command = new Command("train.ts")
-  .description("Train a UniFrac encoder on a table and a tree")
-  .showHelpAfterError("(--help lists the options)");
-addSchemaOptions(command, pretrainSchema, options);
-addRunFlags(command).action(async () => {
+export function makeCommand(): Command {
+  const command = new Command("train.ts")
+    .description("Train a UniFrac encoder on a table and a tree")
+    .showHelpAfterError("(--help lists the options)");
+  addSchemaOptions(command, pretrainSchema, options);
+  return addRunFlags(command).action(async () => run(command));
+}
+
+async function run(command: Command): Promise<void> {
   const setup = await setUpTraining<PretrainConfig>(command, pretrainSchema, options, () => ({
     needsDistances: true,
   }));
@@ -39,10 +43,12 @@ addRunFlags(command).action(async () => {
   }
   const { summary } = await pretrain(setup);
   reportPretraining(summary, setup);
-});
+}
 
-try {
-  await command.parseAsync();
-} catch (error) {
-  process.exit(reportError(error));
+if (import.meta.main) {
+  try {
+    await makeCommand().parseAsync();
+  } catch (error) {
+    process.exit(reportError(error));
+  }
 }

@@ -41,6 +41,15 @@ export function makeCommand(): Command {
 }
 
 function run(first: string | undefined, second: string | undefined, flags: ConvertFlags): void {
+  for (const [argument, option] of [
+    [first, "input"],
+    [second, "output"],
+  ] as const) {
+    if (argument !== undefined && flags[option] !== undefined)
+      throw new UserError(
+        `The ${option} is given twice, as ${argument} and with --${option}; leave one out.`,
+      );
+  }
   const input = first ?? flags.input;
   const output = second ?? flags.output;
   if (input === undefined || output === undefined) {
@@ -54,6 +63,7 @@ function run(first: string | undefined, second: string | undefined, flags: Conve
         : `${input} becomes a file of the PyTorch version: let the output end with .pt.`,
     );
   }
+  refuseOptionsOfTheOtherWay(isReference, input, flags);
   const { heads, activation, targets, classes, bare } = flags;
   const { what, parameters, notes } = isReference
     ? convertFromReference(input, output, {
@@ -66,6 +76,16 @@ function run(first: string | undefined, second: string | undefined, flags: Conve
     : convertToReference(input, output, { bare });
   for (const note of notes) console.log(note);
   console.log(`${output}: ${what}, ${parameters.toLocaleString("en-US")} parameters`);
+}
+
+function refuseOptionsOfTheOtherWay(isReference: boolean, input: string, flags: ConvertFlags): void {
+  const useless = (
+    isReference ? (["bare"] as const) : (["config", "heads", "activation", "targets", "classes"] as const)
+  ).find((name) => flags[name] !== undefined && flags[name] !== false);
+  if (useless === undefined) return;
+  throw new UserError(
+    `--${useless} has no effect on ${input}: it is for converting ${isReference ? "to" : "from"} the PyTorch version; leave it out.`,
+  );
 }
 
 function readArguments(path: string): Record<string, unknown> {

@@ -51,8 +51,8 @@ async function run(flags: EmbedFlags): Promise<void> {
     );
   if (flags.distances !== undefined) checkSquareOutput(flags.distances, "distances");
   for (const path of paths) if (path !== undefined) formatFor(path, flags.format);
-  const { run: opened, dataset, samples, device, display } = await openUse(flags, first);
-  using _dataset = dataset;
+  using use = await openUse(flags, first);
+  const { run: opened, dataset, samples, device, display } = use;
   const { encoder, facts } = opened;
   if (flags.distances !== undefined && facts.encoderType !== "unifrac")
     throw new UserError(

@@ -29,12 +29,11 @@ export function makeCommand(): Command {
     .option("--tree <file>", "Newick or QIIME 2 tree, to judge the encoder's distances")
     .optionsGroup("Output:")
     .option("-o, --output <folder>", "write metrics.json, predictions.tsv and plots there");
-  return addRunningOptions(command).action(run);
+  return addRunningOptions(command, "warnings and the figures").action(run);
 }
 
 async function run(flags: EvaluateFlags): Promise<void> {
-  const use = await openUse(flags, flags.output ?? "x");
-  using _dataset = use.dataset;
+  using use = await openUse(flags, flags.output);
   if (flags.output !== undefined) makeFolder(flags.output);
   const metrics: Record<string, unknown> = {};
   if (use.run.facts.kind === "fine-tune") await judgeTargets(use, flags, metrics);

@@ -1,6 +1,7 @@
 import { Command, Option } from "commander";
 import { UserError } from "../common/userError.ts";
 import * as torch from "../torch/index.ts";
+import { checkModel } from "../training/checkModel.ts";
 import { pretrainSchema } from "../training/config.ts";
 import { findLearningRate } from "../training/findLearningRate.ts";
 import { openConfiguredData } from "../training/openData.ts";
@@ -19,6 +20,7 @@ interface Flags {
   steps: number;
   device: "auto" | "cpu" | "cuda";
   threads?: number;
+  quiet: boolean;
   json: boolean;
 }
 
@@ -49,7 +51,8 @@ export function makeCommand(): Command {
       "CPU threads that one operation may use; all cores if not given",
       positiveWholeNumber,
     )
-    .option("--json", "print the result as JSON", false)
+    .option("--quiet", "print warnings and the result only", false)
+    .option("--json", "print progress and result as JSON, one object per line", false)
     .action(async (flags: Flags, self: Command) => run(flags, self));
 }
 
@@ -58,7 +61,8 @@ async function run(flags: Flags, command: Command): Promise<void> {
   const { from, to, steps, output } = flags;
   if (steps < 10) throw new UserError("--steps must be at least 10 for a curve that says anything.");
   if (!(from < to)) throw new UserError(`The search must go up: --from ${from} is not below --to ${to}.`);
-  const display = new ProgressDisplay(chooseDisplayMode({ ...flags, quiet: false }));
+  checkModel(config.model);
+  const display = new ProgressDisplay(chooseDisplayMode(flags));
   if (flags.threads) torch.setNumThreads(flags.threads);
   const device = await chooseDevice(flags.device);
   const { seed } = config.training;
@@ -77,8 +81,11 @@ async function run(flags: Flags, command: Command): Promise<void> {
     suggestion: suggestion ?? undefined,
   });
   await savePlot(plot, output.replace(/\.(svg|png)$/, ""));
-  display.record("learning_rate", { suggestion, steps: search.losses.length });
-  display.message(
+  if (display.mode === "json") {
+    display.record("learning_rate", { suggestion, steps: search.losses.length });
+    return;
+  }
+  console.log(
     suggestion === null
       ? "The loss never falls: there is no rate to suggest; look at the plot."
       : `Suggested: --lr ${Number(suggestion.toPrecision(2))} (a tenth of where the loss is least)`,

@@ -176,7 +176,7 @@ function finish(command: Command): Command {
 }
 
 /** The program with the wanted command in full and the others by name only, which keeps a start fast. */
-async function makeProgram(wanted: string | undefined): Promise<Command> {
+export async function makeProgram(wanted: string | undefined): Promise<Command> {
   const program = finish(new Command("aam"))
     .description(packageJson.description)
     .version(packageJson.version)

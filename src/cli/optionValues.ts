@@ -25,6 +25,15 @@ export function positiveNumber(text: string): number {
   return value;
 }
 
+/** The value of an option that takes a number from 0 to 1. */
+export function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !(value >= 0 && value <= 1)) {
+    throw new InvalidArgumentError("It must be a number from 0 to 1.");
+  }
+  return value;
+}
+
 /** The value of an option that takes names, separated by commas. */
 export function nameList(text: string): string[] {
   const names = text.split(",").map((name) => name.trim());

@@ -59,8 +59,8 @@ async function run(flags: PredictFlags): Promise<void> {
   const attentionFormat = flags.attention === undefined ? null : formatFor(flags.attention, undefined);
   if (flags.outputVariance && flags.predictionPasses === 1)
     throw new UserError("--output-variance needs --prediction-passes of at least 2.");
-  const { run: opened, dataset, samples, device, display } = await openUse(flags, flags.output);
-  using _dataset = dataset;
+  using use = await openUse(flags, flags.output);
+  const { run: opened, dataset, samples, device, display } = use;
   const categories = categoriesOf(opened.facts, dataset, display);
   const { predictions, deviations } = predictSamples(opened, dataset, samples, {
     device,

@@ -9,7 +9,7 @@ import { metrics } from "../data/prepareOptions.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../training/watch/progressBar.ts";
 import { chooseDevice } from "./chooseDevice.ts";
 import { describeText } from "./describeText.ts";
-import { wholeNumber } from "./optionValues.ts";
+import { share, wholeNumber } from "./optionValues.ts";
 
 interface PrepOptions {
   table: string;
@@ -53,7 +53,7 @@ export function makeCommand(): Command {
       `what to compute, or what the distances are: ${metrics.join(", ")} (several with commas; default unweighted)`,
       parseMetrics,
     )
-    .option("--alpha <share>", "of the generalized metric, 0 to 1", Number)
+    .option("--alpha <share>", "of the generalized metric, 0 to 1; by default 1", share)
     .option("--variance-adjusted", "the variance-adjusted form of the metrics", false)
     .optionsGroup("Rarefaction:")
     .option(
@@ -65,7 +65,11 @@ export function makeCommand(): Command {
     .option("--with-replacement", "rarefy with replacement", false)
     .option("--seed <n>", "of the rarefaction", wholeNumber, 0)
     .optionsGroup("Running:")
-    .option("--precision <type>", "float32 or float64, for computing (stored are float32)", "float32")
+    .addOption(
+      new Option("--precision <type>", "of computing distances; stored are float32")
+        .choices(["float32", "float64"])
+        .default("float32"),
+    )
     .addOption(
       new Option("--device <name>", "where to compute").choices(["auto", "cpu", "cuda"]).default("auto"),
     )
@@ -77,9 +81,7 @@ export function makeCommand(): Command {
 
 async function run(options: PrepOptions): Promise<void> {
   const { output, json, quiet, metric, distances, device, precision, ...rest } = options;
-  if (precision !== "float32" && precision !== "float64") {
-    throw new UserError(`--precision must be float32 or float64, not ${precision}.`);
-  }
+  refuseUselessOptions(options);
   const display = new ProgressDisplay(chooseDisplayMode({ json, quiet }));
   let stage = "";
   let isBar = false;
@@ -107,6 +109,22 @@ async function run(options: PrepOptions): Promise<void> {
   const description = { kind: "dataset", ...summarizeDataset(dataset) } as const;
   if (json) display.record("dataset", description);
   else display.message(describeText(output, { ...description, warnings: [] }));
+}
+
+function refuseUselessOptions(options: PrepOptions): void {
+  const { tree, distances, metric = ["unweighted"] } = options;
+  const computed = distances === undefined && tree !== undefined ? metric : [];
+  const refuse = (option: string, reason: string): never => {
+    throw new UserError(`${option} has no effect ${reason}; leave it out.`);
+  };
+  if (options.alpha !== undefined && !computed.includes("generalized"))
+    refuse("--alpha", "unless the generalized metric is computed (--metric generalized)");
+  if (options.varianceAdjusted && !computed.some((name) => name !== "faith_pd"))
+    refuse("--variance-adjusted", "where no UniFrac is computed");
+  if (options.distanceIds !== undefined && distances === undefined)
+    refuse("--distance-ids", "without --distances");
+  if (options.withReplacement && options.rarefyDepth === "none")
+    refuse("--with-replacement", "with --rarefy-depth none");
 }
 
 function importedDistances({ metric, distanceIds }: PrepOptions, path: string): ImportedDistances {

@@ -26,6 +26,7 @@ interface Flags {
   nEstimators: number;
   maxFeatures: number | "sqrt" | "all";
   randomSeed?: number;
+  quiet: boolean;
   json: boolean;
 }
 
@@ -52,6 +53,7 @@ export function makeCommand(): Command {
       "sqrt",
     )
     .optionsGroup("Running:")
+    .option("--quiet", "print warnings and the figures only", false)
     .option("--json", "print the figures as JSON, one object per line", false)
     .action(run);
 }
@@ -65,6 +67,11 @@ function maxFeatures(text: string): number | "sqrt" | "all" {
 
 async function run(flags: Flags): Promise<void> {
   const forest = { trees: flags.nEstimators, maxFeatures: flags.maxFeatures };
+  const display = new ProgressDisplay(chooseDisplayMode(flags));
+  // Programs get the figures alone.
+  const tell = (text: string) => {
+    if (!flags.json) display.message(text);
+  };
   const files = ["table", "metadata", "metadataColumn", "trainSamples", "valSamples", "output"] as const;
   const given = files.filter((name) => flags[name] !== undefined);
   if (flags.run !== undefined) {
@@ -72,7 +79,10 @@ async function run(flags: Flags): Promise<void> {
       throw new UserError(
         "--run has its own table, metadata, column, split and seed; leave the options for files out.",
       );
-    show(baselinesOfRun(new RunFolder(flags.run), forest), flags.json);
+    const folder = new RunFolder(flags.run);
+    tell("Computing a random forest and nearest neighbours");
+    show(baselinesOfRun(folder, forest), flags.json);
+    tell(`The predictions are in ${folder.baselines}`);
     return;
   }
   const missing = files.find((name) => flags[name] === undefined);
@@ -80,14 +90,16 @@ async function run(flags: Flags): Promise<void> {
     const option = missing.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     throw new UserError(`--${option} is missing; or give the --run whose samples are to be predicted.`);
   }
-  show(await fromFiles({ randomSeed: 42, ...flags } as Required<Flags>, forest), flags.json);
+  tell("Computing a random forest");
+  show(await fromFiles({ randomSeed: 42, ...flags } as Required<Flags>, forest, display), flags.json);
+  tell(`The predictions are in ${flags.output}, and a plot is beside them`);
 }
 
 async function fromFiles(
   flags: Required<Flags>,
   forest: { trees: number; maxFeatures: number | "sqrt" | "all" },
+  display: ProgressDisplay,
 ): Promise<BaselineSummary[]> {
-  const display = new ProgressDisplay(chooseDisplayMode({ json: flags.json, quiet: true }));
   const { table, repSeqs, metadata, metadataColumn, output } = flags;
   const cache = join(dirname(resolve(output)), ".aam-cache");
   const { folder } = await prepareCached({ table, repSeqs, metadata, rarefyDepth: "none" }, cache);

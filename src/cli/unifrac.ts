@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { UserError } from "../common/userError.ts";
 import { resolveSequences } from "../data/asvSequences.ts";
 import { readFasta } from "../data/fasta.ts";
@@ -13,7 +13,7 @@ import { tipMask } from "../data/treeShape.ts";
 import { checkUniFracOutput, writeFaithPd, writeUniFrac } from "../data/unifrac/uniFracFile.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../training/watch/progressBar.ts";
 import { chooseDevice } from "./chooseDevice.ts";
-import { positiveWholeNumber, wholeNumber } from "./optionValues.ts";
+import { positiveWholeNumber, share, wholeNumber } from "./optionValues.ts";
 
 interface UniFracFlags {
   table: string;
@@ -175,12 +175,4 @@ function warnOfEmptySamples({ sampleIds, indptr, data }: Table, display: Progres
   display.warn(
     `${number} no counts (the first is "${empty[0]}"): at distance 0 from each other and as far as can be from all others.`,
   );
-}
-
-function share(text: string): number {
-  const value = Number(text);
-  if (text.trim() === "" || !(value >= 0 && value <= 1)) {
-    throw new InvalidArgumentError("It must be a number from 0 to 1.");
-  }
-  return value;
 }

@@ -1,3 +1,5 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { UserError } from "../common/userError.ts";
@@ -48,7 +50,8 @@ export function addUseOptions(command: Command): Command {
     );
 }
 
-export function addRunningOptions(command: Command): Command {
+/** `quiet`: what is still printed with --quiet. */
+export function addRunningOptions(command: Command, quiet = "warnings"): Command {
   return command
     .optionsGroup(running)
     .addOption(
@@ -61,7 +64,7 @@ export function addRunningOptions(command: Command): Command {
       "CPU threads that one operation may use; all cores if not given",
       positiveWholeNumber,
     )
-    .option("--quiet", "print warnings only", false)
+    .option("--quiet", `print ${quiet} only`, false)
     .option("--json", "print what was done as JSON, one object per line", false);
 }
 
@@ -77,8 +80,8 @@ function depth(text: string): number | "auto" | "none" {
   return text === "auto" || text === "none" ? text : wholeNumber(text);
 }
 
-/** A model and the samples to use it on. */
-export interface Use {
+/** A model and the samples to use it on; disposing of it closes the data. */
+export interface Use extends Disposable {
   run: OpenedRun;
   dataset: Dataset;
   samples: Int32Array;
@@ -86,15 +89,29 @@ export interface Use {
   display: ProgressDisplay;
 }
 
-/** Opens model and samples. `beside`: the output, where prepared data are kept. */
-export async function openUse(flags: UseFlags, beside: string): Promise<Use> {
+/**
+ * Opens model and samples. `beside`: the output, where prepared data are kept for the next time; without one they are in a temporary
+ * folder that is removed in the end.
+ */
+export async function openUse(flags: UseFlags, beside: string | undefined): Promise<Use> {
   const display = new ProgressDisplay(chooseDisplayMode(flags));
   if (flags.threads) torch.setNumThreads(flags.threads);
   const device = await chooseDevice(flags.device);
   const run = openRun(flags.model, device);
-  const cache = join(dirname(resolve(beside)), ".aam-cache");
-  const dataset = await openSamples(run.facts, { ...flags, cache }, display);
-  return { run, dataset, samples: chosenSamples(dataset, flags.samples, display), device, display };
+  using disposables = new DisposableStack();
+  const dataset = disposables.use(
+    await openSamples(run.facts, { ...flags, cache: cacheFolder(beside, disposables) }, display),
+  );
+  const samples = chosenSamples(dataset, flags.samples, display);
+  const open = disposables.move();
+  return { run, dataset, samples, device, display, [Symbol.dispose]: () => open.dispose() };
+}
+
+function cacheFolder(beside: string | undefined, disposables: DisposableStack): string {
+  if (beside !== undefined) return join(dirname(resolve(beside)), ".aam-cache");
+  const folder = mkdtempSync(join(tmpdir(), "aam-cache-"));
+  disposables.defer(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
 }
 
 function chosenSamples(dataset: Dataset, file: string | undefined, display: ProgressDisplay): Int32Array {

@@ -53,12 +53,28 @@ export function referenceToRun(file: ReferenceFile, options: ToRunOptions = {}):
       if (name.startsWith("count_num") || name.startsWith("target_")) delete config[name];
     }
     delete config["count_activation"];
+    refuseNames(options, "encoder", ["targets", "classes"]);
     const encoder = sequenceEncoderOptions(config, "the checkpoint's config");
     return { facts: { ...pretrainFacts(encoder), reference: file.facts }, state: file.state, notes };
   }
   const predictor = sequencePredictorOptions(config, "the checkpoint's config");
   const facts = fineTuneFacts(predictor, given, options, notes);
   return { facts: { ...facts, reference: file.facts }, state: file.state, notes };
+}
+
+/** Names that the model has no use for. @throws UserError */
+function refuseNames(
+  options: ToRunOptions,
+  what: "encoder" | "model",
+  names: readonly ("targets" | "classes")[],
+): void {
+  const given = names.find((name) => options[name] !== undefined);
+  if (given === undefined) return;
+  const reason =
+    what === "encoder"
+      ? "the checkpoint is an encoder, which predicts no metadata"
+      : "the model predicts numbers";
+  throw new UserError(`--${given} has no effect: ${reason}; leave it out.`);
 }
 
 function argumentsOf(given: Readonly<Record<string, unknown>>): Record<string, unknown> {
@@ -159,13 +175,19 @@ function fineTuneFacts(
 ): FineTuneFacts {
   const encoder = options.base as SequenceEncoderOptions;
   const { outputs = 1, classifier = false, categories, quantiles } = options;
+  if (!classifier) refuseNames(naming, "model", ["classes"]);
   const names = classifier ? naming.classes : naming.targets;
   if (names && names.length !== outputs) {
     throw new UserError(
       `The model has ${outputs} ${classifier ? "classes" : "targets"}, but ${names.length} names are given: ${names.join(", ")}.`,
     );
   }
-  const targets = naming.targets?.slice(0, classifier ? 1 : outputs) ?? targetNames(classifier ? 1 : outputs);
+  if (classifier && naming.targets && naming.targets.length !== 1) {
+    throw new UserError(
+      `The model predicts the classes of one column, but --targets names ${naming.targets.length}: ${naming.targets.join(", ")}.`,
+    );
+  }
+  const targets = naming.targets ?? targetNames(classifier ? 1 : outputs);
   const levels = quantiles ? Array.from({ length: quantiles }, (_, i) => (i + 1) / (quantiles + 1)) : null;
   if (levels)
     notes.push(`The levels of its ${levels.length} quantiles are unknown; they are taken as evenly spaced.`);
