@@ -27,13 +27,13 @@ interface Flags {
 /** What a search of the learning rate has no use for. */
 const unused =
   /^training\.(epochs|max(Steps|Minutes|Memory)|learningRate|scheduler|warmup|floor|patience|ema|save|auto|target|accum)/;
-const options = commonOptions.filter(({ path }) => !unused.test(path));
+export const lrFinderOptions = commonOptions.filter(({ path }) => !unused.test(path));
 
 export function makeCommand(): Command {
   const command = new Command("lr-finder").description(
     "Search the learning rate of a pretraining, and draw its curve",
   );
-  addSchemaOptions(command, pretrainSchema, options);
+  addSchemaOptions(command, pretrainSchema, lrFinderOptions);
   return command
     .optionsGroup("Running:")
     .requiredOption("-o, --output <path>", "where to write the plot: .svg and .png are added")
@@ -57,7 +57,7 @@ export function makeCommand(): Command {
 }
 
 async function run(flags: Flags, command: Command): Promise<void> {
-  const config = configOf(command, pretrainSchema, options, flags.config);
+  const config = configOf(command, pretrainSchema, lrFinderOptions, flags.config);
   const { from, to, steps, output } = flags;
   if (steps < 10) throw new UserError("--steps must be at least 10 for a curve that says anything.");
   if (!(from < to)) throw new UserError(`The search must go up: --from ${from} is not below --to ${to}.`);

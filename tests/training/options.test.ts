@@ -1,17 +1,22 @@
-/** Every option of `train` and `pretrain` changes what is learned, or does what a test of its own shows. */
+/** Every option of `train` changes what is learned, or does what a test of its own shows (tests/cli/options.test.ts tells which). */
 import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { addSchemaOptions, configOf } from "../../src/cli/schemaOptions.ts";
 import { trainOptions } from "../../src/cli/train.ts";
+import { writeNpy } from "../../src/common/npy.ts";
+import type { Dataset } from "../../src/data/dataset.ts";
+import * as torch from "../../src/torch/index.ts";
 import { type FineTuneInput, fineTuneSchema } from "../../src/training/config.ts";
 import { openConfiguredData } from "../../src/training/openData.ts";
 import { ProgressDisplay } from "../../src/training/watch/progressBar.ts";
 import { useScratch } from "../data/scratch.ts";
-import { fineTuneStudy, makeStudy, pretrainStudy, type Study, weightsOf } from "./study.ts";
+import { commonEffects, type Effect, unchanging, watchWork, withValue, workOf } from "./optionEffects.ts";
+import { fineTuneStudy, hashedFiles, makeStudy, outcomeOf, pretrainStudy, type Study } from "./study.ts";
 
 setDefaultTimeout(240_000);
+// What is to be the same is the same to the last bit.
+torch.setNumThreads(1);
 const scratch = useScratch();
 let study: Study;
 let encoder: string;
@@ -24,42 +29,24 @@ beforeAll(async () => {
 let runs = 0;
 const known = new Map<string, Promise<string>>();
 
-/** Everything that a training came to: figures of every epoch, and weights. */
+/** A training of one epoch, unless the configuration says otherwise. */
+async function train(config: FineTuneInput): Promise<string> {
+  const output = scratch.path(`run-${runs++}`);
+  await fineTuneStudy(study, output, {
+    ...config,
+    training: { epochs: 1, maxGradNorm: 100, ...config.training },
+  });
+  return outcomeOf(output);
+}
+
 function outcome(config: FineTuneInput): Promise<string> {
   const key = JSON.stringify(config);
-  let found = known.get(key);
-  if (!found) {
-    const output = scratch.path(`run-${runs++}`);
-    found = fineTuneStudy(study, output, {
-      ...config,
-      training: { epochs: 1, maxGradNorm: 100, ...config.training },
-    }).then(() => {
-      const history = JSON.parse(readFileSync(join(output, "history.json"), "utf8")) as Record<
-        string,
-        unknown
-      >[];
-      const figures = history.map(({ train, val, learningRate, isBest }) => ({
-        train,
-        val,
-        learningRate,
-        isBest,
-      }));
-      const weights = [...weightsOf(join(output, "checkpoints/best.safetensors"))];
-      const sums = weights.map(([name, values]) => [
-        name,
-        values.reduce((sum, value) => sum + Math.abs(value), 0),
-      ]);
-      const ids = readFileSync(join(output, "val_sample_ids.txt"), "utf8");
-      return JSON.stringify({ figures, sums, ids });
-    });
-    known.set(key, found);
-  }
+  const found = known.get(key) ?? train(config);
+  known.set(key, found);
   return found;
 }
 
-/** Place of the option, its value, and what else must be set for it to matter. */
-const effects: [path: string, value: unknown, base?: FineTuneInput][] = [
-  ["metric", "weighted_normalized"],
+const effects: readonly Effect<FineTuneInput>[] = [
   ["target.columns", ["ph"]],
   ["target.transform", "minmax"],
   ["target.normalizeBy", ["plot"], { target: { transform: "zscore-category", normalizeBy: ["site"] } }],
@@ -95,123 +82,33 @@ const effects: [path: string, value: unknown, base?: FineTuneInput][] = [
   ["categories.scaledColumns", ["site"], { categories: { columns: ["site"] } }],
   ["categories.lossWeights", "auto", { categories: { columns: ["site"] } }],
   ["categories.lossWeightColumns", ["plot"], { categories: { columns: ["site"], lossWeights: "auto" } }],
-  ["split.validationShare", 0.4],
-  ["split.by", "plot"],
-  ["split.stratify", "site"],
-  ["model.embeddingDim", 16],
-  ["model.layers", 2],
-  ["model.heads", 4],
-  ["model.feedForwardDim", 5],
-  ["model.dropout", 0.3],
-  ["model.activation", "relu"],
-  ["model.maxBases", 10],
-  ["model.tokenLimit", 4],
-  ["model.asvSampling", "abundance", { model: { tokenLimit: 4 } }],
-  ["model.countEmbedding", "film"],
-  ["model.maskRatio", 0.5],
-  ["model.maskStrategy", "span"],
-  ["model.distance", "raw"],
-  ["model.tanhScale", 3],
-  ["nucShare", 1],
-  ["training.uniFracPenalty", 0.1],
-  ["training.nucPenalty", 0],
-  ["training.epochs", 2],
-  ["training.maxSteps", 2],
-  ["training.maxMinutes", 1e-9],
-  ["training.batchSize", 6],
-  ["training.accumulationSteps", 2],
-  ["training.optimizer", "adam"],
-  ["training.momentum", 0.1, { training: { optimizer: "sgd" } }],
-  ["training.learningRate", 0.01],
-  ["training.weightDecay", 0.5],
-  ["training.decayAll", true, { training: { weightDecay: 0.5 } }],
-  ["training.scheduler", "onecycle"],
-  ["training.warmup", 0.5],
-  ["training.warmupSteps", 3],
-  ["training.floor", 0.5],
-  ["training.schedulerT0", 3, { training: { scheduler: "cosine_restarts" } }],
-  ["training.schedulerTMult", 4, { training: { scheduler: "cosine_restarts", epochs: 3 } }],
-  ["training.schedulerPatience", 0, { training: { scheduler: "plateau", epochs: 4, learningRate: 0.5 } }],
-  [
-    "training.schedulerFactor",
-    0.9,
-    { training: { scheduler: "plateau", epochs: 5, schedulerPatience: 0, learningRate: 0.5 } },
-  ],
-  ["training.maxGradNorm", 0.01],
-  ["training.ema", 0.9],
-  ["training.mixedPrecision", "bf16"],
-  ["training.patience", 1, { training: { epochs: 6, learningRate: 0.3, scheduler: "constant" } }],
-  ["training.seed", 7],
-  ["bestMetric", "r2", { training: { epochs: 6, learningRate: 0.1, scheduler: "constant" } }],
+  ...commonEffects,
+  ["bestMetric", "last", { training: { epochs: 6, learningRate: 0.1, scheduler: "constant" } }],
 ];
-
-function withValue(base: FineTuneInput, path: string, value: unknown): FineTuneInput {
-  const copy = structuredClone(base) as Record<string, unknown>;
-  const [section, key] = path.split(".");
-  if (key === undefined) copy[section] = value;
-  else copy[section] = { ...(copy[section] as object), [key]: value };
-  return copy as FineTuneInput;
-}
 
 function filled(config: FineTuneInput): FineTuneInput {
   return config.pretrainedEncoder === "ENCODER" ? { ...config, pretrainedEncoder: encoder } : config;
 }
 
 describe("what is set changes what is learned", () => {
+  test("and without a change all is the same", async () => {
+    expect(await train({})).toBe(await outcome({}));
+  });
+
   test.each(effects)("%s = %j", async (path, value, base = {}) => {
     const changed = filled(withValue(base, path, value));
-    if (path === "bestMetric") {
-      // Which epoch is kept depends on it; here it is enough that the figure watched is the one named.
-      const run = (config: FineTuneInput) => fineTuneStudy(study, scratch.path(`run-${runs++}`), config);
-      const { summary } = await run(changed);
-      const history = JSON.parse(readFileSync(join(scratch.path(`run-${runs - 1}`), "history.json"), "utf8"));
-      const values = history.map((epoch: { val: { r2: number } }) => epoch.val.r2);
-      expect(values.indexOf(Math.max(...values)) + 1).toBe(summary.best_epoch);
-      return;
-    }
     expect(await outcome(changed)).not.toBe(await outcome(filled(base)));
   });
 });
 
-/** Options that are to change no number, or where data come from: tests below and elsewhere show what they do. */
-const shownElsewhere = new Set([
-  "target.classifier", // fineTune.test.ts: text as numbers is refused; below: numbers as classes
-  "model.asvChunkSize",
-  "model.gradientCheckpointing",
-  "training.loaderWorker",
-  "training.saveMinutes", // resume.test.ts
-  "training.autoBatchSize", // this and the next three: batchSize.test.ts
-  "training.maxMemoryFraction",
-  "training.targetEffectiveBatchSize",
-  "training.tf32",
-  "split.trainSamples",
-  "split.valSamples",
-  "data.dataset",
-  "data.table",
-  "data.tree",
-  "data.repSeqs", // tests/data: prepare
-  "data.metadata",
-  "data.distances",
-  "data.distanceIds", // tests/data: prepare
-  "data.rarefyDepth",
-  "data.rarefySeed",
-]);
-
-test("every option is tried", () => {
-  const tried = new Set([...effects.map(([path]) => path), ...shownElsewhere]);
-  expect(trainOptions.map(({ path }) => path).filter((path) => !tried.has(path))).toEqual([]);
-});
-
-test.each([
-  ["model.asvChunkSize", 3],
-  ["model.gradientCheckpointing", true],
-  ["training.loaderWorker", true],
-] as const)("%s changes no figure", async (path, value) => {
-  const figures = (text: string) => JSON.parse(text).figures[0].train as Record<string, number>;
+test.each(unchanging)("%s = %j changes how, but no figure", async (path, value) => {
   const base: FineTuneInput = { training: { nucPenalty: 0 } };
-  const usual = figures(await outcome(base));
-  const changed = figures(await outcome(withValue(base, path, value)));
-  for (const [name, number] of Object.entries(usual)) expect(changed[name]).toBeCloseTo(number, 4);
+  const figures = (text: string) => JSON.parse(text).figures[0].train as Record<string, number>;
+  const usual = await watchWork(() => train(base));
+  const changed = await watchWork(() => train(withValue(base, path, value)));
+  expect(changed.work[workOf[path]]).toBeGreaterThan(usual.work[workOf[path]]);
+  for (const [name, number] of Object.entries(figures(usual.result)))
+    expect(figures(changed.result)[name]).toBeCloseTo(number, 4);
 });
 
 test("numbers are classes where --classifier says so", async () => {
@@ -261,6 +158,26 @@ describe("data", () => {
     expect([...other.sample(0).counts]).not.toEqual([...dataset.sample(0).counts]);
     using bare = await open({ table, metadata }, null);
     expect(bare.manifest.distances).toEqual([]);
+  });
+
+  test("may have distances of their own, ids in a file, and sequences for hashes", async () => {
+    const { dataset } = study;
+    const { table, sequences } = hashedFiles(study, scratch);
+    const ids = [...dataset.sampleIds];
+    const square = new Float32Array(ids.length ** 2);
+    for (const i of ids.keys()) for (const j of ids.keys()) square[i * ids.length + j] = Math.abs(i - j) / 50;
+    writeNpy(scratch.path("bare.npy"), square, [ids.length, ids.length]);
+    const files = { table, repSeqs: sequences, rarefyDepth: "none", distances: scratch.path("bare.npy") };
+    using inOrder = await open({ ...files, distanceIds: "table" });
+    expect(inOrder.asvSequence(0)).toMatch(/^[ACGT]+$/);
+    const [first, second, last] = [ids[0], ids[1], ids[ids.length - 1]];
+    const between = (set: Dataset, a: string, b: string) =>
+      set.distance("unweighted").between(set.sampleIndex(a), set.sampleIndex(b));
+    expect(between(inOrder, first, second)).toBeCloseTo(1 / 50, 6);
+    const order = scratch.write("order.txt", [first, ...ids.slice(2), second].join("\n"));
+    using reordered = await open({ ...files, distanceIds: order });
+    expect(between(reordered, first, second)).toBeCloseTo((ids.length - 1) / 50, 6);
+    expect(between(reordered, first, last)).toBeCloseTo((ids.length - 2) / 50, 6);
   });
 
   test("of two kinds, or none, are refused", async () => {

@@ -13,6 +13,7 @@ import {
 import { type FineTuneSummary, fineTune } from "../../src/training/fineTune.ts";
 import { pretrain, type RunSummary } from "../../src/training/pretrain.ts";
 import { ProgressDisplay } from "../../src/training/watch/progressBar.ts";
+import type { Scratch } from "../data/scratch.ts";
 import { testDevice } from "../testDevice.ts";
 
 /** A small simulated study, prepared: numbers `ph` (some missing) and `depth`, texts `site` and `plot`. */
@@ -57,7 +58,7 @@ export async function makeStudy(folder: string, samples = 36): Promise<Study> {
   return { table, tree, metadata, folder: prepared, dataset: openDataset(prepared) };
 }
 
-const small = { embeddingDim: 8, layers: 1, heads: 2, maxBases: 24 };
+export const smallModel = { embeddingDim: 8, layers: 1, heads: 2, maxBases: 24 };
 const brief = { epochs: 2, batchSize: 8, warmup: 0, learningRate: 3e-3 };
 
 function quiet(): ProgressDisplay {
@@ -79,7 +80,7 @@ export function pretrainStudy(
 ): Promise<{ summary: RunSummary }> {
   const full = pretrainSchema.parse({
     ...config,
-    model: { ...small, ...config.model },
+    model: { ...smallModel, ...config.model },
     training: { ...brief, ...config.training },
   });
   return pretrain({
@@ -103,7 +104,7 @@ export function fineTuneStudy(
   const full = fineTuneSchema.parse({
     ...config,
     target: { columns: ["depth"], ...config.target },
-    model: { ...small, ...config.model },
+    model: { ...smallModel, ...config.model },
     training: { ...brief, ...config.training },
   });
   return fineTune({
@@ -126,4 +127,38 @@ export function weightsOf(path: string): Map<string, Float64Array> {
     if (!name.startsWith("random/")) weights.set(name, value.toFloat64Array());
   }
   return weights;
+}
+
+/** Everything that a training came to, as text: figures of every epoch, the best weights, the split. */
+export function outcomeOf(run: string): string {
+  const history = JSON.parse(readFileSync(join(run, "history.json"), "utf8")) as Record<string, unknown>[];
+  const figures = history.map(({ train, val, learningRate, isBest }) => ({
+    train,
+    val,
+    learningRate,
+    isBest,
+  }));
+  const weights = [...weightsOf(join(run, "checkpoints/best.safetensors"))];
+  const sums = weights.map(([name, values]) => [
+    name,
+    values.reduce((sum, value) => sum + Math.abs(value), 0),
+  ]);
+  const ids = readFileSync(join(run, "val_sample_ids.txt"), "utf8");
+  return JSON.stringify({ figures, sums, ids });
+}
+
+/** The study's table with hashes for ids, and the sequences that they stand for. */
+export function hashedFiles(
+  { dataset }: Study,
+  scratch: Pick<Scratch, "write">,
+): { table: string; sequences: string } {
+  const samples = dataset.sampleIds.map((_, i) => dataset.sample(i));
+  const rows = Array.from({ length: dataset.asvCount }, (_, row) =>
+    [`hash${row}`, ...samples.map(({ asvs, counts }) => counts[asvs.indexOf(row)] ?? 0)].join("\t"),
+  );
+  const fasta = rows.map((_, row) => `>hash${row}\n${dataset.asvSequence(row)}\n`);
+  return {
+    table: scratch.write("hashed.tsv", [["#OTU ID", ...dataset.sampleIds].join("\t"), ...rows].join("\n")),
+    sequences: scratch.write("hashed.fasta", fasta.join("")),
+  };
 }
