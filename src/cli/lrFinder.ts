@@ -73,7 +73,14 @@ async function run(flags: Flags, command: Command): Promise<void> {
     output,
     display,
   });
-  const search = await findLearningRate({ dataset, config, device, from, to, steps });
+  const { samples, asvs } = dataset.manifest.counts;
+  display.message(
+    `${samples} samples, ${asvs} ASVs; searching on ${device} with ${torch.getNumThreads()} threads`,
+  );
+  display.begin("Searching", steps, "steps");
+  const onStep = (done: number, loss: number) => display.update(done, { TL: loss });
+  const search = await findLearningRate({ dataset, config, device, from, to, steps, onStep });
+  display.end();
   const { suggestion } = search;
   const plot = await learningRatePlot({
     title: "Loss by learning rate",

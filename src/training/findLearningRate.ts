@@ -18,11 +18,13 @@ export interface FindOptions {
   from: number;
   to: number;
   steps: number;
+  /** Is told how many steps are done, and the loss of the last. */
+  onStep?: (done: number, loss: number) => void;
 }
 
 /** Searches the learning rate of a pretraining, with its own model, data and optimizer. */
 export async function findLearningRate(options: FindOptions): Promise<LearningRateSearch> {
-  const { dataset, config, device, from, to, steps } = options;
+  const { dataset, config, device, from, to, steps, onStep } = options;
   const { training, model: shape, metric } = config;
   checkTraining(training, device);
   setMatmulPrecision(training, device);
@@ -59,7 +61,7 @@ export async function findLearningRate(options: FindOptions): Promise<LearningRa
   try {
     const { maxGradNorm } = training;
     const { mixedPrecision } = precisionOn(training, device);
-    const search = { optimizer, loader, from, to, steps, maxGradNorm, mixedPrecision };
+    const search = { optimizer, loader, from, to, steps, maxGradNorm, mixedPrecision, onStep };
     return await searchLearningRate(task, search);
   } finally {
     optimizer.dispose();

@@ -23,6 +23,8 @@ export interface SearchOptions {
   steps?: number;
   maxGradNorm: number | null;
   mixedPrecision?: MixedPrecision;
+  /** Is told how many steps are done, and the loss of the last. */
+  onStep?: (done: number, loss: number) => void;
 }
 
 const smoothing = 0.9;
@@ -57,6 +59,7 @@ export async function searchLearningRate(
         average = smoothing * average + (1 - smoothing) * loss;
         rates.push(rate);
         raw.push(loss);
+        options.onStep?.(rates.length, loss);
         smooth.push(average / (1 - smoothing ** rates.length));
         const least = Math.min(...smooth);
         if (rates.length >= 10 && smooth[smooth.length - 1] > divergence * least)

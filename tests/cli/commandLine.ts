@@ -30,6 +30,9 @@ export interface Outcome {
   code: number;
   out: string;
   error: string;
+  /** As the command left them; both are set back. */
+  threads: number;
+  deterministic: boolean;
 }
 
 /** Runs a command line. Errors that are no user's mistakes are thrown. */
@@ -49,24 +52,26 @@ export async function run(...args: string[]): Promise<Outcome> {
     }),
     spyOn(console, "log").mockImplementation((...parts) => void keep(`${parts.join(" ")}\n`)),
   ];
-  let code = 0;
+  const ended = { code: 0, threads, deterministic: false };
   try {
     const program = name === "train.ts" ? await makeCommand(name) : await makeProgram(name);
     await program.parseAsync(name === "train.ts" ? options : args, { from: "user" });
-    code = Number(process.exitCode ?? 0);
+    ended.code = Number(process.exitCode ?? 0);
   } catch (cause) {
-    if (cause instanceof CommanderError) code = 2;
+    if (cause instanceof CommanderError) ended.code = 2;
     else if (cause instanceof Error && cause.name === "UserError") {
       error += `Error: ${cause.message}\n`;
-      code = 1;
+      ended.code = 1;
     } else throw cause;
   } finally {
     for (const spy of spies) spy.mockRestore();
     process.exitCode = 0;
+    ended.threads = torch.getNumThreads();
+    ended.deterministic = torch.areDeterministicAlgorithmsEnabled();
     torch.setNumThreads(threads);
     torch.useDeterministicAlgorithms(false);
   }
-  return { code, out, error };
+  return { ...ended, out, error };
 }
 
 /** Runs a command line that must succeed; gives what it printed. */
