@@ -51,6 +51,8 @@ export async function reportRun(options: ReportOptions): Promise<string> {
   const opened = openRunData(folder);
   const { record, split } = opened;
   using dataset = opened.dataset;
+  // A column that is not there is told before any work is done.
+  if (options.colour !== undefined) dataset.column(options.colour);
   const history = folder.readJson(folder.history) as EpochReport[];
   const summary = folder.readJson(folder.summary) as Record<string, unknown>;
   const run = openRun(folder.path, device);

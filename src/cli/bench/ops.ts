@@ -1,6 +1,8 @@
 import { Command, Option } from "commander";
 import { median } from "../../common/median.ts";
+import { UserError } from "../../common/userError.ts";
 import { chooseDevice } from "../chooseDevice.ts";
+import { positiveWholeNumber } from "../optionValues.ts";
 import type { Partner } from "./partner.ts";
 import { startPython } from "./pythonPartner.ts";
 import type { Work } from "./smallWork.ts";
@@ -16,8 +18,8 @@ interface Figures {
 }
 
 interface OpsOptions {
-  rounds: string;
-  threads: string;
+  rounds: number;
+  threads: number;
   only?: string;
   device: "auto" | "cpu" | "cuda";
   json: boolean;
@@ -70,21 +72,26 @@ export function makeCommand(): Command {
     .description(
       "small operators, a small network and an optimizer's step, against Python's torch in the same run",
     )
-    .option("--rounds <number>", "turns that both sides take", "61")
-    .option("--threads <number>", "threads of an operator, on both sides", "1")
+    .option("--rounds <n>", "turns that both sides take", positiveWholeNumber, 61)
+    .option("--threads <n>", "threads of an operator, on both sides", positiveWholeNumber, 1)
     .option("--only <name>", "one line of the table")
     .addOption(device.default("cpu"))
     .action(async (options: OpsOptions) => {
       const torch = await import("../../torch/index.ts");
       const { smallWork } = await import("./smallWork.ts");
       const device = await chooseDevice(options.device);
-      torch.setNumThreads(Number(options.threads));
-      await using partner = await startPython("ops", { threads: Number(options.threads), device });
-      const turns = { partner, rounds: Number(options.rounds), wait: () => torch.synchronize() };
+      torch.setNumThreads(options.threads);
+      const all = smallWork(device);
+      const works = options.only === undefined ? all : all.filter(({ name }) => name === options.only);
+      if (works.length === 0)
+        throw new UserError(
+          `--only: there is no line "${options.only}"; there are ${all.map(({ name }) => name).join(", ")}.`,
+        );
+      await using partner = await startPython("ops", { threads: options.threads, device });
+      const turns = { partner, rounds: options.rounds, wait: () => torch.synchronize() };
       const figures: Figures[] = [];
       if (!options.json) console.log("                  ours    Python's   ratio  promised");
-      for (const work of smallWork(device)) {
-        if (options.only && work.name !== options.only) continue;
+      for (const work of works) {
         const found = await compare(work, turns);
         figures.push(found);
         if (options.json) continue;
@@ -103,8 +110,7 @@ export function makeCommand(): Command {
         bun: Bun.version,
         device,
       };
-      if (options.json)
-        console.log(JSON.stringify({ ...facts, threads: Number(options.threads), ops: figures }));
+      if (options.json) console.log(JSON.stringify({ ...facts, threads: options.threads, ops: figures }));
       else
         console.log(
           `LibTorch ${facts.libtorch}, Bun ${facts.bun}; Python's torch ${facts.python_torch}; ${options.threads} thread(s)`,

@@ -51,7 +51,7 @@ export function makeCommand(): Command {
     )
     .option("--reference <folder>", "a checkout of the PyTorch version, instead of the plain implementation")
     .option("--no-partner", "measure ours alone")
-    .option("--seed <n>", "decides which samples are drawn", Number, 1);
+    .option("--seed <n>", "decides which samples are drawn", wholeNumber, 1);
   return addShapeOptions(command).action(async (flags: StepFlags) => {
     const folder = mkdtempSync(join(tmpdir(), "aam-bench-"));
     try {

@@ -3,6 +3,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import { UserError } from "../../common/userError.ts";
+import { chooseDevice } from "../chooseDevice.ts";
 import { positiveWholeNumber } from "../optionValues.ts";
 import { type Contestant, interleave, type Run, runCommand, timed } from "./measure.ts";
 import { benchScript, findPython } from "./python.ts";
@@ -56,7 +57,8 @@ export function makeCommand(): Command {
     .action(run);
 }
 
-async function run(flags: UniFracBenchFlags): Promise<void> {
+async function run(given: UniFracBenchFlags): Promise<void> {
+  const flags = { ...given, device: await chooseDevice(given.device) };
   const folder = mkdtempSync(join(tmpdir(), "aam-bench-"));
   try {
     const inputs = await chooseInputs(flags, folder);
