@@ -1,4 +1,5 @@
 import * as torch from "../torch/index.ts";
+import { atLeastFloat32 } from "./precision.ts";
 
 /** Low enough that the softmax gives exactly 0 beside any real score, and finite, so that nothing becomes NaN. */
 const excluded = -1e30;
@@ -21,8 +22,7 @@ export class AttentionPooling extends torch.nn.Module {
 
   /** [n, T, D] -> [n, D]. `valid` is [n, T] bool, or null where all positions are valid. */
   forward(input: torch.Tensor, valid: torch.Tensor | null): torch.Tensor {
-    let scores = this.query.forward(input).squeeze(-1).div(Math.sqrt(this.dim));
-    if (scores.dtype !== "float64") scores = scores.to("float32");
+    let scores = atLeastFloat32(this.query.forward(input).squeeze(-1).div(Math.sqrt(this.dim)));
     if (valid) scores = scores.maskedFill(valid.logicalNot(), excluded);
     const shares = scores.softmax(-1);
     this.observer?.(shares);

@@ -12,7 +12,7 @@ const internal = [
   // Kernels of one library or of one kind of tensor.
   /^(cudnn|miopen|mkldnn|fbgemm|quantized)_/,
   // Public by name, yet unchecked: found by the fuzzer to end the process. `linalg_lu`, `batch_norm` and `arange` are checked.
-  /^(lu_unpack|native_batch_norm|range|choose_qparams_optimized|fused_moving_avg_obs_fake_quant)$/,
+  /^(lu_unpack|native_batch_norm|range|slow_conv3d|slow_conv3d_forward|choose_qparams_optimized|fused_moving_avg_obs_fake_quant)$/,
   // Sizes that are no numbers yet, which only a compiler makes.
   /^sym_/,
 ];

@@ -147,8 +147,7 @@ export class FineTuneTask implements TrainingTask {
     const classNumbers = this.#classNumbers;
     if (classNumbers) {
       const numbers = BigInt64Array.from(Array.from(samples), (sample) => BigInt(classNumbers[sample]));
-      const exact = prediction.to("float32");
-      return loss.classification(exact, torch.tensor(numbers).to(device), { sampleWeights });
+      return loss.classification(prediction, torch.tensor(numbers).to(device), { sampleWeights });
     }
     const width = this.options.targets.columns.length;
     const values = new Float32Array(samples.length * width);
@@ -156,7 +155,7 @@ export class FineTuneTask implements TrainingTask {
       values.set(this.#values!.subarray(sample * width, (sample + 1) * width), i * width);
     });
     const truth = torch.tensor(values, { shape: [samples.length, width] }).to(device);
-    return loss.regression(prediction.to("float32"), truth, { sampleWeights });
+    return loss.regression(prediction, truth, { sampleWeights });
   }
 
   validate(): Figures {

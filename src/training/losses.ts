@@ -1,6 +1,7 @@
 /** The losses of the encoders and of the counts. Nothing here waits for the device. */
 import type { NucleotidePrediction } from "../models/asvEncoder.ts";
 import { isBase } from "../models/masking.ts";
+import { atLeastFloat32 } from "../models/precision.ts";
 import * as torch from "../torch/index.ts";
 import { type DistanceForm, pairwiseDistances } from "./pairwiseDistances.ts";
 
@@ -42,7 +43,7 @@ export function baseValueLoss(
 ): torch.Tensor {
   const values = target.view(prediction.shape);
   const there = knownValues(values, known?.view(prediction.shape) ?? null);
-  return weightedMean(squaredErrors(prediction, values, there), there);
+  return weightedMean(squaredErrors(atLeastFloat32(prediction), values, there), there);
 }
 
 /** Mean squared error of predicted counts over the filled slots; all arguments [B, S] or [B, S, 1]. */
@@ -51,7 +52,7 @@ export function countLoss(
   counts: torch.Tensor,
   valid: torch.Tensor | null,
 ): torch.Tensor {
-  const flat = prediction.flatten();
+  const flat = atLeastFloat32(prediction).flatten();
   const errors = flat.sub(counts.flatten()).square();
   return valid ? weightedMean(errors, valid.flatten()) : errors.mean();
 }
@@ -93,7 +94,7 @@ function atPositions(
  */
 export function nucleotideLoss(prediction: NucleotidePrediction, targets: NucleotideTargets): torch.Tensor {
   const { target, weight } = atPositions(prediction, targets);
-  const logits = prediction.logits.dtype === "float64" ? prediction.logits : prediction.logits.to("float32");
+  const logits = atLeastFloat32(prediction.logits);
   const losses = torch.nn.functional.crossEntropy(logits, target.to("int64"), { reduction: "none" });
   return weightedMean(losses, weight);
 }

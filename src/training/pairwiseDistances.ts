@@ -1,3 +1,4 @@
+import { atLeastFloat32 } from "../models/precision.ts";
 import * as torch from "../torch/index.ts";
 
 /**
@@ -17,7 +18,7 @@ const smallest = 1e-4;
  * Differences are taken before they are squared: the identity |a|^2 + |b|^2 - 2ab loses up to half of the digits here.
  */
 export function pairwiseDistances(embeddings: torch.Tensor, form: DistanceForm = "raw"): torch.Tensor {
-  const exact = embeddings.dtype === "float64" ? embeddings : embeddings.to("float32");
+  const exact = atLeastFloat32(embeddings);
   const others = torch
     .ones([exact.size(0), exact.size(0)], { dtype: exact.dtype, device: exact.device })
     .fillDiagonal_(0);

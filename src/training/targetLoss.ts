@@ -1,4 +1,5 @@
 import { UserError } from "../common/userError.ts";
+import { atLeastFloat32 } from "../models/precision.ts";
 import * as torch from "../torch/index.ts";
 
 /** Losses of one value each. `huber` is quadratic up to an error of 1 and linear beyond. */
@@ -52,7 +53,11 @@ export class TargetLoss {
     const there = target.isnan().logicalNot();
     const known = options.known ? there.logicalAnd(options.known) : there;
     const byColumn = !(sampleWeights && this.#options.ignoreColumnsWithWeights);
-    const losses = this.#errors(prediction, target.maskedFill(known.logicalNot(), 0), byColumn);
+    const losses = this.#errors(
+      atLeastFloat32(prediction),
+      target.maskedFill(known.logicalNot(), 0),
+      byColumn,
+    );
     const perValue = losses.ndim === 3 ? losses.mean(-1) : losses;
     const kept = perValue.mul(known);
     const values = known.sum(-1);
@@ -74,8 +79,9 @@ export class TargetLoss {
     const { sampleWeights = null } = options;
     const known = target.ge(0);
     const classes = target.clampMin(0).unsqueeze(-1);
-    const losses = logProbabilities.gather(-1, classes).squeeze(-1).neg();
-    const classWeights = this.#constant("classWeights", this.#options.classWeights ?? null, logProbabilities);
+    const exact = atLeastFloat32(logProbabilities);
+    const losses = exact.gather(-1, classes).squeeze(-1).neg();
+    const classWeights = this.#constant("classWeights", this.#options.classWeights ?? null, exact);
     const weights = classWeights?.indexSelect(0, classes.squeeze(-1)).mul(known) ?? known.to(losses.dtype);
     const weighted = losses.mul(weights);
     if (sampleWeights) return weighted.mul(sampleWeights).sum().div(known.sum().clampMin(1));

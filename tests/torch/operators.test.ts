@@ -4,10 +4,12 @@ import { join } from "node:path";
 import { generateOps } from "../../src/torch/generateOps.ts";
 import * as torch from "../../src/torch/index.ts";
 import { readText, shim } from "../../src/torch/native/library.ts";
+import { newestMinor } from "../../src/torch/native/libtorchFolder.ts";
 import { exposedOperators } from "../../src/torch/opList.ts";
 import { findOverload } from "../../src/torch/overload.ts";
 import { isCallable } from "../../src/torch/overloads.ts";
 import { parseSchema } from "../../src/torch/schema.ts";
+import { loadedLibtorch } from "./loadedLibtorch.ts";
 
 const exposed = Object.values(exposedOperators).flatMap((names) => names.split(" "));
 
@@ -20,11 +22,14 @@ test("every exposed operator resolves in the loaded LibTorch", () => {
   }
 });
 
-test("ops.gen.ts is what the generator writes for the loaded LibTorch", () => {
-  const library = readText((buffer, capacity) => shim.aamt_all_schemas(buffer, capacity));
-  const written = readFileSync(join(import.meta.dir, "../../src/torch/ops.gen.ts"), "utf8");
-  expect(generateOps(exposedOperators, library).text).toBe(written);
-});
+test.skipIf(loadedLibtorch.minor !== newestMinor)(
+  "ops.gen.ts is what the generator writes for the newest LibTorch",
+  () => {
+    const library = readText((buffer, capacity) => shim.aamt_all_schemas(buffer, capacity));
+    const written = readFileSync(join(import.meta.dir, "../../src/torch/ops.gen.ts"), "utf8");
+    expect(generateOps(exposedOperators, library).text).toBe(written);
+  },
+);
 
 test("every schema of the library can be read", () => {
   let count = 0;

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import * as torch from "../../src/torch/index.ts";
+import { loadedLibtorch } from "./loadedLibtorch.ts";
 
 const live = () => torch.memory().liveTensors;
 
@@ -185,7 +186,8 @@ test("outside scopes the collector frees small and large tensors, in a synchrono
   const run = Bun.spawnSync([process.execPath, script]);
   expect(run.stderr.toString()).toBe("");
   const { small, large, left } = JSON.parse(run.stdout.toString());
-  expect(small).toBeLessThan(300);
+  // A LibTorch for CUDA fills more memory with its code alone.
+  expect(small).toBeLessThan(loadedLibtorch.isForCuda ? 500 : 300);
   expect(large).toBeLessThan(1500);
   expect(left).toBeLessThan(50_000);
 }, 120_000);
