@@ -22,6 +22,7 @@ import { FineTuneTask } from "./fineTuneTask.ts";
 import { FrozenBase } from "./frozenBase.ts";
 import { FrozenSums } from "./frozenSums.ts";
 import { pretrainFactsOf } from "./openRun.ts";
+import { countPlot, pairPlot } from "./pairPlot.ts";
 import { writePredictions } from "./predictionTable.ts";
 import { dataFactsOf, type FineTuneFacts } from "./runFacts.ts";
 import { RunFolder } from "./runFolder.ts";
@@ -141,6 +142,13 @@ export async function fineTune(
       training,
       batch: { ...batch, ...(frozen ? { withoutTokens: true } : objective?.needs) },
       facts,
+      losses: [
+        "total_loss",
+        "target_loss",
+        ...(target.countPrediction ? (["count_loss"] as const) : []),
+        ...(objective && !frozen ? (["unifrac_loss"] as const) : []),
+        ...(!frozen && training.nucPenalty > 0 ? (["nuc_loss", "nuc_accuracy"] as const) : []),
+      ],
       monitor: { name: monitor, direction: higherIsBetter.has(monitor) ? "max" : "min" },
       categoricalRate: config.categories.learningRate,
       device,
@@ -159,13 +167,23 @@ export async function fineTune(
           split: split.name,
         };
         folder.writeJson(folder.summary, summary);
-        const { predictions, qualities } = task.last!;
+        const { predictions, qualities, pairs, counts } = task.last!;
         const shown = { dataset, samples: validation, predictions, qualities, targets };
         writePredictions(folder.predictions, { ...shown, withActual: true });
         if (!(options.plots ?? true)) return;
-        for (const [i, { name, plot }] of (await targetPlots(shown)).entries()) {
+        for (const { name, plot } of await targetPlots(shown)) {
           await savePlot(plot, join(folder.plots, name));
-          if (i === 0) await show(tags.predictionPlot, plot);
+          if (name.startsWith("prediction_plot")) await show(tagOfPlot(name), plot);
+        }
+        const ofPairs = pairs && (await pairPlot(pairs, config.metric));
+        if (ofPairs) {
+          await savePlot(ofPairs, join(folder.plots, "unifrac_plot_best"));
+          await show(tags.uniFracPlot, ofPairs);
+        }
+        const ofCounts = counts && (await countPlot(counts, target.countForm));
+        if (ofCounts) {
+          await savePlot(ofCounts, join(folder.plots, "count_plot_best"));
+          await show(tags.countPlot, ofCounts);
         }
       },
     });
@@ -174,6 +192,11 @@ export async function fineTune(
     frozen?.dispose();
     model.dispose();
   }
+}
+
+/** `prediction_plot_best_ph` -> `validation/prediction_plot_ph`: with several targets each has a plot. */
+function tagOfPlot(name: string): string {
+  return name.replace("prediction_plot_best", tags.predictionPlot);
 }
 
 /** Settings that do not decide the shape of the weights, and may differ from those of the pretraining. */

@@ -7,6 +7,7 @@ import * as torch from "../torch/index.ts";
 import type { BaseObjective } from "./baseObjective.ts";
 import { batchTensors } from "./batchTensors.ts";
 import { batchOptionsOf } from "./buildModel.ts";
+import { categoryWeightFigures, fusionFigures } from "./categoryFigures.ts";
 import type { FineTuneConfig } from "./config.ts";
 import { encodeFewer } from "./encodeFewer.ts";
 import type { FrozenBase } from "./frozenBase.ts";
@@ -51,6 +52,7 @@ export interface ValidationOutcome {
   predictions: ColumnPrediction[];
   qualities: ColumnQuality[];
   pairs: PairEvaluation | null;
+  counts: PairEvaluation | null;
 }
 
 /** Samples of frozen encoders judged at a time. */
@@ -92,6 +94,7 @@ export class FineTuneTask implements TrainingTask {
     });
     const parts: Record<string, torch.Tensor> = {
       target_loss: this.#targetLoss(result.target, batch.sampleIndices, this.options.sampleWeights),
+      ...fusionFigures(this.model, result),
     };
     if (objective && training.uniFracPenalty > 0)
       parts["unifrac_loss"] = objective.loss(result.base, targets);
@@ -158,6 +161,10 @@ export class FineTuneTask implements TrainingTask {
     return loss.regression(prediction, truth, { sampleWeights });
   }
 
+  weightFigures(): Figures {
+    return categoryWeightFigures(this.model);
+  }
+
   validate(): Figures {
     const { dataset, validation, device, config, objective, targets, frozen } = this.options;
     using _scope = torch.scope();
@@ -185,8 +192,8 @@ export class FineTuneTask implements TrainingTask {
       losses["unifrac_r2"] = pairs.result.r2;
     }
     if (first.count) {
-      losses["count_loss"] = first.count.mse;
-      losses["count_mae"] = first.count.mae;
+      losses["count_loss"] = first.count.result.mse;
+      losses["count_mae"] = first.count.result.mae;
     }
     if (!frozen && training.nucPenalty > 0) {
       const { maxBases, maskRatio } = shape;
@@ -200,7 +207,7 @@ export class FineTuneTask implements TrainingTask {
       this.#keys,
     );
     const qualities = judgePredictions(targets, dataset, validation, predictions);
-    this.last = { predictions, qualities, pairs };
+    this.last = { predictions, qualities, pairs, counts: first.count };
     const total =
       target.penalty * losses["target_loss"] +
       training.uniFracPenalty * (losses["unifrac_loss"] ?? 0) +

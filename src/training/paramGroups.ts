@@ -27,6 +27,13 @@ const categoricalParts = [
   "output_biases",
 ];
 
+const categoricalPrefix = "categorical_";
+
+/** Is a group one of those that have the categories' own learning rate? */
+export function isCategorical(group: { name?: string }): boolean {
+  return group.name?.startsWith(categoricalPrefix) ?? false;
+}
+
 /**
  * Splits a model's trainable parameters into those that decay (weight matrices) and those that do not: norms, biases and embedding
  * tables, whose size says nothing about overfitting; and by learning rate, where categories have one of their own.
@@ -41,13 +48,13 @@ export function parameterGroups(model: torch.nn.Module, options: GroupOptions): 
   for (const [path, value] of model.namedParameters()) {
     if (!value.requiresGrad) continue;
     const decays = decayAll || (value.ndim >= 2 && !plain.has(value));
-    const isCategorical = categoricalRate !== null && categoricalParts.includes(path.split(".")[0]);
-    const name = `${isCategorical ? "categorical_" : ""}${decays ? "decay" : "no_decay"}`;
+    const ofCategories = categoricalRate !== null && categoricalParts.includes(path.split(".")[0]);
+    const name = `${ofCategories ? categoricalPrefix : ""}${decays ? "decay" : "no_decay"}`;
     const group = groups.get(name) ?? {
       name,
       params: [],
       weightDecay: decays ? weightDecay : 0,
-      ...(isCategorical && { lr: categoricalRate }),
+      ...(ofCategories && { lr: categoricalRate }),
     };
     group.params.push(value);
     groups.set(name, group);

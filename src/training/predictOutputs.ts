@@ -1,10 +1,17 @@
+import { Random } from "../common/random.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { SequencePredictor } from "../models/sequencePredictor.ts";
 import * as torch from "../torch/index.ts";
 import type { BaseObjective } from "./baseObjective.ts";
 import { countTargets } from "./losses.ts";
+import { RegressionMetrics } from "./metrics.ts";
 import type { SampleCategories } from "./sampleCategories.ts";
 import { mapSampleSet, type SampleSetOptions } from "./sampleSets.ts";
+import type { PairEvaluation } from "./uniFracEvaluation.ts";
+import { Reservoir } from "./watch/reservoir.ts";
+
+/** Slots whose counts are drawn. */
+const keptCounts = 2000;
 
 export interface PredictOptions extends SampleSetOptions {
   categories: SampleCategories | null;
@@ -19,8 +26,8 @@ export interface PredictedOutputs {
   target: torch.Tensor;
   /** [N, ...] on the CPU. */
   base: torch.Tensor | null;
-  /** Errors of the counts as the head learns them; null without a count head. */
-  count: { mse: number; mae: number } | null;
+  /** Predicted counts against true ones, as the head learns them; null without a count head. */
+  count: PairEvaluation | null;
 }
 
 /** Runs a predictor in evaluation over some samples of a data set. */
@@ -33,7 +40,8 @@ export function predictOutputs(
   const { device, categories, objective = null, counts } = options;
   const bases: torch.Tensor[] = [];
   const order: number[] = [];
-  const sums = { squared: 0, absolute: 0, slots: 0 };
+  const judged = new RegressionMetrics();
+  const kept = new Reservoir(keptCounts, 2, new Random(0));
   const encoder = model.baseModel.sampleEncoder.asvEncoder;
   const target = mapSampleSet(encoder, dataset, samples, options, ({ input, asvEmbeddings, rows }) => {
     const own = rows.map((row) => samples[row]);
@@ -43,19 +51,20 @@ export function predictOutputs(
       order.push(...rows);
     }
     if (result.count && counts !== undefined) {
-      const errors = result.count.squeeze(-1).sub(countTargets(input.counts, counts));
       const filled = input.asvIndex.ne(0);
-      sums.squared += errors.square().mul(filled).sum().item();
-      sums.absolute += errors.abs().mul(filled).sum().item();
-      sums.slots += filled.sum().item();
+      const ofSlots = (values: torch.Tensor) => values.maskedSelect(filled).to("float32").toFloat32Array();
+      const predicted = ofSlots(result.count.squeeze(-1));
+      const actual = ofSlots(countTargets(input.counts, counts));
+      judged.update(predicted, actual);
+      kept.offer(predicted, actual);
     }
     return result.target;
   });
-  const { squared, absolute, slots } = sums;
   return {
     target,
     base: bases.length > 0 ? inOrder(bases, order) : null,
-    count: slots > 0 ? { mse: squared / slots, mae: absolute / slots } : null,
+    count:
+      kept.seen > 0 ? { result: judged.result(), predicted: kept.column(0), actual: kept.column(1) } : null,
   };
 }
 

@@ -5,13 +5,14 @@ import { fitBaseScaling, makeBaseObjective } from "./baseObjective.ts";
 import { batchOptionsOf, buildEncoder, chosenDistance, distanceFormOf } from "./buildModel.ts";
 import { checkModel } from "./checkModel.ts";
 import { type PretrainConfig, pretrainSchema } from "./config.ts";
+import { pairPlot } from "./pairPlot.ts";
 import { PretrainTask } from "./pretrainTask.ts";
 import { dataFactsOf, type PretrainFacts } from "./runFacts.ts";
 import { RunFolder } from "./runFolder.ts";
 import { checkTraining, type RunOptions, runTraining, trainingFigures } from "./runTraining.ts";
 import { splitSamples } from "./splitSamples.ts";
 import type { TrainingResult } from "./trainer.ts";
-import { type Plot, predictionScatter, savePlot } from "./watch/plots.ts";
+import { savePlot } from "./watch/plots.ts";
 import { tags } from "./watch/tags.ts";
 
 export type PretrainOptions = RunOptions<PretrainConfig>;
@@ -91,6 +92,11 @@ export async function pretrain(
       training,
       batch: { ...batchOptionsOf(shape), ...objective.needs },
       facts,
+      losses: [
+        "total_loss",
+        ...(training.uniFracPenalty > 0 ? (["unifrac_loss"] as const) : []),
+        ...(training.nucPenalty > 0 ? (["nuc_loss", "nuc_accuracy"] as const) : []),
+      ],
       monitor: { name: training.uniFracPenalty > 0 ? "unifrac_loss" : "nuc_loss", direction: "min" },
       device,
       resume: options.resume,
@@ -110,7 +116,7 @@ export async function pretrain(
         };
         folder.writeJson(folder.summary, summary);
         if (!(options.plots ?? true)) return;
-        const plot = await pairPlot(task, metric);
+        const plot = await pairPlot(task.lastPairs!, metric);
         if (!plot) return;
         await savePlot(plot, join(folder.plots, "unifrac_plot_best"));
         await show(tags.uniFracPlot, plot);
@@ -120,19 +126,4 @@ export async function pretrain(
   } finally {
     model.dispose();
   }
-}
-
-/** Predicted against true distances (or values) of the validation samples. */
-async function pairPlot(task: PretrainTask, metric: string): Promise<Plot | null> {
-  const { predicted, actual, result: metrics } = task.lastPairs!;
-  if (actual.length === 0) return null;
-  const isValue = metric === "faith_pd";
-  return predictionScatter({
-    title: isValue ? "Faith's PD of validation samples" : "UniFrac distances between validation samples",
-    quantity: isValue ? "Faith's PD" : `${metric.replaceAll("_", " ")} UniFrac distance`,
-    actual,
-    predicted,
-    metrics,
-    pointName: isValue ? "samples" : "pairs",
-  });
 }

@@ -19,6 +19,7 @@ import { type StopReason, Trainer, type TrainingResult, type TrainingTask } from
 import { TrainingWatch } from "./trainingWatch.ts";
 import { type Plot, toPng } from "./watch/plots.ts";
 import type { ProgressDisplay } from "./watch/progressBar.ts";
+import type { LossName } from "./watch/tags.ts";
 
 /** What every training is given. */
 export interface RunOptions<Config> {
@@ -48,6 +49,8 @@ export interface TrainingPlan {
   /** What batches must bring along. */
   batch: BatchOptions;
   facts: RunFacts;
+  /** What is learned, in the order in which it is shown. */
+  losses: readonly LossName[];
   monitor: { name: string; direction: "min" | "max" };
   categoricalRate?: number | null;
   device: torch.Device;
@@ -161,6 +164,7 @@ export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
     model,
     position: started,
     resume: plan.resume,
+    losses: plan.losses,
     targetKind: facts.kind === "fine-tune" ? facts.targets.kind : null,
   });
   const steps = Math.min(

@@ -6,6 +6,7 @@ import { loadCheckpoint, saveCheckpoint, saveWeights } from "./checkpoint.ts";
 import { KeptGradients } from "./keptGradients.ts";
 import { type MixedPrecision, withMixedPrecision } from "./mixedPrecision.ts";
 import { inspectStep, randomStates } from "./nanDetector.ts";
+import { isCategorical } from "./paramGroups.ts";
 import { RunningLosses } from "./runningLosses.ts";
 import { PlateauFactor, type ScheduleOptions, scheduleFactor } from "./schedule.ts";
 import { WeightAverage } from "./weightAverage.ts";
@@ -34,6 +35,8 @@ export interface TrainingTask {
   useLessMemory?(): string | null;
   /** Called with the model in evaluation mode. */
   validate(): Figures | Promise<Figures>;
+  /** What else there is to watch of the model after an epoch, by name. */
+  weightFigures?(): Figures;
 }
 
 export interface TrainerOptions {
@@ -81,7 +84,7 @@ export interface TrainingObserver {
     step: number;
     gradNorm: number;
   }): void;
-  epochEnds?(info: EpochReport): void | Promise<void>;
+  epochEnds?(info: EpochReport, watched: WatchedFigures): void | Promise<void>;
   /** Something that the user should know. */
   warn?(message: string): void;
   /** Where its files stand; kept in checkpoints. */
@@ -98,6 +101,14 @@ export interface EpochReport {
   seconds: number;
   samples: number;
   isBest: boolean;
+}
+
+/** What is shown of an epoch besides, and kept nowhere else. */
+export interface WatchedFigures {
+  /** Of the parts that process categories, where they have a rate of their own. */
+  categoricalLearningRate: number | null;
+  /** What the task says of its weights. */
+  weights: Figures;
 }
 
 export type StopReason = "epochs" | "steps" | "time" | "early stopping" | "interrupted";
@@ -278,7 +289,8 @@ export class Trainer {
       const gradNorm = this.#trainInMemory(batch, { together, isFirst: position - 1 === first, completes });
       this.#samples += batch.samples;
       this.#epochSamples += batch.samples;
-      if (this.#running.count % stepsPerLook === 0) {
+      // Also at the end of an epoch, which may be shorter than that.
+      if (this.#running.count % stepsPerLook === 0 || position === loader.batchesPerEpoch) {
         stopClock();
         this.#look(gradNorm);
       }
@@ -432,7 +444,10 @@ export class Trainer {
     this.#awaitsValidation = false;
     this.#running.reset();
     // Before saving: the checkpoint says where the observer's files end.
-    await observer.epochEnds?.(report);
+    await observer.epochEnds?.(report, {
+      categoricalLearningRate: optimizer.paramGroups.find(isCategorical)?.lr ?? null,
+      weights: this.#task.weightFigures?.() ?? {},
+    });
     this.#saveLast();
   }
 

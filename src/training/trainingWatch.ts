@@ -1,6 +1,6 @@
 import * as torch from "../torch/index.ts";
 import type { RunFolder } from "./runFolder.ts";
-import type { EpochReport, Figures, TrainingObserver } from "./trainer.ts";
+import type { EpochReport, Figures, TrainingObserver, WatchedFigures } from "./trainer.ts";
 import { EventFile, type EventPosition, rewindEventFiles } from "./watch/eventFile.ts";
 import { LogFile } from "./watch/logFile.ts";
 import type { ProgressDisplay } from "./watch/progressBar.ts";
@@ -8,6 +8,7 @@ import { epochLine, epochTitle, type ProgressParts } from "./watch/progressText.
 import {
   configurationMarkdown,
   epochScalars,
+  fusionScalars,
   gradientNormTag,
   gradientTag,
   type LossName,
@@ -27,6 +28,8 @@ export interface WatchFacts {
   resume: boolean;
   /** Where the event file ended when the checkpoint was written from which the run goes on. */
   position: unknown;
+  /** What is learned, which decides the charts. */
+  losses: readonly LossName[];
   /** What targets are; null in pretraining. */
   targetKind: "numbers" | "classes" | null;
 }
@@ -48,9 +51,7 @@ export class TrainingWatch implements TrainingObserver, Disposable {
     this.#log.write("INFO", facts.resume ? "The run continues." : "The run begins.");
     if (facts.resume) return;
     this.#events.text(tags.configuration, configurationMarkdown(facts.config));
-    const losses: LossName[] = ["total_loss", "unifrac_loss", "nuc_loss", "nuc_accuracy"];
-    if (facts.targetKind) losses.splice(1, 0, "target_loss");
-    this.#events.layout(overlayLayout(losses));
+    this.#events.layout(overlayLayout(facts.losses));
     const { total, trainable } = facts.parameters;
     this.#events.scalar(tags.totalParameters, total, 0);
     this.#events.scalar(tags.trainableParameters, trainable, 0);
@@ -88,7 +89,7 @@ export class TrainingWatch implements TrainingObserver, Disposable {
     if (Number.isFinite(info.gradNorm)) this.#events.scalar(tags.gradientNorm, info.gradNorm, info.step);
   }
 
-  epochEnds(report: EpochReport): void {
+  epochEnds(report: EpochReport, { categoricalLearningRate, weights }: WatchedFigures): void {
     const { epoch, train, val, learningRate, seconds, samples, isBest } = report;
     this.display.end();
     const summary = { epoch: epoch + 1, epochs: this.#epochs, train, val, seconds, learningRate };
@@ -102,11 +103,22 @@ export class TrainingWatch implements TrainingObserver, Disposable {
         [tags.epochSeconds]: seconds,
         [tags.samplesPerSecond]: seconds > 0 ? samples / seconds : 0,
         ...(isBest ? { [tags.bestModelSaved]: 1 } : {}),
+        ...(categoricalLearningRate === null
+          ? {}
+          : { [tags.categoricalLearningRate]: categoricalLearningRate }),
+        ...this.#gpuMemory(),
+        ...weights,
+        ...fusionScalars(train),
       },
       epoch,
     );
     if (epoch % epochsPerHistogram === 0) this.#histograms(epoch);
     this.#events.flush();
+  }
+
+  #gpuMemory(): Figures {
+    const { device } = this.facts.model.parameters()[0];
+    return device === "cpu" ? {} : { [tags.gpuMemory]: torch.cuda.memoryAllocated(device) / 2 ** 20 };
   }
 
   /** Of the weights, and of the gradients of the last step. */

@@ -24,8 +24,8 @@ export function embedSampleSet(
 export interface PairEvaluation {
   result: RegressionResult;
   /** The first `keep` pairs of an evenly spread selection. */
-  predicted: Float32Array;
-  actual: Float32Array;
+  predicted: Float32Array | Float64Array;
+  actual: Float32Array | Float64Array;
 }
 
 /**

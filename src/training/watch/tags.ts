@@ -82,6 +82,19 @@ export function epochScalars(phase: Phase, values: Readonly<Record<string, numbe
   return scalars;
 }
 
+const fusionTags: Readonly<Record<string, string>> = {
+  gmu_gate_mean: tags.gmuGateMean,
+  cross_attn_weight_mean: tags.crossAttentionWeightMean,
+  cross_attn_entropy: tags.crossAttentionEntropy,
+};
+
+/** How categories took part in an epoch's predictions, once more under tags of their own. */
+export function fusionScalars(train: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(fusionTags).flatMap(([name, tag]) => (name in train ? [[tag, train[name]]] : [])),
+  );
+}
+
 /** The "Custom scalars" page: each loss with training and validation in one chart. */
 export function overlayLayout(losses: readonly LossName[]): LayoutCategory[] {
   const chart = (loss: LossName) => {

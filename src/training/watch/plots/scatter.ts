@@ -23,7 +23,7 @@ export interface ScatterInput {
   /** Metrics of all values, if the points are only a sample of them; else they are computed here. */
   readonly metrics?: RegressionResult;
   /** What one point is. */
-  readonly pointName?: "samples" | "pairs";
+  readonly pointName?: "samples" | "pairs" | "ASVs";
   /** Axis titles where `actual` and `predicted` are two quantities of which none predicts the other: then only their correlation is told. */
   readonly axes?: { readonly actual: string; readonly predicted: string };
 }
