@@ -1,5 +1,7 @@
 import { Command, Option } from "commander";
 import type { Tensor } from "../../torch/index.ts";
+import { checkModel } from "../../training/checkModel.ts";
+import { modelSchema } from "../../training/config.ts";
 import { chooseDevice } from "../chooseDevice.ts";
 import { positiveWholeNumber } from "../optionValues.ts";
 import { stackOperations } from "./flops.ts";
@@ -64,6 +66,7 @@ async function run(flags: EncoderBenchFlags): Promise<void> {
   const precisely = <T>(fn: () => T): T => withMixedPrecision(mixedPrecision, device, fn);
   torch.manualSeed(1);
   const { embeddingDim: dim, layers, heads } = flags;
+  checkModel(modelSchema.parse({ embeddingDim: dim, layers, heads }));
   const tokens = (await asvTokens(flags)).to(device);
   const [count, length] = tokens.shape;
   const encoder = new AsvEncoder({ dim, layers, heads, dropout: 0, maxBases: length - 1 });

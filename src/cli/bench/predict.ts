@@ -32,7 +32,7 @@ export function makeCommand(): Command {
       2,
     )
     .option("--reference <folder>", "a checkout of the PyTorch version, instead of the plain implementation");
-  return addShapeOptions(command).action(async (flags: PredictFlags) => {
+  return addShapeOptions(command, { trains: false }).action(async (flags: PredictFlags) => {
     const folder = mkdtempSync(join(tmpdir(), "aam-bench-"));
     try {
       const report = await measurePrediction(flags, folder);

@@ -10,13 +10,14 @@ export interface ShapeFlags {
   heads: number;
   tokenLimit: number;
   maxBp: number;
-  gradientCheckpointing: boolean;
+  gradientCheckpointing?: boolean;
   mixedPrecision?: MixedPrecision;
   device: "auto" | "cpu" | "cuda";
   threads?: number;
 }
 
-export function addShapeOptions(command: Command): Command {
+/** `trains`: whether ours is trained, so that there is something to say of its precision and memory. */
+export function addShapeOptions(command: Command, { trains = true } = {}): Command {
   const device = command
     .createOption("--device <name>", "where both compute")
     .choices(["auto", "cpu", "cuda"]);
@@ -24,7 +25,7 @@ export function addShapeOptions(command: Command): Command {
     "--mixed-precision <type>",
     "type of our matrix products; by default what training uses on the device",
   );
-  return command
+  command
     .option("--dataset <folder>", "a data set that `prep` wrote, with unweighted UniFrac")
     .option("--table <file>", "BIOM table to make one from; needs --tree; default: a simulated study")
     .option("--tree <file>", "its tree")
@@ -38,10 +39,12 @@ export function addShapeOptions(command: Command): Command {
       1024,
     )
     .option("--max-bp <n>", "the most bases of an ASV; the other side pads to it", positiveWholeNumber, 150)
-    .option("--gradient-checkpointing", "ours computes activations twice (the other side always does)", false)
-    .addOption(precision.choices(["none", "bf16"]))
     .addOption(device.default("cpu"))
     .option("--threads <n>", "of both sides; all cores if not given", positiveWholeNumber);
+  if (!trains) return command;
+  return command
+    .option("--gradient-checkpointing", "ours computes activations twice (the other side always does)", false)
+    .addOption(precision.choices(["none", "bf16"]));
 }
 
 /** The configuration of our model. Without dropout, as it trains by default. */

@@ -87,6 +87,8 @@ function trainOurs(
     command.push("--heads", String(flags.heads), "--token-limit", String(flags.tokenLimit));
     command.push("--max-bp", String(flags.maxBp));
   }
+  if (flags.gradientCheckpointing) command.push("--gradient-checkpointing");
+  if (flags.mixedPrecision) command.push("--mixed-precision", flags.mixedPrecision);
   const done = Bun.spawnSync(command, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
   if (done.exitCode !== 0) {
     const said = done.stderr.toString().trim().split("\n").at(-1);
