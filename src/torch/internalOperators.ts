@@ -11,8 +11,8 @@ const internal = [
   /backward/,
   // Kernels of one library or of one kind of tensor.
   /^(cudnn|miopen|mkldnn|fbgemm|quantized)_/,
-  // Public by name, yet unchecked: found by the fuzzer to end the process. `linalg_lu`, `batch_norm` and `arange` are checked.
-  /^(lu_unpack|native_batch_norm|range|slow_conv3d|slow_conv3d_forward|choose_qparams_optimized|fused_moving_avg_obs_fake_quant)$/,
+  // Public by name, yet unchecked: found by the fuzzer to end the process, some with LibTorch 2.11 only. `linalg_lu`, `batch_norm` and `arange` are checked.
+  /^(lu_unpack|native_batch_norm|range|slow_conv3d|slow_conv3d_forward|align_tensors|reflection_pad3d|choose_qparams_optimized|fused_moving_avg_obs_fake_quant)$/,
   // Sizes that are no numbers yet, which only a compiler makes.
   /^sym_/,
 ];
