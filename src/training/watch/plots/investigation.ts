@@ -170,7 +170,7 @@ export function lineChart(input: LineChartInput): Promise<Plot> {
         scale: { domain: names, range: [...categoryColours] },
         legend:
           names.length > 1
-            ? { title: null, orient: "top", direction: "horizontal", symbolType: "circle" }
+            ? { title: null, orient: "top", direction: "horizontal", columns: 3, symbolType: "circle" }
             : null,
       },
     },
