@@ -1,5 +1,7 @@
 import { arch, cpus, hostname, platform, release, totalmem } from "node:os";
-import { searchLibtorch } from "../../src/torch/native/libtorch.ts";
+import { join } from "node:path";
+import type { NativeFacts } from "../../src/cli/nativeProbe.ts";
+import { projectRoot, searchLibtorch } from "../../src/torch/native/libtorch.ts";
 import { pythonWithTorch } from "../../src/torch/native/torchPython.ts";
 
 export interface Gpu {
@@ -42,6 +44,14 @@ export function describeHost() {
     bun: Bun.version,
     python: pythonWithTorch() ?? null,
   };
+}
+
+/** Whether the native part, which is built for that if need be, finds a CUDA device. */
+export function libtorchSeesCuda(): boolean {
+  const probe = [process.execPath, join(projectRoot, "src/cli/nativeProbe.ts")];
+  const done = Bun.spawnSync(probe, { stdout: "pipe", stderr: "inherit" });
+  if (done.exitCode !== 0) return false;
+  return (JSON.parse(done.stdout.toString()) as NativeFacts).accelerator?.type === "cuda";
 }
 
 /** Why nothing can be run on a GPU here, in one sentence that names the cure; null where it can. */

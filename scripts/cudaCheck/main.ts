@@ -3,7 +3,7 @@
 import { Command } from "commander";
 import { reportError } from "../../src/cli/reportError.ts";
 import { UserError } from "../../src/common/userError.ts";
-import { describeHost, whyNoCuda } from "./host.ts";
+import { describeHost, libtorchSeesCuda, whyNoCuda } from "./host.ts";
 import { runStage, type StageReport } from "./runStage.ts";
 import { stagesOf } from "./stages.ts";
 
@@ -30,7 +30,9 @@ async function check(flags: Flags): Promise<boolean> {
     return true;
   }
   const described = describeHost();
-  const obstacle = flags.cpu ? null : whyNoCuda(described.libtorch, described.gpus);
+  const doubt = flags.cpu ? null : whyNoCuda(described.libtorch, described.gpus);
+  // A container may have a GPU and not the driver's tools: LibTorch has the last word.
+  const obstacle = doubt !== null && described.libtorch !== null && libtorchSeesCuda() ? null : doubt;
   if (obstacle !== null) throw new UserError(obstacle);
   const started = new Date().toISOString();
   const reports: StageReport[] = [];

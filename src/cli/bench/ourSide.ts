@@ -150,7 +150,7 @@ function makeWorkload({ dataset: path, samples, config: input, device }: OurConf
       (name, args) => {
         if (name === "aamt::transformer_layer") count("fused layer");
         if (name !== "scaled_dot_product_attention") return;
-        const choice = Number(torch.ops.aten._fused_sdp_choice(...args));
+        const choice = Number(torch.ops.unsafe.aten._fused_sdp_choice(...args));
         count(attentionKernels[choice] ?? `kernel ${choice}`);
       },
     );
