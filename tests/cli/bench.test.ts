@@ -23,7 +23,7 @@ function measured(subject: string, ...options: string[]) {
   const simulation = simulate({ samples: 20, asvs: 30, richness: 12, length: 24, depth: 400, seed: 3 });
   const { table, tree } = writeSimulation(scratch.path("study"), simulation);
   const shape = "--embedding-dim 8 --layers 1 --heads 2 --token-limit 32 --max-bp 24 --threads 1".split(" ");
-  const { code, out, err } = bench(subject, "--table", table, "--tree", tree, ...shape, ...options, "--json");
+  const { code, out, err } = bench(subject, "--table", table, "--tree", tree, ...shape, ...options);
   expect({ code, err }).toEqual({ code: 0, err: "" });
   return JSON.parse(out);
 }
@@ -51,7 +51,7 @@ test("attention that keeps all weights is refused on a GPU", () => {
 });
 
 test("bench step measures both sides on the same batches, and says how much each computes", () => {
-  const report = measured("step", "--batch-size", "4", "--rounds", "1");
+  const report = measured("step", "--json", "--batch-size", "4", "--rounds", "1");
   const { ours, reference, batch } = report;
   expect(report.ratio).toBeCloseTo(reference.median_s / ours.median_s, 10);
   expect(ours.median_s).toBeGreaterThan(0);
@@ -68,7 +68,14 @@ test("bench step measures both sides on the same batches, and says how much each
 });
 
 test("bench predict encodes the whole table, and scales the other side's time by its samples", () => {
-  const { ours, reference, ratio, samples } = measured("predict", "--batches", "1", "--batch-size", "2");
+  const { ours, reference, ratio, samples } = measured(
+    "predict",
+    "--json",
+    "--batches",
+    "1",
+    "--batch-size",
+    "2",
+  );
   expect(reference.timed_samples).toBe(2);
   expect(reference.median_s).toBeCloseTo((reference.timed_s / 2) * samples, 6);
   expect(ratio).toBeCloseTo(reference.median_s / ours.median_s, 6);
@@ -76,7 +83,7 @@ test("bench predict encodes the whole table, and scales the other side's time by
 });
 
 test("bench train gives both the same time and judges both on the same samples", () => {
-  const { ours, reference, settings } = measured("train", "--minutes", "0.02", "--batch-size", "4");
+  const { ours, reference, settings } = measured("train", "--json", "--minutes", "0.02", "--batch-size", "4");
   expect(settings.validation_samples).toBe(4);
   for (const side of [ours, reference]) {
     expect(side.steps).toBeGreaterThan(0);

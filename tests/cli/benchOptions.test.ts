@@ -98,7 +98,6 @@ const shapeEffects = [
   ["--threads", "2"],
 ];
 const trainingEffects = [["--gradient-checkpointing"], ["--mixed-precision", "bf16"]];
-const reference = ["--reference", "checkout"];
 
 /** The subjects that compare two sides: what each needs for a short run, and what its own options may be. */
 const subjects: [subject: string, brief: string[], own: string[][]][] = [
@@ -112,19 +111,30 @@ const subjects: [subject: string, brief: string[], own: string[][]][] = [
       ["--micro-batch", "2"],
       ["--no-partner"],
       ["--seed", "2"],
-      reference,
+      ["--reference", "checkout"],
       ...trainingEffects,
     ],
   ],
   [
     "predict",
     ["--batch-size", "4", "--batches", "1", "--rounds", "1"],
-    [["--batch-size", "3"], ["--batches", "2"], ["--rounds", "2"], reference],
+    [
+      ["--batch-size", "3"],
+      ["--batches", "2"],
+      ["--rounds", "2"],
+      ["--reference", "checkout"],
+    ],
   ],
   [
     "train",
     ["--batch-size", "4", "--minutes", "0.01"],
-    [["--batch-size", "3"], ["--minutes", "0.02"], ["--same-shape"], reference, ...trainingEffects],
+    [
+      ["--batch-size", "3"],
+      ["--minutes", "0.02"],
+      ["--same-shape"],
+      ["--reference", "checkout"],
+      ...trainingEffects,
+    ],
   ],
   [
     "scaling",

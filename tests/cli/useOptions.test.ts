@@ -1,11 +1,12 @@
 /** What the options of the commands that use a trained model do: predict, evaluate, embed, report, rf-baseline, convert. */
 import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { tableFromIPC } from "apache-arrow";
 import { parquetReadObjects } from "hyparquet";
 import * as torch from "../../src/torch/index.ts";
 import { readRunFacts } from "../../src/training/openRun.ts";
+import { loadCase, type ModelCase, withPrefix } from "../../src/training/parity/caseFile.ts";
 import { useScratch } from "../data/scratch.ts";
 import { fineTuneStudy, hashedFiles, makeStudy, pretrainStudy, type Study } from "../training/study.ts";
 import { refusal, run, succeed } from "./commandLine.ts";
@@ -44,6 +45,21 @@ const use = (command: string, ...options: string[]) => [
   ...options,
 ];
 const table = () => ["--table", study.table, "--rarefy-depth", "none"];
+
+test("a model must be named, and another one gives something else", async () => {
+  const other = scratch.path("other-run");
+  const config = { categories: { columns: ["site"] }, model: { tokenLimit: 4 } };
+  await fineTuneStudy(study, other, { ...config, training: { epochs: 1, seed: 9 } });
+  for (const command of ["predict", "embed", "evaluate"]) {
+    const options = [command, "--dataset", study.folder, "--quiet"];
+    const result = async (from: string) => {
+      if (command === "evaluate") return succeed(...options, "--model", from);
+      return readFileSync(await written("tsv", [...options, "--model", from]), "utf8");
+    };
+    expect(await result(other)).not.toBe(await result(model));
+    expect(await run(...options, "--output", "x")).toMatchObject({ code: 2 });
+  }
+});
 
 describe.each(["predict", "embed"])("%s", (command) => {
   const metadata = () => (command === "predict" ? ["--metadata", study.metadata] : []);
@@ -203,7 +219,7 @@ describe("evaluate", () => {
     for (const name of ["metrics.json", "predictions.tsv"]) expect(existsSync(join(output, name))).toBe(true);
   });
 
-  test("--threads, --quiet and --json", async () => {
+  test("figures come without progress with --quiet, as JSON with --json, from --threads threads", async () => {
     const options = ["evaluate", "--model", model, ...table(), "--metadata", study.metadata];
     const usual = await run(...options, "--threads", "2");
     expect([usual.code, usual.threads]).toEqual([0, 2]);
@@ -325,7 +341,8 @@ describe("rf-baseline", () => {
 });
 
 describe("convert", () => {
-  const checkpoints = join(resolve(import.meta.dir, "../.."), "tests/fixtures/checkpoints");
+  const fixtures = join(import.meta.dir, "../fixtures");
+  const checkpoints = join(fixtures, "checkpoints");
   const [encoder, predictor] = ["bare_encoder.pt", "trainer_predictor.pt"].map((name) =>
     join(checkpoints, name),
   );
@@ -346,6 +363,16 @@ describe("convert", () => {
   test("--targets and --classes give names, and are refused where there is nothing to name", async () => {
     const { config } = await converted(predictor, "--targets", "age");
     expect(config).toMatchObject({ target: { columns: ["age"] } });
+    const { description, tensors } = loadCase(join(fixtures, "parity/predictor-classes"));
+    const state = withPrefix(tensors, "weights/");
+    const classifier = scratch.path("classifier.pt");
+    torch.savePickle(classifier, {
+      model_state_dict: state,
+      config: (description as ModelCase).config as torch.PickleInput,
+    });
+    expect(await converted(classifier)).toMatchObject({ targets: { classes: ["0", "1", "2"] } });
+    const named = await converted(classifier, "--classes", "x,y,z", "--targets", "site");
+    expect(named).toMatchObject({ targets: { column: "site", classes: ["x", "y", "z"] } });
     const to = ["--output", scratch.path("x.safetensors")];
     expect(await refusal("convert", predictor, ...to, "--classes", "a,b")).toContain("predicts numbers");
     expect(await refusal("convert", encoder, ...to, "--targets", "age")).toContain("is an encoder");

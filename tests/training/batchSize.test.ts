@@ -153,11 +153,18 @@ describe("--auto-batch-size", () => {
   });
 });
 
-test("--tf32 sets how float32 matrices are multiplied, and is refused on the CPU", () => {
+test("--tf32 and --no-tf32 set how float32 matrices are multiplied, and --tf32 is refused on the CPU", () => {
   const { training } = pretrainSchema.parse({});
   try {
-    setMatmulPrecision({ ...training, tf32: true }, "cuda");
-    expect(torch.getFloat32MatmulPrecision()).toBe("high");
+    // `--no-tf32` is the only one that differs from the default on a GPU.
+    for (const [tf32, precision] of [
+      [true, "high"],
+      [false, "highest"],
+      [null, "high"],
+    ] as const) {
+      setMatmulPrecision({ ...training, tf32 }, "cuda");
+      expect(torch.getFloat32MatmulPrecision()).toBe(precision);
+    }
   } finally {
     setMatmulPrecision(training, "cpu");
   }

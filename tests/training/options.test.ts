@@ -95,13 +95,13 @@ describe("what is set changes what is learned", () => {
     expect(await train({})).toBe(await outcome({}));
   });
 
-  test.each(effects)("%s = %j", async (path, value, base = {}) => {
+  test.each(effects)("fine-tuning with %s = %j", async (path, value, base = {}) => {
     const changed = filled(withValue(base, path, value));
     expect(await outcome(changed)).not.toBe(await outcome(filled(base)));
   });
 });
 
-test.each(unchanging)("%s = %j changes how, but no figure", async (path, value) => {
+test.each(unchanging)("%s = %j changes how fine-tuning computes, but no figure", async (path, value) => {
   const base: FineTuneInput = { training: { nucPenalty: 0 } };
   const figures = (text: string) => JSON.parse(text).figures[0].train as Record<string, number>;
   const usual = await watchWork(() => train(base));

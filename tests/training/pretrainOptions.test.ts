@@ -1,12 +1,17 @@
 /** Every option of `pretrain` changes what is learned, and every option of `lr-finder` the losses that it finds. */
 import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { lrFinderOptions } from "../../src/cli/lrFinder.ts";
+import type { Batch } from "../../src/data/batch.ts";
 import * as torch from "../../src/torch/index.ts";
 import { type PretrainInput, pretrainSchema } from "../../src/training/config.ts";
 import { findLearningRate } from "../../src/training/findLearningRate.ts";
+import { FineTuneTask } from "../../src/training/fineTuneTask.ts";
+import { PretrainTask } from "../../src/training/pretrainTask.ts";
 import { useScratch } from "../data/scratch.ts";
 import { commonEffects, type Effect, unchanging, watchWork, withValue, workOf } from "./optionEffects.ts";
-import { makeStudy, outcomeOf, pretrainStudy, type Study, smallModel } from "./study.ts";
+import { fineTuneStudy, makeStudy, outcomeOf, pretrainStudy, type Study, smallModel } from "./study.ts";
 
 setDefaultTimeout(120_000);
 // What is to be the same is the same to the last bit.
@@ -49,7 +54,7 @@ describe("what is set changes what an encoder learns", () => {
     expect(await pretrain({})).toBe(await pretrained({}));
   });
 
-  test.each(effects)("%s = %j", async (path, value, base = {}) => {
+  test.each(effects)("pretraining with %s = %j", async (path, value, base = {}) => {
     expect(await pretrained(withValue(base, path, value))).not.toBe(await pretrained(base));
   });
 });
@@ -85,9 +90,12 @@ describe("what is set changes a search of the learning rate", () => {
     expect(await search({})).toBe(await searched({}));
   });
 
-  test.each(effects.filter(([path]) => searchPaths.has(path)))("%s = %j", async (path, value, base = {}) => {
-    expect(await searched(withValue(base, path, value))).not.toBe(await searched(base));
-  });
+  test.each(effects.filter(([path]) => searchPaths.has(path)))(
+    "a search with %s = %j",
+    async (path, value, base = {}) => {
+      expect(await searched(withValue(base, path, value))).not.toBe(await searched(base));
+    },
+  );
 });
 
 test.each(unchanging)("%s = %j changes how a search computes, but no loss", async (path, value) => {
@@ -111,4 +119,29 @@ test("a split is taken from files", async () => {
   });
   expect(summary.samples).toEqual({ train: 12, validation: ids.length - 16 });
   expect(await search({ split })).not.toBe(await searched({}));
+});
+
+test.each([
+  [PretrainTask, pretrainStudy],
+  [FineTuneTask, fineTuneStudy],
+])("a crash costs at most --save-minutes", async ({ prototype }, train) => {
+  const { losses } = prototype;
+  const crashed = async (saveMinutes?: number) => {
+    let steps = 0;
+    prototype.losses = function (this: PretrainTask & FineTuneTask, batch: Batch) {
+      if (++steps === 3) throw new Error("power cut");
+      return losses.call(this, batch);
+    };
+    const output = scratch.path(`run-${runs++}`);
+    await expect(train(study, output, { training: { batchSize: 2, saveMinutes } })).rejects.toThrow(
+      "power cut",
+    );
+    return existsSync(join(output, "checkpoints/last.safetensors"));
+  };
+  try {
+    expect(await crashed()).toBe(false);
+    expect(await crashed(1e-9)).toBe(true);
+  } finally {
+    prototype.losses = losses;
+  }
 });
