@@ -16,7 +16,10 @@ import { RunFolder } from "./runFolder.ts";
 import { mapSampleSet } from "./sampleSets.ts";
 import { targetPlots } from "./targetPlots.ts";
 import { figuresOf, judgePredictions } from "./targetPredictions.ts";
+import type { Targets } from "./targets.ts";
 import type { EpochReport, Figures } from "./trainer.ts";
+import { hasAllLosses } from "./trainingWatch.ts";
+import { readableNumber } from "./watch/numberText.ts";
 import { embeddingMap, predictionScatter, savePlot } from "./watch/plots.ts";
 import type { ProgressDisplay } from "./watch/progressBar.ts";
 import {
@@ -65,12 +68,13 @@ export async function reportRun(options: ReportOptions): Promise<string> {
     const { predictions } = predictSamples(run, dataset, split.validation, { device, categories });
     const qualities = judgePredictions(run.targets, dataset, split.validation, predictions);
     const judged = figuresOf(qualities);
-    figures = targetFigures(judged, run.targets.columns);
+    figures = targetFigures(judged, run.targets);
     const input = { dataset, samples: split.validation, predictions, qualities, targets: run.targets };
     for (const { plot } of await targetPlots(input)) plots.push({ plot });
     samples = sampleTable(predictionColumns({ ...input, withActual: true }));
     if (options.baselines ?? true)
       comparison = compare(judged, baselines(folder, display), {
+        columns: run.targets.columns,
         isClassifier: run.targets.classes !== null,
         keepsLast: run.facts.kind === "fine-tune" && run.facts.config.bestMetric === "last",
       });
@@ -109,7 +113,9 @@ export async function reportRun(options: ReportOptions): Promise<string> {
   return path;
 }
 
-function targetFigures(figures: Figures, columns: readonly string[]): Figure[] {
+function targetFigures(figures: Figures, { columns, quantiles }: Targets): Figure[] {
+  const levels = quantiles ?? [];
+  const [low, high] = [Math.min(...levels), Math.max(...levels)];
   const wanted: [key: string, label: string, note?: string][] =
     "accuracy" in figures
       ? [
@@ -123,7 +129,11 @@ function targetFigures(figures: Figures, columns: readonly string[]): Figure[] {
           ["r2", "R²"],
           ["rmse", "RMSE"],
           ["pearson", "Pearson"],
-          ["coverage", "Coverage", "true values between the outer quantiles"],
+          [
+            "coverage",
+            "Coverage",
+            `share of true values between the quantiles ${low} and ${high}; ${readableNumber(high - low, 2)} would be right`,
+          ],
         ];
   const rows: Figure[] = [];
   for (const [key, label, note] of wanted) {
@@ -162,9 +172,13 @@ function baselines(folder: RunFolder, display: ProgressDisplay): BaselineSummary
 function compare(
   model: Figures,
   others: readonly BaselineSummary[],
-  { isClassifier, keepsLast }: { isClassifier: boolean; keepsLast: boolean },
+  {
+    columns,
+    isClassifier,
+    keepsLast,
+  }: { columns: readonly string[]; isClassifier: boolean; keepsLast: boolean },
 ): Comparison {
-  const metrics: Comparison["metrics"] = isClassifier
+  const ofOne: Comparison["metrics"] = isClassifier
     ? [
         { key: "accuracy", label: "Accuracy", better: "higher" },
         { key: "macro_f1", label: "Macro F1", better: "higher" },
@@ -174,6 +188,19 @@ function compare(
         { key: "rmse", label: "RMSE", better: "lower" },
         { key: "r2", label: "R²", better: "higher" },
       ];
+  // Means over columns of different units would say nothing.
+  const metrics =
+    columns.length === 1
+      ? ofOne
+      : columns.flatMap((column) =>
+          ofOne
+            .filter(({ key }) => key !== "rmse")
+            .map((metric) => ({
+              ...metric,
+              key: `${metric.key}.${column}`,
+              label: `${metric.label} of ${column}`,
+            })),
+        );
   const pick = (figures: Figures) =>
     Object.fromEntries(metrics.filter(({ key }) => key in figures).map(({ key }) => [key, figures[key]]));
   return {
@@ -287,13 +314,14 @@ async function mapPlots(
       : column.kind === "numeric"
         ? Float64Array.from(samples, (sample) => column.values[sample])
         : Array.from(samples, (sample) => textValues(column).values[sample] ?? "");
-  const plot = await embeddingMap({
+  const map = {
     title: "Validation samples on a map",
     panels,
     ...(values && { colour: { title: by!, values } }),
     labels: Array.from(samples, (sample) => dataset.sampleIds[sample]),
-  });
-  return [{ plot }];
+  };
+  const narrow = panels.length > 1 ? await embeddingMap({ ...map, stacked: true }) : undefined;
+  return [{ plot: await embeddingMap(map), narrow }];
 }
 
 function cautions(record: RunRecord, dataset: Dataset): string[] {
@@ -321,6 +349,7 @@ function curvesOf(history: readonly EpochReport[]) {
       const points = (part: "train" | "val") =>
         history
           .filter((epoch) => Number.isFinite(epoch[part][key]))
+          .filter((epoch) => part === "val" || key !== "total_loss" || hasAllLosses(epoch))
           .map((epoch) => ({ step: epoch.epoch + 1, value: epoch[part][key] }));
       return { name, train: points("train"), validation: points("val") };
     })

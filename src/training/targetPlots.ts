@@ -43,7 +43,11 @@ export async function targetPlots(input: TargetPlotInput): Promise<{ name: strin
       actual,
       predicted,
       labels,
-      ...(wide && { lower: pick(quantiles[0].values), upper: pick(quantiles[quantiles.length - 1].values) }),
+      ...(wide && {
+        lower: pick(quantiles[0].values),
+        upper: pick(quantiles[quantiles.length - 1].values),
+        interval: `quantiles ${quantiles[0].level} to ${quantiles[quantiles.length - 1].level}`,
+      }),
       pointName: "samples",
     });
     plots.push({ name: `prediction_plot_best${name}`, plot: scatter });

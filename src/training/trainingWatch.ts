@@ -34,6 +34,14 @@ export interface WatchFacts {
   targetKind: "numbers" | "classes" | null;
 }
 
+/**
+ * Whether an epoch's training had every loss that its validation had. Epochs on kept ASV embeddings have none of nucleotides: their
+ * total is of another kind than that of the others, and would jump up and down beside them.
+ */
+export function hasAllLosses({ train, val }: Pick<EpochReport, "train" | "val">): boolean {
+  return Object.keys(val).every((name) => !name.endsWith("_loss") || name in train);
+}
+
 /** Shows a training on the terminal and writes it into the run's TensorBoard events and log. */
 export class TrainingWatch implements TrainingObserver, Disposable {
   readonly #events: EventFile;
@@ -95,9 +103,10 @@ export class TrainingWatch implements TrainingObserver, Disposable {
     const summary = { epoch: epoch + 1, epochs: this.#epochs, train, val, seconds, learningRate };
     this.display.epoch(summary);
     this.#log.write("INFO", epochLine(summary));
+    const { total_loss: _total, ...withoutTotal } = train;
     this.#events.scalars(
       {
-        ...epochScalars("train", train),
+        ...epochScalars("train", hasAllLosses(report) ? train : withoutTotal),
         ...epochScalars("val", val),
         [tags.learningRate]: learningRate,
         [tags.epochSeconds]: seconds,

@@ -61,7 +61,8 @@ export async function makeStudy(folder: string, samples = 36): Promise<Study> {
 export const smallModel = { embeddingDim: 8, layers: 1, heads: 2, maxBases: 24 };
 const brief = { epochs: 2, batchSize: 8, warmup: 0, learningRate: 3e-3 };
 
-function quiet(): ProgressDisplay {
+/** A display that shows nothing. */
+export function quiet(): ProgressDisplay {
   return new ProgressDisplay("quiet", { columns: 80, write: () => {}, writeError: () => {} });
 }
 

@@ -2,11 +2,12 @@ import { beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pythonsOnPath } from "../../src/torch/native/python.ts";
+import { reportRun } from "../../src/training/runReport.ts";
 import { listEventFiles } from "../../src/training/watch/eventFile.ts";
 import { readEventFile } from "../../src/training/watch/eventReader.ts";
 import { readableNumber } from "../../src/training/watch/numberText.ts";
 import { useScratch } from "../data/scratch.ts";
-import { fineTuneStudy, makeStudy, pretrainStudy } from "./study.ts";
+import { fineTuneStudy, makeStudy, pretrainStudy, quiet, type Study } from "./study.ts";
 
 setDefaultTimeout(120_000);
 const scratch = useScratch();
@@ -29,9 +30,10 @@ function tagCounts(run: string): TagCounts {
   return counts;
 }
 
+let study: Study;
 let counts: { pretrained: TagCounts; regression: TagCounts; classes: TagCounts };
 beforeAll(async () => {
-  const study = await makeStudy(scratch.path("study"));
+  study = await makeStudy(scratch.path("study"));
   const training = { epochs };
   const plots = { plots: true };
   await pretrainStudy(study, scratch.path("pretrained"), { sampleEpochs: 0, training }, plots);
@@ -150,6 +152,24 @@ test("the events of classes hold their metrics, and how cross-attention looks at
     "validation/prediction_plot": 1,
     "validation/unifrac_plot": 1,
   });
+});
+
+test("the report compares each of several targets, whose units differ, and leaves out totals of another kind", async () => {
+  const path = await reportRun({ run: scratch.path("regression"), device: "cpu", display: quiet() });
+  const html = readFileSync(path, "utf8");
+  for (const label of ["MAE of ph ↓", "R² of ph ↑", "MAE of depth ↓", "R² of depth ↑"])
+    expect(html).toContain(`${label}</th>`);
+  expect(html).not.toContain("MAE ↓");
+  expect(html).toContain("MAE of ph: the model is");
+});
+
+test("training totals are written only of epochs that have all losses; those on kept embeddings have none of nucleotides", async () => {
+  await pretrainStudy(study, scratch.path("sample-epochs"), { sampleEpochs: 1, training: { epochs: 4 } });
+  const { scalar } = tagCounts("sample-epochs");
+  expect([scalar["TotalLoss/train"], scalar["NucLoss/train"], scalar["UniFracLoss/train"]]).toEqual([
+    2, 2, 4,
+  ]);
+  expect(scalar["TotalLoss/val"]).toBe(4);
 });
 
 const findTensorboard = "import importlib.util as u, sys; sys.exit(0 if u.find_spec('tensorboard') else 1)";

@@ -130,7 +130,7 @@ function neighbourBaseline(dataset: Dataset, metric: string, options: BaselineOp
     chosen.push(neighbours.k);
     return neighbours.predict(validation);
   });
-  const note = `the ${chosen.join(", ")} nearest training samples by true ${metric.replaceAll("_", " ")} UniFrac; the number chosen on the training samples`;
+  const note = `the ${new Set(chosen).size === 1 ? chosen[0] : chosen.join(", ")} nearest training samples by true ${metric.replaceAll("_", " ")} UniFrac; the number chosen on the training samples`;
   return finish(dataset, options, "Nearest neighbours", note, outputs);
 }
 

@@ -32,4 +32,4 @@ export const inkColours = {
  * From low to high: even to the eye, also for colour-blind ones. The ends are left out, as they come too close to a
  * dark and a white background.
  */
-export const sequentialScheme = { name: "viridis", extent: [0.08, 0.95] } as const;
+export const sequentialScheme = { name: "viridis", extent: [0.2, 0.95] } as const;

@@ -22,7 +22,11 @@ export type {
 export async function writeReport(path: string, report: RunReport): Promise<void> {
   const plots: ReportPlot[] = [...report.plots];
   if (report.learningCurves && report.learningCurves.curves.length > 0) {
-    plots.push({ plot: await learningCurves({ title: "Learning curves", ...report.learningCurves }) });
+    const curves = { title: "Learning curves", ...report.learningCurves };
+    plots.push({
+      plot: await learningCurves(curves),
+      narrow: await learningCurves({ ...curves, columns: 1 }),
+    });
   }
   makeFolder(dirname(path));
   writeFileAtomic(path, reportHtml(report, plots));

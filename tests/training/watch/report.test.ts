@@ -70,6 +70,27 @@ describe("the page", () => {
     expect(html.replaceAll("http://www.w3.org/", "")).not.toMatch(/https?:\/\//);
   });
 
+  test("shows charts below each other where the page is too narrow for them side by side", async () => {
+    const points = [1, 2, 3].map((step) => ({ step, value: 1 / step }));
+    const curves = ["Total loss", "R²"].map((name) => ({ name, train: points, validation: points }));
+    const html = await write({ ...plain, learningCurves: { curves } });
+    const [broad, narrow] = ["broad", "narrow"].map((name) => {
+      const svg = html.split(`<div class="${name}">`)[1].split("</svg>")[0];
+      return {
+        width: Number(/<svg [^>]*\bwidth="([\d.]+)"/.exec(svg)![1]),
+        hasBoth: /Total loss.*R²/s.test(svg),
+      };
+    });
+    expect([broad.hasBoth, narrow.hasBoth]).toEqual([true, true]);
+    expect(narrow.width).toBeLessThan(450);
+    expect(broad.width).toBeGreaterThan(700);
+  });
+
+  test("does not break the names of options in its warnings", async () => {
+    const html = await write({ ...plain, warnings: ["choose another with --rarefy-depth <b>"] });
+    expect(html).toContain('choose another with <span class="option">--rarefy-depth</span> &lt;b&gt;');
+  });
+
   test("holds the sample table as data that cannot end its script element; missing values are null", async () => {
     const report = await hostileReport();
     const html = await write(report);

@@ -21,6 +21,8 @@ export interface LearningCurvesInput {
   readonly curves: readonly LearningCurve[];
   /** What a step is. */
   readonly stepName?: string;
+  /** Charts side by side; default 2. */
+  readonly columns?: 1 | 2;
   /** Where the kept model stood; marked by a line. */
   readonly bestStep?: number;
 }
@@ -32,7 +34,7 @@ const phases = ["Training", "Validation"];
  * and spans more than a factor of 50 gets a logarithmic axis, and says so.
  */
 export function learningCurves(input: LearningCurvesInput): Promise<Plot> {
-  const { title, stepName = "Epoch", bestStep } = input;
+  const { title, stepName = "Epoch", bestStep, columns = 2 } = input;
   const charts = input.curves
     .map((curve) => ({ curve, values: pointsOf(curve) }))
     .filter(({ values }) => values.length > 0);
@@ -95,7 +97,7 @@ export function learningCurves(input: LearningCurvesInput): Promise<Plot> {
   const last = charts
     .map(({ curve, values }) => `${curve.name} ended at ${readableNumber(values[values.length - 1].value)}`)
     .join(", ");
-  const spec = { concat, columns: 2, spacing: 28, resolve: { scale: { color: "shared" } } };
+  const spec = { concat, columns, spacing: 28, resolve: { scale: { color: "shared" } } };
   return drawChart(title, best, `Learning curves: ${last}.`, spec);
 }
 

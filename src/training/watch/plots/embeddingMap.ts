@@ -22,6 +22,8 @@ export interface EmbeddingMapInput {
   readonly title: string;
   /** One panel, or two of the same samples in the same order. */
   readonly panels: readonly MapPanel[];
+  /** Put the second panel below the first, the legend below both. Default false. */
+  readonly stacked?: boolean;
   /** A metadata column; text is a category, `""` and NaN are missing. */
   readonly colour?: { readonly title: string; readonly values: readonly string[] | ArrayLike<number> };
   readonly labels?: readonly string[];
@@ -32,16 +34,16 @@ export interface EmbeddingMapInput {
  * read off. As the sign of such axes is arbitrary, those of the second panel are turned to agree with the first.
  */
 export function embeddingMap(input: EmbeddingMapInput): Promise<Plot> {
-  const { title, colour, labels } = input;
+  const { title, colour, labels, stacked = false } = input;
   const [first, second] = input.panels;
   const panels = second ? [first, alignSigns(second, first)] : [first];
   const shown = finiteRows(first.x, first.y).filter((i) =>
     panels.every((panel) => Number.isFinite(panel.x[i]) && Number.isFinite(panel.y[i])),
   );
   requirePoints(shown.length, title);
-  const colouring = colour ? colourEncoding(colour.title, colour.values, shown) : undefined;
+  const colouring = colour ? colourEncoding(colour.title, colour.values, shown, stacked) : undefined;
   const size = shown.length > 1500 ? 14 : shown.length > 400 ? 24 : 42;
-  const hconcat = panels.map((panel) => {
+  const charts = panels.map((panel) => {
     const values = shown.map((i) => ({
       x: panel.x[i],
       y: panel.y[i],
@@ -84,7 +86,7 @@ export function embeddingMap(input: EmbeddingMapInput): Promise<Plot> {
   if (absent > 0) parts.push(`pale: ${readableNumber(absent)} without a value`);
   const description = `${panels.map((panel) => panel.title).join(" beside ")}, ${parts.join(", ")}.`;
   return drawChart(title, [parts.join(" · ")], description, {
-    hconcat,
+    [stacked ? "vconcat" : "hconcat"]: charts,
     spacing: 36,
     resolve: { scale: { color: "shared" } },
   });
@@ -133,9 +135,11 @@ function colourEncoding(
   title: string,
   values: readonly string[] | ArrayLike<number>,
   shown: readonly number[],
+  legendBelow: boolean,
 ): Colouring {
+  const place = legendBelow ? { orient: "bottom", direction: "horizontal", columns: 3 } : {};
   if (shown.some((i) => typeof values[i] === "string")) {
-    return categoryEncoding(title, values as readonly string[], shown);
+    return categoryEncoding(title, values as readonly string[], shown, place);
   }
   const numbers = values as ArrayLike<number>;
   return {
@@ -145,13 +149,18 @@ function colourEncoding(
       field: "colour",
       type: "quantitative",
       scale: { scheme: sequentialScheme },
-      legend: { title: wrapped(title), gradientLength: 180, tickCount: 5 },
+      legend: { title: wrapped(title), gradientLength: 180, tickCount: 5, ...place },
     },
   };
 }
 
 /** The most frequent categories have colours of their own; the rest share one. */
-function categoryEncoding(title: string, values: readonly string[], shown: readonly number[]): Colouring {
+function categoryEncoding(
+  title: string,
+  values: readonly string[],
+  shown: readonly number[],
+  place: Readonly<Record<string, unknown>>,
+): Colouring {
   const counts = new Map<string, number>();
   for (const i of shown) {
     if (values[i] !== "") counts.set(values[i], (counts.get(values[i]) ?? 0) + 1);
@@ -177,6 +186,7 @@ function categoryEncoding(title: string, values: readonly string[], shown: reado
         symbolOpacity: 1,
         symbolStrokeWidth: 0,
         labelLimit: 160,
+        ...place,
       },
     },
   };

@@ -61,7 +61,7 @@ export function residualPlot(input: ResidualInput): Promise<Plot> {
   const left: ChartSpec[] = [
     {
       data: { values: points },
-      mark: { type: "circle", size: points.length > 500 ? 18 : 32, color: trainColour, opacity: 0.5 },
+      mark: { type: "circle", size: points.length > 500 ? 18 : 32, color: trainColour, opacity: 0.6 },
       encoding: { x, y, description: { field: "label" } },
     },
     zeroLine,
@@ -97,7 +97,7 @@ export function residualPlot(input: ResidualInput): Promise<Plot> {
             field: "count",
             type: "quantitative",
             scale: { zero: true },
-            axis: { title: "Samples", tickCount: 3 },
+            axis: { title: "Samples", tickCount: 3, tickMinStep: 1 },
           },
           x2: { datum: 0 },
           y: { ...y, field: "low", axis: { title: null, labels: false, ticks: false } },

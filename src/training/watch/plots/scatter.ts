@@ -20,6 +20,8 @@ export interface ScatterInput {
   /** Ends of each prediction's interval, if the model gives quantiles. */
   readonly lower?: ArrayLike<number>;
   readonly upper?: ArrayLike<number>;
+  /** What these intervals are, as the subtitle tells: `quantiles 0.1 to 0.9`. */
+  readonly interval?: string;
   /** Metrics of all values, if the points are only a sample of them; else they are computed here. */
   readonly metrics?: RegressionResult;
   /** What one point is. */
@@ -70,7 +72,7 @@ export function predictionScatter(input: ScatterInput): Promise<Plot> {
     if (input.lower && input.upper) {
       marks.push({
         data: { values: points },
-        mark: { type: "rule", color: trainColour, opacity: 0.25, strokeWidth: 1.5 },
+        mark: { type: "rule", color: trainColour, opacity: 0.4, strokeWidth: 1.5 },
         encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" } },
       });
     }
@@ -118,7 +120,8 @@ export function predictionScatter(input: ScatterInput): Promise<Plot> {
   const description = axes
     ? `${axes.predicted} against ${axes.actual}, ${count}: ${pearson}.`
     : `Predicted against true ${quantity}, ${count}: R² ${readableNumber(metrics.r2, 3)}, mean absolute error ${readableNumber(metrics.mae, 3)}.`;
-  return drawChart(title, [`${quality} · ${count}`], description, spec);
+  const bars = input.interval && points.length <= mostPoints ? [`Bars: ${input.interval}`] : [];
+  return drawChart(title, [`${quality} · ${count}`, ...bars], description, spec);
 }
 
 function regressionOf(

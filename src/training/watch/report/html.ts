@@ -42,11 +42,11 @@ export function reportHtml(report: RunReport, plots: readonly ReportPlot[]): str
 <h1>${escapeXml(report.title)}</h1>
 ${report.subtitle ? `<p class="subtitle">${escapeXml(report.subtitle)}</p>` : ""}
 ${chipsHtml(report)}
-${(report.warnings ?? []).map((warning) => `<p class="warning" role="note">${escapeXml(warning)}</p>`).join("\n")}
+${(report.warnings ?? []).map(warningHtml).join("\n")}
 <div class="figures">${report.figures.map(figureHtml).join("\n")}</div>
 </header>
 <nav aria-label="Sections"><div>
-${links}
+<span class="links">${links}</span>
 <button id="theme" type="button" title="Theme">◐ <span class="name"></span></button>
 </div></nav>
 <main>
@@ -72,6 +72,12 @@ function chipsHtml({ split }: RunReport): string {
     ({ name, samples }) => `<li>${escapeXml(name)}: ${readableNumber(samples)} samples</li>`,
   );
   return `<ul class="chips"><li class="split">Split: ${escapeXml(split.name)}</li>${parts.join("")}</ul>`;
+}
+
+/** Names of options are not broken at their hyphens. */
+function warningHtml(warning: string): string {
+  const text = escapeXml(warning).replace(/--[\w-]+/g, `<span class="option">$&</span>`);
+  return `<p class="warning" role="note">${text}</p>`;
 }
 
 function figureHtml({ label, value, unit, note }: Figure): string {
@@ -140,11 +146,12 @@ function verdictHtml({ metrics, rows }: Comparison): string {
 
 function plotsHtml(plots: readonly ReportPlot[]): string {
   if (plots.length === 0) return "";
-  const figures = plots.map(({ plot, caption }, index) => {
+  const figures = plots.map(({ plot, narrow, caption }, index) => {
     const { svg, width } = inlineSvg(plot, `p${index}-`);
     const wide = width > 700 ? " wide" : "";
+    const narrowHtml = narrow ? `<div class="narrow">${inlineSvg(narrow, `n${index}-`).svg}</div>` : "";
     const captionHtml = caption ? `<figcaption>${escapeXml(caption)}</figcaption>` : "";
-    return `<figure class="card plot${wide}"><button class="enlarge" type="button" title="Enlarge">Enlarge</button><div class="scroller">${svg}</div>${captionHtml}</figure>`;
+    return `<figure class="card plot${wide}"><button class="enlarge" type="button" title="Enlarge">Enlarge</button><div class="${narrow ? "broad" : "only"}">${svg}</div>${narrowHtml}${captionHtml}</figure>`;
   });
   return `<div class="plots">${figures.join("\n")}</div>`;
 }

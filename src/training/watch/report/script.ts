@@ -36,7 +36,8 @@ export const reportScript = `"use strict";
   const dialog = document.querySelector("dialog");
   for (const button of document.querySelectorAll(".enlarge")) {
     button.addEventListener("click", () => {
-      const copy = button.closest(".plot").querySelector("svg").cloneNode(true);
+      const copy = [...button.closest(".plot").querySelectorAll("svg")]
+        .find((picture) => picture.getClientRects().length > 0).cloneNode(true);
       copy.style.maxWidth = "";
       dialog.querySelector(".plot").replaceChildren(copy);
       dialog.append(tip);

@@ -57,8 +57,8 @@ a{color:var(--accent)}
 .chips li.split{background:var(--accent-soft);border-color:transparent;color:var(--accent);font-weight:600}
 nav{position:sticky;top:0;z-index:2;background:color-mix(in srgb,var(--page) 92%,transparent);
   backdrop-filter:blur(6px);border-bottom:1px solid var(--line);margin-top:1.4rem}
-nav div{max-width:1200px;margin:0 auto;padding:.45rem 1.25rem;display:flex;gap:1.15rem;align-items:center;
-  overflow-x:auto;scrollbar-width:none}
+nav div{max-width:1200px;margin:0 auto;padding:.45rem 1.25rem;display:flex;gap:1.15rem;align-items:center}
+nav .links{display:flex;gap:1.15rem;min-width:0;overflow-x:auto;scrollbar-width:none}
 nav a{color:var(--muted);text-decoration:none;font-size:.92rem;white-space:nowrap}
 nav a:hover{color:var(--ink)}
 button{font:inherit;color:inherit;background:var(--card);border:1px solid var(--line);border-radius:8px;
@@ -66,7 +66,7 @@ button{font:inherit;color:inherit;background:var(--card);border:1px solid var(--
 button:hover:not(:disabled){border-color:var(--accent)}
 button:disabled{opacity:.45;cursor:default}
 :focus-visible{outline:2px solid var(--accent);outline-offset:2px}
-#theme{margin-left:auto;position:sticky;right:0;font-size:.85rem;padding:.15rem .7rem;white-space:nowrap}
+#theme{margin-left:auto;flex:none;font-size:.85rem;padding:.15rem .7rem;white-space:nowrap}
 .card{background:var(--card);border:1px solid var(--line);border-radius:12px;box-shadow:var(--shadow)}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(165px,1fr));gap:.9rem;margin:1.6rem 0 0}
 .figure{padding:.9rem 1.1rem}
@@ -95,8 +95,10 @@ th.number,td.number{text-align:right;white-space:nowrap}
 .comparison td:not(.best)::after{content:" ★";visibility:hidden}
 .comparison .spread{color:var(--muted);font-weight:400}
 .plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,500px),1fr));gap:1rem}
-.plot{margin:0;padding:.4rem;position:relative;display:flex;flex-direction:column;justify-content:center}
-.plot.wide{grid-column:1/-1}
+.plot{margin:0;padding:.4rem;position:relative;display:flex;flex-direction:column}
+.plot.wide,.plot:nth-child(odd):has(+ .wide){grid-column:1/-1}
+.plot .narrow{display:none}
+.option{white-space:nowrap}
 .plot svg{display:block;width:100%;height:auto;margin:0 auto}
 .plot svg text{font-family:inherit}
 .plot svg .mark-rect{shape-rendering:crispEdges}
@@ -146,8 +148,10 @@ footer{color:var(--muted);font-size:.85rem;padding-top:2.2rem;padding-bottom:3re
   th,td{padding:.45rem .6rem}
   .samples td{max-width:24ch}
   #theme .name{display:none}
-  .plot.wide .scroller{overflow-x:auto}
-  .plot.wide .scroller svg{min-width:560px}
+  nav div,nav .links{gap:.8rem}
+  .comparison tbody th{min-width:9rem}
+  .plot .broad{display:none}
+  .plot .narrow{display:block}
 }
 @media print{
   nav,.tools,.enlarge{display:none}
