@@ -16,13 +16,26 @@ test("every script of package.json runs something that exists", () => {
   expect(missing).toEqual([]);
 });
 
-test("scripts and commands are the same set", () => {
+test("every command is reached as `bun run NAME`: by its script, pretrain by its file", () => {
   const called = scripts.flatMap(([name, line]) => {
     const command = /^bun scripts\/aam\.ts (\S+)$/.exec(line)?.[1];
     if (command !== undefined) expect(command).toBe(name);
     return command === undefined ? [] : [command];
   });
-  expect(called.sort()).toEqual(commands.map(({ name }) => name).sort());
+  expect([...called, "pretrain"].sort()).toEqual(commands.map(({ name }) => name).sort());
+  for (const name of ["pretrain", "train"]) {
+    const done = Bun.spawnSync([process.execPath, "run", name, "--help"], { cwd: projectRoot });
+    expect({ code: done.exitCode, out: done.stdout.toString().split("\n")[0] }).toEqual({
+      code: 0,
+      out: `Usage: aam ${name} [options]`,
+    });
+  }
+});
+
+test("no script runs before or after another because of its name", () => {
+  const names = scripts.map(([name]) => name);
+  const hooks = names.flatMap((name) => [`pre${name}`, `post${name}`]).filter((name) => names.includes(name));
+  expect(hooks).toEqual([]);
 });
 
 test("every command can be loaded and bears its name", async () => {
