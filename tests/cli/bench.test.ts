@@ -1,6 +1,8 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
+import { readdirSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { encoderOperations, stackOperations } from "../../src/cli/bench/flops.ts";
+import { limitsOf, mergeReports, type ScalingReport } from "../../src/cli/bench/scalingReport.ts";
 import { checkKernels } from "../../src/cli/bench/step.ts";
 import { simulate, writeSimulation } from "../../src/data/simulate/simulate.ts";
 import { useScratch } from "../data/scratch.ts";
@@ -91,6 +93,59 @@ test("bench train gives both the same time and judges both on the same samples",
     expect(side.val_mae).toBeGreaterThan(0);
   }
   expect(reference.seconds).toBeGreaterThanOrEqual(1.2);
+});
+
+test("bench scaling measures points on its axes, draws them, and shows reports of several runs as one", () => {
+  const sizes = ["--axes", "batch,samples", "--rounds", "1", "--samples", "5,10", "--batch-sizes", "2,4"];
+  const report = measured("scaling", ...sizes) as ScalingReport;
+  expect(report.axes.map(({ name, points }) => [name, points.map(({ at }) => at)])).toEqual([
+    ["batch", [2, 4]],
+    ["samples", [5, 10]],
+  ]);
+  for (const { seconds, peak_bytes, distinct, occurrences } of report.axes.flatMap(({ points }) => points)) {
+    expect(seconds).toBeGreaterThan(0);
+    expect(peak_bytes).toBeGreaterThan(2 ** 20);
+    expect(occurrences).toBeGreaterThan(distinct);
+  }
+  const [small, large] = report.axes[0].points;
+  expect(large.kept_bytes).toBeGreaterThan(small.kept_bytes!);
+  expect(report.kept.at(-1)!.at).toBeGreaterThan(10);
+  const files = [1, 2].map((i) => scratch.path(`scaling${i}.json`));
+  const { axes } = report;
+  writeFileSync(files[0], JSON.stringify({ ...report, axes: [{ name: "batch", points: [large] }] }));
+  writeFileSync(files[1], JSON.stringify({ ...report, axes: [{ name: "batch", points: [small] }, axes[1]] }));
+  const plots = scratch.path("plots");
+  const { code, out, err } = bench("scaling", "--from", ...files, "--output", plots);
+  expect({ code, err }).toEqual({ code: 0, err: "" });
+  expect(out.match(/^\| \d+ \|/gm)).toEqual(["| 2 |", "| 4 |", "| 5 |", "| 10 |"]);
+  const drawn = readdirSync(plots).filter((name) => name.endsWith(".svg"));
+  expect(drawn.sort()).toEqual(
+    ["batch-memory", "batch-time", "samples-memory", "samples-time"].map((name) => `scaling-${name}.svg`),
+  );
+});
+
+test("the largest batch that fits follows from what batches keep and what was measured", () => {
+  const point = (at: number, kept: number, peak: number) => {
+    const counts = { seconds: 1, first_seconds: 1, start_bytes: 0, occurrences: 1, distinct: 1 };
+    return { ...counts, at, kept_bytes: kept, peak_bytes: peak };
+  };
+  const other = (at: number, peak: number) => ({ at, seconds: 1, peak_bytes: peak, start_bytes: 0 });
+  const report: ScalingReport = {
+    subject: "scaling",
+    settings: {},
+    axes: [{ name: "batch", points: [point(2, 10, 120), point(4, 20, 140)] }],
+    reference: [other(2, 10), other(4, 300), other(8, 500)],
+    // 100 + 2 x kept, and 50 for each sample.
+    memory_bytes: 1000,
+    kept: [10, 100, 400, 450, 451].map((bytes, i) => ({ at: 10 ** i, bytes })),
+  };
+  expect(limitsOf(report)).toEqual({ ours: 1000, ours_is_all: false, reference: 18, ratio: 1000 / 18 });
+  expect(limitsOf({ ...report, kept: report.kept.slice(0, 2) })).toMatchObject({
+    ours: 10,
+    ours_is_all: true,
+  });
+  expect(limitsOf({ ...report, axes: [] })).toBeNull();
+  expect(mergeReports([report, report]).axes[0].points.map(({ at }) => at)).toEqual([2, 2, 4, 4]);
 });
 
 test("mistakes are told in one sentence", () => {

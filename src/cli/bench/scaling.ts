@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { median } from "../../common/median.ts";
+import { UserError } from "../../common/userError.ts";
 import type { Batch } from "../../data/batch.ts";
 import type { Dataset } from "../../data/dataset.ts";
 import { chooseDevice } from "../chooseDevice.ts";
@@ -11,6 +12,7 @@ import type { DataFlags } from "./benchData.ts";
 import { encoderOperations, keptBytes, lengthsOf, stepFactor } from "./flops.ts";
 import {
   type Axis,
+  mergeReports,
   type Point,
   printScaling,
   type ReferencePoint,
@@ -30,6 +32,7 @@ interface ScalingFlags extends DataFlags, ShapeFlags {
   rounds: number;
   memory: number;
   output?: string;
+  from?: string[];
   json: boolean;
 }
 
@@ -72,17 +75,38 @@ export function makeCommand(): Command {
     )
     .option("--rounds <n>", "steps that count at each point, after a first one", positiveWholeNumber, 2)
     .option("--memory <gibibytes>", "the memory that a batch is to fit in", positiveNumber, 20)
-    .option("--output <folder>", "write the plots there, as SVG and PNG");
+    .option("--output <folder>", "write the plots there, as SVG and PNG")
+    .option(
+      "--from <files...>",
+      "measure nothing: show what earlier runs printed with --json, all points together",
+    );
   return addShapeOptions(command).action(async (flags: ScalingFlags) => {
     const folder = mkdtempSync(join(tmpdir(), "aam-bench-"));
     try {
-      const report = await measureScaling(flags, folder);
+      const report = flags.from ? readReports(flags.from) : await measureScaling(flags, folder);
       if (flags.output !== undefined) await savePlots(report, flags.output);
       printScaling(report, flags.json);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
   });
+}
+
+/** @throws UserError for files that hold no report of this benchmark. */
+function readReports(paths: readonly string[]): ScalingReport {
+  return mergeReports(
+    paths.map((path) => {
+      try {
+        const report = JSON.parse(readFileSync(path, "utf8")) as ScalingReport;
+        if (report.subject === "scaling") return report;
+      } catch (cause) {
+        throw new UserError(
+          `${path} cannot be read as JSON: ${cause instanceof Error ? cause.message : cause}.`,
+        );
+      }
+      throw new UserError(`${path} is no report of \`bench scaling --json\`.`);
+    }),
+  );
 }
 
 interface Place {

@@ -45,6 +45,22 @@ export interface ScalingReport {
   readonly kept: readonly { readonly at: number; readonly bytes: number }[];
 }
 
+/** Reports of several runs as one: the settings of the first, the points of all. */
+export function mergeReports([first, ...others]: readonly ScalingReport[]): ScalingReport {
+  const all = [first, ...others];
+  const names = [...new Set(all.flatMap(({ axes }) => axes.map(({ name }) => name)))];
+  const byPlace = <P extends { at: number }>(points: P[]) => points.sort((a, b) => a.at - b.at);
+  const pointsOf = (name: Axis["name"]) =>
+    byPlace(
+      all.flatMap(({ axes }) => axes.filter((axis) => axis.name === name).flatMap(({ points }) => points)),
+    );
+  return {
+    ...first,
+    axes: names.map((name) => ({ name, points: pointsOf(name) })),
+    reference: byPlace(all.flatMap(({ reference }) => reference)),
+  };
+}
+
 const titles: Record<Axis["name"], { title: string; x: string }> = {
   batch: { title: "A pretraining step by the samples of its batch", x: "samples of a batch" },
   richness: { title: "A pretraining step by the ASVs of its samples", x: "ASVs of a sample" },
@@ -76,7 +92,10 @@ export interface Limits {
   readonly ratio?: number;
 }
 
-/** The largest batches that fit in the memory; null where too little was measured. Memory of an accelerator is not extrapolated. */
+/**
+ * The largest batches that fit in the memory; null where too little was measured. Ours by a line through what was measured against what
+ * the plan says is kept. Memory of an accelerator is not extrapolated.
+ */
 export function limitsOf({ axes, reference, kept, memory_bytes }: ScalingReport): Limits | null {
   const points = axes.find(({ name }) => name === "batch")?.points.filter((one) => one.peak_bytes) ?? [];
   if (points.length < 2) return null;
@@ -88,9 +107,10 @@ export function limitsOf({ axes, reference, kept, memory_bytes }: ScalingReport)
   const largest = fits.at(-1)?.at ?? 0;
   const limits = { ours: largest, ours_is_all: fits.length === kept.length };
   if (reference.length < 2) return limits;
+  // Its memory grows ever more slowly at first: the last two tell best, and in its favour.
   const other = fitLine(
-    reference.map(({ at }) => at),
-    reference.map(({ peak_bytes }) => peak_bytes),
+    reference.slice(-2).map(({ at }) => at),
+    reference.slice(-2).map(({ peak_bytes }) => peak_bytes),
   );
   const theirs = Math.floor((memory_bytes - other.intercept) / other.slope);
   return { ...limits, reference: theirs, ratio: largest / theirs };
@@ -137,8 +157,8 @@ function axisText({ name, points }: Axis): string {
 }
 
 function referenceText(points: readonly ReferencePoint[]): string {
-  const rows = points.map((one) => [String(one.at), secondsText(one.seconds), gib(one.peak_bytes)]);
-  return `The PyTorch version's way, first step\n\n${table(["samples of a batch", "time", "memory, GiB"], rows)}\n`;
+  const rows = points.map((one) => [String(one.at), gib(one.peak_bytes)]);
+  return `The PyTorch version's way, first step\n\n${table(["samples of a batch", "memory, GiB"], rows)}\n`;
 }
 
 function limitText(report: ScalingReport): string {
@@ -167,7 +187,7 @@ export function printScaling(report: ScalingReport, json: boolean): void {
   process.stdout.write(parts.join("\n"));
 }
 
-/** Writes time and memory of each axis as `scaling-<axis>-time` and `-memory`, both as SVG and PNG. */
+/** Writes time and memory of each axis, and the other side's memory beside ours, as `scaling-<axis>-time` and `-memory`, both as SVG and PNG. */
 export async function savePlots({ axes, reference, settings }: ScalingReport, folder: string): Promise<void> {
   const { lineChart, savePlot } = await import("../../training/watch/plots.ts");
   mkdirSync(folder, { recursive: true });
@@ -178,19 +198,22 @@ export async function savePlots({ axes, reference, settings }: ScalingReport, fo
   for (const { name, points } of axes) {
     const { title, x: xTitle } = titles[name];
     const x = points.map((one) => one.at);
-    const other = name === "batch" ? reference : [];
-    const series = (of: (one: { seconds: number; peak_bytes?: number }) => number) => [
-      { name: "ours", x, y: points.map(of) },
-      ...(other.length > 0
-        ? [{ name: "the PyTorch version's way", x: other.map(({ at }) => at), y: other.map(of) }]
-        : []),
-    ];
+    const ours = { name: "ours", x };
     const common = { title, subtitle, xTitle, logX: true, logY: true };
-    const time = await lineChart({ ...common, yTitle: "seconds", series: series((one) => one.seconds) });
+    const time = await lineChart({
+      ...common,
+      yTitle: "seconds",
+      series: [{ ...ours, y: points.map(({ seconds }) => seconds) }],
+    });
     await savePlot(time, join(folder, `scaling-${name}-time`));
     if (points.every((one) => one.peak_bytes === undefined)) continue;
-    const memory = series((one) => (one.peak_bytes ?? Number.NaN) / 2 ** 30);
-    const plot = await lineChart({ ...common, yTitle: "GiB of the process", series: memory });
+    const inGib = (bytes: number | undefined) => (bytes ?? Number.NaN) / 2 ** 30;
+    const series = [{ ...ours, y: points.map((one) => inGib(one.peak_bytes)) }];
+    if (name === "batch" && reference.length > 0) {
+      const y = reference.map((one) => inGib(one.peak_bytes));
+      series.push({ name: "the PyTorch version's way", x: reference.map(({ at }) => at), y });
+    }
+    const plot = await lineChart({ ...common, yTitle: "GiB of the process", series });
     await savePlot(plot, join(folder, `scaling-${name}-memory`));
   }
 }
