@@ -14,6 +14,7 @@ import { modelSchema } from "../../src/training/config.ts";
 import { useScratch } from "../data/scratch.ts";
 import { makeStudy, type Study } from "../training/study.ts";
 import { refusal, run, succeed } from "./commandLine.ts";
+import "./plainPlots.ts";
 
 setDefaultTimeout(60_000);
 torch.setNumThreads(1);

@@ -6,6 +6,7 @@ import * as torch from "../../src/torch/index.ts";
 import { useScratch } from "../data/scratch.ts";
 import { hashedFiles, makeStudy, outcomeOf, type Study, weightsOf } from "../training/study.ts";
 import { refusal, run, succeed } from "./commandLine.ts";
+import "./plainPlots.ts";
 
 setDefaultTimeout(120_000);
 torch.setNumThreads(1);

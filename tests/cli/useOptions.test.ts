@@ -10,6 +10,7 @@ import { loadCase, type ModelCase, withPrefix } from "../../src/training/parity/
 import { useScratch } from "../data/scratch.ts";
 import { fineTuneStudy, hashedFiles, makeStudy, pretrainStudy, type Study } from "../training/study.ts";
 import { refusal, run, succeed } from "./commandLine.ts";
+import "./plainPlots.ts";
 
 setDefaultTimeout(120_000);
 torch.setNumThreads(1);

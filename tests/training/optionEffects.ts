@@ -45,11 +45,11 @@ export const commonEffects: readonly Effect<Pick<PretrainInput, "model" | "train
   ["training.floor", 0.5],
   ["training.schedulerT0", 3, { training: { scheduler: "cosine_restarts" } }],
   ["training.schedulerTMult", 4, { training: { scheduler: "cosine_restarts", epochs: 3 } }],
-  ["training.schedulerPatience", 0, { training: { scheduler: "plateau", epochs: 4, learningRate: 0.5 } }],
+  ["training.schedulerPatience", 0, { training: { scheduler: "plateau", epochs: 4, learningRate: 3 } }],
   [
     "training.schedulerFactor",
     0.9,
-    { training: { scheduler: "plateau", epochs: 5, schedulerPatience: 0, learningRate: 0.5 } },
+    { training: { scheduler: "plateau", epochs: 5, schedulerPatience: 0, learningRate: 3 } },
   ],
   ["training.maxGradNorm", 0.01],
   ["training.ema", 0.9],

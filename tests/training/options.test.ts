@@ -21,7 +21,7 @@ const scratch = useScratch();
 let study: Study;
 let encoder: string;
 beforeAll(async () => {
-  study = await makeStudy(scratch.path("study"));
+  study = await makeStudy(scratch.path("study"), 24);
   encoder = scratch.path("encoder");
   await pretrainStudy(study, encoder, { training: { epochs: 1 } });
 });
@@ -97,7 +97,7 @@ describe("what is set changes what is learned", () => {
 
   test.each(effects)("fine-tuning with %s = %j", async (path, value, base = {}) => {
     const changed = filled(withValue(base, path, value));
-    expect(await outcome(changed)).not.toBe(await outcome(filled(base)));
+    expect((await outcome(changed)) === (await outcome(filled(base)))).toBe(false);
   });
 });
 
@@ -120,12 +120,12 @@ test("numbers are classes where --classifier says so", async () => {
 
 test("a split is taken from files", async () => {
   const ids = study.dataset.sampleIds;
-  const trainSamples = scratch.write("train.txt", ids.slice(0, 20).join("\n"));
-  const valSamples = scratch.write("val.txt", ids.slice(25).join("\n"));
+  const trainSamples = scratch.write("train.txt", ids.slice(0, 14).join("\n"));
+  const valSamples = scratch.write("val.txt", ids.slice(18).join("\n"));
   const { summary } = await fineTuneStudy(study, scratch.path("from-files"), {
     split: { trainSamples, valSamples },
   });
-  expect(summary.samples).toEqual({ train: 20, validation: ids.length - 25 });
+  expect(summary.samples).toEqual({ train: 14, validation: ids.length - 18 });
   expect(summary.split).toBe("from files");
 });
 
