@@ -220,6 +220,17 @@ test("bench scaling: --richness and --dims are further axes, --memory is what ba
   expect(readdirSync(plots)).toContain("scaling-batch-time.svg");
 });
 
+test("bench scaling --from prints reports that are there instead of measuring", async () => {
+  const args = ["scaling", ...dataset(), ...shape, "--rounds", "1", "--json", "--axes"];
+  const reports = [
+    await told([...args, "batch", "--batch-sizes", "2,4"]),
+    await told([...args, "samples", "--samples", "5"]),
+  ].map(({ out }, i) => scratch.write(`report-${i}.json`, out));
+  const { heard, out } = await told(["scaling", "--json", "--from", ...reports]);
+  expect(heard).toBe("[]");
+  expect(JSON.parse(out).axes.map(({ name }: { name: string }) => name)).toEqual(["batch", "samples"]);
+});
+
 test("bench ops: --only, --rounds and --threads", async () => {
   const asks: string[] = [];
   const configs: object[] = [];

@@ -267,6 +267,7 @@ const shown: Record<string, readonly Shown[]> = {
       "bench scaling: --richness and --dims are further axes, --memory is what batches must fit in, --output gets plots",
       "bench scaling --richness --dims --memory --output",
     ],
+    ["bench scaling --from prints reports that are there instead of measuring", "bench scaling --from"],
     ["bench ops: --only, --rounds and --threads", "bench ops --only --rounds --threads --json"],
     [
       "bench encoder: each option changes what is computed, and how often",
