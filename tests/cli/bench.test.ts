@@ -97,7 +97,7 @@ test("bench train gives both the same time and judges both on the same samples",
 
 test("bench scaling measures points on its axes, draws them, and shows reports of several runs as one", () => {
   const sizes = ["--axes", "batch,samples", "--rounds", "1", "--samples", "5,10", "--batch-sizes", "2,4"];
-  const report = measured("scaling", ...sizes) as ScalingReport;
+  const report = measured("scaling", ...sizes, "--json") as ScalingReport;
   expect(report.axes.map(({ name, points }) => [name, points.map(({ at }) => at)])).toEqual([
     ["batch", [2, 4]],
     ["samples", [5, 10]],
