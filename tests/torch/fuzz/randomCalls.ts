@@ -124,6 +124,8 @@ function argument(formal: SchemaArgument): unknown {
 const exposed = Object.values(exposedOperators).flatMap((names) => names.split(" "));
 const schemas = [...torch.librarySchemas()]
   .filter(([name]) => name.startsWith("aten::") && !isInternalOperator("aten", name.slice(6)))
+  // It makes a file of any name that it is given.
+  .filter(([name]) => name !== "aten::from_file")
   .flatMap(([name, texts]) => {
     const forms = texts.map(parseSchema).filter(isCallable);
     return forms.length > 0 ? [{ name: name.slice(6), forms }] : [];
