@@ -59,7 +59,7 @@ beforeAll(async () => {
 });
 
 describe("after pretraining and fine-tuning", () => {
-  test("predict needs the table alone, rarefies as in training, and gives what validation gave", () => {
+  test("B1, B2, B3: predict needs the table alone, rarefies as in training, and gives what validation gave", () => {
     const output = scratch.path("predicted.tsv");
     const done = aam(
       "predict",

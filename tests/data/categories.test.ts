@@ -108,7 +108,7 @@ describe("CategoryWeights", () => {
     );
   });
 
-  test("takes whole keys and, for one column, bare values", () => {
+  test("B29: takes whole keys and, for one column, bare values", () => {
     for (const text of ["gut=3,palm=1", '{"site=gut": 3, "palm": 1}']) {
       const weights = CategoryWeights.fit(parseWeightRule(text, "--w"), keys, ["site"]);
       expect(weights.state).toEqual({ "site=gut": 3, "site=palm": 1 });

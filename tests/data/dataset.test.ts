@@ -146,7 +146,7 @@ describe("a data set", () => {
     expect(dataset.asvTokens(29)).toEqual(tokenize(table.asvIds[29]));
   });
 
-  test("warns of bases that are unknown", () => {
+  test("B40: warns of bases that are unknown", () => {
     const manifest = writeDataset(join(scratch, "unknown"), {
       table: { ...exampleTable(3, 2), asvIds: ["ACGT", "ANN-"] },
       provenance: noProvenance,

@@ -48,13 +48,16 @@ describe("readDistances reads what others write", () => {
     expectFixture(readDistances(fixture(name), { sampleOrder: numbers }), ids, digits);
   });
 
-  test.each(["no-ids.h5", "float32.npy", "named.npz", "only.npz"])("%s, if the order is given", (name) => {
-    expectFixture(readDistances(fixture(name), { sampleOrder: numbers }), numbers, 7);
-    const message = userErrorOf(() => readDistances(fixture(name)));
-    expect(message).toContain(`${name} holds 4 x 4 distances but no sample ids; give the samples' order`);
-    const tooMany = userErrorOf(() => readDistances(fixture(name), { sampleOrder: [...numbers, "v"] }));
-    expect(tooMany).toContain("the samples' order names 5 samples");
-  });
+  test.each(["no-ids.h5", "float32.npy", "named.npz", "only.npz"])(
+    "B14: %s, if the order is given",
+    (name) => {
+      expectFixture(readDistances(fixture(name), { sampleOrder: numbers }), numbers, 7);
+      const message = userErrorOf(() => readDistances(fixture(name)));
+      expect(message).toContain(`${name} holds 4 x 4 distances but no sample ids; give the samples' order`);
+      const tooMany = userErrorOf(() => readDistances(fixture(name), { sampleOrder: [...numbers, "v"] }));
+      expect(tooMany).toContain("the samples' order names 5 samples");
+    },
+  );
 
   test("keeps the precision of the file", () => {
     expect(readDistances(fixture("ssu-fp32.h5")).values).toBeInstanceOf(Float32Array);

@@ -72,7 +72,7 @@ describe("prepareDataset", () => {
     expect(dataset.manifest.warnings).toEqual([]);
   });
 
-  test("rarefies, and reports what that drops", async () => {
+  test("B38: rarefies, and reports what that drops", async () => {
     const depth = [...totals].sort((a, b) => a - b)[4];
     const dataset = await prepared({ ...files, rarefyDepth: depth, seed: 3 });
     expect(dataset.sampleCount).toBe(26);

@@ -7,7 +7,7 @@ describe("tokenize", () => {
     expect([...tokenize("")]).toEqual([5]);
   });
 
-  test("reads U as T, and everything else as 0 at its own position", () => {
+  test("B40: reads U as T, and everything else as 0 at its own position", () => {
     expect([...tokenize("AUuNRY-4é𝄞")]).toEqual([5, 1, 4, 4, 0, 0, 0, 0, 0, 0, 0, 0]);
   });
 

@@ -44,7 +44,7 @@ function distance(a: torch.Tensor, b: torch.Tensor): number {
   return a.sub(b).abs().max().item();
 }
 
-test("cross-attention: slots differ in what they take, and columns in how much; the reference's form cannot", () => {
+test("B18: cross-attention: slots differ in what they take, and columns in how much; the reference's form cannot", () => {
   const weights = categorical("cross-attention").eval().forward(batch(), { categories: ids }).fusionWeights!;
   expect(weights.shape).toEqual([3, 2, 3, 3]);
   expect(distance(weights.sum(-1), torch.ones([3, 2, 3], { device: testDevice }))).toBeLessThan(1e-5);
@@ -68,7 +68,7 @@ test("cross-attention: slots differ in what they take, and columns in how much; 
   expect(constant.eq(1).all().itemBool()).toBe(true);
 });
 
-test("no fusion depends on how many empty slots there are; the reference's perceiver does", () => {
+test("B19: no fusion depends on how many empty slots there are; the reference's perceiver does", () => {
   for (const fusion of ["concat", "add", "gmu", "cross-attention", "perceiver"] as const) {
     const model = categorical(fusion).eval();
     const [few, many] = [0, 4].map((spare) => model.forward(batch(spare), { categories: ids }).target);
@@ -114,7 +114,7 @@ test("the weights of the reference's form load into the mended one, but for a pe
   }
 });
 
-test("a frozen encoder keeps its weights and works as in evaluation", () => {
+test("B35: a frozen encoder keeps its weights and works as in evaluation", () => {
   const noisy = { ...smallTransformer, dropout: 0.5 };
   const base = { ...smallEncoder(), sample: noisy, encoder: noisy };
   const model = predictor({ base, freezeBase: true }).train();

@@ -58,7 +58,7 @@ describe("a random forest", () => {
     expect(grow(1).predict(x)).toEqual(found);
   });
 
-  test.each([1, 0.5, "sqrt", "all"] as const)("takes %s features for a split", (maxFeatures) => {
+  test.each([1, 0.5, "sqrt", "all"] as const)("B41: takes %s features for a split", (maxFeatures) => {
     const y = { kind: "numbers", values: expected.y.slice(0, expected.train) } as const;
     const found = new RandomForest(train, y, { trees: 5, maxFeatures, random: new Random(0) }).predict(
       unseen,

@@ -48,7 +48,7 @@ function search() {
 }
 
 describe("findBatchSize", () => {
-  test("takes all samples where they fit, and never more", () => {
+  test("B33: takes all samples where they fit, and never more", () => {
     const { model, input } = search();
     expect(findBatchSize({ ...input, budget: 1e12 }).batchSize).toBe(50);
     expect(findBatchSize({ ...input, train: input.train.subarray(0, 3), budget: 1e12 }).batchSize).toBe(3);

@@ -47,7 +47,7 @@ async function refusal(config: FineTuneInput): Promise<string> {
 }
 
 describe("targets", () => {
-  test("a number: figures are in its own units, and prediction from the saved run gives the same values", async () => {
+  test("B1, B2: a number: figures are in its own units, and prediction from the saved run gives the same values", async () => {
     const { output, summary, header, rows } = await run({});
     expect(header).toEqual(["sample_id", "prediction", "actual"]);
     const errors = rows.map(([, predicted, actual]) => Math.abs(Number(predicted) - Number(actual)));
@@ -65,7 +65,7 @@ describe("targets", () => {
     for (const [i, [, predicted]] of rows.entries()) expect(again[i]).toBeCloseTo(Number(predicted), 5);
   });
 
-  test("two numbers at once, one with missing values: unknown ones do not count, and no loss is NaN", async () => {
+  test("B6, B13: two numbers at once, one with missing values: unknown ones do not count, and no loss is NaN", async () => {
     const { output, summary, header } = await run({ target: { columns: ["ph", "depth"] } });
     expect(header).toEqual(["sample_id", "prediction_ph", "actual_ph", "prediction_depth", "actual_depth"]);
     expect(Object.keys(summary.validation)).toContain("mae.ph");
@@ -88,7 +88,7 @@ describe("targets", () => {
     expect(used.length + missing.length).toBe(study.dataset.sampleCount);
   });
 
-  test("classes as text: inferred, with probabilities that add up to 1", async () => {
+  test("B5: classes as text: inferred, with probabilities that add up to 1", async () => {
     const { summary, header, rows } = await run({ target: { columns: ["site"] } });
     expect(summary.kind).toBe("classes");
     expect(header.slice(0, 4)).toEqual(["sample_id", "prediction", "actual", "p_forest"]);
@@ -151,7 +151,7 @@ describe("a pretrained encoder", () => {
     }
   });
 
-  test("stays exactly as it was when frozen, and the targets are learned all the same", async () => {
+  test("B35: stays exactly as it was when frozen, and the targets are learned all the same", async () => {
     const { output } = await run({ pretrainedEncoder: scratch.path("encoder"), freezeBase: true });
     const encoder = weightsOf(join(scratch.path("encoder"), "checkpoints/best.safetensors"));
     const tuned = weightsOf(join(output, "checkpoints/best.safetensors"));

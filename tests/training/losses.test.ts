@@ -20,7 +20,7 @@ const square = torch.tensor(
   wide,
 );
 
-test("distances of a known square, raw and through tanh", () => {
+test("B20: distances of a known square, raw and through tanh of any scale", () => {
   const raw = pairwiseDistances(square).toArray() as number[][];
   expect(raw[0]).toEqual([0, 5, 5, 10]);
   expect(raw[1][2]).toBeCloseTo(1e-4, 12);
@@ -163,7 +163,7 @@ for (const [name, options, plain, weighted] of [
   });
 }
 
-test("losses by column hold with sample weights too", () => {
+test("B29: losses by column hold with sample weights too", () => {
   const loss = new TargetLoss({ perColumn: { 0: "mse", 1: "mae" } });
   const each = [(0.25 + 1) / 2, (1 + 2) / 2, (9 + 0.5) / 2];
   const expected = (each[0] + 2 * each[1] + 0.5 * each[2]) / 3;

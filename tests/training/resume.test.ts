@@ -70,7 +70,7 @@ function command(run: string, ...more: string[]): string[] {
 const kills = 10;
 const epochs = 40;
 
-test(`kill -9 at ${kills} random moments: the final weights equal those of an undisturbed run`, async () => {
+test(`B24: kill -9 at ${kills} random moments: the final weights equal those of an undisturbed run`, async () => {
   const quiet = { stdout: "ignore", stderr: "pipe" } as const;
   const length = ["--epochs", String(epochs), "--patience", String(epochs)];
   const whole = Bun.spawnSync(command("calm", ...length), quiet);
@@ -112,7 +112,7 @@ test("SIGTERM ends a training saved, with exit code 0, and it can go on", async 
   expect(more.exitCode).toBe(0);
 });
 
-test("a run goes on only with what it was begun with", () => {
+test("B24: a run goes on only with what it was begun with", () => {
   const changed = Bun.spawnSync(command("calm", "--resume", "--lr", "0.5"), {
     stdout: "pipe",
     stderr: "pipe",

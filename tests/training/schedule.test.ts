@@ -15,7 +15,7 @@ describe("the learning rate", () => {
   });
 
   test.each(["warmup_cosine", "cosine", "cosine_restarts", "onecycle", "plateau", "constant"] as const)(
-    "of %s stays between 0 and 1, also when training goes on beyond its planned end",
+    "B22: of %s stays between 0 and 1, also when training goes on beyond its planned end",
     (name) => {
       for (let progress = 0; progress <= 1.5; progress += 0.01) {
         const factor = at(name, progress);

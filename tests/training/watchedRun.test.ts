@@ -112,7 +112,7 @@ test("B26: histograms of weights and gradients, and gradient norms of every para
   const { histogram, scalar } = counts.regression;
   expect(histogram["weights/target_head.weight"]).toBe(1);
   expect(histogram["gradients/target_head.weight"]).toBe(1);
-  expect(scalar["target_head.weight_grad_norm"]).toBe(1);
+  expect(scalar["grad_norm/target_head.weight"]).toBe(1);
 });
 
 test("B27: fine-tuning draws targets, distances and counts each with figures of their own", () => {

@@ -53,8 +53,9 @@ export function weightTag(parameter: string): string {
 export function gradientTag(parameter: string): string {
   return `gradients/${parameter}`;
 }
+/** One group on TensorBoard's page; the PyTorch version's names, which it never writes, would each be a group of their own. */
 export function gradientNormTag(parameter: string): string {
-  return `${parameter}_grad_norm`;
+  return `grad_norm/${parameter}`;
 }
 
 /** Tags of one categorical column. */
