@@ -101,7 +101,7 @@ describe("after pretraining and fine-tuning", () => {
     for (const sum of sums.values()) expect(sum).toBeCloseTo(1, 4);
   });
 
-  test("evaluate on the held-out samples gives the figures of the run", () => {
+  test("B17: evaluate on the held-out samples gives the figures of the run", () => {
     const output = scratch.path("evaluation");
     const done = aam(
       ...["evaluate", "--model", run(), ...files, "--samples", join(run(), "val_sample_ids.txt")],
