@@ -73,7 +73,7 @@ export function makeCommand(): Command {
     .addOption(
       new Option("--device <name>", "where to compute").choices(["auto", "cpu", "cuda"]).default("auto"),
     )
-    .requiredOption("--output <folder>", "where to write the data set; an older one there is replaced")
+    .requiredOption("-o, --output <folder>", "where to write the data set; an older one there is replaced")
     .option("--json", "print JSON lines", false)
     .option("--quiet", "print warnings only", false)
     .action(run);

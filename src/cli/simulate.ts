@@ -18,7 +18,7 @@ export function makeCommand(): Command {
     .description(
       "Simulate a study whose communities carry a gradient and a site: table.biom, tree.nwk, metadata.tsv",
     )
-    .requiredOption("--output <folder>", "where to write the three files")
+    .requiredOption("-o, --output <folder>", "where to write the three files")
     .option("--samples <n>", "number of samples", wholeNumber, 300)
     .option(
       "--asvs <n>",

@@ -222,6 +222,15 @@ describe("lr-finder", () => {
     expect((await search("--config", counts)).curve).not.toBe(quiet.curve);
   });
 
+  test("takes files, which it prepares, as well as a data set", async () => {
+    // Not what another test has prepared already.
+    const files = ["--table", study.table, "--tree", study.tree, "--rarefy-depth", "150"];
+    const brief = [...small, "--batch-size", "8", "--steps", "10", "--output", scratch.path("of-files")];
+    const printed = await succeed("lr-finder", ...files, ...brief);
+    expect(printed).toContain("Preparing: Computing unweighted");
+    expect(printed).toContain("20 samples");
+  });
+
   test("refuses what cannot be built before it begins", async () => {
     const heads = ["--dataset", study.folder, "--output", "x", "--embedding-dim", "8", "--heads", "3"];
     expect(await refusal("lr-finder", ...heads)).toContain("3 attention heads do not divide");
