@@ -11,8 +11,9 @@ export interface Changes {
 }
 
 /** The UniFrac encoder of a configuration, with fresh weights from the default generator. */
-export function freshEncoder({ model, training }: PretrainConfig): SequenceEncoder {
-  return buildEncoder(model, { encoderType: "unifrac", predictNucleotides: training.nucPenalty > 0 });
+export function freshEncoder(config: PretrainConfig): SequenceEncoder {
+  const predictNucleotides = config.training.nucPenalty > 0;
+  return buildEncoder(config, { encoderType: "unifrac", predictNucleotides });
 }
 
 /** A subject whose model has fresh weights from a seed, and a configuration with changes. Dispose the model after use. */

@@ -1,5 +1,6 @@
 import type { BatchOptions } from "../data/batch.ts";
-import { endsAtOne } from "../data/unifrac/metrics.ts";
+import { dependsOnCounts, endsAtOne } from "../data/unifrac/metrics.ts";
+import type { CountEmbeddingMethod } from "../models/countEmbedding.ts";
 import { type EncoderType, SequenceEncoder } from "../models/sequenceEncoder.ts";
 import { SequencePredictor } from "../models/sequencePredictor.ts";
 import type { TransformerOptions } from "../models/transformer.ts";
@@ -18,21 +19,34 @@ export function batchOptionsOf(config: ModelConfig): BatchOptions {
   return { tokenLimit, maxBases, asvSampling };
 }
 
-type DistanceChoice = Pick<PretrainConfig, "metric"> & {
-  readonly model: Pick<ModelConfig, "distance" | "tanhScale">;
-};
+/** What decides on `auto`. */
+type MetricAndModel = Pick<PretrainConfig, "metric" | "model">;
 
 /**
  * The configured form of distances, with `auto` decided: distances that end at 1 are learned best through a curve that does, too
  * (debug/defaults.md), others have no such end.
  */
-export function chosenDistance({ metric, model }: DistanceChoice): "raw" | "tanh" {
+export function chosenDistance({ metric, model }: MetricAndModel): "raw" | "tanh" {
   if (model.distance !== "auto") return model.distance;
   return endsAtOne(metric) ? "tanh" : "raw";
 }
 
+/** The configured way of counts into the encoder, with `auto` decided: what depends on counts cannot be learned without them. */
+export function chosenCountEmbedding({ metric, model }: MetricAndModel): CountEmbeddingMethod | null {
+  const { countEmbedding } = model;
+  if (countEmbedding === "none") return null;
+  if (countEmbedding !== "auto") return countEmbedding;
+  return dependsOnCounts(metric) ? "add" : null;
+}
+
+/** Puts what `auto` means into a configuration, which is what a run records. */
+export function decideAuto(config: MetricAndModel): void {
+  config.model.distance = chosenDistance(config);
+  config.model.countEmbedding = chosenCountEmbedding(config) ?? "none";
+}
+
 /** How a configuration's distances are made from embeddings. */
-export function distanceFormOf(config: DistanceChoice): DistanceForm {
+export function distanceFormOf(config: MetricAndModel): DistanceForm {
   return chosenDistance(config) === "tanh" ? { tanhScale: config.model.tanhScale } : "raw";
 }
 
@@ -60,7 +74,8 @@ export interface EncoderChoice {
 }
 
 /** The encoder of a configuration, with fresh weights from the default generator. */
-export function buildEncoder(config: ModelConfig, choice: EncoderChoice): SequenceEncoder {
+export function buildEncoder(whole: MetricAndModel, choice: EncoderChoice): SequenceEncoder {
+  const config = whole.model;
   return new SequenceEncoder({
     asv: {
       ...transformerOf(config, "asv"),
@@ -74,7 +89,7 @@ export function buildEncoder(config: ModelConfig, choice: EncoderChoice): Sequen
     sample: transformerOf(config, "sample"),
     encoder: transformerOf(config, "encoder"),
     tokenLimit: config.tokenLimit,
-    countEmbedding: config.countEmbedding === "none" ? null : config.countEmbedding,
+    countEmbedding: chosenCountEmbedding(whole),
     encoderType: choice.encoderType,
     outputs: choice.baseOutputs ?? (choice.encoderType === "faith_pd" ? 1 : null),
   });

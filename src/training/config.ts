@@ -113,9 +113,11 @@ export const modelSchema = z.strictObject({
     .default("first")
     .describe("which ASVs are read of samples that have more than --token-limit"),
   countEmbedding: z
-    .enum(["none", "add", "concat", "film"])
-    .default("none")
-    .describe("how an ASV's count enters the encoder; none: only which ASVs there are"),
+    .enum(["auto", "none", "add", "concat", "film"])
+    .default("auto")
+    .describe(
+      "how an ASV's count enters the encoder; none: only which ASVs there are; auto: add for weighted metrics",
+    ),
   maskRatio: share
     .default(0.15)
     .describe("share of the nucleotides that are hidden in training, to be predicted"),

@@ -32,7 +32,7 @@ export async function findLearningRate(options: FindOptions): Promise<LearningRa
   const scaling = fitBaseScaling(dataset, metric, split.train);
   const objective = makeBaseObjective(dataset, metric, { form: distanceFormOf(config), scaling });
   torch.manualSeed(training.seed);
-  const model = buildEncoder(shape, {
+  const model = buildEncoder(config, {
     encoderType: objective.encoderType,
     predictNucleotides: training.nucPenalty > 0,
   });

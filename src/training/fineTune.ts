@@ -7,13 +7,7 @@ import type { Dataset } from "../data/dataset.ts";
 import type { SequencePredictor } from "../models/sequencePredictor.ts";
 import * as torch from "../torch/index.ts";
 import { type BaseObjective, fitBaseScaling, makeBaseObjective } from "./baseObjective.ts";
-import {
-  batchOptionsOf,
-  buildEncoder,
-  buildPredictor,
-  chosenDistance,
-  distanceFormOf,
-} from "./buildModel.ts";
+import { batchOptionsOf, buildEncoder, buildPredictor, decideAuto, distanceFormOf } from "./buildModel.ts";
 import { checkFineTune } from "./checkFineTune.ts";
 import { checkModel } from "./checkModel.ts";
 import { loadWeights } from "./checkpoint.ts";
@@ -67,8 +61,7 @@ export async function fineTune(
   const config = start
     ? { ...given, model: { ...start.facts.config.model, ...ownModelSettings(given) } }
     : given;
-  // The record says what was meant by auto.
-  config.model.distance = chosenDistance(config);
+  decideAuto(config);
   const { training, target, model: shape } = config;
   checkModel(shape);
   checkTraining(training, device);
@@ -102,7 +95,7 @@ export async function fineTune(
   };
 
   torch.manualSeed(training.seed);
-  const base = buildEncoder(shape, facts);
+  const base = buildEncoder(config, facts);
   if (start) loadEncoder(start.checkpoint, base, facts.predictNucleotides, start.facts.predictNucleotides);
   const model = buildPredictor(shape, target, config.categories, {
     base,

@@ -49,7 +49,7 @@ export interface OpenedRun {
 
 /** A model as facts describe it, with fresh weights, in evaluation mode. `checkpoint` is where the facts come from. */
 export function openModel(checkpoint: string, facts: RunFacts): OpenedRun {
-  const encoder = buildEncoder(facts.config.model, facts);
+  const encoder = buildEncoder(facts.config, facts);
   const built = facts.kind === "fine-tune" ? predictorOf(facts, encoder) : null;
   const model = (built?.predictor ?? encoder).eval();
   return {

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { UserError } from "../common/userError.ts";
 import * as torch from "../torch/index.ts";
 import { fitBaseScaling, makeBaseObjective } from "./baseObjective.ts";
-import { batchOptionsOf, buildEncoder, chosenDistance, distanceFormOf } from "./buildModel.ts";
+import { batchOptionsOf, buildEncoder, decideAuto, distanceFormOf } from "./buildModel.ts";
 import { checkModel } from "./checkModel.ts";
 import { type PretrainConfig, pretrainSchema } from "./config.ts";
 import { pairPlot } from "./pairPlot.ts";
@@ -38,8 +38,7 @@ export async function pretrain(
 ): Promise<{ summary: RunSummary; result: TrainingResult }> {
   const { dataset, device, display } = options;
   const config = pretrainSchema.parse(options.config);
-  // The record says what was meant by auto.
-  config.model.distance = chosenDistance(config);
+  decideAuto(config);
   const { training, model: shape, metric } = config;
   checkModel(shape);
   checkTraining(training, device);
@@ -66,7 +65,7 @@ export async function pretrain(
   };
 
   torch.manualSeed(training.seed);
-  const model = buildEncoder(shape, facts);
+  const model = buildEncoder(config, facts);
   model.to(device);
   const { validation } = split;
   // Without distances to learn, layers above the ASVs have nothing to do.

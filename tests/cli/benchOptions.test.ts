@@ -10,7 +10,7 @@ import { Partner } from "../../src/cli/bench/partner.ts";
 import { writeNpy } from "../../src/common/npy.ts";
 import * as torch from "../../src/torch/index.ts";
 import { buildEncoder } from "../../src/training/buildModel.ts";
-import { modelSchema } from "../../src/training/config.ts";
+import { pretrainSchema } from "../../src/training/config.ts";
 import { useScratch } from "../data/scratch.ts";
 import { makeStudy, type Study } from "../training/study.ts";
 import { refusal, run, succeed } from "./commandLine.ts";
@@ -35,7 +35,7 @@ const hash = (path: string) => Bun.hash(readFileSync(path)).toString();
 /** Writes weights of the shape that the other side was asked for. */
 function writeWeights(path: string, config: Record<string, number>): void {
   const { embedding_dim: embeddingDim, layers, heads, max_bp: maxBases, token_limit: tokenLimit } = config;
-  const shape = modelSchema.parse({ embeddingDim, layers, heads, maxBases, tokenLimit });
+  const shape = pretrainSchema.parse({ model: { embeddingDim, layers, heads, maxBases, tokenLimit } });
   torch.manualSeed(1);
   const model = buildEncoder(shape, { encoderType: "unifrac", predictNucleotides: true });
   torch.saveSafetensors(path, model.stateDict());

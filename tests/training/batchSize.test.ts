@@ -26,7 +26,7 @@ function search() {
   const { dataset } = study;
   const config = pretrainSchema.parse({ model: { embeddingDim: 32, layers: 1, heads: 2 } });
   const objective = makeBaseObjective(dataset, config.metric, { form: "raw", scaling: null });
-  const model = buildEncoder(config.model, { encoderType: "unifrac", predictNucleotides: true });
+  const model = buildEncoder(config, { encoderType: "unifrac", predictNucleotides: true });
   const train = Int32Array.from({ length: 50 }, (_, i) => i);
   const task = new PretrainTask(model, {
     dataset,

@@ -25,8 +25,9 @@ const next = () => scratch.path(`run-${runs++}`);
 const history = (run: string) => JSON.parse(readFileSync(join(run, "history.json"), "utf8"));
 
 function smallEncoder() {
-  const { model: shape } = pretrainSchema.parse({ model: { embeddingDim: 8, layers: 2, heads: 2 } });
-  const model = buildEncoder(shape, { encoderType: "unifrac", predictNucleotides: true });
+  const config = pretrainSchema.parse({ model: { embeddingDim: 8, layers: 2, heads: 2 } });
+  const { model: shape } = config;
+  const model = buildEncoder(config, { encoderType: "unifrac", predictNucleotides: true });
   return { shape, model };
 }
 

@@ -56,7 +56,7 @@ for (const [name, input] of Object.entries(variants)) {
       model: { embeddingDim: 8, layers: 1, heads: 2, maxBases: 24, ...input.model },
     });
     const objective = makeBaseObjective(dataset, config.metric, { form: "raw", scaling: null });
-    const model = buildEncoder(config.model, { encoderType: "unifrac", predictNucleotides: true });
+    const model = buildEncoder(config, { encoderType: "unifrac", predictNucleotides: true });
     model.train();
     const everyone = Int32Array.from({ length: dataset.sampleCount }, (_, i) => i);
     const task = new PretrainTask(model, {

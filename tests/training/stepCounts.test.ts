@@ -48,7 +48,7 @@ function prepare(input: PretrainInput) {
     model: { embeddingDim: 16, layers: 2, heads: 2, maxBases: 60, ...input.model },
   });
   const objective = makeBaseObjective(dataset, config.metric, { form: "raw", scaling: null });
-  const model = buildEncoder(config.model, { encoderType: "unifrac", predictNucleotides: true });
+  const model = buildEncoder(config, { encoderType: "unifrac", predictNucleotides: true });
   const task = new PretrainTask(model.train(), {
     dataset,
     objective,

@@ -58,7 +58,7 @@ function makeWorkload({ dataset: path, samples, config: input, device }: OurConf
   setMatmulPrecision(training, device);
   const { mixedPrecision } = precisionOn(training, device);
   torch.manualSeed(training.seed);
-  const model = buildEncoder(shape, { encoderType: "unifrac", predictNucleotides: true });
+  const model = buildEncoder(config, { encoderType: "unifrac", predictNucleotides: true });
   model.to(device);
   const everyone = Int32Array.from({ length: dataset.sampleCount }, (_, i) => i);
   const task = new PretrainTask(model, {

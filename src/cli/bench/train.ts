@@ -134,7 +134,7 @@ async function trainReference(
     peak = python.peakBytes();
     await python.ask(`save ${weights}`);
   }
-  const model = buildEncoder(config.model, { encoderType: "unifrac", predictNucleotides: true });
+  const model = buildEncoder(config, { encoderType: "unifrac", predictNucleotides: true });
   model.loadStateDict(torch.loadSafetensors(weights).tensors);
   model.to(device).eval();
   const objective = makeBaseObjective(dataset, config.metric, {

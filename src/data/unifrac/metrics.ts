@@ -16,6 +16,11 @@ export function endsAtOne(metric: string): boolean {
   return (uniFracMetrics as readonly string[]).includes(metric) && !metric.endsWith("_unnormalized");
 }
 
+/** Whether a metric asks how often an ASV was counted, not only whether it is there. */
+export function dependsOnCounts(metric: string): boolean {
+  return (uniFracMetrics as readonly string[]).includes(metric) && !metric.startsWith("unweighted");
+}
+
 /** @throws UserError for a name that is not a metric's, with the known ones. */
 export function checkMetric(name: string): UniFracMetric {
   const aliases: Record<string, UniFracMetric> = { unifrac: "unweighted", weighted: "weighted_normalized" };
