@@ -1,5 +1,5 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { whyNoCuda } from "../../scripts/cudaCheck/host.ts";
 import { runStage } from "../../scripts/cudaCheck/runStage.ts";
@@ -80,6 +80,20 @@ test("a dry run prints one JSON report and nothing else on standard output", () 
   const typo = cudaCheck("--cpu", "--only", "paritty");
   expect({ code: typo.code, out: typo.out }).toEqual({ code: 1, out: "" });
   expect(typo.err).toContain('There is no stage "paritty"; there are build, parity-fixtures');
+});
+
+test("the native part needs no header of CUDA, so that it is compiled as a whole on machines without it", () => {
+  const folder = join(root, "native");
+  const sources = readdirSync(folder).filter((name) => /\.(cpp|h)$/.test(name));
+  expect(sources.length).toBeGreaterThan(8);
+  for (const name of sources) {
+    const text = readFileSync(join(folder, name), "utf8");
+    const [headers, branches] = [/^\s*#\s*include.*cuda/gim, /^\s*#\s*if.*cuda/gim];
+    expect({ name, found: [...(text.match(headers) ?? []), ...(text.match(branches) ?? [])] }).toEqual({
+      name,
+      found: [],
+    });
+  }
 });
 
 test("a stage fails by its exit code, or where it has nothing to show, and keeps its last lines", async () => {
