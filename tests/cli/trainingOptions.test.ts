@@ -18,11 +18,13 @@ beforeAll(async () => {
 
 const small = "--embedding-dim 8 --layers 1 --heads 2".split(" ");
 const brief = [...small, ..."--batch-size 8 --epochs 1 --no-plots".split(" ")];
+/** Where all is the same to the last bit, whatever the machine has. */
+const onCpu = ["--device", "cpu"];
 /** The least that each command needs to know of its data. */
 const data: Record<string, () => string[]> = {
-  pretrain: () => ["--dataset", study.folder],
-  train: () => ["--dataset", study.folder, "--metadata-column", "depth"],
-  "train.ts": () => ["--table", study.table, "--tree", study.tree, "--rarefy-depth", "200"],
+  pretrain: () => [...onCpu, "--dataset", study.folder],
+  train: () => [...onCpu, "--dataset", study.folder, "--metadata-column", "depth"],
+  "train.ts": () => [...onCpu, "--table", study.table, "--tree", study.tree, "--rarefy-depth", "200"],
 };
 
 let folders = 0;
@@ -149,7 +151,7 @@ describe("train.ts", () => {
 
   test("--table, --tree and --rep-seqs say where sequences and distances come from", async () => {
     const { table, sequences } = hashedFiles(study, scratch);
-    const sources = ["--table", table, "--rarefy-depth", "200", "--tree"];
+    const sources = [...onCpu, "--table", table, "--rarefy-depth", "200", "--tree"];
     const output = ["--output", newFolder()];
     expect(await refusal("train.ts", ...sources, study.tree, ...brief, ...output)).toContain("--rep-seqs");
     const hashed = await outcome(["--rep-seqs", sequences], [...sources, study.tree]);
@@ -159,9 +161,9 @@ describe("train.ts", () => {
       "star.nwk",
       `(${Array.from({ length: study.dataset.asvCount }, (_, i) => `${study.dataset.asvId(i)}:1`)});`,
     );
-    expect(await outcome([], ["--table", study.table, "--rarefy-depth", "200", "--tree", star])).not.toBe(
-      usual,
-    );
+    expect(
+      await outcome([], [...onCpu, "--table", study.table, "--rarefy-depth", "200", "--tree", star]),
+    ).not.toBe(usual);
   });
 });
 
@@ -170,6 +172,7 @@ describe("lr-finder", () => {
   const search = async (...options: string[]) => {
     const output = scratch.path(`search-${searches++}`);
     const common = [
+      ...onCpu,
       "--dataset",
       study.folder,
       ...small,
@@ -224,7 +227,7 @@ describe("lr-finder", () => {
 
   test("takes files, which it prepares, as well as a data set", async () => {
     // Not what another test has prepared already.
-    const files = ["--table", study.table, "--tree", study.tree, "--rarefy-depth", "150"];
+    const files = [...onCpu, "--table", study.table, "--tree", study.tree, "--rarefy-depth", "150"];
     const brief = [...small, "--batch-size", "8", "--steps", "10", "--output", scratch.path("of-files")];
     const printed = await succeed("lr-finder", ...files, ...brief);
     expect(printed).toContain("Preparing: Computing unweighted");

@@ -42,7 +42,7 @@ async function written(ending: string, args: string[], option = "--output"): Pro
 }
 
 const use = (command: string, ...options: string[]) => [
-  ...[command, "--model", model, "--quiet", "--threads", "1"],
+  ...[command, "--model", model, "--quiet", "--threads", "1", "--device", "cpu"],
   ...options,
 ];
 const table = () => ["--table", study.table, "--rarefy-depth", "none"];
