@@ -1,14 +1,17 @@
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Command } from "commander";
 import { makeFolder, writeFileAtomic } from "../common/atomicFile.ts";
 import { UserError } from "../common/userError.ts";
 import type { Dataset } from "../data/dataset.ts";
+import { readIdFile } from "../data/splitFiles.ts";
 import * as torch from "../torch/index.ts";
 import { categoriesOf } from "../training/applyRun.ts";
 import { makeBaseObjective } from "../training/baseObjective.ts";
 import { batchOptionsOf, distanceFormOf } from "../training/buildModel.ts";
 import { writePredictions } from "../training/predictionTable.ts";
 import { predictSamples } from "../training/predictSamples.ts";
+import { RunFolder } from "../training/runFolder.ts";
 import { mapSampleSet } from "../training/sampleSets.ts";
 import { plotPredictions } from "../training/targetPlots.ts";
 import { figuresOf, judgePredictions } from "../training/targetPredictions.ts";
@@ -35,6 +38,7 @@ export function makeCommand(): Command {
 async function run(flags: EvaluateFlags): Promise<void> {
   using use = await openUse(flags, flags.output);
   if (flags.output !== undefined) makeFolder(flags.output);
+  warnOfTrainingSamples(use, flags.model);
   const metrics: Record<string, unknown> = {};
   if (use.run.facts.kind === "fine-tune") await judgeTargets(use, flags, metrics);
   if (hasDistances(use.dataset, use.run.facts.config.metric)) await judgeEncoder(use, flags, metrics);
@@ -48,6 +52,18 @@ async function run(flags: EvaluateFlags): Promise<void> {
   if (flags.json) console.log(JSON.stringify({ event: "metrics", ...metrics }));
   else console.log(asText(metrics));
   if (flags.output !== undefined) use.display.message(`Metrics and plots are in ${resolve(flags.output)}`);
+}
+
+/** Figures on samples that a model was trained on flatter it; a run knows which these are. */
+function warnOfTrainingSamples({ dataset, samples, display }: Use, model: string): void {
+  const { trainIds, validationIds } = new RunFolder(model);
+  if (!existsSync(trainIds)) return;
+  const trained = new Set(readIdFile(trainIds));
+  const seen = samples.filter((sample) => trained.has(dataset.sampleIds[sample])).length;
+  if (seen > 0)
+    display.warn(
+      `The model was trained on ${seen} of these ${samples.length} samples, which flatters the figures; --samples ${validationIds} takes those held out.`,
+    );
 }
 
 function hasDistances(dataset: Dataset, metric: string): boolean {

@@ -168,11 +168,14 @@ function describeOption({ description, argChoices, defaultValue, negate }: Optio
 }
 
 function finish(command: Command): Command {
-  return command
-    .configureHelp({ optionDescription: describeOption })
-    .optionsGroup("Options:")
-    .option("--debug", "show the stack trace of an error")
-    .exitOverride();
+  return (
+    command
+      // Descriptions are wrapped beside long options too, down to this width.
+      .configureHelp({ optionDescription: describeOption, minWidthToWrap: 25 })
+      .optionsGroup("Options:")
+      .option("--debug", "show the stack trace of an error")
+      .exitOverride()
+  );
 }
 
 /** The program with the wanted command in full and the others by name only, which keeps a start fast. */

@@ -87,7 +87,9 @@ export function configOf<T>(
   const place = given.get(path) ?? (file === undefined ? path : `${file}: ${path || "the top"}`);
   // Names of settings that are none come from the file, with whatever is in them.
   const message =
-    issue.code === "unrecognized_keys" ? `no such setting: ${quoteSome(issue.keys)}` : lowered(issue.message);
+    issue.code === "unrecognized_keys"
+      ? `no such setting: ${quoteSome(issue.keys)}`
+      : (outOfRange(issue, valueAt(config, path)) ?? lowered(issue.message));
   throw new UserError(`${place}: ${message}.`);
 }
 
@@ -109,6 +111,16 @@ export function valueAt(value: unknown, path: string): unknown {
 
 function longName({ flags }: SchemaOption): string {
   return new Option(flags).long ?? flags;
+}
+
+/** `-3 is too small, expected at least 2`; undefined for other issues. */
+function outOfRange(issue: z.core.$ZodIssue, value: unknown): string | undefined {
+  if (typeof value !== "number") return undefined;
+  if (issue.code === "too_small")
+    return `${value} is too small, expected ${issue.inclusive ? "at least" : "more than"} ${issue.minimum}`;
+  if (issue.code === "too_big")
+    return `${value} is too large, expected ${issue.inclusive ? "at most" : "less than"} ${issue.maximum}`;
+  return undefined;
 }
 
 function lowered(text: string): string {

@@ -84,6 +84,7 @@ export function makeCommand(): Command {
 async function run(command: Command): Promise<void> {
   const setup = await setUpTraining<FineTuneConfig>(command, fineTuneSchema, trainOptions, (config) => ({
     needsDistances: config.training.uniFracPenalty > 0 && !config.freezeBase,
+    columns: [...config.target.columns, ...config.target.normalizeBy, ...config.categories.columns],
   }));
   using _dataset = setup.dataset;
   const { summary } = await fineTune(setup);

@@ -6,7 +6,7 @@ import { openDataset } from "../data/dataset.ts";
 import * as torch from "../torch/index.ts";
 import { checkModel } from "../training/checkModel.ts";
 import type { DataConfig, ModelConfig, SplitConfig, TrainingConfig } from "../training/config.ts";
-import { openConfiguredData } from "../training/openData.ts";
+import { checkMetadataColumns, openConfiguredData } from "../training/openData.ts";
 import { presetSettings } from "../training/presets.ts";
 import { RunFolder } from "../training/runFolder.ts";
 import { checkTraining } from "../training/runTraining.ts";
@@ -48,13 +48,13 @@ export interface TrainingSetup<Config> {
 
 /**
  * Resolves options, configuration file and, for a run that goes on, the run's own configuration, and opens the data.
- * `needsDistances` tells whether the configuration uses any. @throws UserError for contradictions, before any work is done.
+ * `needsDistances` tells whether the configuration uses any, `columns` what metadata it needs besides those of the split. @throws UserError for contradictions, before any work is done.
  */
 export async function setUpTraining<Config extends Trainable>(
   command: Command,
   schema: z.ZodType<Config> & { readonly shape: object },
   options: readonly SchemaOption[],
-  check: (config: Config) => { needsDistances: boolean },
+  check: (config: Config) => { needsDistances: boolean; columns?: readonly string[] },
 ): Promise<TrainingSetup<Config>> {
   const flags = command.opts<RunFlags>();
   if (flags.output !== undefined && flags.outputDir !== undefined)
@@ -64,14 +64,18 @@ export async function setUpTraining<Config extends Trainable>(
   const { config, folder } = flags.resume
     ? resumedConfig(command, schema, options, output)
     : { config: newConfig(command, schema, options), folder: null };
-  const { needsDistances } = check(config);
+  const { needsDistances, columns = [] } = check(config);
   const display = new ProgressDisplay(chooseDisplayMode(flags));
   if (flags.deterministic) torch.useDeterministicAlgorithms(true);
   if (flags.threads || flags.deterministic) torch.setNumThreads(flags.threads ?? 1);
   const device = await chooseDevice(flags.device);
   checkModel(config.model);
   checkTraining(config.training, device);
-  if (!flags.resume) new RunFolder(output).refuseOther();
+  if (!flags.resume) {
+    new RunFolder(output).refuseOther();
+    const { by, stratify } = config.split;
+    checkMetadataColumns(config.data, [...columns, ...[by, stratify].filter((name) => name !== null)]);
+  }
   const dataset =
     folder !== null
       ? openDataset(folder)
@@ -83,8 +87,9 @@ export async function setUpTraining<Config extends Trainable>(
           display,
         });
   const { samples, asvs } = dataset.manifest.counts;
+  const threads = torch.getNumThreads();
   display.message(
-    `${samples} samples, ${asvs} ASVs; training on ${device} with ${torch.getNumThreads()} threads`,
+    `${samples} samples, ${asvs} ASVs; training on ${device} with ${threads} thread${threads === 1 ? "" : "s"}`,
   );
   const line = process.argv.slice(2).map((word) => (/[\s"'$]/.test(word) ? JSON.stringify(word) : word));
   return {

@@ -33,10 +33,13 @@ export function matchTree(
   const [byId, bySequence] = [inTree(table.asvIds), inTree(sequences)];
   const [kept, tipNames] = bySequence.length > byId.length ? [bySequence, sequences] : [byId, table.asvIds];
   if (kept.length === 0 && table.asvIds.length > 0) {
-    const [tip] = tips.keys();
+    const [tip = ""] = tips.keys();
+    const [id] = table.asvIds;
+    // What two long ids share hides how they differ.
+    const lengths = id.length === tip.length ? ["", ""] : [` (${id.length} letters)`, ` (${tip.length})`];
     throw new UserError(
-      `${names.table} and ${names.tree} have no ASV in common: the first ASV is "${shortenId(table.asvIds[0])}", ` +
-        `the first tip "${shortenId(tip ?? "")}"; give the tree that was made for this table.`,
+      `${names.table} and ${names.tree} have no ASV in common: the first ASV is "${shortenId(id)}"${lengths[0]}, ` +
+        `the first tip "${shortenId(tip)}"${lengths[1]}; give the tree that was made for this table.`,
     );
   }
   if (kept.length === table.asvIds.length) return { table, sequences, tipNames, dropped: [], warnings: [] };

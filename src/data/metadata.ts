@@ -111,6 +111,10 @@ export function parseMetadata(text: string, source: string, delimiter: "\t" | ",
 function notAHeader(row: DelimitedRow, where: string, delimiter: string): UserError {
   const first = row.cells[0];
   const other = delimiter === "\t" ? "," : "\t";
+  if (row.cells.length === 1 && isIdHeader(first.split(";")[0].trim()))
+    return new UserError(
+      `${where}: the columns are separated by semicolons; save the file with tabs, or with commas as .csv.`,
+    );
   if (row.cells.length === 1 && isIdHeader(first.split(other)[0].trim())) {
     const cure =
       delimiter === "\t" ? "save it with tabs, or name it .csv" : "save it with commas, or name it .tsv";

@@ -1,6 +1,8 @@
 import { dirname, join, resolve } from "node:path";
+import { quote } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 import { type Dataset, openDataset } from "../data/dataset.ts";
+import { readMetadata } from "../data/metadata.ts";
 import { prepareCached } from "../data/prepareCached.ts";
 import { metrics as computable, type Metric } from "../data/prepareOptions.ts";
 import type { DataConfig } from "./config.ts";
@@ -61,6 +63,22 @@ export async function openConfiguredData(options: OpenDataOptions): Promise<Data
   const dataset = openDataset(folder);
   for (const warning of dataset.manifest.warnings) display.warn(warning);
   return dataset;
+}
+
+/**
+ * Looks for columns in the metadata file before its data are prepared, which can take long. What a data set has, it says itself.
+ * @throws UserError for the first one that is missing.
+ */
+export function checkMetadataColumns(data: DataConfig, columns: readonly string[]): void {
+  if (columns.length === 0 || data.table === null) return;
+  if (data.metadata === null)
+    throw new UserError(`The column "${columns[0]}" is looked for in metadata; give them with --metadata.`);
+  const known = readMetadata(data.metadata).columns;
+  const missing = columns.find((name) => !known.has(name));
+  if (missing !== undefined)
+    throw new UserError(
+      `${data.metadata} has no column "${missing}"; it has ${[...known.keys()].map(quote).join(", ")}.`,
+    );
 }
 
 function checkSources(data: DataConfig): void {

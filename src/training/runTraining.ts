@@ -141,6 +141,12 @@ export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
       Object.assign(training, chosen);
       display.message(message);
     }
+    const longest = dataset.manifest.counts.longestAsv - 1;
+    const { maxBases } = facts.config.model;
+    if (longest > maxBases)
+      display.warn(
+        `Only the first ${maxBases} bases of an ASV are read, the longest has ${longest} (--max-bp sets how many a new encoder reads).`,
+      );
     writeRunFiles(folder, dataset, split, facts, { device: plan.device, command: plan.command });
   }
   const groups = parameterGroups(model, {

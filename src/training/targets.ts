@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { parseNumber } from "../common/parseNumber.ts";
+import { quote, quoteSome } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 import { categoryKeys, textValues } from "../data/categories.ts";
 import { encodeClasses, fitClasses } from "../data/classLabels.ts";
@@ -144,11 +146,15 @@ export class Targets {
   }
 }
 
-/** Samples that have a value in at least one of some columns. */
+/** Samples that have a value in at least one of some columns. @throws UserError if there are none. */
 export function labelledSamples(dataset: Dataset, columns: readonly string[]): Int32Array {
-  return samplesWith(
+  const samples = samplesWith(
     dataset.sampleCount,
     columns.map((name) => dataset.column(name)),
+  );
+  if (samples.length > 0) return samples;
+  throw new UserError(
+    `None of the ${dataset.sampleCount} samples has a value of ${columns.map(quote).join(" or ")}; fill them in, or choose another column.`,
   );
 }
 
@@ -165,6 +171,7 @@ export function isClassifier(dataset: Dataset, config: TargetConfig): boolean {
   const { columns, classifier } = config;
   if (columns.length === 0) throw new UserError("Nothing to predict is named; give --metadata-column.");
   const texts = columns.filter((name) => dataset.column(name).kind === "text");
+  if (classifier === null && texts.length > 0) refuseMixed(dataset, texts[0]);
   const classes = classifier ?? texts.length > 0;
   if (!classes) {
     if (texts.length === 0) return false;
@@ -192,6 +199,21 @@ export function isClassifier(dataset: Dataset, config: TargetConfig): boolean {
       throw new UserError(`${name} is for numbers, but "${columns[0]}" gives classes; leave it out.`);
   }
   return true;
+}
+
+/** @throws UserError for a column of text that is numbers but for a few values: a word among them is likelier a slip than a class. */
+function refuseMixed(dataset: Dataset, name: string): void {
+  const column = dataset.column(name);
+  if (column.kind === "numeric") return;
+  const isNumber = column.categories.map((category) => parseNumber(category) !== undefined);
+  const known = column.codes.filter((code) => code >= 0);
+  const numbers = known.filter((code) => isNumber[code]).length;
+  const words = known.length - numbers;
+  if (words === 0 || words * 2 >= known.length) return;
+  const some = quoteSome(column.categories.filter((_, code) => !isNumber[code]));
+  throw new UserError(
+    `The column "${name}" has numbers for ${numbers} samples and other text for ${words} (${some}); leave these cells empty to predict numbers, or give --classifier to predict classes.`,
+  );
 }
 
 function numbersOf(dataset: Dataset, name: string): Float64Array {

@@ -113,6 +113,16 @@ describe("after pretraining and fine-tuning", () => {
     for (const name of ["mae", "r2", "rmse"]) expect(metrics.figures[name]).toBeCloseTo(validation[name], 4);
     expect(metrics.unifrac.r2).toBeCloseTo(validation.unifrac_r2, 4);
     expect(existsSync(join(output, "prediction_plot_best.svg"))).toBe(true);
+    expect(done.error).not.toContain("was trained on");
+  });
+
+  test("evaluate says which share of the samples the model was trained on", () => {
+    const { code, error } = aam("evaluate", "--model", run(), ...files, "--threads", "1");
+    expect(code).toBe(0);
+    const trained = readFileSync(join(run(), "train_sample_ids.txt"), "utf8").trimEnd().split("\n").length;
+    expect(error).toContain(
+      `The model was trained on ${trained} of these ${study.dataset.sampleCount} samples`,
+    );
   });
 
   test("embed writes embeddings by id, the distances they predict, and attention that adds up to 1 in every ASV", () => {

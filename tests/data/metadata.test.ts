@@ -105,6 +105,7 @@ describe("parseMetadata refuses, naming the place,", () => {
     ["a table without an id column", "age\tsite\n1\tgut\n", "line 1", '"age"', "sample-id"],
     ["a directive before the header", "#q2:types\tnumeric\nid\ta\nx\t1\n", "line 1", "must start"],
     ["commas for tabs", "sample-id,a\nx,1\n", "line 1", "not separated by tabs"],
+    ["semicolons", "sample-id;a\nx;1\n", "line 1", "semicolons", "with tabs"],
     ["B37: an id that stands twice", "id\ta\nx\t1\ny\t2\nx\t3\n", "line 4", '"x"', "line 2"],
     ["an id that is missing", "id\ta\nx\t1\n\t2\n", "line 3", "no id"],
     ["a column that stands twice", "id\ta\tb\ta\nx\t1\t2\t3\n", "line 1", 'two columns are named "a"'],

@@ -1,0 +1,57 @@
+/** Slips that people make in metadata and options: each is told in one sentence, before anything is prepared or written. */
+import { beforeAll, expect, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { useScratch } from "../data/scratch.ts";
+import { makeStudy, type Study } from "../training/study.ts";
+import { refusal, run } from "./commandLine.ts";
+
+const scratch = useScratch();
+let study: Study;
+beforeAll(async () => {
+  study = await makeStudy(scratch.path("study"));
+});
+
+/** The study's metadata with other values in `depth`. */
+function metadata(name: string, depth: (row: number, value: string) => string): string {
+  const [header, ...rows] = readFileSync(study.metadata, "utf8").trimEnd().split("\n");
+  const changed = rows.map((row, i) => row.replace(/[^\t]*$/, (value) => depth(i, value)));
+  return scratch.write(name, `${[header, ...changed].join("\n")}\n`);
+}
+
+const train = (file: string, column: string) => [
+  ...["train", "--table", study.table, "--metadata", file, "--metadata-column", column],
+  ...["--rarefy-depth", "none", "--output", scratch.path("run"), "--threads", "1"],
+];
+
+test("a column that the metadata do not have is told before the data are prepared", async () => {
+  const { code, out, error } = await run(...train(study.metadata, "Depth"));
+  expect({ code, out }).toEqual({ code: 1, out: "" });
+  expect(error).toMatch(/metadata\.tsv has no column "Depth"; it has "ph", .*"depth"\.\n$/);
+  const split = [...train(study.metadata, "depth"), "--split-by", "host"];
+  expect(await refusal(...split)).toContain('has no column "host"');
+  const without = ["pretrain", "--table", study.table, "--tree", study.tree, "--stratify", "site"];
+  expect(await refusal(...without, "--output", scratch.path("run"))).toContain("give them with --metadata");
+  expect(existsSync(scratch.path("run"))).toBe(false);
+});
+
+test("a word among numbers does not turn them into classes", async () => {
+  const file = metadata("word.tsv", (row, value) => (row === 3 ? "unknown" : value));
+  expect(await refusal(...train(file, "depth"))).toMatch(
+    /"depth" has numbers for 35 samples and other text for 1 \("unknown"\); leave these cells empty .* or give --classifier/,
+  );
+});
+
+test("a column without values is named", async () => {
+  const file = metadata("empty.tsv", () => "");
+  expect(await refusal(...train(file, "depth"))).toContain('None of the 36 samples has a value of "depth"');
+});
+
+test("a number that is out of range is told with its option and the limit", async () => {
+  const options = train(study.metadata, "depth");
+  for (const [option, value, message] of [
+    ["--batch-size", "-3", "--batch-size: -3 is too small, expected at least 2."],
+    ["--lr", "0", "--lr: 0 is too small, expected more than 0."],
+    ["--nuc-share", "2", "--nuc-share: 2 is too large, expected at most 1."],
+  ])
+    expect(await refusal(...options, option, value)).toBe(`Error: ${message}`);
+});
