@@ -192,3 +192,27 @@ test("B31: passes are averaged for each column on its own", async () => {
   expect(deviations.every((own) => own?.some((value) => value > 0))).toBe(true);
   expect([...predictions[0].predicted]).not.toEqual([...predictions[1].predicted]);
 });
+
+test("B31: the probabilities of classes are averaged over the passes, and the likeliest class is told", async () => {
+  const output = next();
+  await fineTuneStudy(study, output, {
+    target: { columns: ["site"] },
+    model: { asvSampling: "random", tokenLimit: 4 },
+  });
+  const samples = Int32Array.from({ length: 10 }, (_, i) => i);
+  const predict = (passes: number) => {
+    const { predictions } = predictSamples(openRun(output, "cpu"), study.dataset, samples, {
+      ...{ device: "cpu", categories: null, passes },
+    });
+    if (predictions[0].kind !== "classes") throw new Error("expected classes");
+    return predictions[0];
+  };
+  const [one, many] = [predict(1), predict(5)];
+  const { classes, probabilities, predicted } = many;
+  expect(probabilities).not.toEqual(one.probabilities);
+  for (let row = 0; row < samples.length; row++) {
+    const own = [...probabilities.subarray(row * classes.length, (row + 1) * classes.length)];
+    expect(own.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 5);
+    expect(own[predicted[row]]).toBe(Math.max(...own));
+  }
+});

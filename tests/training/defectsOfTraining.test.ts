@@ -10,7 +10,7 @@ import { batchOptionsOf, buildEncoder } from "../../src/training/buildModel.ts";
 import { pretrainSchema } from "../../src/training/config.ts";
 import { parameterGroups } from "../../src/training/paramGroups.ts";
 import { useScratch } from "../data/scratch.ts";
-import { fineTuneStudy, makeStudy, type Study } from "./study.ts";
+import { fineTuneStudy, makeStudy, pretrainStudy, type Study } from "./study.ts";
 
 setDefaultTimeout(120_000);
 torch.setNumThreads(1);
@@ -30,6 +30,21 @@ function smallEncoder() {
   const model = buildEncoder(config, { encoderType: "unifrac", predictNucleotides: true });
   return { shape, model };
 }
+
+test("B20: a model of width 256, whose distances begin near the end of tanh, learns all the same", async () => {
+  const output = next();
+  await pretrainStudy(study, output, {
+    model: { embeddingDim: 256, distance: "tanh" },
+    training: { epochs: 3, learningRate: 1e-3, nucPenalty: 0 },
+  });
+  const samples = Int32Array.from({ length: study.dataset.sampleCount }, (_, i) => i);
+  const block = study.dataset.distance("unweighted").block(samples);
+  const n = samples.length;
+  // What it would cost to stay at the end, where all distances are 1.
+  const stuck =
+    block.reduce((sum, value, at) => sum + (at % (n + 1) === 0 ? 0 : (1 - value) ** 2), 0) / (n * (n - 1));
+  expect(history(output)[2].val.unifrac_loss).toBeLessThan(stuck / 2);
+});
 
 test("B30: with several validation passes the loss stays the loss, in its own unit", async () => {
   const train = (valPredictionPasses: number) => {
