@@ -26,6 +26,7 @@ import type { SampleSetOptions } from "./sampleSets.ts";
 import { type NamedSplit, splitSamples } from "./splitSamples.ts";
 import { TargetLoss } from "./targetLoss.ts";
 import { targetPlots } from "./targetPlots.ts";
+import { oneClassWarning } from "./targetPredictions.ts";
 import { isClassifier, labelledSamples, Targets } from "./targets.ts";
 import { type Figures, lastEpoch, type TrainingResult } from "./trainer.ts";
 import { savePlot } from "./watch/plots.ts";
@@ -163,6 +164,7 @@ export async function fineTune(
         const { predictions, qualities, pairs, counts } = task.last!;
         const shown = { dataset, samples: validation, predictions, qualities, targets };
         writePredictions(folder.predictions, { ...shown, withActual: true });
+        for (const warning of qualities.map(oneClassWarning)) if (warning) display.warn(warning);
         if (!(options.plots ?? true)) return;
         for (const { name, plot } of await targetPlots(shown)) {
           await savePlot(plot, join(folder.plots, name));

@@ -1,3 +1,4 @@
+import { quote } from "../common/quote.ts";
 import type { Dataset } from "../data/dataset.ts";
 import {
   ClassificationMetrics,
@@ -152,6 +153,22 @@ export function judgePredictions(
 
 function indicesWhere(samples: Int32Array, test: (sample: number) => boolean): number[] {
   return Array.from(samples.keys()).filter((i) => test(samples[i]));
+}
+
+/**
+ * A sentence where samples of several classes were all given the same one; null otherwise. The accuracy is then that class's share,
+ * which can look good.
+ */
+export function oneClassWarning(quality: ColumnQuality): string | null {
+  if (quality.kind !== "classes") return null;
+  const { classNames, confusion, column, n } = quality;
+  const predicted = classNames.filter((_, p) => confusion.some((row) => row[p] > 0));
+  const occurring = confusion.filter((row) => row.some((count) => count > 0)).length;
+  if (predicted.length !== 1 || occurring < 2) return null;
+  return (
+    `All ${n} validation samples are predicted to be ${quote(predicted[0])} in ${quote(column)}: the model does not tell the classes ` +
+    "apart, and its accuracy is this class's share. --class-weights auto may help."
+  );
 }
 
 /** The figures of all columns: the plain names hold the mean over columns, `mae.age` and so on those of each. */
