@@ -1,9 +1,13 @@
-/** Brings what the packages do not: LibTorch (where the machine has none that fits) and the compiled native part. */
+/**
+ * Brings what the packages do not: LibTorch (where the machine has none that fits), the compiled native part, and the declaration
+ * files that other projects read the package's types from.
+ */
 
 import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { reportError } from "../src/cli/reportError.ts";
 import { describeWriteError } from "../src/common/atomicFile.ts";
+import { UserError } from "../src/common/userError.ts";
 import { ensureShim } from "../src/torch/native/build.ts";
 import { withLock } from "../src/torch/native/buildLock.ts";
 import { findCompiler } from "../src/torch/native/compiler.ts";
@@ -22,6 +26,15 @@ async function bringLibtorch(): Promise<void> {
   });
 }
 
+/** Quick when nothing has changed. Other projects would check the sources by their own rules, were these files not there. */
+function writeTypes(): void {
+  const root = resolve(import.meta.dir, "..");
+  const compiler = join(root, "node_modules/typescript/bin/tsc");
+  const done = Bun.spawnSync([process.execPath, compiler, "-p", join(root, "tsconfig.types.json")]);
+  if (!done.success)
+    throw new UserError(`The types could not be written to build/types: ${done.stdout}${done.stderr}`.trim());
+}
+
 try {
   if (!searchLibtorch().libtorch) {
     // Before the long download: without a compiler it would be in vain.
@@ -30,6 +43,7 @@ try {
   }
   const { version, cuda, source } = findLibtorch();
   ensureShim();
+  writeTypes();
   console.error(`LibTorch ${version} (${cuda === null ? "CPU" : `CUDA ${cuda}`}) from ${source}`);
 } catch (error) {
   process.exit(reportError(error));

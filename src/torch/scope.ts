@@ -4,13 +4,25 @@ import { check, claimMemory, shim } from "./native/library.ts";
 
 /** What a scope needs of a tensor; `Tensor` implements it. */
 export interface Owned {
-  /** The scope that frees it, or null when the garbage collector (or its owner's `dispose`) does. */
+  /**
+   * The scope that frees it, or null when the garbage collector (or its owner's `dispose`) does.
+   * @internal
+   */
   scope: Scope | null;
-  /** The native handle, 0 once disposed. Reading it does not throw. */
+  /**
+   * The native handle, 0 once disposed. Reading it does not throw.
+   * @internal
+   */
   readonly rawHandle: number;
-  /** Forgets the handle without freeing it: the scope has freed it. */
+  /**
+   * Forgets the handle without freeing it: the scope has freed it.
+   * @internal
+   */
   forget(): void;
-  /** Asks the garbage collector to free the tensor, which occupies `bytes` bytes, when nothing refers to it any more. */
+  /**
+   * Asks the garbage collector to free the tensor, which occupies `bytes` bytes, when nothing refers to it any more.
+   * @internal
+   */
   attachToken(bytes?: number): void;
 }
 

@@ -5,6 +5,9 @@ import packageJson from "../../package.json" with { type: "json" };
 import { commands } from "../../src/cli/main.ts";
 import { projectRoot } from "./projectFiles.ts";
 
+/** Where tsconfig.types.json lets a source file's types be written. */
+const typesOf = (source: string) => source.replace("./src/", "./build/types/").replace(/\.ts$/, ".d.ts");
+
 const scripts = Object.entries(packageJson.scripts);
 
 test("every script of package.json runs something that exists", () => {
@@ -46,7 +49,9 @@ test("every command can be loaded and bears its name", async () => {
 });
 
 test("what package.json exports and installs exists", () => {
-  const targets = [...Object.values(packageJson.exports), ...Object.values(packageJson.bin)];
+  const entries = Object.values(packageJson.exports);
+  const targets = [...entries.map((entry) => entry.default), ...Object.values(packageJson.bin)];
+  for (const entry of entries) expect(entry.types).toBe(typesOf(entry.default));
   expect(targets.filter((target) => !existsSync(join(projectRoot, target)))).toEqual([]);
 });
 

@@ -2,11 +2,16 @@ import { full } from "../creation.ts";
 import * as ops from "../ops.gen.ts";
 import type { Tensor } from "../tensor.ts";
 import * as functional from "./functional.ts";
+import type { LayerClass } from "./layerClass.ts";
 import { type LayerOptions, refuseLayerOptions } from "./layerOptions.ts";
 import { Module, parameter } from "./module.ts";
 
+interface Elementwise extends Module {
+  forward(input: Tensor): Tensor;
+}
+
 /** Makes a layer without settings of a function of one tensor. */
-function elementwise(apply: (input: Tensor) => Tensor) {
+function elementwise(apply: (input: Tensor) => Tensor): LayerClass<[], Elementwise> {
   return class extends Module {
     forward(input: Tensor): Tensor {
       return apply(input);

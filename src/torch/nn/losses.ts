@@ -1,12 +1,18 @@
 /** The losses of functional.ts as layers, with PyTorch's names. */
 import type { Tensor } from "../tensor.ts";
 import * as functional from "./functionalLosses.ts";
+import type { LayerClass } from "./layerClass.ts";
 import { buffer, Module } from "./module.ts";
+
+interface LossLayer<Options extends object, Inputs extends Tensor[]> extends Module {
+  readonly options: Options;
+  forward(...inputs: Inputs): Tensor;
+}
 
 /** Makes a loss layer whose options are those of a function. */
 function lossLayer<Options extends object, Inputs extends Tensor[]>(
   apply: (...args: [...Inputs, Options]) => Tensor,
-) {
+): LayerClass<[options?: Options], LossLayer<Options, Inputs>> {
   return class extends Module {
     readonly options: Options;
 
@@ -30,10 +36,15 @@ function lossLayer<Options extends object, Inputs extends Tensor[]>(
 
 type Weights = { weight?: Tensor | null };
 
+interface WeightedLossLayer<Options extends object> extends LossLayer<Options, [Tensor, Tensor]> {
+  readonly weight: Tensor | null;
+  forward(input: Tensor, target: Tensor): Tensor;
+}
+
 /** A loss with a weight per class (or element), which moves and is saved with the model. */
 function weightedLossLayer<Options extends Weights>(
   apply: (input: Tensor, target: Tensor, options: Options) => Tensor,
-) {
+): LayerClass<[options?: Options], WeightedLossLayer<Options>> {
   return class extends lossLayer<Options, [Tensor, Tensor]>(apply) {
     readonly weight: Tensor | null;
 

@@ -1,5 +1,6 @@
 import * as ops from "../ops.gen.ts";
 import type { Tensor } from "../tensor.ts";
+import type { LayerClass } from "./layerClass.ts";
 import { Module } from "./module.ts";
 
 type Size = number | readonly number[];
@@ -20,8 +21,18 @@ type Apply = (
   padding: readonly number[],
 ) => Tensor;
 
+interface SlidingPool extends Module {
+  readonly kernelSize: readonly number[];
+  readonly stride: readonly number[];
+  readonly padding: readonly number[];
+  forward(input: Tensor): Tensor;
+}
+
 /** Makes a layer that slides a window over the last `dimensions` dimensions. */
-function slidingPool(dimensions: number, apply: Apply) {
+function slidingPool(
+  dimensions: number,
+  apply: Apply,
+): LayerClass<[kernelSize: Size, options?: PoolOptions], SlidingPool> {
   return class extends Module {
     readonly kernelSize: readonly number[];
     readonly stride: readonly number[];
@@ -53,8 +64,16 @@ export class AvgPool1d extends slidingPool(1, (...args) => ops.avgPool1d(...args
 /** The mean of each window of [N, C, H, W]. */
 export class AvgPool2d extends slidingPool(2, (...args) => ops.avgPool2d(...args)) {}
 
+interface AdaptivePool extends Module {
+  readonly outputSize: readonly number[];
+  forward(input: Tensor): Tensor;
+}
+
 /** Makes a layer that averages to a given size whatever the input's. */
-function adaptivePool(dimensions: number, apply: (input: Tensor, size: readonly number[]) => Tensor) {
+function adaptivePool(
+  dimensions: number,
+  apply: (input: Tensor, size: readonly number[]) => Tensor,
+): LayerClass<[outputSize: Size], AdaptivePool> {
   return class extends Module {
     readonly outputSize: readonly number[];
 

@@ -1,0 +1,69 @@
+/** The package's types in somebody else's project, stricter than ours, that checks declaration files too. */
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { useScratch } from "../data/scratch.ts";
+import { projectRoot } from "./projectFiles.ts";
+
+setDefaultTimeout(120_000);
+const scratch = useScratch();
+
+function tsc(...args: string[]): { code: number; out: string } {
+  const compiler = join(projectRoot, "node_modules/typescript/bin/tsc");
+  const done = Bun.spawnSync([process.execPath, compiler, ...args], { stdout: "pipe", stderr: "pipe" });
+  return { code: done.exitCode, out: done.stdout.toString() + done.stderr.toString() };
+}
+
+const options = {
+  target: "ESNext",
+  module: "ESNext",
+  moduleResolution: "bundler",
+  lib: ["ESNext"],
+  types: [],
+  noEmit: true,
+  strict: true,
+  skipLibCheck: false,
+  noUncheckedIndexedAccess: true,
+  exactOptionalPropertyTypes: true,
+  noPropertyAccessFromIndexSignature: true,
+  verbatimModuleSyntax: true,
+};
+
+const program = `import * as torch from "aam-bun/torch";
+const { nn } = torch;
+class Classifier extends nn.Module {
+  readonly body = new nn.Sequential(new nn.Conv1d(4, 8, 3), new nn.ReLU(), new nn.MaxPool1d(2), new nn.Flatten());
+  readonly head = new nn.Linear(24, 3);
+  forward(x: torch.Tensor): torch.Tensor {
+    return this.head.forward(this.body.forward(x));
+  }
+}
+const model = new Classifier();
+const optimizer = new torch.optim.AdamW(model.parameters(), { lr: 1e-3 });
+const loss = new nn.CrossEntropyLoss({ labelSmoothing: 0.1 });
+using _step = torch.scope();
+loss.forward(model.forward(torch.randn([2, 4, 8])), torch.tensor([0, 2])).backward();
+optimizer.step();
+export const shape: readonly number[] = torch.randn([2, 3]).shape;
+// @ts-expect-error: were the types lost, this would be no mistake.
+export const wrong: string = torch.randn([2, 3]).shape[0];
+torch.saveSafetensors("model.safetensors", model.stateDict());
+`;
+
+test("a strict project finds them complete, and they find its mistakes", () => {
+  expect(tsc("-p", join(projectRoot, "tsconfig.types.json"))).toEqual({ code: 0, out: "" });
+  const folder = scratch.path("project");
+  mkdirSync(join(folder, "node_modules"), { recursive: true });
+  symlinkSync(projectRoot, join(folder, "node_modules/aam-bun"));
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "project", type: "module" }));
+  writeFileSync(
+    join(folder, "tsconfig.json"),
+    JSON.stringify({ compilerOptions: options, files: ["main.ts", "data.ts"] }),
+  );
+  writeFileSync(join(folder, "main.ts"), program);
+  writeFileSync(
+    join(folder, "data.ts"),
+    'import { readTable } from "aam-bun";\nexport const read = readTable;\n',
+  );
+  expect(tsc("-p", folder)).toEqual({ code: 0, out: "" });
+});
