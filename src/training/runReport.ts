@@ -217,19 +217,21 @@ function compare(
   };
 }
 
-function sampleTable(columns: ReturnType<typeof predictionColumns>): SampleTable {
-  const actual = columns.find(({ name }) => name.startsWith("actual"));
-  const predicted = columns.find(({ name }) => name.startsWith("prediction"));
-  const error =
-    actual?.values instanceof Float64Array && predicted?.values instanceof Float64Array
-      ? Float64Array.from(actual.values, (value, i) => Math.abs((predicted.values[i] as number) - value))
-      : null;
+/** The columns of predictions, and how far each predicted number is from the true one: `error`, with several targets `error_<column>`. */
+export function sampleTable(columns: ReturnType<typeof predictionColumns>): SampleTable {
+  const errors = columns.flatMap(({ name, values: predicted }) => {
+    const suffix = /^prediction(_.*|)$/.exec(name)?.[1];
+    const actual = columns.find((other) => other.name === `actual${suffix}`)?.values;
+    if (!(predicted instanceof Float64Array && actual instanceof Float64Array)) return [];
+    const values = actual.map((value, i) => Math.abs(predicted[i] - value));
+    return [{ name: `error${suffix}`, kind: "error", values } as const];
+  });
   const all = [
     ...columns.map(
       ({ name, values }) =>
         ({ name, kind: values instanceof Float64Array ? "number" : "text", values }) as const,
     ),
-    ...(error ? [{ name: "error", kind: "error", values: error } as const] : []),
+    ...errors,
   ];
   return {
     columns: all.map(({ name, kind }) => ({ name, kind })),
