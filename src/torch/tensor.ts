@@ -328,6 +328,11 @@ export class Tensor implements Owned, Disposable {
     return this;
   }
 
+  /** For `JSON.stringify`: the elements, as `toArray` gives them (JSON has null for NaN and infinities). */
+  toJSON(): Nested {
+    return this.toArray();
+  }
+
   /** The elements as nested arrays of numbers (booleans for bool), a plain value for a tensor without dimensions. */
   toArray(): Nested {
     const shape = this.shape;

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import * as torch from "../../src/torch/index.ts";
+import { inOurTerms } from "../../src/torch/native/ourTerms.ts";
 
 /** What `fn` throws: its class, message and kind. */
 function failure(fn: () => unknown): { name: string; message: string; kind: string; op: string } {
@@ -178,4 +179,34 @@ test("too much memory: an error with a report, not the end of the process", () =
   expect(found.kind).toBe("out-of-memory");
   expect(found.message).toMatch(/live tensors/);
   expect(failure(() => torch.zeros([2 ** 52, 2 ** 52])).name).toBe("TorchError");
+});
+
+test("LibTorch's texts come with the cure in this library's words", () => {
+  const classes = torch.tensor([0, 1]);
+  const logits = torch.ones([2, 3], { requiresGrad: true });
+  for (const wrong of [
+    () => torch.nn.functional.crossEntropy(logits, classes),
+    () => logits.indexSelect(0, classes),
+    () => new torch.nn.Embedding(4, 2).forward(classes),
+  ])
+    expect(failure(wrong).message).toMatch(/numbers make float32 tensors unless dtype: "int64" is given/);
+  expect(failure(() => logits.mul(2).backward()).message).toContain("call it on a sum or mean");
+  const loss = logits.mul(logits).sum();
+  loss.backward();
+  expect(failure(() => loss.backward()).message).toContain("Give retainGraph: true");
+  const state = new torch.nn.Linear(2, 2).stateDict();
+  expect(failure(() => new torch.nn.Linear(2, 2).loadStateDict(untyped({ tensors: state }))).message).toMatch(
+    /takes a Map .*loadSafetensors\(path\)\.tensors/,
+  );
+  for (const said of [
+    "Could not run 'aten::empty.memory_format' with arguments from the 'CUDA' backend. This\ncould be",
+    "PyTorch is not linked with support for cuda devices",
+  ])
+    expect(inOurTerms(said)).toMatch(/^this LibTorch was built without CUDA[^\n]*$/);
+});
+
+test("a tensor in JSON is its elements", () => {
+  expect(JSON.stringify({ x: torch.tensor([[1.5, 2]]), flag: torch.tensor(true) })).toBe(
+    '{"x":[[1.5,2]],"flag":true}',
+  );
 });

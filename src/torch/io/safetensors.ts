@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { writeFileAtomic } from "../../common/atomicFile.ts";
+import { describeReadError } from "../../common/inputFile.ts";
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { type DType, itemSize } from "../dtype.ts";
@@ -46,7 +47,7 @@ function readHeader(path: string): { header: Record<string, unknown>; dataStart:
     size = statSync(path).size;
     descriptor = openSync(path, "r");
   } catch (cause) {
-    throw new UserError(`Cannot read ${path}: ${cause instanceof Error ? cause.message : cause}.`);
+    throw describeReadError(path, cause);
   }
   try {
     const prefix = Buffer.alloc(8);

@@ -153,6 +153,10 @@ export abstract class Module {
    * names. Nothing is changed unless everything fits. @throws TorchError that lists what does not fit.
    */
   loadStateDict(state: ReadonlyMap<string, Tensor>, options: { strict?: boolean } = {}): LoadReport {
+    if (!(state instanceof Map))
+      throw new TypeError(
+        "loadStateDict: takes a Map of names to tensors, such as stateDict() gives, or loadSafetensors(path).tensors",
+      );
     const own = this.stateDict();
     const missing = [...own.keys()].filter((name) => !state.has(name));
     const unexpected = [...state.keys()].filter((name) => !own.has(name));
