@@ -31,12 +31,16 @@ export function chosenDistance({ metric, model }: MetricAndModel): "raw" | "tanh
   return endsAtOne(metric) ? "tanh" : "raw";
 }
 
-/** The configured way of counts into the encoder, with `auto` decided: what depends on counts cannot be learned without them. */
+/**
+ * The configured way of counts into the encoder, with `auto` decided: what depends on counts cannot be
+ * learned without them, and film learns it best (simulated study, three seeds, 300 or 400 steps: R² 0.91 to 0.93; add 0.85 to 0.91,
+ * concat 0.84 and 0.85; without counts 0.69).
+ */
 export function chosenCountEmbedding({ metric, model }: MetricAndModel): CountEmbeddingMethod | null {
   const { countEmbedding } = model;
   if (countEmbedding === "none") return null;
   if (countEmbedding !== "auto") return countEmbedding;
-  return dependsOnCounts(metric) ? "add" : null;
+  return dependsOnCounts(metric) ? "film" : null;
 }
 
 /** Puts what `auto` means into a configuration, which is what a run records. */

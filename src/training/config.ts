@@ -116,7 +116,7 @@ export const modelSchema = z.strictObject({
     .enum(["auto", "none", "add", "concat", "film"])
     .default("auto")
     .describe(
-      "how an ASV's count enters the encoder; none: only which ASVs there are; auto: add for weighted metrics",
+      "how an ASV's count enters the encoder; none: only which ASVs there are; auto: film for weighted metrics",
     ),
   maskRatio: share
     .default(0.15)

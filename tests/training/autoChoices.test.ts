@@ -18,9 +18,9 @@ test("auto takes tanh for metrics that end at 1, and counts into the encoder for
   });
   expect(decided).toEqual([
     ["unweighted", "tanh", "none"],
-    ["weighted_normalized", "tanh", "add"],
-    ["weighted_unnormalized", "raw", "add"],
-    ["generalized", "tanh", "add"],
+    ["weighted_normalized", "tanh", "film"],
+    ["weighted_unnormalized", "raw", "film"],
+    ["generalized", "tanh", "film"],
     ["faith_pd", "raw", "none"],
   ]);
 });
