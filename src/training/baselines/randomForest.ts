@@ -66,8 +66,15 @@ export class RandomForest {
   }
 }
 
+/** Where one feature of a node's samples is not 0, in ascending order of the values. */
+interface FeatureValues {
+  readonly rows: ArrayLike<number>;
+  readonly values: ArrayLike<number>;
+}
+
 /** Columns of the training samples, and working memory for one node at a time. */
 class TreeGrower {
+  readonly #rows: SparseRows["rows"];
   readonly #columns: { rows: Int32Array; values: Float64Array }[];
   readonly #y: ForestTarget;
   readonly #tryFeatures: number;
@@ -79,8 +86,11 @@ class TreeGrower {
   #weight = new Float64Array(0);
   /** The present node of each sample. */
   #nodeOf = new Int32Array(0);
+  /** The last node that has each feature in one of its samples: in all others it is 0 throughout, which needs no look. */
+  #presentIn = new Int32Array(0);
 
   constructor(x: SparseRows, y: ForestTarget, { maxFeatures = "sqrt", minLeaf = 1 }: ForestOptions) {
+    this.#rows = x.rows;
     this.#samples = x.rows.length;
     this.#y = y;
     this.#minLeaf = minLeaf;
@@ -123,6 +133,7 @@ class TreeGrower {
     this.#weight = new Float64Array(n);
     for (let i = 0; i < n; i++) this.#weight[random.integer(n)]++;
     this.#nodeOf = new Int32Array(n).fill(-1);
+    this.#presentIn = new Int32Array(this.#columns.length).fill(-1);
     const tree: Tree = { feature: [], threshold: [], left: [], right: [], leaf: [] };
     const members = Int32Array.from({ length: n }, (_, i) => i).filter((i) => this.#weight[i] > 0);
     this.#growNode(tree, members, random);
@@ -175,7 +186,11 @@ class TreeGrower {
     whole: Statistics,
     random: Random,
   ): { feature: number; threshold: number; goesRight: Set<number> } | null {
-    for (const i of members) this.#nodeOf[i] = node;
+    for (const i of members) {
+      this.#nodeOf[i] = node;
+      const { index } = this.#rows[i];
+      for (let k = 0; k < index.length; k++) this.#presentIn[index[k]] = node;
+    }
     let best = Number.NEGATIVE_INFINITY;
     let feature = -1;
     let threshold = 0;
@@ -187,7 +202,8 @@ class TreeGrower {
       const candidate = order[other];
       order[other] = order[at];
       order[at] = candidate;
-      const found = this.#splitOn(candidate, node, members.length, whole);
+      if (this.#presentIn[candidate] !== node) continue;
+      const found = this.#splitOn(this.#valuesOf(candidate, members), node, members.length, whole);
       if (found === null) continue;
       tried++;
       if (found.score > best) {
@@ -204,14 +220,27 @@ class TreeGrower {
     return { feature, threshold, goesRight };
   }
 
+  /** All of a feature's column, or the members' values alone where looking them up is less work. */
+  #valuesOf(feature: number, members: Int32Array): FeatureValues {
+    const column = this.#columns[feature];
+    if (members.length * lookUpCost > column.rows.length) return column;
+    const found: { row: number; value: number }[] = [];
+    for (const row of members) {
+      const { index, value } = this.#rows[row];
+      const at = positionOf(index, feature);
+      if (at >= 0) found.push({ row, value: value[at] });
+    }
+    found.sort((a, b) => a.value - b.value);
+    return { rows: found.map(({ row }) => row), values: found.map(({ value }) => value) };
+  }
+
   /** The best threshold of a feature; null if all samples of the node have the same value. */
   #splitOn(
-    feature: number,
+    { rows, values }: FeatureValues,
     node: number,
     members: number,
     whole: Statistics,
   ): { score: number; threshold: number } | null {
-    const { rows, values } = this.#columns[feature];
     const right = new Statistics(whole.classes?.length ?? 0);
     let inNode = 0;
     let before = Number.NaN;
@@ -247,6 +276,21 @@ class TreeGrower {
     const score = right.gainBeside(whole);
     return best === null || score > best.score ? { score, threshold } : best;
   }
+}
+
+/** Steps along a column that cost as much as finding one sample's value. */
+const lookUpCost = 8;
+
+/** Where `wanted` is in ascending numbers; -1 if it is not there. */
+function positionOf(numbers: ArrayLike<number>, wanted: number): number {
+  let from = 0;
+  let to = numbers.length;
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (numbers[middle] < wanted) from = middle + 1;
+    else to = middle;
+  }
+  return numbers[from] === wanted ? from : -1;
 }
 
 /** Sums over samples: of values, or of each class. */
