@@ -4,6 +4,7 @@ import { dropEmpty } from "./dropEmpty.ts";
 import { readFasta } from "./fasta.ts";
 import type { Dropped } from "./manifest.ts";
 import { matchTree } from "./matchTree.ts";
+import { midpointRoot } from "./midpointRoot.ts";
 import type { PrepareOptions } from "./prepareOptions.ts";
 import { dropped } from "./provenance.ts";
 import { rarefy, suggestDepth } from "./rarefy.ts";
@@ -51,6 +52,7 @@ export async function prepareTable(options: PrepareOptions): Promise<PreparedTab
     repSeqs === undefined ? undefined : { name: repSeqs, sequences: readFasta(repSeqs) },
   );
   let tree: Tree | undefined;
+  const rooting: string[] = [];
   let matched: ReturnType<typeof matchTree> = {
     table: filled,
     sequences,
@@ -60,7 +62,12 @@ export async function prepareTable(options: PrepareOptions): Promise<PreparedTab
   };
   if (treePath !== undefined) {
     stage("Reading the tree");
-    tree = readTree(treePath);
+    const asRead = readTree(treePath);
+    tree = asRead.rooted === false ? midpointRoot(asRead, treePath) : asRead;
+    if (tree !== asRead)
+      rooting.push(
+        `${treePath} says that it is unrooted, but UniFrac depends on the root: it was put halfway between the two most distant tips.`,
+      );
     matched = matchTree(filled, sequences, tree, { table: tablePath, tree: treePath });
   }
   stage("Rarefying");
@@ -75,7 +82,7 @@ export async function prepareTable(options: PrepareOptions): Promise<PreparedTab
     sampleIdsAsRead: read.sampleIds,
     depth: rarefied.depth,
     dropped: [...empty, ...matched.dropped, ...rarefied.dropped],
-    warnings: [...matched.warnings, ...rarefied.warnings],
+    warnings: [...rooting, ...matched.warnings, ...rarefied.warnings],
   };
 }
 

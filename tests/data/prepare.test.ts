@@ -3,15 +3,18 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { MetricFunction } from "../../src/data/computeMetric.ts";
 import { openDataset, verifyDataset } from "../../src/data/dataset.ts";
+import { midpointRoot } from "../../src/data/midpointRoot.ts";
 import { prepareDataset } from "../../src/data/prepare.ts";
 import { prepareCached } from "../../src/data/prepareCached.ts";
 import type { PrepareOptions } from "../../src/data/prepareOptions.ts";
 import { sampleTotals } from "../../src/data/selectTable.ts";
 import { simulate, writeSimulation } from "../../src/data/simulate/simulate.ts";
 import type { Table } from "../../src/data/table.ts";
+import { readTree } from "../../src/data/treeFile.ts";
 import { writeBiom } from "../../src/data/writeBiom.ts";
 import { writeNewick } from "../../src/data/writeNewick.ts";
 import { scratchFolder } from "./exampleTable.ts";
+import { makeQza } from "./makeQza.ts";
 
 const scratch = scratchFolder();
 const study = simulate({ samples: 30, asvs: 60, depth: 300, richness: 20, length: 40 });
@@ -70,6 +73,24 @@ describe("prepareDataset", () => {
     );
     expect(parameters).toMatchObject({ metrics: "unweighted,faith_pd", rarefyDepth: "none" });
     expect(dataset.manifest.warnings).toEqual([]);
+  });
+
+  test("a tree that says it is unrooted is rooted at its midpoint, which a warning tells", async () => {
+    const content = new TextEncoder().encode(readFileSync(files.tree, "utf8"));
+    const unrooted = join(scratch, "unrooted.qza");
+    writeFileSync(unrooted, makeQza("Phylogeny[Unrooted]", { "tree.nwk": content }));
+    const rooted = writeText("midpoint.nwk", writeNewick(midpointRoot(readTree(files.tree), files.tree)));
+    const trees: unknown[] = [];
+    const keepTree: MetricFunction = (metric, table, tree, options) => {
+      trees.push([tree.names, tree.length, tree.parent]);
+      return sums(metric, table, tree, options);
+    };
+    for (const [i, tree] of [unrooted, rooted, files.tree].entries())
+      await prepareDataset({ ...files, tree, rarefyDepth: "none" }, join(scratch, `root${i}`), keepTree);
+    expect(trees[0]).toEqual(trees[1]);
+    expect(trees[0]).not.toEqual(trees[2]);
+    using dataset = openDataset(join(scratch, "root0"));
+    expect(dataset.manifest.warnings).toEqual([expect.stringContaining("says that it is unrooted")]);
   });
 
   test("B38: rarefies, and reports what that drops", async () => {
