@@ -137,7 +137,7 @@ function colourEncoding(
   shown: readonly number[],
   legendBelow: boolean,
 ): Colouring {
-  const place = legendBelow ? { orient: "bottom", direction: "horizontal", columns: 3 } : {};
+  const place = legendBelow ? { orient: "bottom", direction: "horizontal", columns: 2 } : {};
   if (shown.some((i) => typeof values[i] === "string")) {
     return categoryEncoding(title, values as readonly string[], shown, place);
   }
