@@ -7,6 +7,7 @@
  * UniFrac, and ends with figures on samples that it has not seen. The command `pretrain` does the same with every option.
  */
 import { Command } from "commander";
+import { styleHelp } from "./src/cli/helpStyle.ts";
 import { reportError } from "./src/cli/reportError.ts";
 import { reportPretraining } from "./src/cli/reportPretraining.ts";
 import { addSchemaOptions } from "./src/cli/schemaOptions.ts";
@@ -25,7 +26,7 @@ export const options = pretrainOptions
   .map((option) => ({ ...option, hidden: false }));
 
 export function makeCommand(): Command {
-  const command = new Command("train.ts")
+  const command = styleHelp(new Command("train.ts"))
     .description("Train a UniFrac encoder on a table and a tree")
     .showHelpAfterError("(--help lists the options)");
   addSchemaOptions(command, pretrainSchema, options);

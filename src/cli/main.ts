@@ -13,8 +13,9 @@
  * message, as `parity` does when a case is beyond its tolerance, set `process.exitCode`.
  */
 
-import { Command, CommanderError, type Option } from "commander";
+import { Command, CommanderError } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
+import { styleHelp } from "./helpStyle.ts";
 import { reportError } from "./reportError.ts";
 
 interface CommandEntry {
@@ -157,25 +158,11 @@ export const commands: CommandEntry[] = [
 
 const usageExitCode = 2;
 
-/** An option's text in the help: choices and default as the options that come from a schema have them. */
-function describeOption({ description, argChoices, defaultValue, negate }: Option): string {
-  const isTold = negate || defaultValue === undefined || defaultValue === false;
-  const notes = [
-    ...(argChoices ? [argChoices.join(", ")] : []),
-    ...(isTold ? [] : [`default ${defaultValue}`]),
-  ];
-  return notes.length > 0 ? `${description} (${notes.join("; ")})` : description;
-}
-
 function finish(command: Command): Command {
-  return (
-    command
-      // Descriptions are wrapped beside long options too, down to this width.
-      .configureHelp({ optionDescription: describeOption, minWidthToWrap: 25 })
-      .optionsGroup("Options:")
-      .option("--debug", "show the stack trace of an error")
-      .exitOverride()
-  );
+  return styleHelp(command)
+    .optionsGroup("Options:")
+    .option("--debug", "show the stack trace of an error")
+    .exitOverride();
 }
 
 /** The program with the wanted command in full and the others by name only, which keeps a start fast. */

@@ -113,3 +113,11 @@ describe("refuses with one sentence and leaves nothing behind:", () => {
     expect(readdirSync(scratch.path("."))).not.toContain(".aam-cache.tmp");
   });
 });
+
+test("--help has the form of the other commands', and options fit 80 columns", () => {
+  const { code, out } = train("--help");
+  expect(code).toBe(0);
+  expect(out.replace(/\s+/g, " ")).toContain("on a GPU if there is one (auto, cpu, cuda; default auto)");
+  expect(out).not.toContain("default: ");
+  expect(out.split("\n").filter((line) => line.length > 80)).toEqual([]);
+});

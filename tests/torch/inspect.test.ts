@@ -62,3 +62,14 @@ test("printing leaves nothing behind and reads only what is shown", () => {
   expect(torch.memory().liveTensors).toBe(before);
   expect(String(torch.empty([2, 3], { device: "meta" }))).toBe("tensor(..., device='meta', size=(2, 3))");
 });
+
+test("an optimizer prints its groups with their settings", () => {
+  const layer = new torch.nn.Linear(3, 2);
+  const optimizer = new torch.optim.SGD([{ params: [layer.weight] }, { params: [layer.bias!], lr: 1 }], {
+    lr: 0.1,
+  });
+  const [head, first, second] = inspect(optimizer).split("\n");
+  expect(head).toBe("SGD()");
+  expect(first).toMatch(/^ {2}\(0\): lr=0\.1, .*momentum=0.* {2}# 1 tensors, 6 elements$/);
+  expect(second).toMatch(/^ {2}\(1\): lr=1, .* {2}# 1 tensors, 2 elements$/);
+});

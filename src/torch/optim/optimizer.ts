@@ -121,6 +121,20 @@ export abstract class Optimizer<Settings extends { lr: number }> {
     }
   }
 
+  /** Its groups, each with its settings, as printing shows it. */
+  toString(): string {
+    const groups = this.paramGroups.map(({ params, name, ...settings }, i) => {
+      const elements = params.reduce((sum, param) => sum + param.numel, 0).toLocaleString("en-US");
+      const shown = Object.entries(settings).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+      return `  (${name ?? i}): ${shown.join(", ")}  # ${params.length} tensors, ${elements} elements`;
+    });
+    return [`${this.constructor.name}()`, ...groups].join("\n");
+  }
+
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString();
+  }
+
   #parameters(): Tensor[] {
     return this.paramGroups.flatMap((group) => group.params);
   }
