@@ -44,6 +44,21 @@ export function fitBaseScaling(dataset: Dataset, metric: string, train: Int32Arr
   return fitZScore(Array.from(train, (sample) => values[sample])) ?? noScaling;
 }
 
+/** Whether all known distances (or values) of some samples are the same: then there is nothing to learn. */
+export function isConstant(dataset: Dataset, metric: string, samples: Int32Array): boolean {
+  let first = Number.NaN;
+  const differs = (value: number) => {
+    if (Number.isNaN(first)) first = value;
+    return !Number.isNaN(value) && value !== first;
+  };
+  if (metric === "faith_pd") {
+    const values = dataset.vector(metric);
+    return !samples.some((sample) => differs(values[sample]));
+  }
+  const distances = dataset.distance(metric);
+  return !samples.some((a, i) => samples.subarray(0, i).some((b) => differs(distances.between(a, b))));
+}
+
 function distanceObjective(dataset: Dataset, metric: string, form: DistanceForm): BaseObjective {
   const distances = dataset.distance(metric);
   return {

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { UserError } from "../common/userError.ts";
 import * as torch from "../torch/index.ts";
-import { fitBaseScaling, makeBaseObjective } from "./baseObjective.ts";
+import { fitBaseScaling, isConstant, makeBaseObjective } from "./baseObjective.ts";
 import { batchOptionsOf, buildEncoder, decideAuto, distanceFormOf } from "./buildModel.ts";
 import { checkModel } from "./checkModel.ts";
 import { type PretrainConfig, pretrainSchema } from "./config.ts";
@@ -54,6 +54,10 @@ export async function pretrain(
   });
   using _lock = folder.create({ resume: options.resume });
   for (const warning of split.warnings) display.warn(warning);
+  if (isConstant(dataset, metric, split.train))
+    display.warn(
+      `All ${metric} ${metric === "faith_pd" ? "values" : "distances"} of the training samples are the same; there is nothing to learn from them.`,
+    );
   const facts: PretrainFacts = {
     kind: "pretrain",
     config,

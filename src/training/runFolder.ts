@@ -1,6 +1,6 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import { makeFolder, writeFileAtomic } from "../common/atomicFile.ts";
+import { describeWriteError, makeFolder, writeFileAtomic } from "../common/atomicFile.ts";
 import { FolderLock } from "../common/folderLock.ts";
 import { UserError } from "../common/userError.ts";
 
@@ -76,8 +76,10 @@ export class RunFolder {
     return lock;
   }
 
-  /** @throws UserError if the folder has a run already. */
+  /** @throws UserError if the folder has a run already, or is a file. */
   refuseOther(): void {
+    if (existsSync(this.path) && statSync(this.path).isFile())
+      throw describeWriteError(this.path, { code: "EEXIST" });
     if (!existsSync(this.lastCheckpoint)) return;
     throw new UserError(
       `${this.path} holds a run already; continue it with --resume, or choose another --output (or delete the folder).`,

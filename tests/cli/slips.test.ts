@@ -1,6 +1,7 @@
 /** Slips that people make in metadata and options: each is told in one sentence, before anything is prepared or written. */
 import { beforeAll, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
+import { isConstant } from "../../src/training/baseObjective.ts";
 import { useScratch } from "../data/scratch.ts";
 import { makeStudy, type Study } from "../training/study.ts";
 import { refusal, run } from "./commandLine.ts";
@@ -54,4 +55,48 @@ test("a number that is out of range is told with its option and the limit", asyn
     ["--nuc-share", "2", "--nuc-share: 2 is too large, expected at most 1."],
   ])
     expect(await refusal(...options, option, value)).toBe(`Error: ${message}`);
+});
+
+test("a file where the run shall go is told before the data are prepared", async () => {
+  const { code, out, error } = await run(...train(study.metadata, "depth"), "--output", study.table);
+  expect({ code, out }).toEqual({ code: 1, out: "" });
+  expect(error).toContain("a file of that name is there; choose another path");
+  const below = await refusal(...train(study.metadata, "depth"), "--output", `${study.table}/run`);
+  expect(below).toMatch(/^Error: Cannot write .*: a part of its path is a file/);
+});
+
+test("samples that are all alike give a warning, as there is nothing to learn", async () => {
+  const rows = ["ACGTACGTACGT", "ACGTTTGTACGT", "TTTTACGTACGA"].map(
+    (asv, i) => `${asv}${`\t${i + 1}`.repeat(6)}`,
+  );
+  const table = scratch.write("alike.tsv", `#OTU ID\ta\tb\tc\td\te\tf\n${rows.join("\n")}\n`);
+  const tree = scratch.write("alike.nwk", "((ACGTACGTACGT:1,ACGTTTGTACGT:2):1,TTTTACGTACGA:1);");
+  const { code, error } = await run(
+    ...[
+      "pretrain",
+      "--table",
+      table,
+      "--tree",
+      tree,
+      "--output",
+      scratch.path("alike"),
+      "--test-size",
+      "0.4",
+    ],
+    ...[
+      "--max-steps",
+      "1",
+      "--embedding-dim",
+      "8",
+      "--attention-layers",
+      "1",
+      "--threads",
+      "1",
+      "--no-plots",
+    ],
+  );
+  expect(code).toBe(0);
+  expect(error).toContain("All unweighted distances of the training samples are the same");
+  const all = Int32Array.from(study.dataset.sampleIds.keys());
+  for (const metric of ["unweighted", "faith_pd"]) expect(isConstant(study.dataset, metric, all)).toBe(false);
 });
