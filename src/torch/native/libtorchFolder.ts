@@ -35,7 +35,7 @@ export function sharedLibraryName(stem: string): string {
 }
 
 function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  return existsSync(path) && statSync(path).isDirectory();
 }
 
 function readIfThere(path: string): string {

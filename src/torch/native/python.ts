@@ -19,7 +19,8 @@ export function pythonsOnPath(path: string = process.env["PATH"] ?? ""): string[
   for (const folder of path.split(delimiter)) {
     for (const name of ["python3", "python"]) {
       const candidate = join(folder, name);
-      if (!folder || !statSync(candidate, { throwIfNoEntry: false })?.isFile()) continue;
+      // `existsSync` is false too where a folder may not be searched, or is a file; `statSync` would throw.
+      if (!folder || !existsSync(candidate) || !statSync(candidate).isFile()) continue;
       // A virtual environment's python is a link to its parent's: the folder tells them apart, the target does not.
       const identity = existsSync(join(folder, "../pyvenv.cfg")) ? folder : realpathSync(candidate);
       if (seen.has(identity) || seen.has(realpathSync(folder))) continue;

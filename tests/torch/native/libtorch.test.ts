@@ -81,7 +81,9 @@ test("every distinct Python of the PATH is found, in order, links to one only on
   const environment = makeFolder({ "pyvenv.cfg": "" });
   mkdirSync(join(environment, "bin"));
   symlinkSync(join(first, "python3"), join(environment, "bin/python3"));
-  const path = [first, linked, join(folder, "absent"), second, join(environment, "bin"), first].join(":");
+  // A file among the folders is passed over, as a folder is that may not be searched.
+  const others = [join(folder, "absent"), join(first, "python3")];
+  const path = [first, linked, ...others, second, join(environment, "bin"), first].join(":");
   expect(pythonsOnPath(path)).toEqual([
     join(first, "python3"),
     join(second, "python"),
