@@ -139,13 +139,7 @@ function readFooter(path: string, segments: readonly Segment[]): Footer {
   const last = segments[segments.length - 1];
   let start = 0;
   for (let i = 0; i < segments.length - 1; i++) start += segments[i].bytes;
-  const bytes = new Uint8Array(last.bytes);
-  const descriptor = openSync(path, "r");
-  try {
-    readSync(descriptor, bytes, 0, bytes.length, start);
-  } finally {
-    closeSync(descriptor);
-  }
+  const bytes = readWindow(path, start, last.bytes);
   if (checksumOf(bytes) !== last.checksum) throw new ChecksumError();
   const suffix = bytes.length - fileSuffixBytes;
   const length = suffix < 0 ? -1 : new DataView(bytes.buffer).getInt32(suffix, true);
@@ -155,10 +149,32 @@ function readFooter(path: string, segments: readonly Segment[]): Footer {
   return Footer.decode(footer);
 }
 
-/** The part of a file from `start` on, without a copy. */
+/** What `Bun.mmap` fails with on a file that may only be read: it opens files for writing too, whatever it maps them for. */
+const readOnlyCodes = new Set(["EACCES", "EPERM", "EROFS"]);
+
+/** The part of a file from `start` on, without a copy; a copy where the file or its file system is read-only. */
 function mapWindow(path: string, start: number, size: number): Uint8Array {
   const before = start % windowAlignment;
-  return Bun.mmap(path, { offset: start - before, size: before + size, shared: false }).subarray(before);
+  try {
+    return Bun.mmap(path, { offset: start - before, size: before + size, shared: false }).subarray(before);
+  } catch (cause) {
+    if (readOnlyCodes.has((cause as { code?: string }).code ?? "")) return readWindow(path, start, size);
+    throw cause;
+  }
+}
+
+/** A copy of a part of a file; zeros where the file ends before. */
+function readWindow(path: string, start: number, size: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  const descriptor = openSync(path, "r");
+  try {
+    let filled = 0;
+    for (let read = 1; read > 0 && filled < size; filled += read)
+      read = readSync(descriptor, bytes, filled, size - filled, start + filled);
+  } finally {
+    closeSync(descriptor);
+  }
+  return bytes;
 }
 
 /** The header and the body of the message that `block` points to, in `bytes`, which begin at `start` of the file. */

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import {
   cpSync,
   existsSync,
@@ -315,3 +315,19 @@ function flipByte(path: string, position: number): void {
   bytes[position] ^= 16;
   writeFileSync(path, bytes);
 }
+
+test("a data set that may only be read is read without being mapped", () => {
+  const map = spyOn(Bun, "mmap").mockImplementation(() => {
+    throw Object.assign(new Error("permission denied"), { code: "EACCES" });
+  });
+  try {
+    using dataset = openDataset(folder, { verify: true });
+    const read = [dataset.asvSequence(7), dataset.distance("weighted").between(3, 11)];
+    expect(map).toHaveBeenCalled();
+    map.mockRestore();
+    using mapped = openDataset(folder);
+    expect(read).toEqual([mapped.asvSequence(7), mapped.distance("weighted").between(3, 11)]);
+  } finally {
+    map.mockRestore();
+  }
+});
