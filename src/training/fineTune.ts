@@ -44,6 +44,21 @@ export interface FineTuneSummary extends ReturnType<typeof trainingFigures> {
   split: string;
 }
 
+/** A warning if validation samples have classes that are in no training sample: these cannot be predicted. */
+function unseenClasses(dataset: Dataset, targets: Targets, validation: Int32Array): string[] {
+  const { classes, columns } = targets;
+  if (classes === null) return [];
+  const { values } = textValues(dataset.column(columns[0]));
+  const unseen = validation.filter((sample) => {
+    const value = values[sample];
+    return value !== null && !classes.includes(value);
+  });
+  if (unseen.length === 0) return [];
+  return [
+    `${unseen.length} of the ${validation.length} validation samples have classes of "${columns[0]}" that no training sample has ("${values[unseen[0]]}", say), so they cannot be predicted rightly; take a column whose classes recur, or give --stratify ${columns[0]}.`,
+  ];
+}
+
 /** Figures of which more is better. */
 const higherIsBetter = new Set([lastEpoch, "r2", "accuracy", "f1", "auc"]);
 
@@ -80,7 +95,9 @@ export async function fineTune(
 
   const folder = new RunFolder(options.output);
   using _lock = folder.create({ resume: options.resume });
-  for (const warning of [...split.warnings, ...targets.warnings, ...warnings]) display.warn(warning);
+  const unseen = unseenClasses(dataset, targets, split.validation);
+  for (const warning of [...split.warnings, ...targets.warnings, ...unseen, ...warnings])
+    display.warn(warning);
   const encoderType = start?.facts.encoderType ?? objective?.encoderType ?? "unifrac";
   const facts: FineTuneFacts = {
     kind: "fine-tune",
