@@ -160,7 +160,6 @@ function resumedConfig<Config extends Trainable>(
   // The parts as they were written down: a split is never drawn anew.
   saved.split = {
     ...saved.split,
-    by: null,
     stratify: null,
     trainSamples: folder.trainIds,
     valSamples: folder.validationIds,

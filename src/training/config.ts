@@ -51,7 +51,9 @@ export const splitSchema = z.strictObject({
     .string()
     .nullable()
     .default(null)
-    .describe("hold out whole groups: samples with the same value of this metadata column"),
+    .describe(
+      "hold out whole groups: samples with the same value of this metadata column; with files of samples: see that they do",
+    ),
   stratify: z
     .string()
     .nullable()

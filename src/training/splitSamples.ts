@@ -1,3 +1,4 @@
+import { quote } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 import { textValues } from "../data/categories.ts";
 import type { Dataset } from "../data/dataset.ts";
@@ -9,6 +10,19 @@ export interface NamedSplit extends Split {
   /** `random`, `whole host_subject_id held out`, ... */
   name: string;
   warnings: string[];
+}
+
+const wholeGroups = (by: string) => `whole ${by} held out`;
+
+/** Files may hold out whole groups, too; then no group may be in both. */
+function refuseSharedGroups(groups: readonly (string | null)[], split: Split, by: string): void {
+  const trained = new Set(Array.from(split.train, (i) => groups[i]));
+  const shared = Array.from(split.validation, (i) => groups[i]).find((group) => trained.has(group));
+  if (shared === undefined) return;
+  throw new UserError(
+    `--split-by ${by} holds out whole groups, but the files have ${shared === null ? "samples without a value" : quote(shared)} ` +
+      "on both sides; move these samples, or leave --split-by out.",
+  );
 }
 
 /**
@@ -28,10 +42,8 @@ export function splitSamples(
       "--split-by and --stratify exclude each other: groups are held out whole; leave one out.",
     );
   }
-  if (fromFiles && (by !== null || stratify !== null)) {
-    throw new UserError(
-      `--train-samples and --val-samples say what the split is; leave --${by !== null ? "split-by" : "stratify"} out.`,
-    );
+  if (fromFiles && stratify !== null) {
+    throw new UserError("--train-samples and --val-samples say what the split is; leave --stratify out.");
   }
   const ids = Array.from(eligible, (sample) => dataset.sampleIds[sample]);
   const labels = (column: string) => {
@@ -46,6 +58,10 @@ export function splitSamples(
     const read = splitFromFiles(ids, files);
     split = read.split;
     name = "from files";
+    if (by !== null) {
+      refuseSharedGroups(labels(by), split, by);
+      name = wholeGroups(by);
+    }
     if (read.unknownIds.length > 0) {
       warnings.push(
         `${read.unknownIds.length} ids of the split files are no samples that can be used (the first is "${read.unknownIds[0]}").`,
@@ -53,7 +69,7 @@ export function splitSamples(
     }
   } else if (by !== null) {
     split = groupedSplit(labels(by), share, seed, by);
-    name = `whole ${by} held out`;
+    name = wholeGroups(by);
   } else if (stratify !== null) {
     split = stratifiedSplit(labels(stratify), share, seed, stratify);
     name = `random, stratified by ${stratify}`;

@@ -1,14 +1,17 @@
 /** Every option of `train` changes what is learned, or does what a test of its own shows (tests/cli/options.test.ts tells which). */
+
 import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { Command } from "commander";
 import { addSchemaOptions, configOf } from "../../src/cli/schemaOptions.ts";
 import { trainOptions } from "../../src/cli/train.ts";
 import { writeNpy } from "../../src/common/npy.ts";
+import { textValues } from "../../src/data/categories.ts";
 import type { Dataset } from "../../src/data/dataset.ts";
 import * as torch from "../../src/torch/index.ts";
-import { type FineTuneInput, fineTuneSchema } from "../../src/training/config.ts";
+import { type FineTuneInput, fineTuneSchema, splitSchema } from "../../src/training/config.ts";
 import { openConfiguredData } from "../../src/training/openData.ts";
+import { splitSamples } from "../../src/training/splitSamples.ts";
 import { ProgressDisplay } from "../../src/training/watch/progressBar.ts";
 import { useScratch } from "../data/scratch.ts";
 import { commonEffects, type Effect, unchanging, watchWork, withValue, workOf } from "./optionEffects.ts";
@@ -127,6 +130,27 @@ test("a split is taken from files", async () => {
   });
   expect(summary.samples).toEqual({ train: 14, validation: ids.length - 18 });
   expect(summary.split).toBe("from files");
+});
+
+test("files of whole groups are named by them, and others are refused", () => {
+  const { dataset } = study;
+  const ids = dataset.sampleIds;
+  const { values } = textValues(dataset.column("plot"));
+  const sides = [true, false].map((isHeld) => ids.filter((_, i) => (values[i] === values[0]) === isHeld));
+  const split = (validation: readonly string[], train: readonly string[]) =>
+    splitSamples(
+      dataset,
+      splitSchema.parse({
+        by: "plot",
+        valSamples: scratch.write("groups-val.txt", validation.join("\n")),
+        trainSamples: scratch.write("groups-train.txt", train.join("\n")),
+      }),
+      1,
+    );
+  expect(split(sides[0], sides[1])).toMatchObject({ name: "whole plot held out", warnings: [] });
+  expect(() => split(sides[0].slice(1), [...sides[1], sides[0][0]])).toThrow(
+    `--split-by plot holds out whole groups, but the files have "${values[0]}" on both sides`,
+  );
 });
 
 describe("data", () => {
