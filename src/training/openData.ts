@@ -61,7 +61,8 @@ export async function openConfiguredData(options: OpenDataOptions): Promise<Data
     folder = prepared.folder;
   }
   const dataset = openDataset(folder);
-  for (const warning of dataset.manifest.warnings) display.warn(warning);
+  // Those of a data set were told when it was prepared, and `info` tells them again.
+  if (data.dataset === null) for (const warning of dataset.manifest.warnings) display.warn(warning);
   return dataset;
 }
 

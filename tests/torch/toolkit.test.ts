@@ -418,3 +418,12 @@ test("an optimizer's state goes through a file and comes back, and nothing else 
     expect(() => other.loadStateDict(torch.load(path))).toThrow("AdamW: expected the state of an optimizer");
   });
 });
+
+test("attention takes the batch first and says so", () => {
+  using _s = torch.scope();
+  expect(new nn.MultiheadAttention(4, 2, { batchFirst: true }).embedDim).toBe(4);
+  expect(new nn.TransformerEncoderLayer(4, 2, { batchFirst: true }).clone().dModel).toBe(4);
+  const wrong = { batchFirst: false } as unknown as { batchFirst: true };
+  expect(() => new nn.MultiheadAttention(4, 2, wrong)).toThrow("batchFirst can't be false");
+  expect(() => new nn.TransformerEncoderLayer(4, 2, wrong)).toThrow("batchFirst can't be false");
+});

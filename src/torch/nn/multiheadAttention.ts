@@ -3,7 +3,12 @@ import * as ops from "../ops.gen.ts";
 import { refuseOthers } from "../optionNames.ts";
 import type { Tensor } from "../tensor.ts";
 import { constant_, xavierUniform_ } from "./init.ts";
-import { type LayerOptions, refuseLayerOptions } from "./layerOptions.ts";
+import {
+  type BatchFirstOption,
+  type LayerOptions,
+  needBatchFirst,
+  refuseLayerOptions,
+} from "./layerOptions.ts";
 import { Linear } from "./linear.ts";
 import { Module, parameter } from "./module.ts";
 
@@ -34,11 +39,12 @@ export class MultiheadAttention extends Module {
   constructor(
     readonly embedDim: number,
     readonly numHeads: number,
-    options: LayerOptions & { dropout?: number; bias?: boolean } = {},
+    options: LayerOptions & BatchFirstOption & { dropout?: number; bias?: boolean } = {},
   ) {
     super();
-    const { dropout = 0, bias = true, ...creation } = options;
-    refuseLayerOptions("MultiheadAttention", creation, "dropout, bias");
+    const { dropout = 0, bias = true, batchFirst, ...creation } = options;
+    needBatchFirst("MultiheadAttention", { batchFirst });
+    refuseLayerOptions("MultiheadAttention", creation, "dropout, bias, batchFirst");
     if (embedDim % numHeads !== 0) {
       throw new RangeError(
         `MultiheadAttention: the embedding size ${embedDim} is not divisible by ${numHeads} heads`,

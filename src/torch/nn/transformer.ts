@@ -5,6 +5,7 @@ import type { Tensor } from "../tensor.ts";
 import { ModuleList } from "./containers.ts";
 import { Dropout } from "./dropout.ts";
 import { LayerNorm } from "./layerNorm.ts";
+import { type BatchFirstOption, needBatchFirst } from "./layerOptions.ts";
 import { Linear } from "./linear.ts";
 import { Module } from "./module.ts";
 import { MultiheadAttention } from "./multiheadAttention.ts";
@@ -19,7 +20,7 @@ export function activationFunction(name: Activation): (input: Tensor) => Tensor 
   throw new RangeError(`Unknown activation ${JSON.stringify(name)}; expected "relu", "gelu" or "gelu_tanh"`);
 }
 
-export interface TransformerLayerOptions {
+export interface TransformerLayerOptions extends BatchFirstOption {
   dimFeedforward?: number;
   dropout?: number;
   activation?: Activation;
@@ -61,12 +62,14 @@ export class TransformerEncoderLayer extends Module {
       activation = "relu",
       layerNormEps = 1e-5,
       normFirst = false,
+      batchFirst,
       ...others
     } = options;
+    needBatchFirst("TransformerEncoderLayer", { batchFirst });
     refuseOthers(
       "TransformerEncoderLayer",
       others,
-      "dimFeedforward, dropout, activation, layerNormEps, normFirst",
+      "dimFeedforward, dropout, activation, layerNormEps, normFirst, batchFirst",
     );
     this.selfAttn = new MultiheadAttention(dModel, nhead, { dropout });
     this.linear1 = new Linear(dModel, dimFeedforward);

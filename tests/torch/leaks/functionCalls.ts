@@ -118,6 +118,7 @@ export const tensorMethods: Record<string, Call> = {
   copyTo: (t) => t.w.copyTo(new Float32Array(3)),
   fillFrom: (t) => t.w.fillFrom(new Float32Array(3)),
   toArray: (t) => t.x.toArray(),
+  toJSON: (t) => t.x.toJSON(),
   toString: (t: Inputs) => `${t.x} ${t.n} ${t.image} ${t.mask}`,
   view: (t) => [t.x.view([12]), t.x.view("int32")],
   to: (t) => [t.x.to("float64"), t.x.to("cpu"), t.x.to({ dtype: "bfloat16" })],
