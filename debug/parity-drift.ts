@@ -12,6 +12,7 @@ import { unpack } from "../src/models/packing.ts";
 import { sequenceEncoderOptions } from "../src/models/referenceConfig.ts";
 import { SequenceEncoder } from "../src/models/sequenceEncoder.ts";
 import * as torch from "../src/torch/index.ts";
+import { chosenCountEmbedding } from "../src/training/buildModel.ts";
 import { onForward } from "../src/training/forwardHooks.ts";
 import { loadCase, withPrefix } from "../src/training/parity/caseFile.ts";
 import { lineChart } from "../src/training/watch/plots.ts";
@@ -51,7 +52,7 @@ const singleTolerance = 1e-4;
 
 function fromSubject(subject: Subject, batchSize: number): Compared {
   const { dataset, config, model, seed } = subject;
-  if (config.model.countEmbedding !== "none")
+  if (chosenCountEmbedding(config) !== null)
     throw new UserError("The plain form has no count embedding; give a run without --count-embedding.");
   const { tokenLimit, maxBases } = config.model;
   const builder = new BatchBuilder(dataset, { tokenLimit, maxBases });

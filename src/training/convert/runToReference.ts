@@ -1,6 +1,6 @@
 import { UserError } from "../../common/userError.ts";
 import * as torch from "../../torch/index.ts";
-import { distanceFormOf, transformerOf } from "../buildModel.ts";
+import { chosenCountEmbedding, distanceFormOf, transformerOf } from "../buildModel.ts";
 import type { FineTuneConfig, ModelConfig, TransformerName } from "../config.ts";
 import type { OpenedRun } from "../openRun.ts";
 import { referenceTanhScale } from "../pairwiseDistances.ts";
@@ -58,6 +58,7 @@ function transformerArguments(
 
 function encoderArguments(facts: RunFacts, notes: string[]): Record<string, torch.PickleInput> {
   const { model } = facts.config;
+  const counts = chosenCountEmbedding(facts.config);
   const outputs = facts.baseOutputs ?? (facts.encoderType === "faith_pd" ? 1 : null);
   return {
     encoder_type: facts.encoderType,
@@ -72,8 +73,8 @@ function encoderArguments(facts: RunFacts, notes: string[]): Record<string, torc
     predict_nucleotides: facts.predictNucleotides,
     mask_ratio: facts.predictNucleotides ? model.maskRatio : 0,
     mask_strategy: model.maskStrategy,
-    count_embedding: model.countEmbedding !== "none",
-    count_embedding_method: model.countEmbedding === "none" ? "add" : model.countEmbedding,
+    count_embedding: counts !== null,
+    count_embedding_method: counts ?? "add",
   };
 }
 
