@@ -11,7 +11,7 @@ import { findLearningRate } from "../../src/training/findLearningRate.ts";
 import { openRun } from "../../src/training/openRun.ts";
 import { predictSamples } from "../../src/training/predictSamples.ts";
 import { useScratch } from "../data/scratch.ts";
-import { fineTuneStudy, makeStudy, pretrainStudy, type Study, weightsOf } from "./study.ts";
+import { fineTuneStudy, historyOf, makeStudy, pretrainStudy, type Study, weightsOf } from "./study.ts";
 
 setDefaultTimeout(120_000);
 const scratch = useScratch();
@@ -22,7 +22,6 @@ beforeAll(async () => {
 
 let runs = 0;
 const next = () => scratch.path(`run-${runs++}`);
-const history = (run: string) => JSON.parse(readFileSync(join(run, "history.json"), "utf8"));
 
 test.each(["add", "concat", "film"] as const)(
   "B4: counts enter by %s in training, validation and prediction",
@@ -70,7 +69,7 @@ test("B7: Faith's PD can be pretrained and fine-tuned, in its own units", async 
   expect(summary["val.unifrac_mae"]).toBeLessThan(Math.max(...values) - Math.min(...values));
   const tuned = next();
   await fineTuneStudy(study, tuned, { metric: "faith_pd", pretrainedEncoder: encoder });
-  expect(history(tuned)[0].train.unifrac_loss).toBeGreaterThan(0);
+  expect(historyOf(tuned)[0].train.unifrac_loss).toBeGreaterThan(0);
 });
 
 test("B8: parts smaller than a batch are trained on and judged, every sample of them", async () => {
@@ -85,8 +84,8 @@ test("B9: the count loss is small whatever the transform of the target", async (
   for (const transform of ["none", "zscore", "log-minmax"] as const) {
     const output = next();
     await fineTuneStudy(study, output, { target: { columns: ["depth"], transform, countPrediction: true } });
-    expect(history(output)[0].train.count_loss).toBeLessThan(1);
-    expect(history(output)[0].val.count_mae).toBeLessThan(1);
+    expect(historyOf(output)[0].train.count_loss).toBeLessThan(1);
+    expect(historyOf(output)[0].val.count_mae).toBeLessThan(1);
   }
 });
 
@@ -116,7 +115,7 @@ test("B16: the nucleotide loss of validation is of hidden bases, as in training"
   const output = next();
   const training = { epochs: 1, learningRate: 1e-12, weightDecay: 0 };
   await pretrainStudy(study, output, { training });
-  const [{ train, val }] = history(output);
+  const [{ train, val }] = historyOf(output);
   expect(Math.abs(train.nuc_loss - val.nuc_loss)).toBeLessThan(0.15);
 });
 
@@ -124,7 +123,7 @@ test("B21: the best checkpoint holds the weights of the best epoch, and says whi
   const output = next();
   const training = { epochs: 5, learningRate: 0.1, scheduler: "constant" as const };
   const { summary } = await fineTuneStudy(study, output, { training });
-  const losses = history(output).map((epoch: { val: { target_loss: number } }) => epoch.val.target_loss);
+  const losses = historyOf(output).map((epoch: { val: { target_loss: number } }) => epoch.val.target_loss);
   expect(summary.best_epoch).toBe(losses.indexOf(Math.min(...losses)) + 1);
   expect(summary.validation["target_loss"]).toBeCloseTo(Math.min(...losses), 5);
 });
@@ -165,7 +164,7 @@ test("B25: every epoch is on record, also the last before an early end", async (
   const training = { epochs: 30, patience: 1, learningRate: 0.3, scheduler: "constant" as const };
   const { summary } = await fineTuneStudy(study, output, { training });
   expect(summary.stopped_by).toBe("early stopping");
-  expect(history(output).length).toBe(summary.epochs);
+  expect(historyOf(output).length).toBe(summary.epochs);
 });
 
 test("B28: zscore-category works without categorical columns, in the column's own units", async () => {

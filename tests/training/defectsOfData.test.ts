@@ -6,7 +6,7 @@ import { type Dataset, openDataset } from "../../src/data/dataset.ts";
 import { prepareDataset } from "../../src/data/prepare.ts";
 import * as torch from "../../src/torch/index.ts";
 import { useScratch } from "../data/scratch.ts";
-import { fineTuneStudy, makeStudy, pretrainStudy, type Study } from "./study.ts";
+import { fineTuneStudy, historyOf, makeStudy, pretrainStudy, type Study } from "./study.ts";
 
 setDefaultTimeout(120_000);
 torch.setNumThreads(1);
@@ -18,7 +18,6 @@ beforeAll(async () => {
 
 let runs = 0;
 const next = () => scratch.path(`run-${runs++}`);
-const history = (run: string) => JSON.parse(readFileSync(join(run, "history.json"), "utf8"));
 
 /** The study's table as text, with counts that `change` makes of its own. */
 function tableText({ dataset }: Study, change: (count: number, sample: number) => number): string {
@@ -45,7 +44,7 @@ test("B10: samples whose counts are all the least are trained on and judged like
     target: { countPrediction: true },
   });
   expect(summary.samples.train + summary.samples.validation).toBe(study.dataset.sampleCount);
-  for (const { train, val } of history(output))
+  for (const { train, val } of historyOf(output))
     expect([...Object.values(train), ...Object.values(val)].every(Number.isFinite)).toBe(true);
 });
 
@@ -76,7 +75,7 @@ test("B15: samples that a matrix lacks have unknown distances, in pretraining an
   expect(summary.samples.train + summary.samples.validation).toBe(dataset.sampleCount);
   await fineTuneStudy({ ...study, dataset: part }, tuned);
   for (const run of [pretrained, tuned])
-    for (const { train, val } of history(run)) {
+    for (const { train, val } of historyOf(run)) {
       expect(train.unifrac_loss).toBeGreaterThan(0);
       expect(val.unifrac_loss).toBeGreaterThan(0);
     }
@@ -87,5 +86,5 @@ test("B42: all pairs of a batch count, so that a batch may be odd", async () => 
   await pretrainStudy(study, output, { training: { batchSize: 7 } });
   const { training } = JSON.parse(readFileSync(join(output, "config.json"), "utf8"));
   expect(training.batchSize).toBe(7);
-  expect(history(output)[0].train.unifrac_loss).toBeGreaterThan(0);
+  expect(historyOf(output)[0].train.unifrac_loss).toBeGreaterThan(0);
 });

@@ -1,7 +1,5 @@
 /** What goes wrong in the PyTorch version's training and does not here; numbers as in docs/from-pytorch-aam.md. */
 import { beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { Random } from "../../src/common/random.ts";
 import { BatchBuilder } from "../../src/data/batch.ts";
 import * as torch from "../../src/torch/index.ts";
@@ -10,7 +8,7 @@ import { batchOptionsOf, buildEncoder } from "../../src/training/buildModel.ts";
 import { pretrainSchema } from "../../src/training/config.ts";
 import { parameterGroups } from "../../src/training/paramGroups.ts";
 import { useScratch } from "../data/scratch.ts";
-import { fineTuneStudy, makeStudy, pretrainStudy, type Study } from "./study.ts";
+import { fineTuneStudy, historyOf, makeStudy, pretrainStudy, type Study } from "./study.ts";
 
 setDefaultTimeout(120_000);
 torch.setNumThreads(1);
@@ -22,7 +20,6 @@ beforeAll(async () => {
 
 let runs = 0;
 const next = () => scratch.path(`run-${runs++}`);
-const history = (run: string) => JSON.parse(readFileSync(join(run, "history.json"), "utf8"));
 
 function smallEncoder() {
   const config = pretrainSchema.parse({ model: { embeddingDim: 8, layers: 2, heads: 2 } });
@@ -43,7 +40,7 @@ test("B20: a model of width 256, whose distances begin near the end of tanh, lea
   // What it would cost to stay at the end, where all distances are 1.
   const stuck =
     block.reduce((sum, value, at) => sum + (at % (n + 1) === 0 ? 0 : (1 - value) ** 2), 0) / (n * (n - 1));
-  expect(history(output)[2].val.unifrac_loss).toBeLessThan(stuck / 2);
+  expect(historyOf(output)[2].val.unifrac_loss).toBeLessThan(stuck / 2);
 });
 
 test("B30: with several validation passes the loss stays the loss, in its own unit", async () => {
@@ -54,7 +51,7 @@ test("B30: with several validation passes the loss stays the loss, in its own un
       target: { columns: ["depth"] },
       model: { asvSampling: "random", tokenLimit: 4 },
       training: { epochs: 1, nucPenalty: 0.02 },
-    }).then(() => history(output)[0].val);
+    }).then(() => historyOf(output)[0].val);
   };
   const [once, often] = [await train(1), await train(4)];
   expect(often.target_loss).toBe(once.target_loss);
@@ -68,7 +65,7 @@ test("B32: the best epoch by r2 has the highest r2, and a metric that the task l
   const output = next();
   const training = { epochs: 5, learningRate: 0.1, scheduler: "constant" as const };
   const { summary } = await fineTuneStudy(study, output, { bestMetric: "r2", training });
-  const values = history(output).map((epoch: { val: { r2: number } }) => epoch.val.r2);
+  const values = historyOf(output).map((epoch: { val: { r2: number } }) => epoch.val.r2);
   expect(summary.best_epoch).toBe(values.indexOf(Math.max(...values)) + 1);
   const classes = fineTuneStudy(study, next(), { bestMetric: "r2", target: { columns: ["site"] } });
   await expect(classes).rejects.toThrow("--best-metric r2 does not exist for classes");
@@ -79,7 +76,7 @@ test("B38: the learning rate reaches what was asked for in a training of a few s
   const learningRate = 0.01;
   const training = { warmup: pretrainSchema.parse({}).training.warmup, epochs: 4, learningRate };
   await fineTuneStudy(study, output, { training });
-  const rates = history(output).map((epoch: { learningRate: number }) => epoch.learningRate);
+  const rates = historyOf(output).map((epoch: { learningRate: number }) => epoch.learningRate);
   expect(rates[0]).toBeGreaterThan(0.8 * learningRate);
   expect(rates[3]).toBeLessThan(0.2 * learningRate);
 });

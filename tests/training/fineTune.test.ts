@@ -14,7 +14,7 @@ import { predictSamples } from "../../src/training/predictSamples.ts";
 import { SampleCategories } from "../../src/training/sampleCategories.ts";
 import { Targets } from "../../src/training/targets.ts";
 import { userErrorOf, useScratch } from "../data/scratch.ts";
-import { fineTuneStudy, makeStudy, pretrainStudy, type Study, weightsOf } from "./study.ts";
+import { fineTuneStudy, historyOf, makeStudy, pretrainStudy, type Study, weightsOf } from "./study.ts";
 
 setDefaultTimeout(120_000);
 const scratch = useScratch();
@@ -156,7 +156,7 @@ describe("a pretrained encoder", () => {
     const encoder = weightsOf(join(scratch.path("encoder"), "checkpoints/best.safetensors"));
     const tuned = weightsOf(join(output, "checkpoints/best.safetensors"));
     for (const [name, values] of encoder) expect(tuned.get(`base_model.${name}`)).toEqual(values);
-    const history = JSON.parse(readFileSync(join(output, "history.json"), "utf8"));
+    const history = historyOf(output);
     expect(history[0].train).not.toHaveProperty("unifrac_loss");
   });
 

@@ -8,7 +8,7 @@ import * as torch from "../../src/torch/index.ts";
 import { KeptGradients } from "../../src/training/keptGradients.ts";
 import { PretrainTask } from "../../src/training/pretrainTask.ts";
 import type { BatchLosses } from "../../src/training/trainer.ts";
-import { fineTuneStudy, makeStudy, pretrainStudy, weightsOf } from "./study.ts";
+import { fineTuneStudy, historyOf, makeStudy, pretrainStudy, weightsOf } from "./study.ts";
 
 setDefaultTimeout(120_000);
 torch.setNumThreads(1);
@@ -50,7 +50,7 @@ async function failing<T>(
 }
 
 const config = { training: { nucPenalty: 0, batchSize: 8, epochs: 1 } };
-const figuresOf = (run: string) => JSON.parse(readFileSync(join(run, "history.json"), "utf8"))[0].train;
+const figuresOf = (run: string) => historyOf(run)[0].train;
 
 test.each(["forward", "backward"] as const)(
   "a step that fails in its %s pass is made again with half the ASVs at a time, and comes to the same",

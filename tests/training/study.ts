@@ -132,7 +132,7 @@ export function weightsOf(path: string): Map<string, Float64Array> {
 
 /** Everything that a training came to, as text: figures of every epoch, the best weights, the split. */
 export function outcomeOf(run: string): string {
-  const history = JSON.parse(readFileSync(join(run, "history.json"), "utf8")) as Record<string, unknown>[];
+  const history = historyOf(run) as Record<string, unknown>[];
   const figures = history.map(({ train, val, learningRate, isBest }) => ({
     train,
     val,
@@ -163,3 +163,6 @@ export function hashedFiles(
     sequences: scratch.write("hashed.fasta", fasta.join("")),
   };
 }
+
+/** The epochs of a run, as its folder keeps them. */
+export const historyOf = (run: string) => JSON.parse(readFileSync(join(run, "history.json"), "utf8"));
