@@ -26,7 +26,7 @@ type MetricAndModel = Pick<PretrainConfig, "metric" | "model">;
  * The configured form of distances, with `auto` decided: distances that end at 1 are learned best through a curve that does, too
  * (debug/defaults.md), others have no such end.
  */
-export function chosenDistance({ metric, model }: MetricAndModel): "raw" | "tanh" {
+function chosenDistance({ metric, model }: MetricAndModel): "raw" | "tanh" {
   if (model.distance !== "auto") return model.distance;
   return endsAtOne(metric) ? "tanh" : "raw";
 }

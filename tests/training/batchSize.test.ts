@@ -3,13 +3,11 @@ import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as torch from "../../src/torch/index.ts";
-import { makeBaseObjective } from "../../src/training/baseObjective.ts";
 import { chooseBatchSize, findBatchSize } from "../../src/training/batchSize.ts";
-import { batchOptionsOf, buildEncoder } from "../../src/training/buildModel.ts";
 import { pretrainSchema } from "../../src/training/config.ts";
-import { PretrainTask } from "../../src/training/pretrainTask.ts";
 import { setMatmulPrecision } from "../../src/training/runTraining.ts";
 import { useScratch } from "../data/scratch.ts";
+import { makePretrainTask } from "./pretrainTask.ts";
 import { fineTuneStudy, makeStudy, pretrainStudy, type Study, weightsOf } from "./study.ts";
 
 setDefaultTimeout(240_000);
@@ -24,22 +22,12 @@ beforeAll(async () => {
 /** A model large enough that a step's memory is what the allocator counts. */
 function search() {
   const { dataset } = study;
-  const config = pretrainSchema.parse({ model: { embeddingDim: 32, layers: 1, heads: 2 } });
-  const objective = makeBaseObjective(dataset, config.metric, { form: "raw", scaling: null });
-  const model = buildEncoder(config, { encoderType: "unifrac", predictNucleotides: true });
+  const config = pretrainSchema.parse({ nucShare: 1, model: { embeddingDim: 32, layers: 1, heads: 2 } });
   const train = Int32Array.from({ length: 50 }, (_, i) => i);
-  const task = new PretrainTask(model, {
-    dataset,
-    objective,
-    validation: Int32Array.of(50, 51),
-    device: "cpu",
-    model: config.model,
-    training: config.training,
-    sampleEpochs: 0,
-    nucShare: 1,
+  const { model, task, batch } = makePretrainTask(dataset, config, {
     train,
+    validation: Int32Array.of(50, 51),
   });
-  const batch = { ...batchOptionsOf(config.model), ...objective.needs };
   return {
     model,
     config,

@@ -10,13 +10,11 @@ import { join } from "node:path";
 import { Random } from "../../src/common/random.ts";
 import { BatchBuilder } from "../../src/data/batch.ts";
 import * as torch from "../../src/torch/index.ts";
-import { makeBaseObjective } from "../../src/training/baseObjective.ts";
 import { batchTensors } from "../../src/training/batchTensors.ts";
-import { batchOptionsOf, buildEncoder } from "../../src/training/buildModel.ts";
 import { type PretrainInput, pretrainSchema } from "../../src/training/config.ts";
 import { precisionOn } from "../../src/training/mixedPrecision.ts";
 import { makeOptimizer, parameterGroups } from "../../src/training/paramGroups.ts";
-import { PretrainTask } from "../../src/training/pretrainTask.ts";
+import { makePretrainTask } from "./pretrainTask.ts";
 import { makeStudy } from "./study.ts";
 
 setDefaultTimeout(120_000);
@@ -55,25 +53,11 @@ for (const [name, input] of Object.entries(variants)) {
       ...input,
       model: { embeddingDim: 8, layers: 1, heads: 2, maxBases: 24, ...input.model },
     });
-    const objective = makeBaseObjective(dataset, config.metric, { form: "raw", scaling: null });
-    const model = buildEncoder(config, { encoderType: "unifrac", predictNucleotides: true });
-    model.train();
     const everyone = Int32Array.from({ length: dataset.sampleCount }, (_, i) => i);
-    const task = new PretrainTask(model, {
-      dataset,
-      objective,
-      validation: everyone,
-      device: "cpu",
-      model: config.model,
-      training: config.training,
-      sampleEpochs: 0,
-      nucShare: config.nucShare,
-      train: everyone,
-    });
-    const batch = new BatchBuilder(dataset, { ...batchOptionsOf(config.model), ...objective.needs }).build(
-      everyone.subarray(0, 6),
-      new Random(0),
-    );
+    const parts = { train: everyone, validation: everyone };
+    const { model, task, batch: options } = makePretrainTask(dataset, config, parts);
+    model.train();
+    const batch = new BatchBuilder(dataset, options).build(everyone.subarray(0, 6), new Random(0));
     const optimizer = makeOptimizer(parameterGroups(model, config.training), config.training);
     const reads = torch.hostReadCount();
     const placeless: string[] = [];

@@ -15,14 +15,12 @@ import { simulate, writeSimulation } from "../../src/data/simulate/simulate.ts";
 import { AsvEncoder } from "../../src/models/asvEncoder.ts";
 import { maskCapacity } from "../../src/models/masking.ts";
 import * as torch from "../../src/torch/index.ts";
-import { makeBaseObjective } from "../../src/training/baseObjective.ts";
-import { batchOptionsOf, buildEncoder } from "../../src/training/buildModel.ts";
 import { type PretrainInput, pretrainSchema } from "../../src/training/config.ts";
 import { FineTuneTask } from "../../src/training/fineTuneTask.ts";
 import { openRun } from "../../src/training/openRun.ts";
 import { predictSamples } from "../../src/training/predictSamples.ts";
-import { PretrainTask } from "../../src/training/pretrainTask.ts";
 import { embedSampleSet } from "../../src/training/uniFracEvaluation.ts";
+import { makePretrainTask } from "./pretrainTask.ts";
 import { fineTuneStudy, makeStudy, pretrainStudy } from "./study.ts";
 
 setDefaultTimeout(120_000);
@@ -47,20 +45,9 @@ function prepare(input: PretrainInput) {
     ...input,
     model: { embeddingDim: 16, layers: 2, heads: 2, maxBases: 60, ...input.model },
   });
-  const objective = makeBaseObjective(dataset, config.metric, { form: "raw", scaling: null });
-  const model = buildEncoder(config, { encoderType: "unifrac", predictNucleotides: true });
-  const task = new PretrainTask(model.train(), {
-    dataset,
-    objective,
-    validation: everyone,
-    device: "cpu",
-    model: config.model,
-    training: config.training,
-    sampleEpochs: 0,
-    nucShare: config.nucShare,
-    train: everyone,
-  });
-  const options = { ...batchOptionsOf(config.model), ...objective.needs };
+  const parts = { train: everyone, validation: everyone };
+  const { model, task, batch: options } = makePretrainTask(dataset, config, parts);
+  model.train();
   const batch = new BatchBuilder(dataset, options).build(everyone.subarray(0, 10), new Random(0));
   return { task, model, batch, shape: { dim: config.model.embeddingDim, layers: config.model.layers } };
 }

@@ -1,0 +1,27 @@
+import type { Dataset } from "../../src/data/dataset.ts";
+import { makeBaseObjective } from "../../src/training/baseObjective.ts";
+import { batchOptionsOf, buildEncoder } from "../../src/training/buildModel.ts";
+import type { PretrainConfig } from "../../src/training/config.ts";
+import { PretrainTask } from "../../src/training/pretrainTask.ts";
+
+/** The task of a pretraining on the CPU with raw distances and fresh weights, without the rest of a run. */
+export function makePretrainTask(
+  dataset: Dataset,
+  config: PretrainConfig,
+  { train, validation }: { train: Int32Array; validation: Int32Array },
+) {
+  const objective = makeBaseObjective(dataset, config.metric, { form: "raw", scaling: null });
+  const model = buildEncoder(config, { encoderType: "unifrac", predictNucleotides: true });
+  const task = new PretrainTask(model, {
+    dataset,
+    objective,
+    validation,
+    device: "cpu",
+    model: config.model,
+    training: config.training,
+    sampleEpochs: 0,
+    nucShare: config.nucShare,
+    train,
+  });
+  return { model, task, batch: { ...batchOptionsOf(config.model), ...objective.needs } };
+}
