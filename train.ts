@@ -7,14 +7,14 @@
  * UniFrac, and ends with figures on samples that it has not seen. The command `pretrain` does the same with every option.
  */
 import { Command } from "commander";
-import { styleHelp } from "./src/cli/helpStyle.ts";
-import { reportError } from "./src/cli/reportError.ts";
-import { reportPretraining } from "./src/cli/reportPretraining.ts";
-import { addSchemaOptions } from "./src/cli/schemaOptions.ts";
-import { addRunFlags, pretrainOptions } from "./src/cli/trainingOptions.ts";
-import { setUpTraining } from "./src/cli/trainingRun.ts";
-import { type PretrainConfig, pretrainSchema } from "./src/training/config.ts";
-import { pretrain } from "./src/training/pretrain.ts";
+import { styleHelp } from "./src/cli/options/helpStyle.ts";
+import { addSchemaOptions } from "./src/cli/options/schemaOptions.ts";
+import { addRunFlags, pretrainOptions } from "./src/cli/options/trainingOptions.ts";
+import { setUpTraining } from "./src/cli/options/trainingRun.ts";
+import { reportError } from "./src/cli/text/reportError.ts";
+import { reportPretraining } from "./src/cli/text/reportPretraining.ts";
+import { type PretrainConfig, pretrainSchema } from "./src/training/config/config.ts";
+import { pretrain } from "./src/training/tasks/pretrain.ts";
 
 /** Of `pretrain`'s options those that a first run may want. */
 export const options = pretrainOptions

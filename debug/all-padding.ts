@@ -1,13 +1,13 @@
 /** How many rows are padding alone, and what does a whole model make of them? */
 
-import { Random } from "../src/common/random.ts";
-import { type Batch, BatchBuilder } from "../src/data/batch.ts";
+import { Random } from "../src/common/random/random.ts";
+import { type Batch, BatchBuilder } from "../src/data/batches/batch.ts";
+import { barChart } from "../src/display/plots/index.ts";
 import type { SequenceEncoder } from "../src/models/sequenceEncoder.ts";
 import * as torch from "../src/torch/index.ts";
-import { batchTensors } from "../src/training/batchTensors.ts";
-import { onForward } from "../src/training/forwardHooks.ts";
-import { nonFiniteIn } from "../src/training/nanDetector.ts";
-import { barChart } from "../src/training/watch/plots.ts";
+import { onForward } from "../src/training/loop/forwardHooks.ts";
+import { nonFiniteIn } from "../src/training/loop/nanDetector.ts";
+import { batchTensors } from "../src/training/objectives/batchTensors.ts";
 import { denseForward, denseTokens, transformersOf } from "./lib/denseForm.ts";
 import { type Investigation, runInvestigation } from "./lib/investigation.ts";
 import { type Finding, percent } from "./lib/report.ts";

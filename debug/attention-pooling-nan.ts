@@ -1,12 +1,12 @@
 /** Can padding, equal samples or a loss over nothing make NaN? Each layer, forward and backward, beside its naive form. */
-import { Random } from "../src/common/random.ts";
+import { Random } from "../src/common/random/random.ts";
+import { barChart } from "../src/display/plots/index.ts";
 import type { AttentionPooling } from "../src/models/attentionPooling.ts";
+import { pairwiseDistances } from "../src/models/pairwiseDistances.ts";
 import { keyMask } from "../src/models/transformer.ts";
 import * as torch from "../src/torch/index.ts";
-import { unifracLoss } from "../src/training/losses.ts";
-import { nonFiniteIn } from "../src/training/nanDetector.ts";
-import { pairwiseDistances } from "../src/training/pairwiseDistances.ts";
-import { barChart } from "../src/training/watch/plots.ts";
+import { nonFiniteIn } from "../src/training/loop/nanDetector.ts";
+import { unifracLoss } from "../src/training/objectives/losses.ts";
 import { type Investigation, runInvestigation } from "./lib/investigation.ts";
 import { naiveAttention, naiveDistances, naiveMean, naivePooling } from "./lib/naiveForms.ts";
 import type { Finding } from "./lib/report.ts";

@@ -1,10 +1,10 @@
 /** Do shuffled, truncated batches carry the right distances, and are the data set's distances those of its samples? */
 
-import { Random } from "../src/common/random.ts";
-import type { Batch } from "../src/data/batch.ts";
-import type { Dataset } from "../src/data/dataset.ts";
-import { Loader } from "../src/data/loader.ts";
-import { predictionScatter } from "../src/training/watch/plots.ts";
+import { Random } from "../src/common/random/random.ts";
+import type { Batch } from "../src/data/batches/batch.ts";
+import { Loader } from "../src/data/batches/loader.ts";
+import type { Dataset } from "../src/data/dataset/dataset.ts";
+import { predictionScatter } from "../src/display/plots/index.ts";
 import { type Investigation, runInvestigation } from "./lib/investigation.ts";
 import { recomputeDistances } from "./lib/recompute.ts";
 import type { Finding } from "./lib/report.ts";

@@ -1,6 +1,7 @@
 /** Do predicted distances pile up at 0 and 1? Three heads, trained alike; and the distances of a trained model. */
-import { RegressionMetrics } from "../src/training/metrics.ts";
-import { barChart, histogramPlot, predictionScatter } from "../src/training/watch/plots.ts";
+
+import { barChart, histogramPlot, predictionScatter } from "../src/display/plots/index.ts";
+import { RegressionMetrics } from "../src/metrics/metrics.ts";
 import { DirectTask, type HeadKind, type PairPredictions } from "./lib/directTask.ts";
 import { EncoderTask } from "./lib/encoderTask.ts";
 import { freshWith } from "./lib/freshEncoder.ts";

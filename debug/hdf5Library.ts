@@ -9,7 +9,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { openHdf5Bytes } from "../src/data/hdf5/read.ts";
+import { openHdf5Bytes } from "../src/formats/hdf5/read.ts";
 import { fuzzInput } from "../tests/fuzz/fuzzReader.ts";
 
 const axes = ["sample", "observation"];

@@ -1,11 +1,11 @@
 /** Which tensors live through a training step, how many bytes they have, what holds them, and does any stay? */
 
-import { Random } from "../src/common/random.ts";
-import { BatchBuilder } from "../src/data/batch.ts";
+import { Random } from "../src/common/random/random.ts";
+import { BatchBuilder } from "../src/data/batches/batch.ts";
+import { barChart, lineChart } from "../src/display/plots/index.ts";
 import * as torch from "../src/torch/index.ts";
-import { onForward } from "../src/training/forwardHooks.ts";
-import { parameterGroups } from "../src/training/paramGroups.ts";
-import { barChart, lineChart } from "../src/training/watch/plots.ts";
+import { onForward } from "../src/training/loop/forwardHooks.ts";
+import { parameterGroups } from "../src/training/loop/paramGroups.ts";
 import { EncoderTask } from "./lib/encoderTask.ts";
 import { type Investigation, runInvestigation } from "./lib/investigation.ts";
 import { type Finding, numberText } from "./lib/report.ts";

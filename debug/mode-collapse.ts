@@ -1,6 +1,7 @@
 /** Do the embeddings keep their spread through training, or do all samples end at one point? */
+
+import { lineChart } from "../src/display/plots/index.ts";
 import * as torch from "../src/torch/index.ts";
-import { lineChart } from "../src/training/watch/plots.ts";
 import { EncoderTask } from "./lib/encoderTask.ts";
 import { freshWith } from "./lib/freshEncoder.ts";
 import { type Investigation, runInvestigation } from "./lib/investigation.ts";

@@ -1,10 +1,10 @@
 /** How well are nucleotides predicted, at which positions and bases, and does the prediction see what it should not? */
 
-import { Random } from "../src/common/random.ts";
-import { tokenMatrix } from "../src/data/batch.ts";
+import { Random } from "../src/common/random/random.ts";
+import { tokenMatrix } from "../src/data/batches/batch.ts";
+import { barChart, lineChart } from "../src/display/plots/index.ts";
 import { isBase, maskToken } from "../src/models/masking.ts";
 import * as torch from "../src/torch/index.ts";
-import { barChart, lineChart } from "../src/training/watch/plots.ts";
 import { type Investigation, runInvestigation } from "./lib/investigation.ts";
 import { type Finding, percent } from "./lib/report.ts";
 import { atLeast } from "./lib/settingValues.ts";

@@ -4,18 +4,18 @@
  * reference is made a run by `bun run convert` first.
  */
 
-import { Random } from "../src/common/random.ts";
+import { Random } from "../src/common/random/random.ts";
 import { UserError } from "../src/common/userError.ts";
-import { BatchBuilder } from "../src/data/batch.ts";
+import { BatchBuilder } from "../src/data/batches/batch.ts";
+import { lineChart } from "../src/display/plots/index.ts";
 import { denseToRagged, type RaggedBatch } from "../src/models/batch.ts";
 import { unpack } from "../src/models/packing.ts";
-import { sequenceEncoderOptions } from "../src/models/referenceConfig.ts";
 import { SequenceEncoder } from "../src/models/sequenceEncoder.ts";
+import { sequenceEncoderOptions } from "../src/reference/config.ts";
+import { loadCase, withPrefix } from "../src/reference/parity/caseFile.ts";
 import * as torch from "../src/torch/index.ts";
-import { chosenCountEmbedding } from "../src/training/buildModel.ts";
-import { onForward } from "../src/training/forwardHooks.ts";
-import { loadCase, withPrefix } from "../src/training/parity/caseFile.ts";
-import { lineChart } from "../src/training/watch/plots.ts";
+import { chosenCountEmbedding } from "../src/training/config/buildModel.ts";
+import { onForward } from "../src/training/loop/forwardHooks.ts";
 import { type DenseOptions, denseForward, denseTokens, transformersOf } from "./lib/denseForm.ts";
 import { type Investigation, runInvestigation } from "./lib/investigation.ts";
 import { type Finding, numberText } from "./lib/report.ts";

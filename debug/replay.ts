@@ -7,22 +7,22 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join, relative } from "node:path";
 import { Command, Option } from "commander";
-import { reportError } from "../src/cli/reportError.ts";
+import { reportError } from "../src/cli/text/reportError.ts";
 import { UserError } from "../src/common/userError.ts";
-import { type Dataset, openDataset } from "../src/data/dataset.ts";
+import { type Dataset, openDataset } from "../src/data/dataset/dataset.ts";
+import { lineChart } from "../src/display/plots/index.ts";
 import * as torch from "../src/torch/index.ts";
-import { onForward } from "../src/training/forwardHooks.ts";
+import { onForward } from "../src/training/loop/forwardHooks.ts";
 import {
   describeSite,
   NanDetector,
   NonFiniteError,
   nonFiniteIn,
   restoreRandomStates,
-} from "../src/training/nanDetector.ts";
-import { loadRepro, type NanRepro, type NonFiniteSite } from "../src/training/nanRepro.ts";
-import { openModel } from "../src/training/openRun.ts";
-import type { RunFacts } from "../src/training/runFacts.ts";
-import { lineChart } from "../src/training/watch/plots.ts";
+} from "../src/training/loop/nanDetector.ts";
+import { loadRepro, type NanRepro, type NonFiniteSite } from "../src/training/loop/nanRepro.ts";
+import type { RunFacts } from "../src/training/run/facts.ts";
+import { openModel } from "../src/training/run/open.ts";
 import { makeFaultyStep } from "./lib/faultyStep.ts";
 import { chooseDevice } from "./lib/investigation.ts";
 import { keptAsvsNote, lossesOf, targetNote } from "./lib/repeatStep.ts";

@@ -1,12 +1,12 @@
 /** Is everything finite when samples are cut to a token limit, and which ASVs are lost by each way of cutting? */
 
-import { Random } from "../src/common/random.ts";
-import type { AsvSampling } from "../src/data/batch.ts";
-import { BatchBuilder } from "../src/data/batch.ts";
-import type { Dataset } from "../src/data/dataset.ts";
+import { Random } from "../src/common/random/random.ts";
+import type { AsvSampling } from "../src/data/batches/batch.ts";
+import { BatchBuilder } from "../src/data/batches/batch.ts";
+import type { Dataset } from "../src/data/dataset/dataset.ts";
+import { lineChart } from "../src/display/plots/index.ts";
 import * as torch from "../src/torch/index.ts";
-import { describeSite, NanDetector, NonFiniteError, randomStates } from "../src/training/nanDetector.ts";
-import { lineChart } from "../src/training/watch/plots.ts";
+import { describeSite, NanDetector, NonFiniteError, randomStates } from "../src/training/loop/nanDetector.ts";
 import { EncoderTask } from "./lib/encoderTask.ts";
 import { type Context, type Investigation, runInvestigation } from "./lib/investigation.ts";
 import { type Finding, percent } from "./lib/report.ts";

@@ -1,6 +1,7 @@
 /** Does the model learn distances at all? Learning curves of validation R², and what makes a difference. */
-import type { DistanceForm } from "../src/training/pairwiseDistances.ts";
-import { barChart, lineChart } from "../src/training/watch/plots.ts";
+
+import { barChart, lineChart } from "../src/display/plots/index.ts";
+import type { DistanceForm } from "../src/models/pairwiseDistances.ts";
 import { EncoderTask, type TaskOptions } from "./lib/encoderTask.ts";
 import { type Changes, freshWith } from "./lib/freshEncoder.ts";
 import { type Context, type Investigation, runInvestigation } from "./lib/investigation.ts";

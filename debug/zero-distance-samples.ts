@@ -1,7 +1,7 @@
 /** How many pairs of samples are at or near distance 0, how do they arise, and would weighting them matter? */
-import type { Dataset } from "../src/data/dataset.ts";
+import type { Dataset } from "../src/data/dataset/dataset.ts";
+import { barChart, histogramPlot } from "../src/display/plots/index.ts";
 import * as torch from "../src/torch/index.ts";
-import { barChart, histogramPlot } from "../src/training/watch/plots.ts";
 import { embedSamples } from "./lib/encoderTask.ts";
 import { type Investigation, runInvestigation } from "./lib/investigation.ts";
 import { type Finding, percent } from "./lib/report.ts";

@@ -24,4 +24,4 @@ if ! find_bun; then
   echo "Error: neither Bun nor npm is on the PATH: install Bun, or Node.js 20 or newer (it brings npm), then start again." >&2
   exit 1
 fi
-exec "$bun" scripts/cudaCheck/main.ts "$@"
+exec "$bun" lab/cudaCheck/main.ts "$@"

@@ -4,7 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
-import { reportError } from "../src/cli/reportError.ts";
+import { reportError } from "../src/cli/text/reportError.ts";
 import { simulate, writeSimulation } from "../src/data/simulate/simulate.ts";
 
 const root = join(import.meta.dir, "..");

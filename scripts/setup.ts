@@ -5,14 +5,14 @@
 
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { reportError } from "../src/cli/reportError.ts";
-import { describeWriteError } from "../src/common/atomicFile.ts";
+import { reportError } from "../src/cli/text/reportError.ts";
+import { describeWriteError } from "../src/common/files/atomicFile.ts";
 import { UserError } from "../src/common/userError.ts";
-import { ensureShim } from "../src/torch/native/build.ts";
-import { withLock } from "../src/torch/native/buildLock.ts";
-import { findCompiler } from "../src/torch/native/compiler.ts";
-import { buildFolder, findLibtorch, searchLibtorch } from "../src/torch/native/libtorch.ts";
-import { installOwnTorch } from "../src/torch/native/ownTorch.ts";
+import { ensureShim } from "../src/torch/setup/build.ts";
+import { withLock } from "../src/torch/setup/buildLock.ts";
+import { findCompiler } from "../src/torch/setup/compiler.ts";
+import { buildFolder, findLibtorch, searchLibtorch } from "../src/torch/setup/libtorch.ts";
+import { installOwnTorch } from "../src/torch/setup/ownTorch.ts";
 
 async function bringLibtorch(): Promise<void> {
   try {

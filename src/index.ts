@@ -3,15 +3,15 @@
  * `./torch`.
  */
 
-export { type Batch, BatchBuilder, type BatchOptions } from "./data/batch.ts";
-export { type Dataset, openDataset, verifyDataset } from "./data/dataset.ts";
-export { Loader, type LoaderOptions } from "./data/loader.ts";
-export { readMetadata } from "./data/metadata.ts";
-export { prepareDataset } from "./data/prepare.ts";
-export { readTable } from "./data/readTable.ts";
-export { readTree } from "./data/treeFile.ts";
+export { type Batch, BatchBuilder, type BatchOptions } from "./data/batches/batch.ts";
+export { Loader, type LoaderOptions } from "./data/batches/loader.ts";
+export { type Dataset, openDataset, verifyDataset } from "./data/dataset/dataset.ts";
+export { readMetadata } from "./data/metadata/read.ts";
+export { prepareDataset } from "./data/prepare/prepare.ts";
+export { readTable } from "./data/table/read.ts";
+export { readTree } from "./data/tree/read.ts";
 export { faithPd, type UniFracMetric, type UniFracOptions, uniFracAllPairs } from "./data/unifrac/index.ts";
 export { SequenceEncoder, type SequenceEncoderOptions } from "./models/sequenceEncoder.ts";
 export * as torch from "./torch/index.ts";
-export { type PretrainOptions, pretrain, type RunSummary } from "./training/pretrain.ts";
-export { Trainer, type TrainerOptions, type TrainingTask } from "./training/trainer.ts";
+export { Trainer, type TrainerOptions, type TrainingTask } from "./training/loop/trainer.ts";
+export { type PretrainOptions, pretrain, type RunSummary } from "./training/tasks/pretrain.ts";

@@ -3,8 +3,8 @@
  * matrix products. It shares nothing with src/models but the weights.
  */
 import * as torch from "../../src/torch/index.ts";
-import { transformerOf } from "../../src/training/buildModel.ts";
-import type { ModelConfig } from "../../src/training/config.ts";
+import { transformerOf } from "../../src/training/config/buildModel.ts";
+import type { ModelConfig } from "../../src/training/config/config.ts";
 import { naiveAttention, naivePooling } from "./naiveForms.ts";
 
 /** What weights do not tell of a transformer. */

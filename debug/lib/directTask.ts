@@ -1,12 +1,12 @@
-import { Random } from "../../src/common/random.ts";
-import type { Batch } from "../../src/data/batch.ts";
-import { BatchBuilder } from "../../src/data/batch.ts";
+import { Random } from "../../src/common/random/random.ts";
+import type { Batch } from "../../src/data/batches/batch.ts";
+import { BatchBuilder } from "../../src/data/batches/batch.ts";
+import { pairwiseDistances } from "../../src/models/pairwiseDistances.ts";
 import type { SequenceEncoder } from "../../src/models/sequenceEncoder.ts";
 import * as torch from "../../src/torch/index.ts";
-import { batchTensors } from "../../src/training/batchTensors.ts";
-import { nucleotideLoss } from "../../src/training/losses.ts";
-import { pairwiseDistances } from "../../src/training/pairwiseDistances.ts";
-import type { BatchLosses } from "../../src/training/trainer.ts";
+import type { BatchLosses } from "../../src/training/loop/trainer.ts";
+import { batchTensors } from "../../src/training/objectives/batchTensors.ts";
+import { nucleotideLoss } from "../../src/training/objectives/losses.ts";
 import type { DebugTask, TaskSubject } from "./encoderTask.ts";
 import { upperTriangle } from "./statistics.ts";
 

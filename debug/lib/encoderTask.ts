@@ -1,15 +1,22 @@
-import type { Batch } from "../../src/data/batch.ts";
-import type { Dataset } from "../../src/data/dataset.ts";
+import type { Batch } from "../../src/data/batches/batch.ts";
+import type { Dataset } from "../../src/data/dataset/dataset.ts";
+import { asPrediction, type DistanceForm, pairwiseDistances } from "../../src/models/pairwiseDistances.ts";
 import type { SequenceEncoder } from "../../src/models/sequenceEncoder.ts";
 import * as torch from "../../src/torch/index.ts";
-import { batchTensors } from "../../src/training/batchTensors.ts";
-import { distanceFormOf } from "../../src/training/buildModel.ts";
-import type { PretrainConfig } from "../../src/training/config.ts";
-import { unifracLoss } from "../../src/training/losses.ts";
-import { nucleotideParts, predictSomeNucleotides } from "../../src/training/nucleotideObjective.ts";
-import { asPrediction, type DistanceForm, pairwiseDistances } from "../../src/training/pairwiseDistances.ts";
-import type { BatchLosses } from "../../src/training/trainer.ts";
-import { embedSampleSet, evaluatePairs, type PairEvaluation } from "../../src/training/uniFracEvaluation.ts";
+import { distanceFormOf } from "../../src/training/config/buildModel.ts";
+import type { PretrainConfig } from "../../src/training/config/config.ts";
+import type { BatchLosses } from "../../src/training/loop/trainer.ts";
+import { batchTensors } from "../../src/training/objectives/batchTensors.ts";
+import { unifracLoss } from "../../src/training/objectives/losses.ts";
+import {
+  nucleotideParts,
+  predictSomeNucleotides,
+} from "../../src/training/objectives/nucleotideObjective.ts";
+import {
+  embedSampleSet,
+  evaluatePairs,
+  type PairEvaluation,
+} from "../../src/training/objectives/pairEvaluation.ts";
 
 /** What a task needs of a subject. */
 export interface TaskSubject {

@@ -1,11 +1,11 @@
 import { join } from "node:path";
-import { openDataset } from "../../src/data/dataset.ts";
-import { prepareDataset } from "../../src/data/prepare.ts";
+import { openDataset } from "../../src/data/dataset/dataset.ts";
+import { prepareDataset } from "../../src/data/prepare/prepare.ts";
 import { simulate, writeSimulation } from "../../src/data/simulate/simulate.ts";
-import { pretrainSchema } from "../../src/training/config.ts";
-import { NonFiniteError } from "../../src/training/nanDetector.ts";
-import { pretrain } from "../../src/training/pretrain.ts";
-import { ProgressDisplay } from "../../src/training/watch/progressBar.ts";
+import { ProgressDisplay } from "../../src/display/terminal/progressBar.ts";
+import { pretrainSchema } from "../../src/training/config/config.ts";
+import { NonFiniteError } from "../../src/training/loop/nanDetector.ts";
+import { pretrain } from "../../src/training/tasks/pretrain.ts";
 
 /** Trains on simulated data with a learning rate that makes weights overflow, with `debugNan`; the saved step's path. */
 export async function makeFaultyStep(scratch: string, learningRate = 1e18): Promise<string> {

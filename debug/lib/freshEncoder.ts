@@ -1,7 +1,7 @@
 import type { SequenceEncoder } from "../../src/models/sequenceEncoder.ts";
 import * as torch from "../../src/torch/index.ts";
-import { buildEncoder } from "../../src/training/buildModel.ts";
-import { type PretrainConfig, pretrainSchema } from "../../src/training/config.ts";
+import { buildEncoder } from "../../src/training/config/buildModel.ts";
+import { type PretrainConfig, pretrainSchema } from "../../src/training/config/config.ts";
 import type { Subject } from "./subject.ts";
 
 /** What is changed of a subject's configuration for a training of its own. */

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
-import type { Dataset } from "../../src/data/dataset.ts";
-import { matchTree } from "../../src/data/matchTree.ts";
-import type { Table } from "../../src/data/table.ts";
-import { readTree } from "../../src/data/treeFile.ts";
+import type { Dataset } from "../../src/data/dataset/dataset.ts";
+import { matchTree } from "../../src/data/prepare/matchTree.ts";
+import type { Table } from "../../src/data/table/table.ts";
+import { readTree } from "../../src/data/tree/read.ts";
 import { type UniFracMetric, uniFracMetrics, uniFracOfBatch } from "../../src/data/unifrac/index.ts";
 import { shearTree } from "../../src/data/unifrac/shearTree.ts";
 

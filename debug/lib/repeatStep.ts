@@ -1,17 +1,20 @@
 import { UserError } from "../../src/common/userError.ts";
-import type { Batch } from "../../src/data/batch.ts";
-import type { Dataset } from "../../src/data/dataset.ts";
+import type { Batch } from "../../src/data/batches/batch.ts";
+import type { Dataset } from "../../src/data/dataset/dataset.ts";
 import type { SequenceEncoding } from "../../src/models/sequenceEncoder.ts";
 import type * as torch from "../../src/torch/index.ts";
-import { type BatchTargets, batchTensors } from "../../src/training/batchTensors.ts";
-import { batchOptionsOf, distanceFormOf } from "../../src/training/buildModel.ts";
-import { FrozenBase } from "../../src/training/frozenBase.ts";
-import { baseValueLoss, unifracLoss } from "../../src/training/losses.ts";
-import { nucleotideParts, predictSomeNucleotides } from "../../src/training/nucleotideObjective.ts";
-import type { OpenedRun } from "../../src/training/openRun.ts";
-import type { FineTuneFacts, RunFacts } from "../../src/training/runFacts.ts";
-import { SampleCategories } from "../../src/training/sampleCategories.ts";
-import type { BatchLosses } from "../../src/training/trainer.ts";
+import { batchOptionsOf, distanceFormOf } from "../../src/training/config/buildModel.ts";
+import { FrozenBase } from "../../src/training/inference/frozenBase.ts";
+import type { BatchLosses } from "../../src/training/loop/trainer.ts";
+import { type BatchTargets, batchTensors } from "../../src/training/objectives/batchTensors.ts";
+import { baseValueLoss, unifracLoss } from "../../src/training/objectives/losses.ts";
+import {
+  nucleotideParts,
+  predictSomeNucleotides,
+} from "../../src/training/objectives/nucleotideObjective.ts";
+import type { FineTuneFacts, RunFacts } from "../../src/training/run/facts.ts";
+import type { OpenedRun } from "../../src/training/run/open.ts";
+import { SampleCategories } from "../../src/training/targets/sampleCategories.ts";
 
 /** The losses of a saved batch, as the run's own training computes them; see `targetNote`. */
 export function lossesOf(

@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { makeFolder, writeFileAtomic } from "../../src/common/atomicFile.ts";
-import { type Plot, toPng } from "../../src/training/watch/plots.ts";
+import { makeFolder, writeFileAtomic } from "../../src/common/files/atomicFile.ts";
+import { type Plot, toPng } from "../../src/display/plots/index.ts";
 import { isHeld, type Verdict, verdictSentence } from "./verdict.ts";
 
 export interface ReportTable {

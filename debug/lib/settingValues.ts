@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "commander";
-import { wholeNumber } from "../../src/cli/optionValues.ts";
+import { wholeNumber } from "../../src/cli/options/optionValues.ts";
 
 /** The value of an option that takes a whole number from `least` on. */
 export function atLeast(least: number): (text: string) => number {

@@ -1,7 +1,7 @@
-import { Loader } from "../../src/data/loader.ts";
+import { Loader } from "../../src/data/batches/loader.ts";
 import * as torch from "../../src/torch/index.ts";
-import { parameterGroups } from "../../src/training/paramGroups.ts";
-import { scheduleFactor } from "../../src/training/schedule.ts";
+import { parameterGroups } from "../../src/training/loop/paramGroups.ts";
+import { scheduleFactor } from "../../src/training/loop/schedule.ts";
 import type { DebugTask, TaskSubject } from "./encoderTask.ts";
 
 export interface ShortTraining {

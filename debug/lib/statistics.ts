@@ -1,5 +1,5 @@
+import { quantile } from "../../src/display/plots/rows.ts";
 import * as torch from "../../src/torch/index.ts";
-import { quantile } from "../../src/training/watch/plots/rows.ts";
 
 export interface Summary {
   readonly n: number;

@@ -1,7 +1,7 @@
 /**
  * The command line: `bun scripts/aam.ts NAME ...`, also reached as `bun run NAME`.
  *
- * To add a command: write `src/cli/<name>.ts` with
+ * To add a command: write `src/cli/commands/<name>.ts` with
  *
  *     export function makeCommand(): Command {
  *       return new Command("name").option("--table <file>", "...").action(async (options) => { ... });
@@ -15,10 +15,10 @@
 
 import { Command, CommanderError } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
-import { styleHelp } from "./helpStyle.ts";
-import { reportError } from "./reportError.ts";
+import { styleHelp } from "./options/helpStyle.ts";
+import { reportError } from "./text/reportError.ts";
 
-interface CommandEntry {
+export interface CommandEntry {
   name: string;
   summary: string;
   /** Its heading in the list of commands. */
@@ -28,7 +28,8 @@ interface CommandEntry {
   load: () => Promise<{ makeCommand: () => Command }>;
 }
 
-const groups = {
+/** Headings in the list of commands. */
+export const groups = {
   data: "Data:",
   training: "Training:",
   use: "Using a trained model:",
@@ -41,28 +42,28 @@ export const commands: CommandEntry[] = [
     group: groups.data,
     summary: "describe a data set or a file, and check it",
     examples: ["aam info table.biom"],
-    load: () => import("./info.ts"),
+    load: () => import("./commands/info.ts"),
   },
   {
     name: "prep",
     group: groups.data,
     summary: "make a data set from a study's files",
     examples: ["aam prep --table table.biom --tree tree.nwk --metadata metadata.tsv --output set"],
-    load: () => import("./prep.ts"),
+    load: () => import("./commands/prep.ts"),
   },
   {
     name: "unifrac",
     group: groups.data,
     summary: "compute UniFrac distances or Faith's PD",
     examples: ["aam unifrac --table table.biom --tree tree.nwk --output distances.npy"],
-    load: () => import("./unifrac.ts"),
+    load: () => import("./commands/unifrac.ts"),
   },
   {
     name: "simulate",
     group: groups.data,
     summary: "simulate a study to try things on",
     examples: ["aam simulate --output study"],
-    load: () => import("./simulate.ts"),
+    load: () => import("./commands/simulate.ts"),
   },
   {
     name: "pretrain",
@@ -72,7 +73,7 @@ export const commands: CommandEntry[] = [
       "aam pretrain --table table.biom --tree tree.nwk --output encoder",
       "aam pretrain --output encoder --resume",
     ],
-    load: () => import("./pretrain.ts"),
+    load: () => import("./commands/pretrain.ts"),
   },
   {
     name: "train",
@@ -82,42 +83,42 @@ export const commands: CommandEntry[] = [
       "aam train --table table.biom --tree tree.nwk --metadata metadata.tsv --metadata-column age --output run",
       "aam train --dataset set --metadata-column ph,age --pretrained-encoder encoder --freeze-base --output run",
     ],
-    load: () => import("./train.ts"),
+    load: () => import("./commands/train.ts"),
   },
   {
     name: "lr-finder",
     group: groups.training,
     summary: "search the learning rate of a pretraining",
     examples: ["aam lr-finder --dataset set --output rates.svg"],
-    load: () => import("./lrFinder.ts"),
+    load: () => import("./commands/lrFinder.ts"),
   },
   {
     name: "rf-baseline",
     group: groups.training,
     summary: "what a random forest and nearest neighbours would predict",
     examples: ["aam rf-baseline --run run"],
-    load: () => import("./rfBaseline.ts"),
+    load: () => import("./commands/rfBaseline.ts"),
   },
   {
     name: "report",
     group: groups.training,
     summary: "write a run's report as one HTML page",
     examples: ["aam report run"],
-    load: () => import("./report.ts"),
+    load: () => import("./commands/report.ts"),
   },
   {
     name: "predict",
     group: groups.use,
     summary: "predict metadata of samples",
     examples: ["aam predict --model run --table new.biom --output predictions.tsv"],
-    load: () => import("./predict.ts"),
+    load: () => import("./commands/predict.ts"),
   },
   {
     name: "evaluate",
     group: groups.use,
     summary: "judge a model on samples whose metadata are known",
     examples: ["aam evaluate --model run --table new.biom --metadata metadata.tsv --output evaluation"],
-    load: () => import("./evaluate.ts"),
+    load: () => import("./commands/evaluate.ts"),
   },
   {
     name: "embed",
@@ -127,32 +128,26 @@ export const commands: CommandEntry[] = [
       "aam embed --model run --table new.biom --output samples.parquet --asvs asvs.parquet",
       "aam embed --model run --table new.biom --distances unifrac.tsv",
     ],
-    load: () => import("./embed.ts"),
+    load: () => import("./commands/embed.ts"),
   },
   {
     name: "convert",
     group: groups.use,
     summary: "turn a checkpoint of the PyTorch version into one of this program, or back",
     examples: ["aam convert best_model.pt encoder.safetensors --heads 4", "aam convert run model.pt"],
-    load: () => import("./convert.ts"),
+    load: () => import("./commands/convert.ts"),
   },
   {
     name: "doctor",
     group: groups.program,
     summary: "show what was found on this machine",
-    load: () => import("./doctor.ts"),
+    load: () => import("./commands/doctor.ts"),
   },
   {
     name: "parity",
     group: groups.program,
     summary: "compare numbers with those of the PyTorch reference",
-    load: () => import("./parity.ts"),
-  },
-  {
-    name: "bench",
-    group: groups.program,
-    summary: "measure this program against others",
-    load: () => import("./bench.ts"),
+    load: () => import("./commands/parity.ts"),
   },
 ];
 
@@ -166,14 +161,17 @@ function finish(command: Command): Command {
 }
 
 /** The program with the wanted command in full and the others by name only, which keeps a start fast. */
-export async function makeProgram(wanted: string | undefined): Promise<Command> {
+export async function makeProgram(
+  wanted: string | undefined,
+  additional: readonly CommandEntry[] = [],
+): Promise<Command> {
   const program = finish(new Command("aam"))
     .description(packageJson.description)
     .version(packageJson.version)
     .commandsGroup(groups.program)
     .showHelpAfterError("(--help lists the options)")
     .addHelpText("after", "\nEach command has its own --help, and its options are listed there.");
-  for (const entry of commands) {
+  for (const entry of [...commands, ...additional]) {
     const command = entry.name === wanted ? (await entry.load()).makeCommand() : new Command(entry.name);
     if (!command.description()) command.description(entry.summary);
     const { examples = [] } = entry;
@@ -185,8 +183,14 @@ export async function makeProgram(wanted: string | undefined): Promise<Command> 
   return program;
 }
 
-/** Runs one command line (without the program's name); an error is reported and ends the process. */
-export async function runCommandLine(argv: readonly string[]): Promise<void> {
+/**
+ * Runs one command line (without the program's name); an error is reported and ends the process. `additional` are
+ * commands that only a checkout of the project has.
+ */
+export async function runCommandLine(
+  argv: readonly string[],
+  additional: readonly CommandEntry[] = [],
+): Promise<void> {
   process.stdout.on("error", (cause: { code?: string }) => {
     // The reader has gone (`| head`): nothing more to say.
     if (cause.code === "EPIPE") process.exit(0);
@@ -194,7 +198,7 @@ export async function runCommandLine(argv: readonly string[]): Promise<void> {
   });
   try {
     const wanted = argv.find((argument) => !argument.startsWith("-") && argument !== "help");
-    const program = await makeProgram(wanted);
+    const program = await makeProgram(wanted, additional);
     if (argv.length === 0) program.help({ error: true });
     await program.parseAsync(argv, { from: "user" });
   } catch (error) {

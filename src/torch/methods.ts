@@ -1,14 +1,14 @@
 /** Puts the operators' methods and the hand-written ones on `Tensor`. Imported once, by index.ts. */
-import { backward } from "./autograd.ts";
-import { conversions } from "./conversions.ts";
-import { type Device, parseDevice } from "./device.ts";
-import type { Scalar } from "./dtype.ts";
-import { type DType, dtypes } from "./dtype.ts";
-import { at, setAt } from "./indexing.ts";
-import { inspectTensor } from "./inspect.ts";
-import { operator } from "./operators.ts";
-import { methods } from "./ops.gen.ts";
-import { type BackwardOptions, type Index, Tensor, type ToOptions } from "./tensor.ts";
+import { backward } from "./autograd/autograd.ts";
+import { conversions } from "./core/conversions.ts";
+import { type Device, parseDevice } from "./core/device.ts";
+import type { Scalar } from "./core/dtype.ts";
+import { type DType, dtypes } from "./core/dtype.ts";
+import { type BackwardOptions, type Index, Tensor, type ToOptions } from "./core/tensor.ts";
+import { operator } from "./dispatch/operators.ts";
+import { methods } from "./dispatch/ops.gen.ts";
+import { at, setAt } from "./functions/indexing.ts";
+import { inspectTensor } from "./functions/inspect.ts";
 
 type Operation = (...args: unknown[]) => unknown;
 const prototype = Tensor.prototype as unknown as Record<string | symbol, unknown>;

@@ -1,9 +1,9 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { encoderOperations, stackOperations } from "../../src/cli/bench/flops.ts";
-import { limitsOf, mergeReports, type ScalingReport } from "../../src/cli/bench/scalingReport.ts";
-import { checkKernels } from "../../src/cli/bench/step.ts";
+import { encoderOperations, stackOperations } from "../../lab/bench/flops.ts";
+import { limitsOf, mergeReports, type ScalingReport } from "../../lab/bench/scalingReport.ts";
+import { checkKernels } from "../../lab/bench/step.ts";
 import { simulate, writeSimulation } from "../../src/data/simulate/simulate.ts";
 import { useScratch } from "../data/scratch.ts";
 

@@ -5,12 +5,12 @@
 import { beforeAll, describe, expect, mock, setDefaultTimeout, spyOn, test } from "bun:test";
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { stackOperations } from "../../src/cli/bench/flops.ts";
-import { Partner } from "../../src/cli/bench/partner.ts";
-import { writeNpy } from "../../src/common/npy.ts";
+import { stackOperations } from "../../lab/bench/flops.ts";
+import { Partner } from "../../lab/bench/partner.ts";
+import { writeNpy } from "../../src/formats/npy/npy.ts";
 import * as torch from "../../src/torch/index.ts";
-import { buildEncoder } from "../../src/training/buildModel.ts";
-import { pretrainSchema } from "../../src/training/config.ts";
+import { buildEncoder } from "../../src/training/config/buildModel.ts";
+import { pretrainSchema } from "../../src/training/config/config.ts";
 import { useScratch } from "../data/scratch.ts";
 import { makeStudy, type Study } from "../training/study.ts";
 import { refusal, run, succeed } from "./commandLine.ts";
@@ -18,7 +18,7 @@ import "./plainPlots.ts";
 
 setDefaultTimeout(60_000);
 torch.setNumThreads(1);
-mock.module("../../src/cli/bench/pythonPartner.ts", () => ({
+mock.module("../../lab/bench/pythonPartner.ts", () => ({
   startPython: (mode: string, config: object, reference = "plain") =>
     Partner.start("Python", [mode, JSON.stringify(config), reference]),
 }));

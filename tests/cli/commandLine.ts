@@ -9,7 +9,7 @@ import * as torch from "../../src/torch/index.ts";
 let out = "";
 let error = "";
 
-mock.module("../../src/training/watch/terminal.ts", () => ({
+mock.module("../../src/display/terminal/terminal.ts", () => ({
   standardTerminal: () => ({
     columns: 80,
     write: (text: string) => void (out += text),
@@ -17,12 +17,13 @@ mock.module("../../src/training/watch/terminal.ts", () => ({
   }),
 }));
 const { makeProgram } = await import("../../src/cli/main.ts");
+const { labCommands } = await import("../../lab/commands.ts");
 const trainScript = await import("../../train.ts");
 
 /** A command with all its options, as the help lists them. */
 export async function makeCommand(name: string): Promise<Command> {
   if (name === "train.ts") return trainScript.makeCommand().exitOverride();
-  const program = await makeProgram(name);
+  const program = await makeProgram(name, labCommands);
   return program.commands.find((command) => command.name() === name)!;
 }
 
@@ -54,7 +55,7 @@ export async function run(...args: string[]): Promise<Outcome> {
   ];
   const ended = { code: 0, threads, deterministic: false };
   try {
-    const program = name === "train.ts" ? await makeCommand(name) : await makeProgram(name);
+    const program = name === "train.ts" ? await makeCommand(name) : await makeProgram(name, labCommands);
     await program.parseAsync(name === "train.ts" ? options : args, { from: "user" });
     ended.code = Number(process.exitCode ?? 0);
   } catch (cause) {

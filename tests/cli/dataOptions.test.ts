@@ -2,8 +2,8 @@
 import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, cpSync, existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type Dataset, openDataset } from "../../src/data/dataset.ts";
-import { readDistances } from "../../src/data/readDistances.ts";
+import { type Dataset, openDataset } from "../../src/data/dataset/dataset.ts";
+import { readDistances } from "../../src/data/distances/read.ts";
 import * as torch from "../../src/torch/index.ts";
 import { useScratch } from "../data/scratch.ts";
 import { hashedFiles, makeStudy, type Study } from "../training/study.ts";

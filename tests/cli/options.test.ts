@@ -7,12 +7,18 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Command, type Option } from "commander";
 import type { z } from "zod";
-import { lrFinderOptions } from "../../src/cli/lrFinder.ts";
+import { labCommands } from "../../lab/commands.ts";
+import { lrFinderOptions } from "../../src/cli/commands/lrFinder.ts";
+import { trainOptions } from "../../src/cli/commands/train.ts";
 import { commands } from "../../src/cli/main.ts";
-import { addSchemaOptions, configOf, type SchemaOption, valueAt } from "../../src/cli/schemaOptions.ts";
-import { trainOptions } from "../../src/cli/train.ts";
-import { pretrainOptions } from "../../src/cli/trainingOptions.ts";
-import { fineTuneSchema, pretrainSchema } from "../../src/training/config.ts";
+import {
+  addSchemaOptions,
+  configOf,
+  type SchemaOption,
+  valueAt,
+} from "../../src/cli/options/schemaOptions.ts";
+import { pretrainOptions } from "../../src/cli/options/trainingOptions.ts";
+import { fineTuneSchema, pretrainSchema } from "../../src/training/config/config.ts";
 import * as trainScript from "../../train.ts";
 import { makeCommand } from "./commandLine.ts";
 
@@ -34,10 +40,10 @@ const shown: Record<string, readonly Shown[]> = {
     ["a user's mistake is its sentence alone, with the stack trace only on demand", "* --debug"],
     ["--version is the package's", "aam --version"],
   ],
-  "tests/cli/doctor.test.ts": [
+  "tests/cli/commands/doctor.test.ts": [
     ["the doctor finds all that is needed, and says so in words and as JSON", "doctor --json"],
   ],
-  "tests/cli/prep.test.ts": [["info --json tells it as JSON", "info --json"]],
+  "tests/cli/commands/prep.test.ts": [["info --json tells it as JSON", "info --json"]],
   "tests/cli/dataOptions.test.ts": [
     [
       "--tree, --metric, --alpha, --variance-adjusted and --precision decide the distances",
@@ -76,7 +82,7 @@ const shown: Record<string, readonly Shown[]> = {
       "parity --against-python --python --models --seed",
     ],
   ],
-  "tests/cli/unifrac.test.ts": [
+  "tests/cli/commands/unifrac.test.ts": [
     [
       "matches tips that are sequences by representative sequences",
       "unifrac --table --tree --output --rep-seqs --quiet",
@@ -99,7 +105,7 @@ const shown: Record<string, readonly Shown[]> = {
     ],
     ["of two kinds, or none, are refused", ...of("pretrain train lr-finder", "--dataset")],
   ],
-  "tests/training/fineTune.test.ts": [["%s", "train --no-classifier"]],
+  "tests/training/tasks/fineTune.test.ts": [["%s", "train --no-classifier"]],
   "tests/training/pretrainOptions.test.ts": [
     ["pretraining with %s = %j", "pretrain places"],
     ["%s = %j changes how pretraining computes, but no figure", "pretrain places"],
@@ -108,7 +114,7 @@ const shown: Record<string, readonly Shown[]> = {
     ["a crash costs at most --save-minutes", ...of("pretrain train", "--save-minutes")],
     ["a split is taken from files", ...of("pretrain lr-finder", "--train-samples --val-samples")],
   ],
-  "tests/training/batchSize.test.ts": [
+  "tests/training/loop/batchSize.test.ts": [
     [
       "trains with the size it found, which the run's configuration tells",
       ...of("pretrain train", "--auto-batch-size"),
@@ -126,7 +132,7 @@ const shown: Record<string, readonly Shown[]> = {
       ...of("pretrain train lr-finder", "--tf32 --no-tf32"),
     ],
   ],
-  "tests/cli/trainingOptions.test.ts": [
+  "tests/cli/options/trainingOptions.test.ts": [
     [
       "--output names the run's folder, --output-dir does so too, and both are one too many",
       ...of("pretrain train train.ts", "--output --output-dir"),
@@ -167,7 +173,7 @@ const shown: Record<string, readonly Shown[]> = {
       "lr-finder --config --threads --quiet --json",
     ],
   ],
-  "tests/cli/useOptions.test.ts": [
+  "tests/cli/options/useOptions.test.ts": [
     [
       "--table and --dataset with the same samples come to the same, and one must be given",
       ...of("predict embed", "--table --dataset --output"),
@@ -338,7 +344,7 @@ function speaksOf(text: string, flag: string, place: string | undefined): boolea
 /** All options in all helps: `bench step --seed`. */
 async function allOptions(): Promise<string[]> {
   const named: [string, Command][] = [];
-  for (const name of [...commands.map((entry) => entry.name), "train.ts"]) {
+  for (const name of [...[...commands, ...labCommands].map((entry) => entry.name), "train.ts"]) {
     const command = await makeCommand(name);
     if (name === commands[0].name) named.push(["aam", command.parent!]);
     named.push(

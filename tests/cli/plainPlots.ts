@@ -1,7 +1,7 @@
 /** A file of tests that imports this makes no PNG files of plots, which takes long: one pixel is in their place. */
 import { mock } from "bun:test";
 import { writeFileSync } from "node:fs";
-import * as chart from "../../src/training/watch/chart.ts";
+import * as chart from "../../src/display/plots/chart.ts";
 
 /** A PNG of one pixel. */
 const pixel = Buffer.from(
@@ -10,7 +10,7 @@ const pixel = Buffer.from(
 );
 
 const real = { ...chart };
-mock.module("../../src/training/watch/chart.ts", () => ({
+mock.module("../../src/display/plots/chart.ts", () => ({
   ...real,
   toPng: async () => new Uint8Array(pixel),
   savePlot: async (plot: chart.Plot, path: string) => {

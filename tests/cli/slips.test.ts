@@ -1,7 +1,7 @@
 /** Slips that people make in metadata and options: each is told in one sentence, before anything is prepared or written. */
 import { beforeAll, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
-import { isConstant } from "../../src/training/baseObjective.ts";
+import { isConstant } from "../../src/training/objectives/baseObjective.ts";
 import { useScratch } from "../data/scratch.ts";
 import { makeStudy, type Study } from "../training/study.ts";
 import { refusal, run } from "./commandLine.ts";

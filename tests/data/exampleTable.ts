@@ -2,9 +2,9 @@ import { afterAll } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Random } from "../../src/common/random.ts";
-import type { Provenance } from "../../src/data/manifest.ts";
-import type { Table } from "../../src/data/table.ts";
+import { Random } from "../../src/common/random/random.ts";
+import type { Provenance } from "../../src/data/dataset/manifest.ts";
+import type { Table } from "../../src/data/table/table.ts";
 
 /** A random table whose ids are sequences of 8 to 20 bases; every sample has at least one ASV. */
 export function exampleTable(samples: number, asvs: number, seed = 1): Table {

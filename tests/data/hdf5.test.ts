@@ -2,9 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { fletcher32, lookup3 } from "../../src/data/hdf5/checksum.ts";
-import { openHdf5, openHdf5Bytes } from "../../src/data/hdf5/read.ts";
-import { encodeHdf5 } from "../../src/data/hdf5/write.ts";
+import { fletcher32, lookup3 } from "../../src/formats/hdf5/checksum.ts";
+import { openHdf5, openHdf5Bytes } from "../../src/formats/hdf5/read.ts";
+import { encodeHdf5 } from "../../src/formats/hdf5/write.ts";
 
 const fixtures = join(import.meta.dir, "..", "fixtures", "tables");
 const fixture = (name: string) => new Uint8Array(gunzipSync(readFileSync(join(fixtures, `${name}.biom.gz`))));

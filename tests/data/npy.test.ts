@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
-import { decodeNpy, encodeNpy, npyToFloat64, readNpy, writeNpy } from "../../src/common/npy.ts";
+import { decodeNpy, encodeNpy, npyToFloat64, readNpy, writeNpy } from "../../src/formats/npy/npy.ts";
 import arrays from "../fixtures/npy/arrays.json";
 import refused from "../fixtures/npy/refused.json";
 import { useScratch } from "./scratch.ts";

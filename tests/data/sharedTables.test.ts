@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { readTableWithNotes } from "../../src/data/readTable.ts";
-import type { Table } from "../../src/data/table.ts";
+import { readTableWithNotes } from "../../src/data/table/read.ts";
+import type { Table } from "../../src/data/table/table.ts";
 import { checkTable } from "../fuzz/checkTable.ts";
 
 const shared = join(import.meta.dir, "../../../shared/data");

@@ -1,13 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Random } from "../../src/common/random.ts";
-import { readMetadata } from "../../src/data/metadata.ts";
+import { Random } from "../../src/common/random/random.ts";
+import { readMetadata } from "../../src/data/metadata/read.ts";
 import { simulatePhylogeny, tipsOf } from "../../src/data/simulate/phylogeny.ts";
 import { poisson, simulateSequences } from "../../src/data/simulate/sequences.ts";
 import type { Simulation } from "../../src/data/simulate/simulate.ts";
 import { simulate, writeSimulation } from "../../src/data/simulate/simulate.ts";
-import { readTree } from "../../src/data/treeFile.ts";
+import { readTree } from "../../src/data/tree/read.ts";
 import { scratchFolder } from "./exampleTable.ts";
 
 const small = { samples: 120, asvs: 200, depth: 1000, richness: 50, length: 100 };

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { encodeHdf5, type Hdf5DatasetToWrite, type Hdf5GroupToWrite } from "../../src/data/hdf5/write.ts";
-import type { Table } from "../../src/data/table.ts";
+import type { Table } from "../../src/data/table/table.ts";
+import { encodeHdf5, type Hdf5DatasetToWrite, type Hdf5GroupToWrite } from "../../src/formats/hdf5/write.ts";
 
 export const tableFolder = join(import.meta.dir, "..", "fixtures", "tables");
 

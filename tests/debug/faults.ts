@@ -11,7 +11,7 @@ import {
 import type { Finding } from "../../debug/lib/report.ts";
 import { type DemoSize, demoSubject, type Subject } from "../../debug/lib/subject.ts";
 import { isHeld } from "../../debug/lib/verdict.ts";
-import type { Dataset } from "../../src/data/dataset.ts";
+import type { Dataset } from "../../src/data/dataset/dataset.ts";
 import * as torch from "../../src/torch/index.ts";
 
 /** A small thread count: several test files run at once, and the models are tiny. */

@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { EncoderTask } from "../../debug/lib/encoderTask.ts";
 import { makeFaultyStep } from "../../debug/lib/faultyStep.ts";
 import { replay } from "../../debug/replay.ts";
-import { Random } from "../../src/common/random.ts";
-import { BatchBuilder } from "../../src/data/batch.ts";
+import { Random } from "../../src/common/random/random.ts";
+import { BatchBuilder } from "../../src/data/batches/batch.ts";
 import { simulate, writeSimulation } from "../../src/data/simulate/simulate.ts";
 import * as torch from "../../src/torch/index.ts";
-import { NanDetector, NonFiniteError, randomStates } from "../../src/training/nanDetector.ts";
-import { loadRepro, saveRepro } from "../../src/training/nanRepro.ts";
+import { NanDetector, NonFiniteError, randomStates } from "../../src/training/loop/nanDetector.ts";
+import { loadRepro, saveRepro } from "../../src/training/loop/nanRepro.ts";
 import { projectRoot } from "../house/projectFiles.ts";
 import { context, faultsOf, smallSubject } from "./faults.ts";
 

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
-import { temporaryName } from "../../src/common/atomicFile.ts";
-import { findCompiler } from "../../src/torch/native/compiler.ts";
-import { buildFolder, findLibtorch } from "../../src/torch/native/libtorch.ts";
+import { temporaryName } from "../../src/common/files/atomicFile.ts";
+import { findCompiler } from "../../src/torch/setup/compiler.ts";
+import { buildFolder, findLibtorch } from "../../src/torch/setup/libtorch.ts";
 
 const source = join(import.meta.dir, "fakeCuda.cpp");
 const flags = ["-O1", "-fPIC", "-shared", "-w"];

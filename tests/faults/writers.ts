@@ -42,11 +42,11 @@ const dataWriters: Writer[] = [
     name: "table (BIOM)",
     targets: ["table.biom"],
     async write(folder, version) {
-      const { writeBiom } = await import("../../src/data/writeBiom.ts");
+      const { writeBiom } = await import("../../src/data/table/writeBiom.ts");
       writeBiom(join(folder, "table.biom"), table(version), { creationDate: new Date(0) });
     },
     async read(folder) {
-      const { readTable } = await import("../../src/data/readTable.ts");
+      const { readTable } = await import("../../src/data/table/read.ts");
       readTable(join(folder, "table.biom"));
     },
   },
@@ -54,11 +54,11 @@ const dataWriters: Writer[] = [
     name: "array (npy)",
     targets: ["array.npy"],
     async write(folder, version) {
-      const { writeNpy } = await import("../../src/common/npy.ts");
+      const { writeNpy } = await import("../../src/formats/npy/npy.ts");
       writeNpy(join(folder, "array.npy"), new Float64Array(5 + version).fill(version), [5 + version]);
     },
     async read(folder) {
-      const { readNpy } = await import("../../src/common/npy.ts");
+      const { readNpy } = await import("../../src/formats/npy/npy.ts");
       readNpy(join(folder, "array.npy"));
     },
   },
@@ -67,14 +67,14 @@ const dataWriters: Writer[] = [
     targets: ["d.npy", "d.tsv", "d.h5"],
     async write(folder, version) {
       const { writeDistancesHdf5, writeDistancesNpy, writeDistancesTsv } = await import(
-        "../../src/data/writeDistances.ts"
+        "../../src/data/distances/write.ts"
       );
       writeDistancesNpy(join(folder, "d.npy"), distances(version));
       writeDistancesTsv(join(folder, "d.tsv"), distances(version));
       writeDistancesHdf5(join(folder, "d.h5"), distances(version));
     },
     async read(folder) {
-      const { readDistances } = await import("../../src/data/readDistances.ts");
+      const { readDistances } = await import("../../src/data/distances/read.ts");
       for (const name of ["d.tsv", "d.h5"])
         if (existsSync(join(folder, name))) readDistances(join(folder, name));
     },
@@ -84,7 +84,7 @@ const dataWriters: Writer[] = [
     targets: ["u.npy", "u.tsv", "u.h5", "u.arrow", "pd.tsv", "pd.npy"],
     async write(folder, version) {
       const { writeFaithPd, writeUniFrac } = await import("../../src/data/unifrac/uniFracFile.ts");
-      const { parseNewick } = await import("../../src/data/newick.ts");
+      const { parseNewick } = await import("../../src/data/tree/newick.ts");
       const study = table(version);
       const tree = parseNewick(`(${study.asvIds.map((id, i) => `${id}:${i + version}`).join(",")});`, "tree");
       // Without memory for the matrix, it is put together in a file.
@@ -93,12 +93,12 @@ const dataWriters: Writer[] = [
       for (const name of ["pd.tsv", "pd.npy"]) writeFaithPd(join(folder, name), study, tree);
     },
     async read(folder) {
-      const { readDistances } = await import("../../src/data/readDistances.ts");
+      const { readDistances } = await import("../../src/data/distances/read.ts");
       for (const name of ["u.tsv", "u.h5", "u.arrow"])
         if (existsSync(join(folder, name))) readDistances(join(folder, name));
-      const { readNpy } = await import("../../src/common/npy.ts");
+      const { readNpy } = await import("../../src/formats/npy/npy.ts");
       for (const name of ["u.npy", "pd.npy"]) if (existsSync(join(folder, name))) readNpy(join(folder, name));
-      const { readSampleVector } = await import("../../src/data/sampleVector.ts");
+      const { readSampleVector } = await import("../../src/data/distances/sampleVector.ts");
       if (existsSync(join(folder, "pd.tsv"))) readSampleVector(join(folder, "pd.tsv"));
     },
   },
@@ -106,7 +106,7 @@ const dataWriters: Writer[] = [
     name: "data set",
     targets: ["set"],
     async write(folder, version) {
-      const { writeDataset } = await import("../../src/data/datasetWriter.ts");
+      const { writeDataset } = await import("../../src/data/dataset/write.ts");
       const content = {
         table: table(version),
         distances: { unweighted: exampleDistances(ids(version).length) },
@@ -116,7 +116,7 @@ const dataWriters: Writer[] = [
       writeDataset(join(folder, "set"), content);
     },
     async read(folder) {
-      const { verifyDataset } = await import("../../src/data/dataset.ts");
+      const { verifyDataset } = await import("../../src/data/dataset/dataset.ts");
       verifyDataset(join(folder, "set"));
     },
   },
@@ -124,7 +124,7 @@ const dataWriters: Writer[] = [
     name: "results (tsv, Arrow)",
     targets: ["predictions.tsv", "predictions.arrow"],
     async write(folder, version) {
-      const { writeResults } = await import("../../src/training/resultFile.ts");
+      const { writeResults } = await import("../../src/training/targets/resultFile.ts");
       const columns = [
         { name: "sample", values: ids(version) },
         { name: "age", values: new Float64Array(ids(version).length).fill(version) },
@@ -142,12 +142,12 @@ const dataWriters: Writer[] = [
     name: "configuration",
     targets: ["config.json"],
     async write(folder, version) {
-      const { RunFolder } = await import("../../src/training/runFolder.ts");
+      const { RunFolder } = await import("../../src/training/run/folder.ts");
       const run = new RunFolder(folder);
       run.writeJson(run.config, { version });
     },
     async read(folder) {
-      const { RunFolder } = await import("../../src/training/runFolder.ts");
+      const { RunFolder } = await import("../../src/training/run/folder.ts");
       new RunFolder(folder).readConfig();
     },
   },
@@ -155,7 +155,7 @@ const dataWriters: Writer[] = [
     name: "plot (SVG, PNG)",
     targets: ["plot.svg", "plot.png"],
     async write(folder, version) {
-      const { histogramPlot, savePlot } = await import("../../src/training/watch/plots.ts");
+      const { histogramPlot, savePlot } = await import("../../src/display/plots/index.ts");
       const values = Float64Array.from({ length: 20 }, (_, i) => i * version);
       await savePlot(
         await histogramPlot({ title: "Values", xTitle: "value", series: [{ name: "all", values }] }),
@@ -168,7 +168,7 @@ const dataWriters: Writer[] = [
     name: "report",
     targets: ["report.html"],
     async write(folder, version) {
-      const { writeReport } = await import("../../src/training/watch/report.ts");
+      const { writeReport } = await import("../../src/display/page/write.ts");
       await writeReport(join(folder, "report.html"), {
         title: `Run ${version}`,
         created: "2026-01-01",
@@ -195,7 +195,7 @@ const appendingWriters: Writer[] = [
     name: "event file",
     targets: [],
     async write(folder, version) {
-      const { EventFile } = await import("../../src/training/watch/eventFile.ts");
+      const { EventFile } = await import("../../src/display/tensorboard/eventFile.ts");
       const events = new EventFile(join(folder, "events"));
       try {
         for (const [step, value] of logged(version).entries()) {
@@ -208,8 +208,8 @@ const appendingWriters: Writer[] = [
       }
     },
     async read(folder) {
-      const { listEventFiles } = await import("../../src/training/watch/eventFile.ts");
-      const { readEventFile } = await import("../../src/training/watch/eventReader.ts");
+      const { listEventFiles } = await import("../../src/display/tensorboard/eventFile.ts");
+      const { readEventFile } = await import("../../src/display/tensorboard/eventReader.ts");
       for (const name of listEventFiles(join(folder, "events"))) {
         const { events } = readEventFile(join(folder, "events", name));
         const values = events.flatMap(({ values }) =>
@@ -225,7 +225,7 @@ const appendingWriters: Writer[] = [
     targets: [],
     isSilent: true,
     async write(folder, version) {
-      const { LogFile } = await import("../../src/training/watch/logFile.ts");
+      const { LogFile } = await import("../../src/display/terminal/logFile.ts");
       const log = new LogFile(join(folder, "training.log"), () => 0);
       for (const value of logged(version)) log.write("INFO", `value ${value}`);
     },
@@ -265,8 +265,8 @@ const tensorWriters: Writer[] = [
     targets: ["checkpoints/last.safetensors", "checkpoints/best.safetensors"],
     async write(folder, version) {
       const torch = await import("../../src/torch/index.ts");
-      const { saveCheckpoint, saveWeights } = await import("../../src/training/checkpoint.ts");
-      const { makeFolder } = await import("../../src/common/atomicFile.ts");
+      const { saveCheckpoint, saveWeights } = await import("../../src/training/loop/checkpoint.ts");
+      const { makeFolder } = await import("../../src/common/files/atomicFile.ts");
       makeFolder(join(folder, "checkpoints"));
       const model = new torch.nn.Linear(4, 3);
       torch.nn.init.constant_(model.weight, version);
@@ -278,7 +278,7 @@ const tensorWriters: Writer[] = [
     },
     async read(folder) {
       const torch = await import("../../src/torch/index.ts");
-      const { loadCheckpoint, loadWeights } = await import("../../src/training/checkpoint.ts");
+      const { loadCheckpoint, loadWeights } = await import("../../src/training/loop/checkpoint.ts");
       const model = new torch.nn.Linear(4, 3);
       const [last, best] = ["last", "best"].map((name) => join(folder, `checkpoints/${name}.safetensors`));
       if (existsSync(last)) loadCheckpoint(last, { model });
@@ -291,7 +291,7 @@ const tensorWriters: Writer[] = [
     targets: ["encoder.safetensors", "encoder.pt"],
     async write(folder, version) {
       const { convertFromReference, convertToReference } = await import(
-        "../../src/training/convert/convert.ts"
+        "../../src/reference/convert/convert.ts"
       );
       const checkpoints = join(import.meta.dir, "../fixtures/checkpoints");
       const source = join(checkpoints, version === 1 ? "trainer_encoder.pt" : "trainer_predictor.pt");
@@ -300,7 +300,7 @@ const tensorWriters: Writer[] = [
     },
     async read(folder) {
       const torch = await import("../../src/torch/index.ts");
-      const { openRun } = await import("../../src/training/openRun.ts");
+      const { openRun } = await import("../../src/training/run/open.ts");
       using _scope = torch.scope();
       if (existsSync(join(folder, "encoder.safetensors")))
         openRun(join(folder, "encoder.safetensors"), "cpu").model.dispose();

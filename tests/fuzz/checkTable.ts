@@ -1,4 +1,4 @@
-import type { Table } from "../../src/data/table.ts";
+import type { Table } from "../../src/data/table/table.ts";
 
 /** Throws unless the table is what `Table` promises, so that later steps can trust it. */
 export function checkTable({ sampleIds, asvIds, indptr, indices, data }: Table): void {

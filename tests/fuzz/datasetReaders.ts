@@ -1,10 +1,10 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Random } from "../../src/common/random.ts";
-import { checksumOf } from "../../src/data/arrowFile.ts";
-import { type Dataset, openDataset } from "../../src/data/dataset.ts";
-import { writeDataset } from "../../src/data/datasetWriter.ts";
-import { type Manifest, manifestName, manifestText, readManifest } from "../../src/data/manifest.ts";
+import type { Random } from "../../src/common/random/random.ts";
+import { type Dataset, openDataset } from "../../src/data/dataset/dataset.ts";
+import { type Manifest, manifestName, manifestText, readManifest } from "../../src/data/dataset/manifest.ts";
+import { writeDataset } from "../../src/data/dataset/write.ts";
+import { checksumOf } from "../../src/formats/arrow/file.ts";
 import { exampleDistances, exampleTable, noProvenance } from "../data/exampleTable.ts";
 import type { FuzzedReader } from "./fuzzReader.ts";
 import { mutate } from "./mutate.ts";

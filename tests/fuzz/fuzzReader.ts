@@ -1,4 +1,4 @@
-import { Random } from "../../src/common/random.ts";
+import { Random } from "../../src/common/random/random.ts";
 import { UserError } from "../../src/common/userError.ts";
 import { mutate } from "./mutate.ts";
 import { measureResources } from "./resources.ts";

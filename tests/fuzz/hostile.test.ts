@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { unpackedLimit } from "../../src/common/inputFile.ts";
+import { unpackedLimit } from "../../src/common/files/inputFile.ts";
 import { allReaders } from "./allReaders.ts";
 import { tryInput } from "./fuzzReader.ts";
 import { hostileInputs } from "./hostileInputs.ts";

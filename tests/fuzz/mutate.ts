@@ -1,4 +1,4 @@
-import type { Random } from "../../src/common/random.ts";
+import type { Random } from "../../src/common/random/random.ts";
 
 /** Numbers at the edges of what a field of a binary format can hold. */
 const edges = [0, 1, 2, 7, 8, 0x7f, 0x80, 0xff, 0xffff, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff];

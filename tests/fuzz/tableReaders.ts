@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { readFastaBytes } from "../../src/data/fasta.ts";
-import { openQzaBytes } from "../../src/data/qza.ts";
-import { readTableBytes } from "../../src/data/readTable.ts";
+import { readFastaBytes } from "../../src/data/sequences/readFasta.ts";
+import { readTableBytes } from "../../src/data/table/read.ts";
+import { openQzaBytes } from "../../src/formats/qza.ts";
 import { makeQza } from "../data/makeQza.ts";
 import { checkTable } from "./checkTable.ts";
 import type { FuzzedReader } from "./fuzzReader.ts";

@@ -1,9 +1,9 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { whyNoCuda } from "../../scripts/cudaCheck/host.ts";
-import { runStage } from "../../scripts/cudaCheck/runStage.ts";
-import { deviceTests, parityTotals, stagesOf, testTotals } from "../../scripts/cudaCheck/stages.ts";
+import { whyNoCuda } from "../../lab/cudaCheck/host.ts";
+import { runStage } from "../../lab/cudaCheck/runStage.ts";
+import { deviceTests, parityTotals, stagesOf, testTotals } from "../../lab/cudaCheck/stages.ts";
 import { isCudaAvailable } from "../../src/torch/index.ts";
 
 setDefaultTimeout(120_000);

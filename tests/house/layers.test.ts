@@ -5,11 +5,15 @@ import { projectFiles, readProjectText } from "./projectFiles.ts";
 /** What each layer may import, besides itself. ARCHITECTURE.md says why. */
 const allowed: Record<string, readonly string[]> = {
   common: [],
-  torch: ["common"],
-  data: ["common", "torch"],
+  formats: ["common"],
+  metrics: ["common"],
+  display: ["common", "metrics"],
+  torch: ["common", "formats"],
+  data: ["common", "formats", "torch"],
   models: ["common", "torch"],
-  training: ["common", "torch", "data", "models"],
-  cli: ["common", "torch", "data", "models", "training"],
+  training: ["common", "formats", "torch", "data", "models", "metrics", "display"],
+  reference: ["common", "formats", "torch", "data", "models", "metrics", "training"],
+  cli: ["common", "formats", "torch", "data", "models", "metrics", "display", "training", "reference"],
 };
 
 const transpiler = new Bun.Transpiler({ loader: "ts" });

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { labCommands } from "../../lab/commands.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import { commands } from "../../src/cli/main.ts";
 import { projectRoot } from "./projectFiles.ts";
@@ -25,7 +26,9 @@ test("every command is reached as `bun run NAME`: by its script, pretrain by its
     if (command !== undefined) expect(command).toBe(name);
     return command === undefined ? [] : [command];
   });
-  expect([...called, "pretrain"].sort()).toEqual(commands.map(({ name }) => name).sort());
+  expect([...called, "pretrain"].sort()).toEqual(
+    [...commands, ...labCommands].map(({ name }) => name).sort(),
+  );
   for (const name of ["pretrain", "train"]) {
     const done = Bun.spawnSync([process.execPath, "run", name, "--help"], { cwd: projectRoot });
     expect({ code: done.exitCode, out: done.stdout.toString().split("\n")[0] }).toEqual({

@@ -1,10 +1,10 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { Random } from "../../src/common/random.ts";
+import { Random } from "../../src/common/random/random.ts";
 import { denseToRagged } from "../../src/models/batch.ts";
 import { maskToken } from "../../src/models/masking.ts";
 import { SequenceEncoder } from "../../src/models/sequenceEncoder.ts";
 import * as torch from "../../src/torch/index.ts";
-import { nucleotideLoss, unifracLoss } from "../../src/training/losses.ts";
+import { nucleotideLoss, unifracLoss } from "../../src/training/objectives/losses.ts";
 import { onTestDevice, testDevice } from "../testDevice.ts";
 import { denseForward } from "./denseForward.ts";
 import { perturb, randomDenseBatch, smallEncoder, smallTransformer } from "./smallModels.ts";

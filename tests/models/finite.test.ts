@@ -2,8 +2,8 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { denseToRagged, type RaggedBatch } from "../../src/models/batch.ts";
 import { SequencePredictor, type SequencePredictorOptions } from "../../src/models/sequencePredictor.ts";
 import * as torch from "../../src/torch/index.ts";
-import { countLoss, nucleotideLoss, unifracLoss } from "../../src/training/losses.ts";
-import { TargetLoss } from "../../src/training/targetLoss.ts";
+import { countLoss, nucleotideLoss, unifracLoss } from "../../src/training/objectives/losses.ts";
+import { TargetLoss } from "../../src/training/objectives/targetLoss.ts";
 import { smallEncoder, smallTransformer } from "./smallModels.ts";
 
 setDefaultTimeout(60_000);

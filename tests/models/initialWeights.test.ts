@@ -1,11 +1,11 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
+import { SequenceEncoder } from "../../src/models/sequenceEncoder.ts";
+import { SequencePredictor } from "../../src/models/sequencePredictor.ts";
 import {
   type ReferenceConfig,
   sequenceEncoderOptions,
   sequencePredictorOptions,
-} from "../../src/models/referenceConfig.ts";
-import { SequenceEncoder } from "../../src/models/sequenceEncoder.ts";
-import { SequencePredictor } from "../../src/models/sequencePredictor.ts";
+} from "../../src/reference/config.ts";
 import * as torch from "../../src/torch/index.ts";
 
 setDefaultTimeout(60_000);

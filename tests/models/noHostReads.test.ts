@@ -2,9 +2,14 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { denseToRagged } from "../../src/models/batch.ts";
 import { SequencePredictor, type SequencePredictorOptions } from "../../src/models/sequencePredictor.ts";
 import * as torch from "../../src/torch/index.ts";
-import { countLoss, nucleotideAccuracy, nucleotideLoss, unifracLoss } from "../../src/training/losses.ts";
-import { totalLoss } from "../../src/training/multiTaskLoss.ts";
-import { TargetLoss } from "../../src/training/targetLoss.ts";
+import {
+  countLoss,
+  nucleotideAccuracy,
+  nucleotideLoss,
+  unifracLoss,
+} from "../../src/training/objectives/losses.ts";
+import { totalLoss } from "../../src/training/objectives/multiTaskLoss.ts";
+import { TargetLoss } from "../../src/training/objectives/targetLoss.ts";
 import { onTestDevice, testDevice } from "../testDevice.ts";
 import { smallEncoder, smallTransformer } from "./smallModels.ts";
 

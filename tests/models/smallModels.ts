@@ -1,4 +1,4 @@
-import type { Random } from "../../src/common/random.ts";
+import type { Random } from "../../src/common/random/random.ts";
 import type { SequenceEncoderOptions } from "../../src/models/sequenceEncoder.ts";
 import type { TransformerOptions } from "../../src/models/transformer.ts";
 import * as torch from "../../src/torch/index.ts";

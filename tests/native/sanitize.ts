@@ -5,10 +5,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
-import { temporaryName } from "../../src/common/atomicFile.ts";
-import { shimSources, sourceFolder } from "../../src/torch/native/build.ts";
-import { findCompiler } from "../../src/torch/native/compiler.ts";
-import { buildFolder, findLibtorch } from "../../src/torch/native/libtorch.ts";
+import { temporaryName } from "../../src/common/files/atomicFile.ts";
+import { shimSources, sourceFolder } from "../../src/torch/setup/build.ts";
+import { findCompiler } from "../../src/torch/setup/compiler.ts";
+import { buildFolder, findLibtorch } from "../../src/torch/setup/libtorch.ts";
 
 export type Sanitizer = "address" | "thread";
 

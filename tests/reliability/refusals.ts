@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../../src/common/userError.ts";
-import { ProgressDisplay } from "../../src/training/watch/progressBar.ts";
+import { ProgressDisplay } from "../../src/display/terminal/progressBar.ts";
 import { makeStudy, pretrainStudy } from "../training/study.ts";
 import type { Refusal, RefusalReport } from "./refusedChild.ts";
 import { type Outcome, skipped, type Trial } from "./trial.ts";

@@ -1,10 +1,10 @@
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { verifyDataset } from "../../src/data/dataset.ts";
+import { verifyDataset } from "../../src/data/dataset/dataset.ts";
 import * as torch from "../../src/torch/index.ts";
-import { loadCheckpoint, saveCheckpoint } from "../../src/training/checkpoint.ts";
-import { RunFolder } from "../../src/training/runFolder.ts";
+import { loadCheckpoint, saveCheckpoint } from "../../src/training/loop/checkpoint.ts";
+import { RunFolder } from "../../src/training/run/folder.ts";
 import { makeStudy, pretrainStudy, weightsOf } from "../training/study.ts";
 import { byEffort, type Effort, type Outcome, type Trial } from "./trial.ts";
 

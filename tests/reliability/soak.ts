@@ -5,11 +5,11 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openDataset } from "../../src/data/dataset.ts";
+import { openDataset } from "../../src/data/dataset/dataset.ts";
+import { ProgressDisplay, type ProgressParts } from "../../src/display/terminal/progressBar.ts";
 import * as torch from "../../src/torch/index.ts";
-import { openRun } from "../../src/training/openRun.ts";
-import { predictSamples } from "../../src/training/predictSamples.ts";
-import { ProgressDisplay, type ProgressParts } from "../../src/training/watch/progressBar.ts";
+import { predictSamples } from "../../src/training/inference/predictSamples.ts";
+import { openRun } from "../../src/training/run/open.ts";
 import { fineTuneStudy, makeStudy, pretrainStudy, type Study } from "../training/study.ts";
 
 export type SoakKind = "training" | "predictions" | "openings";

@@ -18,19 +18,23 @@ const files: readonly { area: string; what: string; path: string }[] = [
   {
     area: "native side",
     what: "use after dispose, wrong shapes, too much memory",
-    path: "tests/torch/errors.test.ts",
+    path: "tests/torch/native/errors.test.ts",
   },
-  { area: "native side", what: "scopes free everything once", path: "tests/torch/scope.test.ts" },
+  { area: "native side", what: "scopes free everything once", path: "tests/torch/core/scope.test.ts" },
   {
     area: "concurrency",
     what: "locks of a folder, kill -9 included",
-    path: "tests/common/folderLock.test.ts",
+    path: "tests/common/files/folderLock.test.ts",
   },
-  { area: "versions", what: "data sets of other versions, damaged ones", path: "tests/data/dataset.test.ts" },
+  {
+    area: "versions",
+    what: "data sets of other versions, damaged ones",
+    path: "tests/data/dataset/dataset.test.ts",
+  },
   {
     area: "versions",
     what: "the shim belongs to its LibTorch and sources",
-    path: "tests/torch/native/build.test.ts",
+    path: "tests/torch/setup/build.test.ts",
   },
 ];
 

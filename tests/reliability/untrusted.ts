@@ -1,8 +1,8 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readMetadata } from "../../src/data/metadata.ts";
-import { readTable } from "../../src/data/readTable.ts";
+import { readMetadata } from "../../src/data/metadata/read.ts";
+import { readTable } from "../../src/data/table/read.ts";
 import * as torch from "../../src/torch/index.ts";
 import { makeQza, qzaUuid } from "../data/makeQza.ts";
 import { makeZip } from "../data/makeZip.ts";

@@ -1,4 +1,4 @@
-import { expectedShim } from "../../src/torch/native/build.ts";
+import { expectedShim } from "../../src/torch/setup/build.ts";
 
 const { version, cuda } = expectedShim().libtorch;
 

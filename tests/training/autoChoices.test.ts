@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { buildEncoder, decideAuto, distanceFormOf } from "../../src/training/buildModel.ts";
-import { pretrainMetrics, pretrainSchema } from "../../src/training/config.ts";
+import { buildEncoder, decideAuto, distanceFormOf } from "../../src/training/config/buildModel.ts";
+import { pretrainMetrics, pretrainSchema } from "../../src/training/config/config.ts";
 
 const small = { embeddingDim: 8, layers: 1, heads: 2 };
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { Random } from "../../src/common/random.ts";
+import { Random } from "../../src/common/random/random.ts";
 import { NearestNeighbours } from "../../src/training/baselines/nearestNeighbours.ts";
 import { RandomForest, type SparseRows } from "../../src/training/baselines/randomForest.ts";
 import expected from "../fixtures/random-forest.json" with { type: "json" };

@@ -3,19 +3,19 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { denseToRagged } from "../../src/models/batch.ts";
-import * as torch from "../../src/torch/index.ts";
-import { convertFromReference, convertToReference } from "../../src/training/convert/convert.ts";
-import { runToReference } from "../../src/training/convert/runToReference.ts";
-import { type OpenedRun, openRun, readRunFacts } from "../../src/training/openRun.ts";
+import { convertFromReference, convertToReference } from "../../src/reference/convert/convert.ts";
+import { runToReference } from "../../src/reference/convert/runToReference.ts";
 import {
   findCases,
   type LoadedCase,
   loadCase,
   type ModelCase,
   withPrefix,
-} from "../../src/training/parity/caseFile.ts";
-import { compareAll } from "../../src/training/parity/compare.ts";
-import { buildModel, runModel } from "../../src/training/parity/modelCase.ts";
+} from "../../src/reference/parity/caseFile.ts";
+import { compareAll } from "../../src/reference/parity/compare.ts";
+import { buildModel, runModel } from "../../src/reference/parity/modelCase.ts";
+import * as torch from "../../src/torch/index.ts";
+import { type OpenedRun, openRun, readRunFacts } from "../../src/training/run/open.ts";
 
 setDefaultTimeout(60_000);
 

@@ -2,14 +2,14 @@
 import { beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { openDataset } from "../../src/data/dataset.ts";
-import { prepareDataset } from "../../src/data/prepare.ts";
+import { openDataset } from "../../src/data/dataset/dataset.ts";
+import { prepareDataset } from "../../src/data/prepare/prepare.ts";
 import * as torch from "../../src/torch/index.ts";
-import { pretrainSchema } from "../../src/training/config.ts";
-import { embedSamples } from "../../src/training/embedSamples.ts";
-import { findLearningRate } from "../../src/training/findLearningRate.ts";
-import { openRun } from "../../src/training/openRun.ts";
-import { predictSamples } from "../../src/training/predictSamples.ts";
+import { pretrainSchema } from "../../src/training/config/config.ts";
+import { embedSamples } from "../../src/training/inference/embedSamples.ts";
+import { predictSamples } from "../../src/training/inference/predictSamples.ts";
+import { openRun } from "../../src/training/run/open.ts";
+import { findLearningRate } from "../../src/training/tasks/findLearningRate.ts";
 import { useScratch } from "../data/scratch.ts";
 import { fineTuneStudy, historyOf, makeStudy, pretrainStudy, type Study, weightsOf } from "./study.ts";
 

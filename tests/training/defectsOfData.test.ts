@@ -2,8 +2,8 @@
 import { beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Dataset, openDataset } from "../../src/data/dataset.ts";
-import { prepareDataset } from "../../src/data/prepare.ts";
+import { type Dataset, openDataset } from "../../src/data/dataset/dataset.ts";
+import { prepareDataset } from "../../src/data/prepare/prepare.ts";
 import * as torch from "../../src/torch/index.ts";
 import { useScratch } from "../data/scratch.ts";
 import { fineTuneStudy, historyOf, makeStudy, pretrainStudy, type Study } from "./study.ts";

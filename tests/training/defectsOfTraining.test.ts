@@ -1,12 +1,12 @@
 /** What goes wrong in the PyTorch version's training and does not here; numbers as in docs/from-pytorch-aam.md. */
 import { beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { Random } from "../../src/common/random.ts";
-import { BatchBuilder } from "../../src/data/batch.ts";
+import { Random } from "../../src/common/random/random.ts";
+import { BatchBuilder } from "../../src/data/batches/batch.ts";
 import * as torch from "../../src/torch/index.ts";
-import { batchTensors } from "../../src/training/batchTensors.ts";
-import { batchOptionsOf, buildEncoder } from "../../src/training/buildModel.ts";
-import { pretrainSchema } from "../../src/training/config.ts";
-import { parameterGroups } from "../../src/training/paramGroups.ts";
+import { batchOptionsOf, buildEncoder } from "../../src/training/config/buildModel.ts";
+import { pretrainSchema } from "../../src/training/config/config.ts";
+import { parameterGroups } from "../../src/training/loop/paramGroups.ts";
+import { batchTensors } from "../../src/training/objectives/batchTensors.ts";
 import { useScratch } from "../data/scratch.ts";
 import { fineTuneStudy, historyOf, makeStudy, pretrainStudy, type Study } from "./study.ts";
 

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as torch from "../../src/torch/index.ts";
-import { FineTuneTask } from "../../src/training/fineTuneTask.ts";
-import { PretrainTask } from "../../src/training/pretrainTask.ts";
-import type { TrainingTask } from "../../src/training/trainer.ts";
+import type { TrainingTask } from "../../src/training/loop/trainer.ts";
+import { FineTuneTask } from "../../src/training/tasks/fineTuneTask.ts";
+import { PretrainTask } from "../../src/training/tasks/pretrainTask.ts";
 import { fineTuneStudy, makeStudy, pretrainStudy } from "./study.ts";
 
 setDefaultTimeout(60_000);

@@ -1,7 +1,7 @@
 /** Values of options with which a training comes to something else. */
-import { WorkerSource } from "../../src/data/batchSource.ts";
+import { WorkerSource } from "../../src/data/batches/source.ts";
 import { TransformerLayer } from "../../src/models/transformer.ts";
-import type { PretrainInput } from "../../src/training/config.ts";
+import type { PretrainInput } from "../../src/training/config/config.ts";
 
 /** The place of an option, a value of it, and what else must be set for it to matter. */
 export type Effect<Config extends object> = readonly [path: string, value: unknown, base?: Config];

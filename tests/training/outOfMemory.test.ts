@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AsvEncoder } from "../../src/models/asvEncoder.ts";
 import * as torch from "../../src/torch/index.ts";
-import { KeptGradients } from "../../src/training/keptGradients.ts";
-import { PretrainTask } from "../../src/training/pretrainTask.ts";
-import type { BatchLosses } from "../../src/training/trainer.ts";
+import { KeptGradients } from "../../src/training/loop/keptGradients.ts";
+import type { BatchLosses } from "../../src/training/loop/trainer.ts";
+import { PretrainTask } from "../../src/training/tasks/pretrainTask.ts";
 import { fineTuneStudy, historyOf, makeStudy, pretrainStudy, weightsOf } from "./study.ts";
 
 setDefaultTimeout(120_000);
@@ -126,7 +126,7 @@ test("kept gradients come back, also where there were none", () => {
 });
 
 test("fine-tuning makes its failed steps again too", async () => {
-  const { FineTuneTask } = await import("../../src/training/fineTuneTask.ts");
+  const { FineTuneTask } = await import("../../src/training/tasks/fineTuneTask.ts");
   const { losses } = FineTuneTask.prototype;
   let call = 0;
   FineTuneTask.prototype.losses = function (batch) {

@@ -2,9 +2,9 @@ import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { findCases } from "../../src/reference/parity/caseFile.ts";
+import { runCaseFolder } from "../../src/reference/parity/runCase.ts";
 import * as torch from "../../src/torch/index.ts";
-import { findCases } from "../../src/training/parity/caseFile.ts";
-import { runCaseFolder } from "../../src/training/parity/runCase.ts";
 import { testDevice } from "../testDevice.ts";
 
 setDefaultTimeout(60_000);

@@ -1,8 +1,8 @@
-import type { Dataset } from "../../src/data/dataset.ts";
-import { makeBaseObjective } from "../../src/training/baseObjective.ts";
-import { batchOptionsOf, buildEncoder } from "../../src/training/buildModel.ts";
-import type { PretrainConfig } from "../../src/training/config.ts";
-import { PretrainTask } from "../../src/training/pretrainTask.ts";
+import type { Dataset } from "../../src/data/dataset/dataset.ts";
+import { batchOptionsOf, buildEncoder } from "../../src/training/config/buildModel.ts";
+import type { PretrainConfig } from "../../src/training/config/config.ts";
+import { makeBaseObjective } from "../../src/training/objectives/baseObjective.ts";
+import { PretrainTask } from "../../src/training/tasks/pretrainTask.ts";
 
 /** The task of a pretraining on the CPU with raw distances and fresh weights, without the rest of a run. */
 export function makePretrainTask(

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { Random } from "../../src/common/random.ts";
-import { readScalars } from "../../src/training/watch/eventReader.ts";
+import { Random } from "../../src/common/random/random.ts";
+import { readScalars } from "../../src/display/tensorboard/eventReader.ts";
 import { useScratch } from "../data/scratch.ts";
 import { fineTuneStudy, makeStudy, pretrainStudy, type Study, weightsOf } from "./study.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { sampleTable } from "../../src/training/runReport.ts";
+import { sampleTable } from "../../src/training/report/runReport.ts";
 
 const ids = { name: "sample_id", values: ["a", "b"] };
 const numbers = (name: string, ...values: number[]) => ({ name, values: Float64Array.from(values) });

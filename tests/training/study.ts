@@ -1,18 +1,18 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Dataset, openDataset } from "../../src/data/dataset.ts";
-import { prepareDataset } from "../../src/data/prepare.ts";
+import { type Dataset, openDataset } from "../../src/data/dataset/dataset.ts";
+import { prepareDataset } from "../../src/data/prepare/prepare.ts";
 import { simulate, writeSimulation } from "../../src/data/simulate/simulate.ts";
+import { ProgressDisplay } from "../../src/display/terminal/progressBar.ts";
 import * as torch from "../../src/torch/index.ts";
 import {
   type FineTuneInput,
   fineTuneSchema,
   type PretrainInput,
   pretrainSchema,
-} from "../../src/training/config.ts";
-import { type FineTuneSummary, fineTune } from "../../src/training/fineTune.ts";
-import { pretrain, type RunSummary } from "../../src/training/pretrain.ts";
-import { ProgressDisplay } from "../../src/training/watch/progressBar.ts";
+} from "../../src/training/config/config.ts";
+import { type FineTuneSummary, fineTune } from "../../src/training/tasks/fineTune.ts";
+import { pretrain, type RunSummary } from "../../src/training/tasks/pretrain.ts";
 import type { Scratch } from "../data/scratch.ts";
 import { testDevice } from "../testDevice.ts";
 

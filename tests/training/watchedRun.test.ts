@@ -1,11 +1,11 @@
 import { beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { pythonsOnPath } from "../../src/torch/native/python.ts";
-import { reportRun } from "../../src/training/runReport.ts";
-import { listEventFiles } from "../../src/training/watch/eventFile.ts";
-import { readEventFile } from "../../src/training/watch/eventReader.ts";
-import { readableNumber } from "../../src/training/watch/numberText.ts";
+import { readableNumber } from "../../src/display/numberText.ts";
+import { listEventFiles } from "../../src/display/tensorboard/eventFile.ts";
+import { readEventFile } from "../../src/display/tensorboard/eventReader.ts";
+import { pythonsOnPath } from "../../src/torch/setup/python.ts";
+import { reportRun } from "../../src/training/report/runReport.ts";
 import { useScratch } from "../data/scratch.ts";
 import { fineTuneStudy, makeStudy, pretrainStudy, quiet, type Study } from "./study.ts";
 

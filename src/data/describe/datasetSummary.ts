@@ -1,6 +1,6 @@
-import type { Column } from "../column.ts";
-import type { Dataset } from "../dataset.ts";
-import type { Manifest } from "../manifest.ts";
+import type { Column } from "../dataset/column.ts";
+import type { Dataset } from "../dataset/dataset.ts";
+import type { Manifest } from "../dataset/manifest.ts";
 import type { DistanceSummary, Quantiles } from "./numberSummary.ts";
 import { quantiles, summarizeDistances } from "./numberSummary.ts";
 import { duplicationFactor } from "./tableSummary.ts";

@@ -1,13 +1,13 @@
 import { existsSync, statSync } from "node:fs";
 import { extname } from "node:path";
-import { gunzipIfNeeded, readFileBytes } from "../../common/inputFile.ts";
-import { isNpy } from "../../common/npy.ts";
+import { gunzipIfNeeded, readFileBytes } from "../../common/files/inputFile.ts";
 import { UserError } from "../../common/userError.ts";
-import { isArrow } from "../arrowDistances.ts";
-import { findHdf5Signature, openHdf5Bytes } from "../hdf5/read.ts";
-import { isIdHeader } from "../metadataRules.ts";
-import { openQzaBytes } from "../qza.ts";
-import { isZip, openZip } from "../zip.ts";
+import { findHdf5Signature, openHdf5Bytes } from "../../formats/hdf5/read.ts";
+import { isNpy } from "../../formats/npy/npy.ts";
+import { openQzaBytes } from "../../formats/qza.ts";
+import { isZip, openZip } from "../../formats/zip/read.ts";
+import { isArrow } from "../distances/arrow.ts";
+import { isIdHeader } from "../metadata/rules.ts";
 
 export type InputKind = "dataset" | "table" | "tree" | "distances" | "sequences" | "metadata";
 

@@ -1,7 +1,7 @@
-import { sampleTotals } from "../selectTable.ts";
-import type { Table } from "../table.ts";
-import { asvPrevalence } from "../tableOperations.ts";
-import { tokenizeAll } from "../tokenizer.ts";
+import { tokenizeAll } from "../sequences/tokenizer.ts";
+import { asvPrevalence } from "../table/operations.ts";
+import { sampleTotals } from "../table/select.ts";
+import type { Table } from "../table/table.ts";
 import type { Quantiles } from "./numberSummary.ts";
 import { quantiles } from "./numberSummary.ts";
 

@@ -1,6 +1,6 @@
-import type { Random } from "../../common/random.ts";
-import type { Table } from "../table.ts";
-import type { Tree } from "../tree.ts";
+import type { Random } from "../../common/random/random.ts";
+import type { Table } from "../table/table.ts";
+import type { Tree } from "../tree/tree.ts";
 import { simulateTrait } from "./phylogeny.ts";
 import { poisson } from "./sequences.ts";
 

@@ -1,5 +1,5 @@
-import type { Random } from "../../common/random.ts";
-import type { Tree } from "../tree.ts";
+import type { Random } from "../../common/random/random.ts";
+import type { Tree } from "../tree/tree.ts";
 
 /** Standard deviation of the logarithm of a branch's rate: how far lineages are from a common clock. */
 const rateSpread = 0.3;

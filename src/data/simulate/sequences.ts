@@ -1,6 +1,6 @@
-import type { Random } from "../../common/random.ts";
-import { BASES } from "../tokenizer.ts";
-import type { Tree } from "../tree.ts";
+import type { Random } from "../../common/random/random.ts";
+import { BASES } from "../sequences/tokenizer.ts";
+import type { Tree } from "../tree/tree.ts";
 
 /** Shares of A, C, G and T, about those of bacterial 16S genes. */
 const frequencies = [0.25, 0.22, 0.32, 0.21];

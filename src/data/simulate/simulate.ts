@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import packageJson from "../../../package.json" with { type: "json" };
-import { makeFolder, writeFileAtomic } from "../../common/atomicFile.ts";
-import { Random } from "../../common/random.ts";
+import { makeFolder, writeFileAtomic } from "../../common/files/atomicFile.ts";
+import { Random } from "../../common/random/random.ts";
 import { UserError } from "../../common/userError.ts";
-import type { Table } from "../table.ts";
-import type { Tree } from "../tree.ts";
-import { writeBiom } from "../writeBiom.ts";
-import { writeNewick } from "../writeNewick.ts";
+import type { Table } from "../table/table.ts";
+import { writeBiom } from "../table/writeBiom.ts";
+import type { Tree } from "../tree/tree.ts";
+import { writeNewick } from "../tree/writeNewick.ts";
 import type { SimulatedSample } from "./communities.ts";
 import { simulateCommunities } from "./communities.ts";
 import { simulatePhylogeny, tipsOf } from "./phylogeny.ts";

@@ -1,5 +1,5 @@
 import { UserError } from "../../common/userError.ts";
-import type { Table } from "../table.ts";
+import type { Table } from "../table/table.ts";
 import type { ShearedTree } from "./shearTree.ts";
 
 /** Counts that are no whole numbers add up to slightly different totals in different orders. */

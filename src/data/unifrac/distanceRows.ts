@@ -1,5 +1,5 @@
 import * as torch from "../../torch/index.ts";
-import type { Table } from "../table.ts";
+import type { Table } from "../table/table.ts";
 import { metricForm } from "./metrics.ts";
 import { type PairData, preparePairs, type UniFracOptions } from "./pairData.ts";
 import { type DistanceRows, PairRows } from "./pairRows.ts";

@@ -1,5 +1,5 @@
-import type { Table } from "../table.ts";
-import type { Tree } from "../tree.ts";
+import type { Table } from "../table/table.ts";
+import type { Tree } from "../tree/tree.ts";
 import { BranchWalker } from "./branchWalker.ts";
 import { shearTree } from "./shearTree.ts";
 

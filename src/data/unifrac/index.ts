@@ -1,7 +1,7 @@
 import { UserError } from "../../common/userError.ts";
-import { pairCount } from "../distances.ts";
-import type { Table } from "../table.ts";
-import type { Tree } from "../tree.ts";
+import { pairCount } from "../distances/distances.ts";
+import type { Table } from "../table/table.ts";
+import type { Tree } from "../tree/tree.ts";
 import { distanceRows, distanceRowsOnThreads } from "./distanceRows.ts";
 import type { UniFracOptions } from "./pairData.ts";
 import type { DistanceRows } from "./pairRows.ts";

@@ -1,6 +1,6 @@
 import { UserError } from "../../common/userError.ts";
 import type * as torch from "../../torch/index.ts";
-import type { Table } from "../table.ts";
+import type { Table } from "../table/table.ts";
 import { BranchWalker } from "./branchWalker.ts";
 import { DenseBuilder, type DenseData } from "./denseBranches.ts";
 import { Fingerprints } from "./fingerprints.ts";

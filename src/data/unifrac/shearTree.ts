@@ -1,6 +1,6 @@
 import { UserError } from "../../common/userError.ts";
-import type { Tree } from "../tree.ts";
-import { tipMask } from "../treeShape.ts";
+import { tipMask } from "../tree/shape.ts";
+import type { Tree } from "../tree/tree.ts";
 
 /** The part of a tree that a table touches, nodes in preorder as in `Tree`. */
 export interface ShearedTree {

@@ -1,6 +1,11 @@
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import { freemem } from "node:os";
-import { describeWriteError, isSystemError, removeQuietly, temporaryName } from "../../common/atomicFile.ts";
+import {
+  describeWriteError,
+  isSystemError,
+  removeQuietly,
+  temporaryName,
+} from "../../common/files/atomicFile.ts";
 import type { DistanceRows } from "./pairRows.ts";
 
 type Numbers = Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>;

@@ -1,10 +1,10 @@
 import { extname } from "node:path";
-import { writeNpy } from "../../common/npy.ts";
-import { pairCount } from "../distances.ts";
-import { writeSampleVectorTsv } from "../sampleVector.ts";
-import { checkOutput, checkSquareOutput, writeSquare } from "../squareFile.ts";
-import type { Table } from "../table.ts";
-import type { Tree } from "../tree.ts";
+import { writeNpy } from "../../formats/npy/npy.ts";
+import { pairCount } from "../distances/distances.ts";
+import { writeSampleVectorTsv } from "../distances/sampleVector.ts";
+import { checkOutput, checkSquareOutput, writeSquare } from "../distances/squareFile.ts";
+import type { Table } from "../table/table.ts";
+import type { Tree } from "../tree/tree.ts";
 import { faithPd } from "./faithPd.ts";
 import type { UniFracOptions } from "./pairData.ts";
 import { shearTree } from "./shearTree.ts";

@@ -1,8 +1,8 @@
 import { type Bool, DataType, type Vector } from "apache-arrow";
-import { tensor } from "../creation.ts";
-import type { Device } from "../device.ts";
-import type { DType, TypedArray } from "../dtype.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Device } from "../core/device.ts";
+import type { DType, TypedArray } from "../core/dtype.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { tensor } from "../functions/creation.ts";
 
 /**
  * A tensor with a copy of an Arrow column: numbers and booleans give [n], fixed-size lists of them [n, size] and so on. Nulls become NaN

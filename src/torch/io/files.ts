@@ -1,10 +1,11 @@
 /** Files of tensors under PyTorch's names, and NumPy's arrays. */
-import { type NpyNumbers, readNpy, writeNpy } from "../../common/npy.ts";
+
 import { UserError } from "../../common/userError.ts";
-import { tensor } from "../creation.ts";
-import type { Device } from "../device.ts";
-import { type DType, dtypes, type TypedArray } from "../dtype.ts";
-import type { Tensor } from "../tensor.ts";
+import { type NpyNumbers, readNpy, writeNpy } from "../../formats/npy/npy.ts";
+import type { Device } from "../core/device.ts";
+import { type DType, dtypes, type TypedArray } from "../core/dtype.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { tensor } from "../functions/creation.ts";
 import { type PickleInput, savePickle } from "./savePickle.ts";
 
 export { loadPickle as load } from "./pickle.ts";

@@ -1,9 +1,9 @@
 import { statSync } from "node:fs";
 import { UserError } from "../../common/userError.ts";
-import { getDefaultDtype } from "../creation.ts";
-import { type DType, itemSize } from "../dtype.ts";
-import { operator } from "../operators.ts";
-import type { Tensor } from "../tensor.ts";
+import { type DType, itemSize } from "../core/dtype.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { operator } from "../dispatch/operators.ts";
+import { getDefaultDtype } from "../functions/creation.ts";
 
 const map = operator("aten::from_file", [""], "fromFile") as unknown as (
   path: string,

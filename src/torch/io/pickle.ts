@@ -1,14 +1,14 @@
 import { closeSync, openSync, readSync, statSync } from "node:fs";
-import { describeReadError } from "../../common/inputFile.ts";
+import { describeReadError } from "../../common/files/inputFile.ts";
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
-import { type DType, itemSize } from "../dtype.ts";
-import { TorchError } from "../errors.ts";
-import { scope } from "../scope.ts";
-import { Tensor } from "../tensor.ts";
+import { PickleDamage, PickleGlobal, Unreadable, unpickle } from "../../formats/pickle/unpickle.ts";
+import { readZipIndex, ZipDefect, type ZipMember } from "../../formats/zip/index.ts";
+import { type DType, itemSize } from "../core/dtype.ts";
+import { scope } from "../core/scope.ts";
+import { Tensor } from "../core/tensor.ts";
+import { TorchError } from "../native/errors.ts";
 import { mapBytes } from "./mapFile.ts";
-import { PickleDamage, PickleGlobal, Unreadable, unpickle } from "./unpickle.ts";
-import { readZipIndex, ZipDefect, type ZipMember } from "./zipIndex.ts";
 
 /** What a file of `torch.save` holds, as it is read: tuples are arrays, dictionaries Maps in their order. */
 export type PickleValue =

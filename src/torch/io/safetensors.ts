@@ -1,12 +1,12 @@
 import { closeSync, openSync, readSync, statSync } from "node:fs";
-import { writeFileAtomic } from "../../common/atomicFile.ts";
-import { describeReadError } from "../../common/inputFile.ts";
+import { writeFileAtomic } from "../../common/files/atomicFile.ts";
+import { describeReadError } from "../../common/files/inputFile.ts";
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
-import { type DType, itemSize } from "../dtype.ts";
-import { operator } from "../operators.ts";
-import type { Tensor } from "../tensor.ts";
-import { tidy } from "../tidy.ts";
+import { type DType, itemSize } from "../core/dtype.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { tidy } from "../core/tidy.ts";
+import { operator } from "../dispatch/operators.ts";
 import { mapBytes } from "./mapFile.ts";
 import { tensorBytes } from "./tensorBytes.ts";
 

@@ -1,9 +1,9 @@
 import { basename, extname } from "node:path";
-import { writeFileAtomic } from "../../common/atomicFile.ts";
-import { Tensor } from "../tensor.ts";
+import { writeFileAtomic } from "../../common/files/atomicFile.ts";
+import { type ZipSource, zipBytes } from "../../formats/zip/write.ts";
+import { Tensor } from "../core/tensor.ts";
 import { storageTypes } from "./pickle.ts";
 import { tensorBytes } from "./tensorBytes.ts";
-import { type ZipSource, zipBytes } from "./zipWriter.ts";
 
 /** What `savePickle` writes: Maps and plain objects become dictionaries, arrays lists, whole numbers integers. */
 export type PickleInput =

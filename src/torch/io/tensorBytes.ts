@@ -1,4 +1,4 @@
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
 
 /** No part is longer, so that tensors of any size go through JavaScript's buffers. */
 const largestPart = 2 ** 28;

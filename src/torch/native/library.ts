@@ -1,7 +1,7 @@
 import { dlopen, type FFIFunction, toArrayBuffer } from "bun:ffi";
 import { readFileSync } from "node:fs";
-import { kindOfStatus, TorchError } from "../errors.ts";
-import { ensureShim } from "./build.ts";
+import { ensureShim } from "../setup/build.ts";
+import { kindOfStatus, TorchError } from "./errors.ts";
 import { inOurTerms } from "./ourTerms.ts";
 
 /** The interface number of native/aam_torch.h that this file is written for. */

@@ -1,6 +1,6 @@
-import { full } from "../creation.ts";
-import * as ops from "../ops.gen.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
+import * as ops from "../dispatch/ops.gen.ts";
+import { full } from "../functions/creation.ts";
 import * as functional from "./functional.ts";
 import type { LayerClass } from "./layerClass.ts";
 import { type LayerOptions, refuseLayerOptions } from "./layerOptions.ts";

@@ -1,10 +1,10 @@
-import { tensor } from "../creation.ts";
-import { noGrad } from "../modes.ts";
-import { ops } from "../operators.ts";
-import * as functions from "../ops.gen.ts";
-import { refuseOthers } from "../optionNames.ts";
-import type { Tensor } from "../tensor.ts";
-import { tidy } from "../tidy.ts";
+import { noGrad } from "../autograd/modes.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { tidy } from "../core/tidy.ts";
+import { ops } from "../dispatch/operators.ts";
+import * as functions from "../dispatch/ops.gen.ts";
+import { refuseOthers } from "../dispatch/optionNames.ts";
+import { tensor } from "../functions/creation.ts";
 
 /**
  * Scales all gradients so that their common norm is at most `maxNorm` (Pascanu et al. 2013). Returns the norm before, as a tensor:

@@ -1,6 +1,6 @@
-import { empty } from "../creation.ts";
-import * as ops from "../ops.gen.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
+import * as ops from "../dispatch/ops.gen.ts";
+import { empty } from "../functions/creation.ts";
 import { fans, kaimingUniform_, uniform_ } from "./init.ts";
 import { type LayerOptions, refuseLayerOptions } from "./layerOptions.ts";
 import { Module, parameter } from "./module.ts";

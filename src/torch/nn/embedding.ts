@@ -1,7 +1,7 @@
-import { empty } from "../creation.ts";
-import { noGrad } from "../modes.ts";
-import * as ops from "../ops.gen.ts";
-import type { Tensor } from "../tensor.ts";
+import { noGrad } from "../autograd/modes.ts";
+import type { Tensor } from "../core/tensor.ts";
+import * as ops from "../dispatch/ops.gen.ts";
+import { empty } from "../functions/creation.ts";
 import { normal_ } from "./init.ts";
 import { type LayerOptions, refuseLayerOptions } from "./layerOptions.ts";
 import { Module, parameter } from "./module.ts";

@@ -1,10 +1,10 @@
 /** `torch.nn.functional`. */
 
-import { ops as anyOp } from "../operators.ts";
-import * as ops from "../ops.gen.ts";
-import { refuseOthers } from "../optionNames.ts";
-import type { Tensor } from "../tensor.ts";
-import { tidy } from "../tidy.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { tidy } from "../core/tidy.ts";
+import { ops as anyOp } from "../dispatch/operators.ts";
+import * as ops from "../dispatch/ops.gen.ts";
+import { refuseOthers } from "../dispatch/optionNames.ts";
 
 export * from "./functionalLosses.ts";
 
@@ -132,7 +132,7 @@ export {
   softshrink,
   tanh,
   threshold,
-} from "../ops.gen.ts";
+} from "../dispatch/ops.gen.ts";
 
 /** Which fused attention kernel would be taken: 0 math, 1 flash, 2 memory-efficient, 3 cuDNN. */
 export function attentionKernel(

@@ -1,9 +1,9 @@
 /** The losses of `torch.nn.functional`. */
 
-import * as ops from "../ops.gen.ts";
-import { refuseOthers } from "../optionNames.ts";
-import type { Tensor } from "../tensor.ts";
-import { tidy } from "../tidy.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { tidy } from "../core/tidy.ts";
+import * as ops from "../dispatch/ops.gen.ts";
+import { refuseOthers } from "../dispatch/optionNames.ts";
 
 export type Reduction = "none" | "mean" | "sum";
 const reductions: Record<Reduction, number> = { none: 0, mean: 1, sum: 2 };

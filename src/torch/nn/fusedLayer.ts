@@ -1,6 +1,6 @@
-import { isAutocastEnabled } from "../amp.ts";
-import { ops } from "../operators.ts";
-import type { Tensor } from "../tensor.ts";
+import { isAutocastEnabled } from "../autograd/amp.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { ops } from "../dispatch/operators.ts";
 import type { LayerNorm } from "./layerNorm.ts";
 import type { Linear } from "./linear.ts";
 import type { MultiheadAttention } from "./multiheadAttention.ts";

@@ -1,9 +1,10 @@
 /** Initializers, drawing the same random numbers in the same order as PyTorch's: equal seeds give equal weights. */
-import { empty, emptyLike, tensor } from "../creation.ts";
-import { noGrad } from "../modes.ts";
-import { copy_, linalgQr, where } from "../ops.gen.ts";
-import type { Tensor } from "../tensor.ts";
-import { tidy } from "../tidy.ts";
+
+import { noGrad } from "../autograd/modes.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { tidy } from "../core/tidy.ts";
+import { copy_, linalgQr, where } from "../dispatch/ops.gen.ts";
+import { empty, emptyLike, tensor } from "../functions/creation.ts";
 
 /** Inputs and outputs that one unit of a weight [out, in, ...] connects. */
 export function fans(weight: Tensor): { fanIn: number; fanOut: number } {

@@ -1,6 +1,6 @@
-import { ones, zeros } from "../creation.ts";
-import * as ops from "../ops.gen.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
+import * as ops from "../dispatch/ops.gen.ts";
+import { ones, zeros } from "../functions/creation.ts";
 import { type LayerOptions, refuseLayerOptions } from "./layerOptions.ts";
 import { Module, parameter } from "./module.ts";
 

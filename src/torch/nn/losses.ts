@@ -1,5 +1,5 @@
 /** The losses of functional.ts as layers, with PyTorch's names. */
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
 import * as functional from "./functionalLosses.ts";
 import type { LayerClass } from "./layerClass.ts";
 import { buffer, Module } from "./module.ts";

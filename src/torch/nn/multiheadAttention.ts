@@ -1,7 +1,7 @@
-import { empty, zeros } from "../creation.ts";
-import * as ops from "../ops.gen.ts";
-import { refuseOthers } from "../optionNames.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
+import * as ops from "../dispatch/ops.gen.ts";
+import { refuseOthers } from "../dispatch/optionNames.ts";
+import { empty, zeros } from "../functions/creation.ts";
 import { constant_, xavierUniform_ } from "./init.ts";
 import {
   type BatchFirstOption,

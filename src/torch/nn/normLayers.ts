@@ -1,8 +1,8 @@
-import { ones, tensor, zeros } from "../creation.ts";
-import { TorchError } from "../errors.ts";
-import { noGrad } from "../modes.ts";
-import * as ops from "../ops.gen.ts";
-import type { Tensor } from "../tensor.ts";
+import { noGrad } from "../autograd/modes.ts";
+import type { Tensor } from "../core/tensor.ts";
+import * as ops from "../dispatch/ops.gen.ts";
+import { ones, tensor, zeros } from "../functions/creation.ts";
+import { TorchError } from "../native/errors.ts";
 import { batchNorm } from "./functional.ts";
 import { type LayerOptions, refuseLayerOptions } from "./layerOptions.ts";
 import { buffer, Module, parameter } from "./module.ts";

@@ -1,5 +1,5 @@
-import * as ops from "../ops.gen.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../core/tensor.ts";
+import * as ops from "../dispatch/ops.gen.ts";
 import type { LayerClass } from "./layerClass.ts";
 import { Module } from "./module.ts";
 

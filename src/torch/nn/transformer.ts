@@ -1,7 +1,7 @@
-import { forkRng } from "../generator.ts";
-import * as ops from "../ops.gen.ts";
-import { refuseOthers } from "../optionNames.ts";
-import type { Tensor } from "../tensor.ts";
+import { forkRng } from "../core/generator.ts";
+import type { Tensor } from "../core/tensor.ts";
+import * as ops from "../dispatch/ops.gen.ts";
+import { refuseOthers } from "../dispatch/optionNames.ts";
 import { ModuleList } from "./containers.ts";
 import { Dropout } from "./dropout.ts";
 import { LayerNorm } from "./layerNorm.ts";

@@ -1,9 +1,9 @@
-import { zeros, zerosLike } from "../creation.ts";
-import { noGrad } from "../modes.ts";
-import { ops } from "../operators.ts";
-import { refuseUnknownSettings } from "../optionNames.ts";
-import { scope } from "../scope.ts";
-import type { Tensor } from "../tensor.ts";
+import { noGrad } from "../autograd/modes.ts";
+import { scope } from "../core/scope.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { ops } from "../dispatch/operators.ts";
+import { refuseUnknownSettings } from "../dispatch/optionNames.ts";
+import { zeros, zerosLike } from "../functions/creation.ts";
 import { Optimizer } from "./optimizer.ts";
 
 export interface AdamOptions {

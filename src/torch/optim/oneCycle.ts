@@ -1,4 +1,4 @@
-import { refuseUnknownSettings } from "../optionNames.ts";
+import { refuseUnknownSettings } from "../dispatch/optionNames.ts";
 import { annealCosine, annealLinear } from "./annealing.ts";
 import { type Scheduled, type ScheduledGroup, Scheduler, wholeSteps } from "./scheduler.ts";
 

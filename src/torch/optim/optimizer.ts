@@ -1,7 +1,7 @@
+import { Tensor } from "../core/tensor.ts";
+import { refuseUnknownSettings } from "../dispatch/optionNames.ts";
 import type { PickleValue } from "../io/pickle.ts";
 import type { PickleInput } from "../io/savePickle.ts";
-import { refuseUnknownSettings } from "../optionNames.ts";
-import { Tensor } from "../tensor.ts";
 
 /** Parameters that share settings. */
 export type ParameterGroup<Settings> = { params: Tensor[]; name?: string } & Settings;

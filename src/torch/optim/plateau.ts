@@ -1,4 +1,4 @@
-import { refuseUnknownSettings } from "../optionNames.ts";
+import { refuseUnknownSettings } from "../dispatch/optionNames.ts";
 import type { Scheduled, SchedulerState } from "./scheduler.ts";
 
 /** Multiplies the rate by `factor` once the watched value has not improved for more than `patience` epochs. */

@@ -1,9 +1,10 @@
 /** `torch.utils.data`, as far as data that fit into memory need it. */
-import { randperm, tensor } from "../creation.ts";
-import type { Generator } from "../generator.ts";
-import { indexSelect, stack } from "../ops.gen.ts";
-import type { Tensor } from "../tensor.ts";
-import { tidy } from "../tidy.ts";
+
+import type { Generator } from "../core/generator.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { tidy } from "../core/tidy.ts";
+import { indexSelect, stack } from "../dispatch/ops.gen.ts";
+import { randperm, tensor } from "../functions/creation.ts";
 
 /** Examples by number; an example is one or several tensors. */
 export interface Dataset<Example extends readonly Tensor[] = readonly Tensor[]> {

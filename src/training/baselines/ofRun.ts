@@ -1,16 +1,16 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { makeFolder } from "../../common/atomicFile.ts";
+import { makeFolder } from "../../common/files/atomicFile.ts";
 import { UserError } from "../../common/userError.ts";
-import { type Dataset, openDataset } from "../../data/dataset.ts";
-import type { Split } from "../../data/split.ts";
-import { splitFromFiles } from "../../data/splitFiles.ts";
-import { writePredictions } from "../predictionTable.ts";
-import type { FineTuneFacts, RunFacts } from "../runFacts.ts";
-import type { RunFolder } from "../runFolder.ts";
-import { figuresOf } from "../targetPredictions.ts";
-import { Targets } from "../targets.ts";
-import type { Figures } from "../trainer.ts";
+import { type Dataset, openDataset } from "../../data/dataset/dataset.ts";
+import { splitFromFiles } from "../../data/split/files.ts";
+import type { Split } from "../../data/split/split.ts";
+import type { Figures } from "../loop/trainer.ts";
+import type { FineTuneFacts, RunFacts } from "../run/facts.ts";
+import type { RunFolder } from "../run/folder.ts";
+import { figuresOf } from "../targets/predictions.ts";
+import { writePredictions } from "../targets/predictionTable.ts";
+import { Targets } from "../targets/targets.ts";
 import type { ForestOptions } from "./randomForest.ts";
 import { type Baseline, runBaselines } from "./runBaselines.ts";
 

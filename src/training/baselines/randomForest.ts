@@ -1,4 +1,4 @@
-import type { Random } from "../../common/random.ts";
+import type { Random } from "../../common/random/random.ts";
 
 /** Samples' features by sample: only those that are not 0, in ascending order of the feature. */
 export interface SparseRows {

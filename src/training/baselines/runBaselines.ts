@@ -1,10 +1,10 @@
-import { Random } from "../../common/random.ts";
-import { textValues } from "../../data/categories.ts";
-import { encodeClasses } from "../../data/classLabels.ts";
-import type { Dataset } from "../../data/dataset.ts";
-import type { ColumnPrediction, ColumnQuality } from "../targetPredictions.ts";
-import { judgePredictions } from "../targetPredictions.ts";
-import type { Targets } from "../targets.ts";
+import { Random } from "../../common/random/random.ts";
+import type { Dataset } from "../../data/dataset/dataset.ts";
+import { textValues } from "../../data/encoding/categories.ts";
+import { encodeClasses } from "../../data/encoding/classLabels.ts";
+import type { ColumnPrediction, ColumnQuality } from "../targets/predictions.ts";
+import { judgePredictions } from "../targets/predictions.ts";
+import type { Targets } from "../targets/targets.ts";
 import { NearestNeighbours } from "./nearestNeighbours.ts";
 import { type ForestOptions, RandomForest, type SparseRows } from "./randomForest.ts";
 

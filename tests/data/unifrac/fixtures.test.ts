@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseNewick } from "../../../src/data/newick.ts";
+import { parseNewick } from "../../../src/data/tree/newick.ts";
 import {
   faithPd,
   shearTree,

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import { Random } from "../../../src/common/random.ts";
-import { pairIndex } from "../../../src/data/distances.ts";
-import { selectSamples } from "../../../src/data/selectTable.ts";
-import type { Table } from "../../../src/data/table.ts";
+import { Random } from "../../../src/common/random/random.ts";
+import { pairIndex } from "../../../src/data/distances/distances.ts";
+import { selectSamples } from "../../../src/data/table/select.ts";
+import type { Table } from "../../../src/data/table/table.ts";
 import {
   distanceRows,
   distanceRowsOnThreads,

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { parseNewick } from "../../../src/data/newick.ts";
+import { parseNewick } from "../../../src/data/tree/newick.ts";
 import {
   checkMetric,
   faithPd,

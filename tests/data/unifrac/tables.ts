@@ -1,6 +1,6 @@
-import type { Random } from "../../../src/common/random.ts";
-import type { Table } from "../../../src/data/table.ts";
-import type { Tree } from "../../../src/data/tree.ts";
+import type { Random } from "../../../src/common/random/random.ts";
+import type { Table } from "../../../src/data/table/table.ts";
+import type { Tree } from "../../../src/data/tree/tree.ts";
 import type { Condensed, UniFracOptions } from "../../../src/data/unifrac/index.ts";
 
 /** A table from counts by sample and ASV. */

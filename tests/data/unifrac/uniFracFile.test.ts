@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { readNpy } from "../../../src/common/npy.ts";
-import { Random } from "../../../src/common/random.ts";
-import { readDistances } from "../../../src/data/readDistances.ts";
+import { Random } from "../../../src/common/random/random.ts";
+import { readDistances } from "../../../src/data/distances/read.ts";
 import { faithPd, uniFracAllPairs, writeFaithPd, writeUniFrac } from "../../../src/data/unifrac/index.ts";
 import { SquareStore } from "../../../src/data/unifrac/squareStore.ts";
+import { readNpy } from "../../../src/formats/npy/npy.ts";
 import { useScratch } from "../scratch.ts";
 import { randomCounts, randomTree, tableOf } from "./tables.ts";
 

@@ -4,13 +4,13 @@
  * with a typed function four times as often as the others. Prints how the calls ended as JSON.
  */
 import { closeSync, openSync, writeSync } from "node:fs";
-import { Random } from "../../../src/common/random.ts";
+import { Random } from "../../../src/common/random/random.ts";
+import { isInternalOperator } from "../../../src/torch/dispatch/internalOperators.ts";
+import { exposedOperators } from "../../../src/torch/dispatch/opList.ts";
+import { isCallable } from "../../../src/torch/dispatch/overloads.ts";
+import { describeValue } from "../../../src/torch/dispatch/packing.ts";
+import { type ArgumentKind, parseSchema, type SchemaArgument } from "../../../src/torch/dispatch/schema.ts";
 import * as torch from "../../../src/torch/index.ts";
-import { isInternalOperator } from "../../../src/torch/internalOperators.ts";
-import { exposedOperators } from "../../../src/torch/opList.ts";
-import { isCallable } from "../../../src/torch/overloads.ts";
-import { describeValue } from "../../../src/torch/packing.ts";
-import { type ArgumentKind, parseSchema, type SchemaArgument } from "../../../src/torch/schema.ts";
 
 const [seed, count, logPath] = process.argv.slice(2);
 const random = new Random(Number(seed));

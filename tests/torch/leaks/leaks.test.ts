@@ -2,9 +2,9 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { exposedOperators } from "../../../src/torch/dispatch/opList.ts";
+import { camelCase } from "../../../src/torch/dispatch/schema.ts";
 import * as torch from "../../../src/torch/index.ts";
-import { exposedOperators } from "../../../src/torch/opList.ts";
-import { camelCase } from "../../../src/torch/schema.ts";
 import * as calls from "./functionCalls.ts";
 import { type Inputs, makeInputs, operatorArguments } from "./operatorArguments.ts";
 

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { sourceFolder } from "../../../src/torch/native/build.ts";
-import { findCompiler } from "../../../src/torch/native/compiler.ts";
+import { sourceFolder } from "../../../src/torch/setup/build.ts";
+import { findCompiler } from "../../../src/torch/setup/compiler.ts";
 
 // The driver under sanitizers takes minutes to build, so the suite only sees to it that it can be built and forgets nothing.
 const folder = join(import.meta.dir, "../../native");

@@ -1,5 +1,5 @@
+import { camelCase } from "../../../src/torch/dispatch/schema.ts";
 import * as torch from "../../../src/torch/index.ts";
-import { camelCase } from "../../../src/torch/schema.ts";
 import { testDevice } from "../../testDevice.ts";
 import { disagreement, errorText } from "./agreement.ts";
 

@@ -1,6 +1,6 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
+import { camelCase } from "../../../src/torch/dispatch/schema.ts";
 import * as torch from "../../../src/torch/index.ts";
-import { camelCase } from "../../../src/torch/schema.ts";
 import { loadedLibtorch } from "../loadedLibtorch.ts";
 import { type LayerCase, type LayerDescription, runLayerCase } from "./layerCases.ts";
 import { drawCases, whyNoPython } from "./pythonCases.ts";

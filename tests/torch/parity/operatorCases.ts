@@ -1,5 +1,5 @@
+import { camelCase } from "../../../src/torch/dispatch/schema.ts";
 import * as torch from "../../../src/torch/index.ts";
-import { camelCase } from "../../../src/torch/schema.ts";
 import { disagreement, errorText } from "./agreement.ts";
 
 /** A value of a case: a number, text, list, or an object that stands for a tensor, a dtype or a slice. */
@@ -13,7 +13,7 @@ export type Described =
   | { readonly dtype: string }
   | { readonly slice: readonly [number | null, number | null, number | null] };
 
-/** One case of `operators`, as scripts/parity/README.md tells. */
+/** One case of `operators`, as lab/python/parity/README.md tells. */
 export interface OperatorCase {
   readonly name: string;
   readonly op: string;

@@ -1,7 +1,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
+import { exposedOperators } from "../../../src/torch/dispatch/opList.ts";
+import { camelCase } from "../../../src/torch/dispatch/schema.ts";
 import * as torch from "../../../src/torch/index.ts";
-import { exposedOperators } from "../../../src/torch/opList.ts";
-import { camelCase } from "../../../src/torch/schema.ts";
 import { type OperatorCase, publicFunction, runCase, type Way } from "./operatorCases.ts";
 import { drawCases, whyNoPython } from "./pythonCases.ts";
 

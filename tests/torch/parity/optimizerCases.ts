@@ -1,5 +1,5 @@
+import { camelCase } from "../../../src/torch/dispatch/schema.ts";
 import * as torch from "../../../src/torch/index.ts";
-import { camelCase } from "../../../src/torch/schema.ts";
 import { disagreement } from "./agreement.ts";
 
 type Settings = Readonly<Record<string, number | boolean | string | readonly number[]>>;

@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as torch from "../../../src/torch/index.ts";
-import { projectRoot } from "../../../src/torch/native/libtorch.ts";
-import { pythonWithTorch } from "../../../src/torch/native/torchPython.ts";
+import { projectRoot } from "../../../src/torch/setup/libtorch.ts";
+import { pythonWithTorch } from "../../../src/torch/setup/torchPython.ts";
 import { testDevice } from "../../testDevice.ts";
 
 const python = pythonWithTorch();
@@ -30,7 +30,7 @@ export interface PythonCases<Case> {
   readonly tensors: ReadonlyMap<string, torch.Tensor>;
 }
 
-/** Has Python write a group of cases (scripts/parity/README.md) and reads them. AAM_PARITY_SEED draws others. */
+/** Has Python write a group of cases (lab/python/parity/README.md) and reads them. AAM_PARITY_SEED draws others. */
 export function drawCases<Case>(group: "operators" | "layers" | "optimizers"): PythonCases<Case> {
   const folder = mkdtempSync(join(tmpdir(), "aam-parity-"));
   try {

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { writeReport } from "../../../src/training/watch/report.ts";
+import { writeReport } from "../../../src/display/page/write.ts";
 import { hostileNames, hostileReport } from "./hostileReport.ts";
 
 /** A browser that can print a page as it stands after its scripts have run; undefined where there is none. */

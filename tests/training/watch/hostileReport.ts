@@ -1,5 +1,5 @@
-import { embeddingMap, histogramPlot, predictionScatter } from "../../../src/training/watch/plots.ts";
-import type { RunReport } from "../../../src/training/watch/report.ts";
+import type { RunReport } from "../../../src/display/page/write.ts";
+import { embeddingMap, histogramPlot, predictionScatter } from "../../../src/display/plots/index.ts";
 
 /** What each hostile string would do to the page, were it more than text. */
 export const attack = `document.documentElement.dataset.attacked=1`;

@@ -1,0 +1,73 @@
+import { join } from "node:path";
+import { UserError } from "../../src/common/userError.ts";
+import type { Run } from "./measure.ts";
+
+const scripts = join(import.meta.dir, "../python/bench");
+
+/**
+ * A Python that has some modules: the one that is asked for, or the first of the system's. Undefined if none has.
+ * @throws UserError if the one that is asked for lacks one.
+ */
+export function findPython(asked: string | undefined, modules: readonly string[]): string | undefined {
+  const candidates = asked === undefined ? ["python3", "/usr/bin/python3"] : [asked];
+  const check = `import ${modules.join(", ")}`;
+  const found = candidates.find((python) => {
+    try {
+      return Bun.spawnSync([python, "-c", check], { stdout: "ignore", stderr: "ignore" }).exitCode === 0;
+    } catch {
+      return false;
+    }
+  });
+  if (found === undefined && asked !== undefined) {
+    throw new UserError(
+      `${asked} is no Python that has ${modules.join(" and ")}; name another with --python.`,
+    );
+  }
+  return found;
+}
+
+export function benchScript(name: string): string {
+  return join(scripts, name);
+}
+
+/** A Python program that stays and does one job after another: a line of JSON each way. */
+export class PythonPeer implements Disposable {
+  readonly #child: Bun.Subprocess<"pipe", "pipe", "inherit">;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(python: string, script: string) {
+    this.#child = Bun.spawn([python, benchScript(script)], {
+      stdin: "pipe",
+      stdout: "pipe",
+      stderr: "inherit",
+    });
+    this.#lines = linesOf(this.#child.stdout);
+  }
+
+  /** Has it do a job, timed by itself. @throws UserError with its words if it fails. */
+  async run(job: Readonly<Record<string, string | number>>): Promise<Run> {
+    this.#child.stdin.write(`${JSON.stringify(job)}\n`);
+    this.#child.stdin.flush();
+    const { value } = await this.#lines.next();
+    const answer = JSON.parse(value ?? '{"error": "it has ended"}') as
+      | { seconds: number }
+      | { error: string };
+    if ("error" in answer) throw new UserError(`Python cannot do ${JSON.stringify(job)}: ${answer.error}`);
+    return answer;
+  }
+
+  [Symbol.dispose](): void {
+    this.#child.kill();
+  }
+}
+
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const bytes of stream) {
+    rest += decoder.decode(bytes, { stream: true });
+    const lines = rest.split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+}

@@ -1,0 +1,173 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { Command } from "commander";
+import { chooseDevice } from "../../src/cli/options/chooseDevice.ts";
+import { positiveNumber, positiveWholeNumber } from "../../src/cli/options/optionValues.ts";
+import { UserError } from "../../src/common/userError.ts";
+import type { Dataset } from "../../src/data/dataset/dataset.ts";
+import type { RunSummary } from "../../src/training/tasks/pretrain.ts";
+import type { DataFlags } from "./benchData.ts";
+import { addShapeOptions, type ShapeFlags } from "./shapeOptions.ts";
+import { startReference } from "./sides.ts";
+
+interface TrainFlags extends DataFlags, ShapeFlags {
+  minutes: number;
+  batchSize: number;
+  sameShape: boolean;
+  reference?: string;
+  json: boolean;
+}
+
+export function makeCommand(): Command {
+  const command = new Command("train")
+    .description(
+      "Training for the same wall-clock time, one after the other, on the same training samples: ours as `pretrain` trains by default, then the PyTorch version's way (its constant learning rate of 1e-4, without its warm-up of 10,000 steps); R² of UniFrac over all pairs of the same validation samples",
+    )
+    .option("--minutes <n>", "of each", positiveNumber, 10)
+    .option("--batch-size <n>", "samples of the other side's steps", positiveWholeNumber, 8)
+    .option("--same-shape", "ours gets the sizes given here too, instead of its own defaults", false)
+    .option("--reference <folder>", "a checkout of the PyTorch version, instead of the plain implementation");
+  return addShapeOptions(command).action(async (flags: TrainFlags) => {
+    const folder = mkdtempSync(join(tmpdir(), "aam-bench-"));
+    try {
+      const report = await measureTraining(flags, folder);
+      process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : reportText(report));
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+}
+
+async function measureTraining(flags: TrainFlags, folder: string) {
+  const { openBenchData } = await import("./benchData.ts");
+  const device = await chooseDevice(flags.device);
+  const opened = await openBenchData(flags, folder);
+  using dataset = opened.dataset;
+  const threads = flags.threads ?? availableParallelism();
+  const own = trainOurs(flags, { dataset: dataset.path, run: join(folder, "run"), device, threads });
+  const other = await trainReference(flags, { dataset, folder, device, threads });
+  return {
+    subject: "train",
+    settings: {
+      data: opened.source,
+      minutes: flags.minutes,
+      device,
+      threads,
+      reference: flags.reference ?? "plain PyTorch",
+      validation_samples: own.samples.validation,
+    },
+    ours: {
+      val_r2: own["val.unifrac_r2"],
+      val_mae: own["val.unifrac_mae"],
+      val_pearson: own["val.unifrac_pearson"],
+      steps: own.steps,
+      samples_per_second: own["train.samples_per_second"],
+    },
+    reference: other,
+  };
+}
+
+interface Place {
+  device: "cpu" | "cuda";
+  threads: number;
+}
+
+/** A run of `pretrain`, whose limit counts validation and saving too. */
+function trainOurs(
+  flags: TrainFlags,
+  { dataset, run, device, threads }: Place & { dataset: string; run: string },
+): RunSummary {
+  const program = join(import.meta.dir, "../../scripts/aam.ts");
+  const command = [process.execPath, program, "pretrain", "--dataset", dataset, "--output", run];
+  command.push("--max-minutes", String(flags.minutes), "--epochs", "1000000", "--patience", "1000000");
+  command.push("--threads", String(threads), "--device", device, "--no-plots", "--quiet");
+  if (flags.sameShape) {
+    command.push("--embedding-dim", String(flags.embeddingDim), "--layers", String(flags.layers));
+    command.push("--heads", String(flags.heads), "--token-limit", String(flags.tokenLimit));
+    command.push("--max-bp", String(flags.maxBp));
+  }
+  if (flags.gradientCheckpointing) command.push("--gradient-checkpointing");
+  if (flags.mixedPrecision) command.push("--mixed-precision", flags.mixedPrecision);
+  const done = Bun.spawnSync(command, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  if (done.exitCode !== 0) {
+    const said = done.stderr.toString().trim().split("\n").at(-1);
+    throw new UserError(`Our training has failed (${done.exitCode ?? done.signalCode}): ${said}`);
+  }
+  return JSON.parse(readFileSync(join(run, "summary.json"), "utf8")) as RunSummary;
+}
+
+/**
+ * Trains the other side, and judges its weights with our encoder, which computes the same numbers from them in a fraction of the time
+ * (`lab/python/reference/check_plain.py` and `bun run parity` show that it does).
+ */
+async function trainReference(
+  flags: TrainFlags,
+  { dataset, folder, device, threads }: Place & { dataset: Dataset; folder: string },
+) {
+  const torch = await import("../../src/torch/index.ts");
+  const { Random } = await import("../../src/common/random/random.ts");
+  const { batchStarts, epochOrder } = await import("../../src/data/batches/plan.ts");
+  const { buildEncoder, batchOptionsOf, distanceFormOf } = await import(
+    "../../src/training/config/buildModel.ts"
+  );
+  const { makeBaseObjective } = await import("../../src/training/objectives/baseObjective.ts");
+  const { pretrainSchema } = await import("../../src/training/config/config.ts");
+  const { splitSamples } = await import("../../src/training/tasks/splitSamples.ts");
+  const { embedSampleSet } = await import("../../src/training/objectives/pairEvaluation.ts");
+  const { writeReferenceBatches } = await import("./benchData.ts");
+  const { embeddingDim, layers, heads, tokenLimit, maxBp: maxBases, batchSize } = flags;
+  const config = pretrainSchema.parse({
+    model: { embeddingDim, layers, heads, tokenLimit, maxBases, distance: "tanh", tanhScale: 10 },
+  });
+  const split = splitSamples(dataset, config.split, config.training.seed);
+  const order = epochOrder(split.train, true, new Random(config.training.seed), 0);
+  const starts = batchStarts(order.length, batchSize, false);
+  const samples = Array.from(starts.subarray(1), (end, i) => order.slice(starts[i], end));
+  const file = join(folder, "training.safetensors");
+  writeReferenceBatches(file, dataset, samples, { tokenLimit, maxBases, distance: config.metric });
+  const weights = join(folder, "reference.safetensors");
+  const facts = { file, device, threads, batchSize, microBatch: batchSize };
+  let trained: Readonly<Record<string, unknown>>;
+  let peak: number | undefined;
+  {
+    await using python = await startReference("step", flags, facts);
+    trained = await python.ask(`train ${60 * flags.minutes}`);
+    peak = python.peakBytes();
+    await python.ask(`save ${weights}`);
+  }
+  const model = buildEncoder(config, { encoderType: "unifrac", predictNucleotides: true });
+  model.loadStateDict(torch.loadSafetensors(weights).tensors);
+  model.to(device).eval();
+  const objective = makeBaseObjective(dataset, config.metric, {
+    form: distanceFormOf(config),
+    scaling: null,
+  });
+  using embeddings = embedSampleSet(model, dataset, split.validation, {
+    device,
+    batch: batchOptionsOf(config.model),
+  });
+  const { r2, mae, pearson } = objective.evaluate(embeddings, split.validation).result;
+  const losses = trained["losses"] as number[];
+  return {
+    val_r2: r2,
+    val_mae: mae,
+    val_pearson: pearson,
+    steps: trained["steps"] as number,
+    samples_per_second: (trained["samples"] as number) / (trained["seconds"] as number),
+    seconds: trained["seconds"] as number,
+    first_loss: losses[0],
+    last_loss: losses.at(-1),
+    peak_bytes: peak,
+  };
+}
+
+function reportText(report: Awaited<ReturnType<typeof measureTraining>>): string {
+  const { settings } = report;
+  const side = (name: "ours" | "reference") => {
+    const { val_r2, val_mae, val_pearson, steps, samples_per_second } = report[name];
+    return `  ${name}: R² ${val_r2.toFixed(4)}, MAE ${val_mae.toFixed(4)}, Pearson ${val_pearson.toFixed(4)} after ${steps} steps (${samples_per_second.toPrecision(3)} samples/s)`;
+  };
+  const told = Object.entries(settings).map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`);
+  return `${[`train: ${told.join(", ")}`, side("ours"), side("reference")].join("\n")}\n`;
+}

@@ -1,0 +1,101 @@
+import { Command } from "commander";
+import { UserError } from "../../common/userError.ts";
+import { checkSquareOutput, writeSquare } from "../../data/distances/squareFile.ts";
+import { predictedRows } from "../../models/pairwiseDistances.ts";
+import { batchOptionsOf, distanceFormOf } from "../../training/config/buildModel.ts";
+import { positionAttention, sampleAttention } from "../../training/inference/attention.ts";
+import { embedAsvs, embeddingColumns, embedSamples } from "../../training/inference/embedSamples.ts";
+import { writeResults } from "../../training/targets/resultFile.ts";
+import {
+  addFormatOption,
+  addRunningOptions,
+  addUseOptions,
+  formatFor,
+  openUse,
+  type UseFlags,
+} from "../options/useOptions.ts";
+
+interface EmbedFlags extends UseFlags {
+  output?: string;
+  distances?: string;
+  asvs?: string;
+  attention?: string;
+  positions?: string;
+}
+
+export function makeCommand(): Command {
+  const command = addUseOptions(
+    new Command("embed").description(
+      "Write embeddings of samples and ASVs, and what the encoder attended to",
+    ),
+  );
+  command
+    .optionsGroup("Output, at least one of:")
+    .option("-o, --output <file>", "where to write the samples' embeddings")
+    .option(
+      "--distances <file>",
+      "where to write the predicted UniFrac distances between the samples: .npy, .h5, .tsv or .arrow",
+    )
+    .option("--asvs <file>", "where to write the ASVs' embeddings")
+    .option("--attention <file>", "where to write how much each ASV of each sample counted")
+    .option("--positions <file>", "where to write how much each base of each ASV counted");
+  return addRunningOptions(addFormatOption(command)).action(run);
+}
+
+async function run(flags: EmbedFlags): Promise<void> {
+  const paths = [flags.output, flags.asvs, flags.attention, flags.positions];
+  const first = [...paths, flags.distances].find((path) => path !== undefined);
+  if (first === undefined)
+    throw new UserError(
+      "Nothing to write is named; give --output, --distances, --asvs, --attention or --positions.",
+    );
+  if (flags.distances !== undefined) checkSquareOutput(flags.distances, "distances");
+  for (const path of paths) if (path !== undefined) formatFor(path, flags.format);
+  using use = await openUse(flags, first);
+  const { run: opened, dataset, samples, device, display } = use;
+  const { encoder, facts } = opened;
+  if (flags.distances !== undefined && facts.encoderType !== "unifrac")
+    throw new UserError(
+      `${flags.model} was not trained on distances but as ${facts.encoderType}; leave --distances out, or give a run that was.`,
+    );
+  const options = { device, batch: batchOptionsOf(facts.config.model) };
+  const write = (path: string, what: string, columns: Parameters<typeof writeResults>[1]) => {
+    writeResults(path, columns, formatFor(path, flags.format));
+    display.message(`${columns[0].values.length} ${what} are in ${path}`);
+  };
+  if (flags.output !== undefined || flags.distances !== undefined) {
+    const ids = Array.from(samples, (sample) => dataset.sampleIds[sample]);
+    using embeddings = embedSamples(opened, dataset, samples, device);
+    if (flags.output !== undefined)
+      write(flags.output, "embeddings of samples", embeddingColumns("sample_id", ids, embeddings));
+    if (flags.distances !== undefined) {
+      const rows = () => predictedRows(embeddings, distanceFormOf(facts.config));
+      await writeSquare(flags.distances, { ids, precision: "float32", rows });
+      display.message(
+        `The predicted ${facts.config.metric} distances of ${ids.length} samples are in ${flags.distances}`,
+      );
+    }
+  }
+  if (flags.asvs !== undefined) {
+    const ids = Array.from({ length: dataset.asvCount }, (_, row) => dataset.asvId(row));
+    write(
+      flags.asvs,
+      "embeddings of ASVs",
+      embeddingColumns("asv_id", ids, embedAsvs(opened, dataset, device)),
+    );
+  }
+  if (flags.attention !== undefined) {
+    const weights = sampleAttention(dataset, samples, options, {
+      encoder: encoder.sampleEncoder.asvEncoder,
+      pooling: encoder.attentionPooling,
+      forward: ({ input, asvEmbeddings }) => encoder.forward(input, { asvEmbeddings }),
+    });
+    write(flags.attention, "weights", weights);
+  }
+  if (flags.positions !== undefined)
+    write(
+      flags.positions,
+      "ASVs' weights by position",
+      positionAttention(dataset, encoder.sampleEncoder.asvEncoder, options),
+    );
+}

@@ -1,0 +1,135 @@
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { Command } from "commander";
+import { makeFolder, writeFileAtomic } from "../../common/files/atomicFile.ts";
+import { UserError } from "../../common/userError.ts";
+import type { Dataset } from "../../data/dataset/dataset.ts";
+import { readIdFile } from "../../data/split/files.ts";
+import { predictionScatter, savePlot } from "../../display/plots/index.ts";
+import * as torch from "../../torch/index.ts";
+import { batchOptionsOf, distanceFormOf } from "../../training/config/buildModel.ts";
+import { predictSamples } from "../../training/inference/predictSamples.ts";
+import { mapSampleSet } from "../../training/inference/sampleSets.ts";
+import { makeBaseObjective } from "../../training/objectives/baseObjective.ts";
+import { RunFolder } from "../../training/run/folder.ts";
+import { categoriesOf } from "../../training/run/samples.ts";
+import { figuresOf, judgePredictions } from "../../training/targets/predictions.ts";
+import { writePredictions } from "../../training/targets/predictionTable.ts";
+import { plotPredictions } from "../../training/tasks/targetPlots.ts";
+import { addRunningOptions, addUseOptions, openUse, type Use, type UseFlags } from "../options/useOptions.ts";
+
+interface EvaluateFlags extends UseFlags {
+  output?: string;
+}
+
+export function makeCommand(): Command {
+  const command = addUseOptions(
+    new Command("evaluate").description(
+      "Judge a model on samples whose metadata (for its predictions) or tree (for its distances) are known",
+    ),
+  )
+    .option("--metadata <file>", "TSV, CSV or QIIME 2 metadata with the true values")
+    .option("--tree <file>", "Newick or QIIME 2 tree, to judge the encoder's distances")
+    .optionsGroup("Output:")
+    .option("-o, --output <folder>", "write metrics.json, predictions.tsv and plots there");
+  return addRunningOptions(command, "warnings and the figures").action(run);
+}
+
+async function run(flags: EvaluateFlags): Promise<void> {
+  using use = await openUse(flags, flags.output);
+  if (flags.output !== undefined) makeFolder(flags.output);
+  warnOfTrainingSamples(use, flags.model);
+  const metrics: Record<string, unknown> = {};
+  if (use.run.facts.kind === "fine-tune") await judgeTargets(use, flags, metrics);
+  if (hasDistances(use.dataset, use.run.facts.config.metric)) await judgeEncoder(use, flags, metrics);
+  if (Object.keys(metrics).length === 0) {
+    throw new UserError(
+      "There is nothing to judge the encoder by: give --tree, or a data set with distances of the metric it was trained on.",
+    );
+  }
+  if (flags.output !== undefined)
+    writeFileAtomic(join(flags.output, "metrics.json"), `${JSON.stringify(metrics, null, 2)}\n`);
+  if (flags.json) console.log(JSON.stringify({ event: "metrics", ...metrics }));
+  else console.log(asText(metrics));
+  if (flags.output !== undefined) use.display.message(`Metrics and plots are in ${resolve(flags.output)}`);
+}
+
+/** Figures on samples that a model was trained on flatter it; a run knows which these are. */
+function warnOfTrainingSamples({ dataset, samples, display }: Use, model: string): void {
+  const { trainIds, validationIds } = new RunFolder(model);
+  if (!existsSync(trainIds)) return;
+  const trained = new Set(readIdFile(trainIds));
+  const seen = samples.filter((sample) => trained.has(dataset.sampleIds[sample])).length;
+  if (seen > 0)
+    display.warn(
+      `The model was trained on ${seen} of these ${samples.length} samples, which flatters the figures; --samples ${validationIds} takes those held out.`,
+    );
+}
+
+function hasDistances(dataset: Dataset, metric: string): boolean {
+  return dataset.manifest.distances.includes(metric) || dataset.manifest.vectors.includes(metric);
+}
+
+async function judgeTargets(use: Use, flags: EvaluateFlags, metrics: Record<string, unknown>): Promise<void> {
+  const { run: opened, dataset, samples, device, display } = use;
+  const targets = opened.targets!;
+  const known = new Set(dataset.manifest.metadata.map(({ name }) => name));
+  const missing = targets.columns.filter((name) => !known.has(name));
+  if (missing.length > 0)
+    throw new UserError(`The true values of ${missing.join(", ")} are not known; give --metadata with them.`);
+  const categories = categoriesOf(opened.facts, dataset, display);
+  const { predictions } = predictSamples(opened, dataset, samples, { device, categories });
+  const qualities = judgePredictions(targets, dataset, samples, predictions);
+  if (qualities.every(({ n }) => n === 0))
+    throw new UserError(
+      `None of the ${samples.length} samples has a value of ${targets.columns.join(", ")}.`,
+    );
+  metrics["figures"] = figuresOf(qualities);
+  metrics["targets"] = qualities;
+  if (flags.output === undefined) return;
+  const input = { dataset, samples, predictions, targets, qualities };
+  writePredictions(join(flags.output, "predictions.tsv"), { ...input, withActual: true });
+  await plotPredictions(flags.output, input);
+}
+
+async function judgeEncoder(use: Use, flags: EvaluateFlags, metrics: Record<string, unknown>): Promise<void> {
+  const { run: opened, dataset, samples, device } = use;
+  const { facts, encoder } = opened;
+  const { metric, model } = facts.config;
+  const objective = makeBaseObjective(dataset, metric, {
+    form: distanceFormOf(facts.config),
+    scaling: facts.baseScaling,
+  });
+  if (objective.encoderType !== facts.encoderType) return;
+  using _scope = torch.scope();
+  const outputs = mapSampleSet(
+    encoder.sampleEncoder.asvEncoder,
+    dataset,
+    samples,
+    { device, batch: batchOptionsOf(model) },
+    ({ input, asvEmbeddings }) => objective.output(encoder.forward(input, { asvEmbeddings })),
+  );
+  const { result, predicted, actual } = objective.evaluate(outputs, samples);
+  metrics[metric === "faith_pd" ? "faith_pd" : "unifrac"] = result;
+  if (flags.output === undefined || actual.length === 0) return;
+  const plot = await predictionScatter({
+    title: metric === "faith_pd" ? "Faith's PD" : "UniFrac distances between samples",
+    quantity: metric.replaceAll("_", " "),
+    actual,
+    predicted,
+    metrics: result,
+    pointName: metric === "faith_pd" ? "samples" : "pairs",
+  });
+  await savePlot(plot, join(flags.output, "unifrac_plot"));
+}
+
+function asText(metrics: Record<string, unknown>): string {
+  const lines: string[] = [];
+  for (const [part, value] of Object.entries(metrics)) {
+    if (part === "targets") continue;
+    lines.push(part === "figures" ? "targets" : part);
+    for (const [name, number] of Object.entries(value as Record<string, unknown>))
+      if (typeof number === "number") lines.push(`  ${name.padEnd(12)} ${Number(number.toPrecision(6))}`);
+  }
+  return lines.join("\n");
+}

@@ -1,0 +1,23 @@
+import { Command } from "commander";
+import { UserError } from "../../common/userError.ts";
+import { describeInput } from "../../data/describe/describe.ts";
+import { describeText } from "../text/describeText.ts";
+
+export function makeCommand(): Command {
+  return new Command("info")
+    .description(
+      "Describe a data set or a table, tree, distance matrix, sequence or metadata file, and check it in full",
+    )
+    .argument("<path>", "data set folder or file")
+    .option("--json", "print one JSON object; on an error one with the key `error`", false)
+    .action(async (path: string, { json }: { json: boolean }) => {
+      try {
+        const description = await describeInput(path);
+        process.stdout.write(json ? `${JSON.stringify(description)}\n` : describeText(path, description));
+      } catch (error) {
+        if (!json || !(error instanceof UserError)) throw error;
+        process.stdout.write(`${JSON.stringify({ error: error.message })}\n`);
+        process.exitCode = 1;
+      }
+    });
+}

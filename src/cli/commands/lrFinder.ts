@@ -1,0 +1,100 @@
+import { Command, Option } from "commander";
+import { UserError } from "../../common/userError.ts";
+import { learningRatePlot, savePlot } from "../../display/plots/index.ts";
+import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import * as torch from "../../torch/index.ts";
+import { checkModel } from "../../training/config/checkModel.ts";
+import { pretrainSchema } from "../../training/config/config.ts";
+import { findLearningRate } from "../../training/tasks/findLearningRate.ts";
+import { openConfiguredData } from "../../training/tasks/openData.ts";
+import { chooseDevice } from "../options/chooseDevice.ts";
+import { positiveNumber, positiveWholeNumber } from "../options/optionValues.ts";
+import { addSchemaOptions, configOf } from "../options/schemaOptions.ts";
+import { commonOptions } from "../options/trainingOptions.ts";
+
+interface Flags {
+  output: string;
+  config?: string;
+  from: number;
+  to: number;
+  steps: number;
+  device: "auto" | "cpu" | "cuda";
+  threads?: number;
+  quiet: boolean;
+  json: boolean;
+}
+
+/** What a search of the learning rate has no use for. */
+const unused =
+  /^training\.(epochs|max(Steps|Minutes|Memory)|learningRate|scheduler|warmup|floor|patience|ema|save|auto|target|accum)/;
+export const lrFinderOptions = commonOptions.filter(({ path }) => !unused.test(path));
+
+export function makeCommand(): Command {
+  const command = new Command("lr-finder").description(
+    "Search the learning rate of a pretraining, and draw its curve",
+  );
+  addSchemaOptions(command, pretrainSchema, lrFinderOptions);
+  return command
+    .optionsGroup("Running:")
+    .requiredOption("-o, --output <path>", "where to write the plot: .svg and .png are added")
+    .option("--config <file>", "settings in YAML or JSON; options here win")
+    .option("--from <x>", "first learning rate", positiveNumber, 1e-6)
+    .option("--to <x>", "last learning rate", positiveNumber, 1)
+    .option("--steps <n>", "steps from one to the other", positiveWholeNumber, 100)
+    .addOption(
+      new Option("--device <name>", "where to compute; auto: on a GPU if there is one")
+        .choices(["auto", "cpu", "cuda"])
+        .default("auto"),
+    )
+    .option(
+      "--threads <n>",
+      "CPU threads that one operation may use; all cores if not given",
+      positiveWholeNumber,
+    )
+    .option("--quiet", "print warnings and the result only", false)
+    .option("--json", "print progress and result as JSON, one object per line", false)
+    .action(async (flags: Flags, self: Command) => run(flags, self));
+}
+
+async function run(flags: Flags, command: Command): Promise<void> {
+  const config = configOf(command, pretrainSchema, lrFinderOptions, flags.config);
+  const { from, to, steps, output } = flags;
+  if (steps < 10) throw new UserError("--steps must be at least 10 for a curve that says anything.");
+  if (!(from < to)) throw new UserError(`The search must go up: --from ${from} is not below --to ${to}.`);
+  checkModel(config.model);
+  const display = new ProgressDisplay(chooseDisplayMode(flags));
+  if (flags.threads) torch.setNumThreads(flags.threads);
+  const device = await chooseDevice(flags.device);
+  const { seed } = config.training;
+  using dataset = await openConfiguredData({
+    data: config.data,
+    metric: config.metric,
+    seed,
+    output,
+    display,
+  });
+  const { samples, asvs } = dataset.manifest.counts;
+  display.message(
+    `${samples} samples, ${asvs} ASVs; searching on ${device} with ${torch.getNumThreads()} threads`,
+  );
+  display.begin("Searching", steps, "steps");
+  const onStep = (done: number, loss: number) => display.update(done, { TL: loss });
+  const search = await findLearningRate({ dataset, config, device, from, to, steps, onStep });
+  display.end();
+  const { suggestion } = search;
+  const plot = await learningRatePlot({
+    title: "Loss by learning rate",
+    ...search,
+    suggestion: suggestion ?? undefined,
+  });
+  await savePlot(plot, output.replace(/\.(svg|png)$/, ""));
+  if (display.mode === "json") {
+    display.record("learning_rate", { suggestion, steps: search.losses.length });
+    return;
+  }
+  console.log(
+    suggestion === null
+      ? "The loss never falls: there is no rate to suggest; look at the plot."
+      : `Suggested: --lr ${Number(suggestion.toPrecision(2))} (a tenth of where the loss is least)`,
+  );
+}

@@ -1,0 +1,101 @@
+import { Command, Option } from "commander";
+import { UserError } from "../../common/userError.ts";
+import { batchOptionsOf } from "../../training/config/buildModel.ts";
+import { sampleAttention } from "../../training/inference/attention.ts";
+import { predictSamples } from "../../training/inference/predictSamples.ts";
+import { categoriesOf } from "../../training/run/samples.ts";
+import { predictionColumns } from "../../training/targets/predictionTable.ts";
+import { resultFormats, writeResults } from "../../training/targets/resultFile.ts";
+import { positiveWholeNumber } from "../options/optionValues.ts";
+import {
+  addFormatOption,
+  addRunningOptions,
+  addUseOptions,
+  formatFor,
+  openUse,
+  type UseFlags,
+} from "../options/useOptions.ts";
+
+interface PredictFlags extends UseFlags {
+  output: string;
+  asvSampling?: "first" | "abundance" | "random";
+  predictionPasses: number;
+  outputVariance: boolean;
+  attention?: string;
+}
+
+export function makeCommand(): Command {
+  const command = addUseOptions(
+    new Command("predict").description(
+      "Predict metadata of samples with a model that `train` made; needs a table, but no tree",
+    ),
+  )
+    .option(
+      "--metadata <file>",
+      "TSV, CSV or QIIME 2 metadata; only for models trained with --categorical-columns",
+    )
+    .optionsGroup("Prediction:")
+    .addOption(
+      new Option(
+        "--asv-sampling <how>",
+        "which ASVs are read of samples with more than --token-limit; by default as in training",
+      ).choices(["first", "abundance", "random"]),
+    )
+    .option(
+      "--prediction-passes <n>",
+      "with --asv-sampling random: predictions are means over so many choices of ASVs",
+      positiveWholeNumber,
+      1,
+    )
+    .option("--output-variance", "add the standard deviation over these passes", false)
+    .optionsGroup("Output:")
+    .requiredOption("-o, --output <file>", `where to write the predictions: .${resultFormats.join(", .")}`)
+    .option("--attention <file>", "also write how much each ASV of each sample counted");
+  return addRunningOptions(addFormatOption(command)).action(run);
+}
+
+async function run(flags: PredictFlags): Promise<void> {
+  const format = formatFor(flags.output, flags.format);
+  const attentionFormat = flags.attention === undefined ? null : formatFor(flags.attention, undefined);
+  if (flags.outputVariance && flags.predictionPasses === 1)
+    throw new UserError("--output-variance needs --prediction-passes of at least 2.");
+  using use = await openUse(flags, flags.output);
+  const { run: opened, dataset, samples, device, display } = use;
+  const categories = categoriesOf(opened.facts, dataset, display);
+  const { predictions, deviations } = predictSamples(opened, dataset, samples, {
+    device,
+    categories,
+    asvSampling: flags.asvSampling,
+    passes: flags.predictionPasses,
+  });
+  const targets = opened.targets!;
+  const columns = predictionColumns({
+    dataset,
+    samples,
+    predictions,
+    targets,
+    deviations: flags.outputVariance ? deviations : undefined,
+  });
+  writeResults(flags.output, columns, format);
+  display.message(`${samples.length} predictions of ${targets.columns.join(", ")} are in ${flags.output}`);
+  display.record("predictions", { samples: samples.length, targets: targets.columns, output: flags.output });
+  if (flags.attention === undefined || attentionFormat === null) return;
+  const predictor = opened.predictor!;
+  const pooling = predictor.targetPooling;
+  if (!pooling)
+    throw new UserError(
+      `--attention: this model ${predictor.asvSum ? "adds ASVs up" : "has a perceiver"}, which does not weigh ASVs one by one; leave it out.`,
+    );
+  const options = { device, batch: batchOptionsOf(opened.facts.config.model) };
+  const encoder = predictor.baseModel.sampleEncoder.asvEncoder;
+  const weights = sampleAttention(dataset, samples, options, {
+    encoder,
+    pooling,
+    forward: ({ input, asvEmbeddings, rows }) => {
+      const own = rows.map((row) => samples[row]);
+      predictor.forward(input, { asvEmbeddings, categories: categories?.ids(own, device) });
+    },
+  });
+  writeResults(flags.attention, weights, attentionFormat);
+  display.message(`The weights of ASVs are in ${flags.attention}`);
+}

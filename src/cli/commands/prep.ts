@@ -1,0 +1,147 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+import { UserError } from "../../common/userError.ts";
+import { openDataset } from "../../data/dataset/dataset.ts";
+import { summarizeDataset } from "../../data/describe/datasetSummary.ts";
+import type { ImportedDistances } from "../../data/prepare/importDistances.ts";
+import type { Metric } from "../../data/prepare/options.ts";
+import { metrics } from "../../data/prepare/options.ts";
+import { prepareDataset } from "../../data/prepare/prepare.ts";
+import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import { chooseDevice } from "../options/chooseDevice.ts";
+import { share, wholeNumber } from "../options/optionValues.ts";
+import { describeText } from "../text/describeText.ts";
+
+interface PrepOptions {
+  table: string;
+  tree?: string;
+  repSeqs?: string;
+  metadata?: string;
+  distances?: string;
+  distanceIds?: string;
+  metric?: Metric[];
+  alpha?: number;
+  varianceAdjusted: boolean;
+  rarefyDepth: number | "auto" | "none";
+  withReplacement: boolean;
+  seed: number;
+  precision: "float32" | "float64";
+  device: "auto" | "cpu" | "cuda";
+  output: string;
+  json: boolean;
+  quiet: boolean;
+}
+
+export function makeCommand(): Command {
+  return new Command("prep")
+    .description("Make a data set from a table, and from a tree, distances and metadata if there are any")
+    .optionsGroup("Input:")
+    .requiredOption("--table <file>", "BIOM, classic TSV or QIIME 2 table, gzipped or not")
+    .option("--tree <file>", "Newick or QIIME 2 tree; what distances are computed from")
+    .option("--rep-seqs <file>", "FASTA or QIIME 2 sequences, for tables whose ids are hashes")
+    .option("--metadata <file>", "TSV, CSV or QIIME 2 metadata")
+    .option(
+      "--distances <file>",
+      "use these distances (.npy, .npz, .h5, .tsv, .csv, .qza) instead of computing them",
+    )
+    .option(
+      "--distance-ids <file>",
+      "ids of a distance file that has none, one on each line; `table`: as in the table",
+    )
+    .optionsGroup("Distances:")
+    .option(
+      "--metric <names>",
+      `what to compute, or what the distances are: ${metrics.join(", ")} (several with commas; default unweighted)`,
+      parseMetrics,
+    )
+    .option("--alpha <share>", "of the generalized metric, 0 to 1; by default 1", share)
+    .option("--variance-adjusted", "the variance-adjusted form of the metrics", false)
+    .optionsGroup("Rarefaction:")
+    .option(
+      "--rarefy-depth <n>",
+      "counts to draw of each sample; `auto`: what 9 of 10 samples have, unless all have the same; `none`",
+      parseDepth,
+      "auto",
+    )
+    .option("--with-replacement", "rarefy with replacement", false)
+    .option("--seed <n>", "of the rarefaction", wholeNumber, 0)
+    .optionsGroup("Running:")
+    .addOption(
+      new Option("--precision <type>", "of computing distances; stored are float32")
+        .choices(["float32", "float64"])
+        .default("float32"),
+    )
+    .addOption(
+      new Option("--device <name>", "where to compute").choices(["auto", "cpu", "cuda"]).default("auto"),
+    )
+    .requiredOption("-o, --output <folder>", "where to write the data set; an older one there is replaced")
+    .option("--json", "print JSON lines", false)
+    .option("--quiet", "print warnings only", false)
+    .action(run);
+}
+
+async function run(options: PrepOptions): Promise<void> {
+  const { output, json, quiet, metric, distances, device, precision, ...rest } = options;
+  refuseUselessOptions(options);
+  const display = new ProgressDisplay(chooseDisplayMode({ json, quiet }));
+  let stage = "";
+  let isBar = false;
+  await prepareDataset(
+    {
+      ...rest,
+      precision,
+      device: await chooseDevice(device),
+      distances: distances === undefined ? undefined : importedDistances(options, distances),
+      metrics: distances === undefined ? metric : undefined,
+      onProgress: (name, pairs) => {
+        if (name !== stage) display.end();
+        if (pairs === undefined) display.message(name);
+        else if (name !== stage || !isBar) display.begin(name, pairs.total, "pairs");
+        if (pairs !== undefined) display.update(pairs.done);
+        isBar = pairs !== undefined;
+        stage = name;
+      },
+    },
+    output,
+  );
+  display.end();
+  using dataset = openDataset(output);
+  for (const warning of dataset.manifest.warnings) display.warn(warning);
+  const description = { kind: "dataset", ...summarizeDataset(dataset) } as const;
+  if (json) display.record("dataset", description);
+  else display.message(describeText(output, { ...description, warnings: [] }));
+}
+
+function refuseUselessOptions(options: PrepOptions): void {
+  const { tree, distances, metric = ["unweighted"] } = options;
+  const computed = distances === undefined && tree !== undefined ? metric : [];
+  const refuse = (option: string, reason: string): never => {
+    throw new UserError(`${option} has no effect ${reason}; leave it out.`);
+  };
+  if (options.alpha !== undefined && !computed.includes("generalized"))
+    refuse("--alpha", "unless the generalized metric is computed (--metric generalized)");
+  if (options.varianceAdjusted && !computed.some((name) => name !== "faith_pd"))
+    refuse("--variance-adjusted", "where no UniFrac is computed");
+  if (options.distanceIds !== undefined && distances === undefined)
+    refuse("--distance-ids", "without --distances");
+  if (options.withReplacement && options.rarefyDepth === "none")
+    refuse("--with-replacement", "with --rarefy-depth none");
+}
+
+function importedDistances({ metric, distanceIds }: PrepOptions, path: string): ImportedDistances {
+  if (metric !== undefined && metric.length !== 1) {
+    throw new UserError(`--metric names what ${path} holds, which is one metric, not ${metric.length}.`);
+  }
+  const order = distanceIds === undefined || distanceIds === "table" ? distanceIds : { path: distanceIds };
+  return { path, name: metric?.[0] ?? "unweighted", order };
+}
+
+function parseMetrics(text: string, earlier: Metric[] = []): Metric[] {
+  const names = text.split(",").map((name) => name.trim());
+  const unknown = names.find((name) => !(metrics as readonly string[]).includes(name));
+  if (unknown !== undefined) throw new InvalidArgumentError(`Choose from ${metrics.join(", ")}.`);
+  return [...new Set([...earlier, ...(names as Metric[])])];
+}
+
+function parseDepth(text: string): number | "auto" | "none" {
+  return text === "auto" || text === "none" ? text : wholeNumber(text);
+}

@@ -1,0 +1,24 @@
+import { Command } from "commander";
+import { type PretrainConfig, pretrainSchema } from "../../training/config/config.ts";
+import { pretrain } from "../../training/tasks/pretrain.ts";
+import { addSchemaOptions } from "../options/schemaOptions.ts";
+import { addRunFlags, pretrainOptions } from "../options/trainingOptions.ts";
+import { setUpTraining } from "../options/trainingRun.ts";
+import { reportPretraining } from "../text/reportPretraining.ts";
+
+export function makeCommand(): Command {
+  const command = new Command("pretrain").description(
+    "Train an encoder whose distances between samples match UniFrac, or which predicts Faith's PD",
+  );
+  addSchemaOptions(command, pretrainSchema, pretrainOptions);
+  return addRunFlags(command).action(async (_options, self: Command) => run(self));
+}
+
+async function run(command: Command): Promise<void> {
+  const setup = await setUpTraining<PretrainConfig>(command, pretrainSchema, pretrainOptions, () => ({
+    needsDistances: true,
+  }));
+  using _dataset = setup.dataset;
+  const { summary } = await pretrain(setup);
+  reportPretraining(summary, setup);
+}

@@ -1,0 +1,37 @@
+import { Command, Option } from "commander";
+import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import { reportRun } from "../../training/report/runReport.ts";
+import { chooseDevice } from "../options/chooseDevice.ts";
+
+interface Flags {
+  output?: string;
+  baselines: boolean;
+  colour?: string;
+  device: "auto" | "cpu" | "cuda";
+  quiet: boolean;
+}
+
+export function makeCommand(): Command {
+  return new Command("report")
+    .description(
+      "Write what a run came to as one HTML page, with simple predictors on the same split beside it",
+    )
+    .argument("<run>", "folder of a run")
+    .option("-o, --output <file>", "where to write the page; by default report.html in the run's folder")
+    .option("--no-baselines", "leave the random forest and the nearest neighbours out")
+    .option(
+      "--colour <column>",
+      "metadata column that colours the map of samples; by default the target, or the first column",
+    )
+    .addOption(
+      new Option("--device <name>", "where to compute").choices(["auto", "cpu", "cuda"]).default("auto"),
+    )
+    .option("--quiet", "print warnings only", false)
+    .action(async (run: string, flags: Flags) => {
+      const display = new ProgressDisplay(chooseDisplayMode(flags));
+      const { output, baselines, colour } = flags;
+      const device = await chooseDevice(flags.device);
+      const path = await reportRun({ run, output, device, baselines, colour, display });
+      display.message(`The report is ${path}`);
+    });
+}

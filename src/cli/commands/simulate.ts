@@ -1,0 +1,42 @@
+import { Command } from "commander";
+import { simulate, writeSimulation } from "../../data/simulate/simulate.ts";
+import { wholeNumber } from "../options/optionValues.ts";
+
+interface SimulateCommandOptions {
+  output: string;
+  samples: number;
+  asvs: number;
+  depth: number;
+  richness: number;
+  length: number;
+  varyLength: boolean;
+  seed: number;
+}
+
+export function makeCommand(): Command {
+  return new Command("simulate")
+    .description(
+      "Simulate a study whose communities carry a gradient and a site: table.biom, tree.nwk, metadata.tsv",
+    )
+    .requiredOption("-o, --output <folder>", "where to write the three files")
+    .option("--samples <n>", "number of samples", wholeNumber, 300)
+    .option(
+      "--asvs <n>",
+      "tips of the tree; ASVs that no sample has are left out of the table",
+      wholeNumber,
+      600,
+    )
+    .option("--depth <n>", "mean reads of a sample", wholeNumber, 5000)
+    .option("--richness <n>", "a sample has at most about this many ASVs", wholeNumber, 80)
+    .option("--length <n>", "bases of a sequence", wholeNumber, 150)
+    .option("--vary-length", "let insertions and deletions vary the length", false)
+    .option("--seed <n>", "another seed gives another study", wholeNumber, 0)
+    .action(({ output, ...options }: SimulateCommandOptions) => {
+      const simulation = simulate(options);
+      const files = writeSimulation(output, simulation);
+      const { sampleIds, asvIds } = simulation.table;
+      console.log(simulation.notice);
+      console.log(`${sampleIds.length} samples with ${asvIds.length} ASVs that were seen:`);
+      for (const path of Object.values(files)) console.log(`  ${path}`);
+    });
+}

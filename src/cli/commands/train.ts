@@ -1,0 +1,152 @@
+import { resolve } from "node:path";
+import { Command, InvalidArgumentError } from "commander";
+import { parseWeightRule } from "../../data/encoding/categoryWeights.ts";
+import { type FineTuneConfig, fineTuneSchema } from "../../training/config/config.ts";
+import { fineTune } from "../../training/tasks/fineTune.ts";
+import { addSchemaOptions, type SchemaOption } from "../options/schemaOptions.ts";
+import { addRunFlags, commonOptions } from "../options/trainingOptions.ts";
+import { setUpTraining } from "../options/trainingRun.ts";
+
+const start = "Encoder:";
+const target = "Target:";
+const head = "Target head:";
+const categories = "Categories:";
+
+export const trainOptions: readonly SchemaOption[] = [
+  { flags: "--metadata-column <names>", path: "target.columns", group: target },
+  { flags: "--classifier", path: "target.classifier", group: target },
+  {
+    flags: "--no-classifier",
+    path: "target.classifier",
+    group: target,
+    text: "predict numbers; a column of text is refused",
+  },
+  { flags: "--target-transform <name>", path: "target.transform", group: target },
+  { flags: "--normalize-by <columns>", path: "target.normalizeBy", group: target },
+  { flags: "--loss-type <name>", path: "target.loss", group: target },
+  { flags: "--quantiles <levels>", path: "target.quantiles", group: target },
+  { flags: "--over-penalty <x>", path: "target.overPenalty", group: target },
+  { flags: "--under-penalty <x>", path: "target.underPenalty", group: target },
+  { flags: "--loss-config <rule>", path: "target.lossByColumn", group: target, parse: lossRule },
+  { flags: "--class-weights <rule>", path: "target.classWeights", group: target, parse: classWeightRule },
+  { flags: "--target-penalty <x>", path: "target.penalty", group: target },
+  { flags: "--best-metric <name>", path: "bestMetric", group: target },
+  { flags: "--val-prediction-passes <n>", path: "valPredictionPasses", group: target },
+  { flags: "--pretrained-encoder <run>", path: "pretrainedEncoder", group: start },
+  { flags: "--freeze-base", path: "freezeBase", group: start },
+  { flags: "--target-pooling <how>", path: "target.pooling", group: head },
+  { flags: "--sum-features <n>", path: "target.sumFeatures", group: head },
+  {
+    flags: "--no-target-layer-norm",
+    path: "target.layerNorm",
+    group: head,
+    text: "leave out the layer norm before the head",
+  },
+  { flags: "--bounded-targets", path: "target.bounded", group: head },
+  { flags: "--learnable-output-scale", path: "target.learnableScale", group: head },
+  { flags: "--output-activation <name>", path: "target.activation", group: head },
+  { flags: "--regressor-hidden-dims <sizes>", path: "target.hiddenDims", group: head },
+  { flags: "--regressor-dropout <share>", path: "target.headDropout", group: head },
+  { flags: "--residual-regression-head", path: "target.residualHead", group: head },
+  { flags: "--count-prediction", path: "target.countPrediction", group: head },
+  { flags: "--count-penalty <x>", path: "target.countPenalty", group: head },
+  { flags: "--categorical-columns <names>", path: "categories.columns", group: categories },
+  { flags: "--categorical-fusion <how>", path: "categories.fusion", group: categories },
+  { flags: "--categorical-embed-dim <n>", path: "categories.embedDim", group: categories },
+  { flags: "--categorical-dropout <share>", path: "categories.dropout", group: categories },
+  { flags: "--categorical-lr <x>", path: "categories.learningRate", group: categories },
+  { flags: "--cross-attn-heads <n>", path: "categories.heads", group: categories },
+  { flags: "--perceiver-num-latents <n>", path: "categories.latents", group: categories },
+  { flags: "--perceiver-num-layers <n>", path: "categories.perceiverLayers", group: categories },
+  { flags: "--conditional-output-scaling <names>", path: "categories.scaledColumns", group: categories },
+  {
+    flags: "--categorical-loss-weights <rule>",
+    path: "categories.lossWeights",
+    group: categories,
+    parse: (text) => ruleValue(text, "--categorical-loss-weights"),
+  },
+  {
+    flags: "--categorical-loss-weight-column <names>",
+    path: "categories.lossWeightColumns",
+    group: categories,
+  },
+  ...commonOptions,
+];
+
+export function makeCommand(): Command {
+  const command = new Command("train").description(
+    "Train a model that predicts metadata of samples, on a pretrained encoder or from scratch",
+  );
+  addSchemaOptions(command, fineTuneSchema, trainOptions);
+  return addRunFlags(command).action(async (_options, self: Command) => run(self));
+}
+
+async function run(command: Command): Promise<void> {
+  const setup = await setUpTraining<FineTuneConfig>(command, fineTuneSchema, trainOptions, (config) => ({
+    needsDistances: config.training.uniFracPenalty > 0 && !config.freezeBase,
+    columns: [...config.target.columns, ...config.target.normalizeBy, ...config.categories.columns],
+  }));
+  using _dataset = setup.dataset;
+  const { summary } = await fineTune(setup);
+  const { display } = setup;
+  if (display.mode === "json") {
+    display.record("summary", { ...summary });
+    return;
+  }
+  const { validation, targets } = summary;
+  const shown =
+    summary.kind === "numbers"
+      ? ["mae", "rmse", "r2", "pearson", "coverage"]
+      : ["accuracy", "f1", "macro_f1", "auc"];
+  const names = {
+    mae: "MAE",
+    rmse: "RMSE",
+    r2: "R²",
+    pearson: "Pearson",
+    f1: "F1",
+    macro_f1: "macro F1",
+    auc: "AUC",
+  };
+  const line = (suffix: string) =>
+    shown
+      .filter((name) => `${name}${suffix}` in validation)
+      .map(
+        (name) => `${names[name as keyof typeof names] ?? name} ${validation[`${name}${suffix}`].toFixed(4)}`,
+      )
+      .join(", ");
+  console.log(
+    [
+      `${summary.samples.validation} validation samples (${summary.split}), best epoch ${summary.best_epoch ?? "none"}:`,
+      ...(targets.length > 1
+        ? targets.map((name) => `  ${name}: ${line(`.${name}`)}`)
+        : [`  ${targets[0]}: ${line("")}`]),
+      `${summary.steps} steps, ${summary["train.samples_per_second"].toFixed(1)} samples/s, ended by ${summary.stopped_by}`,
+      `The run is in ${resolve(setup.output)}`,
+    ].join("\n"),
+  );
+}
+
+function ruleValue(text: string, option: string): unknown {
+  const rule = parseWeightRule(text, option);
+  return rule === "auto" ? rule : Object.fromEntries(rule);
+}
+
+function classWeightRule(text: string): unknown {
+  const numbers = text.split(",").map(Number);
+  return numbers.every(Number.isFinite) && text.trim() !== "" ? numbers : ruleValue(text, "--class-weights");
+}
+
+/** JSON (`{"age": "mae"}`) or pairs (`age=mae,ph=mse`). */
+function lossRule(text: string): unknown {
+  if (text.trim().startsWith("{")) {
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw new InvalidArgumentError("It is not valid JSON.");
+    }
+  }
+  const pairs = text.split(",").map((pair) => pair.split("=").map((part) => part.trim()));
+  if (pairs.some((pair) => pair.length !== 2))
+    throw new InvalidArgumentError("Write column=loss,column=loss.");
+  return Object.fromEntries(pairs);
+}

@@ -1,0 +1,178 @@
+import { Command, Option } from "commander";
+import { UserError } from "../../common/userError.ts";
+import { resolveSequences } from "../../data/prepare/asvSequences.ts";
+import { type Metric, metrics } from "../../data/prepare/options.ts";
+import { readFasta } from "../../data/sequences/readFasta.ts";
+import { rarefy } from "../../data/table/rarefy.ts";
+import { readTable } from "../../data/table/read.ts";
+import type { Table } from "../../data/table/table.ts";
+import { midpointRoot } from "../../data/tree/midpointRoot.ts";
+import { readTree } from "../../data/tree/read.ts";
+import { tipMask } from "../../data/tree/shape.ts";
+import type { Tree } from "../../data/tree/tree.ts";
+import { checkUniFracOutput, writeFaithPd, writeUniFrac } from "../../data/unifrac/uniFracFile.ts";
+import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import { chooseDevice } from "../options/chooseDevice.ts";
+import { positiveWholeNumber, share, wholeNumber } from "../options/optionValues.ts";
+
+interface UniFracFlags {
+  table: string;
+  tree: string;
+  output: string;
+  metric: Metric;
+  alpha?: number;
+  varianceAdjusted: boolean;
+  bypassTips: boolean;
+  absolute: boolean;
+  repSeqs?: string;
+  midpointRoot: boolean;
+  rarefyDepth?: number;
+  withReplacement: boolean;
+  seed: number;
+  precision: "float32" | "float64";
+  device: "auto" | "cpu" | "cuda";
+  threads?: number;
+  json: boolean;
+  quiet: boolean;
+}
+
+export function makeCommand(): Command {
+  return new Command("unifrac")
+    .description("Compute UniFrac distances between all samples of a table, or Faith's PD of each")
+    .optionsGroup("Input and output:")
+    .requiredOption("--table <file>", "BIOM, classic TSV or QIIME 2 table, gzipped or not")
+    .requiredOption("--tree <file>", "rooted Newick or QIIME 2 tree")
+    .requiredOption(
+      "-o, --output <file>",
+      "the square matrix: .npy, .h5 (as unifrac-binaries), .tsv (as QIIME 2) or .arrow; Faith's PD: .tsv or .npy",
+    )
+    .option(
+      "--rep-seqs <file>",
+      "FASTA or QIIME 2 sequences, if the tree's tips are sequences and the table's ids are not",
+    )
+    .option("--midpoint-root", "root an unrooted tree halfway between its two most distant tips", false)
+    .optionsGroup("Distances:")
+    .addOption(new Option("--metric <name>", "what to compute").choices(metrics).default("unweighted"))
+    .option("--alpha <share>", "of the generalized metric, 0 to 1; by default 1", share)
+    .option("--variance-adjusted", "the variance-adjusted form of the metric", false)
+    .option("--bypass-tips", "leave out the branches of the tips, as ssu -f does", false)
+    .option("--absolute", "take counts as they are instead of shares of the sample", false)
+    .optionsGroup("Rarefaction:")
+    .option(
+      "--rarefy-depth <n>",
+      "counts to draw of each sample first; samples with fewer are left out",
+      positiveWholeNumber,
+    )
+    .option("--with-replacement", "rarefy with replacement", false)
+    .option("--seed <n>", "of the rarefaction", wholeNumber, 0)
+    .optionsGroup("Running:")
+    .addOption(
+      new Option("--precision <type>", "of the distances").choices(["float32", "float64"]).default("float32"),
+    )
+    .addOption(
+      new Option("--device <name>", "where to compute").choices(["auto", "cpu", "cuda"]).default("auto"),
+    )
+    .option("--threads <n>", "CPU cores to use; all if not given", positiveWholeNumber)
+    .option("--json", "print JSON lines", false)
+    .option("--quiet", "print warnings only", false)
+    .action(run);
+}
+
+async function run(flags: UniFracFlags): Promise<void> {
+  refuseUselessOptions(flags);
+  checkUniFracOutput(flags.output, flags.metric);
+  const display = new ProgressDisplay(chooseDisplayMode(flags));
+  const tree = rootedTree(flags);
+  const table = matchedTable(rarefied(await readTable(flags.table), flags, display), tree, flags);
+  warnOfEmptySamples(table, display);
+  const samples = table.sampleIds.length;
+  if (flags.metric === "faith_pd") {
+    writeFaithPd(flags.output, table, tree, flags.tree);
+    display.message(`Faith's PD of ${samples} samples is in ${flags.output}`);
+    display.record("unifrac", { metric: flags.metric, samples, output: flags.output });
+    return;
+  }
+  const { metric, alpha, varianceAdjusted, bypassTips, absolute, precision } = flags;
+  const device = await chooseDevice(flags.device);
+  if (flags.threads !== undefined) (await import("../../torch/index.ts")).setNumThreads(flags.threads);
+  display.begin(`Computing ${metric}`, (samples * (samples - 1)) / 2, "pairs");
+  await writeUniFrac(flags.output, table, tree, {
+    ...{ metric, alpha, varianceAdjusted, bypassTips, absolute, precision, device },
+    treeSource: flags.tree,
+    onProgress: (done) => display.update(done),
+  });
+  display.end();
+  display.message(`The ${metric} distances of ${samples} samples are in ${flags.output}`);
+  display.record("unifrac", { metric, samples, output: flags.output });
+}
+
+function refuseUselessOptions({
+  metric,
+  alpha,
+  varianceAdjusted,
+  absolute,
+  bypassTips,
+  ...flags
+}: UniFracFlags): void {
+  const refuse = (option: string, reason: string): never => {
+    throw new UserError(
+      `${option} has no effect on ${metric}, ${reason}; leave it out or choose another metric.`,
+    );
+  };
+  if (alpha !== undefined && metric !== "generalized") refuse("--alpha", "only on generalized");
+  if (absolute && metric.startsWith("unweighted")) refuse("--absolute", "which only asks what is present");
+  if (metric === "faith_pd") {
+    const reason = "which is a sum of branches";
+    if (varianceAdjusted) refuse("--variance-adjusted", reason);
+    if (bypassTips) refuse("--bypass-tips", reason);
+    if (absolute) refuse("--absolute", reason);
+  }
+  if (flags.withReplacement && flags.rarefyDepth === undefined) {
+    throw new UserError("--with-replacement needs --rarefy-depth: without it nothing is rarefied.");
+  }
+}
+
+function rootedTree({ tree: path, midpointRoot: isToBeRooted }: UniFracFlags): Tree {
+  const tree = readTree(path);
+  if (isToBeRooted) return midpointRoot(tree, path);
+  if (tree.rooted === false) {
+    throw new UserError(
+      `${path} says that it is unrooted, but UniFrac depends on the root; root it, or add --midpoint-root.`,
+    );
+  }
+  return tree;
+}
+
+function rarefied(table: Table, flags: UniFracFlags, display: ProgressDisplay): Table {
+  const { rarefyDepth: depth, seed, withReplacement, table: source } = flags;
+  if (depth === undefined) return table;
+  const { table: drawn, report } = rarefy(table, { depth, seed, withReplacement, source });
+  const dropped = report.droppedSamples.length;
+  if (dropped > 0) {
+    display.warn(
+      `${dropped} of ${report.samplesBefore} samples have fewer than ${depth} counts and were left out; the first is "${report.droppedSamples[0].id}".`,
+    );
+  }
+  return drawn;
+}
+
+/** The table with its ASVs called as in the tree: by their ids, or by their sequences if more of these are tips. */
+function matchedTable(table: Table, tree: Tree, { table: source, repSeqs }: UniFracFlags): Table {
+  if (repSeqs === undefined) return table;
+  const sequences = resolveSequences(table.asvIds, source, { name: repSeqs, sequences: readFasta(repSeqs) });
+  const isTip = tipMask(tree);
+  const tips = new Set(tree.names.filter((_, node) => isTip[node] === 1));
+  const known = (names: readonly string[]) => names.reduce((sum, name) => sum + (tips.has(name) ? 1 : 0), 0);
+  return known(sequences) > known(table.asvIds) ? { ...table, asvIds: sequences } : table;
+}
+
+function warnOfEmptySamples({ sampleIds, indptr, data }: Table, display: ProgressDisplay): void {
+  const empty = sampleIds.filter((_, i) =>
+    data.subarray(indptr[i], indptr[i + 1]).every((count) => count === 0),
+  );
+  if (empty.length === 0) return;
+  const number = empty.length === 1 ? "One sample has" : `${empty.length} samples have`;
+  display.warn(
+    `${number} no counts (the first is "${empty[0]}"): at distance 0 from each other and as far as can be from all others.`,
+  );
+}

@@ -1,0 +1,234 @@
+import { readFileSync } from "node:fs";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { z } from "zod";
+import { quoteSome } from "../../common/quote.ts";
+import { UserError } from "../../common/userError.ts";
+import { parseYamlText } from "../../formats/yaml.ts";
+
+/** An option of the command line that sets one place of a configuration. */
+export interface SchemaOption {
+  /** `--lr <x>`, `--freeze-base`, `--no-target-layer-norm`. */
+  readonly flags: string;
+  /** The place: `training.learningRate`. */
+  readonly path: string;
+  /** Its heading in the help. */
+  readonly group: string;
+  /** Instead of the schema's description. */
+  readonly text?: string;
+  /** Not in the help: another name of an option. */
+  readonly hidden?: boolean;
+  /** For values that the schema alone does not tell how to read. */
+  readonly parse?: (text: string) => unknown;
+}
+
+interface Node {
+  type?: string;
+  enum?: unknown[];
+  anyOf?: Node[];
+  items?: Node;
+  properties?: Record<string, Node>;
+  default?: unknown;
+  description?: string;
+}
+
+/** What `none` is until the configuration is made: commander takes null for a value that is missing. */
+const nothing = Symbol("none");
+
+/** Adds options to a command; types, choices, descriptions and defaults come from the schema. */
+export function addSchemaOptions(
+  command: Command,
+  schema: z.ZodType,
+  options: readonly SchemaOption[],
+): void {
+  const root = z.toJSONSchema(schema, { io: "input", reused: "inline", unrepresentable: "any" }) as Node;
+  const defaults = schema.safeParse({});
+  for (const option of options) {
+    const node = nodeAt(root, option.path);
+    const value = defaults.success ? valueAt(defaults.data, option.path) : undefined;
+    const choices = choicesOf(node);
+    const made = new Option(option.flags, describe(option, node, value, choices)).helpGroup(option.group);
+    if (option.hidden) made.hideHelp();
+    if (made.required || made.optional) made.argParser(option.parse ?? ((text) => readValue(text, node)));
+    command.addOption(made);
+  }
+  // `--no-x` alone would be true by default; only what is given counts (see `configOf`).
+}
+
+/**
+ * The configuration: the schema's defaults, then `start` (a preset), then `--config`, then what was given on the command line.
+ * @throws UserError that names the option or the place in the file that is wrong.
+ */
+export function configOf<T>(
+  command: Command,
+  schema: z.ZodType<T>,
+  options: readonly SchemaOption[],
+  file?: string,
+  start: Record<string, unknown> = {},
+): T {
+  const config = file === undefined ? start : merged(start, readConfigFile(file));
+  const given = new Map<string, string>();
+  for (const option of options) {
+    const made = new Option(option.flags);
+    const name = made.attributeName();
+    if (command.getOptionValueSource(name) !== "cli") continue;
+    const value = command.getOptionValue(name) as unknown;
+    // `--x` and `--no-x` share a name; the value tells which was given.
+    if (made.negate !== (value === false) && typeof value === "boolean") continue;
+    const before = given.get(option.path);
+    if (before !== undefined)
+      throw new UserError(`${before} and ${longName(option)} are the same; give one of them.`);
+    given.set(option.path, longName(option));
+    setAt(config, option.path, value === nothing ? null : value);
+  }
+  const parsed = schema.safeParse(config);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const path = issue.path.join(".");
+  const place = given.get(path) ?? (file === undefined ? path : `${file}: ${path || "the top"}`);
+  // Names of settings that are none come from the file, with whatever is in them.
+  const message =
+    issue.code === "unrecognized_keys"
+      ? `no such setting: ${quoteSome(issue.keys)}`
+      : (outOfRange(issue, valueAt(config, path)) ?? lowered(issue.message));
+  throw new UserError(`${place}: ${message}.`);
+}
+
+/** The options that were given on the command line, by their place. */
+export function givenPaths(command: Command, options: readonly SchemaOption[]): Map<string, string> {
+  const given = new Map<string, string>();
+  for (const option of options) {
+    const name = new Option(option.flags).attributeName();
+    if (command.getOptionValueSource(name) === "cli") given.set(option.path, longName(option));
+  }
+  return given;
+}
+
+export function valueAt(value: unknown, path: string): unknown {
+  return path
+    .split(".")
+    .reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], value);
+}
+
+function longName({ flags }: SchemaOption): string {
+  return new Option(flags).long ?? flags;
+}
+
+/** `-3 is too small, expected at least 2`; undefined for other issues. */
+function outOfRange(issue: z.core.$ZodIssue, value: unknown): string | undefined {
+  if (typeof value !== "number") return undefined;
+  if (issue.code === "too_small")
+    return `${value} is too small, expected ${issue.inclusive ? "at least" : "more than"} ${issue.minimum}`;
+  if (issue.code === "too_big")
+    return `${value} is too large, expected ${issue.inclusive ? "at most" : "less than"} ${issue.maximum}`;
+  return undefined;
+}
+
+function lowered(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
+/** Two settings in one, section by section; those of `second` win. */
+function merged(first: Record<string, unknown>, second: Record<string, unknown>): Record<string, unknown> {
+  const isSection = (value: unknown): value is Record<string, unknown> =>
+    typeof value === "object" && value !== null && !Array.isArray(value);
+  const result = { ...first };
+  for (const [name, value] of Object.entries(second)) {
+    const before = first[name];
+    result[name] = isSection(before) && isSection(value) ? merged(before, value) : value;
+  }
+  return result;
+}
+
+function setAt(target: Record<string, unknown>, path: string, value: unknown): void {
+  const keys = path.split(".");
+  const last = keys.pop()!;
+  let at = target;
+  for (const key of keys) {
+    if (typeof at[key] !== "object" || at[key] === null) at[key] = {};
+    at = at[key] as Record<string, unknown>;
+  }
+  at[last] = value;
+}
+
+function readConfigFile(path: string): Record<string, unknown> {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new UserError(`Cannot read --config ${path}: ${cause instanceof Error ? cause.message : cause}.`);
+  }
+  let content: unknown;
+  try {
+    content = parseYamlText(text);
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new UserError(`${path} is neither YAML nor JSON: ${message}`);
+  }
+  if (typeof content !== "object" || content === null || Array.isArray(content))
+    throw new UserError(`${path} holds no settings; write them as \`name: value\`.`);
+  return content as Record<string, unknown>;
+}
+
+function nodeAt(root: Node, path: string): Node {
+  const node = path.split(".").reduce<Node | undefined>((at, key) => at?.properties?.[key], root);
+  if (!node) throw new Error(`internal: the configuration has no ${path}`);
+  return node;
+}
+
+/** The node without the possibility of null. */
+function meaning(node: Node): Node {
+  const others = node.anyOf?.filter(({ type }) => type !== "null");
+  return others?.length === 1 ? others[0] : node;
+}
+
+function choicesOf(node: Node): string[] | null {
+  const { enum: choices } = meaning(node);
+  return choices ? choices.map(String) : null;
+}
+
+function describe(option: SchemaOption, node: Node, value: unknown, choices: string[] | null): string {
+  const text = option.text ?? node.description ?? "";
+  const shown =
+    value === null ||
+    value === undefined ||
+    typeof value === "boolean" ||
+    (Array.isArray(value) && value.length === 0)
+      ? null
+      : Array.isArray(value)
+        ? value.join(",")
+        : String(value);
+  const notes = [...(choices ? [choices.join(", ")] : []), ...(shown === null ? [] : [`default ${shown}`])];
+  return notes.length > 0 ? `${text} (${notes.join("; ")})` : text;
+}
+
+function readValue(text: string, node: Node): unknown {
+  const nullable = node.anyOf?.some(({ type }) => type === "null") ?? false;
+  if (nullable && text === "none") return nothing;
+  const { type, enum: choices, items, anyOf } = meaning(node);
+  if (choices) {
+    if (choices.includes(text)) return text;
+    throw new InvalidArgumentError(`Choose from ${choices.join(", ")}.`);
+  }
+  if (type === "number" || type === "integer") return readNumber(text, type === "integer");
+  if (type === "array") {
+    const parts = text.split(",").map((part) => part.trim());
+    if (parts.some((part) => part === "")) throw new InvalidArgumentError("It has an empty item.");
+    return parts.map((part) => readValue(part, items ?? {}));
+  }
+  if (anyOf) {
+    const word = anyOf.find((one) => one.enum?.includes(text));
+    if (word) return text;
+    return readNumber(
+      text,
+      anyOf.some((one) => one.type === "integer"),
+    );
+  }
+  return text;
+}
+
+function readNumber(text: string, whole: boolean): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value) || (whole && !Number.isSafeInteger(value)))
+    throw new InvalidArgumentError(`It must be a ${whole ? "whole " : ""}number.`);
+  return value;
+}

@@ -1,0 +1,154 @@
+import type { Command } from "commander";
+import { type PresetName, presetNames } from "../../training/config/presets.ts";
+import { positiveWholeNumber } from "./optionValues.ts";
+import type { SchemaOption } from "./schemaOptions.ts";
+
+const data = "Data:";
+const split = "Validation samples:";
+const shape = "Model:";
+const optimization = "Optimization:";
+const masking = "Nucleotides and distances:";
+
+/** Options that `pretrain` and `train` share; names as in the PyTorch version where the meaning is the same. */
+export const commonOptions: readonly SchemaOption[] = [
+  { flags: "--dataset <folder>", path: "data.dataset", group: data },
+  { flags: "--table <file>", path: "data.table", group: data },
+  { flags: "--tree <file>", path: "data.tree", group: data },
+  { flags: "--rep-seqs <file>", path: "data.repSeqs", group: data },
+  { flags: "--metadata <file>", path: "data.metadata", group: data },
+  { flags: "--distances <file>", path: "data.distances", group: data },
+  { flags: "--unifrac-matrix <file>", path: "data.distances", group: data, hidden: true },
+  { flags: "--distance-ids <file>", path: "data.distanceIds", group: data },
+  { flags: "--rarefy-depth <n>", path: "data.rarefyDepth", group: data },
+  { flags: "--rarefy-seed <n>", path: "data.rarefySeed", group: data },
+  { flags: "--test-size <share>", path: "split.validationShare", group: split },
+  { flags: "--split-by <column>", path: "split.by", group: split },
+  { flags: "--stratify <column>", path: "split.stratify", group: split },
+  { flags: "--train-samples <file>", path: "split.trainSamples", group: split },
+  { flags: "--val-samples <file>", path: "split.valSamples", group: split },
+  { flags: "--embedding-dim <n>", path: "model.embeddingDim", group: shape },
+  { flags: "--attention-layers <n>", path: "model.layers", group: shape },
+  { flags: "--layers <n>", path: "model.layers", group: shape, hidden: true },
+  { flags: "--attention-heads <n>", path: "model.heads", group: shape },
+  { flags: "--heads <n>", path: "model.heads", group: shape, hidden: true },
+  { flags: "--feed-forward-dim <n>", path: "model.feedForwardDim", group: shape },
+  { flags: "--dropout <share>", path: "model.dropout", group: shape },
+  { flags: "--activation <name>", path: "model.activation", group: shape },
+  { flags: "--max-bp <n>", path: "model.maxBases", group: shape },
+  { flags: "--token-limit <n>", path: "model.tokenLimit", group: shape },
+  { flags: "--asv-sampling <how>", path: "model.asvSampling", group: shape },
+  { flags: "--count-embedding-method <how>", path: "model.countEmbedding", group: shape },
+  { flags: "--asv-chunk-size <n>", path: "model.asvChunkSize", group: shape },
+  { flags: "--gradient-checkpointing", path: "model.gradientCheckpointing", group: shape },
+  { flags: "--unifrac-metric <name>", path: "metric", group: masking, parse: metricName },
+  { flags: "--metric <name>", path: "metric", group: masking, parse: metricName, hidden: true },
+  { flags: "--penalty <x>", path: "training.uniFracPenalty", group: masking },
+  { flags: "--nuc-penalty <x>", path: "training.nucPenalty", group: masking },
+  { flags: "--nuc-share <share>", path: "nucShare", group: masking },
+  { flags: "--nuc-mask-ratio <share>", path: "model.maskRatio", group: masking },
+  { flags: "--nuc-mask-strategy <how>", path: "model.maskStrategy", group: masking },
+  { flags: "--distance-form <how>", path: "model.distance", group: masking },
+  { flags: "--tanh-scale <x>", path: "model.tanhScale", group: masking },
+  { flags: "--epochs <n>", path: "training.epochs", group: optimization },
+  { flags: "--max-steps <n>", path: "training.maxSteps", group: optimization },
+  { flags: "--max-minutes <n>", path: "training.maxMinutes", group: optimization },
+  { flags: "--batch-size <n>", path: "training.batchSize", group: optimization },
+  { flags: "--auto-batch-size", path: "training.autoBatchSize", group: optimization },
+  { flags: "--max-memory-fraction <share>", path: "training.maxMemoryFraction", group: optimization },
+  {
+    flags: "--target-effective-batch-size <n>",
+    path: "training.targetEffectiveBatchSize",
+    group: optimization,
+  },
+  { flags: "--gradient-accumulation-steps <n>", path: "training.accumulationSteps", group: optimization },
+  { flags: "--optimizer <name>", path: "training.optimizer", group: optimization },
+  { flags: "--momentum <x>", path: "training.momentum", group: optimization },
+  { flags: "--lr <x>", path: "training.learningRate", group: optimization },
+  { flags: "--weight-decay <x>", path: "training.weightDecay", group: optimization },
+  { flags: "--decay-all", path: "training.decayAll", group: optimization },
+  { flags: "--scheduler <name>", path: "training.scheduler", group: optimization },
+  { flags: "--warmup <share>", path: "training.warmup", group: optimization },
+  { flags: "--warmup-steps <n>", path: "training.warmupSteps", group: optimization },
+  { flags: "--lr-floor <share>", path: "training.floor", group: optimization },
+  { flags: "--scheduler-t0 <n>", path: "training.schedulerT0", group: optimization },
+  { flags: "--scheduler-t-mult <n>", path: "training.schedulerTMult", group: optimization },
+  { flags: "--scheduler-patience <n>", path: "training.schedulerPatience", group: optimization },
+  { flags: "--scheduler-factor <x>", path: "training.schedulerFactor", group: optimization },
+  { flags: "--max-grad-norm <x>", path: "training.maxGradNorm", group: optimization },
+  { flags: "--ema <decay>", path: "training.ema", group: optimization },
+  { flags: "--mixed-precision <type>", path: "training.mixedPrecision", group: optimization },
+  { flags: "--tf32", path: "training.tf32", group: optimization },
+  {
+    flags: "--no-tf32",
+    path: "training.tf32",
+    group: optimization,
+    text: "multiply float32 matrices as float32 on a GPU too",
+  },
+  { flags: "--patience <n>", path: "training.patience", group: optimization },
+  { flags: "--save-minutes <n>", path: "training.saveMinutes", group: optimization },
+  { flags: "--loader-worker", path: "training.loaderWorker", group: optimization },
+  { flags: "--seed <n>", path: "training.seed", group: optimization },
+];
+
+/** Options of `pretrain`. */
+export const pretrainOptions: readonly SchemaOption[] = [
+  ...commonOptions,
+  { flags: "--sample-epochs <n>", path: "sampleEpochs", group: optimization },
+];
+
+/** The PyTorch version's names of the metrics. */
+function metricName(text: string): string {
+  return { unifrac: "unweighted", weighted: "weighted_normalized" }[text] ?? text;
+}
+
+/** Options of how a training runs, which are no part of its configuration. */
+export interface RunFlags {
+  output?: string;
+  outputDir?: string;
+  config?: string;
+  preset?: PresetName;
+  resume: boolean;
+  device: "auto" | "cpu" | "cuda";
+  threads?: number;
+  deterministic: boolean;
+  debugNan: boolean;
+  plots: boolean;
+  quiet: boolean;
+  json: boolean;
+}
+
+const running = "Running:";
+
+export function addRunFlags(command: Command): Command {
+  const device = command.createOption("--device <name>", "where to compute; auto: on a GPU if there is one");
+  const outputDir = command.createOption("--output-dir <folder>").hideHelp();
+  return command
+    .optionsGroup(running)
+    .option("-o, --output <folder>", "folder in which the run is written; must be given")
+    .addOption(outputDir)
+    .option("--config <file>", "settings in YAML or JSON, such as a run's config.json; options here win")
+    .addOption(
+      command
+        .createOption(
+          "--preset <name>",
+          "model and losses as in a state of the PyTorch version, its first or its latest; --config and options here win",
+        )
+        .choices(presetNames),
+    )
+    .option("--resume", "continue the run in --output where it stopped", false)
+    .addOption(device.choices(["auto", "cpu", "cuda"]).default("auto"))
+    .option(
+      "--threads <n>",
+      "CPU threads that one operation may use; all cores if not given",
+      positiveWholeNumber,
+    )
+    .option(
+      "--deterministic",
+      "the same bits every time: one CPU thread unless --threads is given, deterministic operators only (slower)",
+      false,
+    )
+    .option("--no-plots", "draw no plots in the end")
+    .option("--debug-nan", "look for NaN in every step, and say where one arose (slower)", false)
+    .option("--quiet", "print warnings and the result only", false)
+    .option("--json", "print progress and result as JSON, one object per line", false);
+}

@@ -1,0 +1,172 @@
+import type { Command } from "commander";
+import type { z } from "zod";
+import { UserError } from "../../common/userError.ts";
+import type { Dataset } from "../../data/dataset/dataset.ts";
+import { openDataset } from "../../data/dataset/dataset.ts";
+import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import * as torch from "../../torch/index.ts";
+import { checkModel } from "../../training/config/checkModel.ts";
+import type { DataConfig, ModelConfig, SplitConfig, TrainingConfig } from "../../training/config/config.ts";
+import { presetSettings } from "../../training/config/presets.ts";
+import { RunFolder } from "../../training/run/folder.ts";
+import { checkMetadataColumns, openConfiguredData } from "../../training/tasks/openData.ts";
+import { checkTraining } from "../../training/tasks/runTraining.ts";
+import { chooseDevice } from "./chooseDevice.ts";
+import { configOf, givenPaths, type SchemaOption, valueAt } from "./schemaOptions.ts";
+import type { RunFlags } from "./trainingOptions.ts";
+
+/** What may differ when a run is continued. */
+const changeable = [
+  "training.epochs",
+  "training.maxSteps",
+  "training.maxMinutes",
+  "training.patience",
+  "training.saveMinutes",
+  "training.loaderWorker",
+];
+
+interface Trainable {
+  metric: string;
+  data: DataConfig;
+  split: SplitConfig;
+  model: ModelConfig;
+  training: TrainingConfig;
+}
+
+/** Everything that a training needs, from the options of its command. */
+export interface TrainingSetup<Config> {
+  config: Config;
+  dataset: Dataset;
+  output: string;
+  device: torch.Device;
+  display: ProgressDisplay;
+  resume: boolean;
+  debugNan: boolean;
+  plots: boolean;
+  command: string;
+}
+
+/**
+ * Resolves options, configuration file and, for a run that goes on, the run's own configuration, and opens the data.
+ * `needsDistances` tells whether the configuration uses any, `columns` what metadata it needs besides those of the split. @throws UserError for contradictions, before any work is done.
+ */
+export async function setUpTraining<Config extends Trainable>(
+  command: Command,
+  schema: z.ZodType<Config> & { readonly shape: object },
+  options: readonly SchemaOption[],
+  check: (config: Config) => { needsDistances: boolean; columns?: readonly string[] },
+): Promise<TrainingSetup<Config>> {
+  const flags = command.opts<RunFlags>();
+  if (flags.output !== undefined && flags.outputDir !== undefined)
+    throw new UserError("--output and --output-dir are the same; give one of them.");
+  const output = flags.output ?? flags.outputDir;
+  if (output === undefined) throw new UserError("Where to write the run is missing; give --output.");
+  const { config, folder } = flags.resume
+    ? resumedConfig(command, schema, options, output)
+    : { config: newConfig(command, schema, options), folder: null };
+  const { needsDistances, columns = [] } = check(config);
+  const display = new ProgressDisplay(chooseDisplayMode(flags));
+  if (flags.deterministic) torch.useDeterministicAlgorithms(true);
+  if (flags.threads || flags.deterministic) torch.setNumThreads(flags.threads ?? 1);
+  const device = await chooseDevice(flags.device);
+  checkModel(config.model);
+  checkTraining(config.training, device);
+  if (!flags.resume) {
+    new RunFolder(output).refuseOther();
+    const { by, stratify } = config.split;
+    checkMetadataColumns(config.data, [...columns, ...[by, stratify].filter((name) => name !== null)]);
+  }
+  const dataset =
+    folder !== null
+      ? openDataset(folder)
+      : await openConfiguredData({
+          data: config.data,
+          metric: needsDistances ? config.metric : null,
+          seed: config.training.seed,
+          output,
+          display,
+        });
+  const { samples, asvs } = dataset.manifest.counts;
+  const threads = torch.getNumThreads();
+  display.message(
+    `${samples} samples, ${asvs} ASVs; training on ${device} with ${threads} thread${threads === 1 ? "" : "s"}`,
+  );
+  const line = process.argv.slice(2).map((word) => (/[\s"'$]/.test(word) ? JSON.stringify(word) : word));
+  return {
+    config,
+    dataset,
+    output,
+    device,
+    display,
+    resume: flags.resume,
+    debugNan: flags.debugNan,
+    plots: flags.plots,
+    command: `aam ${line.join(" ")}`,
+  };
+}
+
+function newConfig<Config extends Trainable>(
+  command: Command,
+  schema: z.ZodType<Config> & { readonly shape: object },
+  options: readonly SchemaOption[],
+): Config {
+  const { config, preset } = command.opts<RunFlags>();
+  const start = preset === undefined ? {} : presetSettings(preset, Object.keys(schema.shape));
+  const result = configOf(command, schema, options, config, start);
+  const given = givenPaths(command, options);
+  const chosen = ["training.batchSize", "training.accumulationSteps"].find((path) => given.has(path));
+  if (result.training.autoBatchSize && chosen !== undefined)
+    throw new UserError(`--auto-batch-size chooses what ${given.get(chosen)} sets; leave one of them out.`);
+  return result;
+}
+
+/** The configuration of the run in `output`, with the limits given now, and the split and data it was begun with. */
+function resumedConfig<Config extends Trainable>(
+  command: Command,
+  schema: z.ZodType<Config>,
+  options: readonly SchemaOption[],
+  output: string,
+): { config: Config; folder: string } {
+  const flags = command.opts<RunFlags>();
+  const folder = new RunFolder(output);
+  const parsed = schema.safeParse(folder.readConfig());
+  if (!parsed.success)
+    throw new UserError(
+      `${folder.config} is not a configuration of this command; use the command that began the run.`,
+    );
+  const saved = parsed.data;
+  if (flags.preset !== undefined)
+    throw new UserError("--resume goes on with the run's own configuration; leave --preset out.");
+  if (flags.config !== undefined)
+    throw new UserError("--resume goes on with the run's own configuration; leave --config out.");
+  const given = givenPaths(command, options);
+  const now = configOf(
+    command,
+    schema,
+    options.filter(({ path }) => given.has(path)),
+  );
+  for (const [path, name] of given) {
+    if (changeable.includes(path)) {
+      const [section, key] = path.split(".");
+      const part = valueAt(saved, section) as Record<string, unknown>;
+      part[key] = valueAt(now, path);
+    } else if (JSON.stringify(valueAt(now, path)) !== JSON.stringify(valueAt(saved, path))) {
+      throw new UserError(
+        `${name} is ${JSON.stringify(valueAt(now, path))}, but the run in ${output} was begun with ${JSON.stringify(valueAt(saved, path))}; ` +
+          "leave it out to go on, or start a new run.",
+      );
+    }
+  }
+  // The parts as they were written down: a split is never drawn anew.
+  saved.split = {
+    ...saved.split,
+    stratify: null,
+    trainSamples: folder.trainIds,
+    valSamples: folder.validationIds,
+  };
+  const run = folder.readJson(folder.run) as { dataset?: { path?: string } };
+  const path = run.dataset?.path;
+  if (typeof path !== "string")
+    throw new UserError(`${folder.run} does not name the run's data; start a new run.`);
+  return { config: saved, folder: path };
+}

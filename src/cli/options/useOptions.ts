@@ -1,0 +1,135 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { type Command, Option } from "commander";
+import { UserError } from "../../common/userError.ts";
+import type { Dataset } from "../../data/dataset/dataset.ts";
+import { readIdFile } from "../../data/split/files.ts";
+import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import * as torch from "../../torch/index.ts";
+import { type OpenedRun, openRun } from "../../training/run/open.ts";
+import { openSamples } from "../../training/run/samples.ts";
+import { formatOfPath, type ResultFormat, resultFormats } from "../../training/targets/resultFile.ts";
+import { chooseDevice } from "./chooseDevice.ts";
+import { positiveWholeNumber, wholeNumber } from "./optionValues.ts";
+
+/** Options of every command that uses a trained model. */
+export interface UseFlags {
+  model: string;
+  table?: string;
+  dataset?: string;
+  repSeqs?: string;
+  metadata?: string;
+  tree?: string;
+  samples?: string;
+  rarefyDepth?: number | "auto" | "none";
+  device: "auto" | "cpu" | "cuda";
+  threads?: number;
+  format?: ResultFormat;
+  quiet: boolean;
+  json: boolean;
+}
+
+/** Headings of the help. */
+const samples = "Model and samples:";
+const running = "Running:";
+
+/** What to use, and on which samples. The command's own options come next, and last those of `addRunningOptions`. */
+export function addUseOptions(command: Command): Command {
+  return command
+    .optionsGroup(samples)
+    .requiredOption("--model <run>", "folder of a run (its best weights), or a checkpoint file")
+    .option("--table <file>", "BIOM, TSV or QIIME 2 table")
+    .option("--dataset <folder>", "a data set that `prep` wrote, instead of a table")
+    .option("--rep-seqs <file>", "FASTA or QIIME 2 sequences, for tables whose ids are hashes")
+    .option("--samples <file>", "only these samples: one id on each line")
+    .option(
+      "--rarefy-depth <n>",
+      "counts to draw of each sample: a number, auto or none; by default as in training",
+      depth,
+    );
+}
+
+/** `quiet`: what is still printed with --quiet. */
+export function addRunningOptions(command: Command, quiet = "warnings"): Command {
+  return command
+    .optionsGroup(running)
+    .addOption(
+      new Option("--device <name>", "where to compute; auto: on a GPU if there is one")
+        .choices(["auto", "cpu", "cuda"])
+        .default("auto"),
+    )
+    .option(
+      "--threads <n>",
+      "CPU threads that one operation may use; all cores if not given",
+      positiveWholeNumber,
+    )
+    .option("--quiet", `print ${quiet} only`, false)
+    .option("--json", "print what was done as JSON, one object per line", false);
+}
+
+export function addFormatOption(command: Command): Command {
+  return command.addOption(
+    new Option("--format <name>", "format of the files; by default what each one's name ends in").choices([
+      ...resultFormats,
+    ]),
+  );
+}
+
+function depth(text: string): number | "auto" | "none" {
+  return text === "auto" || text === "none" ? text : wholeNumber(text);
+}
+
+/** A model and the samples to use it on; disposing of it closes the data. */
+export interface Use extends Disposable {
+  run: OpenedRun;
+  dataset: Dataset;
+  samples: Int32Array;
+  device: torch.Device;
+  display: ProgressDisplay;
+}
+
+/**
+ * Opens model and samples. `beside`: the output, where prepared data are kept for the next time; without one they are in a temporary
+ * folder that is removed in the end.
+ */
+export async function openUse(flags: UseFlags, beside: string | undefined): Promise<Use> {
+  const display = new ProgressDisplay(chooseDisplayMode(flags));
+  if (flags.threads) torch.setNumThreads(flags.threads);
+  const device = await chooseDevice(flags.device);
+  const run = openRun(flags.model, device);
+  using disposables = new DisposableStack();
+  const dataset = disposables.use(
+    await openSamples(run.facts, { ...flags, cache: cacheFolder(beside, disposables) }, display),
+  );
+  const samples = chosenSamples(dataset, flags.samples, display);
+  const open = disposables.move();
+  return { run, dataset, samples, device, display, [Symbol.dispose]: () => open.dispose() };
+}
+
+function cacheFolder(beside: string | undefined, disposables: DisposableStack): string {
+  if (beside !== undefined) return join(dirname(resolve(beside)), ".aam-cache");
+  const folder = mkdtempSync(join(tmpdir(), "aam-cache-"));
+  disposables.defer(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+function chosenSamples(dataset: Dataset, file: string | undefined, display: ProgressDisplay): Int32Array {
+  if (file === undefined) return Int32Array.from({ length: dataset.sampleCount }, (_, i) => i);
+  const ids = readIdFile(file);
+  const known = ids.map((id) => dataset.sampleIndex(id));
+  const lacking = ids.filter((_, i) => known[i] < 0);
+  if (lacking.length === ids.length)
+    throw new UserError(
+      `${file} names no sample of the data: its first id is "${ids[0]}", the data's "${dataset.sampleIds[0]}".`,
+    );
+  if (lacking.length > 0)
+    display.warn(
+      `${lacking.length} ids of ${file} are not among the samples (the first is "${lacking[0]}").`,
+    );
+  return Int32Array.from(known.filter((index) => index >= 0));
+}
+
+export function formatFor(path: string, format: ResultFormat | undefined): ResultFormat {
+  return format ?? formatOfPath(path);
+}

@@ -1,0 +1,30 @@
+// Run by the doctor as a process of its own: a library that crashes when it is loaded then takes down only this one.
+
+import * as torch from "../../torch/index.ts";
+import type { BuildInfo } from "../../torch/native/library.ts";
+
+/** What the loaded native part says of itself and the machine. */
+export interface NativeFacts {
+  build: BuildInfo;
+  threads: number;
+  accelerator: { type: string; count: number; freeBytes: number; totalBytes: number } | null;
+}
+
+function readFacts(): NativeFacts {
+  const found = torch.accelerator();
+  const { free, total } = torch.memory().device;
+  return {
+    build: torch.buildInfo(),
+    threads: torch.getNumThreads(),
+    accelerator: found ? { ...found, freeBytes: free, totalBytes: total } : null,
+  };
+}
+
+if (import.meta.main) {
+  try {
+    console.log(JSON.stringify(readFacts()));
+  } catch (cause) {
+    console.error(cause instanceof Error ? cause.message : String(cause));
+    process.exit(1);
+  }
+}

@@ -1,0 +1,28 @@
+import { resolve } from "node:path";
+import type { PretrainConfig } from "../../training/config/config.ts";
+import type { RunSummary } from "../../training/tasks/pretrain.ts";
+import type { TrainingSetup } from "../options/trainingRun.ts";
+
+/** Says what a pretraining came to: a few lines, or one JSON object. */
+export function reportPretraining(
+  summary: RunSummary,
+  { config, display, output, plots }: TrainingSetup<PretrainConfig>,
+): void {
+  if (display.mode === "json") {
+    display.record("summary", { ...summary });
+    return;
+  }
+  const isValue = config.metric === "faith_pd";
+  const nucleotides = summary["val.nuc_accuracy"];
+  console.log(
+    [
+      `${isValue ? "Faith's PD" : "UniFrac"} of ${summary.samples.validation} validation samples${isValue ? "" : ", all pairs"}: ` +
+        `R² ${summary["val.unifrac_r2"].toFixed(4)}, MAE ${summary["val.unifrac_mae"].toFixed(4)}, Pearson ${summary["val.unifrac_pearson"].toFixed(4)}`,
+      ...(nucleotides === null
+        ? []
+        : [`Hidden nucleotides predicted rightly: ${(100 * nucleotides).toFixed(1)} %`]),
+      `${summary.steps} steps, ${summary["train.samples_per_second"].toFixed(1)} samples/s, ended by ${summary.stopped_by}`,
+      `The run is in ${resolve(output)}: summary.json, ${plots ? "plots/unifrac_plot_best.png, " : ""}checkpoints/best.safetensors`,
+    ].join("\n"),
+  );
+}

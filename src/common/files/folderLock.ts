@@ -1,0 +1,135 @@
+import { linkSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../userError.ts";
+import { describeWriteError, makeFolder, removeQuietly, temporaryName } from "./atomicFile.ts";
+import { isRunning, type ProcessIdentity, thisProcess } from "./processIdentity.ts";
+
+/** A holder renews its lock's time this often. */
+const renewalMs = 30_000;
+/** Nobody can ask another machine whether a process of its lives: one that has not renewed for this long has ended. */
+const silenceMs = 15 * 60_000;
+
+const namePattern = /^\.lock-(\d+)$/;
+
+interface Holder extends ProcessIdentity {
+  /** ISO 8601. */
+  readonly since: string;
+}
+
+/**
+ * Reserves a folder for this process: while the lock is held, nobody else gets it; when the process ends, however it
+ * ends, the lock is free. (A killed process is recognised by its number and the time of its start; one on another
+ * machine or in another container, by its silence for 15 minutes.)
+ *
+ * The lock is a file `.lock-<n>` that names its holder. Who finds that all holders have ended takes the next number,
+ * which only one can make, and looks again; nobody ever removes the lock of a process that may live.
+ */
+export class FolderLock implements Disposable {
+  readonly folder: string;
+  readonly #path: string;
+  readonly #renewal: ReturnType<typeof setInterval>;
+  readonly #onExit = () => this.release();
+
+  private constructor(folder: string, path: string) {
+    this.folder = folder;
+    this.#path = path;
+    this.#renewal = setInterval(() => this.#renew(), renewalMs);
+    this.#renewal.unref();
+    process.on("exit", this.#onExit);
+  }
+
+  /**
+   * Makes the folder if need be and locks it. @throws UserError if another process (or another part of this one) has
+   * it, which the sentence names, or if it cannot be written to.
+   */
+  static acquire(folder: string): FolderLock {
+    makeFolder(folder);
+    for (;;) {
+      const numbers = numbersIn(folder);
+      const holder = livingHolder(folder, numbers);
+      if (holder) throw refusal(folder, holder);
+      const number = Math.max(0, ...numbers) + 1;
+      const path = join(folder, `.lock-${number}`);
+      if (!create(path)) continue;
+      // Somebody who looked at the same time may have taken another number; then neither keeps his.
+      const others = numbersIn(folder).filter((other) => other !== number);
+      if (livingHolder(folder, others) === undefined) {
+        for (const other of others) removeQuietly(join(folder, `.lock-${other}`));
+        return new FolderLock(folder, path);
+      }
+      removeQuietly(path);
+      Bun.sleepSync(1 + (process.pid % 23));
+    }
+  }
+
+  /** Gives the folder free; doing it twice is harmless. */
+  release(): void {
+    clearInterval(this.#renewal);
+    process.off("exit", this.#onExit);
+    removeQuietly(this.#path);
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  #renew(): void {
+    try {
+      utimesSync(this.#path, new Date(), new Date());
+    } catch {
+      // The folder was taken away: whoever writes to it next will tell.
+    }
+  }
+}
+
+function numbersIn(folder: string): number[] {
+  try {
+    return readdirSync(folder).flatMap((name) => {
+      const number = namePattern.exec(name)?.[1];
+      return number === undefined ? [] : [Number(number)];
+    });
+  } catch (cause) {
+    throw describeWriteError(folder, cause);
+  }
+}
+
+/** Who holds one of these locks, unless their processes have ended. */
+function livingHolder(folder: string, numbers: readonly number[]): Holder | undefined {
+  for (const number of numbers) {
+    const path = join(folder, `.lock-${number}`);
+    try {
+      const holder = JSON.parse(readFileSync(path, "utf8")) as Holder;
+      if (isRunning(holder) ?? Date.now() - statSync(path).mtimeMs < silenceMs) return holder;
+    } catch {
+      // Released at this moment, or damaged: locks appear with their content, so no living process wrote this.
+    }
+  }
+  return undefined;
+}
+
+/** Makes a lock with its content in one step; false if somebody else did. */
+function create(path: string): boolean {
+  const temporary = temporaryName(path);
+  try {
+    writeFileSync(
+      temporary,
+      JSON.stringify({ ...thisProcess(), since: new Date().toISOString() } satisfies Holder),
+    );
+    linkSync(temporary, path);
+    return true;
+  } catch (cause) {
+    if ((cause as { code?: string }).code === "EEXIST") return false;
+    throw describeWriteError(path, cause);
+  } finally {
+    removeQuietly(temporary);
+  }
+}
+
+function refusal(folder: string, { pid, place, since }: Holder): UserError {
+  const [host] = place.split(" ");
+  const where = place === thisProcess().place ? "" : ` on ${host}`;
+  return new UserError(
+    `${folder} is in use by process ${pid}${where} since ${since.slice(0, 19).replace("T", " ")} UTC; ` +
+      "wait until it has ended, or choose another folder.",
+  );
+}

@@ -1,0 +1,84 @@
+import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { UserError } from "../userError.ts";
+import {
+  describeWriteError,
+  isSystemError,
+  makeFolder,
+  removeLeftovers,
+  removeQuietly,
+  syncFolder,
+  temporaryName,
+} from "./atomicFile.ts";
+
+/**
+ * Fills a folder under a temporary name, syncs it and renames it to `target`, so that nobody sees a part of it and an
+ * interrupted writer leaves `target` as it was. A folder that stands there is replaced if it is empty or holds a file
+ * `marker` (it is one of ours); the only moment without either is between two renames. Anything else is a `UserError`,
+ * as is what the operating system refuses. When two writers meet, the later rename wins.
+ */
+export function writeFolderAtomic(target: string, marker: string, fill: (folder: string) => void): void {
+  const path = resolve(target);
+  refuseForeign(path, marker);
+  makeFolder(dirname(path));
+  removeLeftovers(path);
+  const temporary = temporaryName(path);
+  try {
+    mkdirSync(temporary);
+    fill(temporary);
+    syncFolder(temporary);
+    install(temporary, path, marker);
+    syncFolder(dirname(path));
+  } catch (cause) {
+    removeQuietly(temporary);
+    throw isSystemError(cause) ? describeWriteError(target, cause) : cause;
+  }
+}
+
+/**
+ * Makes sure, before any work is done for it, that a folder can be written with `writeFolderAtomic` as far as can be
+ * told. @throws UserError if a file or a folder with other files stands there.
+ */
+export function refuseForeign(path: string, marker: string): void {
+  if (!existsSync(path)) return;
+  if (!statSync(path).isDirectory()) {
+    throw new UserError(
+      `Cannot write ${path}: it is a file; choose another name for the folder or delete it.`,
+    );
+  }
+  if (existsSync(join(path, marker)) || readdirSync(path).length === 0) return;
+  throw new UserError(
+    `Cannot write ${path}: the folder exists and holds other files; choose another or empty it.`,
+  );
+}
+
+function install(temporary: string, path: string, marker: string): void {
+  const replaced: string[] = [];
+  try {
+    for (;;) {
+      try {
+        // Replaces nothing or an empty folder.
+        renameSync(temporary, path);
+        break;
+      } catch (cause) {
+        const code = (cause as { code?: string }).code;
+        if (code !== "ENOTEMPTY" && code !== "EEXIST") throw cause;
+      }
+      refuseForeign(path, marker);
+      const aside = temporaryName(path);
+      try {
+        renameSync(path, aside);
+        replaced.push(aside);
+      } catch (cause) {
+        // Another writer has just moved it away.
+        if ((cause as { code?: string }).code !== "ENOENT") throw cause;
+      }
+    }
+  } catch (cause) {
+    const last = replaced.pop();
+    if (last !== undefined) renameSync(last, path);
+    throw cause;
+  } finally {
+    for (const old of replaced) removeQuietly(old);
+  }
+}

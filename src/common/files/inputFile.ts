@@ -1,0 +1,106 @@
+import { readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
+import { UserError } from "../userError.ts";
+
+/** What is larger does not fit one buffer. */
+const maxUnpackedBytes = 4 * 2 ** 30 - 1;
+/** Any input may be unpacked to so much, and larger ones to so many times their size: only bombs are packed better. */
+const freeUnpackedBytes = 64 * 2 ** 20;
+const maxUnpackedRatio = 200;
+
+/** To how much so many bytes of compressed data may unpack. */
+export function unpackedLimit(packedBytes: number): number {
+  return Math.min(maxUnpackedBytes, Math.max(freeUnpackedBytes, maxUnpackedRatio * packedBytes));
+}
+
+/** Turns what the operating system says about a failed read into one sentence with its cure. */
+export function describeReadError(path: string, cause: unknown): UserError {
+  const code = (cause as { code?: string }).code ?? "";
+  const reasons: Record<string, string> = {
+    ENOENT: "there is no such file; check the path",
+    ENOTDIR: "a part of its path is a file, not a folder; check the path",
+    EISDIR: "it is a folder; give a file's path",
+    EACCES: "you are not allowed to read it; change its permissions",
+    EPERM: "you are not allowed to read it; change its permissions",
+    ENOMEM: "it does not fit into memory",
+    ERR_FS_FILE_TOO_LARGE: "it is too large to be read at once",
+  };
+  const reason = reasons[code] ?? (cause instanceof Error ? cause.message : String(cause));
+  return new UserError(`Cannot read ${path}: ${reason}.`);
+}
+
+/** The bytes of a file as they are. A file that is missing, unreadable or a folder is a `UserError`. */
+export function readFileBytes(path: string): Uint8Array {
+  try {
+    const bytes = readFileSync(path);
+    return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  } catch (cause) {
+    throw describeReadError(path, cause);
+  }
+}
+
+export function isGzip(bytes: Uint8Array): boolean {
+  return bytes.length >= 3 && bytes[0] === 0x1f && bytes[1] === 0x8b && bytes[2] === 8;
+}
+
+/**
+ * Unpacks `bytes` if they are gzip (several members in a row, as bgzip writes, included) and returns them unchanged
+ * otherwise. `source` names the bytes in errors. Damage, truncation, trailing bytes and bombs are `UserError`s.
+ */
+export function gunzipIfNeeded(bytes: Uint8Array, source: string): Uint8Array {
+  if (!isGzip(bytes)) return bytes;
+  const limit = unpackedLimit(bytes.length);
+  try {
+    const unpacked = gunzipSync(bytes, { maxOutputLength: limit });
+    return new Uint8Array(unpacked.buffer, unpacked.byteOffset, unpacked.byteLength);
+  } catch (cause) {
+    if ((cause as { code?: string }).code === "ERR_BUFFER_TOO_LARGE") {
+      throw new UserError(
+        `${source} is gzip data of ${bytes.length} bytes that unpacks to more than ${limit}, which is refused as unsafe; ` +
+          "if it is meant to be so, unpack it with gunzip and give the result.",
+      );
+    }
+    const what = cause instanceof Error ? cause.message : String(cause);
+    throw new UserError(`${source} is damaged gzip data (${what}); obtain the file again.`);
+  }
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** Decodes UTF-8 text and drops a byte order mark. Bytes that are no UTF-8 are a `UserError` with their offset. */
+export function decodeText(bytes: Uint8Array, source: string): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    const offset = firstInvalidUtf8(bytes);
+    if (offset === bytes.length && bytes.length > 2 ** 29) {
+      throw new UserError(`${source} has ${bytes.length} bytes, too many to be read as one text.`);
+    }
+    const byte = `0x${(bytes[offset] ?? 0).toString(16).padStart(2, "0")}`;
+    throw new UserError(
+      `${source} is not UTF-8 text (byte ${byte} at offset ${offset}); save it as UTF-8, or check the file.`,
+    );
+  }
+}
+
+/** Offset of the first byte of the first character that is no UTF-8; the length if there is none. */
+function firstInvalidUtf8(bytes: Uint8Array): number {
+  const isValid = (end: number, stream: boolean) => {
+    try {
+      new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(0, end), { stream });
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  // A prefix that ends within a valid character passes as the start of a stream: bisect on that, then step back.
+  let low = 0;
+  let high = bytes.length;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (isValid(middle, true)) low = middle;
+    else high = middle - 1;
+  }
+  while (!isValid(low, false)) low--;
+  return low;
+}

@@ -1,0 +1,136 @@
+import { Random } from "../../common/random/random.ts";
+import { UserError } from "../../common/userError.ts";
+import type { Dataset } from "../dataset/dataset.ts";
+import type { Batch, BatchOptions } from "./batch.ts";
+import { BatchBuilder } from "./batch.ts";
+import { batchStarts, epochOrder } from "./plan.ts";
+import type { BatchSource } from "./source.ts";
+import { InlineSource, WorkerSource } from "./source.ts";
+
+export interface LoaderOptions extends BatchOptions {
+  /** From 2 on. */
+  readonly batchSize: number;
+  /** Which samples of the data set; default all. */
+  readonly samples?: ArrayLike<number>;
+  /** Default true; false keeps the order of `samples`. */
+  readonly shuffle?: boolean;
+  /** Decides the order of every epoch and all random ASV sampling. Default 0. */
+  readonly seed?: number;
+  /** Leave out samples that fill no batch (see `batchStarts`). Default false. */
+  readonly dropLast?: boolean;
+  /**
+   * Prepare batches ahead in a thread of its own. The batches are the same either way. Default false: it pays where
+   * a training step leaves a core idle, that is on an accelerator.
+   */
+  readonly worker?: boolean;
+}
+
+/** Where a loader stands: the batch that comes next. Plain JSON for a checkpoint. */
+export interface LoaderState {
+  readonly epoch: number;
+  readonly batch: number;
+  /** What the order depends on; a loader with other ones cannot continue from here. */
+  readonly seed: number;
+  readonly batchSize: number;
+  readonly samples: number;
+  readonly shuffle: boolean;
+  readonly dropLast: boolean;
+}
+
+/**
+ * Gives the batches of a data set, epoch after epoch, in an order that only the seed decides, and continues from a
+ * saved state with the very batch that would have come next.
+ *
+ *     for await (const batch of loader.epoch()) { ... loader.state() ... }
+ */
+export class Loader {
+  readonly batchesPerEpoch: number;
+  /** Samples in one epoch. */
+  readonly samplesPerEpoch: number;
+  readonly #samples: Int32Array;
+  readonly #starts: Int32Array;
+  readonly #plan: Pick<LoaderState, "seed" | "batchSize" | "samples" | "shuffle" | "dropLast">;
+  readonly #random: Random;
+  readonly #source: BatchSource;
+  #epoch = 0;
+  #batch = 0;
+
+  /** Throws a `UserError` for options that make no sense or ask for what the data set does not have. */
+  constructor(dataset: Dataset, options: LoaderOptions) {
+    const { batchSize, shuffle = true, seed = 0, dropLast = false, worker = false } = options;
+    this.#samples = Int32Array.from(
+      options.samples ?? { length: dataset.sampleCount },
+      (value, i) => value ?? i,
+    );
+    const outside = this.#samples.find((index) => index < 0 || index >= dataset.sampleCount);
+    if (outside !== undefined) {
+      throw new RangeError(`The data set has samples 0 to ${dataset.sampleCount - 1}, not ${outside}.`);
+    }
+    if (this.#samples.length === 0) throw new UserError("There is no sample to make batches of.");
+    this.#starts = batchStarts(this.#samples.length, batchSize, dropLast);
+    this.batchesPerEpoch = this.#starts.length - 1;
+    this.samplesPerEpoch = this.#starts[this.batchesPerEpoch];
+    this.#plan = { seed, batchSize, samples: this.#samples.length, shuffle, dropLast };
+    this.#random = new Random(seed);
+    const batchOptions: BatchOptions = {
+      tokenLimit: options.tokenLimit,
+      asvSampling: options.asvSampling,
+      maxBases: options.maxBases,
+      distance: options.distance,
+      vector: options.vector,
+      withoutTokens: options.withoutTokens,
+    };
+    // Made even with a worker: wrong options are told here and now.
+    const builder = new BatchBuilder(dataset, batchOptions);
+    this.#source = worker
+      ? new WorkerSource({ kind: "open", folder: dataset.path, options: batchOptions, seed })
+      : new InlineSource(builder, seed);
+  }
+
+  /** The rest of the present epoch: all of it, or what was left when the last loop was ended early or restored. */
+  async *epoch(): AsyncGenerator<Batch, void, undefined> {
+    const epoch = this.#epoch;
+    const order = epochOrder(this.#samples, this.#plan.shuffle, this.#random, epoch);
+    const requests = Array.from({ length: this.batchesPerEpoch - this.#batch }, (_, i) => {
+      const batch = this.#batch + i;
+      return { batch, sampleIndices: order.subarray(this.#starts[batch], this.#starts[batch + 1]) };
+    });
+    for await (const batch of this.#source.batches(epoch, requests)) {
+      this.#batch += 1;
+      if (this.#batch === this.batchesPerEpoch) {
+        this.#epoch += 1;
+        this.#batch = 0;
+      }
+      yield batch;
+    }
+  }
+
+  /** The state after the batch that was given last. */
+  state(): LoaderState {
+    return { epoch: this.#epoch, batch: this.#batch, ...this.#plan };
+  }
+
+  /** Continues from a saved state. Throws a `UserError` if that belongs to other samples or options. */
+  restore(state: LoaderState): void {
+    for (const [name, value] of Object.entries(this.#plan)) {
+      const saved = state[name as keyof LoaderState];
+      if (saved !== value) {
+        throw new UserError(
+          `The data of this run do not continue those of the checkpoint: ${name} is ${value}, it was ${saved}; ` +
+            "use the same data set and options, or start a new run.",
+        );
+      }
+    }
+    this.#epoch = state.epoch;
+    this.#batch = state.batch;
+  }
+
+  /** Ends the worker, if there is one. Needed nowhere for the process to end. */
+  close(): void {
+    this.#source.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

@@ -1,0 +1,180 @@
+import { writeFileAtomic } from "../../common/files/atomicFile.ts";
+import { decodeText, gunzipIfNeeded, readFileBytes } from "../../common/files/inputFile.ts";
+import { parseNumber } from "../../common/parseNumber.ts";
+import { quote, quoteSome } from "../../common/quote.ts";
+import { UserError } from "../../common/userError.ts";
+import { type DelimitedRow, splitDelimited } from "../../formats/delimited.ts";
+import { findHdf5Signature } from "../../formats/hdf5/read.ts";
+import {
+  idsIn,
+  isArtifact,
+  type NamedArray,
+  type NamedArrays,
+  npyArray,
+  numbersOf,
+  openHdf5Arrays,
+  openNpz,
+} from "../../formats/namedArrays.ts";
+import { isNpy } from "../../formats/npy/npy.ts";
+import { openQzaBytes } from "../../formats/qza.ts";
+import { isZip } from "../../formats/zip/read.ts";
+import { checkIds } from "../checkIds.ts";
+
+/** One number for each sample, such as Faith's phylogenetic diversity. */
+export interface SampleVector {
+  /** Unique. */
+  readonly ids: readonly string[];
+  readonly values: Float64Array;
+}
+
+export interface ReadSampleVectorOptions {
+  /** The sample of each value, for files that hold no ids. */
+  readonly sampleOrder?: readonly string[];
+  /** Column or array to take where there are several; defaults to `faith_pd` if there is one. */
+  readonly column?: string;
+}
+
+const usualName = "faith_pd";
+
+/**
+ * Reads one number for each sample: a table of two columns or more (tabs or commas, gzipped or not; ids first), `.npy`,
+ * `.npz` or HDF5 (`faith_pd`, with `order` for the ids), or a QIIME 2 artifact of type `SampleData[AlphaDiversity]`.
+ * The content decides, not the name.
+ * @throws UserError for a file that is missing, damaged or of another kind, for a value that is no finite number, and
+ * for a file without ids if `sampleOrder` is not given or does not fit.
+ */
+export function readSampleVector(path: string, options: ReadSampleVectorOptions = {}): SampleVector {
+  const bytes = readFileBytes(path);
+  if (isNpy(bytes)) return fromArray(npyArray(bytes, path), undefined, path, options);
+  if (findHdf5Signature(bytes) >= 0) return fromArrays(openHdf5Arrays(bytes, path), path, options);
+  if (isZip(bytes)) {
+    return isArtifact(bytes, path)
+      ? fromArtifact(bytes, path, options)
+      : fromArrays(openNpz(bytes, path), path, options);
+  }
+  return parseSampleVector(decodeText(gunzipIfNeeded(bytes, path), path), path, options);
+}
+
+function fromArtifact(bytes: Uint8Array, path: string, options: ReadSampleVectorOptions): SampleVector {
+  const artifact = openQzaBytes(bytes, path);
+  if (!/^SampleData\[AlphaDiversity\]( %|$)/.test(artifact.type)) {
+    throw new UserError(
+      `${path} is a QIIME 2 artifact of type ${artifact.type}, not one number for each sample; give one of type SampleData[AlphaDiversity].`,
+    );
+  }
+  const source = `${path} (data/alpha-diversity.tsv)`;
+  return parseSampleVector(decodeText(artifact.file("alpha-diversity.tsv"), source), source, options);
+}
+
+function fromArrays(arrays: NamedArrays, path: string, options: ReadSampleVectorOptions): SampleVector {
+  const others = arrays.names?.filter((name) => !["order", "ids", "sample_ids"].includes(name));
+  const wanted = options.column ?? usualName;
+  const name =
+    arrays.has(wanted) || options.column !== undefined || others?.length !== 1 ? wanted : others[0];
+  if (!arrays.has(name)) {
+    const held = arrays.names === undefined ? "" : ` (it holds ${arrays.names.join(", ")})`;
+    throw new UserError(`${path} holds no array named ${name}${held}; name the array, or give another file.`);
+  }
+  return fromArray(arrays.get(name), idsIn(arrays), path, options);
+}
+
+function fromArray(
+  array: NamedArray,
+  idsInFile: readonly string[] | undefined,
+  path: string,
+  options: ReadSampleVectorOptions,
+): SampleVector {
+  const { shape, source } = array;
+  if (shape.length === 0 || shape.slice(1).some((size) => size !== 1)) {
+    throw new UserError(`${source} has the shape (${shape.join(", ")}); give one number for each sample.`);
+  }
+  const ids = idsInFile ?? options.sampleOrder;
+  if (ids === undefined) {
+    throw new UserError(
+      `${path} holds ${shape[0]} values but no sample ids; give the samples' order in a file of ids, one on each line.`,
+    );
+  }
+  if (ids.length !== shape[0]) {
+    throw new UserError(
+      `${path} holds ${shape[0]} values for ${ids.length} samples; both must be the same samples in the same order.`,
+    );
+  }
+  const values = Float64Array.from(numbersOf(array));
+  const bad = values.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) {
+    throw new UserError(
+      `${source}: the value of ${quote(ids[bad])} is ${values[bad]}; every sample needs a finite number.`,
+    );
+  }
+  checkIds(ids, "sample", path);
+  return { ids, values };
+}
+
+/** Like `readSampleVector`, for a table as text. */
+export function parseSampleVector(
+  text: string,
+  source: string,
+  options: ReadSampleVectorOptions = {},
+): SampleVector {
+  const rows = splitDelimited(text, /^[^\n]*\t/m.test(text) ? "\t" : ",", source).filter(
+    ({ cells }) => cells.some((cell) => cell !== "") && !(cells[0].startsWith("#") && cells.length === 1),
+  );
+  const [header, ...body] = rows;
+  if (header === undefined || body.length === 0) {
+    throw new UserError(
+      `${source} holds no samples; give a table with a header, ids in its first column and a value each.`,
+    );
+  }
+  const column = chooseColumn(header, source, options.column);
+  const values = Float64Array.from(body, ({ line, cells }) => {
+    const value = parseNumber(cells[column] ?? "");
+    if (value !== undefined) return value;
+    throw new UserError(
+      `${source}, line ${line}: the value of ${quote(cells[0])} is ${quote(cells[column] ?? "")}, not a number; correct it or remove the row.`,
+    );
+  });
+  const ids = body.map(({ cells }) => cells[0]);
+  refuseRepeatedIds(body, source);
+  return { ids, values };
+}
+
+function chooseColumn({ line, cells }: DelimitedRow, source: string, wanted: string | undefined): number {
+  const names = cells.slice(1).filter((name) => name !== "");
+  if (names.length > 0 && names.every((name) => parseNumber(name) !== undefined)) {
+    throw new UserError(
+      `${source}, line ${line}: the table has no header; add one, such as sample-id and faith_pd.`,
+    );
+  }
+  const column = cells.indexOf(wanted ?? usualName, 1);
+  if (column > 0) return column;
+  if (wanted === undefined && names.length === 1) return cells.indexOf(names[0], 1);
+  const held = quoteSome(names);
+  throw new UserError(
+    `${source}, line ${line}: the table has no column ${quote(wanted ?? usualName)} (it has ${held === "" ? "none" : held}); name the column to take.`,
+  );
+}
+
+function refuseRepeatedIds(rows: readonly DelimitedRow[], source: string): void {
+  const seen = new Set<string>();
+  for (const { line, cells } of rows) {
+    const where = `${source}, line ${line}`;
+    if (cells[0] === "") throw new UserError(`${where}: the sample has no id; every row needs one.`);
+    if (seen.has(cells[0])) {
+      throw new UserError(`${where}: the id ${quote(cells[0])} stands twice; sample ids must be unique.`);
+    }
+    seen.add(cells[0]);
+  }
+}
+
+/**
+ * Writes a table of ids and values with the header `#SampleID` and `name`, as unifrac-binaries' `faithpd` does.
+ * @throws UserError if the file cannot be written or an id contains a tab or a line break.
+ */
+export function writeSampleVectorTsv(path: string, { ids, values }: SampleVector, name: string): void {
+  const bad = ids.find((id) => /[\t\r\n]/.test(id));
+  if (bad !== undefined) {
+    throw new UserError(`Cannot write ${path}: the id ${JSON.stringify(bad)} contains a tab or line break.`);
+  }
+  const rows = ids.map((id, i) => `${id}\t${values[i]}\n`);
+  writeFileAtomic(path, `#SampleID\t${name}\n${rows.join("")}`);
+}

@@ -1,0 +1,199 @@
+import { decodeText, gunzipIfNeeded, readFileBytes } from "../../common/files/inputFile.ts";
+import { parseNumber } from "../../common/parseNumber.ts";
+import { quote } from "../../common/quote.ts";
+import { UserError } from "../../common/userError.ts";
+import { type DelimitedRow, splitDelimited } from "../../formats/delimited.ts";
+import { openQzaBytes } from "../../formats/qza.ts";
+import { isZip } from "../../formats/zip/read.ts";
+import {
+  type ColumnType,
+  isDirective,
+  isIdHeader,
+  type MissingScheme,
+  missingWords,
+  readMissingDirective,
+  readTypesDirective,
+} from "./rules.ts";
+
+export interface MetadataColumn {
+  readonly name: string;
+  /** One text per row of the metadata, without surrounding blanks; null where the value is missing. */
+  readonly values: readonly (string | null)[];
+  /** What a `#q2:types` row says, undefined where it says nothing. */
+  readonly declaredType: ColumnType | undefined;
+}
+
+/** A table of facts about samples. Ids and values are text exactly as it was written, numbers included. */
+export interface Metadata {
+  /** Names the file in errors. */
+  readonly source: string;
+  /** The header of the id column, such as `sample-id`. */
+  readonly idHeader: string;
+  /** Unique, in the file's order. */
+  readonly ids: readonly string[];
+  /** By name, in the file's order. */
+  readonly columns: ReadonlyMap<string, MetadataColumn>;
+  /** Line of the file on which each row starts, from 1. */
+  readonly lines: readonly number[];
+  /** What was read with doubt, each a sentence. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads sample metadata: a `.tsv` file by QIIME 2's rules (or comma-separated if its name ends with `.csv` or
+ * `.csv.gz`), gzipped or not, or a QIIME 2 artifact that holds `metadata.tsv`.
+ * @throws UserError that names file, line and column.
+ */
+export function readMetadata(path: string): Metadata {
+  const bytes = readFileBytes(path);
+  if (isZip(bytes)) {
+    const artifact = openQzaBytes(bytes, path);
+    const name = ["metadata.tsv", "taxonomy.tsv"].find((candidate) => artifact.names.includes(candidate));
+    if (name === undefined) {
+      throw new UserError(
+        `${path} is a QIIME 2 artifact of type ${artifact.type}, not metadata; give a .tsv file or one of type ImmutableMetadata.`,
+      );
+    }
+    const source = `${path} (data/${name})`;
+    return parseMetadata(decodeText(artifact.file(name), source), source);
+  }
+  const delimiter = /\.csv(\.gz)?$/i.test(path) ? "," : "\t";
+  return parseMetadata(decodeText(gunzipIfNeeded(bytes, path), path), path, delimiter);
+}
+
+/**
+ * Like `readMetadata`, for text in memory. The rules are those of QIIME 2's metadata files: the first cell of the
+ * header names the id column; rows that start with `#` are comments unless they are the header or a `#q2:` directive;
+ * blank rows are skipped; rows may be shorter than the header (the rest is missing), not longer.
+ */
+export function parseMetadata(text: string, source: string, delimiter: "\t" | "," = "\t"): Metadata {
+  const warnings: string[] = [];
+  let header: { idHeader: string; names: string[] } | undefined;
+  let types = new Map<string, ColumnType>();
+  let schemes = new Map<string, MissingScheme>();
+  const body: DelimitedRow[] = [];
+  for (const row of splitDelimited(text, delimiter, source)) {
+    if (row.cells.every((cell) => cell === "")) continue;
+    const first = row.cells[0];
+    const where = `${source}, line ${row.line}`;
+    if (header === undefined) {
+      if (isIdHeader(first)) header = readHeader(row, where);
+      else if (!first.startsWith("#") || isDirective(first)) throw notAHeader(row, where, delimiter);
+    } else if (isDirective(first)) {
+      if (body.length > 0) {
+        throw new UserError(
+          `${where}: the directive ${first} must stand directly below the header; move it up.`,
+        );
+      }
+      const cells = row.cells.slice(1);
+      const directive = first.toLowerCase();
+      if (directive === "#q2:types") types = readTypesDirective(header.names, cells, where);
+      else if (directive === "#q2:missing") schemes = readMissingDirective(header.names, cells, where);
+      else warnings.push(`${where}: the directive ${first} is not known and was skipped.`);
+    } else if (!first.startsWith("#")) {
+      body.push(row);
+    }
+  }
+  if (header === undefined) {
+    throw new UserError(`${source} has no header; its first row must start with sample-id or #SampleID.`);
+  }
+  if (body.length === 0) throw new UserError(`${source} has a header but no samples; add at least one row.`);
+  const ids = readIds(body, header.names.length, source);
+  const columns = new Map<string, MetadataColumn>();
+  for (const [index, name] of header.names.entries()) {
+    const values = readValues(body, index + 1, name, schemes.get(name), source);
+    columns.set(name, { name, values, declaredType: types.get(name) });
+    if (types.get(name) === "numeric") refuseNonNumbers(columns.get(name)!, body, source);
+  }
+  return { source, idHeader: header.idHeader, ids, columns, lines: body.map((row) => row.line), warnings };
+}
+
+function notAHeader(row: DelimitedRow, where: string, delimiter: string): UserError {
+  const first = row.cells[0];
+  const other = delimiter === "\t" ? "," : "\t";
+  if (row.cells.length === 1 && isIdHeader(first.split(";")[0].trim()))
+    return new UserError(
+      `${where}: the columns are separated by semicolons; save the file with tabs, or with commas as .csv.`,
+    );
+  if (row.cells.length === 1 && isIdHeader(first.split(other)[0].trim())) {
+    const cure =
+      delimiter === "\t" ? "save it with tabs, or name it .csv" : "save it with commas, or name it .tsv";
+    return new UserError(
+      `${where}: the header is not separated by ${delimiter === "\t" ? "tabs" : "commas"}; ${cure}.`,
+    );
+  }
+  return new UserError(
+    `${where}: the header must start with the name of the id column (sample-id, #SampleID, sample_name, id ...), not ${quote(first)}; rename that column or put the ids first.`,
+  );
+}
+
+function readHeader(row: DelimitedRow, where: string): { idHeader: string; names: string[] } {
+  const last = row.cells.findLastIndex((cell) => cell !== "");
+  const names = row.cells.slice(1, last + 1);
+  const seen = new Set<string>();
+  for (const [index, name] of names.entries()) {
+    if (name === "") {
+      throw new UserError(`${where}: column ${index + 2} has no name; name it or remove the column.`);
+    }
+    if (seen.has(name))
+      throw new UserError(`${where}: two columns are named ${quote(name)}; rename one of them.`);
+    if (isIdHeader(name)) {
+      throw new UserError(
+        `${where}: column ${index + 2} is named ${quote(name)}, a name kept for the id column; rename it.`,
+      );
+    }
+    seen.add(name);
+  }
+  return { idHeader: row.cells[0], names };
+}
+
+function readIds(body: readonly DelimitedRow[], columns: number, source: string): string[] {
+  const lineOf = new Map<string, number>();
+  for (const { line, cells } of body) {
+    const id = cells[0];
+    if (id === "") {
+      throw new UserError(
+        `${source}, line ${line}: the row has no id in its first cell; add it or remove the row.`,
+      );
+    }
+    const before = lineOf.get(id);
+    if (before !== undefined) {
+      throw new UserError(
+        `${source}, line ${line}: the id ${quote(id)} stands on line ${before} already; ids must be unique, remove one of the rows.`,
+      );
+    }
+    if (cells.slice(columns + 1).some((cell) => cell !== "")) {
+      throw new UserError(
+        `${source}, line ${line}: the row of ${quote(id)} has ${cells.length} cells, but the header names ${columns + 1}; remove the surplus or name the columns.`,
+      );
+    }
+    lineOf.set(id, line);
+  }
+  return [...lineOf.keys()];
+}
+
+function readValues(
+  body: readonly DelimitedRow[],
+  index: number,
+  name: string,
+  scheme: MissingScheme | undefined,
+  source: string,
+): (string | null)[] {
+  const missing = missingWords(scheme);
+  return body.map(({ line, cells }) => {
+    const text = cells[index] ?? "";
+    if (text !== "" && !missing.has(text.toLowerCase())) return text;
+    if (scheme !== "no-missing") return null;
+    throw new UserError(
+      `${source}, line ${line}: ${quote(name)} is empty, but the file declares that it has no missing values; fill it in or remove the declaration.`,
+    );
+  });
+}
+
+function refuseNonNumbers(column: MetadataColumn, body: readonly DelimitedRow[], source: string): void {
+  const row = column.values.findIndex((value) => value !== null && parseNumber(value) === undefined);
+  if (row < 0) return;
+  throw new UserError(
+    `${source}, line ${body[row].line}: ${quote(column.name)} is ${quote(column.values[row])}, not a number, but #q2:types declares the column numeric; correct the cell or the declaration.`,
+  );
+}

@@ -1,0 +1,137 @@
+import { UserError } from "../../common/userError.ts";
+import type { Dropped } from "../dataset/manifest.ts";
+import { readFasta } from "../sequences/readFasta.ts";
+import { dropEmpty } from "../table/dropEmpty.ts";
+import { rarefy, suggestDepth } from "../table/rarefy.ts";
+import { readTable } from "../table/read.ts";
+import { sampleTotals } from "../table/select.ts";
+import type { Table } from "../table/table.ts";
+import { midpointRoot } from "../tree/midpointRoot.ts";
+import { readTree } from "../tree/read.ts";
+import type { Tree } from "../tree/tree.ts";
+import { resolveSequences } from "./asvSequences.ts";
+import { matchTree } from "./matchTree.ts";
+import type { PrepareOptions } from "./options.ts";
+import { dropped } from "./provenance.ts";
+
+/** A table that is ready for a data set, and what goes with it. */
+export interface PreparedTable {
+  readonly table: Table;
+  /** The sequence of each of its ASVs. */
+  readonly sequences: readonly string[];
+  /** What each of its ASVs is called in the tree. */
+  readonly tipNames: readonly string[];
+  readonly tree: Tree | undefined;
+  /** The samples before any was left out. */
+  readonly sampleIdsAsRead: readonly string[];
+  /** Counts of each sample, "none" where they are as they were. */
+  readonly depth: number | "none";
+  readonly dropped: readonly Dropped[];
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads table, representative sequences and tree, leaves out what is empty or not in the tree, and rarefies.
+ * @throws UserError for files that cannot be read or do not belong together.
+ */
+export async function prepareTable(options: PrepareOptions): Promise<PreparedTable> {
+  const { table: tablePath, tree: treePath, repSeqs } = options;
+  const stage = options.onProgress ?? (() => {});
+  stage("Reading the table");
+  const read = await readTable(tablePath);
+  const filled = dropEmpty(read);
+  if (filled.sampleIds.length === 0)
+    throw new UserError(`${tablePath} holds no counts; give a table that does.`);
+  const empty = [
+    ...dropped("samples", "empty", missingFrom(read.sampleIds, filled.sampleIds)),
+    ...dropped("asvs", "in no sample", missingFrom(read.asvIds, filled.asvIds)),
+  ];
+  const sequences = resolveSequences(
+    filled.asvIds,
+    tablePath,
+    repSeqs === undefined ? undefined : { name: repSeqs, sequences: readFasta(repSeqs) },
+  );
+  let tree: Tree | undefined;
+  const rooting: string[] = [];
+  let matched: ReturnType<typeof matchTree> = {
+    table: filled,
+    sequences,
+    tipNames: filled.asvIds,
+    dropped: [],
+    warnings: [],
+  };
+  if (treePath !== undefined) {
+    stage("Reading the tree");
+    const asRead = readTree(treePath);
+    tree = asRead.rooted === false ? midpointRoot(asRead, treePath) : asRead;
+    if (tree !== asRead)
+      rooting.push(
+        `${treePath} says that it is unrooted, but UniFrac depends on the root: it was put halfway between the two most distant tips.`,
+      );
+    matched = matchTree(filled, sequences, tree, { table: tablePath, tree: treePath });
+  }
+  stage("Rarefying");
+  const rarefied = rarefyTable(matched.table, options);
+  const rowOfId = new Map(matched.table.asvIds.map((id, row) => [id, row]));
+  const rows = rarefied.table.asvIds.map((id) => rowOfId.get(id)!);
+  return {
+    table: rarefied.table,
+    sequences: rows.map((row) => matched.sequences[row]),
+    tipNames: rows.map((row) => matched.tipNames[row]),
+    tree,
+    sampleIdsAsRead: read.sampleIds,
+    depth: rarefied.depth,
+    dropped: [...empty, ...matched.dropped, ...rarefied.dropped],
+    warnings: [...rooting, ...matched.warnings, ...rarefied.warnings],
+  };
+}
+
+interface Rarefied {
+  readonly table: Table;
+  /** "none" where the counts are as they were. */
+  readonly depth: number | "none";
+  readonly dropped: readonly Dropped[];
+  readonly warnings: readonly string[];
+}
+
+function rarefyTable(table: Table, options: PrepareOptions): Rarefied {
+  const unchanged = { table, depth: "none", dropped: [], warnings: [] } as const;
+  const { rarefyDepth = "auto", withReplacement = false, seed = 0 } = options;
+  if (rarefyDepth === "none") return unchanged;
+  let depth: number;
+  const warnings: string[] = [];
+  if (rarefyDepth === "auto") {
+    const totals = sampleTotals(table);
+    if (totals.every((total) => total === totals[0])) return unchanged;
+    if (!table.data.every(Number.isInteger)) {
+      const warning = `${options.table} has counts that are no whole numbers, so it was not rarefied.`;
+      return { ...unchanged, warnings: [warning] };
+    }
+    const suggestion = suggestDepth(table);
+    depth = suggestion.depth;
+    warnings.push(
+      `The table was rarefied to ${depth} counts, which ${suggestion.samples} of its ${totals.length} samples have; ` +
+        "choose another depth with --rarefy-depth.",
+    );
+  } else depth = rarefyDepth;
+  const result = rarefy(table, { depth, seed, withReplacement, source: options.table });
+  return {
+    table: result.table,
+    depth,
+    dropped: [
+      ...dropped(
+        "samples",
+        `fewer than ${depth} counts`,
+        result.report.droppedSamples.map(({ id }) => id),
+      ),
+      ...dropped("asvs", "not drawn when rarefying", missingFrom(table.asvIds, result.table.asvIds)),
+    ],
+    warnings,
+  };
+}
+
+function missingFrom(all: readonly string[], kept: readonly string[]): string[] {
+  if (all.length === kept.length) return [];
+  const known = new Set(kept);
+  return all.filter((id) => !known.has(id));
+}

@@ -1,0 +1,259 @@
+import { createHash } from "node:crypto";
+import { readableNumber } from "../numberText.ts";
+import type { Plot } from "../plots/chart.ts";
+import { webFontBytes } from "../plots/fonts.ts";
+import { escapeXml, replaceForbidden } from "../xmlText.ts";
+import { reportScript } from "./script.ts";
+import { reportStyle } from "./style.ts";
+import type { Comparison, ComparisonRow, Fact, Figure, ReportPlot, RunReport, SampleTable } from "./types.ts";
+
+function show(value: number | string): string {
+  return escapeXml(typeof value === "number" ? readableNumber(value) : value);
+}
+
+/** The whole page. `plots` in their order, learning curves included. */
+export function reportHtml(report: RunReport, plots: readonly ReportPlot[]): string {
+  const sections = [
+    { id: "results", title: "Results", body: comparisonHtml(report.comparison) },
+    { id: "plots", title: "Plots", body: plotsHtml(plots) },
+    { id: "samples", title: "Samples", body: samplesHtml(report.samples) },
+    { id: "data", title: "Data", body: dataHtml(report) },
+    { id: "configuration", title: "Configuration", body: configurationHtml(report.configuration) },
+    { id: "environment", title: "Environment", body: environmentHtml(report) },
+  ].filter((section) => section.body !== "");
+  const links = sections.map(({ id, title }) => `<a href="#${id}">${title}</a>`).join("\n");
+  const bodies = sections.map(
+    ({ id, title, body }) => `<section id="${id}"><h2>${title}</h2>\n${body}\n</section>`,
+  );
+  // Nothing may be loaded, and no script may run but the one below, should escaping ever fail.
+  const hash = createHash("sha256").update(reportScript).digest("base64");
+  const policy = `default-src 'none'; style-src 'unsafe-inline'; font-src data:; script-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`;
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width,initial-scale=1">
+<title>${escapeXml(report.title)}</title>
+<style>${fontFace()}${reportStyle}</style>
+</head>
+<body>
+<header>
+<h1>${escapeXml(report.title)}</h1>
+${report.subtitle ? `<p class="subtitle">${escapeXml(report.subtitle)}</p>` : ""}
+${chipsHtml(report)}
+${(report.warnings ?? []).map(warningHtml).join("\n")}
+<div class="figures">${report.figures.map(figureHtml).join("\n")}</div>
+</header>
+<nav aria-label="Sections"><div>
+<span class="links">${links}</span>
+<button id="theme" type="button" title="Theme">◐ <span class="name"></span></button>
+</div></nav>
+<main>
+${bodies.join("\n")}
+</main>
+<footer>Made ${escapeXml(report.created)} · this page is complete in itself: it loads nothing from anywhere.</footer>
+<dialog aria-label="Enlarged plot"><form method="dialog"><button>Close</button></form><div class="plot"></div></dialog>
+<div id="tip" hidden></div>
+<script>${reportScript}</script>
+</body>
+</html>
+`;
+}
+
+/** The plots' font, so that labels are as wide as they were laid out and the page looks the same everywhere. */
+function fontFace(): string {
+  const source = `url(data:font/woff2;base64,${webFontBytes().toBase64()}) format("woff2")`;
+  return `@font-face{font-family:Inter;font-weight:100 900;src:${source}}\n`;
+}
+
+function chipsHtml({ split }: RunReport): string {
+  const parts = split.parts.map(
+    ({ name, samples }) => `<li>${escapeXml(name)}: ${readableNumber(samples)} samples</li>`,
+  );
+  return `<ul class="chips"><li class="split">Split: ${escapeXml(split.name)}</li>${parts.join("")}</ul>`;
+}
+
+/** Names of options are not broken at their hyphens. */
+function warningHtml(warning: string): string {
+  const text = escapeXml(warning).replace(/--[\w-]+/g, `<span class="option">$&</span>`);
+  return `<p class="warning" role="note">${text}</p>`;
+}
+
+function figureHtml({ label, value, unit, note }: Figure): string {
+  const unitHtml = unit ? ` <span class="unit">${escapeXml(unit)}</span>` : "";
+  const noteHtml = note ? `<div class="note">${escapeXml(note)}</div>` : "";
+  return `<div class="card figure"><div class="label">${escapeXml(label)}</div><div class="value">${show(value)}${unitHtml}</div>${noteHtml}</div>`;
+}
+
+function comparisonHtml(comparison: Comparison | undefined): string {
+  if (!comparison || comparison.rows.length === 0) return "";
+  const { metrics, rows, note } = comparison;
+  const best = metrics.map(({ key, better }) => {
+    const values = rows.map((row) => row.values[key]).filter(Number.isFinite);
+    return better === "lower" ? Math.min(...values) : Math.max(...values);
+  });
+  const head = metrics
+    .map(({ label, unit, better }) => {
+      const arrow = better === "lower" ? "↓" : "↑";
+      return `<th class="number" scope="col" title="${better} is better">${escapeXml(label)}${unit ? ` (${escapeXml(unit)})` : ""} ${arrow}</th>`;
+    })
+    .join("");
+  const cell = (row: ComparisonRow, key: string, bestValue: number) => {
+    const value = row.values[key];
+    if (value === undefined) return `<td class="number muted">–</td>`;
+    const spread = row.spread?.[key];
+    const spreadHtml =
+      spread === undefined ? "" : ` <span class="spread">± ${readableNumber(spread, 2)}</span>`;
+    return `<td class="number${value === bestValue ? " best" : ""}">${readableNumber(value, 3)}${spreadHtml}</td>`;
+  };
+  const body = rows
+    .map((row) => {
+      const noteHtml = row.note ? `<span class="note">${escapeXml(row.note)}</span>` : "";
+      const cells = metrics.map(({ key }, i) => cell(row, key, best[i])).join("");
+      return `<tr${row.isModel ? ' class="model"' : ""}><th scope="row">${escapeXml(row.name)}${noteHtml}</th>${cells}</tr>`;
+    })
+    .join("\n");
+  return `${verdictHtml(comparison)}
+<div class="card scroll"><table class="comparison"><thead><tr><th scope="col">Method</th>${head}</tr></thead>
+<tbody>${body}</tbody></table></div>
+${note ? `<p class="muted">${escapeXml(note)}</p>` : ""}`;
+}
+
+/** Says in words whether the model beats the best baseline by the first metric. */
+function verdictHtml({ metrics, rows }: Comparison): string {
+  const metric = metrics[0];
+  const of = (row: ComparisonRow) => row.values[metric.key];
+  const known = rows.filter((row) => Number.isFinite(of(row)));
+  const sign = metric.better === "lower" ? 1 : -1;
+  const sorted = (which: ComparisonRow[]) => which.sort((a, b) => sign * (of(a) - of(b)))[0];
+  const model = sorted(known.filter((row) => row.isModel));
+  const baseline = sorted(known.filter((row) => !row.isModel));
+  if (!model || !baseline) return "";
+  const gain = sign * (of(baseline) - of(model));
+  const size = `${readableNumber(Math.abs(gain), 2)}${metric.unit ? ` ${metric.unit}` : ""}`;
+  const share =
+    metric.better === "lower" && of(baseline) > 0
+      ? ` (${readableNumber((100 * Math.abs(gain)) / of(baseline), 2)} %)`
+      : "";
+  const against = `than the best baseline, ${escapeXml(baseline.name)}`;
+  const label = escapeXml(metric.label);
+  if (gain === 0)
+    return `<p class="verdict">${label}: the model is as good as the best baseline, ${escapeXml(baseline.name)}.</p>`;
+  const word = gain > 0 ? `<b class="good">better</b>` : `<b class="bad">worse</b>`;
+  return `<p class="verdict">${label}: the model is ${escapeXml(size)}${share} ${word} ${against}.</p>`;
+}
+
+function plotsHtml(plots: readonly ReportPlot[]): string {
+  if (plots.length === 0) return "";
+  const figures = plots.map(({ plot, narrow, caption }, index) => {
+    const { svg, width } = inlineSvg(plot, `p${index}-`);
+    const wide = width > 700 ? " wide" : "";
+    const narrowHtml = narrow ? `<div class="narrow">${inlineSvg(narrow, `n${index}-`).svg}</div>` : "";
+    const captionHtml = caption ? `<figcaption>${escapeXml(caption)}</figcaption>` : "";
+    return `<figure class="card plot${wide}"><button class="enlarge" type="button" title="Enlarge">Enlarge</button><div class="${narrow ? "broad" : "only"}">${svg}</div>${narrowHtml}${captionHtml}</figure>`;
+  });
+  return `<div class="plots">${figures.join("\n")}</div>`;
+}
+
+/**
+ * An SVG document as a part of the page: it shrinks with the page but does not grow beyond its size, and its names
+ * (of clip paths and gradients) get a prefix, as all pictures of a page share one set of names.
+ */
+function inlineSvg(plot: Plot, prefix: string): { svg: string; width: number } {
+  const width = Number(/<svg [^>]*?\bwidth="([\d.]+)"/.exec(plot.svg)?.[1] ?? 0);
+  const svg = plot.svg
+    .replace(/^(?:<\?xml[^>]*>|<!DOCTYPE[^>]*>|\s)*/i, "")
+    .replace(/<[^>]+>/g, (tag) =>
+      tag
+        .replace(/(\s)id="/g, `$1id="${prefix}`)
+        .replace(/url\(#/g, `url(#${prefix}`)
+        .replace(/href="#/g, `href="#${prefix}`),
+    )
+    .replace("<svg ", `<svg style="max-width:${Math.round(width)}px" `);
+  return { svg, width };
+}
+
+function samplesHtml(table: SampleTable | undefined): string {
+  if (!table || table.rows.length === 0) return "";
+  const head = table.columns
+    .map(
+      ({ name, kind }) =>
+        `<th scope="col"${kind === "text" ? "" : ' class="number"'}><button type="button">${escapeXml(name)}</button></th>`,
+    )
+    .join("");
+  const rows = table.rows.map((row) =>
+    row.map((value) => {
+      if (typeof value === "string") return replaceForbidden(value);
+      return value === null || Number.isFinite(value) ? value : null;
+    }),
+  );
+  // Inside a script element only "<" can end it or start a comment.
+  const json = JSON.stringify({ columns: table.columns.map(({ kind }) => ({ kind })), rows }).replace(
+    /</g,
+    "\\u003c",
+  );
+  return `${table.note ? `<p class="muted">${escapeXml(table.note)}</p>` : ""}
+<div class="card samples">
+<div class="tools"><input type="search" placeholder="Search samples" aria-label="Search samples"><output></output>
+<span class="pages"><span class="place"></span><button type="button" aria-label="Previous page">‹</button><button type="button" aria-label="Next page">›</button></span></div>
+<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody></tbody></table></div>
+<noscript><p class="warning">This table needs JavaScript.</p></noscript>
+</div>
+<script type="application/json" id="sample-data">${json}</script>`;
+}
+
+function factsHtml(facts: readonly Fact[]): string {
+  const rows = facts.map(
+    ({ label, value }) => `<div><dt>${escapeXml(label)}</dt><dd>${show(value)}</dd></div>`,
+  );
+  return `<dl class="facts">${rows.join("\n")}</dl>`;
+}
+
+function dataHtml({ data, split }: RunReport): string {
+  const facts = [...data, { label: "Split", value: split.description ?? split.name }];
+  return `<div class="card">${factsHtml(facts)}</div>`;
+}
+
+function configurationHtml(configuration: RunReport["configuration"]): string {
+  const general: Fact[] = [];
+  const groups: string[] = [];
+  for (const [name, value] of Object.entries(configuration)) {
+    if (isGroup(value)) {
+      const facts = flatten(value, "");
+      if (facts.length > 0)
+        groups.push(
+          `<details class="card"><summary>${escapeXml(name)}</summary>${factsHtml(facts)}</details>`,
+        );
+    } else general.push({ label: name, value: plainText(value) });
+  }
+  const generalHtml =
+    general.length > 0
+      ? `<details class="card" open><summary>General</summary>${factsHtml(general)}</details>`
+      : "";
+  return [generalHtml, ...groups].filter((part) => part !== "").join("\n<p></p>\n");
+}
+
+function isGroup(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === "object" && !Array.isArray(value);
+}
+
+function flatten(group: Record<string, unknown>, prefix: string): Fact[] {
+  return Object.entries(group).flatMap(([name, value]) =>
+    isGroup(value)
+      ? flatten(value, `${prefix}${name}.`)
+      : [{ label: `${prefix}${name}`, value: plainText(value) }],
+  );
+}
+
+/** Configuration values are shown as they are written, not rounded. */
+function plainText(value: unknown): string {
+  if (typeof value === "string") return value;
+  return JSON.stringify(value) ?? "not set";
+}
+
+function environmentHtml({ environment, command }: RunReport): string {
+  const commandHtml = command ? `<div class="card"><pre>${escapeXml(command)}</pre></div>\n<p></p>\n` : "";
+  if (environment.length === 0) return commandHtml;
+  return `${commandHtml}<div class="card">${factsHtml(environment)}</div>`;
+}

@@ -1,0 +1,89 @@
+import type { Plot } from "../plots/chart.ts";
+import type { LearningCurvesInput } from "../plots/curves.ts";
+
+/** All that the report of a run shows. Strings may be anything: they are shown as text, never as HTML. */
+export interface RunReport {
+  readonly title: string;
+  /** One sentence on what was done with what. */
+  readonly subtitle?: string;
+  /** When the report was made, ISO 8601. */
+  readonly created: string;
+  /** The command line, as the user may repeat it. */
+  readonly command?: string;
+  readonly split: ReportSplit;
+  /** The few numbers that matter, most important first. */
+  readonly figures: readonly Figure[];
+  /** What the reader must know before trusting the numbers. */
+  readonly warnings?: readonly string[];
+  readonly comparison?: Comparison;
+  readonly learningCurves?: Omit<LearningCurvesInput, "title">;
+  readonly plots: readonly ReportPlot[];
+  /** What the data are: files, samples, ASVs, filters. */
+  readonly data: readonly Fact[];
+  /** The full resolved configuration; may be nested. */
+  readonly configuration: Readonly<Record<string, unknown>>;
+  /** Versions, device, durations, seeds. */
+  readonly environment: readonly Fact[];
+  readonly samples?: SampleTable;
+}
+
+/** How samples were divided, as no figure means anything without it. */
+export interface ReportSplit {
+  /** `whole subjects held out`, `random`. */
+  readonly name: string;
+  readonly description?: string;
+  readonly parts: readonly { readonly name: string; readonly samples: number }[];
+}
+
+export interface Figure {
+  readonly label: string;
+  readonly value: number | string;
+  readonly unit?: string;
+  /** A few words below the number. */
+  readonly note?: string;
+}
+
+/** The model beside the baselines. */
+export interface Comparison {
+  /** The metric that decides comes first. */
+  readonly metrics: readonly {
+    readonly key: string;
+    readonly label: string;
+    readonly unit?: string;
+    readonly better: "lower" | "higher";
+  }[];
+  readonly rows: readonly ComparisonRow[];
+  /** For instance: mean and standard deviation over three seeds. */
+  readonly note?: string;
+}
+
+export interface ComparisonRow {
+  readonly name: string;
+  readonly note?: string;
+  /** True for our model, false or missing for a baseline. */
+  readonly isModel?: boolean;
+  /** By the metric's key; a metric that was not measured is left out. */
+  readonly values: Readonly<Record<string, number>>;
+  /** Standard deviation over repetitions, by the metric's key. */
+  readonly spread?: Readonly<Record<string, number>>;
+}
+
+export interface ReportPlot {
+  readonly plot: Plot;
+  /** The same with its parts below each other, shown instead where the page is too narrow for them side by side. */
+  readonly narrow?: Plot;
+  readonly caption?: string;
+}
+
+export interface Fact {
+  readonly label: string;
+  readonly value: string | number;
+}
+
+export interface SampleTable {
+  /** Text, a number, or a number whose size is also drawn as a bar (an error). */
+  readonly columns: readonly { readonly name: string; readonly kind: "text" | "number" | "error" }[];
+  /** One row per sample, as many values as columns; `null` is missing. */
+  readonly rows: readonly (readonly (string | number | null)[])[];
+  readonly note?: string;
+}

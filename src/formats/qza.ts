@@ -1,0 +1,106 @@
+import { decodeText, readFileBytes } from "../common/files/inputFile.ts";
+import { quote, quoteSome } from "../common/quote.ts";
+import { UserError } from "../common/userError.ts";
+import { parseYamlText } from "./yaml.ts";
+import { isZip, openZip, type Zip } from "./zip/read.ts";
+
+/** An opened QIIME 2 artifact; its files are unpacked only when asked for. */
+export interface Qza {
+  readonly uuid: string;
+  /** Semantic type, such as `FeatureTable[Frequency]` or `Phylogeny[Rooted]`. */
+  readonly type: string;
+  /** Directory format, such as `BIOMV210DirFmt`. */
+  readonly format: string;
+  /** Names of the files below `<uuid>/data/`, such as `feature-table.biom`; provenance is never among them. */
+  readonly names: readonly string[];
+  /** The content of one of `names`; a name that is not there and damaged content are `UserError`s. */
+  file(name: string): Uint8Array;
+}
+
+const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** Real ones have about 100 bytes. */
+const maxMetadataBytes = 2 ** 16;
+
+/** Opens a QIIME 2 artifact (`.qza`). @throws UserError if it is none, or is damaged. */
+export function openQza(path: string): Qza {
+  return openQzaBytes(readFileBytes(path), path);
+}
+
+/** Like `openQza`, for an artifact in memory; `source` names it in errors. */
+export function openQzaBytes(bytes: Uint8Array, source: string): Qza {
+  if (!isZip(bytes)) {
+    throw new UserError(`${source} is not a QIIME 2 artifact (it is no zip archive); give a .qza file.`);
+  }
+  const zip = openZip(bytes, source);
+  const uuid = rootFolder(zip, source);
+  const { type, format } = readMetadata(zip, uuid, source);
+  const prefix = `${uuid}/data/`;
+  const names = zip.names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
+  return {
+    uuid,
+    type,
+    format,
+    names,
+    file(name) {
+      if (!names.includes(name)) {
+        const held = names.length > 0 ? quoteSome(names) : "nothing";
+        throw new UserError(
+          `${source} is a QIIME 2 artifact of type ${type} and holds no ${quote(name)} (it holds ${held}); give another artifact.`,
+        );
+      }
+      return zip.read(prefix + name);
+    },
+  };
+}
+
+function rootFolder(zip: Zip, source: string): string {
+  const roots = new Set(zip.names.map((name) => name.split("/", 1)[0]!));
+  const [uuid] = roots;
+  if (
+    uuid === undefined ||
+    roots.size !== 1 ||
+    !uuidPattern.test(uuid) ||
+    !zip.names.includes(`${uuid}/metadata.yaml`)
+  ) {
+    throw new UserError(
+      `${source} is a zip archive but no QIIME 2 artifact (it has no single folder named by a UUID with a metadata.yaml); give a .qza file.`,
+    );
+  }
+  if (zip.names.some((name) => name.split("/").includes(".."))) {
+    throw new UserError(
+      `${source} holds file names with ".." and is refused as unsafe; export the artifact anew.`,
+    );
+  }
+  return uuid;
+}
+
+function readMetadata(zip: Zip, uuid: string, source: string): { type: string; format: string } {
+  const where = `metadata.yaml in ${source}`;
+  const bytes = zip.read(`${uuid}/metadata.yaml`);
+  if (bytes.length > maxMetadataBytes) {
+    throw new UserError(`${where} has ${bytes.length} bytes, far too many for it; export the artifact anew.`);
+  }
+  const text = decodeText(bytes, where);
+  let metadata: unknown;
+  try {
+    metadata = parseYamlText(text);
+  } catch (cause) {
+    const what = cause instanceof Error ? cause.message : String(cause);
+    throw new UserError(`${where} is no valid YAML (${what}); export the artifact anew.`);
+  }
+  const fields = (typeof metadata === "object" && metadata !== null ? metadata : {}) as Record<
+    string,
+    unknown
+  >;
+  if (fields["uuid"] !== uuid || typeof fields["type"] !== "string") {
+    throw new UserError(`${where} does not state the uuid ${uuid} and a type; export the artifact anew.`);
+  }
+  // A visualization has a type but the format null.
+  const type = fields["type"];
+  // Readers put the type into their messages.
+  if (!/^[\x20-\x7e]{1,200}$/.test(type)) {
+    throw new UserError(`${where} states the type ${quote(type)}, which is none; export the artifact anew.`);
+  }
+  return { type, format: typeof fields["format"] === "string" ? fields["format"] : "" };
+}

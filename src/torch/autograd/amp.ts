@@ -1,0 +1,58 @@
+import { type Device, parseDevice } from "../core/device.ts";
+import { type DType, dtypeCode, dtypeOfCode } from "../core/dtype.ts";
+import { refuseOthers } from "../dispatch/optionNames.ts";
+import { check, shim } from "../native/library.ts";
+
+/** Devices on which this thread's code runs in mixed precision now, by type number. */
+const active = new Set<number>();
+
+/** Whether mixed precision is on for a device in this thread. */
+export function isAutocastEnabled(device: Device = "cpu"): boolean {
+  return active.has(parseDevice(device).type);
+}
+
+function remember(type: number, enabled: boolean): void {
+  if (enabled) active.add(type);
+  else active.delete(type);
+}
+
+const previous = new Float64Array(new ArrayBuffer(1024));
+
+export interface AutocastOptions {
+  device?: Device;
+  /** bfloat16 unless told otherwise. */
+  dtype?: DType;
+  enabled?: boolean;
+}
+
+/** Mixed precision until disposed: `using amp = new Autocast({ dtype: "bfloat16" })`. See `autocast`. */
+export class Autocast implements Disposable {
+  readonly #type: number;
+  readonly #before: { enabled: boolean; dtype: DType; cache: boolean };
+  #open = true;
+
+  constructor({ device = "cpu", dtype = "bfloat16", enabled = true, ...others }: AutocastOptions = {}) {
+    refuseOthers("autocast", others, "device, dtype, enabled");
+    this.#type = parseDevice(device).type;
+    check(shim.aamt_autocast(this.#type, enabled ? 1 : 0, dtypeCode(dtype), 1, 1, previous), "autocast");
+    remember(this.#type, enabled);
+    this.#before = { enabled: previous[0] !== 0, dtype: dtypeOfCode(previous[1]), cache: previous[2] !== 0 };
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#open) return;
+    this.#open = false;
+    const { enabled, dtype, cache } = this.#before;
+    remember(this.#type, enabled);
+    check(
+      shim.aamt_autocast(this.#type, enabled ? 1 : 0, dtypeCode(dtype), cache ? 1 : 0, 0, previous),
+      "autocast",
+    );
+  }
+}
+
+/** Runs `fn` in mixed precision: matrix products in `dtype`, sums and losses in float32. */
+export function autocast<T>(options: AutocastOptions, fn: () => T): T {
+  using _amp = new Autocast(options);
+  return fn();
+}

@@ -1,0 +1,85 @@
+import { type BackwardOptions, Tensor } from "../core/tensor.ts";
+import { refuseOthers } from "../dispatch/optionNames.ts";
+import { check, shim } from "../native/library.ts";
+
+const empty = new Float64Array(new ArrayBuffer(1024));
+
+function handlesOf(tensors: readonly (Tensor | null | undefined)[]): Float64Array {
+  const handles = new Float64Array(Math.max(tensors.length, 1));
+  tensors.forEach((tensor, i) => {
+    handles[i] = tensor ? tensor.handle : 0;
+  });
+  return handles;
+}
+
+/**
+ * Adds d(sum of tensors)/d(leaf) to the `grad` of every leaf that requires one, or of `inputs` alone. `gradients` weigh the
+ * tensors; those of one element need none.
+ */
+export function backward(
+  tensors: readonly Tensor[],
+  gradients: readonly (Tensor | null)[] | null = null,
+  options: Omit<BackwardOptions, "gradient"> = {},
+): void {
+  const { inputs = [], createGraph = false, retainGraph = createGraph, ...others } = options;
+  refuseOthers("backward", others, "gradient, inputs, retainGraph, createGraph");
+  const seeds = tensors.map((_, i) => gradients?.[i] ?? null);
+  check(
+    shim.aamt_backward(
+      handlesOf(tensors),
+      handlesOf(seeds),
+      tensors.length,
+      retainGraph ? 1 : 0,
+      createGraph ? 1 : 0,
+      inputs.length ? handlesOf(inputs) : empty,
+      inputs.length,
+    ),
+    "backward",
+  );
+}
+
+export interface GradOptions {
+  gradOutputs?: readonly (Tensor | null)[];
+  retainGraph?: boolean;
+  createGraph?: boolean;
+  /** Inputs that the outputs do not depend on give null instead of an error. */
+  allowUnused?: boolean;
+}
+
+/** d(sum of outputs)/d(inputs), without touching any `grad`. With `createGraph` it can be differentiated again. */
+export function grad(
+  outputs: Tensor | readonly Tensor[],
+  inputs: Tensor | readonly Tensor[],
+  options: GradOptions & { allowUnused: true },
+): (Tensor | null)[];
+export function grad(
+  outputs: Tensor | readonly Tensor[],
+  inputs: Tensor | readonly Tensor[],
+  options?: GradOptions,
+): Tensor[];
+export function grad(
+  outputs: Tensor | readonly Tensor[],
+  inputs: Tensor | readonly Tensor[],
+  options: GradOptions = {},
+): (Tensor | null)[] {
+  const roots = outputs instanceof Tensor ? [outputs] : outputs;
+  const leaves = inputs instanceof Tensor ? [inputs] : inputs;
+  const { gradOutputs, createGraph = false, retainGraph = createGraph, allowUnused, ...others } = options;
+  refuseOthers("grad", others, "gradOutputs, retainGraph, createGraph, allowUnused");
+  const results = new Float64Array(new ArrayBuffer(8 * Math.max(leaves.length, 128)));
+  check(
+    shim.aamt_autograd_grad(
+      handlesOf(roots),
+      handlesOf(roots.map((_, i) => gradOutputs?.[i] ?? null)),
+      roots.length,
+      handlesOf(leaves),
+      leaves.length,
+      retainGraph ? 1 : 0,
+      createGraph ? 1 : 0,
+      allowUnused ? 1 : 0,
+      results,
+    ),
+    "grad",
+  );
+  return leaves.map((_, i) => (results[i] === 0 ? null : Tensor.fromHandle(results[i], leaves[i].nbytes)));
+}

@@ -1,0 +1,52 @@
+import { check, shim } from "../native/library.ts";
+
+/** Refuses functions that go on after an await: the mode would end too early. */
+function synchronous<T>(name: string, result: T): T {
+  if (result instanceof Promise) throw new TypeError(`${name}: the function must not be asynchronous`);
+  return result;
+}
+
+export function isGradEnabled(): boolean {
+  return shim.aamt_grad_enabled() === 1;
+}
+
+/** Runs `fn` with gradients recorded or not; the mode before is restored also when it throws. */
+export function setGradEnabled<T>(on: boolean, fn: () => T): T {
+  const before = shim.aamt_grad_enabled();
+  shim.aamt_set_grad_enabled(on ? 1 : 0);
+  try {
+    return synchronous("setGradEnabled", fn());
+  } finally {
+    shim.aamt_set_grad_enabled(before);
+  }
+}
+
+/** Runs `fn` without recording gradients. */
+export function noGrad<T>(fn: () => T): T {
+  return setGradEnabled(false, fn);
+}
+
+/** Runs `fn` recording gradients, also inside `noGrad`. */
+export function enableGrad<T>(fn: () => T): T {
+  return setGradEnabled(true, fn);
+}
+
+/** Like `noGrad` and faster: what it makes can never take part in autograd. */
+export function inferenceMode<T>(fn: () => T): T {
+  check(shim.aamt_inference_mode_push(1));
+  try {
+    return synchronous("inferenceMode", fn());
+  } finally {
+    check(shim.aamt_inference_mode_pop());
+  }
+}
+
+/** Runs `fn` with errors for NaN gradients in `backward` that name the operator. Slow: for looking for a fault. */
+export function detectAnomaly<T>(fn: () => T): T {
+  check(shim.aamt_anomaly_mode(1, 1));
+  try {
+    return synchronous("detectAnomaly", fn());
+  } finally {
+    check(shim.aamt_anomaly_mode(0, 0));
+  }
+}

@@ -1,0 +1,183 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { TorchError } from "../native/errors.ts";
+import { check, claimMemory, shim } from "../native/library.ts";
+
+/** What a scope needs of a tensor; `Tensor` implements it. */
+export interface Owned {
+  /**
+   * The scope that frees it, or null when the garbage collector (or its owner's `dispose`) does.
+   * @internal
+   */
+  scope: Scope | null;
+  /**
+   * The native handle, 0 once disposed. Reading it does not throw.
+   * @internal
+   */
+  readonly rawHandle: number;
+  /**
+   * Forgets the handle without freeing it: the scope has freed it.
+   * @internal
+   */
+  forget(): void;
+  /**
+   * Asks the garbage collector to free the tensor, which occupies `bytes` bytes, when nothing refers to it any more.
+   * @internal
+   */
+  attachToken(bytes?: number): void;
+}
+
+/** The scope that was opened last in synchronous code. */
+let current: Scope | null = null;
+
+/** Disposed tensors are struck off a scope's list when it has grown to this many, so that a long loop in one scope stays small. */
+const firstSweep = 1024;
+
+/**
+ * Frees every tensor made while it is open, except those kept or returned. Scopes nest; the innermost open one owns
+ * what is made. The autograd graph keeps what it saved by itself, so a scope may wrap a whole training step.
+ *
+ * ```ts
+ * using s = torch.scope();
+ * ```
+ */
+export class Scope implements Disposable {
+  #owned: Owned[] = [];
+  #sweepAt = firstSweep;
+  #closed = false;
+  /** The scope around this one. */
+  readonly parent: Scope | null;
+
+  /** What was the innermost scope of synchronous code before: not the parent, where that belongs to an asynchronous function. */
+  readonly #before = current;
+
+  /** @internal use `torch.scope()`. */
+  constructor(parent: Scope | null) {
+    this.parent = parent;
+  }
+
+  /** How many tensors it owns now. */
+  get size(): number {
+    let count = 0;
+    for (const tensor of this.#owned) if (tensor.scope === this && tensor.rawHandle !== 0) count++;
+    return count;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** @internal */
+  adopt(tensor: Owned): void {
+    tensor.scope = this;
+    if (this.#owned.push(tensor) >= this.#sweepAt) {
+      this.#owned = this.#owned.filter((item) => item.scope === this && item.rawHandle !== 0);
+      this.#sweepAt = Math.max(firstSweep, 2 * this.#owned.length);
+    }
+  }
+
+  /** Runs `fn` with this scope as the innermost one, in whatever scope the caller is. */
+  run<T>(fn: () => T): T {
+    if (this.#closed) throw new TorchError("This scope has been closed already.", "disposed");
+    const before = current;
+    current = this;
+    try {
+      return fn();
+    } finally {
+      current = firstOpen(before);
+    }
+  }
+
+  /** Frees what it owns and makes the scope around it the innermost one. Closing twice is harmless. */
+  [Symbol.dispose](): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (current === this) current = firstOpen(this.#before);
+    const handles = new Float64Array(Math.max(this.#owned.length, 128));
+    let count = 0;
+    for (const tensor of this.#owned) {
+      if (tensor.scope !== this) continue;
+      const handle = tensor.rawHandle;
+      if (handle === 0) continue;
+      handles[count++] = handle;
+      tensor.forget();
+    }
+    this.#owned = [];
+    if (count > 0) check(shim.aamt_free_many(handles, count), "scope");
+  }
+}
+
+/** The scopes of asynchronous functions, which follow them across every `await`. */
+const asyncScopes = new AsyncLocalStorage<Scope>();
+let openAsyncScopes = 0;
+
+/** The first scope that is still open, going outwards. */
+export function firstOpen(scope: Scope | null): Scope | null {
+  let open = scope;
+  while (open?.closed) open = open.parent;
+  return open;
+}
+
+/** The innermost open scope of the code that asks. */
+export function currentScope(): Scope | null {
+  if (openAsyncScopes === 0) return current;
+  const own = asyncScopes.getStore();
+  if (own === undefined || own.closed) return current;
+  // A scope opened within the asynchronous function goes before its own; one that was open around it does not.
+  for (let outer: Scope | null = own; outer !== null; outer = outer.parent) if (outer === current) return own;
+  return current === null ? own : current;
+}
+
+/** Opens a scope; `using s = torch.scope()` closes it at the end of the block. */
+export function scope(): Scope {
+  current = new Scope(currentScope());
+  return current;
+}
+
+/** Runs an asynchronous function with a scope of its own, which is closed when it ends. `finish` may move tensors out before. */
+export async function runAsyncScope<T>(
+  fn: (scope: Scope) => Promise<T>,
+  finish: (result: T, scope: Scope) => void,
+): Promise<T> {
+  const own = new Scope(currentScope());
+  openAsyncScopes++;
+  try {
+    const result = await asyncScopes.run(own, () => fn(own));
+    finish(result, own);
+    return result;
+  } finally {
+    openAsyncScopes--;
+    own[Symbol.dispose]();
+  }
+}
+
+/** Gives a fresh tensor to the innermost scope, or to the garbage collector where there is none. */
+export function own(tensor: Owned, bytes: number): void {
+  const scope = currentScope();
+  if (scope) scope.adopt(tensor);
+  else tensor.attachToken(bytes);
+}
+
+/** Takes a tensor out of its scope and gives it to `target` (the next open one), or to the garbage collector for null. */
+export function moveTo(target: Scope | null, tensor: Owned): void {
+  const open = firstOpen(target);
+  if (tensor.scope === open || tensor.rawHandle === 0) return;
+  if (open) open.adopt(tensor);
+  else {
+    tensor.scope = null;
+    tensor.attachToken();
+  }
+}
+
+/** The collector counts at most this much for one token: Bun refuses buffers of 4 GiB and more. */
+const largestClaim = 2 ** 32 - 65536;
+
+/** When it becomes unreachable, the collector frees the native handle that it was made for. */
+export type Token = ArrayBuffer;
+
+/**
+ * Makes a token for a handle. The collector believes that the token holds `bytes` bytes, so that it runs often enough
+ * when tensors are large. A handle that was freed before the token is collected is left alone: no other tensor ever has it.
+ */
+export function makeToken(handle: number, bytes: number): Token {
+  return claimMemory(Math.min(Math.max(bytes, 64), largestClaim), handle);
+}

@@ -1,0 +1,153 @@
+import { isFloatingDtype } from "../core/dtype.ts";
+import type { Tensor } from "../core/tensor.ts";
+import { cat } from "../dispatch/ops.gen.ts";
+
+/** PyTorch's default print options. */
+const edgeItems = 3;
+const threshold = 1000;
+const lineWidth = 80;
+const precision = 4;
+
+/** Rounds a digit string to `kept` digits after the point; halves go to the even digit, as Python's formatting does. */
+function isTie(text: string, kept: number): boolean {
+  const point = text.indexOf(".");
+  return point >= 0 && /^50*$/.test(text.slice(point + 1 + kept).replace(/e.*$/, ""));
+}
+
+const toFour = (value: number): string => {
+  const rounded = value.toFixed(precision);
+  if (!isTie(Math.abs(value).toFixed(60), precision)) return rounded;
+  // JavaScript rounds a half up; the even neighbour is the one below where the last digit is odd.
+  return Number(rounded.at(-1)) % 2 === 0
+    ? rounded
+    : lowerNeighbour(value, 10 ** precision).toFixed(precision);
+};
+
+function lowerNeighbour(value: number, scale: number): number {
+  return (Math.sign(value) * Math.floor(Math.abs(value) * scale)) / scale;
+}
+
+/** Python's `format(value, ".4e")`. */
+const toScientific = (value: number): string => {
+  let text = value.toExponential(precision);
+  const exact = Math.abs(value).toExponential(60);
+  if (isTie(exact, precision) && Number(/\.\d*(\d)e/.exec(text)![1]) % 2 !== 0) {
+    const exponent = exact.slice(exact.indexOf("e"));
+    text = `${value < 0 ? "-" : ""}${exact.slice(0, 2 + precision)}${exponent}`;
+  }
+  return text.replace(/e([+-])(\d)$/, "e$10$2");
+};
+
+const special = (value: number): string => (Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf");
+
+/** How the values of one tensor are written: all with the same width, chosen from the values that are shown. */
+function floatTexts(values: readonly number[]): string[] {
+  const finite = values.filter((value) => Number.isFinite(value) && value !== 0);
+  const sizes = finite.map(Math.abs);
+  const largest = sizes.reduce((most, size) => Math.max(most, size), 0);
+  const smallest = sizes.reduce((least, size) => Math.min(least, size), Number.POSITIVE_INFINITY);
+  const whole = finite.every(Number.isInteger);
+  const scientific =
+    finite.length > 0 && (largest / smallest > 1000 || largest > 1e8 || (!whole && smallest < 1e-4));
+  const sign = (value: number) => (Object.is(value, -0) ? "-" : "");
+  const format = (value: number): string => {
+    if (!Number.isFinite(value)) return special(value);
+    if (scientific) return sign(value) + toScientific(value);
+    return sign(value) + (whole ? `${value.toFixed(0)}.` : toFour(value));
+  };
+  // Zeros and values that are not finite do not widen the columns.
+  const width = finite.reduce((most, value) => Math.max(most, format(value).length), 1);
+  return values.map((value) => format(value).padStart(width));
+}
+
+function texts(tensor: Tensor): string[] {
+  const values = tensor.data();
+  if (isFloatingDtype(tensor.dtype)) return floatTexts([...tensor.toFloat64Array()]);
+  const isBool = tensor.dtype === "bool";
+  const plain = Array.from(values as ArrayLike<number | bigint>, (value) =>
+    isBool ? (value ? "True" : "False") : String(value),
+  );
+  const width = plain.reduce((most, text) => Math.max(most, text.length), 1);
+  return plain.map((text) => text.padStart(width));
+}
+
+/** The values in rows and blocks; `summarize` leaves out the middle of long dimensions. */
+function layout(items: readonly string[], shape: readonly number[], summarize: boolean): string {
+  let at = 0;
+  const isCut = (size: number) => summarize && size > 2 * edgeItems;
+  const build = (level: number, indent: number): string => {
+    if (level === shape.length) return items[at++];
+    const size = shape[level];
+    const shown = isCut(size) ? 2 * edgeItems : size;
+    const parts = Array.from({ length: shown }, () => build(level + 1, indent + 1));
+    const remaining = shape.length - level;
+    if (remaining > 1) {
+      if (isCut(size)) parts.splice(edgeItems, 0, "...");
+      return `[${parts.join(`,${"\n".repeat(remaining - 1)}${" ".repeat(indent + 1)}`)}]`;
+    }
+    const width = (parts[0]?.length ?? 0) + 2;
+    if (isCut(size)) parts.splice(edgeItems, 0, " ...");
+    const perLine = Math.max(1, Math.floor((lineWidth - indent) / width));
+    const lines: string[] = [];
+    for (let i = 0; i < parts.length; i += perLine) lines.push(parts.slice(i, i + perLine).join(", "));
+    return `[${lines.join(`,\n${" ".repeat(indent + 1)}`)}]`;
+  };
+  return build(0, prefix.length);
+}
+
+const prefix = "tensor(";
+
+function withSuffixes(text: string, suffixes: readonly string[]): string {
+  let whole = text;
+  let lastLine = text.length - text.lastIndexOf("\n") + 1;
+  for (const suffix of suffixes) {
+    if (lastLine + suffix.length + 2 > lineWidth) {
+      whole += `,\n${" ".repeat(prefix.length)}${suffix}`;
+      lastLine = prefix.length + suffix.length;
+    } else {
+      whole += `, ${suffix}`;
+      lastLine += suffix.length + 2;
+    }
+  }
+  return `${whole})`;
+}
+
+/** The text that `console.log` shows: PyTorch's own, to the letter. */
+export function inspectTensor(tensor: Tensor): string {
+  if (tensor.isDisposed) return "tensor(disposed)";
+  const { shape, dtype, device, numel } = tensor;
+  const size = `size=(${shape.join(", ")}${shape.length === 1 ? "," : ""})`;
+  const suffixes: string[] = [];
+  if (device !== "cpu") suffixes.push(`device='${device}'`);
+  let body = "...";
+  if (device === "meta") suffixes.push(size);
+  else if (numel === 0) {
+    if (shape.length !== 1) suffixes.push(size);
+    body = "[]";
+  } else {
+    const summarize = numel > threshold;
+    using detached = tensor.detach();
+    const corners = summarize ? cornersOf(detached) : detached;
+    body = layout(texts(corners), shape, summarize);
+    if (corners !== detached) corners.dispose();
+  }
+  const isPlain = numel === 0 ? dtype === "float32" : ["float32", "int64", "bool"].includes(dtype);
+  if (!isPlain) suffixes.push(`dtype=torch.${dtype}`);
+  const made = tensor.gradFn;
+  if (made) suffixes.push(`grad_fn=<${made}>`);
+  else if (tensor.requiresGrad) suffixes.push("requires_grad=True");
+  return withSuffixes(prefix + body, suffixes);
+}
+
+/** Only what is shown of a large tensor: the first and last elements of each long dimension. */
+function cornersOf(tensor: Tensor): Tensor {
+  let part = tensor.detach();
+  tensor.shape.forEach((size, dim) => {
+    if (size <= 2 * edgeItems) return;
+    using whole = part;
+    using first = whole.narrow(dim, 0, edgeItems);
+    using last = whole.narrow(dim, size - edgeItems, edgeItems);
+    part = cat([first, last], dim);
+  });
+  return part;
+}

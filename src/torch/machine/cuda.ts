@@ -1,0 +1,36 @@
+/** `torch.cuda`: the accelerator's part of machine.ts under PyTorch's names. */
+import type { Device } from "../core/device.ts";
+import { accelerator, memory } from "./machine.ts";
+
+export {
+  emptyCache,
+  isCudaAvailable as isAvailable,
+  resetPeakMemory as resetPeakMemoryStats,
+  synchronize,
+} from "./machine.ts";
+
+export function deviceCount(): number {
+  const found = accelerator();
+  return found?.type === "cuda" ? found.count : 0;
+}
+
+/** Bytes that tensors occupy on the device now. */
+export function memoryAllocated(device?: Device): number {
+  return memory(device).device.allocated;
+}
+
+/** The most bytes that tensors have occupied on the device since the last reset. */
+export function maxMemoryAllocated(device?: Device): number {
+  return memory(device).device.allocatedPeak;
+}
+
+/** Bytes that the allocator holds, those in reserve included. */
+export function memoryReserved(device?: Device): number {
+  return memory(device).device.reserved;
+}
+
+/** Free and total bytes of the device. */
+export function memGetInfo(device?: Device): [free: number, total: number] {
+  const { free, total } = memory(device).device;
+  return [free, total];
+}

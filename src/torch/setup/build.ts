@@ -1,0 +1,107 @@
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { writeFileAtomic } from "../../common/files/atomicFile.ts";
+import { UserError } from "../../common/userError.ts";
+import { buildFolder, findLibtorch, type Libtorch, projectRoot } from "./libtorch.ts";
+
+export const sourceFolder = join(projectRoot, "native");
+
+/** Part of the source hash, so that other flags make another library. */
+export const compileFlags = ["-O2", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra"];
+
+/** The library that belongs to the present sources and LibTorch, whether or not it has been built. */
+export interface ExpectedShim {
+  path: string;
+  /** Names the sources, the flags and the LibTorch; compiled in as AAM_TORCH_SOURCE_HASH. */
+  hash: string;
+  libtorch: Libtorch;
+}
+
+/** The answer of the process that builds, on its standard output. */
+export interface BuildAnswer {
+  error?: string;
+}
+
+interface HashCache {
+  stamps: string;
+  hash: string;
+}
+
+const hashCacheFile = join(buildFolder, "sources.json");
+
+export function shimSources(): string[] {
+  return readdirSync(sourceFolder)
+    .filter((name) => /\.(cpp|h)$/.test(name))
+    .sort();
+}
+
+/** The hash of all sources; read again only when a file's time or size has changed. */
+function hashSources(): string {
+  const names = shimSources();
+  const stamps = names.map((name) => {
+    const { mtimeMs, size } = statSync(join(sourceFolder, name));
+    return `${name} ${mtimeMs} ${size}`;
+  });
+  try {
+    const cached = JSON.parse(readFileSync(hashCacheFile, "utf8")) as HashCache;
+    if (cached.stamps === stamps.join("\n")) return cached.hash;
+  } catch {
+    // No cache yet.
+  }
+  const hasher = new Bun.CryptoHasher("sha256");
+  for (const name of names) hasher.update(`${name}\n`).update(readFileSync(join(sourceFolder, name)));
+  const hash = hasher.digest("hex");
+  try {
+    if (existsSync(buildFolder)) {
+      writeFileAtomic(hashCacheFile, JSON.stringify({ stamps: stamps.join("\n"), hash } satisfies HashCache));
+    }
+  } catch {
+    // Without the cache the next start reads the sources again; that is slower, not wrong.
+  }
+  return hash;
+}
+
+/** Which library the present sources and LibTorch ask for. Throws a `UserError` when no LibTorch is found. */
+export function expectedShim(): ExpectedShim {
+  const libtorch = findLibtorch();
+  const hash = new Bun.CryptoHasher("sha256")
+    .update(
+      [hashSources(), ...compileFlags, libtorch.root, libtorch.version, libtorch.cxxStandard].join("\n"),
+    )
+    .digest("hex")
+    .slice(0, 16);
+  const version = libtorch.version.replace(/\+.*/, "");
+  const extension = process.platform === "darwin" ? "dylib" : "so";
+  const name = `libaam_torch-${version}-${libtorch.cuda === null ? "cpu" : "cuda"}-${hash}.${extension}`;
+  return { path: join(buildFolder, name), hash, libtorch };
+}
+
+/**
+ * The path of the shim for the LibTorch that is found, compiled first when there is none yet for the present sources.
+ * Progress goes to standard error. Throws a `UserError` when no LibTorch, no compiler, or an error in compiling.
+ */
+export function ensureShim(): string {
+  const { path } = expectedShim();
+  if (existsSync(path)) return path;
+  const builder = Bun.spawnSync([process.execPath, join(import.meta.dir, "buildProcess.ts")], {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "inherit",
+    env: process.env,
+  });
+  const output = builder.stdout.toString();
+  let answer: BuildAnswer;
+  try {
+    answer = JSON.parse(output) as BuildAnswer;
+  } catch {
+    answer = {
+      error: `The build of the native part was ended early (${builder.signalCode ?? builder.exitCode}).`,
+    };
+  }
+  if (answer.error) throw new UserError(answer.error);
+  // The builder saw the sources later than this process: they may have changed in between.
+  const built = expectedShim().path;
+  if (!existsSync(built))
+    throw new UserError("The native sources changed while they were built; start again.");
+  return built;
+}

@@ -1,0 +1,187 @@
+// Run as a process of its own by `ensureShim`, which must wait without an event loop. Prints a BuildAnswer.
+
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { describeWriteError, temporaryName } from "../../common/files/atomicFile.ts";
+import { UserError } from "../../common/userError.ts";
+import {
+  type BuildAnswer,
+  compileFlags,
+  type ExpectedShim,
+  expectedShim,
+  shimSources,
+  sourceFolder,
+} from "./build.ts";
+import { withLock } from "./buildLock.ts";
+import { findCompiler, firstErrors } from "./compiler.ts";
+import { buildFolder } from "./libtorch.ts";
+
+const objectFolder = join(buildFolder, "objects");
+
+/** One line that is rewritten on a terminal; elsewhere only what `say` tells. */
+class ProgressLine {
+  readonly #started = performance.now();
+  readonly #live = process.stderr.isTTY === true;
+
+  say(text: string): void {
+    process.stderr.write(this.#live ? `\r\x1b[K${text}\n` : `${text}\n`);
+  }
+
+  show(text: string): void {
+    if (this.#live) process.stderr.write(`\r\x1b[K${text}, ${this.seconds()} s`);
+  }
+
+  seconds(): string {
+    return ((performance.now() - this.#started) / 1000).toFixed(0);
+  }
+}
+
+async function runCompiler(command: string[], what: string): Promise<string> {
+  const child = Bun.spawn(command, { cwd: sourceFolder, stdin: "ignore", stdout: "ignore", stderr: "pipe" });
+  const output = await new Response(child.stderr).text();
+  const exitCode = await child.exited;
+  if (exitCode === 0) return output;
+  const killed = child.signalCode === "SIGKILL" || /Killed signal|Killed|out of memory/i.test(output);
+  const cure = killed
+    ? "The compiler was killed, most likely for want of memory (one file needs about 1 GB): free some and start again."
+    : "Check that the compiler is g++ 10 or newer (CXX chooses another) and that LibTorch's headers are complete.";
+  throw new UserError(
+    `Cannot build the native part: ${command[0]} failed on ${what}.\n${firstErrors(output)}\n${cure}`,
+  );
+}
+
+/** Compiles one source unless its object is there already; the object's name is the hash of all that goes into it. */
+async function compile(compiler: string[], name: string, shim: ExpectedShim): Promise<string> {
+  const text = readFileSync(join(sourceFolder, name), "utf8");
+  const headers = shimSources()
+    .filter((source) => source.endsWith(".h"))
+    .map((source) => readFileSync(join(sourceFolder, source), "utf8"));
+  const flags = [
+    `-std=c++${shim.libtorch.cxxStandard}`,
+    ...compileFlags,
+    `-D_GLIBCXX_USE_CXX11_ABI=${shim.libtorch.cxx11Abi ? 1 : 0}`,
+    `-DAAM_TORCH_BUILD_VERSION="${shim.libtorch.version}"`,
+  ];
+  // Only files that use it see the hash of all sources: the others stay as they are when one file changes.
+  if ([text, ...headers].some((source) => source.includes("AAM_TORCH_SOURCE_HASH"))) {
+    flags.push(`-DAAM_TORCH_SOURCE_HASH="${shim.hash}"`);
+  }
+  for (const folder of shim.libtorch.includeDirs) flags.push("-isystem", folder);
+  const key = new Bun.CryptoHasher("sha256")
+    .update([...compiler, ...flags, name, text, ...headers].join("\0"))
+    .digest("hex");
+  const object = join(objectFolder, `${name}-${key.slice(0, 16)}.o`);
+  if (existsSync(object)) return object;
+  const temporary = temporaryName(object);
+  try {
+    const warnings = await runCompiler(
+      [...compiler, ...flags, "-c", name, "-o", temporary],
+      `native/${name}`,
+    );
+    if (warnings.trim() !== "") process.stderr.write(`\n${warnings.trimEnd()}\n`);
+    renameSync(temporary, object);
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+  return object;
+}
+
+/** Links to a temporary name and renames it; false when the sources changed meanwhile, so that all is to be done again. */
+async function link(compiler: string[], objects: string[], shim: ExpectedShim): Promise<boolean> {
+  const { libDir, cuda } = shim.libtorch;
+  const libraries = ["-ltorch", "-ltorch_cpu", "-lc10"];
+  // Nothing in the shim names a CUDA symbol, but the library registers its kernels when it is loaded.
+  if (cuda !== null) libraries.push("-ltorch_cuda", "-lc10_cuda");
+  const keepAll = process.platform === "darwin" ? [] : ["-Wl,--no-as-needed"];
+  const temporary = temporaryName(shim.path);
+  try {
+    await runCompiler(
+      [
+        ...compiler,
+        "-shared",
+        "-o",
+        temporary,
+        ...objects,
+        `-L${libDir}`,
+        `-Wl,-rpath,${libDir}`,
+        ...keepAll,
+        ...libraries,
+      ],
+      "linking with LibTorch",
+    );
+    if (expectedShim().hash !== shim.hash) return false;
+    renameSync(temporary, shim.path);
+    return true;
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+}
+
+/** Removes what earlier sources, another LibTorch or a killed build left. Only the holder of the lock does this. */
+function removeOldBuilds(shim: ExpectedShim, objects: string[]): void {
+  for (const name of readdirSync(buildFolder)) {
+    const path = join(buildFolder, name);
+    if (name.startsWith("libaam_torch-") && path !== shim.path) rmSync(path, { force: true });
+  }
+  for (const name of readdirSync(objectFolder)) {
+    const path = join(objectFolder, name);
+    if (!objects.includes(path)) rmSync(path, { force: true });
+  }
+}
+
+async function buildOnce(compiler: string[], progress: ProgressLine): Promise<boolean> {
+  const shim = expectedShim();
+  if (existsSync(shim.path)) return true;
+  const names = shimSources().filter((name) => name.endsWith(".cpp"));
+  const { version, cuda } = shim.libtorch;
+  const title = `Building the native part for LibTorch ${version} (${cuda === null ? "CPU" : `CUDA ${cuda}`})`;
+  let done = 0;
+  progress.say(`${title}, ${names.length} files, once`);
+  const show = () => progress.show(`${title}: ${done} of ${names.length} files`);
+  const ticker = setInterval(show, 500);
+  try {
+    const objects: string[] = [];
+    const queue = [...names];
+    const worker = async () => {
+      for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
+        objects.push(await compile(compiler, name, shim));
+        done++;
+        show();
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(availableParallelism(), names.length) }, worker));
+    if (!(await link(compiler, objects.sort(), shim))) return false;
+    removeOldBuilds(shim, objects);
+  } finally {
+    clearInterval(ticker);
+  }
+  progress.say(`Built the native part in ${progress.seconds()} s`);
+  return true;
+}
+
+async function build(): Promise<void> {
+  const progress = new ProgressLine();
+  const compiler = findCompiler();
+  try {
+    mkdirSync(objectFolder, { recursive: true });
+  } catch (cause) {
+    throw describeWriteError(buildFolder, cause);
+  }
+  const waiting = (pid: number) =>
+    progress.say(`Waiting for process ${pid}, which is building the native part`);
+  await withLock(join(buildFolder, "lock"), waiting, async () => {
+    while (!(await buildOnce(compiler, progress)))
+      progress.say("The sources changed meanwhile: building again");
+  });
+}
+
+let answer: BuildAnswer = {};
+try {
+  await build();
+} catch (cause) {
+  answer = {
+    error: cause instanceof UserError ? cause.message : describeWriteError(buildFolder, cause).message,
+  };
+}
+process.stdout.write(JSON.stringify(answer));

@@ -1,0 +1,132 @@
+import { UserError } from "../../common/userError.ts";
+import type { FineTuneConfig } from "./config.ts";
+
+/** Refuses options that contradict each other or have no effect, before any work is done. @throws UserError */
+export function checkFineTune(config: FineTuneConfig, { isClassifier }: { isClassifier: boolean }): void {
+  const { target, categories, freezeBase, pretrainedEncoder, bestMetric, training } = config;
+  const refuse = (wrong: boolean, text: string) => {
+    if (wrong) throw new UserError(text);
+  };
+  refuse(
+    freezeBase && pretrainedEncoder === null,
+    "--freeze-base would keep the encoder's random weights; give the --pretrained-encoder to keep.",
+  );
+  refuse(
+    target.quantiles !== null && target.loss !== "quantile",
+    "--quantiles needs --loss-type quantile; add it, or leave the quantiles out.",
+  );
+  refuse(
+    target.loss !== "asymmetric" && (target.overPenalty !== 1 || target.underPenalty !== 1),
+    "--over-penalty and --under-penalty need --loss-type asymmetric; add it, or leave them out.",
+  );
+  refuse(
+    target.bounded && !target.transform.endsWith("minmax"),
+    `--bounded-targets gives values from 0 to 1, which --target-transform ${target.transform} does not; use minmax or log-minmax.`,
+  );
+  refuse(
+    target.bounded && target.loss === "quantile",
+    "--bounded-targets does not go with quantiles; leave one of them out.",
+  );
+  refuse(
+    target.transform === "zscore-category" && target.normalizeBy.length === 0,
+    "--target-transform zscore-category needs --normalize-by with the columns to normalize by.",
+  );
+  refuse(
+    target.transform !== "zscore-category" && target.normalizeBy.length > 0,
+    "--normalize-by needs --target-transform zscore-category; add it, or leave the columns out.",
+  );
+  refuse(
+    target.activation !== "none" && target.bounded,
+    "--output-activation and --bounded-targets exclude each other; leave one out.",
+  );
+  refuse(
+    !isClassifier &&
+      (target.activation === "relu" || target.activation === "softplus" || target.activation === "exp") &&
+      target.transform.includes("zscore"),
+    `--output-activation ${target.activation} gives no negative values, but --target-transform ${target.transform} needs them; use none or minmax.`,
+  );
+  refuse(
+    target.residualHead && target.hiddenDims.length === 0,
+    "--residual-regression-head needs --regressor-hidden-dims.",
+  );
+  refuse(
+    target.headDropout > 0 && target.hiddenDims.length === 0,
+    "--regressor-dropout lies between hidden layers; give --regressor-hidden-dims.",
+  );
+  refuse(
+    !isClassifier && target.classWeights !== null,
+    "--class-weights is for classes; the target holds numbers.",
+  );
+  refuse(
+    target.lossByColumn !== null && (target.loss === "quantile" || target.loss === "asymmetric"),
+    `--loss-config does not go with --loss-type ${target.loss}.`,
+  );
+  refuse(
+    target.lossByColumn !== null && categories.lossWeights !== null,
+    "--loss-config and --categorical-loss-weights cannot be combined.",
+  );
+  const unknown = categories.scaledColumns.find((name) => !categories.columns.includes(name));
+  refuse(
+    unknown !== undefined,
+    `--conditional-output-scaling names "${unknown}", which is not among --categorical-columns.`,
+  );
+  refuse(
+    categories.scaledColumns.length > 0 && target.loss === "quantile",
+    "--conditional-output-scaling leaves quantiles as they are; leave one of them out.",
+  );
+  refuse(
+    target.learnableScale && target.loss === "quantile",
+    "--learnable-output-scale leaves quantiles as they are; leave one of them out.",
+  );
+  refuse(
+    categories.lossWeights !== null &&
+      categories.columns.length === 0 &&
+      categories.lossWeightColumns.length === 0,
+    "--categorical-loss-weights needs --categorical-columns or --categorical-loss-weight-column.",
+  );
+  refuse(
+    categories.lossWeightColumns.length > 0 && categories.lossWeights === null,
+    "--categorical-loss-weight-column needs --categorical-loss-weights.",
+  );
+  refuse(
+    categories.learningRate !== null && categories.columns.length === 0,
+    "--categorical-lr needs --categorical-columns.",
+  );
+  refuse(
+    categories.columns.some((name) => target.columns.includes(name)),
+    "A column cannot be predicted and given to the model as a category as well; leave it out of one.",
+  );
+  const own = isClassifier ? ["r2", "mae", "rmse"] : ["accuracy", "f1", "auc"];
+  refuse(
+    own.includes(bestMetric),
+    `--best-metric ${bestMetric} does not exist for ${isClassifier ? "classes; use accuracy, f1, auc, target_loss or val_loss" : "numbers; use r2, mae, rmse, target_loss or val_loss"}.`,
+  );
+  refuse(
+    freezeBase && target.penalty === 0 && !target.countPrediction,
+    "With --freeze-base and --target-penalty 0 there is nothing to learn.",
+  );
+  refuse(
+    config.valPredictionPasses > 1 && config.model.asvSampling !== "random",
+    "--val-prediction-passes needs --asv-sampling random: otherwise all passes are the same.",
+  );
+  const sums = target.pooling === "sum";
+  refuse(
+    sums && !freezeBase,
+    "--target-pooling sum adds up ASVs of an encoder that stays as it is; give --freeze-base and the --pretrained-encoder.",
+  );
+  refuse(
+    sums && (categories.columns.length > 0 || target.countPrediction),
+    `--target-pooling sum does not go with ${target.countPrediction ? "--count-prediction" : "--categorical-columns"}; leave one of them out.`,
+  );
+  const { embeddingDim } = config.model;
+  refuse(
+    (categories.fusion === "cross-attention" || categories.fusion === "perceiver") &&
+      categories.columns.length > 0 &&
+      embeddingDim % categories.heads !== 0,
+    `--cross-attn-heads ${categories.heads} must divide the embedding dimension ${embeddingDim}.`,
+  );
+  refuse(
+    training.uniFracPenalty === 0 && target.penalty === 0 && training.nucPenalty === 0,
+    "All losses have weight 0.",
+  );
+}

@@ -1,0 +1,25 @@
+import { UserError } from "../../common/userError.ts";
+import { type ModelConfig, transformerNames } from "./config.ts";
+
+/** Refuses a model that cannot be built, before any work is done. @throws UserError */
+export function checkModel(model: ModelConfig): void {
+  const { embeddingDim, transformers, maskRatio, vocabulary } = model;
+  for (const heads of [model.heads, ...transformerNames.map((name) => transformers[name]?.heads)]) {
+    if (heads !== undefined && embeddingDim % heads !== 0)
+      throw new UserError(
+        `${heads} attention heads do not divide embeddings of ${embeddingDim} values; choose heads that do ` +
+          `(${divisors(embeddingDim).join(", ")}), or another size.`,
+      );
+  }
+  if (maskRatio >= 1)
+    throw new UserError("With --nuc-mask-ratio 1 nothing is left to learn from; choose a share below 1.");
+  if (maskRatio > 0 && vocabulary < 7)
+    throw new UserError(
+      `A vocabulary of ${vocabulary} has no token for hidden nucleotides; choose 7, or --nuc-mask-ratio 0.`,
+    );
+}
+
+/** The divisors of a size that make sense as numbers of heads. */
+function divisors(size: number): number[] {
+  return Array.from({ length: Math.min(size, 16) }, (_, i) => i + 1).filter((n) => size % n === 0);
+}

@@ -1,0 +1,430 @@
+import { z } from "zod";
+import { targetTransformNames } from "../../data/encoding/targetTransforms.ts";
+
+const share = z.number().min(0).max(1);
+const positive = z.number().positive();
+const weight = z.number().min(0);
+const whole = z.number().int().positive();
+const path = z.string().min(1);
+const names = z.array(z.string().min(1));
+
+/** Where the samples come from: a prepared data set, or the files to prepare one from. */
+export const dataSchema = z.strictObject({
+  dataset: path.nullable().default(null).describe("a data set that `prep` wrote"),
+  table: path
+    .nullable()
+    .default(null)
+    .describe("BIOM, TSV or QIIME 2 table; it is prepared, and kept for the next run"),
+  tree: path.nullable().default(null).describe("Newick or QIIME 2 tree whose tips are the table's ASVs"),
+  repSeqs: path
+    .nullable()
+    .default(null)
+    .describe("FASTA or QIIME 2 sequences, for tables whose ids are hashes"),
+  metadata: path.nullable().default(null).describe("TSV, CSV or QIIME 2 metadata"),
+  distances: path
+    .nullable()
+    .default(null)
+    .describe(
+      "computed distances or values per sample (.npy, .npz, .h5, .tsv, .csv, .qza) instead of a tree",
+    ),
+  distanceIds: path
+    .nullable()
+    .default(null)
+    .describe("ids of a distance file that has none, one on each line; `table`: as in the table"),
+  rarefyDepth: z
+    .union([whole, z.enum(["auto", "none"])])
+    .default("auto")
+    .describe("counts to draw of each sample: a number, auto or none"),
+  rarefySeed: z
+    .number()
+    .int()
+    .min(0)
+    .nullable()
+    .default(null)
+    .describe("decides the rarefaction; by default the seed of the run"),
+});
+
+/** Which samples are held out for validation. */
+export const splitSchema = z.strictObject({
+  validationShare: share.default(0.2).describe("share of the samples, or of the groups, held out"),
+  by: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe(
+      "hold out whole groups: samples with the same value of this metadata column; with files of samples: see that they do",
+    ),
+  stratify: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("keep the proportions of this metadata column's values in both parts"),
+  trainSamples: path
+    .nullable()
+    .default(null)
+    .describe("ids of the training samples, one on each line; goes with --val-samples"),
+  valSamples: path
+    .nullable()
+    .default(null)
+    .describe("ids of the validation samples, one on each line; goes with --train-samples"),
+});
+
+const activation = z.enum(["gelu", "gelu_tanh", "relu"]);
+
+/** The transformers of a model; `count` and `target` are those of a predictor. */
+export const transformerNames = ["asv", "sample", "encoder", "count", "target"] as const;
+export type TransformerName = (typeof transformerNames)[number];
+
+/** What one transformer may have of its own. */
+const ownTransformer = z
+  .strictObject({ layers: whole, heads: whole, feedForwardDim: whole, dropout: share, activation })
+  .partial();
+
+/** The shape of an encoder and how it learns from masked sequences. */
+export const modelSchema = z.strictObject({
+  embeddingDim: whole.default(64).describe("size of the embeddings"),
+  layers: whole.default(2).describe("layers of each transformer"),
+  heads: whole.default(4).describe("attention heads of every layer"),
+  feedForwardDim: whole
+    .nullable()
+    .default(null)
+    .describe("width of the feed-forward networks; by default 4 times the embeddings'"),
+  dropout: share
+    .default(0)
+    .describe("dropout in all layers; noise makes predicted distances too small, so 0 is best for them"),
+  activation: activation.default("gelu").describe("activation of the feed-forward networks"),
+  transformers: z
+    .partialRecord(z.enum(transformerNames), ownTransformer)
+    .default({})
+    .describe("what some of the transformers have otherwise"),
+  vocabulary: z
+    .number()
+    .int()
+    .min(6)
+    .max(7)
+    .default(7)
+    .describe("tokens that exist; with 6 there is no mask"),
+  referenceForm: z
+    .boolean()
+    .default(false)
+    .describe("the PyTorch version's ways where they are defects, for converted models"),
+  maxBases: whole.default(150).describe("the most bases of a sequence that are read, from its start"),
+  tokenLimit: whole.default(1024).describe("the most ASVs of a sample that are read"),
+  asvSampling: z
+    .enum(["first", "abundance", "random"])
+    .default("first")
+    .describe("which ASVs are read of samples that have more than --token-limit"),
+  countEmbedding: z
+    .enum(["auto", "none", "add", "concat", "film"])
+    .default("auto")
+    .describe(
+      "how an ASV's count enters the encoder; none: only which ASVs there are; auto: film for weighted metrics",
+    ),
+  maskRatio: share
+    .default(0.15)
+    .describe("share of the nucleotides that are hidden in training, to be predicted"),
+  maskStrategy: z
+    .enum(["random", "span"])
+    .default("random")
+    .describe("hide single nucleotides, or spans of 3 to 5"),
+  distance: z
+    .enum(["auto", "raw", "tanh"])
+    .default("auto")
+    .describe(
+      "the distance predicted from two embeddings: Euclidean (raw), or tanh(Euclidean / --tanh-scale); auto: tanh for metrics that end at 1",
+    ),
+  tanhScale: positive.default(1).describe("scale of tanh distances; the PyTorch version's is 10"),
+  gradientCheckpointing: z
+    .boolean()
+    .default(false)
+    .describe("compute activations twice instead of keeping them: less memory, more time"),
+  asvChunkSize: whole
+    .nullable()
+    .default(null)
+    .describe("ASVs encoded at a time: bounds memory, changes no number; by default all of a batch"),
+});
+
+/** How training proceeds. */
+export const trainingSchema = z.strictObject({
+  epochs: whole.default(100).describe("the most passes over the training samples"),
+  maxSteps: whole.nullable().default(null).describe("stop after so many steps"),
+  maxMinutes: positive
+    .nullable()
+    .default(null)
+    .describe("stop after so many minutes of training; the schedule is fitted to them"),
+  batchSize: z
+    .number()
+    .int()
+    .min(2)
+    .default(32)
+    .describe("samples in a batch; all their pairs are learned from"),
+  autoBatchSize: z
+    .boolean()
+    .default(false)
+    .describe("take the largest batch that fits in memory: at most 256 samples, never more than there are"),
+  maxMemoryFraction: positive
+    .max(1)
+    .default(0.8)
+    .describe("share of the free memory that --auto-batch-size may use"),
+  targetEffectiveBatchSize: z
+    .number()
+    .int()
+    .min(2)
+    .nullable()
+    .default(null)
+    .describe("samples of a step that --auto-batch-size aims at: it takes fewer, or accumulates batches"),
+  accumulationSteps: whole
+    .default(1)
+    .describe("batches whose gradients are averaged before a step (pairs are within a batch)"),
+  optimizer: z.enum(["adamw", "adam", "sgd"]).default("adamw").describe("how gradients change the weights"),
+  momentum: share.default(0.9).describe("momentum of sgd"),
+  learningRate: positive.default(1e-3).describe("highest learning rate of the schedule"),
+  weightDecay: weight
+    .default(0.01)
+    .describe("decay of weight matrices (not of norms, biases, embeddings unless --decay-all)"),
+  decayAll: z
+    .boolean()
+    .default(false)
+    .describe("decay norms, biases and embeddings too, as the PyTorch version"),
+  scheduler: z
+    .enum(["warmup_cosine", "cosine", "cosine_restarts", "plateau", "onecycle", "constant"])
+    .default("warmup_cosine")
+    .describe("course of the learning rate"),
+  warmup: share.default(0.05).describe("share of the training in which warmup_cosine rises"),
+  warmupSteps: z
+    .number()
+    .int()
+    .min(0)
+    .nullable()
+    .default(null)
+    .describe("length of this rise in steps, instead of --warmup"),
+  floor: share.default(0.01).describe("lowest learning rate, as a share of the highest"),
+  schedulerT0: whole
+    .nullable()
+    .default(null)
+    .describe("steps of cosine_restarts' first cosine; by default a quarter of all"),
+  schedulerTMult: whole.default(2).describe("how many times longer each next cosine is"),
+  schedulerPatience: z
+    .number()
+    .int()
+    .min(0)
+    .default(5)
+    .describe("epochs without improvement before plateau lowers the rate"),
+  schedulerFactor: positive.max(1).default(0.3).describe("what plateau multiplies the rate by"),
+  maxGradNorm: positive
+    .nullable()
+    .default(1)
+    .describe("gradients are scaled down to this norm; none leaves them"),
+  ema: z
+    .number()
+    .gt(0)
+    .lt(1)
+    .nullable()
+    .default(null)
+    .describe("decay of a moving average of the weights, which is then judged and kept (0.999, say)"),
+  mixedPrecision: z
+    .enum(["auto", "none", "bf16", "fp16"])
+    .default("auto")
+    .describe(
+      "compute matrix products in a shorter, faster type; auto: bf16 on CUDA, none elsewhere; fp16 needs a GPU",
+    ),
+  tf32: z
+    .boolean()
+    .nullable()
+    .default(null)
+    .describe(
+      "let the GPU multiply float32 matrices as TF32: faster, about 3 digits exact; by default on CUDA",
+    ),
+  patience: whole.default(10).describe("epochs without improvement before training ends"),
+  saveMinutes: positive.default(10).describe("minutes between checkpoints within an epoch"),
+  uniFracPenalty: weight.default(1).describe("weight of the UniFrac loss"),
+  nucPenalty: weight.default(0.02).describe("weight of the nucleotide loss; 0 leaves it out"),
+  loaderWorker: z.boolean().default(false).describe("prepare batches in a thread of their own"),
+  seed: z.number().int().min(0).default(42).describe("decides weights, order, masks, split and rarefaction"),
+});
+
+/** What an encoder can learn to predict: distances between samples, or Faith's PD of each. */
+export const pretrainMetrics = [
+  "unweighted",
+  "weighted_normalized",
+  "weighted_unnormalized",
+  "generalized",
+  "faith_pd",
+] as const;
+const metric = z.enum(pretrainMetrics).default("unweighted");
+
+const nucShare = share
+  .default(0.25)
+  .describe(
+    "share of a batch's ASVs whose nucleotides are predicted, in a pass of their own; 1: in one pass with the rest, as the PyTorch version",
+  );
+
+/** A pretraining run in full; written to its folder as config.json. */
+export const pretrainSchema = z.strictObject({
+  metric: metric.describe("UniFrac metric that distances shall match, or faith_pd"),
+  data: dataSchema.prefault({}),
+  split: splitSchema.prefault({}),
+  model: modelSchema.prefault({}),
+  training: trainingSchema.prefault({}),
+  sampleEpochs: z
+    .number()
+    .int()
+    .min(0)
+    .default(1)
+    .describe("cheap epochs after each full one that train the layers above the ASVs alone"),
+  nucShare,
+});
+
+const weightRule = z.union([z.literal("auto"), z.record(z.string(), positive)]);
+
+/** What is predicted, and how errors count. */
+export const targetSchema = z.strictObject({
+  columns: names.default([]).describe("metadata column to predict; several with commas"),
+  classifier: z
+    .boolean()
+    .nullable()
+    .default(null)
+    .describe("predict classes; by default where the column holds text"),
+  transform: z
+    .enum(targetTransformNames)
+    .default("zscore")
+    .describe("how numbers are transformed for training; predictions come back in the column's units"),
+  normalizeBy: names
+    .default([])
+    .describe("columns, with commas, whose categories zscore-category normalizes by"),
+  loss: z
+    .enum(["huber", "mse", "mae", "quantile", "asymmetric"])
+    .default("huber")
+    .describe("loss of predicted numbers; classes have cross-entropy"),
+  quantiles: z
+    .array(z.number().gt(0).lt(1))
+    .nullable()
+    .default(null)
+    .describe("levels that --loss-type quantile predicts, with commas; by default 0.1,0.5,0.9"),
+  overPenalty: positive
+    .default(1)
+    .describe("with --loss-type asymmetric: weight of predictions above the truth"),
+  underPenalty: positive
+    .default(1)
+    .describe("with --loss-type asymmetric: weight of predictions below the truth"),
+  lossByColumn: z
+    .record(z.string(), z.enum(["mse", "mae", "huber"]))
+    .nullable()
+    .default(null)
+    .describe("other losses for some columns: name=mse, mae or huber, several with commas, or JSON"),
+  classWeights: z
+    .union([weightRule, z.array(positive)])
+    .nullable()
+    .default(null)
+    .describe(
+      "weights of classes in the loss: auto (rarer ones count more), numbers in the classes' sorted order, or name=weight, with commas",
+    ),
+  penalty: weight.default(1).describe("weight of the target loss"),
+  pooling: z
+    .enum(["attention", "sum"])
+    .default("attention")
+    .describe(
+      "what the target is predicted from: ASVs pooled by attention, or the sum of their effects (with --freeze-base; for few samples)",
+    ),
+  sumFeatures: whole.default(1024).describe("features of each ASV that --target-pooling sum adds up"),
+  layerNorm: z.boolean().default(true).describe("a layer norm before the target head"),
+  bounded: z.boolean().default(false).describe("keep predictions within the range of the training targets"),
+  learnableScale: z.boolean().default(false).describe("learn a factor and an offset for each output"),
+  activation: z
+    .enum(["none", "relu", "softplus", "exp"])
+    .default("none")
+    .describe("function at the end of the target head, to keep numbers above 0"),
+  hiddenDims: z
+    .array(whole)
+    .default([])
+    .describe("sizes of hidden layers in the target head, with commas (64,32)"),
+  headDropout: share.lt(1).default(0).describe("dropout between the hidden layers of the target head"),
+  residualHead: z.boolean().default(false).describe("add a linear layer beside the hidden ones"),
+  countPrediction: z.boolean().default(false).describe("let the model predict the ASVs' counts as well"),
+  countForm: z
+    .enum(["scaled", "raw"])
+    .default("scaled")
+    .describe("the counts to predict: logarithms scaled to 0 ... 1, or as they are"),
+  countPenalty: weight.default(1).describe("weight of the count loss"),
+});
+
+/** Categories of samples that help to predict. */
+export const categoriesSchema = z.strictObject({
+  columns: names.default([]).describe("metadata columns, with commas, whose categories the model is told"),
+  embedDim: whole.default(16).describe("size of a category's vector"),
+  fusion: z
+    .enum(["concat", "add", "gmu", "cross-attention", "perceiver"])
+    .default("concat")
+    .describe("how categories enter the prediction"),
+  dropout: share.default(0.1).describe("dropout on the categories' vectors"),
+  heads: whole.default(8).describe("heads of cross-attention and perceiver"),
+  latents: whole.default(64).describe("latent vectors of the perceiver"),
+  perceiverLayers: z.number().int().min(0).default(2).describe("layers of the perceiver"),
+  scaledColumns: names.default([]).describe("columns, with commas, whose categories scale the output"),
+  lossWeights: weightRule
+    .nullable()
+    .default(null)
+    .describe(
+      "weights of samples by category: auto (rarer ones count more), or category=weight, with commas",
+    ),
+  lossWeightColumns: names
+    .default([])
+    .describe("columns of these weights; by default the first categorical one"),
+  learningRate: positive
+    .nullable()
+    .default(null)
+    .describe("learning rate of the parts that process categories; by default --lr"),
+});
+
+/** A figure of the validation that may decide which weights are kept. */
+export const bestMetrics = [
+  "val_loss",
+  "target_loss",
+  "r2",
+  "mae",
+  "rmse",
+  "accuracy",
+  "f1",
+  "auc",
+  "last",
+] as const;
+
+/** A fine-tuning run in full. */
+export const fineTuneSchema = z.strictObject({
+  metric: metric.describe("UniFrac metric that the encoder goes on to match, or faith_pd"),
+  pretrainedEncoder: path
+    .nullable()
+    .default(null)
+    .describe("a pretraining run, or one of its checkpoints, to start from"),
+  freezeBase: z
+    .boolean()
+    .default(false)
+    .describe("leave the pretrained encoder as it is; its part is then computed once only"),
+  target: targetSchema.prefault({}),
+  categories: categoriesSchema.prefault({}),
+  bestMetric: z
+    .enum(bestMetrics)
+    .default("target_loss")
+    .describe(
+      "validation figure by which the best weights are chosen; last: none, the last epoch's weights are kept",
+    ),
+  valPredictionPasses: whole
+    .default(1)
+    .describe("with --asv-sampling random: validation predictions are means over so many choices of ASVs"),
+  data: dataSchema.prefault({}),
+  split: splitSchema.prefault({}),
+  model: modelSchema.prefault({}),
+  training: trainingSchema.prefault({}),
+  nucShare,
+});
+
+export type DataConfig = z.infer<typeof dataSchema>;
+export type SplitConfig = z.infer<typeof splitSchema>;
+export type ModelConfig = z.infer<typeof modelSchema>;
+export type TrainingConfig = z.infer<typeof trainingSchema>;
+export type PretrainConfig = z.infer<typeof pretrainSchema>;
+export type PretrainInput = z.input<typeof pretrainSchema>;
+export type TargetConfig = z.infer<typeof targetSchema>;
+export type CategoriesConfig = z.infer<typeof categoriesSchema>;
+export type FineTuneConfig = z.infer<typeof fineTuneSchema>;
+export type FineTuneInput = z.input<typeof fineTuneSchema>;

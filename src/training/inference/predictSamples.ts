@@ -1,0 +1,66 @@
+import { UserError } from "../../common/userError.ts";
+import type { Dataset } from "../../data/dataset/dataset.ts";
+import * as torch from "../../torch/index.ts";
+import { batchOptionsOf } from "../config/buildModel.ts";
+import type { OpenedRun } from "../run/open.ts";
+import { type ColumnPrediction, readPredictions } from "../targets/predictions.ts";
+import type { SampleCategories } from "../targets/sampleCategories.ts";
+import { predictOutputs } from "./predictOutputs.ts";
+
+export interface PredictSamplesOptions {
+  device: torch.Device;
+  categories: SampleCategories | null;
+  /** Which ASVs stay above the token limit; default as in training. */
+  asvSampling?: "first" | "abundance" | "random";
+  /** Predictions are means over so many random choices of ASVs. Default 1. */
+  passes?: number;
+}
+
+export interface SamplePredictions {
+  predictions: ColumnPrediction[];
+  /** Standard deviation over passes, by column; null for classes and for one pass. */
+  deviations: (Float64Array | null)[];
+}
+
+/** Predicts the targets of samples in their own units. @throws UserError for a run without targets. */
+export function predictSamples(
+  run: OpenedRun,
+  dataset: Dataset,
+  samples: Int32Array,
+  options: PredictSamplesOptions,
+): SamplePredictions {
+  const { predictor, targets, facts } = run;
+  if (!predictor || !targets) {
+    throw new UserError(
+      `${run.checkpoint} is an encoder without targets; train one with \`train --pretrained-encoder\`, or use \`embed\`.`,
+    );
+  }
+  const { passes = 1, categories, device } = options;
+  const batch = batchOptionsOf(facts.config.model);
+  const asvSampling = options.asvSampling ?? batch.asvSampling;
+  if (passes > 1 && asvSampling !== "random") {
+    throw new UserError(
+      "--prediction-passes needs --asv-sampling random: otherwise all passes are the same.",
+    );
+  }
+  using _scope = torch.scope();
+  const outputs = Array.from({ length: passes }, (_, seed) =>
+    predictOutputs(predictor, dataset, samples, {
+      device,
+      batch: { ...batch, asvSampling },
+      categories,
+      seed,
+    }).target.toFloat32Array(),
+  );
+  const keys = targets.keys(dataset);
+  const predictions = readPredictions(targets, outputs, samples, keys);
+  const each = passes > 1 ? outputs.map((one) => readPredictions(targets, [one], samples, keys)) : [];
+  const deviations = predictions.map((prediction, k) => {
+    if (prediction.kind === "classes" || passes === 1) return null;
+    return prediction.predicted.map((mean, i) => {
+      const squares = each.map((one) => ((one[k].predicted[i] as number) - mean) ** 2);
+      return Math.sqrt(squares.reduce((sum, value) => sum + value, 0) / passes);
+    });
+  });
+  return { predictions, deviations };
+}

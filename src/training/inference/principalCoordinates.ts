@@ -1,0 +1,46 @@
+import * as torch from "../../torch/index.ts";
+
+/** Two coordinates of every sample, and the share of the variance on either. */
+export interface Coordinates {
+  readonly x: Float32Array;
+  readonly y: Float32Array;
+  readonly explained: readonly [number, number];
+}
+
+/**
+ * Principal coordinates of a distance matrix [N, N] (Gower 1966): the leading eigenvectors of -J D² J / 2 times the roots of their
+ * eigenvalues. Shares are of the sum of the positive eigenvalues.
+ */
+export function pcoaOf(distances: torch.Tensor): Coordinates {
+  return torch.tidy(() => {
+    const squares = distances.to("float64").square().nanToNum().mul(-0.5);
+    const centred = squares.sub(squares.mean(0, true)).sub(squares.mean(1, true)).add(squares.mean());
+    return leading(centred);
+  });
+}
+
+/** Principal components of the rows of [N, D]. */
+export function pcaOf(values: torch.Tensor): Coordinates {
+  return torch.tidy(() => {
+    const exact = values.to("float64");
+    const centred = exact.sub(exact.mean(0, true));
+    return leading(centred.matmul(centred.t()));
+  });
+}
+
+function leading(products: torch.Tensor): Coordinates {
+  const n = products.size(0);
+  const [roots, vectors] = torch.linalgEigh(products);
+  const eigenvalues = roots.toFloat64Array();
+  const total = eigenvalues.reduce((sum, value) => sum + Math.max(value, 0), 0);
+  const axis = (from: number) => {
+    const value = Math.max(eigenvalues[n - from] ?? 0, 0);
+    return vectors
+      .select(1, n - from)
+      .mul(Math.sqrt(value))
+      .to("float32")
+      .toFloat32Array();
+  };
+  const share = (from: number) => (total > 0 ? Math.max(eigenvalues[n - from], 0) / total : 0);
+  return { x: axis(1), y: axis(2), explained: [share(1), share(2)] };
+}

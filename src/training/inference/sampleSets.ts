@@ -1,0 +1,132 @@
+import { Random } from "../../common/random/random.ts";
+import { type Batch, BatchBuilder, type BatchOptions } from "../../data/batches/batch.ts";
+import type { Dataset } from "../../data/dataset/dataset.ts";
+import type { AsvEncoder } from "../../models/asvEncoder.ts";
+import type { RaggedBatch } from "../../models/batch.ts";
+import { packingOf } from "../../models/packing.ts";
+import { withEmptyRow } from "../../models/sampleSequenceEncoder.ts";
+import * as torch from "../../torch/index.ts";
+
+export interface SampleSetOptions {
+  device: torch.Device;
+  batch: BatchOptions;
+  /** ASVs encoded at a time. */
+  asvsPerChunk?: number;
+  /** Empty or filled slots (samples x ASVs of the richest) at a time. */
+  slotsPerChunk?: number;
+  /** Decides random ASV sampling. Default 0: the same in every evaluation. */
+  seed?: number;
+}
+
+/** Some samples of a set, as the model gets them. */
+export interface SampleRows {
+  input: RaggedBatch;
+  /** [U + 1, D] of the whole set's ASVs, row 0 zeros; `input.asvIndex` refers to it. */
+  asvEmbeddings: torch.Tensor;
+  /** Positions in the list of samples. */
+  rows: readonly number[];
+  /** [U] Which ASVs of the data set the set has. */
+  asvRows: Int32Array;
+}
+
+/**
+ * Runs a model over samples, and returns its results [N, ...] on the CPU in the order given. Each distinct ASV is encoded once;
+ * samples of similar richness go through together. No gradients are recorded.
+ */
+export function mapSampleSet(
+  encoder: AsvEncoder,
+  dataset: Dataset,
+  samples: Int32Array,
+  options: SampleSetOptions,
+  run: (chunk: SampleRows) => torch.Tensor,
+): torch.Tensor {
+  return torch.inferenceMode(() =>
+    torch.tidy(() => {
+      const whole = new BatchBuilder(dataset, options.batch).build(samples, new Random(options.seed ?? 0));
+      const { device, asvsPerChunk = 256, slotsPerChunk = 1 << 14 } = options;
+      const asvEmbeddings = embedAllAsvs(encoder, whole, device, asvsPerChunk);
+      const order = Array.from(samples.keys()).sort((a, b) => slotsOf(whole, a) - slotsOf(whole, b));
+      const parts: torch.Tensor[] = [];
+      for (let start = 0; start < order.length; ) {
+        const rows: number[] = [];
+        let slots = 0;
+        while (start < order.length) {
+          const wider = Math.max(slots, slotsOf(whole, order[start]), 1);
+          if (rows.length > 0 && wider * (rows.length + 1) > slotsPerChunk) break;
+          slots = wider;
+          rows.push(order[start++]);
+        }
+        parts.push(
+          torch.tidy(() =>
+            run({
+              input: chunkInput(whole, rows, slots, device),
+              asvEmbeddings,
+              rows,
+              asvRows: whole.asvRows,
+            }).to("cpu"),
+          ),
+        );
+      }
+      const place = new BigInt64Array(order.length);
+      order.forEach((row, i) => {
+        place[row] = BigInt(i);
+      });
+      return torch.cat(parts).indexSelect(0, torch.tensor(place));
+    }),
+  );
+}
+
+function slotsOf(batch: Batch, row: number): number {
+  let slots = 0;
+  const start = row * batch.slots;
+  while (slots < batch.slots && batch.asvIndex[start + slots] !== 0) slots++;
+  return slots;
+}
+
+/** [U + 1, D] on the device, row 0 zeros. ASVs come ordered by length, so a chunk is trimmed to its longest. */
+function embedAllAsvs(
+  encoder: AsvEncoder,
+  batch: Batch,
+  device: torch.Device,
+  perChunk: number,
+): torch.Tensor {
+  const parts: torch.Tensor[] = [];
+  for (let from = 0; from < batch.distinct; from += perChunk) {
+    const to = Math.min(batch.distinct, from + perChunk);
+    parts.push(
+      torch.tidy(() => {
+        const length = batch.asvLengths[to - 1];
+        const shape = [to - from, length];
+        const chunk = new Uint8Array((to - from) * length);
+        for (let row = from; row < to; row++) {
+          const start = row * batch.tokens;
+          chunk.set(batch.asvTokens.subarray(start, start + length), (row - from) * length);
+        }
+        const tokens = torch.tensor(chunk, { shape, dtype: "int64", device });
+        const packing = device === "cpu" ? packingOf(chunk, to - from, length) : null;
+        return encoder.forward(tokens, { hasPadding: chunk.includes(0), packing }).embeddings;
+      }),
+    );
+  }
+  return withEmptyRow(torch.cat(parts));
+}
+
+function chunkInput(batch: Batch, rows: readonly number[], slots: number, device: torch.Device): RaggedBatch {
+  const index = new Int32Array(rows.length * slots);
+  const counts = new Float32Array(rows.length * slots);
+  rows.forEach((row, i) => {
+    const start = row * batch.slots;
+    index.set(batch.asvIndex.subarray(start, start + slots), i * slots);
+    counts.set(batch.counts.subarray(start, start + slots), i * slots);
+  });
+  const shape = [rows.length, slots];
+  return {
+    asvTokens: torch.empty([0, 0], { dtype: "int64", device }),
+    asvIndex: torch.tensor(index, { shape, dtype: "int64", device }),
+    counts: torch.tensor(counts, { shape, device }),
+    multiplicity: torch.empty([0], { device }),
+    hasAsvPadding: false,
+    hasSamplePadding: index.includes(0),
+    samplePacking: device === "cpu" ? packingOf(index, rows.length, slots) : null,
+  };
+}

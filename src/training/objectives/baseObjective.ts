@@ -1,0 +1,100 @@
+import type { BatchOptions } from "../../data/batches/batch.ts";
+import type { Dataset } from "../../data/dataset/dataset.ts";
+import { fitZScore, noScaling, type Scaling } from "../../data/encoding/scaling.ts";
+import { RegressionMetrics } from "../../metrics/metrics.ts";
+import { asPrediction, type DistanceForm } from "../../models/pairwiseDistances.ts";
+import type { EncoderType, SequenceEncoding } from "../../models/sequenceEncoder.ts";
+import type * as torch from "../../torch/index.ts";
+import type { BatchTargets } from "./batchTensors.ts";
+import { baseValueLoss, unifracLoss } from "./losses.ts";
+import { evaluatePairs, type PairEvaluation } from "./pairEvaluation.ts";
+
+/** What the encoder itself learns to predict from a tree: distances between samples, or a value of each sample. */
+export interface BaseObjective {
+  /** `unweighted`, `faith_pd`, ... */
+  readonly metric: string;
+  readonly encoderType: EncoderType;
+  /** What batches must bring along. */
+  readonly needs: Pick<BatchOptions, "distance" | "vector">;
+  /** What predictions are made of: [B, D] embeddings, or [B, 1] values. */
+  output(encoding: SequenceEncoding): torch.Tensor;
+  loss(encoding: SequenceEncoding, targets: BatchTargets): torch.Tensor;
+  /** Judges outputs [N, ...] of samples, on the CPU. */
+  evaluate(outputs: torch.Tensor, samples: Int32Array): PairEvaluation;
+}
+
+/** Of a value's training samples: predictions are made in standard deviations from the mean. */
+export type BaseScaling = Scaling;
+
+/** The objective of a metric. `scaling` is that of a value per sample (see `fitBaseScaling`). */
+export function makeBaseObjective(
+  dataset: Dataset,
+  metric: string,
+  options: { form: DistanceForm; scaling: BaseScaling | null },
+): BaseObjective {
+  return metric === "faith_pd"
+    ? valueObjective(dataset, metric, options.scaling ?? noScaling)
+    : distanceObjective(dataset, metric, options.form);
+}
+
+/** Mean and deviation of a value per sample over the training samples; null for distances, which need none. */
+export function fitBaseScaling(dataset: Dataset, metric: string, train: Int32Array): BaseScaling | null {
+  if (metric !== "faith_pd") return null;
+  const values = dataset.vector(metric);
+  return fitZScore(Array.from(train, (sample) => values[sample])) ?? noScaling;
+}
+
+/** Whether all known distances (or values) of some samples are the same: then there is nothing to learn. */
+export function isConstant(dataset: Dataset, metric: string, samples: Int32Array): boolean {
+  let first = Number.NaN;
+  const differs = (value: number) => {
+    if (Number.isNaN(first)) first = value;
+    return !Number.isNaN(value) && value !== first;
+  };
+  if (metric === "faith_pd") {
+    const values = dataset.vector(metric);
+    return !samples.some((sample) => differs(values[sample]));
+  }
+  const distances = dataset.distance(metric);
+  return !samples.some((a, i) => samples.subarray(0, i).some((b) => differs(distances.between(a, b))));
+}
+
+function distanceObjective(dataset: Dataset, metric: string, form: DistanceForm): BaseObjective {
+  const distances = dataset.distance(metric);
+  return {
+    metric,
+    encoderType: "unifrac",
+    needs: { distance: metric },
+    output: (encoding) => encoding.embeddings!,
+    loss: (encoding, targets) =>
+      unifracLoss(encoding.embeddings!, targets.distances!, { form, known: targets.distanceMask }),
+    evaluate: (outputs, samples) =>
+      evaluatePairs(
+        outputs,
+        (some) => distances.block(some),
+        samples,
+        (values) => asPrediction(values, form),
+      ),
+  };
+}
+
+function valueObjective(dataset: Dataset, metric: string, { shift, scale }: Scaling): BaseObjective {
+  const values = dataset.vector(metric);
+  return {
+    metric,
+    encoderType: "faith_pd",
+    needs: { vector: metric },
+    output: (encoding) => encoding.basePrediction!,
+    loss: (encoding, targets) =>
+      baseValueLoss(encoding.basePrediction!, targets.vector!.sub(shift).div(scale), targets.vectorMask),
+    evaluate: (outputs, samples) => {
+      const given = outputs.toFloat32Array();
+      const known = Array.from(samples.keys()).filter((i) => !Number.isNaN(values[samples[i]]));
+      const predicted = Float32Array.from(known, (i) => given[i] * scale + shift);
+      const actual = Float32Array.from(known, (i) => values[samples[i]]);
+      const metrics = new RegressionMetrics();
+      metrics.update(predicted, actual);
+      return { result: metrics.result(), predicted, actual };
+    },
+  };
+}

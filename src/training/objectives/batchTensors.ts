@@ -1,0 +1,59 @@
+import type { Batch } from "../../data/batches/batch.ts";
+import type { RaggedBatch } from "../../models/batch.ts";
+import { packingOf } from "../../models/packing.ts";
+import * as torch from "../../torch/index.ts";
+
+/** What a batch's losses are measured against. */
+export interface BatchTargets {
+  /** [B, B] float32 distances, 0 where unknown. */
+  distances: torch.Tensor | null;
+  /** [B, B] bool: true where the distance is known; false on the diagonal. */
+  distanceMask: torch.Tensor | null;
+  /** [B] float32 values per sample, such as Faith PD; 0 where unknown. */
+  vector: torch.Tensor | null;
+  /** [B] bool. */
+  vectorMask: torch.Tensor | null;
+}
+
+export interface BatchTensors {
+  input: RaggedBatch;
+  targets: BatchTargets;
+}
+
+/** A batch as tensors on a device. On an accelerator the copies go through page-locked memory and do not wait. */
+export function batchTensors(batch: Batch, device: torch.Device): BatchTensors {
+  const isHost = device === "cpu";
+  const send = (values: torch.TypedArray, shape: readonly number[], dtype?: torch.DType): torch.Tensor => {
+    if (isHost) return torch.tensor(values, { shape, dtype });
+    // `meta` is no hardware: nothing is copied.
+    const pinned = torch.tensor(values, { shape, pinMemory: device !== "meta" });
+    return pinned.to({ device, dtype, nonBlocking: true });
+  };
+  const { samples, slots, distinct, tokens } = batch;
+  const mask = (values: Uint8Array | undefined, shape: readonly number[]) =>
+    values ? send(values, shape).to("bool") : null;
+  return {
+    input: {
+      asvTokens: send(batch.asvTokens, [distinct, tokens], "int64"),
+      asvIndex: send(batch.asvIndex, [samples, slots], "int64"),
+      counts: send(batch.counts, [samples, slots]),
+      multiplicity: send(batch.multiplicity, [distinct]),
+      hasAsvPadding: hasZero(batch.asvTokens),
+      hasSamplePadding: hasZero(batch.asvIndex),
+      // On an accelerator padding costs less than leaving it out.
+      asvPacking: isHost ? packingOf(batch.asvTokens, distinct, tokens) : null,
+      samplePacking: isHost ? packingOf(batch.asvIndex, samples, slots) : null,
+    },
+    targets: {
+      distances: batch.distances ? send(batch.distances, [samples, samples]) : null,
+      distanceMask: mask(batch.distanceMask, [samples, samples]),
+      vector: batch.vector ? send(batch.vector, [samples]) : null,
+      vectorMask: mask(batch.vectorMask, [samples]),
+    },
+  };
+}
+
+/** Token 0 is padding or an unknown base, index 0 an empty slot: without any, attention needs no mask. */
+function hasZero(values: Uint8Array | Int32Array): boolean {
+  return values.includes(0);
+}

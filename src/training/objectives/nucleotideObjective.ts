@@ -1,0 +1,98 @@
+import { tokenMatrix } from "../../data/batches/batch.ts";
+import type { Dataset } from "../../data/dataset/dataset.ts";
+import type { AsvEncoder, NucleotidePrediction } from "../../models/asvEncoder.ts";
+import type { RaggedBatch } from "../../models/batch.ts";
+import { isBase, maskToken } from "../../models/masking.ts";
+import * as torch from "../../torch/index.ts";
+import { nucleotideAccuracy, nucleotideLoss } from "./losses.ts";
+
+/** ASVs on which nucleotide prediction is judged, and at a time. */
+const judgedAsvs = 1024;
+const asvsPerChunk = 256;
+
+/**
+ * Hides and predicts bases of some of a batch's ASVs, chosen at random, in a pass of its own: were distances taken from sequences
+ * with holes, they would come out too small where there are none, in evaluation.
+ */
+export function predictSomeNucleotides(
+  encoder: AsvEncoder,
+  input: RaggedBatch,
+  share: number,
+): { prediction: NucleotidePrediction | null; input: RaggedBatch } {
+  const count = input.asvTokens.size(0);
+  const chosen = torch
+    .randperm(count, { device: input.asvTokens.device })
+    .narrow(0, 0, Math.ceil(count * share));
+  const part = {
+    ...input,
+    asvTokens: input.asvTokens.indexSelect(0, chosen),
+    multiplicity: input.multiplicity.indexSelect(0, chosen),
+  };
+  const request = { hasPadding: input.hasAsvPadding, nucleotides: true };
+  return { prediction: encoder.forward(part.asvTokens, request).nucleotides, input: part };
+}
+
+/** Loss and accuracy of the nucleotides that a batch hid. */
+export function nucleotideParts(
+  prediction: NucleotidePrediction,
+  input: RaggedBatch,
+): { loss: torch.Tensor; accuracy: torch.Tensor } {
+  const sequences = { tokens: input.asvTokens, multiplicity: input.multiplicity };
+  const { correct, total } = nucleotideAccuracy(prediction, sequences);
+  return { loss: nucleotideLoss(prediction, sequences), accuracy: correct.div(total.clampMin(1)) };
+}
+
+export interface NucleotideEvaluation {
+  dataset: Dataset;
+  /** Samples whose ASVs are judged, or an evenly spread part of them. */
+  samples: Int32Array;
+  maxBases: number;
+  maskRatio: number;
+  device: torch.Device;
+}
+
+/**
+ * Predicts hidden bases of the samples' ASVs: the same ones hidden every time, so that epochs can be compared. Empty where there
+ * is nothing to predict.
+ */
+export function evaluateNucleotides(
+  encoder: AsvEncoder,
+  { dataset, samples, maxBases, maskRatio, device }: NucleotideEvaluation,
+): { nuc_loss?: number; nuc_accuracy?: number } {
+  const rows = someAsvs(dataset, samples);
+  const generator = new torch.Generator("cpu").manualSeed(0);
+  return torch.inferenceMode(() => {
+    let correct = 0;
+    let total = 0;
+    let loss = 0;
+    for (let from = 0; from < rows.length; from += asvsPerChunk) {
+      using _scope = torch.scope();
+      const chunk = rows.slice(from, from + asvsPerChunk);
+      const longest = Math.max(...chunk.map((row) => dataset.asvTokens(row).length));
+      const length = Math.min(maxBases + 1, longest);
+      const shape = [chunk.length, length];
+      const tokens = torch.tensor(tokenMatrix(dataset, chunk, length), { shape, dtype: "int64", device });
+      const chosen = torch.rand(shape, { generator }).lt(maskRatio).to(device);
+      const mask = chosen.logicalAnd(isBase(tokens));
+      const hidden = tokens.maskedFill(mask, maskToken);
+      const { nucleotides } = encoder.forward(hidden, { nucleotides: true });
+      const prediction = { ...nucleotides!, filled: mask.flatten(), mask };
+      const targets = { tokens, multiplicity: torch.ones([chunk.length], { device }) };
+      const accuracy = nucleotideAccuracy(prediction, targets);
+      const count = accuracy.total.item();
+      correct += accuracy.correct.item();
+      loss += nucleotideLoss(prediction, targets).item() * count;
+      total += count;
+    }
+    return total > 0 ? { nuc_loss: loss / total, nuc_accuracy: correct / total } : {};
+  });
+}
+
+/** Distinct ASVs of the samples, evenly spread. */
+function someAsvs(dataset: Dataset, samples: Int32Array): number[] {
+  const found = new Set<number>();
+  for (const sample of samples) for (const asv of dataset.sample(sample).asvs) found.add(asv);
+  const all = [...found].sort((a, b) => a - b);
+  const stride = Math.max(1, Math.ceil(all.length / judgedAsvs));
+  return all.filter((_, i) => i % stride === 0);
+}

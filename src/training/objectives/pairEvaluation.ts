@@ -1,0 +1,80 @@
+import type { Dataset } from "../../data/dataset/dataset.ts";
+import { RegressionMetrics, type RegressionResult } from "../../metrics/metrics.ts";
+import type { SequenceEncoder } from "../../models/sequenceEncoder.ts";
+import * as torch from "../../torch/index.ts";
+import { mapSampleSet, type SampleSetOptions } from "../inference/sampleSets.ts";
+
+/** The embeddings [N, D] of samples, on the CPU, in the order given. */
+export function embedSampleSet(
+  model: SequenceEncoder,
+  dataset: Dataset,
+  samples: Int32Array,
+  options: SampleSetOptions,
+): torch.Tensor {
+  return mapSampleSet(
+    model.sampleEncoder.asvEncoder,
+    dataset,
+    samples,
+    options,
+    ({ input, asvEmbeddings }) => model.forward(input, { asvEmbeddings }).embeddings!,
+  );
+}
+
+/** Predicted against true distances over all pairs of some samples, and the pairs themselves for plots. */
+export interface PairEvaluation {
+  result: RegressionResult;
+  /** The first `keep` pairs of an evenly spread selection. */
+  predicted: Float32Array | Float64Array;
+  actual: Float32Array | Float64Array;
+}
+
+/**
+ * Compares distances between embeddings [N, D] with the true ones over all pairs whose distance is known. `predict` turns rows of
+ * Euclidean distances into predictions (the identity for raw distances). At most `keep` pairs are returned.
+ */
+export function evaluatePairs(
+  embeddings: torch.Tensor,
+  distancesOf: (samples: Int32Array) => Float32Array,
+  samples: Int32Array,
+  predict: (distances: torch.Tensor) => torch.Tensor,
+  keep = 20_000,
+): PairEvaluation {
+  using _scope = torch.scope();
+  const n = samples.length;
+  const actual = distancesOf(samples);
+  const metrics = new RegressionMetrics();
+  const pairs = (n * (n - 1)) / 2;
+  const stride = Math.max(1, Math.ceil(pairs / keep));
+  const kept: { predicted: number[]; actual: number[] } = { predicted: [], actual: [] };
+  const rowsPerBlock = Math.max(1, Math.floor((1 << 22) / Math.max(n, 1)));
+  let pair = 0;
+  for (let from = 0; from < n; from += rowsPerBlock) {
+    const to = Math.min(n, from + rowsPerBlock);
+    const block = torch.tidy(() =>
+      predict(torch.cdist(embeddings.narrow(0, from, to - from), embeddings)).to("float32"),
+    );
+    const values = block.toFloat32Array();
+    const known: number[] = [];
+    const truth: number[] = [];
+    for (let i = from; i < to; i++) {
+      for (let j = i + 1; j < n; j++, pair++) {
+        const target = actual[i * n + j];
+        if (Number.isNaN(target)) continue;
+        const predicted = values[(i - from) * n + j];
+        known.push(predicted);
+        truth.push(target);
+        if (pair % stride === 0) {
+          kept.predicted.push(predicted);
+          kept.actual.push(target);
+        }
+      }
+    }
+    metrics.update(Float32Array.from(known), Float32Array.from(truth));
+    block.dispose();
+  }
+  return {
+    result: metrics.result(),
+    predicted: Float32Array.from(kept.predicted),
+    actual: Float32Array.from(kept.actual),
+  };
+}

@@ -1,0 +1,397 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Dataset } from "../../data/dataset/dataset.ts";
+import { textValues } from "../../data/encoding/categories.ts";
+import { readableNumber } from "../../display/numberText.ts";
+import {
+  type Comparison,
+  type Fact,
+  type Figure,
+  type ReportPlot,
+  type RunReport,
+  type SampleTable,
+  writeReport,
+} from "../../display/page/write.ts";
+import { embeddingMap, predictionScatter, savePlot } from "../../display/plots/index.ts";
+import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import * as torch from "../../torch/index.ts";
+import { type BaselineSummary, baselinesOfRun, openRunData, type RunRecord } from "../baselines/ofRun.ts";
+import { batchOptionsOf, distanceFormOf } from "../config/buildModel.ts";
+import { embedSamples } from "../inference/embedSamples.ts";
+import { predictSamples } from "../inference/predictSamples.ts";
+import { pcaOf, pcoaOf } from "../inference/principalCoordinates.ts";
+import { mapSampleSet } from "../inference/sampleSets.ts";
+import type { EpochReport, Figures } from "../loop/trainer.ts";
+import { makeBaseObjective } from "../objectives/baseObjective.ts";
+import { RunFolder } from "../run/folder.ts";
+import { type OpenedRun, openRun } from "../run/open.ts";
+import { categoriesOf } from "../run/samples.ts";
+import { figuresOf, judgePredictions } from "../targets/predictions.ts";
+import { predictionColumns } from "../targets/predictionTable.ts";
+import type { Targets } from "../targets/targets.ts";
+import { targetPlots } from "../tasks/targetPlots.ts";
+import { hasAllLosses } from "../tasks/trainingWatch.ts";
+
+export interface ReportOptions {
+  run: string;
+  /** Where to write it; default `report.html` in the run's folder. */
+  output?: string;
+  device: torch.Device;
+  /** Compute the baselines where they are not there yet. Default true. */
+  baselines?: boolean;
+  /** Metadata column that colours the map of embeddings; default the target, or the first column. */
+  colour?: string;
+  display: ProgressDisplay;
+}
+
+/** Samples on a map at most; the coordinates take time with their cube. */
+const mappedSamples = 1500;
+
+/** Writes the report of a finished run as one HTML page, and returns its path. @throws UserError if the run is not whole. */
+export async function reportRun(options: ReportOptions): Promise<string> {
+  const { device, display } = options;
+  const folder = new RunFolder(options.run);
+  const opened = openRunData(folder);
+  const { record, split } = opened;
+  using dataset = opened.dataset;
+  // A column that is not there is told before any work is done.
+  if (options.colour !== undefined) dataset.column(options.colour);
+  const history = folder.readJson(folder.history) as EpochReport[];
+  const summary = folder.readJson(folder.summary) as Record<string, unknown>;
+  const run = openRun(folder.path, device);
+  const plots: ReportPlot[] = [];
+  let figures: Figure[];
+  let comparison: Comparison | undefined;
+  let samples: SampleTable | undefined;
+  if (run.targets) {
+    const categories = categoriesOf(run.facts, dataset, display);
+    const { predictions } = predictSamples(run, dataset, split.validation, { device, categories });
+    const qualities = judgePredictions(run.targets, dataset, split.validation, predictions);
+    const judged = figuresOf(qualities);
+    figures = targetFigures(judged, run.targets);
+    const input = { dataset, samples: split.validation, predictions, qualities, targets: run.targets };
+    for (const { plot } of await targetPlots(input)) plots.push({ plot });
+    samples = sampleTable(predictionColumns({ ...input, withActual: true }));
+    if (options.baselines ?? true)
+      comparison = compare(judged, baselines(folder, display), {
+        columns: run.targets.columns,
+        isClassifier: run.targets.classes !== null,
+        keepsLast: run.facts.kind === "fine-tune" && run.facts.config.bestMetric === "last",
+      });
+  } else figures = encoderFigures(summary, record.config.metric);
+  plots.push(...(await encoderPlots(run, dataset, split.validation, device)));
+  plots.push(...(await mapPlots(run, dataset, split.validation, options)));
+  for (const [i, { plot }] of plots.entries()) await savePlot(plot, join(folder.plots, `report_${i + 1}`));
+  const best = history.findLast((epoch) => epoch.isBest);
+  const report: RunReport = {
+    title: run.targets
+      ? `Prediction of ${run.targets.columns.join(", ")}`
+      : `Encoder of ${record.config.metric} UniFrac`,
+    subtitle: `${record.data.samples} samples, ${record.data.asvs} ASVs; validation: ${record.split.name}`,
+    created: new Date().toISOString(),
+    command: typeof record.environment["command"] === "string" ? record.environment["command"] : undefined,
+    split: {
+      name: record.split.name,
+      parts: [
+        { name: "training", samples: record.split.train },
+        { name: "validation", samples: record.split.validation },
+      ],
+    },
+    figures,
+    warnings: cautions(record, dataset),
+    comparison,
+    learningCurves: { curves: curvesOf(history), bestStep: best ? best.epoch + 1 : undefined },
+    plots,
+    data: dataFacts(record),
+    configuration: record.config,
+    environment: environmentFacts(record, summary),
+    samples,
+  };
+  const path = options.output ?? folder.report;
+  await writeReport(path, report);
+  run.model.dispose();
+  return path;
+}
+
+function targetFigures(figures: Figures, { columns, quantiles }: Targets): Figure[] {
+  const levels = quantiles ?? [];
+  const [low, high] = [Math.min(...levels), Math.max(...levels)];
+  const wanted: [key: string, label: string, note?: string][] =
+    "accuracy" in figures
+      ? [
+          ["accuracy", "Accuracy"],
+          ["macro_f1", "Macro F1", "mean over classes"],
+          ["f1", "Weighted F1"],
+          ["auc", "AUC"],
+        ]
+      : [
+          ["mae", "MAE", "mean absolute error, in the column's units"],
+          ["r2", "R²"],
+          ["rmse", "RMSE"],
+          ["pearson", "Pearson"],
+          [
+            "coverage",
+            "Coverage",
+            `share of true values between the quantiles ${low} and ${high}; ${readableNumber(high - low, 2)} would be right`,
+          ],
+        ];
+  const rows: Figure[] = [];
+  for (const [key, label, note] of wanted) {
+    if (columns.length > 1) {
+      for (const column of columns) {
+        const value = figures[`${key}.${column}`];
+        if (value !== undefined) rows.push({ label: `${label} of ${column}`, value: rounded(value), note });
+      }
+    } else if (key in figures) rows.push({ label, value: rounded(figures[key]), note });
+  }
+  return rows;
+}
+
+function encoderFigures(summary: Record<string, unknown>, metric: string): Figure[] {
+  const name = metric === "faith_pd" ? "Faith's PD" : "UniFrac, all pairs of validation samples";
+  const number = (key: string) => (typeof summary[key] === "number" ? rounded(summary[key]) : "not measured");
+  return [
+    { label: "R²", value: number("val.unifrac_r2"), note: name },
+    { label: "MAE", value: number("val.unifrac_mae"), note: name },
+    { label: "Pearson", value: number("val.unifrac_pearson"), note: name },
+    { label: "Hidden nucleotides", value: number("val.nuc_accuracy"), note: "share predicted rightly" },
+  ];
+}
+
+function rounded(value: number): number {
+  return Number(value.toPrecision(4));
+}
+
+function baselines(folder: RunFolder, display: ProgressDisplay): BaselineSummary[] {
+  const path = join(folder.baselines, "summary.json");
+  if (existsSync(path)) return JSON.parse(readFileSync(path, "utf8")) as BaselineSummary[];
+  display.message("Computing the baselines: a random forest and nearest neighbours");
+  return baselinesOfRun(folder);
+}
+
+function compare(
+  model: Figures,
+  others: readonly BaselineSummary[],
+  {
+    columns,
+    isClassifier,
+    keepsLast,
+  }: { columns: readonly string[]; isClassifier: boolean; keepsLast: boolean },
+): Comparison {
+  const ofOne: Comparison["metrics"] = isClassifier
+    ? [
+        { key: "accuracy", label: "Accuracy", better: "higher" },
+        { key: "macro_f1", label: "Macro F1", better: "higher" },
+      ]
+    : [
+        { key: "mae", label: "MAE", better: "lower" },
+        { key: "rmse", label: "RMSE", better: "lower" },
+        { key: "r2", label: "R²", better: "higher" },
+      ];
+  // Means over columns of different units would say nothing.
+  const metrics =
+    columns.length === 1
+      ? ofOne
+      : columns.flatMap((column) =>
+          ofOne
+            .filter(({ key }) => key !== "rmse")
+            .map((metric) => ({
+              ...metric,
+              key: `${metric.key}.${column}`,
+              label: `${metric.label} of ${column}`,
+            })),
+        );
+  const pick = (figures: Figures) =>
+    Object.fromEntries(metrics.filter(({ key }) => key in figures).map(({ key }) => [key, figures[key]]));
+  return {
+    metrics,
+    rows: [
+      { name: "This model", isModel: true, values: pick(model) },
+      ...others.map(({ name, note, figures }) => ({ name, note, values: pick(figures) })),
+    ],
+    note: `All on the same validation samples, each fitted on the same training samples. ${
+      keepsLast
+        ? "The model is that of the last epoch: the validation samples chose nothing."
+        : "The model's best epoch was chosen on the validation samples."
+    }`,
+  };
+}
+
+/** The columns of predictions, and how far each predicted number is from the true one: `error`, with several targets `error_<column>`. */
+export function sampleTable(columns: ReturnType<typeof predictionColumns>): SampleTable {
+  const errors = columns.flatMap(({ name, values: predicted }) => {
+    const suffix = /^prediction(_.*|)$/.exec(name)?.[1];
+    const actual = columns.find((other) => other.name === `actual${suffix}`)?.values;
+    if (!(predicted instanceof Float64Array && actual instanceof Float64Array)) return [];
+    const values = actual.map((value, i) => Math.abs(predicted[i] - value));
+    return [{ name: `error${suffix}`, kind: "error", values } as const];
+  });
+  const all = [
+    ...columns.map(
+      ({ name, values }) =>
+        ({ name, kind: values instanceof Float64Array ? "number" : "text", values }) as const,
+    ),
+    ...errors,
+  ];
+  return {
+    columns: all.map(({ name, kind }) => ({ name, kind })),
+    rows: Array.from({ length: columns[0].values.length }, (_, row) =>
+      all.map(({ values }) => {
+        const value = values[row];
+        return typeof value === "number"
+          ? Number.isNaN(value)
+            ? null
+            : Number(value.toPrecision(5))
+          : value;
+      }),
+    ),
+  };
+}
+
+async function encoderPlots(
+  { encoder, facts }: OpenedRun,
+  dataset: Dataset,
+  samples: Int32Array,
+  device: torch.Device,
+): Promise<ReportPlot[]> {
+  const { metric, model } = facts.config;
+  const { distances, vectors } = dataset.manifest;
+  if (!distances.includes(metric) && !vectors.includes(metric)) return [];
+  const objective = makeBaseObjective(dataset, metric, {
+    form: distanceFormOf(facts.config),
+    scaling: facts.baseScaling,
+  });
+  if (objective.encoderType !== facts.encoderType) return [];
+  using _scope = torch.scope();
+  const outputs = mapSampleSet(
+    encoder.sampleEncoder.asvEncoder,
+    dataset,
+    samples,
+    { device, batch: batchOptionsOf(model) },
+    ({ input, asvEmbeddings }) => objective.output(encoder.forward(input, { asvEmbeddings })),
+  );
+  const { result, predicted, actual } = objective.evaluate(outputs, samples);
+  if (actual.length === 0) return [];
+  const isValue = metric === "faith_pd";
+  const plot = await predictionScatter({
+    title: isValue ? "Faith's PD of validation samples" : "UniFrac between validation samples",
+    quantity: isValue ? "Faith's PD" : `${metric.replaceAll("_", " ")} UniFrac`,
+    actual,
+    predicted,
+    metrics: result,
+    pointName: isValue ? "samples" : "pairs",
+  });
+  return [{ plot }];
+}
+
+/** The PCA of the embeddings, beside the PCoA of true distances where the data set has any. */
+async function mapPlots(
+  run: OpenedRun,
+  dataset: Dataset,
+  validation: Int32Array,
+  { device, colour }: ReportOptions,
+): Promise<ReportPlot[]> {
+  const samples = validation.slice(0, mappedSamples);
+  if (samples.length < 4) return [];
+  using _scope = torch.scope();
+  const [metric] = dataset.manifest.distances;
+  const panels = [];
+  if (metric !== undefined) {
+    const own = pcoaOf(
+      torch.tensor(dataset.distance(metric).block(samples), { shape: [samples.length, samples.length] }),
+    );
+    panels.push({ title: `PCoA of true ${metric.replaceAll("_", " ")} UniFrac`, axis: "PCo", ...own });
+  }
+  panels.push({
+    title: "PCA of the embeddings",
+    axis: "PC",
+    ...pcaOf(embedSamples(run, dataset, samples, device)),
+  });
+  const names = dataset.manifest.metadata.map(({ name }) => name);
+  const by = colour ?? run.targets?.columns[0] ?? names[0];
+  const column = by === undefined ? null : dataset.column(by);
+  const values =
+    column === null
+      ? null
+      : column.kind === "numeric"
+        ? Float64Array.from(samples, (sample) => column.values[sample])
+        : Array.from(samples, (sample) => textValues(column).values[sample] ?? "");
+  const map = {
+    title: "Validation samples on a map",
+    panels,
+    ...(values && { colour: { title: by!, values } }),
+    labels: Array.from(samples, (sample) => dataset.sampleIds[sample]),
+  };
+  const narrow = panels.length > 1 ? await embeddingMap({ ...map, stacked: true }) : undefined;
+  return [{ plot: await embeddingMap(map), narrow }];
+}
+
+function cautions(record: RunRecord, dataset: Dataset): string[] {
+  const warnings = [...dataset.manifest.warnings];
+  if (record.kind === "fine-tune" && record.split.name === "random") {
+    warnings.push(
+      "The split is random: if samples of one subject or study are alike, the figures are too good for new subjects or studies. --split-by holds whole groups out.",
+    );
+  }
+  return warnings;
+}
+
+function curvesOf(history: readonly EpochReport[]) {
+  const labels: Record<string, string> = {
+    total_loss: "Total loss",
+    target_loss: "Target loss",
+    unifrac_loss: "UniFrac loss",
+    nuc_loss: "Nucleotide loss",
+    r2: "R²",
+    mae: "MAE",
+    accuracy: "Accuracy",
+  };
+  return Object.entries(labels)
+    .map(([key, name]) => {
+      const points = (part: "train" | "val") =>
+        history
+          .filter((epoch) => Number.isFinite(epoch[part][key]))
+          .filter((epoch) => part === "val" || key !== "total_loss" || hasAllLosses(epoch))
+          .map((epoch) => ({ step: epoch.epoch + 1, value: epoch[part][key] }));
+      return { name, train: points("train"), validation: points("val") };
+    })
+    .filter(({ train, validation }) => train.length + validation.length > 0);
+}
+
+function dataFacts({ dataset, data }: RunRecord): Fact[] {
+  return [
+    { label: "Data set", value: dataset.path },
+    ...dataset.sources.map(({ role, path }) => ({ label: role, value: path })),
+    { label: "Samples", value: data.samples },
+    { label: "ASVs", value: data.asvs },
+    {
+      label: "Bases of an ASV",
+      value:
+        data.shortestAsv === data.longestAsv ? data.longestAsv : `${data.shortestAsv} to ${data.longestAsv}`,
+    },
+    {
+      label: "Counts of each sample",
+      value: data.rarefyDepth === "none" ? "as measured" : `rarefied to ${data.rarefyDepth}`,
+    },
+  ];
+}
+
+function environmentFacts({ environment }: RunRecord, summary: Record<string, unknown>): Fact[] {
+  const facts: Fact[] = Object.entries(environment).flatMap(([label, value]) =>
+    value === null || label === "command" ? [] : [{ label, value }],
+  );
+  for (const key of [
+    "steps",
+    "epochs",
+    "best_epoch",
+    "stopped_by",
+    "parameters",
+    "train.seconds",
+    "train.samples_per_second",
+  ]) {
+    const value = summary[key];
+    if (typeof value === "number") facts.push({ label: key, value: rounded(value) });
+    else if (typeof value === "string") facts.push({ label: key, value });
+  }
+  return facts;
+}

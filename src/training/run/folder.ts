@@ -1,0 +1,110 @@
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { describeWriteError, makeFolder, writeFileAtomic } from "../../common/files/atomicFile.ts";
+import { FolderLock } from "../../common/files/folderLock.ts";
+import { UserError } from "../../common/userError.ts";
+
+/** Where the files of a run lie. */
+export class RunFolder {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = resolve(path);
+  }
+
+  get config(): string {
+    return join(this.path, "config.json");
+  }
+  /** What the run was made of: data, split, targets, versions. */
+  get run(): string {
+    return join(this.path, "run.json");
+  }
+  /** Every epoch's figures. */
+  get history(): string {
+    return join(this.path, "history.json");
+  }
+  get trainIds(): string {
+    return join(this.path, "train_sample_ids.txt");
+  }
+  get validationIds(): string {
+    return join(this.path, "val_sample_ids.txt");
+  }
+  /** Predictions of the validation samples. */
+  get predictions(): string {
+    return join(this.path, "val_predictions.tsv");
+  }
+  get baselines(): string {
+    return join(this.path, "baselines");
+  }
+  get report(): string {
+    return join(this.path, "report.html");
+  }
+  get summary(): string {
+    return join(this.path, "summary.json");
+  }
+  get log(): string {
+    return join(this.path, "training.log");
+  }
+  get events(): string {
+    return join(this.path, "tensorboard");
+  }
+  get plots(): string {
+    return join(this.path, "plots");
+  }
+  get bestCheckpoint(): string {
+    return join(this.path, "checkpoints", "best.safetensors");
+  }
+  get lastCheckpoint(): string {
+    return join(this.path, "checkpoints", "last.safetensors");
+  }
+
+  /**
+   * Makes the folders and locks the run for this process. A folder that has a run already is refused unless that run is to go on.
+   * @throws UserError also if it cannot be written to, or another process trains in it.
+   */
+  create(options: { resume: boolean }): FolderLock {
+    if (!options.resume) this.refuseOther();
+    if (options.resume && !existsSync(this.lastCheckpoint)) {
+      throw new UserError(
+        `${this.path} holds no run to continue (no checkpoints/last.safetensors); leave --resume out.`,
+      );
+    }
+    const lock = FolderLock.acquire(this.path);
+    makeFolder(join(this.path, "checkpoints"));
+    makeFolder(this.plots);
+    makeFolder(this.events);
+    return lock;
+  }
+
+  /** @throws UserError if the folder has a run already, or is a file. */
+  refuseOther(): void {
+    if (existsSync(this.path) && statSync(this.path).isFile())
+      throw describeWriteError(this.path, { code: "EEXIST" });
+    if (!existsSync(this.lastCheckpoint)) return;
+    throw new UserError(
+      `${this.path} holds a run already; continue it with --resume, or choose another --output (or delete the folder).`,
+    );
+  }
+
+  writeJson(path: string, content: unknown): void {
+    writeFileAtomic(path, `${JSON.stringify(content, null, 2)}\n`);
+  }
+
+  readConfig(): unknown {
+    return this.readJson(this.config);
+  }
+
+  /** A JSON file of the run. @throws UserError if it is missing or damaged. */
+  readJson(path: string): unknown {
+    if (!existsSync(path)) {
+      throw new UserError(
+        `${this.path} is no folder of a run, or of one that was not finished: it has no ${basename(path)}.`,
+      );
+    }
+    try {
+      return JSON.parse(readFileSync(path, "utf8"));
+    } catch {
+      throw new UserError(`${path} is not readable as JSON; restore it or start a new run.`);
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../../common/userError.ts";
+import type { SequenceEncoder } from "../../models/sequenceEncoder.ts";
+import type { SequencePredictor } from "../../models/sequencePredictor.ts";
+import type * as torch from "../../torch/index.ts";
+import { buildEncoder, buildPredictor } from "../config/buildModel.ts";
+import { fineTuneSchema, pretrainSchema } from "../config/config.ts";
+import { loadWeights, readCheckpointFacts } from "../loop/checkpoint.ts";
+import { Targets } from "../targets/targets.ts";
+import type { FineTuneFacts, PretrainFacts, RunFacts } from "./facts.ts";
+import { RunFolder } from "./folder.ts";
+
+/** The checkpoint that a run's folder or a path to a checkpoint means: the best one of a run. @throws UserError if there is none. */
+export function checkpointOf(path: string): string {
+  if (!existsSync(path)) throw new UserError(`There is no run or checkpoint ${path}; check the path.`);
+  if (!statSync(path).isDirectory()) return path;
+  const { bestCheckpoint, lastCheckpoint } = new RunFolder(path);
+  for (const candidate of [bestCheckpoint, lastCheckpoint, join(path, "best.safetensors")])
+    if (existsSync(candidate)) return candidate;
+  throw new UserError(
+    `${path} holds no trained model (no checkpoints/best.safetensors); give the folder of a run.`,
+  );
+}
+
+/** What a checkpoint says of its model. @throws UserError if it is none that can be used. */
+export function readRunFacts(checkpoint: string): RunFacts {
+  const facts = readCheckpointFacts(checkpoint) as unknown as RunFacts;
+  const schema = facts.kind === "fine-tune" ? fineTuneSchema : pretrainSchema;
+  const parsed = schema.safeParse(facts.config);
+  if ((facts.kind !== "fine-tune" && facts.kind !== "pretrain") || !parsed.success) {
+    throw new UserError(
+      `${checkpoint} does not say what its model is like, or in a way of another version; train it again.`,
+    );
+  }
+  return { ...facts, config: parsed.data } as RunFacts;
+}
+
+/** A trained model in evaluation mode, and what is known of it. */
+export interface OpenedRun {
+  checkpoint: string;
+  facts: RunFacts;
+  encoder: SequenceEncoder;
+  /** Null for a pretraining run. */
+  predictor: SequencePredictor | null;
+  targets: Targets | null;
+  model: torch.nn.Module;
+}
+
+/** A model as facts describe it, with fresh weights, in evaluation mode. `checkpoint` is where the facts come from. */
+export function openModel(checkpoint: string, facts: RunFacts): OpenedRun {
+  const encoder = buildEncoder(facts.config, facts);
+  const built = facts.kind === "fine-tune" ? predictorOf(facts, encoder) : null;
+  const model = (built?.predictor ?? encoder).eval();
+  return {
+    checkpoint,
+    facts,
+    encoder,
+    predictor: built?.predictor ?? null,
+    targets: built?.targets ?? null,
+    model,
+  };
+}
+
+/** Loads the model of a run (its best weights) or of a checkpoint. @throws UserError if that cannot be. */
+export function openRun(path: string, device: torch.Device): OpenedRun {
+  const checkpoint = checkpointOf(path);
+  const opened = openModel(checkpoint, readRunFacts(checkpoint));
+  loadWeights(checkpoint, opened.model);
+  opened.model.to(device);
+  return opened;
+}
+
+function predictorOf(facts: FineTuneFacts, base: SequenceEncoder) {
+  const { config, categories } = facts;
+  const targets = Targets.fromState(facts.targets);
+  const cardinalities =
+    categories &&
+    Object.fromEntries(categories.map(({ name, categories: known }) => [name, known.length + 1]));
+  const predictor = buildPredictor(config.model, config.target, config.categories, {
+    base,
+    freezeBase: config.freezeBase,
+    outputs: targets.outputs,
+    classifier: targets.classes !== null,
+    quantiles: targets.quantiles?.length ?? null,
+    cardinalities,
+  });
+  return { predictor, targets };
+}
+
+/** The facts of a pretraining run. @throws UserError for another kind of run. */
+export function pretrainFactsOf(path: string): { checkpoint: string; facts: PretrainFacts } {
+  const checkpoint = checkpointOf(path);
+  const facts = readRunFacts(checkpoint);
+  if (facts.kind !== "pretrain")
+    throw new UserError(`${path} is a fine-tuned model; --pretrained-encoder needs a pretraining run.`);
+  return { checkpoint, facts };
+}

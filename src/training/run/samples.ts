@@ -1,0 +1,135 @@
+import { UserError } from "../../common/userError.ts";
+import { type Dataset, openDataset } from "../../data/dataset/dataset.ts";
+import { prepareCached } from "../../data/prepare/cached.ts";
+import type { Metric } from "../../data/prepare/options.ts";
+import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import { SampleCategories } from "../targets/sampleCategories.ts";
+import type { RunFacts } from "./facts.ts";
+
+/** Samples for a trained model: a data set, or the files of one. */
+export interface SamplesToUse {
+  dataset?: string;
+  table?: string;
+  repSeqs?: string;
+  metadata?: string;
+  /** Only to compare with true distances. */
+  tree?: string;
+  /** Default: as in training. */
+  rarefyDepth?: number | "auto" | "none";
+  /** Where prepared data are kept. */
+  cache: string;
+}
+
+/**
+ * Opens samples for a model, rarefied as in its training unless told otherwise, and checks that the model can read them.
+ * @throws UserError for missing or contradicting sources, and for samples that the model cannot read.
+ */
+export async function openSamples(
+  facts: RunFacts,
+  samples: SamplesToUse,
+  display: ProgressDisplay,
+): Promise<Dataset> {
+  const { table, tree, repSeqs, metadata, cache } = samples;
+  if ((samples.dataset === undefined) === (table === undefined)) {
+    throw new UserError("Give the samples with --table, or with --dataset (one of the two).");
+  }
+  let folder = samples.dataset;
+  if (folder === undefined) {
+    const depth = samples.rarefyDepth ?? facts.data.rarefyDepth;
+    let stage = "";
+    const prepared = await prepareCached(
+      {
+        table: table!,
+        tree,
+        repSeqs,
+        metadata,
+        metrics: tree === undefined ? undefined : [facts.config.metric as Metric],
+        rarefyDepth: depth,
+        seed: facts.data.rarefySeed,
+        onProgress: (name) => {
+          if (name !== stage) display.message(`Preparing: ${name}`);
+          stage = name;
+        },
+      },
+      cache,
+    );
+    folder = prepared.folder;
+  } else if (
+    repSeqs !== undefined ||
+    metadata !== undefined ||
+    tree !== undefined ||
+    samples.rarefyDepth !== undefined
+  ) {
+    throw new UserError(
+      "--dataset holds all data; leave --rep-seqs, --metadata, --tree and --rarefy-depth out.",
+    );
+  }
+  const dataset = openDataset(folder);
+  for (const warning of [...dataset.manifest.warnings, ...fitWarnings(facts, dataset)]) display.warn(warning);
+  return dataset;
+}
+
+/** What is odd about a data set for a model, each a sentence. */
+export function fitWarnings(facts: RunFacts, dataset: Dataset): string[] {
+  const warnings: string[] = [];
+  const { maxBases } = facts.config.model;
+  const { data } = facts;
+  let tooLong = 0;
+  let tooShort = 0;
+  for (let row = 0; row < dataset.asvCount; row++) {
+    const bases = dataset.asvTokens(row).length - 1;
+    if (bases > maxBases) tooLong++;
+    if (bases < data.shortestAsv) tooShort++;
+  }
+  if (tooLong > 0) {
+    warnings.push(
+      `${tooLong} of ${dataset.asvCount} ASVs are longer than the ${maxBases} bases that the model reads; only their first ${maxBases} count. ` +
+        "That is right only if they begin at the same primer as those of the training.",
+    );
+  }
+  if (tooShort > 0) {
+    warnings.push(
+      `${tooShort} of ${dataset.asvCount} ASVs are shorter than any of the training (${data.shortestAsv} bases); predictions may be poor.`,
+    );
+  }
+  const lost = dataset.manifest.dropped.filter(
+    ({ what, reason }) => what === "samples" && reason.startsWith("fewer than"),
+  );
+  for (const { count, reason, examples } of lost) {
+    warnings.push(
+      `${count} samples with ${reason} are left out (${examples.slice(0, 3).join(", ")}${count > 3 ? " ..." : ""}); ` +
+        "--rarefy-depth none keeps them, with all their counts.",
+    );
+  }
+  const depth = dataset.manifest.parameters["rarefyDepth"];
+  if (typeof depth === "number" ? depth !== data.rarefyDepth : data.rarefyDepth !== "none") {
+    warnings.push(
+      `The samples are rarefied to ${depth}, those of the training were to ${data.rarefyDepth}: the number of ASVs that are seen differs.`,
+    );
+  }
+  return warnings;
+}
+
+/** The categories of samples that a model needs; null if it needs none. @throws UserError where columns are missing. */
+export function categoriesOf(
+  facts: RunFacts,
+  dataset: Dataset,
+  display: ProgressDisplay,
+): SampleCategories | null {
+  if (facts.kind !== "fine-tune" || facts.categories === null) return null;
+  const names = facts.categories.map(({ name }) => name);
+  const known = new Set(dataset.manifest.metadata.map(({ name }) => name));
+  const missing = names.filter((name) => !known.has(name));
+  if (missing.length > 0) {
+    throw new UserError(
+      `The model needs the metadata column ${missing.map((name) => `"${name}"`).join(", ")} of every sample, which ${dataset.path} lacks; give --metadata with it.`,
+    );
+  }
+  const categories = SampleCategories.restore(facts.categories, dataset);
+  const all = Int32Array.from({ length: dataset.sampleCount }, (_, i) => i);
+  for (const [name, count] of Object.entries(categories.unknown(all))) {
+    if (count > 0)
+      display.warn(`${count} of ${all.length} samples have no value of "${name}" that the training knew.`);
+  }
+  return categories;
+}

@@ -1,0 +1,70 @@
+import { Loader } from "../../data/batches/loader.ts";
+import type { Dataset } from "../../data/dataset/dataset.ts";
+import * as torch from "../../torch/index.ts";
+import { batchOptionsOf, buildEncoder, distanceFormOf } from "../config/buildModel.ts";
+import type { PretrainConfig } from "../config/config.ts";
+import { type LearningRateSearch, searchLearningRate } from "../loop/learningRateSearch.ts";
+import { precisionOn } from "../loop/mixedPrecision.ts";
+import { makeOptimizer, parameterGroups } from "../loop/paramGroups.ts";
+import { fitBaseScaling, makeBaseObjective } from "../objectives/baseObjective.ts";
+import { PretrainTask } from "./pretrainTask.ts";
+import { checkTraining, setMatmulPrecision } from "./runTraining.ts";
+import { splitSamples } from "./splitSamples.ts";
+
+export interface FindOptions {
+  dataset: Dataset;
+  config: PretrainConfig;
+  device: torch.Device;
+  from: number;
+  to: number;
+  steps: number;
+  /** Is told how many steps are done, and the loss of the last. */
+  onStep?: (done: number, loss: number) => void;
+}
+
+/** Searches the learning rate of a pretraining, with its own model, data and optimizer. */
+export async function findLearningRate(options: FindOptions): Promise<LearningRateSearch> {
+  const { dataset, config, device, from, to, steps, onStep } = options;
+  const { training, model: shape, metric } = config;
+  checkTraining(training, device);
+  setMatmulPrecision(training, device);
+  const split = splitSamples(dataset, config.split, training.seed);
+  const scaling = fitBaseScaling(dataset, metric, split.train);
+  const objective = makeBaseObjective(dataset, metric, { form: distanceFormOf(config), scaling });
+  torch.manualSeed(training.seed);
+  const model = buildEncoder(config, {
+    encoderType: objective.encoderType,
+    predictNucleotides: training.nucPenalty > 0,
+  });
+  model.to(device);
+  const { validation, train } = split;
+  const task = new PretrainTask(model, {
+    dataset,
+    objective,
+    validation,
+    device,
+    model: shape,
+    training,
+    sampleEpochs: 0,
+    nucShare: config.nucShare,
+    train: split.train,
+  });
+  const optimizer = makeOptimizer(parameterGroups(model, training), training);
+  using loader = new Loader(dataset, {
+    ...batchOptionsOf(shape),
+    ...objective.needs,
+    batchSize: Math.max(2, Math.min(training.batchSize, train.length)),
+    samples: train,
+    seed: training.seed,
+    worker: training.loaderWorker,
+  });
+  try {
+    const { maxGradNorm } = training;
+    const { mixedPrecision } = precisionOn(training, device);
+    const search = { optimizer, loader, from, to, steps, maxGradNorm, mixedPrecision, onStep };
+    return await searchLearningRate(task, search);
+  } finally {
+    optimizer.dispose();
+    model.dispose();
+  }
+}

@@ -1,0 +1,308 @@
+import { join } from "node:path";
+import { UserError } from "../../common/userError.ts";
+import type { Dataset } from "../../data/dataset/dataset.ts";
+import { categoryKeys, textValues } from "../../data/encoding/categories.ts";
+import { CategoryWeights } from "../../data/encoding/categoryWeights.ts";
+import { classWeights } from "../../data/encoding/classLabels.ts";
+import { savePlot } from "../../display/plots/index.ts";
+import { tags } from "../../display/tensorboard/tags.ts";
+import type { SequencePredictor } from "../../models/sequencePredictor.ts";
+import * as torch from "../../torch/index.ts";
+import {
+  batchOptionsOf,
+  buildEncoder,
+  buildPredictor,
+  decideAuto,
+  distanceFormOf,
+} from "../config/buildModel.ts";
+import { checkFineTune } from "../config/checkFineTune.ts";
+import { checkModel } from "../config/checkModel.ts";
+import { type FineTuneConfig, fineTuneSchema } from "../config/config.ts";
+import { FrozenBase } from "../inference/frozenBase.ts";
+import { FrozenSums } from "../inference/frozenSums.ts";
+import type { SampleSetOptions } from "../inference/sampleSets.ts";
+import { loadWeights } from "../loop/checkpoint.ts";
+import { type Figures, lastEpoch, type TrainingResult } from "../loop/trainer.ts";
+import { type BaseObjective, fitBaseScaling, makeBaseObjective } from "../objectives/baseObjective.ts";
+import { TargetLoss } from "../objectives/targetLoss.ts";
+import { dataFactsOf, type FineTuneFacts } from "../run/facts.ts";
+import { RunFolder } from "../run/folder.ts";
+import { pretrainFactsOf } from "../run/open.ts";
+import { oneClassWarning } from "../targets/predictions.ts";
+import { writePredictions } from "../targets/predictionTable.ts";
+import { SampleCategories } from "../targets/sampleCategories.ts";
+import { isClassifier, labelledSamples, Targets } from "../targets/targets.ts";
+import { FineTuneTask } from "./fineTuneTask.ts";
+import { countPlot, pairPlot } from "./pairPlot.ts";
+import { checkTraining, type RunOptions, runTraining, trainingFigures } from "./runTraining.ts";
+import { type NamedSplit, splitSamples } from "./splitSamples.ts";
+import { targetPlots } from "./targetPlots.ts";
+
+export type FineTuneOptions = RunOptions<FineTuneConfig>;
+
+/** What `summary.json` says. */
+export interface FineTuneSummary extends ReturnType<typeof trainingFigures> {
+  targets: string[];
+  kind: "numbers" | "classes";
+  /** Of the validation samples at the best epoch, in the targets' own units. */
+  validation: Figures;
+  samples: { train: number; validation: number };
+  split: string;
+}
+
+/** A warning if validation samples have classes that are in no training sample: these cannot be predicted. */
+function unseenClasses(dataset: Dataset, targets: Targets, validation: Int32Array): string[] {
+  const { classes, columns } = targets;
+  if (classes === null) return [];
+  const { values } = textValues(dataset.column(columns[0]));
+  const unseen = validation.filter((sample) => {
+    const value = values[sample];
+    return value !== null && !classes.includes(value);
+  });
+  if (unseen.length === 0) return [];
+  return [
+    `${unseen.length} of the ${validation.length} validation samples have classes of "${columns[0]}" that no training sample has ("${values[unseen[0]]}", say), so they cannot be predicted rightly; take a column whose classes recur, or give --stratify ${columns[0]}.`,
+  ];
+}
+
+/** Figures of which more is better. */
+const higherIsBetter = new Set([lastEpoch, "r2", "accuracy", "f1", "auc"]);
+
+/**
+ * Trains a predictor of sample metadata on an encoder, fresh or pretrained, and writes the run into a folder like `pretrain`, with
+ * the predictions of the validation samples. All statistics come from the training samples.
+ * @throws UserError for options, data or folders that do not do.
+ */
+export async function fineTune(
+  options: FineTuneOptions,
+): Promise<{ summary: FineTuneSummary; result: TrainingResult }> {
+  const { dataset, device, display } = options;
+  const given = fineTuneSchema.parse(options.config);
+  const start = given.pretrainedEncoder === null ? null : pretrainFactsOf(given.pretrainedEncoder);
+  // The encoder's shape is that of its pretraining.
+  const config = start
+    ? { ...given, model: { ...start.facts.config.model, ...ownModelSettings(given) } }
+    : given;
+  decideAuto(config);
+  const { training, target, model: shape } = config;
+  checkModel(shape);
+  checkTraining(training, device);
+  checkFineTune(config, { isClassifier: isClassifier(dataset, target) });
+  const split = splitSamples(dataset, config.split, training.seed, labelledSamples(dataset, target.columns));
+  const targets = Targets.fit(dataset, split.train, target);
+  const categories = SampleCategories.fit(dataset, config.categories.columns, split.train);
+  const baseScaling =
+    start?.facts.baseScaling ??
+    (hasMetric(dataset, config.metric) ? fitBaseScaling(dataset, config.metric, split.train) : null);
+  const objective = chooseObjective(dataset, config, baseScaling);
+  const { weights: sampleWeights, warnings } = weighSamples(dataset, config, split);
+  const loss = makeLoss(dataset, config, targets, split);
+  const largestCount = largestCountOf(dataset, split.train);
+
+  const folder = new RunFolder(options.output);
+  using _lock = folder.create({ resume: options.resume });
+  const unseen = unseenClasses(dataset, targets, split.validation);
+  for (const warning of [...split.warnings, ...targets.warnings, ...unseen, ...warnings])
+    display.warn(warning);
+  const encoderType = start?.facts.encoderType ?? objective?.encoderType ?? "unifrac";
+  const facts: FineTuneFacts = {
+    kind: "fine-tune",
+    config,
+    data: dataFactsOf(dataset),
+    encoderType,
+    predictNucleotides: training.nucPenalty > 0 || (start?.facts.predictNucleotides ?? false),
+    baseScaling,
+    split: { name: split.name, train: split.train.length, validation: split.validation.length },
+    targets: targets.state,
+    categories: categories?.encoder.state ?? null,
+    largestCount,
+  };
+
+  torch.manualSeed(training.seed);
+  const base = buildEncoder(config, facts);
+  if (start) loadEncoder(start.checkpoint, base, facts.predictNucleotides, start.facts.predictNucleotides);
+  const model = buildPredictor(shape, target, config.categories, {
+    base,
+    freezeBase: config.freezeBase,
+    outputs: targets.outputs,
+    classifier: targets.classes !== null,
+    quantiles: targets.quantiles?.length ?? null,
+    cardinalities: categories?.cardinalities ?? null,
+  });
+  model.to(device);
+  const batch = batchOptionsOf(shape);
+  base.eval();
+  if (config.freezeBase) display.message("Encoding all samples once with the frozen encoder");
+  const frozen = config.freezeBase ? freeze(model, dataset, split.train, { device, batch }) : null;
+  const { validation } = split;
+  const task = new FineTuneTask(model, {
+    dataset,
+    validation,
+    device,
+    config,
+    targets,
+    loss,
+    categories,
+    objective: frozen ? null : objective,
+    sampleWeights,
+    frozen,
+    largestCount,
+  });
+  const monitor = config.bestMetric === "val_loss" ? "total_loss" : config.bestMetric;
+  try {
+    let summary: FineTuneSummary | undefined;
+    const result = await runTraining({
+      folder,
+      dataset,
+      split,
+      task,
+      training,
+      batch: { ...batch, ...(frozen ? { withoutTokens: true } : objective?.needs) },
+      facts,
+      losses: [
+        "total_loss",
+        "target_loss",
+        ...(target.countPrediction ? (["count_loss"] as const) : []),
+        ...(objective && !frozen ? (["unifrac_loss"] as const) : []),
+        ...(!frozen && training.nucPenalty > 0 ? (["nuc_loss", "nuc_accuracy"] as const) : []),
+      ],
+      monitor: { name: monitor, direction: higherIsBetter.has(monitor) ? "max" : "min" },
+      categoricalRate: config.categories.learningRate,
+      device,
+      resume: options.resume,
+      display,
+      debugNan: options.debugNan ?? false,
+      command: options.command,
+      conclude: async (ended, show) => {
+        const figures = task.validate();
+        summary = {
+          targets: targets.columns,
+          kind: targets.state.kind,
+          validation: figures,
+          ...trainingFigures(ended, model, device),
+          samples: { train: split.train.length, validation: validation.length },
+          split: split.name,
+        };
+        folder.writeJson(folder.summary, summary);
+        const { predictions, qualities, pairs, counts } = task.last!;
+        const shown = { dataset, samples: validation, predictions, qualities, targets };
+        writePredictions(folder.predictions, { ...shown, withActual: true });
+        for (const warning of qualities.map(oneClassWarning)) if (warning) display.warn(warning);
+        if (!(options.plots ?? true)) return;
+        for (const { name, plot } of await targetPlots(shown)) {
+          await savePlot(plot, join(folder.plots, name));
+          if (name.startsWith("prediction_plot")) await show(tagOfPlot(name), plot);
+        }
+        const ofPairs = pairs && (await pairPlot(pairs, config.metric));
+        if (ofPairs) {
+          await savePlot(ofPairs, join(folder.plots, "unifrac_plot_best"));
+          await show(tags.uniFracPlot, ofPairs);
+        }
+        const ofCounts = counts && (await countPlot(counts, target.countForm));
+        if (ofCounts) {
+          await savePlot(ofCounts, join(folder.plots, "count_plot_best"));
+          await show(tags.countPlot, ofCounts);
+        }
+      },
+    });
+    return { summary: summary!, result };
+  } finally {
+    frozen?.dispose();
+    model.dispose();
+  }
+}
+
+/** `prediction_plot_best_ph` -> `validation/prediction_plot_ph`: with several targets each has a plot. */
+function tagOfPlot(name: string): string {
+  return name.replace("prediction_plot_best", tags.predictionPlot);
+}
+
+/** Settings that do not decide the shape of the weights, and may differ from those of the pretraining. */
+function ownModelSettings({ model }: FineTuneConfig): Partial<FineTuneConfig["model"]> {
+  const { dropout, asvSampling, maskRatio, maskStrategy, gradientCheckpointing, asvChunkSize } = model;
+  return { dropout, asvSampling, maskRatio, maskStrategy, gradientCheckpointing, asvChunkSize };
+}
+
+function loadEncoder(checkpoint: string, base: torch.nn.Module, wantsHead: boolean, hasHead: boolean): void {
+  // A fresh head for nucleotides where pretraining had none.
+  loadWeights(checkpoint, base, {
+    optional: wantsHead && !hasHead ? ["sample_encoder.asv_encoder.nucleotide_head."] : [],
+  });
+}
+
+function freeze(
+  model: SequencePredictor,
+  dataset: Dataset,
+  train: Int32Array,
+  options: SampleSetOptions,
+): FrozenBase | FrozenSums {
+  return model.asvSum
+    ? new FrozenSums(model.baseModel, model.asvSum, dataset, train, options)
+    : new FrozenBase(model.baseModel, dataset, options);
+}
+
+function hasMetric(dataset: Dataset, metric: string): boolean {
+  const { distances, vectors } = dataset.manifest;
+  return distances.includes(metric) || vectors.includes(metric);
+}
+
+/** What the encoder goes on to learn; null without a weight, or where the data set has no distances at all. */
+function chooseObjective(
+  dataset: Dataset,
+  config: FineTuneConfig,
+  scaling: ReturnType<typeof fitBaseScaling>,
+): BaseObjective | null {
+  const { training, metric, freezeBase } = config;
+  if (training.uniFracPenalty === 0 || freezeBase) return null;
+  const { distances, vectors } = dataset.manifest;
+  if (distances.length === 0 && vectors.length === 0) return null;
+  return makeBaseObjective(dataset, metric, { form: distanceFormOf(config), scaling });
+}
+
+function weighSamples(
+  dataset: Dataset,
+  { categories }: FineTuneConfig,
+  split: NamedSplit,
+): { weights: Float32Array | null; warnings: readonly string[] } {
+  const { lossWeights: rule, lossWeightColumns, columns } = categories;
+  if (rule === null) return { weights: null, warnings: [] };
+  const by = lossWeightColumns.length > 0 ? lossWeightColumns : columns.slice(0, 1);
+  const keys = categoryKeys(by.map((name) => textValues(dataset.column(name))));
+  const fitted = CategoryWeights.fit(
+    rule === "auto" ? rule : new Map(Object.entries(rule)),
+    Array.from(split.train, (sample) => keys[sample]),
+    by,
+  );
+  return { weights: fitted.weights(keys), warnings: fitted.warnings };
+}
+
+function makeLoss(
+  dataset: Dataset,
+  { target }: FineTuneConfig,
+  targets: Targets,
+  split: NamedSplit,
+): TargetLoss {
+  const { classes, quantiles, columns } = targets;
+  if (!classes) {
+    const { loss: type, overPenalty, underPenalty, lossByColumn: perColumn } = target;
+    const unknown = Object.keys(perColumn ?? {}).find((name) => !columns.includes(name));
+    if (unknown !== undefined)
+      throw new UserError(
+        `--loss-config names "${unknown}", which is not predicted; predicted are ${columns.join(", ")}.`,
+      );
+    return new TargetLoss({ type, quantiles, overPenalty, underPenalty, perColumn, columns });
+  }
+  const rule = target.classWeights;
+  if (rule === null) return new TargetLoss();
+  const numbers = targets.classNumbers(dataset);
+  const own = split.train.map((sample) => numbers[sample]);
+  const given = rule === "auto" || Array.isArray(rule) ? rule : new Map(Object.entries(rule));
+  return new TargetLoss({ classWeights: [...classWeights(given, classes, own, "--class-weights")] });
+}
+
+function largestCountOf(dataset: Dataset, train: Int32Array): number {
+  let largest = 1;
+  for (const sample of train)
+    for (const count of dataset.sample(sample).counts) largest = Math.max(largest, count);
+  return largest;
+}

@@ -1,0 +1,108 @@
+import { dirname, join, resolve } from "node:path";
+import { quote } from "../../common/quote.ts";
+import { UserError } from "../../common/userError.ts";
+import { type Dataset, openDataset } from "../../data/dataset/dataset.ts";
+import { readMetadata } from "../../data/metadata/read.ts";
+import { prepareCached } from "../../data/prepare/cached.ts";
+import { metrics as computable, type Metric } from "../../data/prepare/options.ts";
+import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import type { DataConfig } from "../config/config.ts";
+
+export interface OpenDataOptions {
+  data: DataConfig;
+  /** What the model is trained on; null where no distances are needed. */
+  metric: string | null;
+  seed: number;
+  /** The run's folder; prepared data are kept beside it. */
+  output: string;
+  display: ProgressDisplay;
+}
+
+/**
+ * Opens the data set that a configuration names, or prepares one from its files (or takes what was prepared from the same files
+ * before). @throws UserError for contradicting or missing sources.
+ */
+export async function openConfiguredData(options: OpenDataOptions): Promise<Dataset> {
+  const { data, metric, seed, output, display } = options;
+  checkSources(data);
+  let folder = data.dataset;
+  if (folder === null) {
+    const { table, tree, repSeqs, metadata, distances, distanceIds, rarefyDepth, rarefySeed } = data;
+    let stage = "";
+    const imported =
+      distances === null
+        ? undefined
+        : {
+            path: distances,
+            name: metric ?? "unweighted",
+            order:
+              distanceIds === null || distanceIds === "table"
+                ? (distanceIds ?? undefined)
+                : { path: distanceIds },
+          };
+    const wanted = tree !== null && !imported && metric !== null ? [metric as Metric] : undefined;
+    const prepared = await prepareCached(
+      {
+        table: table!,
+        tree: tree ?? undefined,
+        repSeqs: repSeqs ?? undefined,
+        metadata: metadata ?? undefined,
+        distances: imported as Parameters<typeof prepareCached>[0]["distances"],
+        metrics: wanted?.filter((name) => computable.includes(name)),
+        rarefyDepth,
+        seed: rarefySeed ?? seed,
+        onProgress: (name) => {
+          if (name !== stage) display.message(`Preparing: ${name}`);
+          stage = name;
+        },
+      },
+      join(dirname(resolve(output)), ".aam-cache"),
+    );
+    folder = prepared.folder;
+  }
+  const dataset = openDataset(folder);
+  // Those of a data set were told when it was prepared, and `info` tells them again.
+  if (data.dataset === null) for (const warning of dataset.manifest.warnings) display.warn(warning);
+  return dataset;
+}
+
+/**
+ * Looks for columns in the metadata file before its data are prepared, which can take long. What a data set has, it says itself.
+ * @throws UserError for the first one that is missing.
+ */
+export function checkMetadataColumns(data: DataConfig, columns: readonly string[]): void {
+  if (columns.length === 0 || data.table === null) return;
+  if (data.metadata === null)
+    throw new UserError(`The column "${columns[0]}" is looked for in metadata; give them with --metadata.`);
+  const known = readMetadata(data.metadata).columns;
+  const missing = columns.find((name) => !known.has(name));
+  if (missing !== undefined)
+    throw new UserError(
+      `${data.metadata} has no column "${missing}"; it has ${[...known.keys()].map(quote).join(", ")}.`,
+    );
+}
+
+function checkSources(data: DataConfig): void {
+  const { dataset, table, distances, tree, distanceIds } = data;
+  if (dataset === null && table === null)
+    throw new UserError("There are no data: give --table, or --dataset with a data set that `prep` wrote.");
+  if (dataset !== null) {
+    const files = ["table", "tree", "repSeqs", "metadata", "distances", "distanceIds"] as const;
+    const given = files.filter((name) => data[name] !== null);
+    if (given.length > 0)
+      throw new UserError(
+        `--dataset holds all data, so ${given.map((name) => `--${kebab(name)}`).join(", ")} has no effect; leave one of them out.`,
+      );
+    if (data.rarefyDepth !== "auto" || data.rarefySeed !== null)
+      throw new UserError(
+        "--dataset is rarefied already, or was not to be; prepare another one with `prep`.",
+      );
+  }
+  if (tree !== null && distances !== null)
+    throw new UserError("--tree and --distances exclude each other: distances come from one of them.");
+  if (distanceIds !== null && distances === null) throw new UserError("--distance-ids needs --distances.");
+}
+
+function kebab(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}

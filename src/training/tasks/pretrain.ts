@@ -1,0 +1,132 @@
+import { join } from "node:path";
+import { UserError } from "../../common/userError.ts";
+import { savePlot } from "../../display/plots/index.ts";
+import { tags } from "../../display/tensorboard/tags.ts";
+import * as torch from "../../torch/index.ts";
+import { batchOptionsOf, buildEncoder, decideAuto, distanceFormOf } from "../config/buildModel.ts";
+import { checkModel } from "../config/checkModel.ts";
+import { type PretrainConfig, pretrainSchema } from "../config/config.ts";
+import type { TrainingResult } from "../loop/trainer.ts";
+import { fitBaseScaling, isConstant, makeBaseObjective } from "../objectives/baseObjective.ts";
+import { dataFactsOf, type PretrainFacts } from "../run/facts.ts";
+import { RunFolder } from "../run/folder.ts";
+import { pairPlot } from "./pairPlot.ts";
+import { PretrainTask } from "./pretrainTask.ts";
+import { checkTraining, type RunOptions, runTraining, trainingFigures } from "./runTraining.ts";
+import { splitSamples } from "./splitSamples.ts";
+
+export type PretrainOptions = RunOptions<PretrainConfig>;
+
+/** What `summary.json` says. */
+export interface RunSummary extends ReturnType<typeof trainingFigures> {
+  "val.unifrac_r2": number;
+  "val.unifrac_mae": number;
+  "val.unifrac_pearson": number;
+  "val.nuc_accuracy": number | null;
+  samples: { train: number; validation: number };
+  split: string;
+}
+
+/**
+ * Trains an encoder whose distances between sample embeddings match UniFrac (or which predicts Faith's PD), and writes the run
+ * into a folder: configuration, best and last checkpoint, TensorBoard events, log, plot, summary. SIGINT and SIGTERM end it after
+ * the present step, saved.
+ * @throws UserError for options, data or folders that do not do.
+ */
+export async function pretrain(
+  options: PretrainOptions,
+): Promise<{ summary: RunSummary; result: TrainingResult }> {
+  const { dataset, device, display } = options;
+  const config = pretrainSchema.parse(options.config);
+  decideAuto(config);
+  const { training, model: shape, metric } = config;
+  checkModel(shape);
+  checkTraining(training, device);
+  if (training.uniFracPenalty === 0 && training.nucPenalty === 0) {
+    throw new UserError("With --penalty 0 and --nuc-penalty 0 there is nothing to learn; raise one of them.");
+  }
+  const folder = new RunFolder(options.output);
+  const split = splitSamples(dataset, config.split, training.seed);
+  const baseScaling = fitBaseScaling(dataset, metric, split.train);
+  const objective = makeBaseObjective(dataset, metric, {
+    form: distanceFormOf(config),
+    scaling: baseScaling,
+  });
+  using _lock = folder.create({ resume: options.resume });
+  for (const warning of split.warnings) display.warn(warning);
+  if (isConstant(dataset, metric, split.train))
+    display.warn(
+      `All ${metric} ${metric === "faith_pd" ? "values" : "distances"} of the training samples are the same; there is nothing to learn from them.`,
+    );
+  const facts: PretrainFacts = {
+    kind: "pretrain",
+    config,
+    data: dataFactsOf(dataset),
+    encoderType: objective.encoderType,
+    predictNucleotides: training.nucPenalty > 0,
+    baseScaling,
+    split: { name: split.name, train: split.train.length, validation: split.validation.length },
+  };
+
+  torch.manualSeed(training.seed);
+  const model = buildEncoder(config, facts);
+  model.to(device);
+  const { validation } = split;
+  // Without distances to learn, layers above the ASVs have nothing to do.
+  const sampleEpochs = training.uniFracPenalty > 0 ? config.sampleEpochs : 0;
+  using task = new PretrainTask(model, {
+    dataset,
+    objective,
+    validation,
+    device,
+    model: shape,
+    training,
+    sampleEpochs,
+    nucShare: config.nucShare,
+    train: split.train,
+  });
+  try {
+    let summary: RunSummary | undefined;
+    const result = await runTraining({
+      folder,
+      dataset,
+      split,
+      task,
+      training,
+      batch: { ...batchOptionsOf(shape), ...objective.needs },
+      facts,
+      losses: [
+        "total_loss",
+        ...(training.uniFracPenalty > 0 ? (["unifrac_loss"] as const) : []),
+        ...(training.nucPenalty > 0 ? (["nuc_loss", "nuc_accuracy"] as const) : []),
+      ],
+      monitor: { name: training.uniFracPenalty > 0 ? "unifrac_loss" : "nuc_loss", direction: "min" },
+      device,
+      resume: options.resume,
+      display,
+      debugNan: options.debugNan ?? false,
+      command: options.command,
+      conclude: async (ended, show) => {
+        const figures = task.validate();
+        summary = {
+          "val.unifrac_r2": figures["r2"],
+          "val.unifrac_mae": figures["mae"],
+          "val.unifrac_pearson": figures["pearson"],
+          "val.nuc_accuracy": figures["nuc_accuracy"] ?? null,
+          ...trainingFigures(ended, model, device),
+          samples: { train: split.train.length, validation: validation.length },
+          split: split.name,
+        };
+        folder.writeJson(folder.summary, summary);
+        if (!(options.plots ?? true)) return;
+        const plot = await pairPlot(task.lastPairs!, metric);
+        if (!plot) return;
+        await savePlot(plot, join(folder.plots, "unifrac_plot_best"));
+        await show(tags.uniFracPlot, plot);
+      },
+    });
+    return { summary: summary!, result };
+  } finally {
+    model.dispose();
+  }
+}

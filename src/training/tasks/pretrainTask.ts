@@ -1,0 +1,130 @@
+import type { Batch } from "../../data/batches/batch.ts";
+import type { Dataset } from "../../data/dataset/dataset.ts";
+import type { SequenceEncoder } from "../../models/sequenceEncoder.ts";
+import * as torch from "../../torch/index.ts";
+import { batchOptionsOf } from "../config/buildModel.ts";
+import type { ModelConfig, TrainingConfig } from "../config/config.ts";
+import { encodeFewer } from "../inference/encodeFewer.ts";
+import { KeptAsvs } from "../inference/keptAsvs.ts";
+import { mapSampleSet } from "../inference/sampleSets.ts";
+import type { BatchLosses, Figures, TrainingTask } from "../loop/trainer.ts";
+import type { BaseObjective } from "../objectives/baseObjective.ts";
+import { batchTensors } from "../objectives/batchTensors.ts";
+import { totalLoss } from "../objectives/multiTaskLoss.ts";
+import {
+  evaluateNucleotides,
+  nucleotideParts,
+  predictSomeNucleotides,
+} from "../objectives/nucleotideObjective.ts";
+import type { PairEvaluation } from "../objectives/pairEvaluation.ts";
+
+export interface PretrainTaskOptions {
+  dataset: Dataset;
+  objective: BaseObjective;
+  validation: Int32Array;
+  device: torch.Device;
+  model: ModelConfig;
+  training: TrainingConfig;
+  /** Epochs on kept ASV embeddings after each full one; see `PretrainConfig`. */
+  sampleEpochs: number;
+  /** Share of a batch's ASVs whose nucleotides are predicted; see `PretrainConfig`. */
+  nucShare: number;
+  /** The samples trained on. */
+  train: Int32Array;
+}
+
+/** Pretraining: distances between sample embeddings shall match UniFrac, and hidden nucleotides shall be predicted. */
+export class PretrainTask implements TrainingTask, Disposable {
+  /** The pairs (or values) of the last validation, for plots. */
+  lastPairs: PairEvaluation | null = null;
+  /** In sample epochs the embeddings of the ASVs, null in full ones. */
+  #kept: KeptAsvs | null = null;
+
+  constructor(
+    readonly model: SequenceEncoder,
+    private readonly options: PretrainTaskOptions,
+  ) {}
+
+  /**
+   * Most of a step's time goes into sequences, most of what is to be learned lies between samples: so a full epoch is followed by
+   * cheap ones that train the layers above the ASVs alone, from ASV embeddings as they are at their start.
+   */
+  epochStarts(epoch: number): void {
+    const { dataset, device, model, sampleEpochs, train } = this.options;
+    const isFull = epoch % (1 + sampleEpochs) === 0;
+    if (isFull) this[Symbol.dispose]();
+    else this.#kept ??= new KeptAsvs(this.model, dataset, train, { device, batch: batchOptionsOf(model) });
+  }
+
+  [Symbol.dispose](): void {
+    this.#kept?.dispose();
+    this.#kept = null;
+  }
+
+  losses(batch: Batch): BatchLosses {
+    const { device, training, objective } = this.options;
+    const { input, targets } = batchTensors(batch, device);
+    if (this.#kept) {
+      const encoding = this.model.forward(input, { asvEmbeddings: this.#kept.ofBatch(batch) });
+      const loss = objective.loss(encoding, targets);
+      return { total: loss.mul(training.uniFracPenalty), parts: { unifrac_loss: loss } };
+    }
+    const wantsNucleotides = training.nucPenalty > 0;
+    const inOnePass = this.options.nucShare === 1;
+    const encoding = this.model.forward(input, { nucleotides: wantsNucleotides && inOnePass });
+    const unifrac = objective.loss(encoding, targets);
+    const parts: Record<string, torch.Tensor> = { unifrac_loss: unifrac };
+    const ownPass =
+      wantsNucleotides && !inOnePass
+        ? predictSomeNucleotides(this.model.sampleEncoder.asvEncoder, input, this.options.nucShare)
+        : null;
+    const nucleotides = ownPass?.prediction ?? encoding.nucleotides;
+    let nuc: torch.Tensor | null = null;
+    if (nucleotides) {
+      const { loss, accuracy } = nucleotideParts(nucleotides, ownPass?.input ?? input);
+      nuc = loss;
+      parts["nuc_loss"] = loss;
+      parts["nuc_accuracy"] = accuracy;
+    }
+    const weights = { unifrac_loss: training.uniFracPenalty, nuc_loss: training.nucPenalty };
+    return { total: totalLoss({ unifrac_loss: unifrac, nuc_loss: nuc }, weights).total_loss, parts };
+  }
+
+  /** Epochs on kept ASV embeddings encode nothing that could be chunked. */
+  useLessMemory(): string | null {
+    return this.#kept ? null : encodeFewer(this.model.sampleEncoder.asvEncoder);
+  }
+
+  validate(): Figures {
+    const { dataset, validation, device, model, training } = this.options;
+    const pairs = this.evaluate(validation);
+    this.lastPairs = pairs;
+    const { mse, r2, mae, pearson, bias } = pairs.result;
+    const { uniFracPenalty, nucPenalty } = training;
+    const { maxBases, maskRatio } = model;
+    const nucleotides =
+      nucPenalty > 0
+        ? evaluateNucleotides(this.model.sampleEncoder.asvEncoder, {
+            dataset,
+            samples: validation,
+            maxBases,
+            maskRatio,
+            device,
+          })
+        : {};
+    const total = uniFracPenalty * mse + nucPenalty * (nucleotides.nuc_loss ?? 0);
+    return { total_loss: total, unifrac_loss: mse, ...nucleotides, r2, mae, mse, pearson, bias };
+  }
+
+  /** Predicted against true distances over all pairs of some samples (or values of the samples). */
+  evaluate(samples: Int32Array): PairEvaluation {
+    const { dataset, device, model, objective } = this.options;
+    using _scope = torch.scope();
+    const encoder = this.model.sampleEncoder.asvEncoder;
+    const batch = batchOptionsOf(model);
+    const outputs = mapSampleSet(encoder, dataset, samples, { device, batch }, ({ input, asvEmbeddings }) =>
+      objective.output(this.model.forward(input, { asvEmbeddings })),
+    );
+    return objective.evaluate(outputs, samples);
+  }
+}

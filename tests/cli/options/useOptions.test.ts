@@ -1,0 +1,428 @@
+/** What the options of the commands that use a trained model do: predict, evaluate, embed, report, rf-baseline, convert. */
+import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { tableFromIPC } from "apache-arrow";
+import { parquetReadObjects } from "hyparquet";
+import { loadCase, type ModelCase, withPrefix } from "../../../src/reference/parity/caseFile.ts";
+import * as torch from "../../../src/torch/index.ts";
+import { readRunFacts } from "../../../src/training/run/open.ts";
+import { useScratch } from "../../data/scratch.ts";
+import { fineTuneStudy, hashedFiles, makeStudy, pretrainStudy, type Study } from "../../training/study.ts";
+import { refusal, run, succeed } from "../commandLine.ts";
+import "../plainPlots.ts";
+
+setDefaultTimeout(120_000);
+torch.setNumThreads(1);
+const scratch = useScratch();
+let study: Study;
+let model: string;
+beforeAll(async () => {
+  study = await makeStudy(scratch.path("study"), 24);
+  model = scratch.path("run");
+  await fineTuneStudy(study, model, {
+    categories: { columns: ["site"] },
+    model: { tokenLimit: 4 },
+    training: { epochs: 1, learningRate: 0.03 },
+  });
+});
+
+const rows = (path: string) =>
+  readFileSync(path, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => line.split("\t"));
+
+let files = 0;
+/** A file that a command writes with `option`. */
+async function written(ending: string, args: string[], option = "--output"): Promise<string> {
+  const path = scratch.path(`file-${files++}.${ending}`);
+  await succeed(...args, option, path);
+  return path;
+}
+
+const use = (command: string, ...options: string[]) => [
+  ...[command, "--model", model, "--quiet", "--threads", "1", "--device", "cpu"],
+  ...options,
+];
+const table = () => ["--table", study.table, "--rarefy-depth", "none"];
+
+test("a model must be named, and another one gives something else", async () => {
+  const other = scratch.path("other-run");
+  const config = { categories: { columns: ["site"] }, model: { tokenLimit: 4 } };
+  await fineTuneStudy(study, other, { ...config, training: { epochs: 1, seed: 9 } });
+  for (const command of ["predict", "embed", "evaluate"]) {
+    const options = [command, "--dataset", study.folder, "--quiet"];
+    const result = async (from: string) => {
+      if (command === "evaluate") return succeed(...options, "--model", from);
+      return readFileSync(await written("tsv", [...options, "--model", from]), "utf8");
+    };
+    expect(await result(other)).not.toBe(await result(model));
+    expect(await run(...options, "--output", "x")).toMatchObject({ code: 2 });
+  }
+});
+
+describe.each(["predict", "embed"])("%s", (command) => {
+  const metadata = () => (command === "predict" ? ["--metadata", study.metadata] : []);
+
+  test("--table and --dataset with the same samples come to the same, and one must be given", async () => {
+    const [files, dataset] = [
+      await written("tsv", use(command, ...table(), ...metadata())),
+      await written("tsv", use(command, "--dataset", study.folder)),
+    ];
+    expect(rows(files)).toEqual(rows(dataset));
+    expect(rows(files).length).toBe(study.dataset.sampleCount + 1);
+    const output = ["--output", scratch.path("x.tsv")];
+    expect(await refusal(...use(command), ...output)).toContain("--table, or with --dataset");
+  });
+
+  test("--rep-seqs gives hashes their sequences", async () => {
+    const { table: hashed, sequences } = hashedFiles(study, scratch);
+    const input = ["--table", hashed, "--rarefy-depth", "none", ...metadata()];
+    const output = ["--output", scratch.path("x.tsv")];
+    expect(await refusal(...use(command, ...input), ...output)).toContain("--rep-seqs");
+    expect(rows(await written("tsv", use(command, ...input, "--rep-seqs", sequences))).length).toBe(25);
+  });
+
+  test("--samples chooses, --format overrules what a name ends in", async () => {
+    const ids = study.dataset.sampleIds.slice(3, 8);
+    const chosen = scratch.write("chosen.txt", [...ids, "nobody"].join("\n"));
+    const options = ["--dataset", study.folder, "--samples", chosen, "--format", "arrow"];
+    const path = scratch.path("chosen.bin");
+    const { error } = await run(...use(command, ...options, "--output", path));
+    expect(error).toContain("1 ids of");
+    expect([...tableFromIPC(readFileSync(path)).getChild("sample_id")!]).toEqual(ids);
+  });
+
+  test("--rarefy-depth says how many counts are drawn", async () => {
+    const drawn = async (depth: string) =>
+      rows(
+        await written("tsv", use(command, "--table", study.table, "--rarefy-depth", depth, ...metadata())),
+      );
+    const [few, more] = [await drawn("20"), await drawn("none")];
+    expect(few.map(([id]) => id)).toEqual(more.map(([id]) => id));
+    expect(few).not.toEqual(more);
+  });
+
+  test("--threads, --quiet and --json", async () => {
+    const options = [command, "--model", model, "--dataset", study.folder, "--output", scratch.path("o.tsv")];
+    const usual = await run(...options, "--threads", "2");
+    expect([usual.code, usual.threads]).toEqual([0, 2]);
+    expect(usual.out).toContain("o.tsv");
+    const quiet = await run(...options, "--threads", "1", "--quiet");
+    expect([quiet.out, quiet.threads]).toEqual(["", 1]);
+    for (const line of (await succeed(...options, "--json")).trimEnd().split("\n"))
+      expect(JSON.parse(line)).toHaveProperty("event");
+  });
+});
+
+describe("predict", () => {
+  test("--metadata gives the categories that the model needs", async () => {
+    const output = ["--output", scratch.path("x.tsv")];
+    expect(await refusal(...use("predict", ...table()), ...output)).toContain("give --metadata");
+  });
+
+  test("--asv-sampling, --prediction-passes and --output-variance", async () => {
+    const predicted = (...options: string[]) =>
+      written("tsv", use("predict", "--dataset", study.folder, ...options)).then(rows);
+    const first = await predicted();
+    const abundance = await predicted("--asv-sampling", "abundance");
+    expect(abundance).not.toEqual(first);
+    const random = ["--asv-sampling", "random", "--prediction-passes"];
+    const [once, often] = [
+      await predicted(...random, "1"),
+      await predicted(...random, "5", "--output-variance"),
+    ];
+    expect(often.slice(1).map(([, value]) => value)).not.toEqual(once.slice(1).map(([, value]) => value));
+    expect([once[0].length, often[0].length]).toEqual([2, 3]);
+    expect(often.slice(1).some(([, , deviation]) => Number(deviation) > 0)).toBe(true);
+    const options = ["--dataset", study.folder, "--output", scratch.path("x.tsv"), "--output-variance"];
+    expect(await refusal(...use("predict", ...options))).toContain("needs --prediction-passes");
+  });
+
+  test("--format and the endings of names: the same numbers in each", async () => {
+    const input = use("predict", "--dataset", study.folder);
+    const tsv = rows(await written("tsv", input)).slice(1);
+    const csv = readFileSync(await written("csv", input), "utf8")
+      .trimEnd()
+      .split("\n")
+      .slice(1);
+    expect(csv).toEqual(tsv.map((cells) => cells.join()));
+    const bytes = readFileSync(await written("dat", [...input, "--format", "parquet"]));
+    const objects = await parquetReadObjects({ file: new Uint8Array(bytes).buffer });
+    for (const [i, [id, value]] of tsv.entries()) {
+      expect(objects[i]["sample_id"]).toBe(id);
+      expect(objects[i]["prediction"]).toBeCloseTo(Number(value), 5);
+    }
+  });
+});
+
+describe("embed", () => {
+  test("--asvs, --attention, --positions and --distances write what they are called, and one must be named", async () => {
+    const input = use("embed", "--dataset", study.folder);
+    expect(await refusal(...input)).toContain("Nothing to write is named");
+    const [asvs, attention, positions, distances] = [
+      rows(await written("tsv", input, "--asvs")),
+      rows(await written("tsv", input, "--attention")),
+      rows(await written("tsv", input, "--positions")),
+      rows(await written("tsv", input, "--distances")),
+    ];
+    expect(asvs.length).toBe(study.dataset.asvCount + 1);
+    expect(asvs[1].slice(1).map(Number).every(Number.isFinite)).toBe(true);
+    const sums = new Map<string, number>();
+    for (const [id, , , weight] of attention.slice(1)) sums.set(id, (sums.get(id) ?? 0) + Number(weight));
+    expect(sums.size).toBe(study.dataset.sampleCount);
+    for (const sum of sums.values()) expect(sum).toBeCloseTo(1, 4);
+    expect(positions[0].slice(0, 3)).toEqual(["asv_id", "start", "1"]);
+    expect(distances[0].slice(1)).toEqual([...study.dataset.sampleIds]);
+    expect(Number(distances[1][2])).toBeGreaterThan(0);
+  });
+});
+
+describe("evaluate", () => {
+  const input = () => use("evaluate", ...table(), "--metadata", study.metadata);
+
+  test("--metadata judges predictions, --tree distances, and one of them must be known", async () => {
+    const without = use("evaluate", ...table());
+    expect(await refusal(...without)).toContain("give --metadata");
+    const [targets, both] = [await succeed(...input()), await succeed(...input(), "--tree", study.tree)];
+    expect(targets).not.toContain("unifrac");
+    expect(both).toContain("unifrac\n");
+    expect(both).toStartWith(targets.trimEnd());
+  });
+
+  test("--samples, --rarefy-depth and --rep-seqs change what is judged", async () => {
+    const usual = await succeed(...input());
+    const chosen = scratch.write("few.txt", study.dataset.sampleIds.slice(0, 9).join("\n"));
+    const { table: hashed, sequences } = hashedFiles(study, scratch);
+    const hashes = ["--table", hashed, "--metadata", study.metadata];
+    for (const other of [
+      [...input(), "--samples", chosen],
+      use("evaluate", "--table", study.table, "--rarefy-depth", "20", "--metadata", study.metadata),
+    ])
+      expect(await succeed(...other)).not.toBe(usual);
+    expect(await refusal(...use("evaluate", ...hashes))).toContain("--rep-seqs");
+    expect(await succeed(...use("evaluate", ...hashes, "--rep-seqs", sequences))).toContain("mae");
+    expect(await succeed(...use("evaluate", "--dataset", study.folder))).toContain(usual.trimEnd());
+  });
+
+  test("--output keeps figures, predictions and plots; without it nothing is left behind", async () => {
+    const usual = process.env["TMPDIR"];
+    process.env["TMPDIR"] = scratch.path(".");
+    const before = readdirSync(scratch.path("."));
+    await succeed(...input());
+    expect(readdirSync(scratch.path("."))).toEqual(before);
+    expect(existsSync(".aam-cache")).toBe(false);
+    if (usual === undefined) delete process.env["TMPDIR"];
+    else process.env["TMPDIR"] = usual;
+    const output = scratch.path("evaluation");
+    await succeed(...input(), "--output", output);
+    for (const name of ["metrics.json", "predictions.tsv"]) expect(existsSync(join(output, name))).toBe(true);
+  });
+
+  test("figures come without progress with --quiet, as JSON with --json, from --threads threads", async () => {
+    const options = ["evaluate", "--model", model, ...table(), "--metadata", study.metadata];
+    const usual = await run(...options, "--threads", "2");
+    expect([usual.code, usual.threads]).toEqual([0, 2]);
+    const quiet = await run(...options, "--threads", "1", "--quiet");
+    expect(quiet.threads).toBe(1);
+    expect(usual.out).toContain("Preparing");
+    expect(quiet.out).toStartWith("targets\n");
+    const json = (await succeed(...options, "--json")).trimEnd().split("\n");
+    expect(JSON.parse(json.at(-1)!)).toMatchObject({
+      event: "metrics",
+      figures: { mae: expect.any(Number) },
+    });
+  });
+});
+
+test("report: --output, --no-baselines, --colour and --quiet", async () => {
+  const output = scratch.path("page.html");
+  const page = async (...options: string[]) => {
+    const printed = await succeed("report", model, "--output", output, ...options);
+    return { printed, text: readFileSync(output, "utf8") };
+  };
+  const bare = await page("--no-baselines", "--colour", "plot", "--quiet");
+  expect(bare.printed).toBe("");
+  expect(bare.text).not.toContain("Nearest neighbours");
+  const usual = await page();
+  expect(usual.printed).toContain(`The report is ${output}`);
+  expect(usual.text).toContain("Nearest neighbours");
+  const colours = (text: string) => [">plot<", ">depth<"].map((title) => text.includes(title));
+  expect([colours(bare.text), colours(usual.text)]).toEqual([
+    [true, false],
+    [false, true],
+  ]);
+  expect(existsSync(join(model, "report.html"))).toBe(false);
+  expect(await refusal("report", model, "--colour", "nothing", "--output", output)).toContain('"nothing"');
+});
+
+describe("rf-baseline", () => {
+  let common: string[];
+  let outputs = 0;
+  const output = () => scratch.path(`forest-${outputs++}.tsv`);
+  beforeAll(() => {
+    const ids = study.dataset.sampleIds;
+    const [train, validation] = [ids.slice(0, 16), ids.slice(16)].map((part, i) =>
+      scratch.write(`half-${i}.txt`, part.join("\n")),
+    );
+    common = [
+      "rf-baseline",
+      "--metadata",
+      study.metadata,
+      "--train-samples",
+      train,
+      "--val-samples",
+      validation,
+    ];
+  });
+
+  test("every option for files changes what is predicted", async () => {
+    const predicted = async (...options: string[]) => {
+      const path = output();
+      await succeed(
+        ...common,
+        "--table",
+        study.table,
+        "--output",
+        path,
+        "--n-estimators",
+        "5",
+        "--metadata-column",
+        "depth",
+        ...options,
+      );
+      return rows(path);
+    };
+    const usual = await predicted();
+    const fewer = scratch.write("fewer.txt", study.dataset.sampleIds.slice(20).join("\n"));
+    const other = scratch.write("other.txt", study.dataset.sampleIds.slice(0, 12).join("\n"));
+    for (const option of [
+      ["--metadata-column", "ph"],
+      ["--random-seed", "7"],
+      ["--train-samples", other],
+      ["--val-samples", fewer],
+    ])
+      expect({ option, same: Bun.deepEquals(await predicted(...option), usual) }).toEqual({
+        option,
+        same: false,
+      });
+  });
+
+  test("--rep-seqs gives hashes their sequences; each file must be given", async () => {
+    const { table: hashed, sequences } = hashedFiles(study, scratch);
+    const options = [...common, "--metadata-column", "depth", "--n-estimators", "5", "--table", hashed];
+    expect(await refusal(...options)).toContain("--output is missing");
+    expect(await refusal(...options, "--output", output())).toContain("--rep-seqs");
+    await succeed(...options, "--output", output(), "--rep-seqs", sequences);
+    expect(await refusal("rf-baseline", "--table", hashed)).toContain("--metadata is missing");
+  });
+
+  test("--run has all of these; --quiet leaves the figures alone, --json is for programs", async () => {
+    const options = ["rf-baseline", "--run", model, "--n-estimators", "5"];
+    const [usual, quiet] = [await succeed(...options), await succeed(...options, "--quiet")];
+    expect(quiet).toStartWith("Random forest");
+    expect(usual).toContain(quiet);
+    expect(usual).toContain(join(model, "baselines"));
+    const json = (await succeed(...options, "--json")).trimEnd().split("\n");
+    expect(json.map((line) => JSON.parse(line).event)).toEqual(Array(3).fill("baseline"));
+    expect(await refusal(...options, "--random-seed", "1")).toContain("--run has its own");
+  });
+
+  test("--n-estimators and --max-features change the forest, which is the same without a change", async () => {
+    const forest = async (...options: string[]) => {
+      await succeed("rf-baseline", "--run", model, "--n-estimators", "5", ...options);
+      return readFileSync(join(model, "baselines/random-forest.tsv"), "utf8");
+    };
+    const usual = await forest();
+    expect(await forest()).toBe(usual);
+    expect(await forest("--n-estimators", "6")).not.toBe(usual);
+    expect(await forest("--max-features", "all")).not.toBe(usual);
+  });
+});
+
+describe("convert", () => {
+  const fixtures = join(import.meta.dir, "../../fixtures");
+  const checkpoints = join(fixtures, "checkpoints");
+  const [encoder, predictor] = ["bare_encoder.pt", "trainer_predictor.pt"].map((name) =>
+    join(checkpoints, name),
+  );
+  const converted = async (input: string, ...options: string[]) => {
+    const path = await written("safetensors", ["convert", "--input", input, ...options]);
+    return readRunFacts(path);
+  };
+
+  test("--heads, --activation and --config tell what weights do not", async () => {
+    const { model: usual } = (await converted(encoder)).config;
+    expect([usual.heads, usual.activation]).toEqual([4, "gelu"]);
+    expect((await converted(encoder, "--heads", "2")).config.model.heads).toBe(2);
+    expect((await converted(encoder, "--activation", "relu")).config.model.activation).toBe("relu");
+    const file = scratch.write("arguments.json", '{"attention_heads": 1}');
+    expect((await converted(encoder, "--config", file)).config.model.heads).toBe(1);
+  });
+
+  test("--targets and --classes give names, and are refused where there is nothing to name", async () => {
+    const { config } = await converted(predictor, "--targets", "age");
+    expect(config).toMatchObject({ target: { columns: ["age"] } });
+    const { description, tensors } = loadCase(join(fixtures, "parity/predictor-classes"));
+    const state = withPrefix(tensors, "weights/");
+    const classifier = scratch.path("classifier.pt");
+    torch.savePickle(classifier, {
+      model_state_dict: state,
+      config: (description as ModelCase).config as torch.PickleInput,
+    });
+    expect(await converted(classifier)).toMatchObject({ targets: { classes: ["0", "1", "2"] } });
+    const named = await converted(classifier, "--classes", "x,y,z", "--targets", "site");
+    expect(named).toMatchObject({ targets: { column: "site", classes: ["x", "y", "z"] } });
+    const to = ["--output", scratch.path("x.safetensors")];
+    expect(await refusal("convert", predictor, ...to, "--classes", "a,b")).toContain("predicts numbers");
+    expect(await refusal("convert", encoder, ...to, "--targets", "age")).toContain("is an encoder");
+    expect(existsSync(to[1])).toBe(false);
+  });
+
+  test("--bare writes a state dict alone; options of the other way are refused", async () => {
+    const encoderRun = scratch.path("encoder");
+    await pretrainStudy(study, encoderRun, { training: { maxSteps: 1 } });
+    const content = async (...options: string[]) =>
+      torch.loadPickle(await written("pt", ["convert", encoderRun, ...options])) as Map<string, unknown>;
+    expect((await content()).has("model_state_dict")).toBe(true);
+    const bare = await content("--bare");
+    expect(bare.has("model_state_dict")).toBe(false);
+    expect(bare.size).toBeGreaterThan(10);
+    const other = ["convert", encoderRun, scratch.path("x.pt"), "--heads", "2"];
+    expect(await refusal(...other)).toContain("--heads has no effect");
+    expect(await refusal("convert", encoder, scratch.path("x.safetensors"), "--bare")).toContain(
+      "--bare has no effect",
+    );
+    expect(await refusal("convert", encoder, "--input", encoder)).toContain("given twice");
+  });
+});
+
+test.skipIf(torch.isCudaAvailable())(
+  "--device cuda is refused in one sentence where there is no GPU",
+  async () => {
+    const output = ["--output", scratch.path("on-gpu.tsv")];
+    const data = ["--dataset", study.folder];
+    for (const args of [
+      ["prep", "--table", study.table, "--tree", study.tree, ...output],
+      ["unifrac", "--table", study.table, "--tree", study.tree, "--output", scratch.path("on-gpu.npy")],
+      ["pretrain", ...data, ...output],
+      ["train", ...data, "--metadata-column", "ph", ...output],
+      ["train.ts", "--table", study.table, "--tree", study.tree, ...output],
+      ["lr-finder", ...data, ...output],
+      ["predict", "--model", model, ...data, ...output],
+      ["embed", "--model", model, ...data, ...output],
+      ["evaluate", "--model", model, ...data],
+      ["report", model],
+      ["parity", "--cases", "tests/fixtures/parity"],
+      ["bench", "step"],
+      ["bench", "train"],
+      ["bench", "predict"],
+      ["bench", "scaling"],
+      ["bench", "ops"],
+      ["bench", "encoder"],
+      ["bench", "unifrac"],
+    ])
+      expect(await refusal(...args, "--device", "cuda")).toContain("no CUDA device");
+  },
+);

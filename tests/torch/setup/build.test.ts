@@ -1,0 +1,136 @@
+import { afterAll, expect, test } from "bun:test";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import { checkBuild } from "../../../src/torch/native/library.ts";
+import { ensureShim, expectedShim } from "../../../src/torch/setup/build.ts";
+import { withLock } from "../../../src/torch/setup/buildLock.ts";
+import { findCompiler, firstErrors } from "../../../src/torch/setup/compiler.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "aam-build-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const silent = () => {};
+
+test("the shim is there, named after LibTorch and its sources, and asking again only looks", () => {
+  const path = ensureShim();
+  const { libtorch, hash } = expectedShim();
+  expect(path).toContain(
+    `-${libtorch.version.replace(/\+.*/, "")}-${libtorch.cuda === null ? "cpu" : "cuda"}-${hash}.`,
+  );
+  const { mtimeMs } = statSync(path);
+  let fastest = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < 5; i++) {
+    const started = performance.now();
+    expect(ensureShim()).toBe(path);
+    fastest = Math.min(fastest, performance.now() - started);
+  }
+  expect(fastest).toBeLessThan(20);
+  expect(statSync(path).mtimeMs).toBe(mtimeMs);
+});
+
+test("the shim of another LibTorch is not loaded: one is built for the LibTorch that is there now", () => {
+  // The same libraries, which would load, under another version; and a compiler that tells when it is asked.
+  const { root } = expectedShim().libtorch;
+  const other = join(folder, "libtorch");
+  mkdirSync(other);
+  for (const name of ["include", "lib", "share"]) symlinkSync(join(root, name), join(other, name));
+  writeFileSync(join(other, "version.py"), "__version__ = '2.12.7+cpu'\n");
+  const compiler = join(folder, "compiler");
+  writeFileSync(compiler, "#!/bin/sh\necho 'error: asked to compile' >&2\nexit 1\n", { mode: 0o755 });
+  const library = join(import.meta.dir, "../../../src/torch/native/library.ts");
+  const { exitCode, stderr } = Bun.spawnSync([process.execPath, "-e", `await import("${library}")`], {
+    env: { ...process.env, LIBTORCH: other, CXX: compiler },
+  });
+  expect(exitCode).toBe(1);
+  expect(stderr.toString()).toContain("Building the native part for LibTorch 2.12.7+cpu (");
+  expect(stderr.toString()).toContain("error: asked to compile");
+  expect(existsSync(ensureShim())).toBe(true);
+});
+
+test("a library under the name of another build is refused with the cure, before it is loaded", () => {
+  const { path } = expectedShim();
+  expect(() => checkBuild(path)).not.toThrow();
+  const renamed = join(folder, "libaam_torch-2.12.7-cpu-0123456789abcdef.so");
+  symlinkSync(path, renamed);
+  expect(() => checkBuild(renamed)).toThrow(
+    /built for another LibTorch.*delete native\/build and run `bun run setup`/,
+  );
+});
+
+test("work under a lock is done one after the other, and the lock is gone at the end", async () => {
+  const lock = join(folder, "two");
+  const events: string[] = [];
+  const work = (name: string) =>
+    withLock(lock, silent, async () => {
+      events.push(`${name} begins`);
+      await Bun.sleep(150);
+      events.push(`${name} ends`);
+    });
+  await Promise.all([work("a"), work("b")]);
+  expect(events).toEqual(["a begins", "a ends", "b begins", "b ends"]);
+  expect(existsSync(lock)).toBe(false);
+});
+
+test("the lock of a killed process is taken over", async () => {
+  const lock = join(folder, "killed");
+  const holder = Bun.spawn(["sleep", "60"]);
+  writeFileSync(lock, JSON.stringify({ pid: holder.pid, host: hostname() }));
+  const waits: number[] = [];
+  const waiting = withLock(
+    lock,
+    (pid) => waits.push(pid),
+    async () => "done",
+  );
+  await Bun.sleep(250);
+  expect(waits).toEqual([holder.pid]);
+  holder.kill("SIGKILL");
+  await holder.exited;
+  expect(await waiting).toBe("done");
+});
+
+test("a lock that nobody renews is taken over, whoever has the process id now", async () => {
+  const lock = join(folder, "old");
+  writeFileSync(lock, JSON.stringify({ pid: process.pid, host: hostname() }));
+  utimesSync(lock, new Date(), new Date(Date.now() - 120_000));
+  expect(await withLock(lock, silent, async () => 7)).toBe(7);
+  writeFileSync(lock, "");
+  utimesSync(lock, new Date(), new Date(Date.now() - 120_000));
+  expect(await withLock(lock, silent, async () => 8)).toBe(8);
+});
+
+test("the lock is given back when the work fails", async () => {
+  const lock = join(folder, "failing");
+  const failing = withLock(lock, silent, () => Promise.reject(new Error("no")));
+  await expect(failing).rejects.toThrow("no");
+  expect(existsSync(lock)).toBe(false);
+});
+
+test("CXX chooses the compiler, with its options; one that does not exist is named", () => {
+  const before = process.env["CXX"];
+  try {
+    process.env["CXX"] = `${process.execPath} --option`;
+    expect(findCompiler()).toEqual([process.execPath, "--option"]);
+    process.env["CXX"] = "no-such-compiler";
+    expect(() => findCompiler()).toThrow("The compiler that CXX names, no-such-compiler, does not exist");
+  } finally {
+    if (before === undefined) delete process.env["CXX"];
+    else process.env["CXX"] = before;
+  }
+});
+
+test("of a compiler's output the errors are shown, and its first lines where there are none", () => {
+  const output =
+    "In file included from a.h\na.cpp:3:1: error: no such thing\nnote: here\nb.cpp:1: fatal error: x.h\n";
+  expect(firstErrors(output)).toBe("a.cpp:3:1: error: no such thing\nb.cpp:1: fatal error: x.h");
+  expect(firstErrors("one\n\ntwo\nthree\n", 2)).toBe("one\ntwo");
+});

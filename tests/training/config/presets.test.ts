@@ -1,0 +1,64 @@
+import { beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { Command } from "commander";
+import { trainOptions } from "../../../src/cli/commands/train.ts";
+import { addSchemaOptions, configOf } from "../../../src/cli/options/schemaOptions.ts";
+import { runToReference } from "../../../src/reference/convert/runToReference.ts";
+import { fineTuneSchema, pretrainSchema } from "../../../src/training/config/config.ts";
+import { presetNames, presetSettings } from "../../../src/training/config/presets.ts";
+import { openRun } from "../../../src/training/run/open.ts";
+import { useScratch } from "../../data/scratch.ts";
+import { fineTuneStudy, makeStudy, pretrainStudy, type Study } from "../study.ts";
+
+setDefaultTimeout(240_000);
+const scratch = useScratch();
+let study: Study;
+beforeAll(async () => {
+  study = await makeStudy(scratch.path("study"), 24);
+});
+
+const small = { embeddingDim: 8, layers: 1, heads: 2, maxBases: 24 };
+
+test("the presets are what they are said to be", () => {
+  const seed = fineTuneSchema.parse(presetSettings("seed", ["model", "training", "target"]));
+  expect(seed.model).toMatchObject({ embeddingDim: 128, vocabulary: 6, maskRatio: 0, distance: "raw" });
+  expect(seed.target).toMatchObject({ loss: "mse", layerNorm: false, countForm: "raw" });
+  const latest = fineTuneSchema.parse(presetSettings("latest", ["model", "training", "target"]));
+  expect(latest.model).toMatchObject({ vocabulary: 7, maskRatio: 0.15, distance: "tanh", tanhScale: 10 });
+  expect(latest.target).toMatchObject({ loss: "huber", layerNorm: true, countForm: "scaled" });
+  // Pretraining has no target.
+  for (const name of presetNames) pretrainSchema.parse(presetSettings(name, ["model", "training"]));
+});
+
+test("what is given wins over a preset, and a preset over the defaults", () => {
+  const command = new Command("x").exitOverride();
+  addSchemaOptions(command, fineTuneSchema, trainOptions);
+  command.parse(["--embedding-dim", "16"], { from: "user" });
+  const start = presetSettings("seed", ["model", "training", "target"]);
+  const config = configOf(command, fineTuneSchema, trainOptions, undefined, start);
+  expect(config.model).toMatchObject({ embeddingDim: 16, layers: 4, vocabulary: 6 });
+  expect(config.split.validationShare).toBe(0.2);
+});
+
+for (const name of presetNames) {
+  test(`${name}: pretraining and fine-tuning, and the PyTorch version can have the models`, async () => {
+    const settings = presetSettings(name, ["model", "training", "target"]) as Record<string, object>;
+    const model = { ...settings["model"], ...small };
+    const encoder = scratch.path(`${name}-encoder`);
+    const training = { ...settings["training"], epochs: 1 };
+    await pretrainStudy(study, encoder, { model, training });
+    const pretrained = openRun(encoder, "cpu");
+    const state = pretrained.model.stateDict();
+    const tokens = state.get("sample_encoder.asv_encoder.token_embedding.weight")!;
+    expect(tokens.shape).toEqual([name === "seed" ? 6 : 7, 8]);
+    expect(runToReference(pretrained.facts).module).toBe("SequenceEncoder");
+
+    const output = scratch.path(`${name}-predictor`);
+    const target = { ...settings["target"], columns: ["ph"] };
+    const { summary } = await fineTuneStudy(study, output, { model, training, target });
+    expect(Number.isFinite(summary.validation["mae"])).toBe(true);
+    expect(Number.isFinite(summary.validation["count_loss"])).toBe(true);
+    const predictor = openRun(output, "cpu");
+    expect(predictor.predictor!.targetNorm === null).toBe(name === "seed");
+    expect(runToReference(predictor.facts).config).toMatchObject({ count_prediction: true, out_dim: 1 });
+  });
+}

@@ -1,0 +1,327 @@
+import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Random } from "../../../src/common/random/random.ts";
+import { BatchBuilder } from "../../../src/data/batches/batch.ts";
+import * as torch from "../../../src/torch/index.ts";
+import { batchOptionsOf } from "../../../src/training/config/buildModel.ts";
+import type { FineTuneInput } from "../../../src/training/config/config.ts";
+import { FrozenBase } from "../../../src/training/inference/frozenBase.ts";
+import { predictSamples } from "../../../src/training/inference/predictSamples.ts";
+import { loadRepro } from "../../../src/training/loop/nanRepro.ts";
+import { batchTensors } from "../../../src/training/objectives/batchTensors.ts";
+import { openRun } from "../../../src/training/run/open.ts";
+import { SampleCategories } from "../../../src/training/targets/sampleCategories.ts";
+import { Targets } from "../../../src/training/targets/targets.ts";
+import { userErrorOf, useScratch } from "../../data/scratch.ts";
+import { fineTuneStudy, historyOf, makeStudy, pretrainStudy, type Study, weightsOf } from "../study.ts";
+
+setDefaultTimeout(120_000);
+const scratch = useScratch();
+let study: Study;
+beforeAll(async () => {
+  study = await makeStudy(scratch.path("study"));
+  await pretrainStudy(study, scratch.path("encoder"));
+});
+
+let runs = 0;
+async function run(config: FineTuneInput, extras = {}) {
+  const output = scratch.path(`run-${runs++}`);
+  const { summary } = await fineTuneStudy(study, output, config, extras);
+  return { output, summary, ...readTable(join(output, "val_predictions.tsv")) };
+}
+
+function readTable(path: string): { header: string[]; rows: string[][] } {
+  const [header, ...rows] = readFileSync(path, "utf8").trimEnd().split("\n");
+  return { header: header.split("\t"), rows: rows.map((row) => row.split("\t")) };
+}
+
+async function refusal(config: FineTuneInput): Promise<string> {
+  try {
+    await run(config);
+  } catch (cause) {
+    if (cause instanceof Error && cause.name === "UserError") return cause.message;
+    throw cause;
+  }
+  throw new Error("nothing was refused");
+}
+
+describe("targets", () => {
+  test("B1, B2: a number: figures are in its own units, and prediction from the saved run gives the same values", async () => {
+    const { output, summary, header, rows } = await run({});
+    expect(header).toEqual(["sample_id", "prediction", "actual"]);
+    const errors = rows.map(([, predicted, actual]) => Math.abs(Number(predicted) - Number(actual)));
+    const mae = errors.reduce((sum, error) => sum + error, 0) / errors.length;
+    expect(summary.validation["mae"]).toBeCloseTo(mae, 5);
+    // `depth` lies between 2 and 12; a value in standard deviations would not.
+    expect(rows.every(([, predicted]) => Number(predicted) > 2 && Number(predicted) < 14)).toBe(true);
+    const opened = openRun(output, "cpu");
+    const samples = Int32Array.from(rows, ([id]) => study.dataset.sampleIndex(id));
+    const { predictions } = predictSamples(opened, study.dataset, samples, {
+      device: "cpu",
+      categories: null,
+    });
+    const again = predictions[0].predicted as Float64Array;
+    for (const [i, [, predicted]] of rows.entries()) expect(again[i]).toBeCloseTo(Number(predicted), 5);
+  });
+
+  test("B6, B13: two numbers at once, one with missing values: unknown ones do not count, and no loss is NaN", async () => {
+    const { output, summary, header } = await run({ target: { columns: ["ph", "depth"] } });
+    expect(header).toEqual(["sample_id", "prediction_ph", "actual_ph", "prediction_depth", "actual_depth"]);
+    expect(Object.keys(summary.validation)).toContain("mae.ph");
+    expect(Object.values(summary.validation).every(Number.isFinite)).toBe(true);
+    for (const values of weightsOf(join(output, "checkpoints/best.safetensors")).values())
+      expect(values.every(Number.isFinite)).toBe(true);
+  });
+
+  test("samples without any target are in no part of the split", async () => {
+    const { output } = await run({ target: { columns: ["ph"] } });
+    const column = study.dataset.column("ph");
+    const missing = study.dataset.sampleIds.filter(
+      (_, i) => column.kind === "numeric" && Number.isNaN(column.values[i]),
+    );
+    expect(missing.length).toBeGreaterThan(2);
+    const used = ["train_sample_ids.txt", "val_sample_ids.txt"].flatMap((name) =>
+      readFileSync(join(output, name), "utf8").trim().split("\n"),
+    );
+    expect(used.filter((id) => missing.includes(id))).toEqual([]);
+    expect(used.length + missing.length).toBe(study.dataset.sampleCount);
+  });
+
+  test("B5: classes as text: inferred, with probabilities that add up to 1", async () => {
+    const { summary, header, rows } = await run({ target: { columns: ["site"] } });
+    expect(summary.kind).toBe("classes");
+    expect(header.slice(0, 4)).toEqual(["sample_id", "prediction", "actual", "p_forest"]);
+    for (const row of rows) {
+      const shares = row.slice(3).map(Number);
+      expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 5);
+      expect(header[3 + shares.indexOf(Math.max(...shares))]).toBe(`p_${row[1]}`);
+    }
+  });
+
+  test("quantiles rise in every sample", async () => {
+    const { header, rows, summary } = await run({
+      target: { loss: "quantile", quantiles: [0.9, 0.25, 0.5] },
+    });
+    expect(header).toEqual(["sample_id", "prediction", "actual", "q0.25", "q0.5", "q0.9"]);
+    for (const row of rows) {
+      const [low, middle, high] = row.slice(3).map(Number);
+      expect(low <= middle && middle <= high).toBe(true);
+      expect(Number(row[1])).toBe(middle);
+    }
+    expect(summary.validation["coverage"]).toBeGreaterThanOrEqual(0);
+  });
+
+  test("transforms are fitted on training samples alone and inverted", () => {
+    const column = study.dataset.column("depth");
+    const values = column.kind === "numeric" ? column.values : new Float64Array();
+    const order = Int32Array.from(values.keys()).sort((a, b) => values[a] - values[b]);
+    const lower = order.slice(0, 20);
+    for (const transform of ["minmax", "zscore", "log-minmax", "log-zscore", "none"] as const) {
+      const targets = Targets.fit(study.dataset, lower, targetConfig(transform));
+      const learned = targets.transformed(study.dataset);
+      if (transform === "minmax") {
+        expect(learned[order[19]]).toBeCloseTo(1, 6);
+        expect(learned[order[order.length - 1]]).toBeGreaterThan(1);
+      }
+      const back = targets.inverted(0, Float64Array.from(learned), Int32Array.from(values.keys()), undefined);
+      for (const [i, value] of back.entries()) expect(value).toBeCloseTo(values[i], 4);
+      expect(Targets.fromState(JSON.parse(JSON.stringify(targets.state))).transformed(study.dataset)).toEqual(
+        learned,
+      );
+    }
+  });
+});
+
+function targetConfig(transform: "minmax" | "zscore" | "log-minmax" | "log-zscore" | "none") {
+  return { ...defaults, columns: ["depth"], transform };
+}
+const defaults = (await import("../../../src/training/config/config.ts")).targetSchema.parse({});
+
+describe("a pretrained encoder", () => {
+  test("gives its weights to the start", async () => {
+    const start = { pretrainedEncoder: scratch.path("encoder") };
+    const training = { epochs: 1, learningRate: 1e-12, weightDecay: 0 };
+    const { output } = await run({ ...start, training });
+    const encoder = weightsOf(join(scratch.path("encoder"), "checkpoints/best.safetensors"));
+    const tuned = weightsOf(join(output, "checkpoints/best.safetensors"));
+    for (const [name, values] of encoder) {
+      const own = tuned.get(`base_model.${name}`)!;
+      for (const [i, value] of values.entries()) expect(own[i]).toBeCloseTo(value, 6);
+    }
+  });
+
+  test("B35: stays exactly as it was when frozen, and the targets are learned all the same", async () => {
+    const { output } = await run({ pretrainedEncoder: scratch.path("encoder"), freezeBase: true });
+    const encoder = weightsOf(join(scratch.path("encoder"), "checkpoints/best.safetensors"));
+    const tuned = weightsOf(join(output, "checkpoints/best.safetensors"));
+    for (const [name, values] of encoder) expect(tuned.get(`base_model.${name}`)).toEqual(values);
+    const history = historyOf(output);
+    expect(history[0].train).not.toHaveProperty("unifrac_loss");
+  });
+
+  test.each([
+    ["samples", undefined],
+    ["ASVs", 1],
+  ])("once frozen, what is kept of %s gives what the whole model gives", async (_what, maxValues) => {
+    const { output } = await run({
+      pretrainedEncoder: scratch.path("encoder"),
+      freezeBase: true,
+      categories: { columns: ["site"], fusion: "concat" },
+    });
+    const { predictor, facts } = openRun(output, "cpu");
+    const batch = batchOptionsOf(facts.config.model);
+    const frozen = new FrozenBase(predictor!.baseModel, study.dataset, { device: "cpu", batch, maxValues });
+    const samples = Int32Array.of(5, 0, 11, 7);
+    const categories = SampleCategories.fit(study.dataset, ["site"], samples)!.ids(samples, "cpu");
+    using _scope = torch.scope();
+    const build = (withoutTokens: boolean) =>
+      new BatchBuilder(study.dataset, { ...batch, withoutTokens }).build(samples, new Random(0));
+    const whole = predictor!.forward(batchTensors(build(false), "cpu").input, { categories }).target;
+    const bare = build(true);
+    const { input } = batchTensors(bare, "cpu");
+    const quick = predictor!.forward(input, { categories, ...frozen.request(bare, input) }).target;
+    const [a, b] = [whole.toFloat64Array(), quick.toFloat64Array()];
+    for (const [i, value] of a.entries()) expect(b[i]).toBeCloseTo(value, 5);
+    frozen.dispose();
+  });
+
+  test("its ASVs are added up with --target-pooling sum, and the saved run predicts the same from a table's tokens", async () => {
+    const { output, summary, rows } = await run({
+      pretrainedEncoder: scratch.path("encoder"),
+      freezeBase: true,
+      bestMetric: "last",
+      target: { pooling: "sum", sumFeatures: 48 },
+      training: { epochs: 4, optimizer: "sgd", learningRate: 0.5, scheduler: "constant" },
+    });
+    expect(summary.best_epoch).toBe(4);
+    const opened = openRun(output, "cpu");
+    const samples = Int32Array.from(rows, ([id]) => study.dataset.sampleIndex(id));
+    const { predictions } = predictSamples(opened, study.dataset, samples, {
+      device: "cpu",
+      categories: null,
+    });
+    const again = predictions[0].predicted as Float64Array;
+    for (const [i, [, predicted]] of rows.entries()) expect(again[i]).toBeCloseTo(Number(predicted), 4);
+    expect(new Set(rows.map(([, predicted]) => predicted)).size).toBeGreaterThan(1);
+  });
+
+  test("of another kind, or none, is refused", async () => {
+    const { output } = await run({});
+    expect(await refusal({ pretrainedEncoder: output })).toContain("needs a pretraining run");
+    expect(await refusal({ pretrainedEncoder: scratch.path("nothing") })).toContain(
+      "There is no run or checkpoint",
+    );
+  });
+});
+
+describe("categories", () => {
+  test.each(["concat", "add", "gmu", "cross-attention", "perceiver"] as const)(
+    "enter by %s",
+    async (fusion) => {
+      const categories = { columns: ["site", "plot"], fusion, heads: 2, latents: 4, perceiverLayers: 1 };
+      const { output, rows } = await run({ categories });
+      const opened = openRun(output, "cpu");
+      expect(opened.facts.kind === "fine-tune" && opened.facts.categories?.map(({ name }) => name)).toEqual([
+        "site",
+        "plot",
+      ]);
+      const samples = Int32Array.from(rows, ([id]) => study.dataset.sampleIndex(id));
+      const state = opened.facts.kind === "fine-tune" ? opened.facts.categories! : [];
+      const right = predictSamples(opened, study.dataset, samples, {
+        device: "cpu",
+        categories: SampleCategories.restore(state, study.dataset),
+      });
+      for (const [i, [, predicted]] of rows.entries())
+        expect(right.predictions[0].predicted[i]).toBeCloseTo(Number(predicted), 5);
+      const unknown = predictSamples(opened, study.dataset, samples, { device: "cpu", categories: null });
+      expect(Array.from(unknown.predictions[0].predicted)).not.toEqual(
+        Array.from(right.predictions[0].predicted),
+      );
+    },
+  );
+});
+
+describe("contradictions are refused before any file is written", () => {
+  const cases: [string, FineTuneInput, RegExp][] = [
+    [
+      "sums of an encoder that changes",
+      { target: { pooling: "sum" } },
+      /--target-pooling sum .*--freeze-base/,
+    ],
+    ["frozen random weights", { freezeBase: true }, /--freeze-base/],
+    ["quantiles without their loss", { target: { quantiles: [0.5] } }, /--quantiles needs/],
+    ["penalties without asymmetric", { target: { overPenalty: 2 } }, /--over-penalty/],
+    ["bounded z-scores", { target: { bounded: true } }, /--bounded-targets/],
+    ["z-scores by no category", { target: { transform: "zscore-category" } }, /--normalize-by/],
+    ["normalize-by unused", { target: { normalizeBy: ["site"] } }, /--normalize-by needs/],
+    ["residual without hidden layers", { target: { residualHead: true } }, /--regressor-hidden-dims/],
+    ["class weights for numbers", { target: { classWeights: "auto" } }, /--class-weights/],
+    ["scaling by no category", { categories: { scaledColumns: ["site"] } }, /--conditional-output-scaling/],
+    ["weights without a column", { categories: { lossWeights: "auto" } }, /--categorical-loss-weights/],
+    ["the target as a category", { categories: { columns: ["depth"] } }, /cannot be predicted and given/],
+    ["accuracy of numbers", { bestMetric: "accuracy" }, /--best-metric accuracy/],
+    [
+      "quantiles of classes",
+      { target: { columns: ["site"], loss: "quantile" } },
+      /Classes have no quantile loss/,
+    ],
+    ["text as numbers", { target: { columns: ["site"], classifier: false } }, /holds text/],
+    ["two columns of classes", { target: { columns: ["site", "plot"] } }, /one column/],
+    ["a column that is not there", { target: { columns: ["age"] } }, /"age": it has/],
+    ["two kinds of split", { split: { by: "site", stratify: "site" } }, /exclude each other/],
+    ["a loss for no column", { target: { lossByColumn: { age: "mae" } } }, /names "age"/],
+    [
+      "heads that do not divide",
+      { categories: { columns: ["site"], fusion: "perceiver", heads: 3 } },
+      /--cross-attn-heads 3/,
+    ],
+    ["fp16 on the CPU", { training: { mixedPrecision: "fp16" } }, /needs a GPU/],
+  ];
+  test.each(cases)("%s", async (_what, config, message) => {
+    const output = scratch.path(`run-${runs}`);
+    expect(await refusal(config)).toMatch(message);
+    expect(existsSync(output)).toBe(false);
+  });
+});
+
+test("NaN is found where it arises, and what is needed to repeat it is kept", async () => {
+  const config = {
+    training: { learningRate: 1e30, maxGradNorm: null, epochs: 20, scheduler: "constant" as const },
+  };
+  const output = scratch.path("nan");
+  let message = "";
+  try {
+    await fineTuneStudy(study, output, config, { debugNan: true });
+  } catch (cause) {
+    message = (cause as Error).message;
+  }
+  expect(message).toMatch(
+    /^Step \d+: the output of base_model\.\S+ \[.*\] is not finite \(.*\)\. The samples of the batch are "/,
+  );
+  const repro = loadRepro(/are in (\S+);/.exec(message)![1]);
+  expect(repro.sampleIds).toHaveLength(repro.batch.samples);
+  expect(repro.site).toMatchObject({ kind: "output", path: expect.stringMatching(/^base_model\./) });
+  expect(repro.facts).toMatchObject({ kind: "fine-tune" });
+  expect([...repro.weights.keys()]).toContain("base_model.attention_pooling.query.weight");
+});
+
+test("grouped splits hold whole groups out, and say so", async () => {
+  const { output, summary } = await run({ split: { by: "plot" } });
+  expect(summary.split).toBe("whole plot held out");
+  const column = study.dataset.column("plot");
+  const groupsOf = (file: string) =>
+    new Set(
+      readFileSync(join(output, file), "utf8")
+        .trim()
+        .split("\n")
+        .map((id) => (column.kind === "text" ? column.codes[study.dataset.sampleIndex(id)] : -1)),
+    );
+  const train = groupsOf("train_sample_ids.txt");
+  for (const group of groupsOf("val_sample_ids.txt")) expect(train.has(group)).toBe(false);
+});
+
+test("a damaged or foreign run is told as such", () => {
+  expect(userErrorOf(() => openRun(scratch.path("missing"), "cpu"))).toContain("check the path");
+  expect(userErrorOf(() => openRun(study.folder, "cpu"))).toContain("holds no trained model");
+});
