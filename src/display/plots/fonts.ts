@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 /** The font of all plots. It comes with the package, so that a machine without fonts draws the same pictures. */
 export const fontName = "Inter";
 
-const folder = new URL("..", import.meta.resolve("@expo-google-fonts/inter/package.json"));
+const folder = new URL("./", import.meta.resolve("@expo-google-fonts/inter/package.json"));
 const regularFile = fileURLToPath(new URL("400Regular/Inter_400Regular.ttf", folder));
 const semiBoldFile = fileURLToPath(new URL("600SemiBold/Inter_600SemiBold.ttf", folder));
 
