@@ -9,8 +9,8 @@ import { onForward } from "../src/training/loop/forwardHooks.ts";
 import { nonFiniteIn } from "../src/training/loop/nanDetector.ts";
 import { batchTensors } from "../src/training/objectives/batchTensors.ts";
 import { denseForward, denseTokens, transformersOf } from "./lib/denseForm.ts";
+import { type Finding, percent } from "./lib/finding.ts";
 import { type Investigation, runInvestigation } from "./lib/investigation.ts";
-import { type Finding, percent } from "./lib/report.ts";
 import { atLeast } from "./lib/settingValues.ts";
 import type { Subject } from "./lib/subject.ts";
 

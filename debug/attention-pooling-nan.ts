@@ -7,9 +7,9 @@ import { keyMask } from "../src/models/transformer.ts";
 import * as torch from "../src/torch/index.ts";
 import { nonFiniteIn } from "../src/training/loop/nanDetector.ts";
 import { unifracLoss } from "../src/training/objectives/losses.ts";
+import type { Finding } from "./lib/finding.ts";
 import { type Investigation, runInvestigation } from "./lib/investigation.ts";
 import { naiveAttention, naiveDistances, naiveMean, naivePooling } from "./lib/naiveForms.ts";
-import type { Finding } from "./lib/report.ts";
 import type { Subject } from "./lib/subject.ts";
 
 type Form = "mended" | "naive";

@@ -4,9 +4,9 @@ import { barChart, histogramPlot, predictionScatter } from "../src/display/plots
 import { RegressionMetrics } from "../src/metrics/metrics.ts";
 import { DirectTask, type HeadKind, type PairPredictions } from "./lib/directTask.ts";
 import { EncoderTask } from "./lib/encoderTask.ts";
+import { type Finding, numberText, percent, type ReportTable } from "./lib/finding.ts";
 import { freshWith } from "./lib/freshEncoder.ts";
 import { type Context, type Investigation, runInvestigation } from "./lib/investigation.ts";
-import { type Finding, numberText, percent, type ReportTable } from "./lib/report.ts";
 import { atLeast } from "./lib/settingValues.ts";
 import { trainBriefly } from "./lib/shortTraining.ts";
 import { boundaryShares, meanAndError, summarize } from "./lib/statistics.ts";

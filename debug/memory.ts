@@ -7,8 +7,8 @@ import * as torch from "../src/torch/index.ts";
 import { onForward } from "../src/training/loop/forwardHooks.ts";
 import { parameterGroups } from "../src/training/loop/paramGroups.ts";
 import { EncoderTask } from "./lib/encoderTask.ts";
+import { type Finding, numberText } from "./lib/finding.ts";
 import { type Investigation, runInvestigation } from "./lib/investigation.ts";
-import { type Finding, numberText } from "./lib/report.ts";
 import { atLeast } from "./lib/settingValues.ts";
 import type { Subject } from "./lib/subject.ts";
 

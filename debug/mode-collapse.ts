@@ -3,9 +3,9 @@
 import { lineChart } from "../src/display/plots/index.ts";
 import * as torch from "../src/torch/index.ts";
 import { EncoderTask } from "./lib/encoderTask.ts";
+import { type Finding, numberText } from "./lib/finding.ts";
 import { freshWith } from "./lib/freshEncoder.ts";
 import { type Investigation, runInvestigation } from "./lib/investigation.ts";
-import { type Finding, numberText } from "./lib/report.ts";
 import { atLeast } from "./lib/settingValues.ts";
 import { trainBriefly } from "./lib/shortTraining.ts";
 import { spreadSteps } from "./lib/spreadSteps.ts";

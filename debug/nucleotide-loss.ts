@@ -5,8 +5,8 @@ import { tokenMatrix } from "../src/data/batches/batch.ts";
 import { barChart, lineChart } from "../src/display/plots/index.ts";
 import { isBase, maskToken } from "../src/models/masking.ts";
 import * as torch from "../src/torch/index.ts";
+import { type Finding, percent } from "./lib/finding.ts";
 import { type Investigation, runInvestigation } from "./lib/investigation.ts";
-import { type Finding, percent } from "./lib/report.ts";
 import { atLeast } from "./lib/settingValues.ts";
 import type { Subject } from "./lib/subject.ts";
 

@@ -24,9 +24,9 @@ import { loadRepro, type NanRepro, type NonFiniteSite } from "../src/training/lo
 import type { RunFacts } from "../src/training/run/facts.ts";
 import { openModel } from "../src/training/run/open.ts";
 import { makeFaultyStep } from "./lib/faultyStep.ts";
-import { chooseDevice } from "./lib/investigation.ts";
+import { type Finding, numberText, writeFinding } from "./lib/finding.ts";
+import { investigationDevice } from "./lib/investigation.ts";
 import { keptAsvsNote, lossesOf, targetNote } from "./lib/repeatStep.ts";
-import { type Finding, numberText, writeReport } from "./lib/report.ts";
 import { isHeld, verdictSentence } from "./lib/verdict.ts";
 
 const question = "Where in a saved step does the first value that is not finite arise, and what led to it?";
@@ -203,7 +203,7 @@ async function main(file: string | undefined, options: Options): Promise<void> {
     const path = file ?? (await makeFaultyStep(scratch));
     const repro = loadRepro(path);
     const dataset = options.data ? openDataset(options.data) : null;
-    const finding = await replay(repro, { device: chooseDevice(options.device), dataset, scratch });
+    const finding = await replay(repro, { device: investigationDevice(options.device), dataset, scratch });
     const folder = options.output ?? join(import.meta.dir, "reports", "replay");
     const facts = {
       name: "replay",
@@ -212,7 +212,7 @@ async function main(file: string | undefined, options: Options): Promise<void> {
       subject: `A step of a ${(repro.facts as RunFacts).kind} run.`,
       seconds: (performance.now() - started) / 1000,
     };
-    await writeReport(folder, facts, finding);
+    await writeFinding(folder, facts, finding);
     console.log([finding.answer, ...finding.details.map((detail) => `- ${detail}`)].join("\n"));
     for (const row of finding.tables.flatMap(({ rows }) => rows))
       console.log(row.map((cell) => (typeof cell === "number" ? numberText(cell) : cell)).join("  "));

@@ -3,9 +3,9 @@
 import { barChart, lineChart } from "../src/display/plots/index.ts";
 import type { DistanceForm } from "../src/models/pairwiseDistances.ts";
 import { EncoderTask, type TaskOptions } from "./lib/encoderTask.ts";
+import { type Finding, numberText } from "./lib/finding.ts";
 import { type Changes, freshWith } from "./lib/freshEncoder.ts";
 import { type Context, type Investigation, runInvestigation } from "./lib/investigation.ts";
-import { type Finding, numberText } from "./lib/report.ts";
 import { atLeast } from "./lib/settingValues.ts";
 import { trainBriefly } from "./lib/shortTraining.ts";
 import { spreadSteps } from "./lib/spreadSteps.ts";

@@ -2,9 +2,9 @@
 import type { Dataset } from "../src/data/dataset/dataset.ts";
 import { barChart, histogramPlot } from "../src/display/plots/index.ts";
 import * as torch from "../src/torch/index.ts";
-import { embedSamples } from "./lib/encoderTask.ts";
+import { embedSubject } from "./lib/encoderTask.ts";
+import { type Finding, percent } from "./lib/finding.ts";
 import { type Investigation, runInvestigation } from "./lib/investigation.ts";
-import { type Finding, percent } from "./lib/report.ts";
 import { summarize } from "./lib/statistics.ts";
 import type { Subject } from "./lib/subject.ts";
 
@@ -81,7 +81,7 @@ function errorsNear(subject: Subject): { pairs: number; near: number; sse: numbe
   const { validation, dataset, metric } = subject;
   const truth = dataset.distance(metric).block(validation);
   const predicted = torch.tidy(() => {
-    const embeddings = embedSamples(subject.model, subject, validation);
+    const embeddings = embedSubject(subject.model, subject, validation);
     return torch.cdist(embeddings, embeddings).toFloat32Array();
   });
   const sums = { pairs: 0, near: 0, sse: 0, nearSse: 0 };

@@ -1,6 +1,6 @@
 import type { Conditions } from "../defaults.ts";
 import { baseName, configurations } from "./configurations.ts";
-import { markdownTable, numberText } from "./report.ts";
+import { markdownTable, numberText } from "./finding.ts";
 import { meanAndError } from "./statistics.ts";
 
 /** One training of one configuration. */

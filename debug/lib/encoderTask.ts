@@ -105,7 +105,7 @@ export class EncoderTask implements DebugTask {
 
   /** Embeddings [N, D] of samples on the CPU, in evaluation mode. */
   embed(samples: Int32Array): torch.Tensor {
-    return embedSamples(this.encoder, this.subject, samples);
+    return embedSubject(this.encoder, this.subject, samples);
   }
 
   /** Predicted against true distances over all pairs of some samples. */
@@ -119,7 +119,7 @@ export class EncoderTask implements DebugTask {
 }
 
 /** Embeddings [N, D] of samples on the CPU; the model is back in the mode before when it returns. */
-export function embedSamples(
+export function embedSubject(
   encoder: SequenceEncoder,
   { dataset, config, device }: TaskSubject,
   samples: Int32Array,

@@ -6,7 +6,7 @@ import { wholeNumber } from "../../src/cli/options/optionValues.ts";
 import { reportError } from "../../src/cli/text/reportError.ts";
 import { UserError } from "../../src/common/userError.ts";
 import * as torch from "../../src/torch/index.ts";
-import { type Finding, numberText, writeReport } from "./report.ts";
+import { type Finding, numberText, writeFinding } from "./finding.ts";
 import { type DemoSize, demoSubject, openSubject, type Subject } from "./subject.ts";
 import { isHeld, verdictSentence } from "./verdict.ts";
 
@@ -113,7 +113,7 @@ async function run<S extends Settings>(
 ): Promise<void> {
   const started = performance.now();
   if (options.threads) torch.setNumThreads(options.threads);
-  const device = chooseDevice(options.device);
+  const device = investigationDevice(options.device);
   const say = (text: string) => console.log(text);
   const subject = await chooseSubject(investigation, options, device, { say, scratch });
   const settings = settingsOf(investigation, options.demo ? investigation.demo : {});
@@ -131,7 +131,7 @@ async function run<S extends Settings>(
     subject: subject.description,
     seconds: (performance.now() - started) / 1000,
   };
-  await writeReport(folder, facts, finding);
+  await writeFinding(folder, facts, finding);
   console.log(`\n${finding.answer}`);
   for (const detail of finding.details) console.log(`- ${detail}`);
   console.log();
@@ -167,7 +167,7 @@ function chooseSubject<S extends Settings>(
 }
 
 /** @throws UserError where the wished device is not there. */
-export function chooseDevice(wish: torch.Device | "auto"): torch.Device {
+export function investigationDevice(wish: torch.Device | "auto"): torch.Device {
   if (wish !== "auto" && wish !== "cpu" && torch.accelerator() === null)
     throw new UserError(`There is no ${wish} device here; compute on --device cpu.`);
   return torch.resolveDevice(wish);

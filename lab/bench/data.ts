@@ -5,8 +5,8 @@ import { Command } from "commander";
 import { positiveWholeNumber } from "../../src/cli/options/optionValues.ts";
 import type { LoaderOptions } from "../../src/data/batches/loader.ts";
 import { type Contestant, interleave, type Run, timed } from "./measure.ts";
+import { compared, printReport, type Row } from "./printReport.ts";
 import { findPython, PythonPeer } from "./python.ts";
-import { compared, printReport, type Row } from "./report.ts";
 
 interface DataBenchFlags {
   table?: string;

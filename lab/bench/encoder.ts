@@ -6,7 +6,7 @@ import { checkModel } from "../../src/training/config/checkModel.ts";
 import { modelSchema } from "../../src/training/config/config.ts";
 import { stackOperations } from "./flops.ts";
 import { type Contestant, interleave, timed } from "./measure.ts";
-import { printReport, type Row } from "./report.ts";
+import { printReport, type Row } from "./printReport.ts";
 
 interface EncoderBenchFlags {
   table?: string;

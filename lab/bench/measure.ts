@@ -1,3 +1,4 @@
+import { median } from "../../src/common/median.ts";
 import { UserError } from "../../src/common/userError.ts";
 
 /** What one contestant took. */
@@ -20,12 +21,6 @@ export interface Run {
 export interface Contestant {
   readonly name: string;
   readonly run: () => Run | Promise<Run>;
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 /** Times a function of this process. */

@@ -6,7 +6,7 @@ import { chooseDevice } from "../../src/cli/options/chooseDevice.ts";
 import { positiveWholeNumber } from "../../src/cli/options/optionValues.ts";
 import { median } from "../../src/common/median.ts";
 import type { DataFlags } from "./benchData.ts";
-import { secondsText } from "./report.ts";
+import { secondsText } from "./printReport.ts";
 import { addShapeOptions, modelOf, type ShapeFlags } from "./shapeOptions.ts";
 import { startOurs, startReference } from "./sides.ts";
 

@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { secondsText } from "./report.ts";
+import { secondsText } from "./printReport.ts";
 
 /** One point of a curve. */
 export interface Point {

@@ -1,4 +1,4 @@
-import { secondsText } from "./report.ts";
+import { secondsText } from "./printReport.ts";
 
 /** What one side took. */
 export interface SideFigures {

@@ -6,8 +6,8 @@ import { chooseDevice } from "../../src/cli/options/chooseDevice.ts";
 import { positiveWholeNumber } from "../../src/cli/options/optionValues.ts";
 import { UserError } from "../../src/common/userError.ts";
 import { type Contestant, interleave, type Run, runCommand, timed } from "./measure.ts";
+import { compared, printReport, type Row } from "./printReport.ts";
 import { benchScript, findPython } from "./python.ts";
-import { compared, printReport, type Row } from "./report.ts";
 
 interface UniFracBenchFlags {
   table?: string;

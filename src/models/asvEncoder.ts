@@ -10,7 +10,7 @@ import {
 } from "./masking.ts";
 import { type Packing, slicePacking } from "./packing.ts";
 import { PositionEmbedding } from "./positionEmbedding.ts";
-import { keyMask, TransformerEncoder, type TransformerOptions } from "./transformer.ts";
+import { keyMask, PreNormEncoder, type TransformerOptions } from "./transformer.ts";
 
 export interface AsvEncoderOptions extends Omit<TransformerOptions, "gradientCheckpointing"> {
   /** Tokens that exist; 7 with the mask token, 6 without. Default 7. */
@@ -69,7 +69,7 @@ export class AsvEncoder extends torch.nn.Module {
   };
   readonly tokenEmbedding: torch.nn.Embedding;
   readonly positionEmbedding: PositionEmbedding;
-  readonly transformer: TransformerEncoder;
+  readonly transformer: PreNormEncoder;
   readonly attentionPooling: AttentionPooling;
   readonly nucleotideHead: torch.nn.Linear | null;
   readonly vocabulary: number;
@@ -105,7 +105,7 @@ export class AsvEncoder extends torch.nn.Module {
     this.#maskStrategy = maskStrategy;
     this.tokenEmbedding = new torch.nn.Embedding(vocabulary, dim);
     this.positionEmbedding = new PositionEmbedding(maxBases + 1, dim);
-    this.transformer = new TransformerEncoder({ ...options, gradientCheckpointing: false });
+    this.transformer = new PreNormEncoder({ ...options, gradientCheckpointing: false });
     this.attentionPooling = new AttentionPooling(dim);
     this.nucleotideHead = options.predictNucleotides ? new torch.nn.Linear(dim, vocabulary) : null;
   }

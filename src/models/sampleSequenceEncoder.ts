@@ -1,10 +1,10 @@
 import * as torch from "../torch/index.ts";
 import { AsvEncoder, type AsvEncoderOptions, type NucleotidePrediction } from "./asvEncoder.ts";
-import type { RaggedBatch } from "./batch.ts";
 import { type CountEmbeddingMethod, embedCounts, makeCountLayers } from "./countEmbedding.ts";
 import type { Packing } from "./packing.ts";
 import { PositionEmbedding } from "./positionEmbedding.ts";
-import { keyMask, TransformerEncoder, type TransformerOptions } from "./transformer.ts";
+import type { RaggedBatch } from "./raggedBatch.ts";
+import { keyMask, PreNormEncoder, type TransformerOptions } from "./transformer.ts";
 
 export interface SampleEncoderOptions {
   readonly asv: AsvEncoderOptions;
@@ -57,7 +57,7 @@ export class SampleSequenceEncoder extends torch.nn.Module {
   };
   readonly asvEncoder: AsvEncoder;
   readonly samplePositionEmbedding: PositionEmbedding;
-  readonly sampleTransformer: TransformerEncoder;
+  readonly sampleTransformer: PreNormEncoder;
   readonly countEmbed: torch.nn.Linear | null;
   readonly countProject: torch.nn.Linear | null;
   readonly countFilm: torch.nn.Linear | null;
@@ -69,7 +69,7 @@ export class SampleSequenceEncoder extends torch.nn.Module {
     this.countEmbedding = countEmbedding;
     this.asvEncoder = new AsvEncoder(asv);
     this.samplePositionEmbedding = new PositionEmbedding(tokenLimit + sparePositions, sample.dim);
-    this.sampleTransformer = new TransformerEncoder(sample);
+    this.sampleTransformer = new PreNormEncoder(sample);
     const layers = makeCountLayers(countEmbedding, sample.dim);
     this.countEmbed = layers.embed;
     this.countProject = layers.project;

@@ -1,14 +1,14 @@
 import * as torch from "../torch/index.ts";
 import type { NucleotidePrediction } from "./asvEncoder.ts";
 import { AttentionPooling } from "./attentionPooling.ts";
-import type { RaggedBatch } from "./batch.ts";
 import type { Packing } from "./packing.ts";
+import type { RaggedBatch } from "./raggedBatch.ts";
 import {
   type EncodeRequest,
   type SampleEncoderOptions,
   SampleSequenceEncoder,
 } from "./sampleSequenceEncoder.ts";
-import { keyMask, TransformerEncoder, type TransformerOptions } from "./transformer.ts";
+import { keyMask, PreNormEncoder, type TransformerOptions } from "./transformer.ts";
 
 /** What the encoder is trained on: `unifrac` (also weighted) gives embeddings whose distances are meant, the others values. */
 export type EncoderType = "unifrac" | "faith_pd" | "taxonomy" | "combined";
@@ -53,7 +53,7 @@ export class SequenceEncoder extends torch.nn.Module {
     outputHead: "output_head",
   };
   readonly sampleEncoder: SampleSequenceEncoder;
-  readonly encoderTransformer: TransformerEncoder;
+  readonly encoderTransformer: PreNormEncoder;
   readonly attentionPooling: AttentionPooling;
   readonly uniFf: torch.nn.Linear | null = null;
   readonly faithFf: torch.nn.Linear | null = null;
@@ -75,7 +75,7 @@ export class SequenceEncoder extends torch.nn.Module {
     this.encoderType = encoderType;
     this.dim = encoder.dim;
     this.sampleEncoder = new SampleSequenceEncoder(options);
-    this.encoderTransformer = new TransformerEncoder(encoder);
+    this.encoderTransformer = new PreNormEncoder(encoder);
     this.attentionPooling = new AttentionPooling(encoder.dim);
     if (encoderType === "combined") {
       this.uniFf = new Linear(encoder.dim, 2);

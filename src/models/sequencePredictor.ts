@@ -1,14 +1,14 @@
 import * as torch from "../torch/index.ts";
 import { AsvSum } from "./asvSum.ts";
 import { AttentionPooling } from "./attentionPooling.ts";
-import type { RaggedBatch } from "./batch.ts";
 import { CategoricalEmbedder, type CategoryIds } from "./categoricalEmbedder.ts";
 import { CrossAttentionFusion, type Fusion, fusions, GatedUnit, glorot, PerceiverFusion } from "./fusion.ts";
 import { type OutputOptions, OutputTransform } from "./outputTransform.ts";
+import type { RaggedBatch } from "./raggedBatch.ts";
 import type { EncodeRequest } from "./sampleSequenceEncoder.ts";
 import { SequenceEncoder, type SequenceEncoderOptions, type SequenceEncoding } from "./sequenceEncoder.ts";
 import { initializeHead, makeTargetHead, type TargetHead } from "./targetHead.ts";
-import { keyMask, TransformerEncoder, type TransformerOptions } from "./transformer.ts";
+import { keyMask, PreNormEncoder, type TransformerOptions } from "./transformer.ts";
 
 const { nn } = torch;
 
@@ -102,9 +102,9 @@ export class SequencePredictor extends nn.Module {
     outputBiases: "output_biases",
   };
   readonly baseModel: SequenceEncoder;
-  readonly countEncoder: TransformerEncoder | null;
+  readonly countEncoder: PreNormEncoder | null;
   readonly countHead: torch.nn.Linear | null;
-  readonly targetEncoder: TransformerEncoder | null;
+  readonly targetEncoder: PreNormEncoder | null;
   readonly targetPooling: AttentionPooling | null;
   readonly asvSum: AsvSum | null;
   readonly targetNorm: torch.nn.LayerNorm | null;
@@ -140,11 +140,11 @@ export class SequencePredictor extends nn.Module {
     this.baseModel = base instanceof SequenceEncoder ? base : new SequenceEncoder(base);
     if (freezeBase) this.baseModel.requiresGrad_(false);
     const { dim } = this.baseModel;
-    this.countEncoder = count && new TransformerEncoder(count);
+    this.countEncoder = count && new PreNormEncoder(count);
     this.countHead = count && new nn.Linear(dim, 1);
     // A perceiver takes the place of both.
     const pools = sumFeatures === null && (!(categories && this.#fusion === "perceiver") || referenceForm);
-    this.targetEncoder = pools ? new TransformerEncoder(target) : null;
+    this.targetEncoder = pools ? new PreNormEncoder(target) : null;
     this.targetPooling = pools ? new AttentionPooling(dim) : null;
     this.asvSum = sumFeatures === null ? null : new AsvSum(dim, sumFeatures);
     // A norm would take the size of the sums away.

@@ -126,7 +126,7 @@ class LayerStack extends nn.Module {
 }
 
 /** Pre-norm layers that start with equal weights, and a layer norm (eps 1e-6) behind the last. */
-export class TransformerEncoder extends nn.Module {
+export class PreNormEncoder extends nn.Module {
   readonly encoder: LayerStack;
   readonly norm: torch.nn.LayerNorm;
   readonly #checkpointing: boolean;

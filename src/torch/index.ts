@@ -1,11 +1,11 @@
 /** PyTorch's tensors, autograd, layers and optimizers for TypeScript on Bun, by LibTorch. */
 import "./methods.ts";
 
-export * from "./autograd/amp.ts";
+export * from "./autograd/autocast.ts";
 export { backward, type GradOptions, grad } from "./autograd/autograd.ts";
-export { checkpoint } from "./autograd/checkpoint.ts";
 export * from "./autograd/gradScaler.ts";
 export * from "./autograd/modes.ts";
+export { checkpoint } from "./autograd/recompute.ts";
 export type { Device } from "./core/device.ts";
 export * from "./core/dtype.ts";
 export { forkRng, Generator, getRngState, initialSeed, manualSeed, setRngState } from "./core/generator.ts";

@@ -1,7 +1,7 @@
 /** Slips that people make in metadata and options: each is told in one sentence, before anything is prepared or written. */
 import { beforeAll, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
-import { isConstant } from "../../src/training/objectives/baseObjective.ts";
+import { hasConstantDistances } from "../../src/training/objectives/baseObjective.ts";
 import { useScratch } from "../data/scratch.ts";
 import { makeStudy, type Study } from "../training/study.ts";
 import { refusal, run } from "./commandLine.ts";
@@ -98,7 +98,8 @@ test("samples that are all alike give a warning, as there is nothing to learn", 
   expect(code).toBe(0);
   expect(error).toContain("All unweighted distances of the training samples are the same");
   const all = Int32Array.from(study.dataset.sampleIds.keys());
-  for (const metric of ["unweighted", "faith_pd"]) expect(isConstant(study.dataset, metric, all)).toBe(false);
+  for (const metric of ["unweighted", "faith_pd"])
+    expect(hasConstantDistances(study.dataset, metric, all)).toBe(false);
 });
 
 test("classes that only validation samples have give a warning", async () => {

@@ -2,13 +2,13 @@ import { afterAll } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Finding } from "../../debug/lib/finding.ts";
 import {
   type Context,
   type Investigation,
   type Settings,
   settingsOf,
 } from "../../debug/lib/investigation.ts";
-import type { Finding } from "../../debug/lib/report.ts";
 import { type DemoSize, demoSubject, type Subject } from "../../debug/lib/subject.ts";
 import { isHeld } from "../../debug/lib/verdict.ts";
 import type { Dataset } from "../../src/data/dataset/dataset.ts";

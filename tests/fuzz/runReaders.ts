@@ -7,7 +7,7 @@ import { readEventFile } from "../../src/display/tensorboard/eventReader.ts";
 import { encodeRecord, readRecords } from "../../src/display/tensorboard/tfRecord.ts";
 import * as torch from "../../src/torch/index.ts";
 import { fineTuneSchema, pretrainSchema } from "../../src/training/config/config.ts";
-import { loadCheckpoint, readCheckpointFacts, saveCheckpoint } from "../../src/training/loop/checkpoint.ts";
+import { loadCheckpoint, readCheckpointFacts, saveCheckpoint } from "../../src/training/loop/savedState.ts";
 import type { FuzzedReader } from "./fuzzReader.ts";
 import { mutate } from "./mutate.ts";
 import { inputFolder, pathReader } from "./pathReader.ts";

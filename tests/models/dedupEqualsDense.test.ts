@@ -1,7 +1,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { Random } from "../../src/common/random/random.ts";
-import { denseToRagged } from "../../src/models/batch.ts";
 import { maskToken } from "../../src/models/masking.ts";
+import { denseToRagged } from "../../src/models/raggedBatch.ts";
 import { SequenceEncoder } from "../../src/models/sequenceEncoder.ts";
 import * as torch from "../../src/torch/index.ts";
 import { nucleotideLoss, unifracLoss } from "../../src/training/objectives/losses.ts";

@@ -1,5 +1,5 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { denseToRagged, type RaggedBatch } from "../../src/models/batch.ts";
+import { denseToRagged, type RaggedBatch } from "../../src/models/raggedBatch.ts";
 import { SequencePredictor, type SequencePredictorOptions } from "../../src/models/sequencePredictor.ts";
 import * as torch from "../../src/torch/index.ts";
 import { countLoss, nucleotideLoss, unifracLoss } from "../../src/training/objectives/losses.ts";

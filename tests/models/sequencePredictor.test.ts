@@ -1,6 +1,6 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { denseToRagged, type RaggedBatch } from "../../src/models/batch.ts";
 import type { Fusion } from "../../src/models/fusion.ts";
+import { denseToRagged, type RaggedBatch } from "../../src/models/raggedBatch.ts";
 import { SequenceEncoder } from "../../src/models/sequenceEncoder.ts";
 import { SequencePredictor, type SequencePredictorOptions } from "../../src/models/sequencePredictor.ts";
 import * as torch from "../../src/torch/index.ts";

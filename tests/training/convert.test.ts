@@ -2,7 +2,7 @@ import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { denseToRagged } from "../../src/models/batch.ts";
+import { denseToRagged } from "../../src/models/raggedBatch.ts";
 import { convertFromReference, convertToReference } from "../../src/reference/convert/convert.ts";
 import { runToReference } from "../../src/reference/convert/runToReference.ts";
 import {

@@ -12,7 +12,7 @@ import { predictSamples } from "../../training/inference/predictSamples.ts";
 import { mapSampleSet } from "../../training/inference/sampleSets.ts";
 import { makeBaseObjective } from "../../training/objectives/baseObjective.ts";
 import { RunFolder } from "../../training/run/folder.ts";
-import { categoriesOf } from "../../training/run/samples.ts";
+import { runCategories } from "../../training/run/samples.ts";
 import { figuresOf, judgePredictions } from "../../training/targets/predictions.ts";
 import { writePredictions } from "../../training/targets/predictionTable.ts";
 import { plotPredictions } from "../../training/tasks/targetPlots.ts";
@@ -77,7 +77,7 @@ async function judgeTargets(use: Use, flags: EvaluateFlags, metrics: Record<stri
   const missing = targets.columns.filter((name) => !known.has(name));
   if (missing.length > 0)
     throw new UserError(`The true values of ${missing.join(", ")} are not known; give --metadata with them.`);
-  const categories = categoriesOf(opened.facts, dataset, display);
+  const categories = runCategories(opened.facts, dataset, display);
   const { predictions } = predictSamples(opened, dataset, samples, { device, categories });
   const qualities = judgePredictions(targets, dataset, samples, predictions);
   if (qualities.every(({ n }) => n === 0))

@@ -3,7 +3,7 @@ import { UserError } from "../../common/userError.ts";
 import { batchOptionsOf } from "../../training/config/buildModel.ts";
 import { sampleAttention } from "../../training/inference/attention.ts";
 import { predictSamples } from "../../training/inference/predictSamples.ts";
-import { categoriesOf } from "../../training/run/samples.ts";
+import { runCategories } from "../../training/run/samples.ts";
 import { predictionColumns } from "../../training/targets/predictionTable.ts";
 import { resultFormats, writeResults } from "../../training/targets/resultFile.ts";
 import { positiveWholeNumber } from "../options/optionValues.ts";
@@ -61,7 +61,7 @@ async function run(flags: PredictFlags): Promise<void> {
     throw new UserError("--output-variance needs --prediction-passes of at least 2.");
   using use = await openUse(flags, flags.output);
   const { run: opened, dataset, samples, device, display } = use;
-  const categories = categoriesOf(opened.facts, dataset, display);
+  const categories = runCategories(opened.facts, dataset, display);
   const { predictions, deviations } = predictSamples(opened, dataset, samples, {
     device,
     categories,

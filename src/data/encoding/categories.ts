@@ -40,7 +40,7 @@ export class CategoricalEncoder {
   /** Takes the categories of each column from `rows`, the training samples. */
   static fit(columns: readonly TextValues[], rows: ArrayLike<number>): CategoricalEncoder {
     return new CategoricalEncoder(
-      columns.map(({ name, values }) => ({ name, categories: categoriesOf(values, rows) })),
+      columns.map(({ name, values }) => ({ name, categories: presentCategories(values, rows) })),
     );
   }
 
@@ -85,7 +85,7 @@ export class CategoricalEncoder {
 }
 
 /** The different values among `rows`, sorted as text. */
-export function categoriesOf(values: readonly (string | null)[], rows: ArrayLike<number>): string[] {
+export function presentCategories(values: readonly (string | null)[], rows: ArrayLike<number>): string[] {
   const categories = new Set<string>();
   for (let i = 0; i < rows.length; i++) {
     const value = values[rows[i]];

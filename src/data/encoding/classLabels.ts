@@ -1,5 +1,5 @@
 import { UserError } from "../../common/userError.ts";
-import { categoriesOf } from "./categories.ts";
+import { presentCategories } from "./categories.ts";
 import type { WeightRule } from "./categoryWeights.ts";
 
 /**
@@ -12,7 +12,7 @@ export function fitClasses(
   rows: ArrayLike<number>,
   column: string,
 ): string[] {
-  const classes = categoriesOf(values, rows);
+  const classes = presentCategories(values, rows);
   if (classes.length >= 2) return classes;
   throw new UserError(
     `A classifier needs at least two classes, but "${column}" has ${classes.length === 1 ? `only "${classes[0]}"` : "no values"} among the training samples; choose another column.`,

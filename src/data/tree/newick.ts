@@ -12,7 +12,7 @@ import {
   isBlank,
   open,
   openComment,
-  quote,
+  quoteCode,
   semicolon,
   skipComment,
 } from "./newickTokens.ts";
@@ -118,7 +118,7 @@ export function parseNewick(text: string, source: string): ParsedTree {
       seen = length;
       at = end;
     } else {
-      const end = code === quote ? endOfQuotedText(text, at) : endOfBareText(text, at);
+      const end = code === quoteCode ? endOfQuotedText(text, at) : endOfBareText(text, at);
       if (end < 0)
         throw refuse(at, "this quoted label is not closed; add the missing quote, or double a quote inside");
       if (seen === label || seen === length) throw refuse(at, describeStrayLabel(text, at, end, seen));
@@ -156,7 +156,7 @@ function declaredRooting(text: string, at: number, end: number): boolean | undef
 }
 
 function readLabel(text: string, at: number, end: number, refuse: Refuse): string {
-  if (text.charCodeAt(at) === quote) return text.slice(at + 1, end - 1).replaceAll("''", "'");
+  if (text.charCodeAt(at) === quoteCode) return text.slice(at + 1, end - 1).replaceAll("''", "'");
   const bare = text.slice(at, end);
   if (!bare.includes("'")) return bare;
   if (bare.replaceAll("''", "").includes("'")) {

@@ -2,7 +2,7 @@ const tab = 9;
 const lineFeed = 10;
 const carriageReturn = 13;
 const blank = 32;
-export const quote = 39;
+export const quoteCode = 39;
 export const open = 40;
 export const close = 41;
 export const comma = 44;
@@ -20,7 +20,7 @@ export function skipComment(text: string, at: number): number {
   let depth = 0;
   for (let i = at; i < text.length; i++) {
     const code = text.charCodeAt(i);
-    if (code === openComment && (depth === 0 || text.charCodeAt(i - 1) !== quote)) depth++;
+    if (code === openComment && (depth === 0 || text.charCodeAt(i - 1) !== quoteCode)) depth++;
     else if (code === closeComment && --depth === 0) return i + 1;
   }
   return -1;
@@ -41,7 +41,7 @@ export function endOfBareText(text: string, at: number): number {
 
 export function endOfQuotedText(text: string, at: number): number {
   for (let end = text.indexOf("'", at + 1); end >= 0; end = text.indexOf("'", end + 2)) {
-    if (text.charCodeAt(end + 1) !== quote) return end + 1;
+    if (text.charCodeAt(end + 1) !== quoteCode) return end + 1;
   }
   return -1;
 }

@@ -113,7 +113,7 @@ export function preparePairs(table: Table, tree: ShearedTree, options: UniFracOp
     denseBranches.length > 0
       ? new DenseBuilder(samples, walker, denseBranches, { form, device, precision })
       : undefined;
-  const sparse = new SparseBuilder(
+  const sparse = new BranchLists(
     samples,
     frequency.map((count, branch) => (isDense[branch] === 1 || (count < 2 && !varianceAdjusted) ? 0 : count)),
     { varianceAdjusted, precision, isPresence: form.isPresence },
@@ -162,7 +162,7 @@ interface SparseOptions {
 }
 
 /** Collects the sparse branches by sample and, for all but variance-adjusted forms, by branch. */
-class SparseBuilder {
+class BranchLists {
   readonly #frequency: Int32Array;
   readonly #bySample: PairData["bySample"];
   readonly #byBranch: PairData["byBranch"];

@@ -1,6 +1,6 @@
 import { UserError } from "../../common/userError.ts";
 import * as torch from "../../torch/index.ts";
-import { saveWeights } from "../../training/loop/checkpoint.ts";
+import { saveWeights } from "../../training/loop/savedState.ts";
 import { type OpenedRun, openModel, openRun } from "../../training/run/open.ts";
 import { readReferenceFile } from "./referenceFile.ts";
 import { referenceToRun, type ToRunOptions } from "./referenceToRun.ts";

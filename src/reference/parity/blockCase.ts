@@ -7,7 +7,7 @@ import { OutputTransform } from "../../models/outputTransform.ts";
 import { pairwiseDistances } from "../../models/pairwiseDistances.ts";
 import { PositionEmbedding } from "../../models/positionEmbedding.ts";
 import { makeTargetHead } from "../../models/targetHead.ts";
-import { keyMask, TransformerEncoder } from "../../models/transformer.ts";
+import { keyMask, PreNormEncoder } from "../../models/transformer.ts";
 import * as torch from "../../torch/index.ts";
 import { ConfigReader, readTargetHead, readTransformer } from "../config.ts";
 import { type BlockCase, type LoadedCase, withPrefix } from "./caseFile.ts";
@@ -74,7 +74,7 @@ function validOf(inputs: Inputs): torch.Tensor | null {
   return inputs.get("mask")?.gt(0) ?? null;
 }
 
-function categoriesOf(inputs: Inputs): Record<string, torch.Tensor> {
+function caseCategories(inputs: Inputs): Record<string, torch.Tensor> {
   return Object.fromEntries([...inputs].filter(([name]) => name !== "x"));
 }
 
@@ -105,7 +105,7 @@ function headParts(reader: ConfigReader, dim: number) {
 /** Blocks by the names of lab/python/parity/blocks.py. */
 const makers: Record<string, (reader: ConfigReader) => Block> = {
   TransformerEncoder: (reader) => {
-    const inner = new TransformerEncoder(readTransformer(reader, "", reader.number("hidden_dim", 0)));
+    const inner = new PreNormEncoder(readTransformer(reader, "", reader.number("hidden_dim", 0)));
     return new Bare(inner, (inputs) => ({
       output: inner.forward(need(inputs, "x"), keyMask(validOf(inputs))),
     }));
@@ -128,7 +128,7 @@ const makers: Record<string, (reader: ConfigReader) => Block> = {
   },
   CountBranch: (reader) => {
     const dim = reader.number("embedding_dim", 128);
-    const encoder = new TransformerEncoder(readTransformer(reader, "count_", dim));
+    const encoder = new PreNormEncoder(readTransformer(reader, "count_", dim));
     const head = new nn.Linear(dim, 1);
     return new Block({ count_encoder: encoder, count_head: head }, (inputs) => ({
       output: head.forward(encoder.forward(need(inputs, "x"), keyMask(validOf(inputs)))).sigmoid(),
@@ -136,7 +136,7 @@ const makers: Record<string, (reader: ConfigReader) => Block> = {
   },
   TargetBranch: (reader) => {
     const dim = reader.number("embedding_dim", 128);
-    const encoder = new TransformerEncoder(readTransformer(reader, "target_", dim));
+    const encoder = new PreNormEncoder(readTransformer(reader, "target_", dim));
     const pooling = new AttentionPooling(dim);
     const { children, scale, run } = headParts(reader, dim);
     const all = { target_encoder: encoder, target_pooling: pooling, ...children };
@@ -161,7 +161,7 @@ const makers: Record<string, (reader: ConfigReader) => Block> = {
     const cardinalities = reader.record("column_cardinalities", "number") as Record<string, number>;
     const inner = new CategoricalEmbedder(cardinalities, reader.number("embed_dim", 16), 0);
     return new Bare(inner, (inputs) => {
-      const ids = categoriesOf(inputs);
+      const ids = caseCategories(inputs);
       return { output: inner.forward(ids, Object.values(ids)[0].size(0)) };
     });
   },
@@ -220,7 +220,7 @@ const makers: Record<string, (reader: ConfigReader) => Block> = {
     const { scales, biases } = transform.makeConditionalScale(cardinalities);
     const parameters = { outputScale: null, outputBias: null, outputScales: scales, outputBiases: biases };
     return new Block({ output_scales: scales, output_biases: biases }, (inputs) => ({
-      output: transform.apply(need(inputs, "x"), categoriesOf(inputs), parameters),
+      output: transform.apply(need(inputs, "x"), caseCategories(inputs), parameters),
     }));
   },
   PairwiseDistances: (reader) => {

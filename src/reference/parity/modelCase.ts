@@ -1,6 +1,6 @@
 import { UserError } from "../../common/userError.ts";
 import { AsvEncoder, type NucleotidePrediction } from "../../models/asvEncoder.ts";
-import { denseToRagged, type RaggedFromDense } from "../../models/batch.ts";
+import { denseToRagged, type RaggedFromDense } from "../../models/raggedBatch.ts";
 import { SampleSequenceEncoder, withEmptyRow } from "../../models/sampleSequenceEncoder.ts";
 import { SequenceEncoder, type SequenceEncoding } from "../../models/sequenceEncoder.ts";
 import { SequencePredictor } from "../../models/sequencePredictor.ts";

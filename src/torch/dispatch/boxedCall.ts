@@ -2,11 +2,11 @@ import { deviceName } from "../core/device.ts";
 import { Tensor } from "../core/tensor.ts";
 import { kindOfStatus, TorchError } from "../native/errors.ts";
 import { check, lastError, shim } from "../native/library.ts";
-import type { Overload } from "./overload.ts";
-import { accepts, describeValue, expectation, Packing, tags } from "./packing.ts";
+import { ArgumentPack, accepts, describeValue, expectation, tags } from "./argumentPack.ts";
+import type { Overload } from "./findOverload.ts";
 import type { Schema, SchemaArgument } from "./schema.ts";
 
-const packing = new Packing();
+const packed = new ArgumentPack();
 let results = new Float64Array(new ArrayBuffer(8 * 512));
 
 /** Options by name: a plain object that is a call's last argument. */
@@ -98,18 +98,18 @@ function describeArguments(args: readonly unknown[], count: number, options: Opt
 }
 
 function pack(overload: Overload, args: readonly unknown[], count: number, options: Options): void {
-  packing.reset();
+  packed.reset();
   const formals = overload.schema.arguments;
   let end = 0;
   for (let i = 0; i < formals.length; i++) {
     const value = given(formals[i], i, args, count, options);
-    if (value === undefined) packing.put1(tags.default);
+    if (value === undefined) packed.put1(tags.default);
     else {
-      packing.put(formals[i], value);
-      end = packing.length;
+      packed.put(formals[i], value);
+      end = packed.length;
     }
   }
-  packing.length = end; // trailing defaults are the library's
+  packed.length = end; // trailing defaults are the library's
 }
 
 /** The error of a call that the library refused: the operator, what it was called with, LibTorch's message. */
@@ -177,10 +177,10 @@ function readResult(at: number): { value: unknown; next: number } {
 function callNative(overload: Overload, discard: boolean): number {
   return shim.aamt_op_call(
     overload.number,
-    packing.values,
-    packing.length,
-    packing.text,
-    packing.textLength,
+    packed.values,
+    packed.length,
+    packed.text,
+    packed.textLength,
     results,
     results.length,
     discard ? 1 : 0,

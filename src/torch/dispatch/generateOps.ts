@@ -1,4 +1,4 @@
-import { isCallable, sortOverloads } from "./overloads.ts";
+import { isCallable, sortOverloads } from "./overloadOrder.ts";
 import { camelCase, parseSchema, type Schema, type SchemaArgument } from "./schema.ts";
 
 const types: Record<string, string> = {
@@ -134,7 +134,7 @@ import type { Device } from "../core/device.ts";
 import type { DType, Scalar } from "../core/dtype.ts";
 import type { Generator } from "../core/generator.ts";
 import { operator } from "./operators.ts";
-import type { Layout, MemoryFormat } from "./packing.ts";
+import type { Layout, MemoryFormat } from "./argumentPack.ts";
 import type { Tensor } from "../core/tensor.ts";
 ${functions.join("\n")}
 

@@ -3,9 +3,9 @@ import { kindOfStatus, TorchError } from "../native/errors.ts";
 import { readText, shim } from "../native/library.ts";
 import { callBoxed, callError, explain, isOptions, mismatch, type Options } from "./boxedCall.ts";
 import { typedCalls, withoutTypedCalls } from "./callMode.ts";
+import { findOverload, type Overload } from "./findOverload.ts";
 import { isInternalOperator } from "./internalOperators.ts";
-import { findOverload, type Overload } from "./overload.ts";
-import { isCallable, sortOverloads } from "./overloads.ts";
+import { isCallable, sortOverloads } from "./overloadOrder.ts";
 import { parseSchema } from "./schema.ts";
 import { callTyped, lastTyped } from "./typedCall.ts";
 

@@ -3,7 +3,7 @@ import type { Device } from "../core/device.ts";
 import type { DType, Scalar } from "../core/dtype.ts";
 import type { Generator } from "../core/generator.ts";
 import { operator } from "./operators.ts";
-import type { Layout, MemoryFormat } from "./packing.ts";
+import type { Layout, MemoryFormat } from "./argumentPack.ts";
 import type { Tensor } from "../core/tensor.ts";
 
 // ---- arithmetic ----

@@ -1,6 +1,6 @@
 import { Tensor } from "../core/tensor.ts";
 import { shim } from "../native/library.ts";
-import type { Overload, TypedForm } from "./overload.ts";
+import type { Overload, TypedForm } from "./findOverload.ts";
 
 const list = new Float64Array(new ArrayBuffer(1024));
 /** The overload that the last typed call took; only to be read after it failed. */

@@ -1,4 +1,4 @@
-import { isAutocastEnabled } from "../autograd/amp.ts";
+import { isAutocastEnabled } from "../autograd/autocast.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { ops } from "../dispatch/operators.ts";
 import type { LayerNorm } from "./layerNorm.ts";

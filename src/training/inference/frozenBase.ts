@@ -1,6 +1,6 @@
 import type { Batch } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
-import type { RaggedBatch } from "../../models/batch.ts";
+import type { RaggedBatch } from "../../models/raggedBatch.ts";
 import type { SequenceEncoder, SequenceEncoding } from "../../models/sequenceEncoder.ts";
 import * as torch from "../../torch/index.ts";
 import { KeptAsvs } from "./keptAsvs.ts";

@@ -1,7 +1,7 @@
 import type { Batch } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { AsvSum } from "../../models/asvSum.ts";
-import type { RaggedBatch } from "../../models/batch.ts";
+import type { RaggedBatch } from "../../models/raggedBatch.ts";
 import type { SequenceEncoder } from "../../models/sequenceEncoder.ts";
 import * as torch from "../../torch/index.ts";
 import { mapSampleSet, type SampleSetOptions } from "./sampleSets.ts";

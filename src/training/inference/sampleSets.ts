@@ -2,8 +2,8 @@ import { Random } from "../../common/random/random.ts";
 import { type Batch, BatchBuilder, type BatchOptions } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { AsvEncoder } from "../../models/asvEncoder.ts";
-import type { RaggedBatch } from "../../models/batch.ts";
 import { packingOf } from "../../models/packing.ts";
+import type { RaggedBatch } from "../../models/raggedBatch.ts";
 import { withEmptyRow } from "../../models/sampleSequenceEncoder.ts";
 import * as torch from "../../torch/index.ts";
 

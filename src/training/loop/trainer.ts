@@ -2,12 +2,12 @@ import { UserError } from "../../common/userError.ts";
 import type { Batch } from "../../data/batches/batch.ts";
 import type { Loader, LoaderState } from "../../data/batches/loader.ts";
 import * as torch from "../../torch/index.ts";
-import { loadCheckpoint, saveCheckpoint, saveWeights } from "./checkpoint.ts";
 import { KeptGradients } from "./keptGradients.ts";
 import { type MixedPrecision, withMixedPrecision } from "./mixedPrecision.ts";
 import { inspectStep, randomStates } from "./nanDetector.ts";
 import { isCategorical } from "./paramGroups.ts";
 import { RunningLosses } from "./runningLosses.ts";
+import { loadCheckpoint, saveCheckpoint, saveWeights } from "./savedState.ts";
 import { PlateauFactor, type ScheduleOptions, scheduleFactor } from "./schedule.ts";
 import { WeightAverage } from "./weightAverage.ts";
 

@@ -45,7 +45,7 @@ export function fitBaseScaling(dataset: Dataset, metric: string, train: Int32Arr
 }
 
 /** Whether all known distances (or values) of some samples are the same: then there is nothing to learn. */
-export function isConstant(dataset: Dataset, metric: string, samples: Int32Array): boolean {
+export function hasConstantDistances(dataset: Dataset, metric: string, samples: Int32Array): boolean {
   let first = Number.NaN;
   const differs = (value: number) => {
     if (Number.isNaN(first)) first = value;

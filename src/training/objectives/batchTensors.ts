@@ -1,6 +1,6 @@
 import type { Batch } from "../../data/batches/batch.ts";
-import type { RaggedBatch } from "../../models/batch.ts";
 import { packingOf } from "../../models/packing.ts";
+import type { RaggedBatch } from "../../models/raggedBatch.ts";
 import * as torch from "../../torch/index.ts";
 
 /** What a batch's losses are measured against. */

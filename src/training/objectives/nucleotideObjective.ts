@@ -1,8 +1,8 @@
 import { tokenMatrix } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { AsvEncoder, NucleotidePrediction } from "../../models/asvEncoder.ts";
-import type { RaggedBatch } from "../../models/batch.ts";
 import { isBase, maskToken } from "../../models/masking.ts";
+import type { RaggedBatch } from "../../models/raggedBatch.ts";
 import * as torch from "../../torch/index.ts";
 import { nucleotideAccuracy, nucleotideLoss } from "./losses.ts";
 

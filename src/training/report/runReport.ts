@@ -10,7 +10,7 @@ import {
   type ReportPlot,
   type RunReport,
   type SampleTable,
-  writeReport,
+  writePage,
 } from "../../display/page/write.ts";
 import { embeddingMap, predictionScatter, savePlot } from "../../display/plots/index.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
@@ -25,7 +25,7 @@ import type { EpochReport, Figures } from "../loop/trainer.ts";
 import { makeBaseObjective } from "../objectives/baseObjective.ts";
 import { RunFolder } from "../run/folder.ts";
 import { type OpenedRun, openRun } from "../run/open.ts";
-import { categoriesOf } from "../run/samples.ts";
+import { runCategories } from "../run/samples.ts";
 import { figuresOf, judgePredictions } from "../targets/predictions.ts";
 import { predictionColumns } from "../targets/predictionTable.ts";
 import type { Targets } from "../targets/targets.ts";
@@ -64,7 +64,7 @@ export async function reportRun(options: ReportOptions): Promise<string> {
   let comparison: Comparison | undefined;
   let samples: SampleTable | undefined;
   if (run.targets) {
-    const categories = categoriesOf(run.facts, dataset, display);
+    const categories = runCategories(run.facts, dataset, display);
     const { predictions } = predictSamples(run, dataset, split.validation, { device, categories });
     const qualities = judgePredictions(run.targets, dataset, split.validation, predictions);
     const judged = figuresOf(qualities);
@@ -108,7 +108,7 @@ export async function reportRun(options: ReportOptions): Promise<string> {
     samples,
   };
   const path = options.output ?? folder.report;
-  await writeReport(path, report);
+  await writePage(path, report);
   run.model.dispose();
   return path;
 }

@@ -6,7 +6,7 @@ import type { SequencePredictor } from "../../models/sequencePredictor.ts";
 import type * as torch from "../../torch/index.ts";
 import { buildEncoder, buildPredictor } from "../config/buildModel.ts";
 import { fineTuneSchema, pretrainSchema } from "../config/config.ts";
-import { loadWeights, readCheckpointFacts } from "../loop/checkpoint.ts";
+import { loadWeights, readCheckpointFacts } from "../loop/savedState.ts";
 import { Targets } from "../targets/targets.ts";
 import type { FineTuneFacts, PretrainFacts, RunFacts } from "./facts.ts";
 import { RunFolder } from "./folder.ts";

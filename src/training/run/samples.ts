@@ -111,7 +111,7 @@ export function fitWarnings(facts: RunFacts, dataset: Dataset): string[] {
 }
 
 /** The categories of samples that a model needs; null if it needs none. @throws UserError where columns are missing. */
-export function categoriesOf(
+export function runCategories(
   facts: RunFacts,
   dataset: Dataset,
   display: ProgressDisplay,

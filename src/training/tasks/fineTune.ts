@@ -21,7 +21,7 @@ import { type FineTuneConfig, fineTuneSchema } from "../config/config.ts";
 import { FrozenBase } from "../inference/frozenBase.ts";
 import { FrozenSums } from "../inference/frozenSums.ts";
 import type { SampleSetOptions } from "../inference/sampleSets.ts";
-import { loadWeights } from "../loop/checkpoint.ts";
+import { loadWeights } from "../loop/savedState.ts";
 import { type Figures, lastEpoch, type TrainingResult } from "../loop/trainer.ts";
 import { type BaseObjective, fitBaseScaling, makeBaseObjective } from "../objectives/baseObjective.ts";
 import { TargetLoss } from "../objectives/targetLoss.ts";

@@ -7,7 +7,7 @@ import { batchOptionsOf, buildEncoder, decideAuto, distanceFormOf } from "../con
 import { checkModel } from "../config/checkModel.ts";
 import { type PretrainConfig, pretrainSchema } from "../config/config.ts";
 import type { TrainingResult } from "../loop/trainer.ts";
-import { fitBaseScaling, isConstant, makeBaseObjective } from "../objectives/baseObjective.ts";
+import { fitBaseScaling, hasConstantDistances, makeBaseObjective } from "../objectives/baseObjective.ts";
 import { dataFactsOf, type PretrainFacts } from "../run/facts.ts";
 import { RunFolder } from "../run/folder.ts";
 import { pairPlot } from "./pairPlot.ts";
@@ -54,7 +54,7 @@ export async function pretrain(
   });
   using _lock = folder.create({ resume: options.resume });
   for (const warning of split.warnings) display.warn(warning);
-  if (isConstant(dataset, metric, split.train))
+  if (hasConstantDistances(dataset, metric, split.train))
     display.warn(
       `All ${metric} ${metric === "faith_pd" ? "values" : "distances"} of the training samples are the same; there is nothing to learn from them.`,
     );

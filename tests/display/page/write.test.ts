@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../../../src/common/userError.ts";
-import { type RunReport, writeReport } from "../../../src/display/page/write.ts";
+import { type RunReport, writePage } from "../../../src/display/page/write.ts";
 import { hostileNames, hostileReport } from "../../training/watch/hostileReport.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "aam-report-"));
@@ -28,7 +28,7 @@ const plain: RunReport = {
 
 async function write(report: RunReport): Promise<string> {
   const path = join(folder, `deep/er/report-${Bun.nanoseconds()}.html`);
-  await writeReport(path, report);
+  await writePage(path, report);
   return readFileSync(path, "utf8");
 }
 
@@ -115,7 +115,7 @@ describe("the page", () => {
   test("a folder that cannot be made is a UserError", async () => {
     const file = join(folder, "file");
     writeFileSync(file, "");
-    await expect(writeReport(join(file, "report.html"), plain)).rejects.toBeInstanceOf(UserError);
+    await expect(writePage(join(file, "report.html"), plain)).rejects.toBeInstanceOf(UserError);
     expect(readdirSync(folder).some((name) => name.endsWith(".tmp"))).toBe(false);
   });
 });

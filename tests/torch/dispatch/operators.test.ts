@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { findOverload } from "../../../src/torch/dispatch/findOverload.ts";
 import { generateOps } from "../../../src/torch/dispatch/generateOps.ts";
 import { exposedOperators } from "../../../src/torch/dispatch/opList.ts";
-import { findOverload } from "../../../src/torch/dispatch/overload.ts";
-import { isCallable } from "../../../src/torch/dispatch/overloads.ts";
+import { isCallable } from "../../../src/torch/dispatch/overloadOrder.ts";
 import { parseSchema } from "../../../src/torch/dispatch/schema.ts";
 import * as torch from "../../../src/torch/index.ts";
 import { readText, shim } from "../../../src/torch/native/library.ts";

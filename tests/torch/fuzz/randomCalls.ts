@@ -5,10 +5,10 @@
  */
 import { closeSync, openSync, writeSync } from "node:fs";
 import { Random } from "../../../src/common/random/random.ts";
+import { describeValue } from "../../../src/torch/dispatch/argumentPack.ts";
 import { isInternalOperator } from "../../../src/torch/dispatch/internalOperators.ts";
 import { exposedOperators } from "../../../src/torch/dispatch/opList.ts";
-import { isCallable } from "../../../src/torch/dispatch/overloads.ts";
-import { describeValue } from "../../../src/torch/dispatch/packing.ts";
+import { isCallable } from "../../../src/torch/dispatch/overloadOrder.ts";
 import { type ArgumentKind, parseSchema, type SchemaArgument } from "../../../src/torch/dispatch/schema.ts";
 import * as torch from "../../../src/torch/index.ts";
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { writeReport } from "../../../src/display/page/write.ts";
+import { writePage } from "../../../src/display/page/write.ts";
 import { hostileNames, hostileReport } from "./hostileReport.ts";
 
 /** A browser that can print a page as it stands after its scripts have run; undefined where there is none. */
@@ -52,7 +52,7 @@ export async function tryReportIn(browser: string): Promise<BrowserFindings> {
     const control = join(folder, "control.html");
     writeFileSync(control, `<!doctype html><html><body>${hostileNames[0]}</body></html>`);
     const report = join(folder, "report.html");
-    await writeReport(report, await hostileReport());
+    await writePage(report, await hostileReport());
     const dom = domOf(browser, report);
     const body = dom.replace(/<script[\s\S]*?<\/script>/g, "");
     const shown = new Set<string>();

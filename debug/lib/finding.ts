@@ -90,7 +90,7 @@ function plainNumbers(_key: string, value: unknown): unknown {
 }
 
 /** Writes `report.md`, `numbers.json` and a PNG for each plot. @throws UserError where the folder cannot be written. */
-export async function writeReport(folder: string, facts: ReportFacts, finding: Finding): Promise<void> {
+export async function writeFinding(folder: string, facts: ReportFacts, finding: Finding): Promise<void> {
   makeFolder(folder);
   for (const { name, plot } of finding.plots)
     writeFileAtomic(join(folder, `${name}.png`), await toPng(plot, 1));

@@ -37,8 +37,8 @@ export type Layout = "strided" | "sparse";
 
 const encoder = new TextEncoder();
 
-/** What the arguments of the running call are packed into. Calls do not nest, so one packing per thread is enough. */
-export class Packing {
+/** What the arguments of the running call are packed into. Calls do not nest, so one pack per thread is enough. */
+export class ArgumentPack {
   values = new Float64Array(new ArrayBuffer(8 * 1024));
   length = 0;
   text = new Uint8Array(new ArrayBuffer(4096));
