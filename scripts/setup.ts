@@ -6,6 +6,7 @@
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { reportError } from "../src/cli/text/reportError.ts";
+import { bunProcess } from "../src/common/bunProcess.ts";
 import { describeWriteError } from "../src/common/files/atomicFile.ts";
 import { UserError } from "../src/common/userError.ts";
 import { ensureShim } from "../src/torch/setup/build.ts";
@@ -30,7 +31,8 @@ async function bringLibtorch(): Promise<void> {
 function writeTypes(): void {
   const root = resolve(import.meta.dir, "..");
   const compiler = join(root, "node_modules/typescript/bin/tsc");
-  const done = Bun.spawnSync([process.execPath, compiler, "-p", join(root, "tsconfig.types.json")]);
+  const { cmd, env } = bunProcess([compiler, "-p", join(root, "tsconfig.types.json")]);
+  const done = Bun.spawnSync(cmd, { env });
   if (!done.success)
     throw new UserError(`The types could not be written to build/types: ${done.stdout}${done.stderr}`.trim());
 }

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { positiveWholeNumber } from "../../src/cli/options/optionValues.ts";
+import { bunProcess } from "../../src/common/bunProcess.ts";
 import type { LoaderOptions } from "../../src/data/batches/loader.ts";
 import { type Contestant, interleave, type Run, timed } from "./measure.ts";
 import { compared, printReport, type Row } from "./printReport.ts";
@@ -135,7 +136,8 @@ function openInOwnProcess(path: string): Run {
   const program =
     `const { openDataset } = await import(${module}); const start = performance.now(); ` +
     `openDataset(${JSON.stringify(path)}); console.log((performance.now() - start) / 1000);`;
-  const done = Bun.spawnSync([process.execPath, "-e", program], { stdout: "pipe", stderr: "inherit" });
+  const { cmd, env } = bunProcess(["-e", program]);
+  const done = Bun.spawnSync(cmd, { env, stdout: "pipe", stderr: "inherit" });
   return { seconds: Number(done.stdout.toString()) };
 }
 

@@ -58,13 +58,17 @@ function summarize([first, ...later]: readonly Run[]): Timing {
 }
 
 /** Runs a whole command. @throws UserError with the last line it wrote if it fails. */
-export function runCommand(command: readonly string[], threads: number): Run {
+export function runCommand(
+  command: readonly string[],
+  threads: number,
+  env: Record<string, string | undefined> = process.env,
+): Run {
   const start = performance.now();
   const done = Bun.spawnSync([...command], {
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
-    env: { ...process.env, OMP_NUM_THREADS: String(threads) },
+    env: { ...env, OMP_NUM_THREADS: String(threads) },
   });
   const seconds = (performance.now() - start) / 1000;
   if (done.exitCode !== 0) {

@@ -23,8 +23,12 @@ export class Partner implements AsyncDisposable {
   }
 
   /** Starts a program and waits until it is ready. @throws UserError if it cannot start, with its last words. */
-  static async start(name: string, command: readonly string[]): Promise<Partner> {
-    const child = Bun.spawn([...command], { stdin: "pipe", stdout: "pipe", stderr: "pipe" });
+  static async start(
+    name: string,
+    command: readonly string[],
+    env: Record<string, string | undefined> = process.env,
+  ): Promise<Partner> {
+    const child = Bun.spawn([...command], { env, stdin: "pipe", stdout: "pipe", stderr: "pipe" });
     const lines = linesOf(child.stdout);
     return new Partner(name, child, lines, await readAnswer(name, child, lines));
   }

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { bunProcess } from "../../src/common/bunProcess.ts";
 import type { OurConfig } from "./ourSide.ts";
 import { Partner } from "./partner.ts";
 import { startPython } from "./pythonPartner.ts";
@@ -7,7 +8,8 @@ import type { ShapeFlags } from "./shapeOptions.ts";
 /** Our side, in a process of its own. */
 export function startOurs(config: OurConfig): Promise<Partner> {
   const program = join(import.meta.dir, "ourSide.ts");
-  return Partner.start("Bun", [process.execPath, program, JSON.stringify(config)]);
+  const { cmd, env } = bunProcess([program, JSON.stringify(config)]);
+  return Partner.start("Bun", cmd, env);
 }
 
 export interface ReferenceFacts {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { chooseDevice } from "../../src/cli/options/chooseDevice.ts";
 import { positiveNumber, positiveWholeNumber } from "../../src/cli/options/optionValues.ts";
+import { bunProcess } from "../../src/common/bunProcess.ts";
 import { UserError } from "../../src/common/userError.ts";
 import type { Dataset } from "../../src/data/dataset/dataset.ts";
 import type { RunSummary } from "../../src/training/tasks/pretrain.ts";
@@ -79,7 +80,7 @@ function trainOurs(
   { dataset, run, device, threads }: Place & { dataset: string; run: string },
 ): RunSummary {
   const program = join(import.meta.dir, "../../scripts/aam.ts");
-  const command = [process.execPath, program, "pretrain", "--dataset", dataset, "--output", run];
+  const command = [program, "pretrain", "--dataset", dataset, "--output", run];
   command.push("--max-minutes", String(flags.minutes), "--epochs", "1000000", "--patience", "1000000");
   command.push("--threads", String(threads), "--device", device, "--no-plots", "--quiet");
   if (flags.sameShape) {
@@ -89,7 +90,8 @@ function trainOurs(
   }
   if (flags.gradientCheckpointing) command.push("--gradient-checkpointing");
   if (flags.mixedPrecision) command.push("--mixed-precision", flags.mixedPrecision);
-  const done = Bun.spawnSync(command, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  const { cmd, env } = bunProcess(command);
+  const done = Bun.spawnSync(cmd, { env, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
   if (done.exitCode !== 0) {
     const said = done.stderr.toString().trim().split("\n").at(-1);
     throw new UserError(`Our training has failed (${done.exitCode ?? done.signalCode}): ${said}`);

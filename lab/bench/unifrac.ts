@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Command, Option } from "commander";
 import { chooseDevice } from "../../src/cli/options/chooseDevice.ts";
 import { positiveWholeNumber } from "../../src/cli/options/optionValues.ts";
+import { bunProcess } from "../../src/common/bunProcess.ts";
 import { UserError } from "../../src/common/userError.ts";
 import { type Contestant, interleave, type Run, runCommand, timed } from "./measure.ts";
 import { compared, printReport, type Row } from "./printReport.ts";
@@ -129,8 +130,8 @@ function ourCommand(
   const program = join(import.meta.dir, "../../scripts/aam.ts");
   const options = ["--metric", metric, "--threads", String(threads), "--device", device, "--output", output];
   if (metric === "generalized") options.push("--alpha", "0.5");
-  const command = [process.execPath, program, "unifrac", "--table", table, "--tree", tree, ...options];
-  return { name: "ours", run: () => runCommand(command, threads) };
+  const { cmd, env } = bunProcess([program, "unifrac", "--table", table, "--tree", tree, ...options]);
+  return { name: "ours", run: () => runCommand(cmd, threads, env) };
 }
 
 async function againstSsu(

@@ -1,3 +1,4 @@
+import { bunProcess } from "../../src/common/bunProcess.ts";
 import { projectRoot } from "../../src/torch/setup/libtorch.ts";
 import type { Output, Stage } from "./stages.ts";
 
@@ -31,13 +32,14 @@ async function readAndShow(
   return whole;
 }
 
-async function run({ command, env }: Stage, show: (text: string) => void): Promise<Output> {
-  const child = Bun.spawn([process.execPath, ...command], {
+async function run(stage: Stage, show: (text: string) => void): Promise<Output> {
+  const { cmd, env } = bunProcess(stage.command, stage.env);
+  const child = Bun.spawn(cmd, {
+    env,
     cwd: projectRoot,
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
-    env: { ...process.env, ...env },
     timeout: stageMilliseconds,
     killSignal: "SIGKILL",
   });

@@ -30,3 +30,12 @@ test("no file names the host of a package registry", () => {
   expect(`https://${"pypi"}.org/simple`).toMatch(pattern);
   expect(findLines(files, pattern)).toEqual([]);
 });
+
+test("only one function starts the program that runs, which is another program once it is compiled", () => {
+  const own = code.filter((name) => /^(src|lab)\//.test(name));
+  const places = findLines(own, /^(?!\s*\*).*(\bprocess\.execPath|\bargv0|\bargv\[0\]|\bfork\()/);
+  expect(places.map((place) => place.replace(/:\d+$/, "")).sort()).toEqual([
+    "src/cli/commands/doctor.ts", // names it in its answer
+    "src/common/bunProcess.ts",
+  ]);
+});

@@ -3,6 +3,7 @@ import { availableParallelism, cpus, totalmem } from "node:os";
 import { join, relative } from "node:path";
 import { Command } from "commander";
 import { availableMemory } from "../../common/availableMemory.ts";
+import { bunProcess } from "../../common/bunProcess.ts";
 import { expectedShim } from "../../torch/setup/build.ts";
 import { findCompiler } from "../../torch/setup/compiler.ts";
 import {
@@ -48,7 +49,9 @@ function describeDevice(search: LibtorchSearch, native: NativeFacts | null): str
 
 /** Loads the shim in another process; its facts, or why it cannot be loaded. */
 function probeNative(): { facts: NativeFacts | null; problem?: string } {
-  const run = Bun.spawnSync([process.execPath, join(import.meta.dir, "../text/nativeProbe.ts")], {
+  const { cmd, env } = bunProcess([join(import.meta.dir, "../text/nativeProbe.ts")]);
+  const run = Bun.spawnSync(cmd, {
+    env,
     stdout: "pipe",
     stderr: "pipe",
     timeout: 60_000,

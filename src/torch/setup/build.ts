@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { bunProcess } from "../../common/bunProcess.ts";
 import { writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { UserError } from "../../common/userError.ts";
 import { buildFolder, findLibtorch, type Libtorch, projectRoot } from "./libtorch.ts";
@@ -81,13 +82,21 @@ export function expectedShim(): ExpectedShim {
  * Progress goes to standard error. Throws a `UserError` when no LibTorch, no compiler, or an error in compiling.
  */
 export function ensureShim(): string {
+  const script = join(import.meta.dir, "buildProcess.ts");
+  // In a bundle this file lies elsewhere, and so the native sources and what was built of them are not to be found.
+  if (Bun.isStandaloneExecutable || !existsSync(script)) {
+    throw new UserError(
+      "The native part cannot be found or built from within a bundled or compiled program: run it from its sources with `bun`.",
+    );
+  }
   const { path } = expectedShim();
   if (existsSync(path)) return path;
-  const builder = Bun.spawnSync([process.execPath, join(import.meta.dir, "buildProcess.ts")], {
+  const { cmd, env } = bunProcess([script]);
+  const builder = Bun.spawnSync(cmd, {
+    env,
     stdin: "ignore",
     stdout: "pipe",
     stderr: "inherit",
-    env: process.env,
   });
   const output = builder.stdout.toString();
   let answer: BuildAnswer;
