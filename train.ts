@@ -9,8 +9,8 @@
 import { Command } from "commander";
 import { styleHelp } from "./src/cli/options/helpStyle.ts";
 import { addSchemaOptions } from "./src/cli/options/schemaOptions.ts";
+import { setUpTraining } from "./src/cli/options/setUpTraining.ts";
 import { addRunFlags, pretrainOptions } from "./src/cli/options/trainingOptions.ts";
-import { setUpTraining } from "./src/cli/options/trainingRun.ts";
 import { reportError } from "./src/cli/text/reportError.ts";
 import { reportPretraining } from "./src/cli/text/reportPretraining.ts";
 import { type PretrainConfig, pretrainSchema } from "./src/training/config/config.ts";

@@ -4,7 +4,7 @@ import type { Dataset } from "../../src/data/dataset/dataset.ts";
 import type { SequenceEncoding } from "../../src/models/sequenceEncoder.ts";
 import type * as torch from "../../src/torch/index.ts";
 import { batchOptionsOf, distanceFormOf } from "../../src/training/config/buildModel.ts";
-import { FrozenBase } from "../../src/training/inference/frozenBase.ts";
+import { FrozenEncoderCache } from "../../src/training/inference/frozenEncoderCache.ts";
 import type { BatchLosses } from "../../src/training/loop/trainer.ts";
 import { type BatchTargets, batchTensors } from "../../src/training/objectives/batchTensors.ts";
 import { baseValueLoss, unifracLoss } from "../../src/training/objectives/losses.ts";
@@ -83,7 +83,7 @@ function helpersOf(run: OpenedRun, facts: FineTuneFacts, device: torch.Device, d
   return {
     categories: facts.categories ? SampleCategories.restore(facts.categories, dataset) : null,
     frozen: isFrozen
-      ? new FrozenBase(run.encoder, dataset, { device, batch: batchOptionsOf(facts.config.model) })
+      ? new FrozenEncoderCache(run.encoder, dataset, { device, batch: batchOptionsOf(facts.config.model) })
       : null,
   };
 }

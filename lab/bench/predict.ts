@@ -8,7 +8,7 @@ import { median } from "../../src/common/median.ts";
 import type { DataFlags } from "./benchData.ts";
 import { secondsText } from "./printReport.ts";
 import { addShapeOptions, modelOf, type ShapeFlags } from "./shapeOptions.ts";
-import { startOurs, startReference } from "./sides.ts";
+import { startOurs, startReference } from "./startProcesses.ts";
 
 interface PredictFlags extends DataFlags, ShapeFlags {
   batchSize: number;

@@ -20,7 +20,7 @@ import {
   savePlots,
 } from "./scalingReport.ts";
 import { addShapeOptions, modelOf, type ShapeFlags } from "./shapeOptions.ts";
-import { startOurs, startReference } from "./sides.ts";
+import { startOurs, startReference } from "./startProcesses.ts";
 
 interface ScalingFlags extends DataFlags, ShapeFlags {
   axes: string[];

@@ -9,11 +9,11 @@ import { UserError } from "../../src/common/userError.ts";
 import type { Batch } from "../../src/data/batches/batch.ts";
 import type { Tensor } from "../../src/torch/index.ts";
 import type { PretrainInput } from "../../src/training/config/config.ts";
+import type { OurConfig } from "./aamProcess.ts";
 import type { DataFlags } from "./benchData.ts";
 import { encoderOperations, lengthsOf, stepFactor } from "./flops.ts";
-import type { OurConfig } from "./ourSide.ts";
 import { addShapeOptions, modelOf, type ShapeFlags } from "./shapeOptions.ts";
-import { startOurs, startReference } from "./sides.ts";
+import { startOurs, startReference } from "./startProcesses.ts";
 import { reportText, type SideFigures, type StepReport } from "./stepReport.ts";
 
 interface StepFlags extends DataFlags, ShapeFlags {

@@ -10,7 +10,7 @@ import type { Dataset } from "../../src/data/dataset/dataset.ts";
 import type { RunSummary } from "../../src/training/tasks/pretrain.ts";
 import type { DataFlags } from "./benchData.ts";
 import { addShapeOptions, type ShapeFlags } from "./shapeOptions.ts";
-import { startReference } from "./sides.ts";
+import { startReference } from "./startProcesses.ts";
 
 interface TrainFlags extends DataFlags, ShapeFlags {
   minutes: number;

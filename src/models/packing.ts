@@ -30,6 +30,16 @@ export function packingOf(values: ArrayLike<number>, rows: number, width: number
   return { positions: torch.tensor(positions.slice(0, filled)), lengths, runs: runsOf(lengths) };
 }
 
+/** The packing for a device: null for all but the CPU, where padding costs less than leaving it out. */
+export function packingOn(
+  device: torch.Device,
+  values: ArrayLike<number>,
+  rows: number,
+  width: number,
+): Packing | null {
+  return device === "cpu" ? packingOf(values, rows, width) : null;
+}
+
 /** The packing of rows `start` to `start + count` alone, of rows of `width`. */
 export function slicePacking(packing: Packing, start: number, count: number, width: number): Packing {
   const sum = (lengths: Int32Array) => lengths.reduce((total, length) => total + length, 0);

@@ -173,7 +173,7 @@ const shown: Record<string, readonly Shown[]> = {
       "lr-finder --config --threads --quiet --json",
     ],
   ],
-  "tests/cli/options/useOptions.test.ts": [
+  "tests/cli/options/modelOptions.test.ts": [
     [
       "--table and --dataset with the same samples come to the same, and one must be given",
       ...of("predict embed", "--table --dataset --output"),

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AsvEncoder } from "../../src/models/asvEncoder.ts";
 import * as torch from "../../src/torch/index.ts";
-import { KeptGradients } from "../../src/training/loop/keptGradients.ts";
+import { GradientCopy } from "../../src/training/loop/gradientCopy.ts";
 import type { BatchLosses } from "../../src/training/loop/trainer.ts";
 import { PretrainTask } from "../../src/training/tasks/pretrainTask.ts";
 import { fineTuneStudy, historyOf, makeStudy, pretrainStudy, weightsOf } from "./study.ts";
@@ -115,7 +115,7 @@ test("kept gradients come back, also where there were none", () => {
   using _scope = torch.scope();
   const layer = new torch.nn.Linear(2, 1);
   layer.weight.grad = torch.ones([1, 2]);
-  using kept = new KeptGradients(layer);
+  using kept = new GradientCopy(layer);
   layer
     .forward(torch.ones([3, 2]))
     .sum()

@@ -8,14 +8,14 @@ import { embedAsvs, embeddingColumns, embedSamples } from "../../training/infere
 import { writeResults } from "../../training/targets/resultFile.ts";
 import {
   addFormatOption,
+  addModelOptions,
   addRunningOptions,
-  addUseOptions,
   formatFor,
-  openUse,
-  type UseFlags,
-} from "../options/useOptions.ts";
+  type ModelFlags,
+  openModelAndSamples,
+} from "../options/modelOptions.ts";
 
-interface EmbedFlags extends UseFlags {
+interface EmbedFlags extends ModelFlags {
   output?: string;
   distances?: string;
   asvs?: string;
@@ -24,7 +24,7 @@ interface EmbedFlags extends UseFlags {
 }
 
 export function makeCommand(): Command {
-  const command = addUseOptions(
+  const command = addModelOptions(
     new Command("embed").description(
       "Write embeddings of samples and ASVs, and what the encoder attended to",
     ),
@@ -51,7 +51,7 @@ async function run(flags: EmbedFlags): Promise<void> {
     );
   if (flags.distances !== undefined) checkSquareOutput(flags.distances, "distances");
   for (const path of paths) if (path !== undefined) formatFor(path, flags.format);
-  using use = await openUse(flags, first);
+  using use = await openModelAndSamples(flags, first);
   const { run: opened, dataset, samples, device, display } = use;
   const { encoder, facts } = opened;
   if (flags.distances !== undefined && facts.encoderType !== "unifrac")

@@ -8,22 +8,28 @@ import { readIdFile } from "../../data/split/files.ts";
 import { predictionScatter, savePlot } from "../../display/plots/index.ts";
 import * as torch from "../../torch/index.ts";
 import { batchOptionsOf, distanceFormOf } from "../../training/config/buildModel.ts";
+import { mapSampleSet } from "../../training/inference/mapSampleSet.ts";
 import { predictSamples } from "../../training/inference/predictSamples.ts";
-import { mapSampleSet } from "../../training/inference/sampleSets.ts";
 import { makeBaseObjective } from "../../training/objectives/baseObjective.ts";
 import { RunFolder } from "../../training/run/folder.ts";
-import { runCategories } from "../../training/run/samples.ts";
+import { runCategories } from "../../training/run/openSamples.ts";
 import { figuresOf, judgePredictions } from "../../training/targets/predictions.ts";
 import { writePredictions } from "../../training/targets/predictionTable.ts";
 import { plotPredictions } from "../../training/tasks/targetPlots.ts";
-import { addRunningOptions, addUseOptions, openUse, type Use, type UseFlags } from "../options/useOptions.ts";
+import {
+  addModelOptions,
+  addRunningOptions,
+  type ModelAndSamples,
+  type ModelFlags,
+  openModelAndSamples,
+} from "../options/modelOptions.ts";
 
-interface EvaluateFlags extends UseFlags {
+interface EvaluateFlags extends ModelFlags {
   output?: string;
 }
 
 export function makeCommand(): Command {
-  const command = addUseOptions(
+  const command = addModelOptions(
     new Command("evaluate").description(
       "Judge a model on samples whose metadata (for its predictions) or tree (for its distances) are known",
     ),
@@ -36,7 +42,7 @@ export function makeCommand(): Command {
 }
 
 async function run(flags: EvaluateFlags): Promise<void> {
-  using use = await openUse(flags, flags.output);
+  using use = await openModelAndSamples(flags, flags.output);
   if (flags.output !== undefined) makeFolder(flags.output);
   warnOfTrainingSamples(use, flags.model);
   const metrics: Record<string, unknown> = {};
@@ -55,7 +61,7 @@ async function run(flags: EvaluateFlags): Promise<void> {
 }
 
 /** Figures on samples that a model was trained on flatter it; a run knows which these are. */
-function warnOfTrainingSamples({ dataset, samples, display }: Use, model: string): void {
+function warnOfTrainingSamples({ dataset, samples, display }: ModelAndSamples, model: string): void {
   const { trainIds, validationIds } = new RunFolder(model);
   if (!existsSync(trainIds)) return;
   const trained = new Set(readIdFile(trainIds));
@@ -70,7 +76,11 @@ function hasDistances(dataset: Dataset, metric: string): boolean {
   return dataset.manifest.distances.includes(metric) || dataset.manifest.vectors.includes(metric);
 }
 
-async function judgeTargets(use: Use, flags: EvaluateFlags, metrics: Record<string, unknown>): Promise<void> {
+async function judgeTargets(
+  use: ModelAndSamples,
+  flags: EvaluateFlags,
+  metrics: Record<string, unknown>,
+): Promise<void> {
   const { run: opened, dataset, samples, device, display } = use;
   const targets = opened.targets!;
   const known = new Set(dataset.manifest.metadata.map(({ name }) => name));
@@ -92,7 +102,11 @@ async function judgeTargets(use: Use, flags: EvaluateFlags, metrics: Record<stri
   await plotPredictions(flags.output, input);
 }
 
-async function judgeEncoder(use: Use, flags: EvaluateFlags, metrics: Record<string, unknown>): Promise<void> {
+async function judgeEncoder(
+  use: ModelAndSamples,
+  flags: EvaluateFlags,
+  metrics: Record<string, unknown>,
+): Promise<void> {
   const { run: opened, dataset, samples, device } = use;
   const { facts, encoder } = opened;
   const { metric, model } = facts.config;

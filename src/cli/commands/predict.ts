@@ -3,20 +3,20 @@ import { UserError } from "../../common/userError.ts";
 import { batchOptionsOf } from "../../training/config/buildModel.ts";
 import { sampleAttention } from "../../training/inference/attention.ts";
 import { predictSamples } from "../../training/inference/predictSamples.ts";
-import { runCategories } from "../../training/run/samples.ts";
+import { runCategories } from "../../training/run/openSamples.ts";
 import { predictionColumns } from "../../training/targets/predictionTable.ts";
 import { resultFormats, writeResults } from "../../training/targets/resultFile.ts";
-import { positiveWholeNumber } from "../options/optionValues.ts";
 import {
   addFormatOption,
+  addModelOptions,
   addRunningOptions,
-  addUseOptions,
   formatFor,
-  openUse,
-  type UseFlags,
-} from "../options/useOptions.ts";
+  type ModelFlags,
+  openModelAndSamples,
+} from "../options/modelOptions.ts";
+import { positiveWholeNumber } from "../options/optionValues.ts";
 
-interface PredictFlags extends UseFlags {
+interface PredictFlags extends ModelFlags {
   output: string;
   asvSampling?: "first" | "abundance" | "random";
   predictionPasses: number;
@@ -25,7 +25,7 @@ interface PredictFlags extends UseFlags {
 }
 
 export function makeCommand(): Command {
-  const command = addUseOptions(
+  const command = addModelOptions(
     new Command("predict").description(
       "Predict metadata of samples with a model that `train` made; needs a table, but no tree",
     ),
@@ -59,7 +59,7 @@ async function run(flags: PredictFlags): Promise<void> {
   const attentionFormat = flags.attention === undefined ? null : formatFor(flags.attention, undefined);
   if (flags.outputVariance && flags.predictionPasses === 1)
     throw new UserError("--output-variance needs --prediction-passes of at least 2.");
-  using use = await openUse(flags, flags.output);
+  using use = await openModelAndSamples(flags, flags.output);
   const { run: opened, dataset, samples, device, display } = use;
   const categories = runCategories(opened.facts, dataset, display);
   const { predictions, deviations } = predictSamples(opened, dataset, samples, {

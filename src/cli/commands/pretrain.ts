@@ -2,8 +2,8 @@ import { Command } from "commander";
 import { type PretrainConfig, pretrainSchema } from "../../training/config/config.ts";
 import { pretrain } from "../../training/tasks/pretrain.ts";
 import { addSchemaOptions } from "../options/schemaOptions.ts";
+import { setUpTraining } from "../options/setUpTraining.ts";
 import { addRunFlags, pretrainOptions } from "../options/trainingOptions.ts";
-import { setUpTraining } from "../options/trainingRun.ts";
 import { reportPretraining } from "../text/reportPretraining.ts";
 
 export function makeCommand(): Command {

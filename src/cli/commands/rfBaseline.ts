@@ -4,7 +4,7 @@ import { UserError } from "../../common/userError.ts";
 import { openDataset } from "../../data/dataset/dataset.ts";
 import { prepareCached } from "../../data/prepare/cached.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
-import { type BaselineSummary, baselinesOfRun, summaryOf } from "../../training/baselines/ofRun.ts";
+import { type BaselineSummary, baselinesOfRun, summaryOf } from "../../training/baselines/baselinesOfRun.ts";
 import { runBaselines } from "../../training/baselines/runBaselines.ts";
 import { splitSchema, targetSchema } from "../../training/config/config.ts";
 import { RunFolder } from "../../training/run/folder.ts";

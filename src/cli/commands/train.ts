@@ -4,8 +4,8 @@ import { parseWeightRule } from "../../data/encoding/categoryWeights.ts";
 import { type FineTuneConfig, fineTuneSchema } from "../../training/config/config.ts";
 import { fineTune } from "../../training/tasks/fineTune.ts";
 import { addSchemaOptions, type SchemaOption } from "../options/schemaOptions.ts";
+import { setUpTraining } from "../options/setUpTraining.ts";
 import { addRunFlags, commonOptions } from "../options/trainingOptions.ts";
-import { setUpTraining } from "../options/trainingRun.ts";
 
 const start = "Encoder:";
 const target = "Target:";

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { PretrainConfig } from "../../training/config/config.ts";
 import type { RunSummary } from "../../training/tasks/pretrain.ts";
-import type { TrainingSetup } from "../options/trainingRun.ts";
+import type { TrainingSetup } from "../options/setUpTraining.ts";
 
 /** Says what a pretraining came to: a few lines, or one JSON object. */
 export function reportPretraining(

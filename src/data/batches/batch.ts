@@ -186,7 +186,11 @@ export class BatchBuilder {
 }
 
 /** The tokens of some ASVs as a matrix [rows, tokens]: cut on the right, or padded with 0. */
-export function tokenMatrix(dataset: Dataset, rows: ArrayLike<number>, tokens: number): Uint8Array {
+export function tokenMatrix(
+  dataset: Pick<Dataset, "asvTokens">,
+  rows: ArrayLike<number>,
+  tokens: number,
+): Uint8Array {
   const matrix = new Uint8Array(rows.length * tokens);
   for (let i = 0; i < rows.length; i++) {
     const all = dataset.asvTokens(rows[i]);

@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import type { Data } from "apache-arrow";
 import { UserError } from "../../common/userError.ts";
-import { CheckedFile } from "./checkedFile.ts";
 import type { Column } from "./column.ts";
+import { DatasetFile } from "./datasetFile.ts";
 import type { Manifest } from "./manifest.ts";
 import { readManifest } from "./manifest.ts";
 import { PairDistances } from "./pairDistances.ts";
@@ -74,9 +74,9 @@ const tokensFromEnd = 1;
 class ArrowDataset implements Dataset {
   readonly path: string;
   readonly manifest: Manifest;
-  readonly #files = new Map<string, CheckedFile>();
-  readonly #asvs: CheckedFile;
-  readonly #samples: CheckedFile;
+  readonly #files = new Map<string, DatasetFile>();
+  readonly #asvs: DatasetFile;
+  readonly #samples: DatasetFile;
   #sampleIds: readonly string[] | undefined;
   #indexOfId: Map<string, number> | undefined;
 
@@ -84,7 +84,7 @@ class ArrowDataset implements Dataset {
     this.path = path;
     this.manifest = readManifest(path);
     for (const name of Object.keys(this.manifest.files)) {
-      this.#files.set(name, new CheckedFile(path, name, this.manifest.files[name], verify));
+      this.#files.set(name, new DatasetFile(path, name, this.manifest.files[name], verify));
     }
     this.#asvs = this.#file("asvs.arrow");
     this.#samples = this.#file("samples.arrow");
@@ -181,7 +181,7 @@ class ArrowDataset implements Dataset {
     this.close();
   }
 
-  #file(name: string): CheckedFile {
+  #file(name: string): DatasetFile {
     const file = this.#files.get(name);
     if (file === undefined) throw new UserError(`${this.path} has no ${name}; prepare the data set again.`);
     return file;

@@ -13,8 +13,8 @@ import type { Column } from "./column.ts";
 import { missingValues } from "./column.ts";
 import type { Manifest, Provenance } from "./manifest.ts";
 import { formatVersion, manifestName, manifestText } from "./manifest.ts";
-import type { Numbers } from "./numberParts.ts";
-import { NumberTaker } from "./numberParts.ts";
+import type { Numbers } from "./numberTaker.ts";
+import { NumberTaker } from "./numberTaker.ts";
 
 /** All that goes into a data set. Everything per sample is in the table's order. */
 export interface DatasetContent {

@@ -5,7 +5,7 @@ import { UserError } from "../../common/userError.ts";
 import { ByteLines } from "../../formats/byteLines.ts";
 import { checkIds } from "../checkIds.ts";
 import { transposeCsr } from "./csr.ts";
-import { GrowingCells } from "./growingCells.ts";
+import { CsrBuilder } from "./csrBuilder.ts";
 import type { TableReading } from "./reading.ts";
 import type { Table } from "./table.ts";
 
@@ -50,7 +50,7 @@ export function readClassicTable(bytes: Uint8Array, source: string): TableReadin
   const header = readHeader(lines, source);
   const notes: string[] = [];
   const rowIds: string[] = [];
-  const cells = new GrowingCells();
+  const cells = new CsrBuilder();
   const columns = header.columnIds.length;
   do {
     if (lines.isBlank()) continue;

@@ -2,7 +2,7 @@ import { dlopen, type FFIFunction, toArrayBuffer } from "bun:ffi";
 import { readFileSync } from "node:fs";
 import { ensureShim } from "../setup/build.ts";
 import { kindOfStatus, TorchError } from "./errors.ts";
-import { inOurTerms } from "./ourTerms.ts";
+import { inOurWords } from "./errorWords.ts";
 
 /** The interface number of native/aam_torch.h that this file is written for. */
 const expectedAbi = 4;
@@ -217,7 +217,7 @@ const withNativeStack = process.env["TORCH_SHOW_CPP_STACKTRACES"] === "1";
 /** The text of this thread's last native error; `nativeStack` has the backtrace too, where it is wanted. */
 export function lastError(): { text: string; nativeStack: string } {
   const read = (full: number) => readText((buffer, capacity) => shim.aamt_last_error(buffer, capacity, full));
-  return { text: inOurTerms(read(0)), nativeStack: withNativeStack ? read(1) : "" };
+  return { text: inOurWords(read(0)), nativeStack: withNativeStack ? read(1) : "" };
 }
 
 /** Passes a status on, or throws what it stands for. `what` names the operation in the message. */

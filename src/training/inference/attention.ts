@@ -1,10 +1,10 @@
-import { tokenMatrix } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { AsvEncoder } from "../../models/asvEncoder.ts";
 import type { AttentionPooling } from "../../models/attentionPooling.ts";
 import * as torch from "../../torch/index.ts";
 import type { ResultColumn } from "../targets/predictionTable.ts";
-import { mapSampleSet, type SampleRows, type SampleSetOptions } from "./sampleSets.ts";
+import { mapAsvChunks } from "./encodeAsvs.ts";
+import { mapSampleSet, type SampleRows, type SampleSetOptions } from "./mapSampleSet.ts";
 
 /** Runs `fn` and gives the weights of every pooling meanwhile to `observe`. */
 function observing<T>(pooling: AttentionPooling, observe: (weights: torch.Tensor) => void, fn: () => T): T {
@@ -69,20 +69,18 @@ export function positionAttention(
   const longest = Math.min(maxBases, dataset.manifest.counts.longestAsv - 1);
   const length = longest + 1;
   const weights = new Float64Array(rows.length * length);
-  const { device, asvsPerChunk = 256 } = options;
-  torch.inferenceMode(() => {
-    for (let from = 0; from < rows.length; from += asvsPerChunk) {
-      using _scope = torch.scope();
-      const chunk = rows.slice(from, from + asvsPerChunk);
-      const shape = [chunk.length, length];
-      const tokens = torch.tensor(tokenMatrix(dataset, chunk, length), { shape, dtype: "int64", device });
-      observing(
-        encoder.attentionPooling,
-        (shares) => weights.set(shares.to("cpu").toFloat64Array(), from * length),
-        () => encoder.forward(tokens),
-      );
-    }
-  });
+  torch.inferenceMode(() =>
+    mapAsvChunks(dataset, rows, options, ({ tokens, padding, places }) => {
+      const store = (shares: torch.Tensor) => {
+        const values = shares.to("cpu").toFloat64Array();
+        const width = tokens.size(1);
+        places.forEach((place, i) => {
+          weights.set(values.subarray(i * width, (i + 1) * width), place * length);
+        });
+      };
+      observing(encoder.attentionPooling, store, () => encoder.forward(tokens, padding));
+    }),
+  );
   return [
     { name: "asv_id", values: rows.map((row) => dataset.asvId(row)) },
     ...Array.from({ length }, (_, position) => ({

@@ -1,10 +1,11 @@
-import { tokenMatrix } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
+import { keyMask } from "../../models/transformer.ts";
 import * as torch from "../../torch/index.ts";
 import { batchOptionsOf } from "../config/buildModel.ts";
 import type { OpenedRun } from "../run/open.ts";
 import type { ResultColumn } from "../targets/predictionTable.ts";
-import { mapSampleSet } from "./sampleSets.ts";
+import { encodeAsvs } from "./encodeAsvs.ts";
+import { mapSampleSet } from "./mapSampleSet.ts";
 
 /**
  * Embeddings [N, D] of samples as the encoder pools them, on the CPU. Of a UniFrac encoder their Euclidean distances are the
@@ -27,9 +28,8 @@ export function embedSamples(
       // Encoders of another kind pool too, before their head.
       if (!pooled) {
         const { sampleEmbeddings, valid, packing } = encoder.sampleEncoder.forward(input, { asvEmbeddings });
-        const mask = valid?.unsqueeze(1).unsqueeze(1) ?? null;
         pooled = encoder.attentionPooling.forward(
-          encoder.encoderTransformer.forward(sampleEmbeddings, mask, packing),
+          encoder.encoderTransformer.forward(sampleEmbeddings, keyMask(valid), packing),
           valid,
         );
       }
@@ -44,27 +44,11 @@ export function embedAsvs(
   dataset: Dataset,
   device: torch.Device,
 ): torch.Tensor {
-  const { maxBases } = facts.config.model;
-  const order = Array.from({ length: dataset.asvCount }, (_, i) => i).sort(
-    (a, b) => dataset.asvTokens(a).length - dataset.asvTokens(b).length || a - b,
-  );
-  const perChunk = 256;
+  const { asvEncoder } = encoder.sampleEncoder;
+  const options = { device, batch: batchOptionsOf(facts.config.model) };
+  const all = Array.from({ length: dataset.asvCount }, (_, i) => i);
   return torch.inferenceMode(() =>
-    torch.tidy(() => {
-      const all = torch.zeros([dataset.asvCount, encoder.dim]);
-      for (let from = 0; from < order.length; from += perChunk) {
-        torch.tidy(() => {
-          const chunk = order.slice(from, from + perChunk);
-          const length = Math.min(maxBases + 1, dataset.asvTokens(chunk[chunk.length - 1]).length);
-          const shape = [chunk.length, length];
-          const tokens = torch.tensor(tokenMatrix(dataset, chunk, length), { shape, dtype: "int64", device });
-          const { embeddings } = encoder.sampleEncoder.asvEncoder.forward(tokens);
-          const places = torch.tensor(BigInt64Array.from(chunk, BigInt));
-          all.indexCopy_(0, places, embeddings.to({ device: "cpu", dtype: "float32" }));
-        });
-      }
-      return all;
-    }),
+    torch.tidy(() => encodeAsvs(asvEncoder, dataset, all, options).to({ device: "cpu", dtype: "float32" })),
   );
 }
 

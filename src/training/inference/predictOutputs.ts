@@ -3,12 +3,13 @@ import type { Dataset } from "../../data/dataset/dataset.ts";
 import { Reservoir } from "../../display/reservoir.ts";
 import { RegressionMetrics } from "../../metrics/metrics.ts";
 import type { SequencePredictor } from "../../models/sequencePredictor.ts";
-import * as torch from "../../torch/index.ts";
+import type * as torch from "../../torch/index.ts";
 import type { BaseObjective } from "../objectives/baseObjective.ts";
 import { countTargets } from "../objectives/losses.ts";
 import type { PairEvaluation } from "../objectives/pairEvaluation.ts";
 import type { SampleCategories } from "../targets/sampleCategories.ts";
-import { mapSampleSet, type SampleSetOptions } from "./sampleSets.ts";
+import { joinRows } from "./joinRows.ts";
+import { mapSampleSet, type SampleSetOptions } from "./mapSampleSet.ts";
 
 /** Slots whose counts are drawn. */
 const keptCounts = 2000;
@@ -60,21 +61,12 @@ export function predictOutputs(
     }
     return result.target;
   });
+  const base = bases.length > 0 ? joinRows(bases, order) : null;
+  for (const part of bases) part.dispose();
   return {
     target,
-    base: bases.length > 0 ? inOrder(bases, order) : null,
+    base,
     count:
       kept.seen > 0 ? { result: judged.result(), predicted: kept.column(0), actual: kept.column(1) } : null,
   };
-}
-
-/** Puts the rows of parts back to their places, and frees the parts. */
-function inOrder(parts: torch.Tensor[], order: readonly number[]): torch.Tensor {
-  const place = new BigInt64Array(order.length);
-  order.forEach((row, i) => {
-    place[row] = BigInt(i);
-  });
-  const whole = torch.tidy(() => torch.cat(parts).indexSelect(0, torch.tensor(place)));
-  for (const part of parts) part.dispose();
-  return whole;
 }

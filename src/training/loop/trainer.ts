@@ -2,7 +2,7 @@ import { UserError } from "../../common/userError.ts";
 import type { Batch } from "../../data/batches/batch.ts";
 import type { Loader, LoaderState } from "../../data/batches/loader.ts";
 import * as torch from "../../torch/index.ts";
-import { KeptGradients } from "./keptGradients.ts";
+import { GradientCopy } from "./gradientCopy.ts";
 import { type MixedPrecision, withMixedPrecision } from "./mixedPrecision.ts";
 import { inspectStep, randomStates } from "./nanDetector.ts";
 import { isCategorical } from "./paramGroups.ts";
@@ -318,7 +318,7 @@ export class Trainer {
   /** `#trainBatch`, once more with less memory for as long as there is not enough. */
   #trainInMemory(batch: Batch, place: BatchPlace): torch.Tensor | null {
     // Gradients of the batches before, to which a failed backward pass may have added a part of its own.
-    using before = place.isFirst || !this.#task.useLessMemory ? null : new KeptGradients(this.#task.model);
+    using before = place.isFirst || !this.#task.useLessMemory ? null : new GradientCopy(this.#task.model);
     for (;;) {
       try {
         return this.#trainBatch(batch, place);

@@ -1,5 +1,5 @@
 import type { Batch } from "../../data/batches/batch.ts";
-import { packingOf } from "../../models/packing.ts";
+import { packingOn } from "../../models/packing.ts";
 import type { RaggedBatch } from "../../models/raggedBatch.ts";
 import * as torch from "../../torch/index.ts";
 
@@ -40,9 +40,8 @@ export function batchTensors(batch: Batch, device: torch.Device): BatchTensors {
       multiplicity: send(batch.multiplicity, [distinct]),
       hasAsvPadding: hasZero(batch.asvTokens),
       hasSamplePadding: hasZero(batch.asvIndex),
-      // On an accelerator padding costs less than leaving it out.
-      asvPacking: isHost ? packingOf(batch.asvTokens, distinct, tokens) : null,
-      samplePacking: isHost ? packingOf(batch.asvIndex, samples, slots) : null,
+      asvPacking: packingOn(device, batch.asvTokens, distinct, tokens),
+      samplePacking: packingOn(device, batch.asvIndex, samples, slots),
     },
     targets: {
       distances: batch.distances ? send(batch.distances, [samples, samples]) : null,

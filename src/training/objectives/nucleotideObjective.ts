@@ -1,14 +1,13 @@
-import { tokenMatrix } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { AsvEncoder, NucleotidePrediction } from "../../models/asvEncoder.ts";
 import { isBase, maskToken } from "../../models/masking.ts";
 import type { RaggedBatch } from "../../models/raggedBatch.ts";
 import * as torch from "../../torch/index.ts";
+import { asvsOf, mapAsvChunks } from "../inference/encodeAsvs.ts";
 import { nucleotideAccuracy, nucleotideLoss } from "./losses.ts";
 
-/** ASVs on which nucleotide prediction is judged, and at a time. */
+/** ASVs on which nucleotide prediction is judged at most. */
 const judgedAsvs = 1024;
-const asvsPerChunk = 256;
 
 /**
  * Hides and predicts bases of some of a batch's ASVs, chosen at random, in a pass of its own: were distances taken from sequences
@@ -65,34 +64,26 @@ export function evaluateNucleotides(
     let correct = 0;
     let total = 0;
     let loss = 0;
-    for (let from = 0; from < rows.length; from += asvsPerChunk) {
-      using _scope = torch.scope();
-      const chunk = rows.slice(from, from + asvsPerChunk);
-      const longest = Math.max(...chunk.map((row) => dataset.asvTokens(row).length));
-      const length = Math.min(maxBases + 1, longest);
-      const shape = [chunk.length, length];
-      const tokens = torch.tensor(tokenMatrix(dataset, chunk, length), { shape, dtype: "int64", device });
-      const chosen = torch.rand(shape, { generator }).lt(maskRatio).to(device);
+    mapAsvChunks(dataset, rows, { device, batch: { maxBases } }, ({ tokens, padding }) => {
+      const chosen = torch.rand(tokens.shape, { generator }).lt(maskRatio).to(device);
       const mask = chosen.logicalAnd(isBase(tokens));
       const hidden = tokens.maskedFill(mask, maskToken);
-      const { nucleotides } = encoder.forward(hidden, { nucleotides: true });
+      const { nucleotides } = encoder.forward(hidden, { ...padding, nucleotides: true });
       const prediction = { ...nucleotides!, filled: mask.flatten(), mask };
-      const targets = { tokens, multiplicity: torch.ones([chunk.length], { device }) };
+      const targets = { tokens, multiplicity: torch.ones([tokens.size(0)], { device }) };
       const accuracy = nucleotideAccuracy(prediction, targets);
       const count = accuracy.total.item();
       correct += accuracy.correct.item();
       loss += nucleotideLoss(prediction, targets).item() * count;
       total += count;
-    }
+    });
     return total > 0 ? { nuc_loss: loss / total, nuc_accuracy: correct / total } : {};
   });
 }
 
 /** Distinct ASVs of the samples, evenly spread. */
 function someAsvs(dataset: Dataset, samples: Int32Array): number[] {
-  const found = new Set<number>();
-  for (const sample of samples) for (const asv of dataset.sample(sample).asvs) found.add(asv);
-  const all = [...found].sort((a, b) => a - b);
+  const all = asvsOf(dataset, samples);
   const stride = Math.max(1, Math.ceil(all.length / judgedAsvs));
   return all.filter((_, i) => i % stride === 0);
 }

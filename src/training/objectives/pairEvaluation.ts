@@ -2,7 +2,7 @@ import type { Dataset } from "../../data/dataset/dataset.ts";
 import { RegressionMetrics, type RegressionResult } from "../../metrics/metrics.ts";
 import type { SequenceEncoder } from "../../models/sequenceEncoder.ts";
 import * as torch from "../../torch/index.ts";
-import { mapSampleSet, type SampleSetOptions } from "../inference/sampleSets.ts";
+import { mapSampleSet, type SampleSetOptions } from "../inference/mapSampleSet.ts";
 
 /** The embeddings [N, D] of samples, on the CPU, in the order given. */
 export function embedSampleSet(

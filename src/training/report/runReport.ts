@@ -15,17 +15,22 @@ import {
 import { embeddingMap, predictionScatter, savePlot } from "../../display/plots/index.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import * as torch from "../../torch/index.ts";
-import { type BaselineSummary, baselinesOfRun, openRunData, type RunRecord } from "../baselines/ofRun.ts";
+import {
+  type BaselineSummary,
+  baselinesOfRun,
+  openRunData,
+  type RunRecord,
+} from "../baselines/baselinesOfRun.ts";
 import { batchOptionsOf, distanceFormOf } from "../config/buildModel.ts";
 import { embedSamples } from "../inference/embedSamples.ts";
+import { mapSampleSet } from "../inference/mapSampleSet.ts";
 import { predictSamples } from "../inference/predictSamples.ts";
 import { pcaOf, pcoaOf } from "../inference/principalCoordinates.ts";
-import { mapSampleSet } from "../inference/sampleSets.ts";
 import type { EpochReport, Figures } from "../loop/trainer.ts";
 import { makeBaseObjective } from "../objectives/baseObjective.ts";
 import { RunFolder } from "../run/folder.ts";
 import { type OpenedRun, openRun } from "../run/open.ts";
-import { runCategories } from "../run/samples.ts";
+import { runCategories } from "../run/openSamples.ts";
 import { figuresOf, judgePredictions } from "../targets/predictions.ts";
 import { predictionColumns } from "../targets/predictionTable.ts";
 import type { Targets } from "../targets/targets.ts";

@@ -18,9 +18,9 @@ import {
 import { checkFineTune } from "../config/checkFineTune.ts";
 import { checkModel } from "../config/checkModel.ts";
 import { type FineTuneConfig, fineTuneSchema } from "../config/config.ts";
-import { FrozenBase } from "../inference/frozenBase.ts";
-import { FrozenSums } from "../inference/frozenSums.ts";
-import type { SampleSetOptions } from "../inference/sampleSets.ts";
+import { AsvSumCache } from "../inference/asvSumCache.ts";
+import { FrozenEncoderCache } from "../inference/frozenEncoderCache.ts";
+import type { SampleSetOptions } from "../inference/mapSampleSet.ts";
 import { loadWeights } from "../loop/savedState.ts";
 import { type Figures, lastEpoch, type TrainingResult } from "../loop/trainer.ts";
 import { type BaseObjective, fitBaseScaling, makeBaseObjective } from "../objectives/baseObjective.ts";
@@ -235,10 +235,10 @@ function freeze(
   dataset: Dataset,
   train: Int32Array,
   options: SampleSetOptions,
-): FrozenBase | FrozenSums {
+): FrozenEncoderCache | AsvSumCache {
   return model.asvSum
-    ? new FrozenSums(model.baseModel, model.asvSum, dataset, train, options)
-    : new FrozenBase(model.baseModel, dataset, options);
+    ? new AsvSumCache(model.baseModel, model.asvSum, dataset, train, options)
+    : new FrozenEncoderCache(model.baseModel, dataset, options);
 }
 
 function hasMetric(dataset: Dataset, metric: string): boolean {

@@ -6,9 +6,9 @@ import type { SequencePredictor } from "../../models/sequencePredictor.ts";
 import * as torch from "../../torch/index.ts";
 import { batchOptionsOf } from "../config/buildModel.ts";
 import type { FineTuneConfig } from "../config/config.ts";
-import { encodeFewer } from "../inference/encodeFewer.ts";
-import type { FrozenBase } from "../inference/frozenBase.ts";
-import type { FrozenSums } from "../inference/frozenSums.ts";
+import type { AsvSumCache } from "../inference/asvSumCache.ts";
+import type { FrozenEncoderCache } from "../inference/frozenEncoderCache.ts";
+import { halveAsvChunks } from "../inference/halveAsvChunks.ts";
 import { predictOutputs } from "../inference/predictOutputs.ts";
 import type { BatchLosses, Figures, TrainingTask } from "../loop/trainer.ts";
 import type { BaseObjective } from "../objectives/baseObjective.ts";
@@ -46,7 +46,7 @@ export interface FineTuneTaskOptions {
   /** Weight of every sample of the data set; null for equal ones. */
   sampleWeights: Float32Array | null;
   /** Of a frozen encoder; null where the encoder learns. */
-  frozen: FrozenBase | FrozenSums | null;
+  frozen: FrozenEncoderCache | AsvSumCache | null;
   /** Of the training samples: what counts are scaled by for the count head. */
   largestCount: number;
 }
@@ -82,7 +82,7 @@ export class FineTuneTask implements TrainingTask {
 
   /** A frozen encoder encodes nothing in a step that could be chunked. */
   useLessMemory(): string | null {
-    return this.options.frozen ? null : encodeFewer(this.model.baseModel.sampleEncoder.asvEncoder);
+    return this.options.frozen ? null : halveAsvChunks(this.model.baseModel.sampleEncoder.asvEncoder);
   }
 
   losses(batch: Batch): BatchLosses {

@@ -4,9 +4,9 @@ import type { SequenceEncoder } from "../../models/sequenceEncoder.ts";
 import * as torch from "../../torch/index.ts";
 import { batchOptionsOf } from "../config/buildModel.ts";
 import type { ModelConfig, TrainingConfig } from "../config/config.ts";
-import { encodeFewer } from "../inference/encodeFewer.ts";
-import { KeptAsvs } from "../inference/keptAsvs.ts";
-import { mapSampleSet } from "../inference/sampleSets.ts";
+import { AsvTable } from "../inference/asvTable.ts";
+import { halveAsvChunks } from "../inference/halveAsvChunks.ts";
+import { mapSampleSet } from "../inference/mapSampleSet.ts";
 import type { BatchLosses, Figures, TrainingTask } from "../loop/trainer.ts";
 import type { BaseObjective } from "../objectives/baseObjective.ts";
 import { batchTensors } from "../objectives/batchTensors.ts";
@@ -38,7 +38,7 @@ export class PretrainTask implements TrainingTask, Disposable {
   /** The pairs (or values) of the last validation, for plots. */
   lastPairs: PairEvaluation | null = null;
   /** In sample epochs the embeddings of the ASVs, null in full ones. */
-  #kept: KeptAsvs | null = null;
+  #kept: AsvTable | null = null;
 
   constructor(
     readonly model: SequenceEncoder,
@@ -53,7 +53,7 @@ export class PretrainTask implements TrainingTask, Disposable {
     const { dataset, device, model, sampleEpochs, train } = this.options;
     const isFull = epoch % (1 + sampleEpochs) === 0;
     if (isFull) this[Symbol.dispose]();
-    else this.#kept ??= new KeptAsvs(this.model, dataset, train, { device, batch: batchOptionsOf(model) });
+    else this.#kept ??= new AsvTable(this.model, dataset, train, { device, batch: batchOptionsOf(model) });
   }
 
   [Symbol.dispose](): void {
@@ -92,7 +92,7 @@ export class PretrainTask implements TrainingTask, Disposable {
 
   /** Epochs on kept ASV embeddings encode nothing that could be chunked. */
   useLessMemory(): string | null {
-    return this.#kept ? null : encodeFewer(this.model.sampleEncoder.asvEncoder);
+    return this.#kept ? null : halveAsvChunks(this.model.sampleEncoder.asvEncoder);
   }
 
   validate(): Figures {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import * as torch from "../../../src/torch/index.ts";
-import { inOurTerms } from "../../../src/torch/native/ourTerms.ts";
+import { inOurWords } from "../../../src/torch/native/errorWords.ts";
 
 /** What `fn` throws: its class, message and kind. */
 function failure(fn: () => unknown): { name: string; message: string; kind: string; op: string } {
@@ -202,7 +202,7 @@ test("LibTorch's texts come with the cure in this library's words", () => {
     "Could not run 'aten::empty.memory_format' with arguments from the 'CUDA' backend. This\ncould be",
     "PyTorch is not linked with support for cuda devices",
   ])
-    expect(inOurTerms(said)).toMatch(/^this LibTorch was built without CUDA[^\n]*$/);
+    expect(inOurWords(said)).toMatch(/^this LibTorch was built without CUDA[^\n]*$/);
 });
 
 test("a tensor in JSON is its elements", () => {

@@ -6,7 +6,7 @@ import { BatchBuilder } from "../../../src/data/batches/batch.ts";
 import * as torch from "../../../src/torch/index.ts";
 import { batchOptionsOf } from "../../../src/training/config/buildModel.ts";
 import type { FineTuneInput } from "../../../src/training/config/config.ts";
-import { FrozenBase } from "../../../src/training/inference/frozenBase.ts";
+import { FrozenEncoderCache } from "../../../src/training/inference/frozenEncoderCache.ts";
 import { predictSamples } from "../../../src/training/inference/predictSamples.ts";
 import { loadRepro } from "../../../src/training/loop/nanRepro.ts";
 import { batchTensors } from "../../../src/training/objectives/batchTensors.ts";
@@ -171,7 +171,11 @@ describe("a pretrained encoder", () => {
     });
     const { predictor, facts } = openRun(output, "cpu");
     const batch = batchOptionsOf(facts.config.model);
-    const frozen = new FrozenBase(predictor!.baseModel, study.dataset, { device: "cpu", batch, maxValues });
+    const frozen = new FrozenEncoderCache(predictor!.baseModel, study.dataset, {
+      device: "cpu",
+      batch,
+      maxValues,
+    });
     const samples = Int32Array.of(5, 0, 11, 7);
     const categories = SampleCategories.fit(study.dataset, ["site"], samples)!.ids(samples, "cpu");
     using _scope = torch.scope();

@@ -8,13 +8,13 @@ import { readIdFile } from "../../data/split/files.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import * as torch from "../../torch/index.ts";
 import { type OpenedRun, openRun } from "../../training/run/open.ts";
-import { openSamples } from "../../training/run/samples.ts";
+import { openSamples } from "../../training/run/openSamples.ts";
 import { formatOfPath, type ResultFormat, resultFormats } from "../../training/targets/resultFile.ts";
 import { chooseDevice } from "./chooseDevice.ts";
 import { positiveWholeNumber, wholeNumber } from "./optionValues.ts";
 
 /** Options of every command that uses a trained model. */
-export interface UseFlags {
+export interface ModelFlags {
   model: string;
   table?: string;
   dataset?: string;
@@ -35,7 +35,7 @@ const samples = "Model and samples:";
 const running = "Running:";
 
 /** What to use, and on which samples. The command's own options come next, and last those of `addRunningOptions`. */
-export function addUseOptions(command: Command): Command {
+export function addModelOptions(command: Command): Command {
   return command
     .optionsGroup(samples)
     .requiredOption("--model <run>", "folder of a run (its best weights), or a checkpoint file")
@@ -81,7 +81,7 @@ function depth(text: string): number | "auto" | "none" {
 }
 
 /** A model and the samples to use it on; disposing of it closes the data. */
-export interface Use extends Disposable {
+export interface ModelAndSamples extends Disposable {
   run: OpenedRun;
   dataset: Dataset;
   samples: Int32Array;
@@ -93,7 +93,10 @@ export interface Use extends Disposable {
  * Opens model and samples. `beside`: the output, where prepared data are kept for the next time; without one they are in a temporary
  * folder that is removed in the end.
  */
-export async function openUse(flags: UseFlags, beside: string | undefined): Promise<Use> {
+export async function openModelAndSamples(
+  flags: ModelFlags,
+  beside: string | undefined,
+): Promise<ModelAndSamples> {
   const display = new ProgressDisplay(chooseDisplayMode(flags));
   if (flags.threads) torch.setNumThreads(flags.threads);
   const device = await chooseDevice(flags.device);

@@ -1,7 +1,7 @@
 import type { Csr } from "./csr.ts";
 
 /** Collects the cells of a sparse matrix row by row, each row's columns in ascending order. */
-export class GrowingCells {
+export class CsrBuilder {
   private indices = new Int32Array(4096);
   private data = new Float64Array(4096);
   private length = 0;

@@ -1,7 +1,7 @@
 /**
  * Our side of `bench step` and `bench predict`, driven line by line as lab/python/reference/plain_reference.py is:
  *
- *     bun lab/bench/ourSide.ts '{"dataset": ..., "samples": [[...]], "config": {...}, "device": "cpu", "threads": 2}'
+ *     bun lab/bench/aamProcess.ts '{"dataset": ..., "samples": [[...]], "config": {...}, "device": "cpu", "threads": 2}'
  *
  * Everything written is one JSON object per line; an end of input ends it.
  */

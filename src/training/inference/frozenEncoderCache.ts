@@ -3,8 +3,8 @@ import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { RaggedBatch } from "../../models/raggedBatch.ts";
 import type { SequenceEncoder, SequenceEncoding } from "../../models/sequenceEncoder.ts";
 import * as torch from "../../torch/index.ts";
-import { KeptAsvs } from "./keptAsvs.ts";
-import { mapSampleSet, type SampleSetOptions } from "./sampleSets.ts";
+import { AsvTable } from "./asvTable.ts";
+import { mapSampleSet, type SampleSetOptions } from "./mapSampleSet.ts";
 
 /** Values kept for whole samples at most; beyond that only ASVs are kept and samples encoded anew. */
 const mostValues = 2 ** 29;
@@ -13,11 +13,11 @@ const mostValues = 2 ** 29;
  * What a frozen encoder makes of a data set, computed once: of every slot of every sample where that is always the same and fits
  * into memory, else of every ASV.
  */
-export class FrozenBase {
+export class FrozenEncoderCache {
   /** [slots of all samples + 1, D], row 0 zeros, and where each sample's begin; or null. */
   readonly #slots: torch.Tensor | null = null;
   readonly #starts: Float64Array;
-  readonly #asvs: KeptAsvs | null = null;
+  readonly #asvs: AsvTable | null = null;
 
   constructor(
     encoder: SequenceEncoder,
@@ -36,7 +36,7 @@ export class FrozenBase {
     const slots = this.#starts[dataset.sampleCount];
     const all = Int32Array.from({ length: dataset.sampleCount }, (_, i) => i);
     if (changes || slots * encoder.dim > maxValues) {
-      this.#asvs = new KeptAsvs(encoder, dataset, all, options);
+      this.#asvs = new AsvTable(encoder, dataset, all, options);
       return;
     }
     const kept = torch.noGrad(() => torch.zeros([slots + 1, encoder.dim], { device }).detachFromScope());

@@ -4,13 +4,13 @@ import type { AsvSum } from "../../models/asvSum.ts";
 import type { RaggedBatch } from "../../models/raggedBatch.ts";
 import type { SequenceEncoder } from "../../models/sequenceEncoder.ts";
 import * as torch from "../../torch/index.ts";
-import { mapSampleSet, type SampleSetOptions } from "./sampleSets.ts";
+import { mapSampleSet, type SampleSetOptions } from "./mapSampleSet.ts";
 
 /** Values of the features of a chunk's slots at most, which bounds memory. */
 const mostValues = 2 ** 24;
 
 /** Fits an `AsvSum` to a frozen encoder and the training samples, and keeps the sums of all samples: they never change. */
-export class FrozenSums {
+export class AsvSumCache {
   /** [samples of the data set, F] */
   readonly #sums: torch.Tensor;
 

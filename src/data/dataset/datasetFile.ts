@@ -9,7 +9,7 @@ import type { Manifest } from "./manifest.ts";
 const checkedAtOpen = 32 * 2 ** 20;
 
 /** A file of a data set; whatever is wrong with it is a `UserError`. */
-export class CheckedFile {
+export class DatasetFile {
   readonly #path: string;
   #arrow: ArrowFile | undefined;
 

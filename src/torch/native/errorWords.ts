@@ -17,6 +17,6 @@ const terms: readonly (readonly [said: RegExp, ours: string])[] = [
 ];
 
 /** A text of LibTorch's with its words replaced and its cure added where one is known. */
-export function inOurTerms(text: string): string {
+export function inOurWords(text: string): string {
   return terms.reduce((told, [said, ours]) => told.replace(said, ours), text);
 }

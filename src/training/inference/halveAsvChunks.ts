@@ -1,7 +1,7 @@
 import type { AsvEncoder } from "../../models/asvEncoder.ts";
 
 /** Makes an encoder take less memory. Returns a sentence on how, or null where it cannot. */
-export function encodeFewer(encoder: AsvEncoder): string | null {
+export function halveAsvChunks(encoder: AsvEncoder): string | null {
   const chunk = encoder.halveChunks();
   return chunk === null
     ? null

@@ -2,16 +2,15 @@ import { Random } from "../../common/random/random.ts";
 import { type Batch, BatchBuilder, type BatchOptions } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { AsvEncoder } from "../../models/asvEncoder.ts";
-import { packingOf } from "../../models/packing.ts";
+import { packingOn } from "../../models/packing.ts";
 import type { RaggedBatch } from "../../models/raggedBatch.ts";
 import { withEmptyRow } from "../../models/sampleSequenceEncoder.ts";
 import * as torch from "../../torch/index.ts";
+import { type EncodeAsvsOptions, encodeAsvs } from "./encodeAsvs.ts";
+import { joinRows } from "./joinRows.ts";
 
-export interface SampleSetOptions {
-  device: torch.Device;
+export interface SampleSetOptions extends EncodeAsvsOptions {
   batch: BatchOptions;
-  /** ASVs encoded at a time. */
-  asvsPerChunk?: number;
   /** Empty or filled slots (samples x ASVs of the richest) at a time. */
   slotsPerChunk?: number;
   /** Decides random ASV sampling. Default 0: the same in every evaluation. */
@@ -42,9 +41,10 @@ export function mapSampleSet(
 ): torch.Tensor {
   return torch.inferenceMode(() =>
     torch.tidy(() => {
-      const whole = new BatchBuilder(dataset, options.batch).build(samples, new Random(options.seed ?? 0));
-      const { device, asvsPerChunk = 256, slotsPerChunk = 1 << 14 } = options;
-      const asvEmbeddings = embedAllAsvs(encoder, whole, device, asvsPerChunk);
+      const { device, batch, slotsPerChunk = 1 << 14, seed = 0 } = options;
+      const builder = new BatchBuilder(dataset, { ...batch, withoutTokens: true });
+      const whole = builder.build(samples, new Random(seed));
+      const asvEmbeddings = withEmptyRow(encodeAsvs(encoder, dataset, whole.asvRows, options));
       const order = Array.from(samples.keys()).sort((a, b) => slotsOf(whole, a) - slotsOf(whole, b));
       const parts: torch.Tensor[] = [];
       for (let start = 0; start < order.length; ) {
@@ -67,11 +67,7 @@ export function mapSampleSet(
           ),
         );
       }
-      const place = new BigInt64Array(order.length);
-      order.forEach((row, i) => {
-        place[row] = BigInt(i);
-      });
-      return torch.cat(parts).indexSelect(0, torch.tensor(place));
+      return joinRows(parts, order);
     }),
   );
 }
@@ -81,34 +77,6 @@ function slotsOf(batch: Batch, row: number): number {
   const start = row * batch.slots;
   while (slots < batch.slots && batch.asvIndex[start + slots] !== 0) slots++;
   return slots;
-}
-
-/** [U + 1, D] on the device, row 0 zeros. ASVs come ordered by length, so a chunk is trimmed to its longest. */
-function embedAllAsvs(
-  encoder: AsvEncoder,
-  batch: Batch,
-  device: torch.Device,
-  perChunk: number,
-): torch.Tensor {
-  const parts: torch.Tensor[] = [];
-  for (let from = 0; from < batch.distinct; from += perChunk) {
-    const to = Math.min(batch.distinct, from + perChunk);
-    parts.push(
-      torch.tidy(() => {
-        const length = batch.asvLengths[to - 1];
-        const shape = [to - from, length];
-        const chunk = new Uint8Array((to - from) * length);
-        for (let row = from; row < to; row++) {
-          const start = row * batch.tokens;
-          chunk.set(batch.asvTokens.subarray(start, start + length), (row - from) * length);
-        }
-        const tokens = torch.tensor(chunk, { shape, dtype: "int64", device });
-        const packing = device === "cpu" ? packingOf(chunk, to - from, length) : null;
-        return encoder.forward(tokens, { hasPadding: chunk.includes(0), packing }).embeddings;
-      }),
-    );
-  }
-  return withEmptyRow(torch.cat(parts));
 }
 
 function chunkInput(batch: Batch, rows: readonly number[], slots: number, device: torch.Device): RaggedBatch {
@@ -127,6 +95,6 @@ function chunkInput(batch: Batch, rows: readonly number[], slots: number, device
     multiplicity: torch.empty([0], { device }),
     hasAsvPadding: false,
     hasSamplePadding: index.includes(0),
-    samplePacking: device === "cpu" ? packingOf(index, rows.length, slots) : null,
+    samplePacking: packingOn(device, index, rows.length, slots),
   };
 }

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { bunProcess } from "../../src/common/bunProcess.ts";
-import type { OurConfig } from "./ourSide.ts";
+import type { OurConfig } from "./aamProcess.ts";
 import { Partner } from "./partner.ts";
 import { startPython } from "./pythonPartner.ts";
 import type { ShapeFlags } from "./shapeOptions.ts";

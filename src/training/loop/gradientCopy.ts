@@ -1,7 +1,7 @@
 import * as torch from "../../torch/index.ts";
 
 /** Copies of a model's gradients as they are now. */
-export class KeptGradients implements Disposable {
+export class GradientCopy implements Disposable {
   readonly #copies: readonly (readonly [torch.Tensor, torch.Tensor | null])[];
 
   constructor(model: torch.nn.Module) {
