@@ -9,8 +9,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
+import { fuzzInput } from "../lab/trials/fuzz/fuzzReader.ts";
 import { openHdf5Bytes } from "../src/formats/hdf5/read.ts";
-import { fuzzInput } from "../tests/fuzz/fuzzReader.ts";
 
 const axes = ["sample", "observation"];
 const paths = axes.flatMap((axis) =>

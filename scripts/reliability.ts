@@ -3,16 +3,16 @@
  * Without an option it takes some minutes, `--short` (a part of the test suite) about one, `--full` an hour or more.
  * Exits with 1 if anything was lost or leaked.
  */
-import { crashTrials } from "../tests/reliability/crashes.ts";
-import { longRunTrials } from "../tests/reliability/longRuns.ts";
-import { nativeTrials } from "../tests/reliability/nativeSide.ts";
-import { readerTrials } from "../tests/reliability/readers.ts";
-import { refusalTrials } from "../tests/reliability/refusals.ts";
-import { sameTwiceTrials } from "../tests/reliability/sameTwice.ts";
-import { suiteTrials } from "../tests/reliability/suiteFiles.ts";
-import { isFailure, type Row, summaryText, tableText } from "../tests/reliability/table.ts";
-import type { Effort, Outcome, Trial } from "../tests/reliability/trial.ts";
-import { untrustedTrials } from "../tests/reliability/untrusted.ts";
+import { crashTrials } from "../lab/trials/crashes.ts";
+import { longRunTrials } from "../lab/trials/longRuns.ts";
+import { nativeTrials } from "../lab/trials/nativeSide.ts";
+import { readerTrials } from "../lab/trials/readers.ts";
+import { refusalTrials } from "../lab/trials/refusals.ts";
+import { sameTwiceTrials } from "../lab/trials/sameTwice.ts";
+import { suiteTrials } from "../lab/trials/suiteFiles.ts";
+import { isFailure, type Row, summaryText, tableText } from "../lab/trials/table.ts";
+import type { Effort, Outcome, Trial } from "../lab/trials/trial.ts";
+import { untrustedTrials } from "../lab/trials/untrusted.ts";
 
 const words = process.argv.slice(2);
 const unknown = words.find((word) => word.startsWith("-") && word !== "--short" && word !== "--full");

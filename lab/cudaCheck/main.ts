@@ -1,5 +1,6 @@
 /** `scripts/cuda-check.sh`: runs all stages one after another and prints one JSON report. */
 
+import { existsSync } from "node:fs";
 import { Command } from "commander";
 import { reportError } from "../../src/cli/text/reportError.ts";
 import { UserError } from "../../src/common/userError.ts";
@@ -12,13 +13,22 @@ interface Flags {
   quick: boolean;
   only?: string[];
   list: boolean;
+  parity?: string;
+  table?: string;
+  tree?: string;
 }
 
 const write = (text: string) => void process.stderr.write(text);
 
 async function check(flags: Flags): Promise<boolean> {
   const options = { device: flags.cpu ? "cpu" : "cuda", quick: flags.quick } as const;
-  const all = stagesOf(options);
+  if ((flags.table === undefined) !== (flags.tree === undefined))
+    throw new UserError("--table and --tree go together: give both or neither.");
+  const files = { parity: flags.parity, table: flags.table, tree: flags.tree };
+  const missing = Object.values(files).find((path) => path !== undefined && !existsSync(path));
+  if (missing !== undefined)
+    throw new UserError(`${missing} does not exist; name a file or folder that does.`);
+  const all = stagesOf({ ...options, ...files });
   const unknown = flags.only?.find((name) => !all.some((stage) => stage.name === name));
   if (unknown !== undefined)
     throw new UserError(
@@ -65,6 +75,9 @@ const command = new Command("cuda-check")
   .option("--cpu", "a dry run: the same stages on the CPU, with small sizes", false)
   .option("--quick", "fewer and shorter measurements", false)
   .option("--only <stages...>", "run these stages alone")
+  .option("--parity <folder>", "parity cases to compare besides the repository's own")
+  .option("--table <file>", "a study's table for the benchmarks, instead of a simulated one (with --tree)")
+  .option("--tree <file>", "its tree")
   .option("--list", "print the stages as JSON and run none", false)
   .action(async (flags: Flags) => {
     try {

@@ -1,12 +1,13 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { projectRoot } from "../../src/torch/setup/libtorch.ts";
-
 /** Where and how large everything is run. */
 export interface CheckOptions {
   readonly device: "cuda" | "cpu";
   /** Fewer and smaller measurements. */
   readonly quick: boolean;
+  /** A folder of parity cases besides the repository's own. */
+  readonly parity?: string;
+  /** A study for the benchmarks; simulated ones otherwise. */
+  readonly table?: string;
+  readonly tree?: string;
 }
 
 /** What a stage said, and how it ended. */
@@ -36,7 +37,7 @@ export const deviceTests = [
   "tests/models/sequencePredictor.test.ts",
   "tests/models/noHostReads.test.ts",
   "tests/models/finite.test.ts",
-  "tests/training/parity.test.ts",
+  "tests/reference/parity.test.ts",
   "tests/training/hostReads.test.ts",
 ];
 
@@ -64,15 +65,9 @@ export function parityTotals({ out }: Output): { passed: number; cases: number }
 
 const aam = (...args: string[]) => ["scripts/aam.ts", ...args];
 
-function sharedFolder(...path: string[]): string | null {
-  const folder = join(projectRoot, "..", "shared", ...path);
-  return existsSync(folder) ? folder : null;
-}
-
 /** Comparisons with the numbers of the PyTorch version and of Python's torch. */
-function parityStages({ device, quick }: CheckOptions): Stage[] {
-  const shared = sharedFolder("parity");
-  const folders = [["fixtures", "tests/fixtures/parity"], ...(shared ? [["shared", shared]] : [])];
+function parityStages({ device, quick, parity }: CheckOptions): Stage[] {
+  const folders = [["fixtures", "tests/fixtures/parity"], ...(parity ? [["more", parity]] : [])];
   const models = quick || device === "cpu" ? 6 : 40;
   const stages = folders.map(([name, folder]): [string, string[]] => [name, ["--cases", folder]]);
   stages.push(["python", ["--against-python", "--models", String(models)]]);
@@ -109,8 +104,7 @@ function benchSizes({ device, quick }: CheckOptions) {
 function benchStages(options: CheckOptions): Stage[] {
   const { device } = options;
   const { shape, batches, rounds, minutes, asvs, opRounds, samples } = benchSizes(options);
-  const oral = device === "cpu" ? null : sharedFolder("data", "oral");
-  const data = oral ? ["--table", join(oral, "oral_2550.biom"), "--tree", join(oral, "oral_2550.nwk")] : [];
+  const data = options.table && options.tree ? ["--table", options.table, "--tree", options.tree] : [];
   const bench = (subject: string, ...args: string[]): Stage => ({
     name: `bench-${subject}`,
     command: aam("bench", subject, ...args, "--device", device, "--json"),

@@ -1,15 +1,14 @@
 /** What the options of the commands on data do, and those of the commands about this program: prep, unifrac, simulate, parity. */
-import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, cpSync, existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { hashedFiles, makeStudy, type Study } from "../../lab/material/study.ts";
 import { type Dataset, openDataset } from "../../src/data/dataset/dataset.ts";
 import { readDistances } from "../../src/data/distances/read.ts";
 import * as torch from "../../src/torch/index.ts";
-import { useScratch } from "../data/scratch.ts";
-import { hashedFiles, makeStudy, type Study } from "../training/study.ts";
-import { refusal, run, succeed } from "./commandLine.ts";
+import { refusal, run, succeed } from "../helpers/commandLine.ts";
+import { useScratch } from "../helpers/scratch.ts";
 
-setDefaultTimeout(60_000);
 torch.setNumThreads(1);
 const scratch = useScratch();
 let study: Study;

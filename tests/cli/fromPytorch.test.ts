@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { commands } from "../../src/cli/main.ts";
 import theirOptions from "../fixtures/pytorchOptions.json" with { type: "json" };
-import { makeCommand } from "./commandLine.ts";
+import { makeCommand } from "../helpers/commandLine.ts";
 
 const page = readFileSync(join(import.meta.dir, "../../docs/from-pytorch-aam.md"), "utf8");
 const optionName = /--[a-z][\w-]*/g;

@@ -20,7 +20,7 @@ import {
 import { pretrainOptions } from "../../src/cli/options/trainingOptions.ts";
 import { fineTuneSchema, pretrainSchema } from "../../src/training/config/config.ts";
 import * as trainScript from "../../train.ts";
-import { makeCommand } from "./commandLine.ts";
+import { makeCommand } from "../helpers/commandLine.ts";
 
 /** The test with this title shows these options of these commands: `places` stands for all whose place its table names. */
 type Shown = readonly [title: string, ...options: string[]];
@@ -242,13 +242,13 @@ const shown: Record<string, readonly Shown[]> = {
   "tests/cli/training.test.ts": [
     ["predictions can be Arrow, and attention adds up to 1 in every sample", "predict --attention"],
   ],
-  "tests/cli/bench.test.ts": [
+  "tests/lab/bench.test.ts": [
     [
       "bench step measures both sides on the same batches, and says how much each computes",
       "bench step --json",
     ],
   ],
-  "tests/cli/benchOptions.test.ts": [
+  "tests/lab/benchOptions.test.ts": [
     [
       "tells them something else with %s",
       ...ofBench(
@@ -303,7 +303,7 @@ const settings: Record<string, { options: readonly SchemaOption[]; schema: z.Zod
 };
 
 const root = resolve(import.meta.dir, "../..");
-const optionEffects = readFileSync(join(root, "tests/training/optionEffects.ts"), "utf8");
+const optionEffects = readFileSync(join(root, "tests/helpers/optionEffects.ts"), "utf8");
 
 /** The tables that `text` names in `each(...)`, and those that are spread into them. */
 function tablesOf(text: string, source: string): string {

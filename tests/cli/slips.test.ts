@@ -1,10 +1,10 @@
 /** Slips that people make in metadata and options: each is told in one sentence, before anything is prepared or written. */
 import { beforeAll, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
+import { makeStudy, type Study } from "../../lab/material/study.ts";
 import { hasConstantDistances } from "../../src/training/objectives/baseObjective.ts";
-import { useScratch } from "../data/scratch.ts";
-import { makeStudy, type Study } from "../training/study.ts";
-import { refusal, run } from "./commandLine.ts";
+import { refusal, run } from "../helpers/commandLine.ts";
+import { useScratch } from "../helpers/scratch.ts";
 
 const scratch = useScratch();
 let study: Study;

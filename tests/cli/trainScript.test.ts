@@ -1,11 +1,10 @@
 /** The one-command path: `bun run train.ts`, as a user calls it. */
-import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { useScratch } from "../data/scratch.ts";
-import { makeStudy, type Study } from "../training/study.ts";
+import { makeStudy, type Study } from "../../lab/material/study.ts";
+import { useScratch } from "../helpers/scratch.ts";
 
-setDefaultTimeout(180_000);
 const root = resolve(import.meta.dir, "../..");
 const scratch = useScratch();
 let study: Study;

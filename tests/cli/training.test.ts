@@ -1,12 +1,11 @@
 /** The commands as a user calls them, from files to a report. */
-import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { tableFromIPC } from "apache-arrow";
-import { useScratch } from "../data/scratch.ts";
-import { makeStudy, type Study } from "../training/study.ts";
+import { makeStudy, type Study } from "../../lab/material/study.ts";
+import { useScratch } from "../helpers/scratch.ts";
 
-setDefaultTimeout(180_000);
 const program = join(resolve(import.meta.dir, "../.."), "scripts/aam.ts");
 const scratch = useScratch();
 let study: Study;

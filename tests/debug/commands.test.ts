@@ -1,10 +1,8 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { projectRoot } from "../house/projectFiles.ts";
+import { projectRoot } from "../helpers/projectFiles.ts";
 import { context } from "./faults.ts";
-
-setDefaultTimeout(180_000);
 
 const folder = join(projectRoot, "debug");
 const scripts = readdirSync(folder).filter((name) => name.endsWith(".ts"));

@@ -1,4 +1,4 @@
-import { beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { beforeAll, expect, test } from "bun:test";
 import { appendFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Conditions, measure, readResults } from "../../debug/defaults.ts";
@@ -6,8 +6,6 @@ import { configurations } from "../../debug/lib/configurations.ts";
 import { defaultsTable } from "../../debug/lib/defaultsTable.ts";
 import type { Subject } from "../../debug/lib/subject.ts";
 import { context, smallSubject } from "./faults.ts";
-
-setDefaultTimeout(60_000);
 
 const conditions: Conditions = { steps: 3, minutes: null, embeddingDim: 16, layers: 1, heads: 2 };
 const named = (name: string) => configurations.find((configuration) => configuration.name === name)!;

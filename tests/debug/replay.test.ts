@@ -1,4 +1,4 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { EncoderTask } from "../../debug/lib/encoderTask.ts";
@@ -10,10 +10,9 @@ import { simulate, writeSimulation } from "../../src/data/simulate/simulate.ts";
 import * as torch from "../../src/torch/index.ts";
 import { NanDetector, NonFiniteError, randomStates } from "../../src/training/loop/nanDetector.ts";
 import { loadRepro, saveRepro } from "../../src/training/loop/nanRepro.ts";
-import { projectRoot } from "../house/projectFiles.ts";
+import { projectRoot } from "../helpers/projectFiles.ts";
 import { context, faultsOf, smallSubject } from "./faults.ts";
 
-setDefaultTimeout(180_000);
 const options = { device: "cpu", dataset: null, scratch: context.scratch } as const;
 
 test("replay: the place that a training with --debug-nan named is found again, a mended step is told as such", async () => {

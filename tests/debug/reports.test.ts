@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { projectRoot } from "../house/projectFiles.ts";
+import { projectRoot } from "../helpers/projectFiles.ts";
 
 const folder = join(projectRoot, "debug/reports");
 const reports = readdirSync(folder).filter((name) => statSync(join(folder, name)).isDirectory());

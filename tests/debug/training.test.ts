@@ -1,4 +1,4 @@
-import { beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { beforeAll, expect, test } from "bun:test";
 import { boundaryPredictions } from "../../debug/boundary-predictions.ts";
 import { EncoderTask } from "../../debug/lib/encoderTask.ts";
 import { freshWith } from "../../debug/lib/freshEncoder.ts";
@@ -18,8 +18,6 @@ import { makeBaseObjective } from "../../src/training/objectives/baseObjective.t
 import type { RunFacts } from "../../src/training/run/facts.ts";
 import { PretrainTask } from "../../src/training/tasks/pretrainTask.ts";
 import { breakForward, faultsOf, investigate, smallSubject, withOverrides } from "./faults.ts";
-
-setDefaultTimeout(300_000);
 
 let subject: Subject;
 beforeAll(async () => {

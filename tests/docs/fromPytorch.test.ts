@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { projectRoot } from "../house/projectFiles.ts";
+import { projectRoot } from "../helpers/projectFiles.ts";
 import { snippetsOf } from "./snippets.ts";
 
 const snippets = ["README.md", "docs/from-pytorch.md"].flatMap(snippetsOf);

@@ -1,7 +1,7 @@
 /** TypeScript blocks of Markdown pages as modules that check what their comments say. */
 import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { projectRoot } from "../house/projectFiles.ts";
+import { projectRoot } from "../helpers/projectFiles.ts";
 
 export interface Snippet {
   /** The name of its module. */

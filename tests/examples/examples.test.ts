@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { projectRoot } from "../house/projectFiles.ts";
+import { projectRoot } from "../helpers/projectFiles.ts";
 
 /** What an example prints; one thread, since the numbers are small. */
 async function run(name: string): Promise<string> {

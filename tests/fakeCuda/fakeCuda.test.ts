@@ -2,14 +2,13 @@
  * The whole program on a CUDA device that is none: numbers are the CPU's, but a tensor that lies on the wrong device is an error, as it
  * would be on a GPU. What this cannot show is CUDA's own kernels and their speed: `scripts/cuda-check.sh` does, on a GPU.
  */
-import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { simulate, writeSimulation } from "../../src/data/simulate/simulate.ts";
 import { ensureFakeCuda, whyNoFakeCuda } from "./build.ts";
 
-setDefaultTimeout(300_000);
 const root = resolve(import.meta.dir, "../..");
 const folder = mkdtempSync(join(tmpdir(), "fake-cuda-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { makeQza, qzaUuid } from "../../lab/material/makeQza.ts";
+import { makeZip, type ZipPart } from "../../lab/material/makeZip.ts";
 import { openQza, openQzaBytes } from "../../src/formats/qza.ts";
 import { openZip } from "../../src/formats/zip/read.ts";
-import { makeQza, qzaUuid } from "../data/makeQza.ts";
-import { makeZip, type ZipPart } from "../data/makeZip.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const text = (content: Uint8Array) => new TextDecoder().decode(content);

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { projectRoot } from "./projectFiles.ts";
+import { projectRoot } from "../helpers/projectFiles.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "aam-bootstrap-"));
 afterAll(() => rmSync(folder, { recursive: true }));

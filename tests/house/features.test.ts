@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import * as torch from "../../src/torch/index.ts";
-import { readProjectText } from "./projectFiles.ts";
+import { readProjectText } from "../helpers/projectFiles.ts";
 
 const rows = (readProjectText("FEATURES.md") ?? "")
   .split("\n")

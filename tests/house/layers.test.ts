@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { dirname, join, normalize } from "node:path";
-import { projectFiles, readProjectText } from "./projectFiles.ts";
+import { projectFiles, readProjectText } from "../helpers/projectFiles.ts";
 
 /** What each layer may import, besides itself. ARCHITECTURE.md says why. */
 const allowed: Record<string, readonly string[]> = {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { labCommands } from "../../lab/commands.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import { commands } from "../../src/cli/main.ts";
-import { projectRoot } from "./projectFiles.ts";
+import { projectRoot } from "../helpers/projectFiles.ts";
 
 /** Where tsconfig.types.json lets a source file's types be written. */
 const typesOf = (source: string) => source.replace("./src/", "./build/types/").replace(/\.ts$/, ".d.ts");

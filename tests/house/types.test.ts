@@ -1,11 +1,10 @@
 /** The package's types in somebody else's project, stricter than ours, that checks declaration files too. */
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { useScratch } from "../data/scratch.ts";
-import { projectRoot } from "./projectFiles.ts";
+import { projectRoot } from "../helpers/projectFiles.ts";
+import { useScratch } from "../helpers/scratch.ts";
 
-setDefaultTimeout(120_000);
 const scratch = useScratch();
 
 function tsc(...args: string[]): { code: number; out: string } {

@@ -1,11 +1,9 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { AsvEncoder, type AsvEncoderOptions } from "../../src/models/asvEncoder.ts";
 import { maskToken } from "../../src/models/masking.ts";
 import * as torch from "../../src/torch/index.ts";
 import { nucleotideAccuracy, nucleotideLoss } from "../../src/training/objectives/losses.ts";
-import { perturb, smallTransformer } from "./smallModels.ts";
-
-setDefaultTimeout(60_000);
+import { perturb, smallTransformer } from "../helpers/smallModels.ts";
 
 torch.setNumThreads(1);
 

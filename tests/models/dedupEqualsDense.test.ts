@@ -1,15 +1,13 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
+import { onTestDevice, testDevice } from "../../lab/material/testDevice.ts";
 import { Random } from "../../src/common/random/random.ts";
 import { maskToken } from "../../src/models/masking.ts";
 import { denseToRagged } from "../../src/models/raggedBatch.ts";
 import { SequenceEncoder } from "../../src/models/sequenceEncoder.ts";
 import * as torch from "../../src/torch/index.ts";
 import { nucleotideLoss, unifracLoss } from "../../src/training/objectives/losses.ts";
-import { onTestDevice, testDevice } from "../testDevice.ts";
-import { denseForward } from "./denseForward.ts";
-import { perturb, randomDenseBatch, smallEncoder, smallTransformer } from "./smallModels.ts";
-
-setDefaultTimeout(60_000);
+import { denseForward } from "../helpers/denseForward.ts";
+import { perturb, randomDenseBatch, smallEncoder, smallTransformer } from "../helpers/smallModels.ts";
 
 // Small tensors: a second thread would only wait.
 torch.setNumThreads(1);

@@ -1,12 +1,10 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { denseToRagged, type RaggedBatch } from "../../src/models/raggedBatch.ts";
 import { SequencePredictor, type SequencePredictorOptions } from "../../src/models/sequencePredictor.ts";
 import * as torch from "../../src/torch/index.ts";
 import { countLoss, nucleotideLoss, unifracLoss } from "../../src/training/objectives/losses.ts";
 import { TargetLoss } from "../../src/training/objectives/targetLoss.ts";
-import { smallEncoder, smallTransformer } from "./smallModels.ts";
-
-setDefaultTimeout(60_000);
+import { smallEncoder, smallTransformer } from "../helpers/smallModels.ts";
 
 torch.setNumThreads(1);
 

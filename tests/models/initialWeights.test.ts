@@ -1,4 +1,4 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { SequenceEncoder } from "../../src/models/sequenceEncoder.ts";
 import { SequencePredictor } from "../../src/models/sequencePredictor.ts";
 import {
@@ -7,8 +7,6 @@ import {
   sequencePredictorOptions,
 } from "../../src/reference/config.ts";
 import * as torch from "../../src/torch/index.ts";
-
-setDefaultTimeout(60_000);
 
 interface Entry {
   readonly version: "head" | "seed";

@@ -1,8 +1,6 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { chooseMask, type MaskStrategy, maskCapacity, selectPositions } from "../../src/models/masking.ts";
 import * as torch from "../../src/torch/index.ts";
-
-setDefaultTimeout(60_000);
 
 interface Estimate {
   readonly value: number;

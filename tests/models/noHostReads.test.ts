@@ -1,4 +1,5 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
+import { onTestDevice, testDevice } from "../../lab/material/testDevice.ts";
 import { denseToRagged } from "../../src/models/raggedBatch.ts";
 import { SequencePredictor, type SequencePredictorOptions } from "../../src/models/sequencePredictor.ts";
 import * as torch from "../../src/torch/index.ts";
@@ -10,10 +11,7 @@ import {
 } from "../../src/training/objectives/losses.ts";
 import { totalLoss } from "../../src/training/objectives/multiTaskLoss.ts";
 import { TargetLoss } from "../../src/training/objectives/targetLoss.ts";
-import { onTestDevice, testDevice } from "../testDevice.ts";
-import { smallEncoder, smallTransformer } from "./smallModels.ts";
-
-setDefaultTimeout(60_000);
+import { smallEncoder, smallTransformer } from "../helpers/smallModels.ts";
 
 torch.setNumThreads(1);
 

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { packingOf, slicePacking, unpack } from "../../src/models/packing.ts";
 import { SequenceEncoder } from "../../src/models/sequenceEncoder.ts";
 import * as torch from "../../src/torch/index.ts";
-import { perturb, smallEncoder } from "./smallModels.ts";
+import { perturb, smallEncoder } from "../helpers/smallModels.ts";
 
 torch.setNumThreads(1);
 

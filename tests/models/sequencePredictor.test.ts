@@ -1,13 +1,11 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
+import { onTestDevice, testDevice } from "../../lab/material/testDevice.ts";
 import type { Fusion } from "../../src/models/fusion.ts";
 import { denseToRagged, type RaggedBatch } from "../../src/models/raggedBatch.ts";
 import { SequenceEncoder } from "../../src/models/sequenceEncoder.ts";
 import { SequencePredictor, type SequencePredictorOptions } from "../../src/models/sequencePredictor.ts";
 import * as torch from "../../src/torch/index.ts";
-import { onTestDevice, testDevice } from "../testDevice.ts";
-import { perturb, smallEncoder, smallTransformer } from "./smallModels.ts";
-
-setDefaultTimeout(60_000);
+import { perturb, smallEncoder, smallTransformer } from "../helpers/smallModels.ts";
 
 torch.setNumThreads(1);
 

@@ -1,10 +1,9 @@
 /** Programs that are bundled or compiled with the toolkit inside: they run or say what is missing, and never start themselves. */
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
-import { useScratch } from "../data/scratch.ts";
-import { projectRoot } from "../house/projectFiles.ts";
+import { projectRoot } from "../helpers/projectFiles.ts";
+import { useScratch } from "../helpers/scratch.ts";
 
-setDefaultTimeout(60_000);
 const scratch = useScratch();
 
 /**

@@ -1,10 +1,9 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
+import { onTestDevice, testDevice } from "../../lab/material/testDevice.ts";
 import * as torch from "../../src/torch/index.ts";
-import { onTestDevice, testDevice } from "../testDevice.ts";
 import { gradcheck, gradgradcheck } from "./gradcheck.ts";
 import { toolkitSubjects } from "./gradcheckSubjects.ts";
 
-setDefaultTimeout(60_000);
 torch.setNumThreads(1);
 const { nn } = torch;
 

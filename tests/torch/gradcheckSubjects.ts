@@ -1,6 +1,7 @@
 /** The layers whose gradients need no settings beyond a line: activations, norms, convolutions, pooling, losses. */
+
+import { testDevice } from "../../lab/material/testDevice.ts";
 import * as torch from "../../src/torch/index.ts";
-import { testDevice } from "../testDevice.ts";
 
 const { nn } = torch;
 const double = { dtype: "float64", device: testDevice } as const;

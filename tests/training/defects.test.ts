@@ -1,7 +1,15 @@
 /** What goes wrong in the PyTorch version and does not here; numbers as in docs/from-pytorch-aam.md. */
-import { beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { beforeAll, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import {
+  fineTuneStudy,
+  historyOf,
+  makeStudy,
+  pretrainStudy,
+  type Study,
+  weightsOf,
+} from "../../lab/material/study.ts";
 import { openDataset } from "../../src/data/dataset/dataset.ts";
 import { prepareDataset } from "../../src/data/prepare/prepare.ts";
 import * as torch from "../../src/torch/index.ts";
@@ -10,10 +18,8 @@ import { embedSamples } from "../../src/training/inference/embedSamples.ts";
 import { predictSamples } from "../../src/training/inference/predictSamples.ts";
 import { openRun } from "../../src/training/run/open.ts";
 import { findLearningRate } from "../../src/training/tasks/findLearningRate.ts";
-import { useScratch } from "../data/scratch.ts";
-import { fineTuneStudy, historyOf, makeStudy, pretrainStudy, type Study, weightsOf } from "./study.ts";
+import { useScratch } from "../helpers/scratch.ts";
 
-setDefaultTimeout(120_000);
 const scratch = useScratch();
 let study: Study;
 beforeAll(async () => {

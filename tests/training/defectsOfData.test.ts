@@ -1,14 +1,13 @@
 /** What goes wrong in the PyTorch version with some data and does not here; numbers as in docs/from-pytorch-aam.md. */
-import { beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { beforeAll, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fineTuneStudy, historyOf, makeStudy, pretrainStudy, type Study } from "../../lab/material/study.ts";
 import { type Dataset, openDataset } from "../../src/data/dataset/dataset.ts";
 import { prepareDataset } from "../../src/data/prepare/prepare.ts";
 import * as torch from "../../src/torch/index.ts";
-import { useScratch } from "../data/scratch.ts";
-import { fineTuneStudy, historyOf, makeStudy, pretrainStudy, type Study } from "./study.ts";
+import { useScratch } from "../helpers/scratch.ts";
 
-setDefaultTimeout(120_000);
 torch.setNumThreads(1);
 const scratch = useScratch();
 let study: Study;

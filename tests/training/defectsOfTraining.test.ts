@@ -1,5 +1,6 @@
 /** What goes wrong in the PyTorch version's training and does not here; numbers as in docs/from-pytorch-aam.md. */
-import { beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { beforeAll, expect, test } from "bun:test";
+import { fineTuneStudy, historyOf, makeStudy, pretrainStudy, type Study } from "../../lab/material/study.ts";
 import { Random } from "../../src/common/random/random.ts";
 import { BatchBuilder } from "../../src/data/batches/batch.ts";
 import * as torch from "../../src/torch/index.ts";
@@ -7,10 +8,8 @@ import { batchOptionsOf, buildEncoder } from "../../src/training/config/buildMod
 import { pretrainSchema } from "../../src/training/config/config.ts";
 import { parameterGroups } from "../../src/training/loop/paramGroups.ts";
 import { batchTensors } from "../../src/training/objectives/batchTensors.ts";
-import { useScratch } from "../data/scratch.ts";
-import { fineTuneStudy, historyOf, makeStudy, pretrainStudy, type Study } from "./study.ts";
+import { useScratch } from "../helpers/scratch.ts";
 
-setDefaultTimeout(120_000);
 torch.setNumThreads(1);
 const scratch = useScratch();
 let study: Study;

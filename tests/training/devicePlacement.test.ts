@@ -3,10 +3,11 @@
  * runs on the CPU and what would go wrong elsewhere is looked for: tensors made without naming a device, which would lie on the host,
  * and values read back.
  */
-import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { makeStudy } from "../../lab/material/study.ts";
 import { Random } from "../../src/common/random/random.ts";
 import { BatchBuilder } from "../../src/data/batches/batch.ts";
 import * as torch from "../../src/torch/index.ts";
@@ -14,10 +15,8 @@ import { type PretrainInput, pretrainSchema } from "../../src/training/config/co
 import { precisionOn } from "../../src/training/loop/mixedPrecision.ts";
 import { makeOptimizer, parameterGroups } from "../../src/training/loop/paramGroups.ts";
 import { batchTensors } from "../../src/training/objectives/batchTensors.ts";
-import { makePretrainTask } from "./pretrainTask.ts";
-import { makeStudy } from "./study.ts";
+import { makePretrainTask } from "../helpers/pretrainTask.ts";
 
-setDefaultTimeout(120_000);
 torch.setNumThreads(1);
 const folder = mkdtempSync(join(tmpdir(), "placement-"));
 afterAll(() => rmSync(folder, { recursive: true }));

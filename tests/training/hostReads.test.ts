@@ -1,14 +1,12 @@
-import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fineTuneStudy, makeStudy, pretrainStudy } from "../../lab/material/study.ts";
 import * as torch from "../../src/torch/index.ts";
 import type { TrainingTask } from "../../src/training/loop/trainer.ts";
 import { FineTuneTask } from "../../src/training/tasks/fineTuneTask.ts";
 import { PretrainTask } from "../../src/training/tasks/pretrainTask.ts";
-import { fineTuneStudy, makeStudy, pretrainStudy } from "./study.ts";
-
-setDefaultTimeout(60_000);
 
 torch.setNumThreads(1);
 

@@ -1,8 +1,16 @@
 /** Every option of `train` changes what is learned, or does what a test of its own shows (tests/cli/options.test.ts tells which). */
 
-import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { Command } from "commander";
+import {
+  fineTuneStudy,
+  hashedFiles,
+  makeStudy,
+  outcomeOf,
+  pretrainStudy,
+  type Study,
+} from "../../lab/material/study.ts";
 import { trainOptions } from "../../src/cli/commands/train.ts";
 import { addSchemaOptions, configOf } from "../../src/cli/options/schemaOptions.ts";
 import type { Dataset } from "../../src/data/dataset/dataset.ts";
@@ -13,11 +21,16 @@ import * as torch from "../../src/torch/index.ts";
 import { type FineTuneInput, fineTuneSchema, splitSchema } from "../../src/training/config/config.ts";
 import { openConfiguredData } from "../../src/training/tasks/openData.ts";
 import { splitSamples } from "../../src/training/tasks/splitSamples.ts";
-import { useScratch } from "../data/scratch.ts";
-import { commonEffects, type Effect, unchanging, watchWork, withValue, workOf } from "./optionEffects.ts";
-import { fineTuneStudy, hashedFiles, makeStudy, outcomeOf, pretrainStudy, type Study } from "./study.ts";
+import {
+  commonEffects,
+  type Effect,
+  unchanging,
+  watchWork,
+  withValue,
+  workOf,
+} from "../helpers/optionEffects.ts";
+import { useScratch } from "../helpers/scratch.ts";
 
-setDefaultTimeout(240_000);
 // What is to be the same is the same to the last bit.
 torch.setNumThreads(1);
 const scratch = useScratch();

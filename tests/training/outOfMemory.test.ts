@@ -1,16 +1,15 @@
 /** A step that runs out of memory is made again with less. */
-import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fineTuneStudy, historyOf, makeStudy, pretrainStudy, weightsOf } from "../../lab/material/study.ts";
 import { AsvEncoder } from "../../src/models/asvEncoder.ts";
 import * as torch from "../../src/torch/index.ts";
 import { GradientCopy } from "../../src/training/loop/gradientCopy.ts";
 import type { BatchLosses } from "../../src/training/loop/trainer.ts";
 import { PretrainTask } from "../../src/training/tasks/pretrainTask.ts";
-import { fineTuneStudy, historyOf, makeStudy, pretrainStudy, weightsOf } from "./study.ts";
 
-setDefaultTimeout(120_000);
 torch.setNumThreads(1);
 
 const folder = mkdtempSync(join(tmpdir(), "out-of-memory-"));

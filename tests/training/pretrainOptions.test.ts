@@ -1,7 +1,15 @@
 /** Every option of `pretrain` changes what is learned, and every option of `lr-finder` the losses that it finds. */
-import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import {
+  fineTuneStudy,
+  makeStudy,
+  outcomeOf,
+  pretrainStudy,
+  type Study,
+  smallModel,
+} from "../../lab/material/study.ts";
 import { lrFinderOptions } from "../../src/cli/commands/lrFinder.ts";
 import type { Batch } from "../../src/data/batches/batch.ts";
 import * as torch from "../../src/torch/index.ts";
@@ -9,11 +17,16 @@ import { type PretrainInput, pretrainSchema } from "../../src/training/config/co
 import { findLearningRate } from "../../src/training/tasks/findLearningRate.ts";
 import { FineTuneTask } from "../../src/training/tasks/fineTuneTask.ts";
 import { PretrainTask } from "../../src/training/tasks/pretrainTask.ts";
-import { useScratch } from "../data/scratch.ts";
-import { commonEffects, type Effect, unchanging, watchWork, withValue, workOf } from "./optionEffects.ts";
-import { fineTuneStudy, makeStudy, outcomeOf, pretrainStudy, type Study, smallModel } from "./study.ts";
+import {
+  commonEffects,
+  type Effect,
+  unchanging,
+  watchWork,
+  withValue,
+  workOf,
+} from "../helpers/optionEffects.ts";
+import { useScratch } from "../helpers/scratch.ts";
 
-setDefaultTimeout(120_000);
 // What is to be the same is the same to the last bit.
 torch.setNumThreads(1);
 const scratch = useScratch();

@@ -1,13 +1,12 @@
-import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { fineTuneStudy, makeStudy, pretrainStudy, type Study, weightsOf } from "../../lab/material/study.ts";
 import { Random } from "../../src/common/random/random.ts";
 import { readScalars } from "../../src/display/tensorboard/eventReader.ts";
-import { useScratch } from "../data/scratch.ts";
-import { fineTuneStudy, makeStudy, pretrainStudy, type Study, weightsOf } from "./study.ts";
+import { useScratch } from "../helpers/scratch.ts";
 
 // Other programs may keep the machine busy.
-setDefaultTimeout(120_000);
 const scratch = useScratch();
 const program = join(resolve(import.meta.dir, "../.."), "scripts/aam.ts");
 let study: Study;

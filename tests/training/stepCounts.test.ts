@@ -2,11 +2,12 @@
  * What a step, a prediction and a run compute and how often, by counters: the claims about speed that do not depend on a clock.
  * The study's sequences differ in length and its samples in richness, so that there is padding in both.
  */
-import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encoderOperations, keptBytes, lengthsOf } from "../../lab/bench/flops.ts";
+import { fineTuneStudy, makeStudy, pretrainStudy } from "../../lab/material/study.ts";
 import { Random } from "../../src/common/random/random.ts";
 import { type Batch, BatchBuilder } from "../../src/data/batches/batch.ts";
 import { openDataset } from "../../src/data/dataset/dataset.ts";
@@ -20,10 +21,8 @@ import { predictSamples } from "../../src/training/inference/predictSamples.ts";
 import { embedSampleSet } from "../../src/training/objectives/pairEvaluation.ts";
 import { openRun } from "../../src/training/run/open.ts";
 import { FineTuneTask } from "../../src/training/tasks/fineTuneTask.ts";
-import { makePretrainTask } from "./pretrainTask.ts";
-import { fineTuneStudy, makeStudy, pretrainStudy } from "./study.ts";
+import { makePretrainTask } from "../helpers/pretrainTask.ts";
 
-setDefaultTimeout(120_000);
 torch.setNumThreads(1);
 
 const folder = mkdtempSync(join(tmpdir(), "step-counts-"));

@@ -1,15 +1,14 @@
-import { beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { beforeAll, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { fineTuneStudy, makeStudy, pretrainStudy, quiet, type Study } from "../../lab/material/study.ts";
 import { readableNumber } from "../../src/display/numberText.ts";
 import { listEventFiles } from "../../src/display/tensorboard/eventFile.ts";
 import { readEventFile } from "../../src/display/tensorboard/eventReader.ts";
 import { pythonsOnPath } from "../../src/torch/setup/python.ts";
 import { reportRun } from "../../src/training/report/runReport.ts";
-import { useScratch } from "../data/scratch.ts";
-import { fineTuneStudy, makeStudy, pretrainStudy, quiet, type Study } from "./study.ts";
+import { useScratch } from "../helpers/scratch.ts";
 
-setDefaultTimeout(120_000);
 const scratch = useScratch();
 const epochs = 3;
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { scratchFolder } from "../../../lab/material/exampleTable.ts";
 import { openDataset, verifyDataset } from "../../../src/data/dataset/dataset.ts";
 import type { Description } from "../../../src/data/describe/describe.ts";
-import { scratchFolder } from "../../data/exampleTable.ts";
 
 const program = join(resolve(import.meta.dir, "../../.."), "scripts/aam.ts");
 const scratch = scratchFolder();

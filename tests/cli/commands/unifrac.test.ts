@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { scratchFolder } from "../../../lab/material/exampleTable.ts";
 import { readDistances } from "../../../src/data/distances/read.ts";
 import { readNpy } from "../../../src/formats/npy/npy.ts";
-import { scratchFolder } from "../../data/exampleTable.ts";
-import { sharedData } from "../../data/scratch.ts";
+import { outsideData } from "../../helpers/outsideData.ts";
 
 const program = join(resolve(import.meta.dir, "../../.."), "scripts/aam.ts");
 const scratch = scratchFolder();
@@ -160,8 +160,8 @@ describe("unifrac", () => {
     expect(existsSync(out("refused.npy"))).toBe(false);
   });
 
-  test.skipIf(!existsSync(sharedData))("Moving Pictures, from and to QIIME 2's formats", () => {
-    const study = join(sharedData, "moving-pictures");
+  test.skipIf(!existsSync(outsideData))("Moving Pictures, from and to QIIME 2's formats", () => {
+    const study = join(outsideData, "moving-pictures");
     const done = run(
       ...["--table", join(study, "filtered_rarefied_table.qza"), "--tree", join(study, "rooted-tree.qza")],
       ...["--metric", "weighted_unnormalized", "--precision", "float64", "--output", out("mp.tsv")],

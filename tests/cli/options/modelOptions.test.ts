@@ -1,19 +1,25 @@
 /** What the options of the commands that use a trained model do: predict, evaluate, embed, report, rf-baseline, convert. */
-import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { tableFromIPC } from "apache-arrow";
 import { parquetReadObjects } from "hyparquet";
+import {
+  fineTuneStudy,
+  hashedFiles,
+  makeStudy,
+  pretrainStudy,
+  type Study,
+} from "../../../lab/material/study.ts";
 import { loadCase, type ModelCase, withPrefix } from "../../../src/reference/parity/caseFile.ts";
 import * as torch from "../../../src/torch/index.ts";
 import { readRunFacts } from "../../../src/training/run/open.ts";
-import { useScratch } from "../../data/scratch.ts";
-import { fineTuneStudy, hashedFiles, makeStudy, pretrainStudy, type Study } from "../../training/study.ts";
-import { refusal, run, succeed } from "../commandLine.ts";
-import "../plainPlots.ts";
+import { refusal, run, succeed } from "../../helpers/commandLine.ts";
+import { usePlainPlots } from "../../helpers/plainPlots.ts";
+import { useScratch } from "../../helpers/scratch.ts";
 
-setDefaultTimeout(120_000);
 torch.setNumThreads(1);
+usePlainPlots();
 const scratch = useScratch();
 let study: Study;
 let model: string;

@@ -1,15 +1,15 @@
 /** What the options of `pretrain`, `train`, `train.ts` and `lr-finder` do that are no part of a training's configuration. */
-import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { hashedFiles, makeStudy, outcomeOf, type Study, weightsOf } from "../../../lab/material/study.ts";
 import * as torch from "../../../src/torch/index.ts";
-import { useScratch } from "../../data/scratch.ts";
-import { hashedFiles, makeStudy, outcomeOf, type Study, weightsOf } from "../../training/study.ts";
-import { refusal, run, succeed } from "../commandLine.ts";
-import "../plainPlots.ts";
+import { refusal, run, succeed } from "../../helpers/commandLine.ts";
+import { usePlainPlots } from "../../helpers/plainPlots.ts";
+import { useScratch } from "../../helpers/scratch.ts";
 
-setDefaultTimeout(120_000);
 torch.setNumThreads(1);
+usePlainPlots();
 const scratch = useScratch();
 let study: Study;
 beforeAll(async () => {

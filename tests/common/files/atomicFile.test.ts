@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlink
 import { join } from "node:path";
 import { temporaryName, writeFileAtomic } from "../../../src/common/files/atomicFile.ts";
 import { Random } from "../../../src/common/random/random.ts";
-import { userErrorOf, useScratch } from "../../data/scratch.ts";
+import { userErrorOf, useScratch } from "../../helpers/scratch.ts";
 
 const scratch = useScratch();
 

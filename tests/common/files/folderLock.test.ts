@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from "n
 import { join } from "node:path";
 import { FolderLock } from "../../../src/common/files/folderLock.ts";
 import { thisProcess } from "../../../src/common/files/processIdentity.ts";
-import { userErrorOf, useScratch } from "../../data/scratch.ts";
+import { userErrorOf, useScratch } from "../../helpers/scratch.ts";
 
 const scratch = useScratch();
 const module = JSON.stringify(join(import.meta.dir, "../../../src/common/files/folderLock.ts"));

@@ -1,5 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import {
+  exampleDistances,
+  exampleTable,
+  noProvenance,
+  scratchFolder,
+} from "../../../lab/material/exampleTable.ts";
 import { Random } from "../../../src/common/random/random.ts";
 import { UserError } from "../../../src/common/userError.ts";
 import type { Batch } from "../../../src/data/batches/batch.ts";
@@ -9,7 +15,6 @@ import { Loader } from "../../../src/data/batches/loader.ts";
 import { batchStarts } from "../../../src/data/batches/plan.ts";
 import { openDataset } from "../../../src/data/dataset/dataset.ts";
 import { writeDataset } from "../../../src/data/dataset/write.ts";
-import { exampleDistances, exampleTable, noProvenance, scratchFolder } from "../exampleTable.ts";
 
 const folder = join(scratchFolder(), "set");
 const samples = 23;

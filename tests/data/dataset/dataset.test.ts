@@ -11,12 +11,17 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { tableFromIPC } from "apache-arrow";
+import {
+  exampleDistances,
+  exampleTable,
+  noProvenance,
+  scratchFolder,
+} from "../../../lab/material/exampleTable.ts";
 import { temporaryName } from "../../../src/common/files/atomicFile.ts";
 import { UserError } from "../../../src/common/userError.ts";
 import { openDataset, verifyDataset } from "../../../src/data/dataset/dataset.ts";
 import { writeDataset } from "../../../src/data/dataset/write.ts";
 import { tokenize } from "../../../src/data/sequences/tokenizer.ts";
-import { exampleDistances, exampleTable, noProvenance, scratchFolder } from "../exampleTable.ts";
 
 const scratch = scratchFolder();
 const samples = 39; // odd, like the number of pairs: Arrow pads the columns

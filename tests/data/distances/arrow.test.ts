@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { tableFromArrays, tableFromIPC, tableToIPC } from "apache-arrow";
+import { exampleDistances } from "../../../lab/material/exampleTable.ts";
 import { writeSquareArrow } from "../../../src/data/distances/arrow.ts";
 import { type Distances, squareRows } from "../../../src/data/distances/distances.ts";
 import { readDistances } from "../../../src/data/distances/read.ts";
-import { exampleDistances } from "../exampleTable.ts";
-import { userErrorOf, useScratch } from "../scratch.ts";
+import { userErrorOf, useScratch } from "../../helpers/scratch.ts";
 
 const scratch = useScratch();
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { makeQza } from "../../../lab/material/makeQza.ts";
 import {
   type Distances,
   distancesOf,
@@ -19,8 +20,8 @@ import {
 import { encodeHdf5 } from "../../../src/formats/hdf5/write.ts";
 import { encodeNpy, readNpy } from "../../../src/formats/npy/npy.ts";
 import expected from "../../fixtures/distances/expected.json";
-import { makeQza } from "../makeQza.ts";
-import { sharedData, userErrorOf, useScratch } from "../scratch.ts";
+import { outsideData } from "../../helpers/outsideData.ts";
+import { userErrorOf, useScratch } from "../../helpers/scratch.ts";
 
 const scratch = useScratch();
 const fixture = (name: string) => join(import.meta.dir, "../../fixtures/distances", name);
@@ -76,7 +77,7 @@ describe("readDistances reads what others write", () => {
     expectFixture(readDistances(scratch.write("b.dat", readFileSync(fixture("ssu-fp64.h5")))), asciiIds, 14);
   });
 
-  test.skipIf(!existsSync(sharedData))("the real matrices", () => {
+  test.skipIf(!existsSync(outsideData))("the real matrices", () => {
     const means = {
       "moving-pictures/unweighted_unifrac_distance_matrix.qza": 0.6466114115145961,
       "moving-pictures/weighted_unifrac_distance_matrix.qza": 0.49477776135338797,
@@ -86,7 +87,7 @@ describe("readDistances reads what others write", () => {
       "unifrac-tests/dart-ASVs_weighted_normalized_truth.tsv": 0.30108031729857127,
     };
     for (const [name, mean] of Object.entries(means)) {
-      expect(summarizeDistances(readDistances(`${sharedData}/${name}`)).mean).toBeCloseTo(mean, 12);
+      expect(summarizeDistances(readDistances(`${outsideData}/${name}`)).mean).toBeCloseTo(mean, 12);
     }
   });
 });

@@ -2,14 +2,15 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { makeQza } from "../../../lab/material/makeQza.ts";
 import {
   parseSampleVector,
   readSampleVector,
   writeSampleVectorTsv,
 } from "../../../src/data/distances/sampleVector.ts";
 import expected from "../../fixtures/distances/expected.json";
-import { makeQza } from "../makeQza.ts";
-import { sharedData, userErrorOf, useScratch } from "../scratch.ts";
+import { outsideData } from "../../helpers/outsideData.ts";
+import { userErrorOf, useScratch } from "../../helpers/scratch.ts";
 
 const scratch = useScratch();
 const fixture = (name: string) => join(import.meta.dir, "../../fixtures/distances", name);
@@ -41,8 +42,8 @@ describe("readSampleVector", () => {
     }
   });
 
-  test.skipIf(!existsSync(sharedData))("reads the real vector", () => {
-    const { ids, values } = readSampleVector(`${sharedData}/oral/faith_pd.tsv`);
+  test.skipIf(!existsSync(outsideData))("reads the real vector", () => {
+    const { ids, values } = readSampleVector(`${outsideData}/oral/faith_pd.tsv`);
     expect(ids).toHaveLength(2537);
     expect(values[0]).toBe(9.950318411458786);
   });

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { gzipSync } from "node:zlib";
+import { makeQza } from "../../../lab/material/makeQza.ts";
 import { categoricalColumn, columnType, numericColumn, rowsOf } from "../../../src/data/metadata/columns.ts";
 import { parseMetadata, readMetadata } from "../../../src/data/metadata/read.ts";
-import { makeQza } from "../makeQza.ts";
-import { sharedData, userErrorOf, useScratch } from "../scratch.ts";
+import { outsideData } from "../../helpers/outsideData.ts";
+import { userErrorOf, useScratch } from "../../helpers/scratch.ts";
 
 const scratch = useScratch();
 const parse = (text: string) => parseMetadata(text, "m.tsv");
@@ -185,12 +186,12 @@ describe("readMetadata", () => {
     expect(userErrorOf(() => readMetadata(scratch.path("none.tsv")))).toContain("no such file");
   });
 
-  test.skipIf(!existsSync(sharedData))("reads the real files", () => {
-    const pictures = readMetadata(`${sharedData}/moving-pictures/sample-metadata.tsv`);
+  test.skipIf(!existsSync(outsideData))("reads the real files", () => {
+    const pictures = readMetadata(`${outsideData}/moving-pictures/sample-metadata.tsv`);
     expect(pictures.ids).toHaveLength(34);
     expect(pictures.columns.get("year")?.declaredType).toBe("numeric");
-    expect(numericColumn(readMetadata(`${sharedData}/oral/metadata.tsv`), "age")).toHaveLength(2537);
-    const ecam = readMetadata(`${sharedData}/ecam-10249/metadata.tsv`);
+    expect(numericColumn(readMetadata(`${outsideData}/oral/metadata.tsv`), "age")).toHaveLength(2537);
+    const ecam = readMetadata(`${outsideData}/ecam-10249/metadata.tsv`);
     expect(ecam.columns.get("diet")?.values.filter((value) => value === null)).toHaveLength(42);
   });
 });

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { scratchFolder } from "../../../lab/material/exampleTable.ts";
+import { makeQza } from "../../../lab/material/makeQza.ts";
 import { openDataset, verifyDataset } from "../../../src/data/dataset/dataset.ts";
 import { prepareCached } from "../../../src/data/prepare/cached.ts";
 import type { MetricFunction } from "../../../src/data/prepare/computeMetric.ts";
@@ -13,8 +15,6 @@ import { writeBiom } from "../../../src/data/table/writeBiom.ts";
 import { midpointRoot } from "../../../src/data/tree/midpointRoot.ts";
 import { readTree } from "../../../src/data/tree/read.ts";
 import { writeNewick } from "../../../src/data/tree/writeNewick.ts";
-import { scratchFolder } from "../exampleTable.ts";
-import { makeQza } from "../makeQza.ts";
 
 const scratch = scratchFolder();
 const study = simulate({ samples: 30, asvs: 60, depth: 300, richness: 20, length: 40 });

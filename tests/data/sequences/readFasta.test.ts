@@ -2,8 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { makeQza } from "../../../lab/material/makeQza.ts";
 import { readFasta, readFastaBytes } from "../../../src/data/sequences/readFasta.ts";
-import { makeQza } from "../makeQza.ts";
+import { outsideData } from "../../helpers/outsideData.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const read = (content: string | Uint8Array) => [
@@ -53,9 +54,9 @@ describe("readFasta", () => {
     });
   }
 
-  const shared = join(import.meta.dir, "../../../shared/data/moving-pictures/refseq.qza");
-  test.skipIf(!existsSync(shared))("reads the moving pictures' sequences", () => {
-    const sequences = readFasta(shared);
+  const pictures = join(outsideData, "moving-pictures/refseq.qza");
+  test.skipIf(!existsSync(pictures))("reads the moving pictures' sequences", () => {
+    const sequences = readFasta(pictures);
     expect(sequences.size).toBe(770);
     for (const [id, sequence] of sequences) {
       expect(new Bun.CryptoHasher("md5").update(sequence).digest("hex")).toBe(id);

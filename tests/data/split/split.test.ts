@@ -3,7 +3,7 @@ import { Mt19937 } from "../../../src/common/random/mt19937.ts";
 import { formatIds, readIdFile, splitFromFiles } from "../../../src/data/split/files.ts";
 import { groupedSplit, randomSplit, stratifiedSplit } from "../../../src/data/split/split.ts";
 import fixtures from "../../fixtures/split/splits.json";
-import { useScratch } from "../scratch.ts";
+import { useScratch } from "../../helpers/scratch.ts";
 
 const plain = ({ train, validation }: { train: Int32Array; validation: Int32Array }) => ({
   train: [...train],

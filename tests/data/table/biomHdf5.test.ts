@@ -8,7 +8,7 @@ import {
   type StoredTable,
   storedSmall,
   tableFixture,
-} from "../tableFixtures.ts";
+} from "../../helpers/tableFixtures.ts";
 
 const { small, wide } = plainTables;
 const onlySample = "read from sample/matrix, observation/matrix is absent";

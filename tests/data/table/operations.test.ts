@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { asvPrevalence, replaceIdsBySequences } from "../../../src/data/table/operations.ts";
 import type { Table } from "../../../src/data/table/table.ts";
-import { plain } from "../tableFixtures.ts";
+import { plain } from "../../helpers/tableFixtures.ts";
 
 const table: Table = {
   sampleIds: ["s", "t", "u"],

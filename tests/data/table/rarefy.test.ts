@@ -10,7 +10,7 @@ import binomials from "../../fixtures/rarefaction/binomial.json";
 import digests from "../../fixtures/rarefaction/digests.json";
 import generator from "../../fixtures/rarefaction/generator.json";
 import tables from "../../fixtures/rarefaction/tables.json";
-import { sharedData } from "../scratch.ts";
+import { outsideData } from "../../helpers/outsideData.ts";
 
 /** A table from dense counts by sample; samples are s0, s1 ..., ASVs a0, a1 ... */
 function toTable(counts: readonly (readonly number[])[]): Table {
@@ -88,8 +88,8 @@ describe("rarefy equals biom-format", () => {
   }
 
   const paths = [...new Set(digests.map(({ path }) => path))];
-  test.skipIf(!existsSync(sharedData)).each(paths)("on %s with seeds 0 to 9", async (path) => {
-    const original = await readTable(`${sharedData}/${path}`);
+  test.skipIf(!existsSync(outsideData)).each(paths)("on %s with seeds 0 to 9", async (path) => {
+    const original = await readTable(`${outsideData}/${path}`);
     const cases = digests.filter((one) => one.path === path);
     expect(cases).toHaveLength(20);
     for (const { depth, seed, withReplacement, samples, asvs, sha256 } of cases) {

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { makeQza } from "../../../lab/material/makeQza.ts";
 import { readTable, readTableBytes, readTableWithNotes } from "../../../src/data/table/read.ts";
-import { makeQza } from "../makeQza.ts";
-import { encodeStored, plain, plainTables, storedSmall, tableFixture } from "../tableFixtures.ts";
+import { encodeStored, plain, plainTables, storedSmall, tableFixture } from "../../helpers/tableFixtures.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "aam-tables-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -2,10 +2,10 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { exampleTable } from "../../../lab/material/exampleTable.ts";
 import { readTableWithNotes } from "../../../src/data/table/read.ts";
 import { writeBiom } from "../../../src/data/table/writeBiom.ts";
 import { openHdf5 } from "../../../src/formats/hdf5/read.ts";
-import { exampleTable } from "../exampleTable.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "aam-biom-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { parseNewick } from "../../../src/data/tree/newick.ts";
 import { indexTips, summarizeTree } from "../../../src/data/tree/shape.ts";
 import { writeNewick } from "../../../src/data/tree/writeNewick.ts";
-import { sharedData } from "../scratch.ts";
+import { outsideData } from "../../helpers/outsideData.ts";
 
 const parse = (text: string) => parseNewick(text, "t.nwk");
 const names = (text: string) => [...parse(text).names];
@@ -193,16 +193,16 @@ describe("the shape of a tree", () => {
   });
 });
 
-interface SharedCase {
+interface PeerCase {
   newick: string;
   expected?: { preorder: { name: string | null; length: number | null; parent: number | null }[] };
 }
-const shared = join(sharedData, "newick-cases.json");
+const peers = join(outsideData, "newick-cases.json");
 
-test.skipIf(!existsSync(shared))("reads the peers' test strings as they do, or better", () => {
+test.skipIf(!existsSync(peers))("reads the peers' test strings as they do, or better", () => {
   // What scikit-bio reads and this reader does not: text after the tree, a second tree, a length that is no number.
   const refusedOnPurpose = ["(a:1,b:2);extra", "(a:1,b:2);(c:1,d:2);", "(a:1,b:nan);"];
-  const cases = JSON.parse(readFileSync(shared, "utf8")).cases as SharedCase[];
+  const cases = JSON.parse(readFileSync(peers, "utf8")).cases as PeerCase[];
   expect(cases.length).toBeGreaterThan(70);
   for (const { newick, expected } of cases) {
     if (!expected || refusedOnPurpose.includes(newick)) {

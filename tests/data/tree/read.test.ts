@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { gzipSync } from "node:zlib";
+import { makeQza } from "../../../lab/material/makeQza.ts";
 import { readTree } from "../../../src/data/tree/read.ts";
 import { summarizeTree } from "../../../src/data/tree/shape.ts";
-import { makeQza } from "../makeQza.ts";
-import { sharedData, useScratch } from "../scratch.ts";
+import { outsideData } from "../../helpers/outsideData.ts";
+import { useScratch } from "../../helpers/scratch.ts";
 
 const scratch = useScratch();
 const artifact = (type: string, files: Record<string, string>) =>
@@ -35,12 +36,12 @@ describe("readTree", () => {
     expect(() => readTree(cut)).toThrow("damaged gzip");
   });
 
-  test.skipIf(!existsSync(sharedData))("reads the real trees", () => {
-    expect(summarizeTree(readTree(`${sharedData}/oral/oral_2550.nwk`))).toMatchObject({
+  test.skipIf(!existsSync(outsideData))("reads the real trees", () => {
+    expect(summarizeTree(readTree(`${outsideData}/oral/oral_2550.nwk`))).toMatchObject({
       tips: 5574,
       nodes: 11147,
     });
-    const artifactTree = readTree(`${sharedData}/moving-pictures/rooted-tree.qza`);
+    const artifactTree = readTree(`${outsideData}/moving-pictures/rooted-tree.qza`);
     expect(artifactTree.rooted).toBe(true);
     expect(summarizeTree(artifactTree).unnamedTips).toBe(0);
     for (const name of [
@@ -48,7 +49,7 @@ describe("readTree", () => {
       "gemelli-small/test-small-tree.nwk",
       "unifrac-tests/crawford.tre",
     ]) {
-      expect(summarizeTree(readTree(`${sharedData}/${name}`)).tips).toBeGreaterThan(300);
+      expect(summarizeTree(readTree(`${outsideData}/${name}`)).tips).toBeGreaterThan(300);
     }
   });
 });

@@ -9,7 +9,7 @@ import {
   uniFracAllPairs,
   uniFracOfBatch,
 } from "../../../src/data/unifrac/index.ts";
-import { tableOf, worst } from "./tables.ts";
+import { tableOf, worst } from "../../helpers/uniFracTables.ts";
 
 interface SmallCase {
   readonly name: string;

@@ -12,7 +12,7 @@ import {
   uniFracMetrics,
 } from "../../../src/data/unifrac/index.ts";
 import * as torch from "../../../src/torch/index.ts";
-import { bruteForce, randomCounts, randomTree, tableOf, worst } from "./tables.ts";
+import { bruteForce, randomCounts, randomTree, tableOf, worst } from "../../helpers/uniFracTables.ts";
 
 const double = { precision: "float64" } as const;
 

@@ -6,7 +6,7 @@ import {
   type UniFracOptions,
   uniFracAllPairs,
 } from "../../../src/data/unifrac/index.ts";
-import { tableOf } from "./tables.ts";
+import { tableOf } from "../../helpers/uniFracTables.ts";
 
 const counts = [
   [1, 2],

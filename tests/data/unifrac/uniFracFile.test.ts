@@ -6,8 +6,8 @@ import { readDistances } from "../../../src/data/distances/read.ts";
 import { faithPd, uniFracAllPairs, writeFaithPd, writeUniFrac } from "../../../src/data/unifrac/index.ts";
 import { SquareStore } from "../../../src/data/unifrac/squareStore.ts";
 import { readNpy } from "../../../src/formats/npy/npy.ts";
-import { useScratch } from "../scratch.ts";
-import { randomCounts, randomTree, tableOf } from "./tables.ts";
+import { useScratch } from "../../helpers/scratch.ts";
+import { randomCounts, randomTree, tableOf } from "../../helpers/uniFracTables.ts";
 
 const scratch = useScratch();
 const random = new Random(12);

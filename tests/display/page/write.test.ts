@@ -3,9 +3,9 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { hostileNames, hostileReport } from "../../../lab/material/hostileReport.ts";
 import { UserError } from "../../../src/common/userError.ts";
 import { type RunReport, writePage } from "../../../src/display/page/write.ts";
-import { hostileNames, hostileReport } from "../../training/watch/hostileReport.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "aam-report-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

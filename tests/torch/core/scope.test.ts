@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import * as torch from "../../../src/torch/index.ts";
-import { loadedLibtorch } from "../loadedLibtorch.ts";
+import { loadedLibtorch } from "../../helpers/loadedLibtorch.ts";
 
 const live = () => torch.memory().liveTensors;
 

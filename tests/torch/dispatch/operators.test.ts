@@ -9,7 +9,7 @@ import { parseSchema } from "../../../src/torch/dispatch/schema.ts";
 import * as torch from "../../../src/torch/index.ts";
 import { readText, shim } from "../../../src/torch/native/library.ts";
 import { newestMinor } from "../../../src/torch/setup/libtorchFolder.ts";
-import { loadedLibtorch } from "../loadedLibtorch.ts";
+import { loadedLibtorch } from "../../helpers/loadedLibtorch.ts";
 
 const exposed = Object.values(exposedOperators).flatMap((names) => names.split(" "));
 

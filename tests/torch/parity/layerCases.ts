@@ -1,6 +1,6 @@
+import { testDevice } from "../../../lab/material/testDevice.ts";
 import { camelCase } from "../../../src/torch/dispatch/schema.ts";
 import * as torch from "../../../src/torch/index.ts";
-import { testDevice } from "../../testDevice.ts";
 import { disagreement, errorText } from "./agreement.ts";
 
 type Value = number | string | boolean | null | readonly Value[] | { readonly tensor: string };

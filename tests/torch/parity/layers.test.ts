@@ -1,11 +1,10 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { camelCase } from "../../../src/torch/dispatch/schema.ts";
 import * as torch from "../../../src/torch/index.ts";
-import { loadedLibtorch } from "../loadedLibtorch.ts";
+import { loadedLibtorch } from "../../helpers/loadedLibtorch.ts";
 import { type LayerCase, type LayerDescription, runLayerCase } from "./layerCases.ts";
 import { drawCases, whyNoPython } from "./pythonCases.ts";
 
-setDefaultTimeout(120_000);
 torch.setNumThreads(1);
 
 const obstacle = whyNoPython();

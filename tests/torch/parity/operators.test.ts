@@ -1,11 +1,10 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { exposedOperators } from "../../../src/torch/dispatch/opList.ts";
 import { camelCase } from "../../../src/torch/dispatch/schema.ts";
 import * as torch from "../../../src/torch/index.ts";
 import { type OperatorCase, publicFunction, runCase, type Way } from "./operatorCases.ts";
 import { drawCases, whyNoPython } from "./pythonCases.ts";
 
-setDefaultTimeout(120_000);
 torch.setNumThreads(1);
 
 const obstacle = whyNoPython();

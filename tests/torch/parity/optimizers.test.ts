@@ -1,4 +1,4 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import * as torch from "../../../src/torch/index.ts";
 import {
   type ClipCase,
@@ -10,7 +10,6 @@ import {
 } from "./optimizerCases.ts";
 import { drawCases, whyNoPython } from "./pythonCases.ts";
 
-setDefaultTimeout(60_000);
 torch.setNumThreads(1);
 
 const obstacle = whyNoPython();

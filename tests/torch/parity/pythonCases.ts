@@ -1,10 +1,10 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { testDevice } from "../../../lab/material/testDevice.ts";
 import * as torch from "../../../src/torch/index.ts";
 import { projectRoot } from "../../../src/torch/setup/libtorch.ts";
 import { pythonWithTorch } from "../../../src/torch/setup/torchPython.ts";
-import { testDevice } from "../../testDevice.ts";
 
 const python = pythonWithTorch();
 

@@ -1,15 +1,14 @@
-import { beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { beforeAll, expect, test } from "bun:test";
 import { Command } from "commander";
+import { fineTuneStudy, makeStudy, pretrainStudy, type Study } from "../../../lab/material/study.ts";
 import { trainOptions } from "../../../src/cli/commands/train.ts";
 import { addSchemaOptions, configOf } from "../../../src/cli/options/schemaOptions.ts";
 import { runToReference } from "../../../src/reference/convert/runToReference.ts";
 import { fineTuneSchema, pretrainSchema } from "../../../src/training/config/config.ts";
 import { presetNames, presetSettings } from "../../../src/training/config/presets.ts";
 import { openRun } from "../../../src/training/run/open.ts";
-import { useScratch } from "../../data/scratch.ts";
-import { fineTuneStudy, makeStudy, pretrainStudy, type Study } from "../study.ts";
+import { useScratch } from "../../helpers/scratch.ts";
 
-setDefaultTimeout(240_000);
 const scratch = useScratch();
 let study: Study;
 beforeAll(async () => {

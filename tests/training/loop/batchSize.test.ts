@@ -1,16 +1,21 @@
 /** The batch size that memory allows. */
-import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import {
+  fineTuneStudy,
+  makeStudy,
+  pretrainStudy,
+  type Study,
+  weightsOf,
+} from "../../../lab/material/study.ts";
 import * as torch from "../../../src/torch/index.ts";
 import { pretrainSchema } from "../../../src/training/config/config.ts";
 import { chooseBatchSize, findBatchSize } from "../../../src/training/loop/batchSize.ts";
 import { setMatmulPrecision } from "../../../src/training/tasks/runTraining.ts";
-import { useScratch } from "../../data/scratch.ts";
-import { makePretrainTask } from "../pretrainTask.ts";
-import { fineTuneStudy, makeStudy, pretrainStudy, type Study, weightsOf } from "../study.ts";
+import { makePretrainTask } from "../../helpers/pretrainTask.ts";
+import { useScratch } from "../../helpers/scratch.ts";
 
-setDefaultTimeout(240_000);
 // With several threads it depends on the clock what is in use at the same time.
 torch.setNumThreads(1);
 const scratch = useScratch();

@@ -1,4 +1,4 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { pairwiseDistances } from "../../../src/models/pairwiseDistances.ts";
 import * as torch from "../../../src/torch/index.ts";
 import {
@@ -9,8 +9,6 @@ import {
 } from "../../../src/training/objectives/losses.ts";
 import { totalLoss } from "../../../src/training/objectives/multiTaskLoss.ts";
 import { TargetLoss, type TargetLossOptions } from "../../../src/training/objectives/targetLoss.ts";
-
-setDefaultTimeout(60_000);
 
 torch.setNumThreads(1);
 

@@ -6,7 +6,7 @@ import { parquetReadObjects } from "hyparquet";
 import { UserError } from "../../../src/common/userError.ts";
 import type { ResultColumn } from "../../../src/training/targets/predictionTable.ts";
 import { formatOfPath, writeResults } from "../../../src/training/targets/resultFile.ts";
-import { useScratch } from "../../data/scratch.ts";
+import { useScratch } from "../../helpers/scratch.ts";
 
 const scratch = useScratch();
 

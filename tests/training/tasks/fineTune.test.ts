@@ -1,6 +1,14 @@
-import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import {
+  fineTuneStudy,
+  historyOf,
+  makeStudy,
+  pretrainStudy,
+  type Study,
+  weightsOf,
+} from "../../../lab/material/study.ts";
 import { Random } from "../../../src/common/random/random.ts";
 import { BatchBuilder } from "../../../src/data/batches/batch.ts";
 import * as torch from "../../../src/torch/index.ts";
@@ -13,10 +21,8 @@ import { batchTensors } from "../../../src/training/objectives/batchTensors.ts";
 import { openRun } from "../../../src/training/run/open.ts";
 import { SampleCategories } from "../../../src/training/targets/sampleCategories.ts";
 import { Targets } from "../../../src/training/targets/targets.ts";
-import { userErrorOf, useScratch } from "../../data/scratch.ts";
-import { fineTuneStudy, historyOf, makeStudy, pretrainStudy, type Study, weightsOf } from "../study.ts";
+import { userErrorOf, useScratch } from "../../helpers/scratch.ts";
 
-setDefaultTimeout(120_000);
 const scratch = useScratch();
 let study: Study;
 beforeAll(async () => {

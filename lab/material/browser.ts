@@ -1,0 +1,100 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { writePage } from "../../src/display/page/write.ts";
+import { hostileNames, hostileReport } from "./hostileReport.ts";
+
+/** A browser that can print a page as it stands after its scripts have run; undefined where there is none. */
+export function findBrowser(): string | undefined {
+  const names = ["chromium", "chromium-browser", "google-chrome", "chrome"];
+  return names.map((name) => Bun.which(name)).find((path) => path !== null) ?? undefined;
+}
+
+/** The page's elements after its scripts have run. */
+export function domOf(browser: string, path: string): string {
+  const profile = mkdtempSync(join(tmpdir(), "aam-browser-"));
+  try {
+    const { exitCode, stdout, stderr } = Bun.spawnSync(
+      [
+        browser,
+        ...["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"],
+        ...["--disable-quic", "--disable-sync", "--disable-background-networking"],
+        ...["--disable-component-update", `--user-data-dir=${profile}`, "--virtual-time-budget=2000"],
+        ...["--dump-dom", `file://${path}`],
+      ],
+      { stdin: "ignore", timeout: 120_000 },
+    );
+    if (exitCode !== 0) throw new Error(`${browser} ended with ${exitCode}: ${stderr}`);
+    return stdout.toString();
+  } finally {
+    rmSync(profile, { recursive: true, force: true });
+  }
+}
+
+const isAttacked = (dom: string) => /<html[^>]*data-attacked/.test(dom);
+
+export interface BrowserFindings {
+  /** Whether an attack on a page that escapes nothing was noticed: otherwise the rest means nothing. */
+  controlWorks: boolean;
+  isAttacked: boolean;
+  /** Hostile names that the report does not show as text, as the browser sees it. */
+  hidden: string[];
+  /** Elements in the page that only a hostile string could have made. */
+  foreign: number;
+  /** Rows of the samples' table that the page's script has filled. */
+  rows: number;
+}
+
+/** Opens a report in which every string is hostile, and a page that such a string does take over. */
+export async function tryReportIn(browser: string): Promise<BrowserFindings> {
+  const folder = mkdtempSync(join(tmpdir(), "aam-report-"));
+  try {
+    const control = join(folder, "control.html");
+    writeFileSync(control, `<!doctype html><html><body>${hostileNames[0]}</body></html>`);
+    const report = join(folder, "report.html");
+    await writePage(report, await hostileReport());
+    const dom = domOf(browser, report);
+    const body = dom.replace(/<script[\s\S]*?<\/script>/g, "");
+    const shown = new Set<string>();
+    let foreign = 0;
+    let rows = 0;
+    // The rows of the samples' table, which the page's own script makes.
+    new HTMLRewriter()
+      .on("*", {
+        element: ({ tagName, attributes }) => {
+          if (tagName === "img" || [...attributes].some(([name]) => name.startsWith("on"))) foreign++;
+        },
+      })
+      .on("section#samples tbody tr", {
+        element: () => {
+          rows++;
+        },
+      })
+      .on("section#samples td", {
+        text: ({ text }) => {
+          shown.add(unescaped(text));
+        },
+      })
+      .transform(body);
+    const whole = [...shown].join("\n");
+    return {
+      controlWorks: isAttacked(domOf(browser, control)),
+      isAttacked: isAttacked(dom),
+      // NUL and lone surrogates cannot stand in a page.
+      hidden: hostileNames.filter((name) => !/[\0\ud800]/.test(name) && !whole.includes(name)),
+      foreign,
+      rows,
+    };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function unescaped(text: string): string {
+  return text
+    .replaceAll("&lt;", "<")
+    .replaceAll("&gt;", ">")
+    .replaceAll("&quot;", '"')
+    .replaceAll("&nbsp;", "\u00a0")
+    .replaceAll("&amp;", "&");
+}
