@@ -4,6 +4,7 @@ const newline = 0x0a;
 const carriageReturn = 0x0d;
 const tab = 0x09;
 const space = 0x20;
+const quotationMark = 0x22;
 
 /** Where a cell's bytes start and end. */
 export interface Cell {
@@ -13,7 +14,7 @@ export interface Cell {
 
 /**
  * Walks through tab-separated UTF-8 text line by line and cell by cell without making a string of it, so that tables
- * of hundreds of megabytes are read in one pass. Lines end in LF or CR LF.
+ * of hundreds of megabytes are read in one pass. Lines end in LF, CR LF or CR.
  */
 export class ByteLines {
   /** Number of the current line, from 1. */
@@ -21,9 +22,12 @@ export class ByteLines {
   private start = 0;
   private end = -1;
   private at = 0;
+  private readonly bytes: Uint8Array;
   private readonly buffer: Buffer;
 
-  constructor(private readonly bytes: Uint8Array) {
+  constructor(text: Uint8Array) {
+    const bytes = withNewlines(text);
+    this.bytes = bytes;
     this.buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     const hasMark = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
     if (hasMark) this.end = 2;
@@ -51,8 +55,12 @@ export class ByteLines {
     return true;
   }
 
+  /** Whether the line begins with a character, behind blanks and a quotation mark if there are any. */
   startsWith(character: string): boolean {
-    return this.bytes[this.start] === character.charCodeAt(0) && this.contentEnd > this.start;
+    let at = this.start;
+    while (this.bytes[at] === space) at++;
+    if (this.bytes[at] === quotationMark) at++;
+    return this.bytes[at] === character.charCodeAt(0) && at < this.contentEnd;
   }
 
   /** The next cell of the line, `undefined` behind the last one. */
@@ -98,4 +106,15 @@ export class ByteLines {
     }
     return parseNumber(this.text(cell).trim()) ?? Number.NaN;
   }
+}
+
+/** The same bytes, or a copy whose lone carriage returns, the line ends of old Macs, are newlines. */
+function withNewlines(bytes: Uint8Array): Uint8Array {
+  const isLone = (at: number) => bytes[at + 1] !== newline;
+  let at = bytes.indexOf(carriageReturn);
+  while (at >= 0 && !isLone(at)) at = bytes.indexOf(carriageReturn, at + 1);
+  if (at < 0) return bytes;
+  const copy = bytes.slice();
+  for (; at >= 0; at = copy.indexOf(carriageReturn, at + 1)) if (isLone(at)) copy[at] = newline;
+  return copy;
 }

@@ -63,6 +63,7 @@ function rootFolder(zip: Zip, source: string): string {
     !uuidPattern.test(uuid) ||
     !zip.names.includes(`${uuid}/metadata.yaml`)
   ) {
+    refuseOfficeFile(zip, source);
     throw new UserError(
       `${source} is a zip archive but no QIIME 2 artifact (it has no single folder named by a UUID with a metadata.yaml); give a .qza file.`,
     );
@@ -73,6 +74,24 @@ function rootFolder(zip: Zip, source: string): string {
     );
   }
   return uuid;
+}
+
+/** Workbooks are zip archives too. */
+function refuseOfficeFile(zip: Zip, source: string): void {
+  const has = (pattern: RegExp) => zip.names.some((name) => pattern.test(name));
+  const what = has(/^xl\//)
+    ? "an Excel workbook"
+    : has(/^mimetype$/) && has(/^content\.xml$/)
+      ? "an OpenDocument file (of LibreOffice, say)"
+      : has(/^Index\/.*\.iwa$/)
+        ? "a Numbers document"
+        : has(/^word\//)
+          ? "a Word document"
+          : undefined;
+  if (what === undefined) return;
+  throw new UserError(
+    `${source} is ${what}, which is not read here; save its sheet as tab-separated text (.tsv or .txt, UTF-8) and give that.`,
+  );
 }
 
 function readMetadata(zip: Zip, uuid: string, source: string): { type: string; format: string } {

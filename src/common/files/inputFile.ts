@@ -67,8 +67,47 @@ export function gunzipIfNeeded(bytes: Uint8Array, source: string): Uint8Array {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** Decodes UTF-8 text and drops a byte order mark. Bytes that are no UTF-8 are a `UserError` with their offset. */
+/**
+ * Refuses bytes that are meant to be text but are UTF-16 (Excel's "Unicode text"), an old Excel workbook, a PDF or
+ * something else with zeros in it, which no text has.
+ * @throws UserError that says what they are, and the cure.
+ */
+export function refuseNoText(bytes: Uint8Array, source: string): void {
+  const [first, second, third, fourth] = bytes;
+  const isUtf32 = first === 0xff && second === 0xfe && third === 0 && fourth === 0;
+  const hasMark = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
+  // Without a mark every other byte of European text is zero.
+  const head = bytes.subarray(0, 64);
+  const zeros = [0, 1].map((odd) => head.filter((byte, i) => byte === 0 && i % 2 === odd).length);
+  const looksSo =
+    head.length >= 4 && zeros.some((count, odd) => count * 4 >= head.length && zeros[1 - odd] === 0);
+  if (hasMark || looksSo) {
+    throw new UserError(
+      `${source} is UTF-${isUtf32 ? 32 : 16} text, as Excel's "Unicode text" is; save it as UTF-8 (in Excel: "Text (tab delimited)" ` +
+        `or "CSV UTF-8"; elsewhere: iconv -f UTF-${isUtf32 ? 32 : 16} -t UTF-8).`,
+    );
+  }
+  if (first === 0xd0 && second === 0xcf && third === 0x11 && fourth === 0xe0) {
+    throw new UserError(
+      `${source} is an old Excel workbook (.xls) or another Office document; save the sheet as tab-separated text.`,
+    );
+  }
+  if (String.fromCharCode(...bytes.subarray(0, 5)) === "%PDF-")
+    throw new UserError(`${source} is a PDF document; give the data as tab-separated text.`);
+  const zero = bytes.indexOf(0);
+  if (zero >= 0) {
+    throw new UserError(
+      `${source} is no text (a zero byte at offset ${zero}), nor another file that is read here; check which file it is.`,
+    );
+  }
+}
+
+/**
+ * Decodes UTF-8 text and drops a byte order mark. Bytes that are no UTF-8 are a `UserError` with their offset, other
+ * files than text as in `refuseNoText`.
+ */
 export function decodeText(bytes: Uint8Array, source: string): string {
+  refuseNoText(bytes, source);
   try {
     return utf8.decode(bytes);
   } catch {

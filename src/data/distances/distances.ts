@@ -1,4 +1,6 @@
+import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
+import { alikeIds } from "../alikeIds.ts";
 import { checkIds } from "../checkIds.ts";
 
 /** Distances between all pairs of some samples. */
@@ -21,6 +23,8 @@ export function pairIndex(samples: number, a: number, b: number): number {
 
 /** How much a matrix may deviate from symmetry and a zero diagonal: what rounding to six digits does, and no more. */
 const tolerance = 1e-5;
+/** How far below 0 a distance may lie: what `1 - similarity` leaves in single precision. It counts as 0. */
+const belowZero = 1e-6;
 
 export interface CondenseOptions {
   /** Take NaN for an unknown distance instead of refusing it. */
@@ -62,22 +66,19 @@ export class Condenser {
       const place = pairIndex(n, j, i);
       const upper = this.#values[place];
       if (Math.abs(row[j] - upper) <= tolerance * Math.max(1, upper)) continue;
-      if (this.#allowUnknown && (Number.isNaN(row[j]) || Number.isNaN(upper)))
-        this.#values[place] = Number.NaN;
-      else this.#refuse(i, j, row[j], upper);
+      if (!this.#allowUnknown || !(Number.isNaN(row[j]) || Number.isNaN(upper)))
+        this.#refuse(i, j, row[j], upper);
+      // Of a matrix of which only one half is filled in, this half counts.
+      if (Number.isNaN(upper)) this.#values[place] = this.#distance(i, j, row[j]);
     }
     if (!(Math.abs(row[i]) <= tolerance) && !(this.#allowUnknown && Number.isNaN(row[i]))) {
       throw new UserError(
-        `${this.#source} is not a distance matrix: the distance of ${quoted(this.#ids[i])} from itself is ${row[i]}, not 0; give a matrix of distances (not similarities).`,
+        `${this.#source} is not a distance matrix: the distance of ${quote(this.#ids[i])} from itself is ${row[i]}, not 0; give a matrix of distances (not similarities).`,
       );
     }
     let place = i < n - 1 ? pairIndex(n, i, i + 1) : 0;
     for (let j = i + 1; j < n; j++) {
-      const value = row[j];
-      if (!(value >= 0 && value < Number.POSITIVE_INFINITY) && !(this.#allowUnknown && Number.isNaN(value))) {
-        this.#refuse(i, j, value, value);
-      }
-      this.#values[place++] = value;
+      this.#values[place++] = this.#distance(i, j, row[j]);
     }
   }
 
@@ -88,8 +89,15 @@ export class Condenser {
     return { ids: this.#ids, values: this.#values };
   }
 
+  /** The distance that a value stands for. */
+  #distance(i: number, j: number, value: number): number {
+    if (value >= 0 && value < Number.POSITIVE_INFINITY) return value;
+    if (this.#allowUnknown && Number.isNaN(value)) return value;
+    return value < 0 && value >= -belowZero ? 0 : this.#refuse(i, j, value, value);
+  }
+
   #refuse(i: number, j: number, value: number, other: number): never {
-    const pair = `${quoted(this.#ids[i])} and ${quoted(this.#ids[j])}`;
+    const pair = `${quote(this.#ids[i])} and ${quote(this.#ids[j])}`;
     if (Number.isNaN(value) || Number.isNaN(other)) {
       throw new UserError(
         `${this.#source}: the distance between ${pair} is missing (nan); compute it, or leave these samples out.`,
@@ -133,7 +141,7 @@ export function distancesOf(
   const lackingIds = sampleIds.filter((id) => !rowOf.has(id));
   if (sampleIds.length - lackingIds.length < 2) {
     throw new UserError(
-      `${source} and the samples have ${sampleIds.length - lackingIds.length} ids in common: the first are ${quoted(distances.ids[0])} and ${quoted(sampleIds[0])}; give the distances of these samples.`,
+      `${source} and the samples have ${sampleIds.length - lackingIds.length} ids in common: the first are ${quote(distances.ids[0])} and ${quote(sampleIds[0])}${alikeIds(distances.ids, sampleIds)}; give the distances of these samples.`,
     );
   }
   const total = distances.ids.length;
@@ -191,8 +199,4 @@ export function summarizeDistances({ ids, values }: Distances): DistanceSummary 
     zeroPairs,
     unknownPairs,
   };
-}
-
-function quoted(id: string | undefined): string {
-  return JSON.stringify(id ?? "");
 }

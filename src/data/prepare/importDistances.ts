@@ -1,4 +1,6 @@
+import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
+import { alikeIds, without } from "../alikeIds.ts";
 import { distancesOf } from "../distances/distances.ts";
 import { readDistances } from "../distances/read.ts";
 import { readSampleVector } from "../distances/sampleVector.ts";
@@ -38,7 +40,10 @@ export function importDistances(
       readDistances(path, { allowUnknown: true, sampleOrder }),
     );
     const { distances, lackingIds } = distancesOf(all, sampleIds, path);
-    const warnings = [...warningsOf(path, lackingIds, sampleIds), ...beyondOne(path, name, distances.values)];
+    const warnings = [
+      ...warningsOf(path, lackingIds, sampleIds, all.ids),
+      ...beyondOne(path, name, distances.values),
+    ];
     return { values: distances.values, isPairwise: true, warnings };
   }
   const all = firstThatFits(orders, (sampleOrder) => readSampleVector(path, { sampleOrder }));
@@ -46,12 +51,12 @@ export function importDistances(
   const lackingIds = sampleIds.filter((id) => !valueById.has(id));
   if (lackingIds.length === sampleIds.length) {
     throw new UserError(
-      `${path} has none of the samples: its first is "${all.ids[0]}", that of the table "${sampleIds[0]}"; ` +
+      `${path} has none of the samples: its first is ${quote(all.ids[0])}, that of the table ${quote(sampleIds[0])}${alikeIds(all.ids, sampleIds)}; ` +
         "give the values of these samples.",
     );
   }
   const values = Float64Array.from(sampleIds, (id) => valueById.get(id) ?? Number.NaN);
-  return { values, isPairwise: false, warnings: warningsOf(path, lackingIds, sampleIds) };
+  return { values, isPairwise: false, warnings: warningsOf(path, lackingIds, sampleIds, all.ids) };
 }
 
 /** Reads with each order in turn until one has the right number of samples. */
@@ -71,11 +76,16 @@ function firstThatFits<T>(
   throw problem;
 }
 
-function warningsOf(path: string, lackingIds: readonly string[], sampleIds: readonly string[]): string[] {
+function warningsOf(
+  path: string,
+  lackingIds: readonly string[],
+  sampleIds: readonly string[],
+  idsInFile: readonly string[],
+): string[] {
   if (lackingIds.length === 0) return [];
   return [
-    `${lackingIds.length} of ${sampleIds.length} samples are not in ${path} (the first is "${lackingIds[0]}"): ` +
-      "what it holds is unknown for them.",
+    `${lackingIds.length} of ${sampleIds.length} samples are not in ${path} (the first is ${quote(lackingIds[0])}): ` +
+      `what it holds is unknown for them${alikeIds(lackingIds, without(idsInFile, sampleIds))}.`,
   ];
 }
 

@@ -1,4 +1,6 @@
+import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
+import { alikeIds, without } from "../alikeIds.ts";
 import type { Dropped } from "../dataset/manifest.ts";
 import { asvTotals, selectAsvs } from "../table/select.ts";
 import type { Table } from "../table/table.ts";
@@ -38,8 +40,8 @@ export function matchTree(
     // What two long ids share hides how they differ.
     const lengths = id.length === tip.length ? ["", ""] : [` (${id.length} letters)`, ` (${tip.length})`];
     throw new UserError(
-      `${names.table} and ${names.tree} have no ASV in common: the first ASV is "${shortenId(id)}"${lengths[0]}, ` +
-        `the first tip "${shortenId(tip)}"${lengths[1]}; give the tree that was made for this table.`,
+      `${names.table} and ${names.tree} have no ASV in common: the first ASV is ${quote(shortenId(id))}${lengths[0]}, ` +
+        `the first tip ${quote(shortenId(tip))}${lengths[1]}${alikeIds(table.asvIds, [...tips.keys()])}; give the tree that was made for this table.`,
     );
   }
   if (kept.length === table.asvIds.length) return { table, sequences, tipNames, dropped: [], warnings: [] };
@@ -56,7 +58,8 @@ export function matchTree(
     dropped: dropped("asvs", "not in the tree", lost),
     warnings: [
       `${lost.length} of ${table.asvIds.length} ASVs (${share.toFixed(share < 1 ? 2 : 1)} % of the counts) are not in ` +
-        `${names.tree} and were left out; the first is "${shortenId(lost[0])}".`,
+        `${names.tree} and were left out; the first is ${quote(shortenId(lost[0]))}` +
+        `${alikeIds(lost, without([...tips.keys()], tipNames))}.`,
     ],
   };
 }

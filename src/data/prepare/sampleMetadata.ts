@@ -1,5 +1,6 @@
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
+import { alikeIds, without } from "../alikeIds.ts";
 import type { Column } from "../dataset/column.ts";
 import type { Dropped } from "../dataset/manifest.ts";
 import { columnType, numericColumn, rowsOf } from "../metadata/columns.ts";
@@ -26,7 +27,7 @@ export function metadataOf(
   if (lacking.length === sampleIds.length) {
     throw new UserError(
       `${metadata.source} and ${tableName} have no sample id in common: the first are ${quote(metadata.ids[0])} and ` +
-        `${quote(sampleIds[0])}; give the metadata of these samples.`,
+        `${quote(sampleIds[0])}${alikeIds(metadata.ids, sampleIds)}; give the metadata of these samples.`,
     );
   }
   const known = new Set(sampleIds);
@@ -43,7 +44,8 @@ export function metadataOf(
         ? []
         : [
             `${lacking.length} of ${sampleIds.length} samples have no row in ${metadata.source} ` +
-              `(the first is ${quote(lacking[0])}): all their values are missing.`,
+              `(the first is ${quote(lacking[0])}): all their values are missing` +
+              `${alikeIds(lacking, without(metadata.ids, sampleIds))}.`,
           ]),
     ],
   };

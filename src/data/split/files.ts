@@ -1,6 +1,7 @@
 import { decodeText, gunzipIfNeeded, readFileBytes } from "../../common/files/inputFile.ts";
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
+import { alikeIds } from "../alikeIds.ts";
 import type { Split } from "./split.ts";
 
 /**
@@ -74,7 +75,7 @@ export function splitFromFiles(
     throw new UserError(
       file === undefined
         ? `${files.train ?? files.validation} names all samples, which leaves none for the ${part} part; remove some.`
-        : `${file} names no sample of the data (its first id is ${quote((part === "train" ? train : validation)?.[0])}, the data's ${quote(sampleIds[0])}); check that it belongs to these data.`,
+        : `${file} names no sample of the data (its first id is ${quote((part === "train" ? train : validation)?.[0])}, the data's ${quote(sampleIds[0])}${alikeIds((part === "train" ? train : validation) ?? [], sampleIds)}); check that it belongs to these data.`,
     );
   }
   const unknownIds = [...(train ?? []), ...(validation ?? [])].filter((id) => !indexOf.has(id));

@@ -1,59 +1,48 @@
 import { isUtf8 } from "node:buffer";
 import { decodeText } from "../../common/files/inputFile.ts";
+import { numberNotation } from "../../common/numberNotation.ts";
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { ByteLines } from "../../formats/byteLines.ts";
 import { checkIds } from "../checkIds.ts";
+import { namesSamples, readClassicHeader } from "./classicHeader.ts";
 import { transposeCsr } from "./csr.ts";
 import { CsrBuilder } from "./csrBuilder.ts";
 import type { TableReading } from "./reading.ts";
 import type { Table } from "./table.ts";
 
-/** Names, in lower case, of a last column that describes ASVs instead of counting them. */
-const metadataNames = [
-  "taxonomy",
-  "consensus lineage",
-  "consensuslineage",
-  "otu metadata",
-  "lineage",
-  "taxon",
-  "sequence",
-];
-/** First cells, in lower case and without "#", of tables with samples in rows. */
-const sampleLabels = [
-  "sampleid",
-  "sample id",
-  "sample-id",
-  "sample_id",
-  "sample",
-  "samples",
-  "sample name",
-  "sample-name",
-];
 const sequencePattern = /^[ACGTUN]{20,}$/i;
+/** Digests that name ASVs: MD5 and SHA-1. */
+const digestPattern = /^([0-9a-f]{32}|[0-9a-f]{40})$/i;
 
 interface Header {
+  /** Line on which it stands, from 1. */
+  readonly line: number;
   readonly label: string;
   readonly columnIds: readonly string[];
-  readonly lastIsMetadata: boolean;
+  /** A last column that is no sample: known by its name, or because its cells are text, as then all must be. */
+  readonly description: "named" | "text" | undefined;
+  readonly notes: readonly string[];
 }
 
 /**
  * Reads a classic table: tab-separated, one row per ASV, one column per sample, as `biom convert --to-tsv`, QIIME 1
- * and R write it. Comment lines before the header and a last column of taxonomy are skipped. Tables whose rows are
- * samples, as DADA2 makes them, are recognised by their first cell or by sequences for column names.
+ * and R write it. Comments above the header, a last column of taxonomy and empty cells at the ends of rows are
+ * skipped. Tables whose rows are samples, as DADA2 makes them, are recognised by their first cell or by sequences for
+ * column names. What the header is follows from fixed rules (see `classicHeader.ts`); a file that they leave open is
+ * refused, as one column off would give every sample its neighbour's counts.
  * @throws UserError naming line and column.
  */
 export function readClassicTable(bytes: Uint8Array, source: string): TableReading {
   if (!isUtf8(bytes)) decodeText(bytes, source);
   const lines = new ByteLines(bytes);
   const header = readHeader(lines, source);
-  const notes: string[] = [];
   const rowIds: string[] = [];
   const cells = new CsrBuilder();
   const columns = header.columnIds.length;
   do {
     if (lines.isBlank()) continue;
+    if (lines.startsWith("#")) throw secondHashLine(lines, header.line, source);
     rowIds.push(unquoted(lines.text(lines.cell())));
     for (let column = 0; column < columns; column++) {
       const cell = lines.cell();
@@ -62,22 +51,51 @@ export function readClassicTable(bytes: Uint8Array, source: string): TableReadin
       if (!(count >= 0)) throw badCount(lines, header, column, lines.text(cell), source);
       if (count !== 0) cells.add(column, count);
     }
-    if (header.lastIsMetadata) lines.cell();
-    if (lines.cell()) throw wrongWidth(lines, header, columns + 1, source);
+    const description = header.description && lines.cell();
+    if (header.description === "text" && !Number.isNaN(lines.number(description ?? nowhere))) {
+      throw new UserError(
+        `${source}: line ${lines.lineNumber}, column ${columns + 2} is ${quote(lines.text(description))}, a number, ` +
+          `where line ${header.line + 1} has text that describes an ASV; give every column a name in line ${header.line}.`,
+      );
+    }
+    for (let surplus = lines.cell(); surplus; surplus = lines.cell())
+      if (lines.text(surplus).trim() !== "") throw wrongWidth(lines, header, columns + 1, source);
     cells.endRow();
   } while (lines.next());
 
-  const rowsAreSamples =
-    sampleLabels.includes(header.label.replace(/^#\s*/, "").toLowerCase()) ||
-    (header.columnIds.every((id) => sequencePattern.test(id)) &&
-      !rowIds.every((id) => sequencePattern.test(id)));
+  const rowsAreSamples = hasSamplesInRows(header, rowIds);
   const [sampleIds, asvIds] = rowsAreSamples ? [rowIds, header.columnIds] : [header.columnIds, rowIds];
+  const notes = [...header.notes];
   if (rowsAreSamples) notes.push("its rows are samples and its columns ASVs");
   checkIds(sampleIds, "sample", source);
   checkIds(asvIds, "ASV", source);
+  refuseSums(rowIds, "row", source);
+  refuseSums(header.columnIds, "column", source);
   const byRow = cells.csr();
   const table: Table = { sampleIds, asvIds, ...(rowsAreSamples ? byRow : transposeCsr(byRow, columns)) };
   return { table, format: "classic table (TSV)", notes };
+}
+
+const nowhere = { start: 0, end: 0 };
+
+/** Whether the rows are samples, told by the cell above them or by columns that only ASVs have for names. */
+function hasSamplesInRows({ label, columnIds }: Header, rowIds: readonly string[]): boolean {
+  const nameAsvs = (ids: readonly string[]) =>
+    ids.every((id) => sequencePattern.test(id)) || ids.every((id) => digestPattern.test(id));
+  const [columnsAreAsvs, rowsAreAsvs] = [nameAsvs(columnIds), nameAsvs(rowIds)];
+  return columnsAreAsvs === rowsAreAsvs ? namesSamples(label) : columnsAreAsvs;
+}
+
+/** Refuses sums that spreadsheets leave beside and below the counts; they would be taken for a sample or an ASV. */
+function refuseSums(ids: readonly string[], what: "row" | "column", source: string): void {
+  const bad = ids.find((id) =>
+    /^((grand|row|column|overall)[ _-]?)?(totals?|sums?)([ _-]?(counts?|reads))?$/i.test(id),
+  );
+  if (bad === undefined) return;
+  throw new UserError(
+    `${source} has a ${what} named ${quote(bad)}, which holds sums and not the counts of one ` +
+      `${what === "row" ? "ASV" : "sample"}; remove it, or rename it if it is none.`,
+  );
 }
 
 /** Leaves `lines` at the first row of counts. */
@@ -88,29 +106,43 @@ function readHeader(lines: ByteLines, source: string): Header {
         `and one column per sample.`,
     );
   let names: string[] | undefined;
+  let line = 0;
   let hasRow = false;
   while ((hasRow = lines.next())) {
     if (lines.isBlank()) continue;
     const isComment = lines.startsWith("#");
-    if (!isComment && names) break;
     const cells = lines.allCells().map(unquoted);
-    // The last comment with tabs is the header; without one the first line is.
-    if (cells.length > 1) names = cells;
-    else if (!isComment) throw notATable(`line ${lines.lineNumber} has no tabs`);
+    if (cells.length === 1 && isComment) continue;
+    if (names !== undefined && !isComment) break;
+    if (names !== undefined) throw secondHashLine(lines, line, source);
+    if (cells.length === 1)
+      throw notATable(`line ${lines.lineNumber} has no tabs${otherSeparator(cells[0]!)}`);
+    names = cells.slice(0, cells.findLastIndex((cell) => cell !== "") + 1);
+    line = lines.lineNumber;
   }
   if (!names) throw notATable("it has no header");
   if (!hasRow) throw notATable("it has a header but no rows");
-  const row = lines.allCells();
-  // R leaves out the name of the column of row names.
-  const [label, columnIds] = row.length === names.length + 1 ? ["", names] : [names[0]!, names.slice(1)];
-  const lastName = columnIds.at(-1)!;
-  const lastIsMetadata = metadataNames.includes(lastName.toLowerCase()) || isDescription(row.at(-1)!);
-  return { label, columnIds: lastIsMetadata ? columnIds.slice(0, -1) : columnIds, lastIsMetadata };
+  const row = lines.allCells().map(unquoted);
+  const problem = (what: string) => new UserError(`${source}: ${what}.`);
+  return { line, ...readClassicHeader(names, row, { header: line, row: lines.lineNumber }, problem) };
 }
 
-/** Whether a cell is text that cannot be meant as a count, such as a lineage. */
-function isDescription(cell: string): boolean {
-  return /[a-z]{2}.*[_;|: ]|__|;/i.test(cell) && Number.isNaN(Number(cell));
+/** What stands between the cells of a line without tabs, if that can be seen. */
+function otherSeparator(line: string): string {
+  const name = (
+    [
+      [",", "commas"],
+      [";", "semicolons"],
+    ] as const
+  ).find(([character]) => line.includes(character))?.[1];
+  return name === undefined ? "" : `, its cells are separated by ${name}: save it with tabs`;
+}
+
+function secondHashLine(lines: ByteLines, headerLine: number, source: string): UserError {
+  return new UserError(
+    `${source}: line ${lines.lineNumber} (${quote(lines.lineText())}) begins with "#" below the header, which is line ` +
+      `${headerLine}: it could be a comment, a second header or an ASV; remove it, or the "#" if it is an ASV.`,
+  );
 }
 
 function unquoted(cell: string): string {
@@ -126,16 +158,19 @@ function badCount(
   found: string,
   source: string,
 ): UserError {
+  const notation = numberNotation(found.trim());
+  const cure = notation === undefined ? "correct the table" : `write ${notation.cure}`;
   return new UserError(
     `${source}: line ${lines.lineNumber}, column ${column + 2} (${quote(header.columnIds[column])}) is ` +
-      `${quote(found)}, expected a count; correct the table.`,
+      `${quote(found)}, expected a count; ${cure}.`,
   );
 }
 
 function wrongWidth(lines: ByteLines, header: Header, found: number, source: string): UserError {
-  const expected = header.columnIds.length + (header.lastIsMetadata ? 2 : 1);
+  const expected = header.columnIds.length + (header.description ? 2 : 1);
   const relation = found > header.columnIds.length ? "more than" : "fewer than";
   return new UserError(
-    `${source}: line ${lines.lineNumber} has ${relation} the ${expected} cells of the header; correct the table.`,
+    `${source}: line ${lines.lineNumber} has ${relation} the ${expected} cells of the header (line ${header.line}); ` +
+      "correct the table.",
   );
 }

@@ -1,4 +1,4 @@
-import { gunzipIfNeeded, isGzip, readFileBytes } from "../../common/files/inputFile.ts";
+import { gunzipIfNeeded, isGzip, readFileBytes, refuseNoText } from "../../common/files/inputFile.ts";
 import { UserError } from "../../common/userError.ts";
 import { findHdf5Signature } from "../../formats/hdf5/read.ts";
 import { openQzaBytes } from "../../formats/qza.ts";
@@ -55,11 +55,7 @@ function readPlainTable(bytes: Uint8Array, source: string): TableReading {
     throw new UserError(
       `${source} is no feature table (it looks like ${other}); give a BIOM file or a TSV table.`,
     );
-  if (bytes.includes(0)) {
-    throw new UserError(
-      `${source} is no feature table (neither HDF5, JSON, text nor a QIIME 2 artifact); give a BIOM file or a TSV table.`,
-    );
-  }
+  refuseNoText(bytes, source);
   return readClassicTable(bytes, source);
 }
 

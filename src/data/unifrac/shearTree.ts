@@ -1,4 +1,6 @@
+import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
+import { alikeIds } from "../alikeIds.ts";
 import { tipMask } from "../tree/shape.ts";
 import type { Tree } from "../tree/tree.ts";
 
@@ -14,7 +16,7 @@ export interface ShearedTree {
 const shown = (ids: readonly string[]): string =>
   ids
     .slice(0, 5)
-    .map((id) => JSON.stringify(id.length > 40 ? `${id.slice(0, 37)}...` : id))
+    .map((id) => quote(id.length > 40 ? `${id.slice(0, 37)}...` : id))
     .join(", ") + (ids.length > 5 ? ", ..." : "");
 
 function nameAt(tree: Tree, node: number): string {
@@ -46,9 +48,10 @@ function matchTips(tree: Tree, asvIds: readonly string[], source: string): Int32
   const missing = asvIds.filter((_, asv) => nodeOfAsv[asv] < 0);
   if (missing.length > 0) {
     const none = missing.length === asvIds.length;
+    const tipNames = () => tree.names.filter((name, node) => isTip[node] === 1 && !wanted.has(name));
     throw new UserError(
       `${source} has ${none ? "none" : `no tip for ${missing.length}`} of the table's ${asvIds.length} ASVs${none ? " as a tip" : ""} ` +
-        `(${shown(missing)}); use the tree that was made from this table's sequences.`,
+        `(${shown(missing)})${alikeIds(missing, tipNames())}; use the tree that was made from this table's sequences.`,
     );
   }
   return nodeOfAsv;
