@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { readTableBytes } from "../../../src/data/table/read.ts";
-import { userErrorOf } from "../scratch.ts";
+import { userErrorOf } from "../../helpers/scratch.ts";
 
 const rows = [
   ["t1", 5, 0, 1],
