@@ -5,6 +5,7 @@ import type { SequenceEncoder } from "../../src/models/sequenceEncoder.ts";
 import * as torch from "../../src/torch/index.ts";
 import { distanceFormOf } from "../../src/training/config/buildModel.ts";
 import type { PretrainConfig } from "../../src/training/config/config.ts";
+import { embedSampleSet } from "../../src/training/inference/embedSamples.ts";
 import type { BatchLosses } from "../../src/training/loop/trainer.ts";
 import { batchTensors } from "../../src/training/objectives/batchTensors.ts";
 import { unifracLoss } from "../../src/training/objectives/losses.ts";
@@ -12,11 +13,7 @@ import {
   nucleotideParts,
   predictSomeNucleotides,
 } from "../../src/training/objectives/nucleotideObjective.ts";
-import {
-  embedSampleSet,
-  evaluatePairs,
-  type PairEvaluation,
-} from "../../src/training/objectives/pairEvaluation.ts";
+import { evaluatePairs, type PairEvaluation } from "../../src/training/objectives/pairEvaluation.ts";
 
 /** What a task needs of a subject. */
 export interface TaskSubject {

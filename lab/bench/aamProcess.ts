@@ -11,10 +11,10 @@ import { openDataset } from "../../src/data/dataset/dataset.ts";
 import * as torch from "../../src/torch/index.ts";
 import { batchOptionsOf, buildEncoder, distanceFormOf } from "../../src/training/config/buildModel.ts";
 import { type PretrainInput, pretrainSchema } from "../../src/training/config/config.ts";
+import { embedSampleSet } from "../../src/training/inference/embedSamples.ts";
 import { precisionOn, withMixedPrecision } from "../../src/training/loop/mixedPrecision.ts";
 import { makeOptimizer, parameterGroups } from "../../src/training/loop/paramGroups.ts";
 import { makeBaseObjective } from "../../src/training/objectives/baseObjective.ts";
-import { embedSampleSet } from "../../src/training/objectives/pairEvaluation.ts";
 import { PretrainTask } from "../../src/training/tasks/pretrainTask.ts";
 import { setMatmulPrecision } from "../../src/training/tasks/runTraining.ts";
 

@@ -116,7 +116,7 @@ async function trainReference(
   const { makeBaseObjective } = await import("../../src/training/objectives/baseObjective.ts");
   const { pretrainSchema } = await import("../../src/training/config/config.ts");
   const { splitSamples } = await import("../../src/training/tasks/splitSamples.ts");
-  const { embedSampleSet } = await import("../../src/training/objectives/pairEvaluation.ts");
+  const { embedSampleSet } = await import("../../src/training/inference/embedSamples.ts");
   const { writeReferenceBatches } = await import("./benchData.ts");
   const { embeddingDim, layers, heads, tokenLimit, maxBp: maxBases, batchSize } = flags;
   const config = pretrainSchema.parse({

@@ -3,18 +3,15 @@ import { join, resolve } from "node:path";
 import { Command } from "commander";
 import { makeFolder, writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { UserError } from "../../common/userError.ts";
-import type { Dataset } from "../../data/dataset/dataset.ts";
 import { readIdFile } from "../../data/split/files.ts";
-import { predictionScatter, savePlot } from "../../display/plots/index.ts";
-import * as torch from "../../torch/index.ts";
-import { batchOptionsOf, distanceFormOf } from "../../training/config/buildModel.ts";
-import { mapSampleSet } from "../../training/inference/mapSampleSet.ts";
+import { savePlot } from "../../display/plots/index.ts";
+import { judgeRun } from "../../training/inference/judgeEncoder.ts";
 import { predictSamples } from "../../training/inference/predictSamples.ts";
-import { makeBaseObjective } from "../../training/objectives/baseObjective.ts";
 import { RunFolder } from "../../training/run/folder.ts";
 import { runCategories } from "../../training/run/openSamples.ts";
 import { figuresOf, judgePredictions } from "../../training/targets/predictions.ts";
 import { writePredictions } from "../../training/targets/predictionTable.ts";
+import { pairPlot } from "../../training/tasks/pairPlot.ts";
 import { plotPredictions } from "../../training/tasks/targetPlots.ts";
 import {
   addModelOptions,
@@ -47,7 +44,7 @@ async function run(flags: EvaluateFlags): Promise<void> {
   warnOfTrainingSamples(use, flags.model);
   const metrics: Record<string, unknown> = {};
   if (use.run.facts.kind === "fine-tune") await judgeTargets(use, flags, metrics);
-  if (hasDistances(use.dataset, use.run.facts.config.metric)) await judgeEncoder(use, flags, metrics);
+  await judgeDistances(use, flags, metrics);
   if (Object.keys(metrics).length === 0) {
     throw new UserError(
       "There is nothing to judge the encoder by: give --tree, or a data set with distances of the metric it was trained on.",
@@ -70,10 +67,6 @@ function warnOfTrainingSamples({ dataset, samples, display }: ModelAndSamples, m
     display.warn(
       `The model was trained on ${seen} of these ${samples.length} samples, which flatters the figures; --samples ${validationIds} takes those held out.`,
     );
-}
-
-function hasDistances(dataset: Dataset, metric: string): boolean {
-  return dataset.manifest.distances.includes(metric) || dataset.manifest.vectors.includes(metric);
 }
 
 async function judgeTargets(
@@ -102,39 +95,18 @@ async function judgeTargets(
   await plotPredictions(flags.output, input);
 }
 
-async function judgeEncoder(
+async function judgeDistances(
   use: ModelAndSamples,
   flags: EvaluateFlags,
   metrics: Record<string, unknown>,
 ): Promise<void> {
   const { run: opened, dataset, samples, device } = use;
-  const { facts, encoder } = opened;
-  const { metric, model } = facts.config;
-  const objective = makeBaseObjective(dataset, metric, {
-    form: distanceFormOf(facts.config),
-    scaling: facts.baseScaling,
-  });
-  if (objective.encoderType !== facts.encoderType) return;
-  using _scope = torch.scope();
-  const outputs = mapSampleSet(
-    encoder.sampleEncoder.asvEncoder,
-    dataset,
-    samples,
-    { device, batch: batchOptionsOf(model) },
-    ({ input, asvEmbeddings }) => objective.output(encoder.forward(input, { asvEmbeddings })),
-  );
-  const { result, predicted, actual } = objective.evaluate(outputs, samples);
-  metrics[metric === "faith_pd" ? "faith_pd" : "unifrac"] = result;
-  if (flags.output === undefined || actual.length === 0) return;
-  const plot = await predictionScatter({
-    title: metric === "faith_pd" ? "Faith's PD" : "UniFrac distances between samples",
-    quantity: metric.replaceAll("_", " "),
-    actual,
-    predicted,
-    metrics: result,
-    pointName: metric === "faith_pd" ? "samples" : "pairs",
-  });
-  await savePlot(plot, join(flags.output, "unifrac_plot"));
+  const { metric } = opened.facts.config;
+  const pairs = judgeRun(opened, dataset, samples, device);
+  if (!pairs) return;
+  metrics[metric === "faith_pd" ? "faith_pd" : "unifrac"] = pairs.result;
+  const plot = flags.output === undefined ? null : await pairPlot(pairs, metric, "samples");
+  if (plot) await savePlot(plot, join(flags.output!, "unifrac_plot"));
 }
 
 function asText(metrics: Record<string, unknown>): string {

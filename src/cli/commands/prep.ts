@@ -7,6 +7,7 @@ import type { Metric } from "../../data/prepare/options.ts";
 import { metrics } from "../../data/prepare/options.ts";
 import { prepareDataset } from "../../data/prepare/prepare.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import { stageReporter } from "../../training/run/prepareShown.ts";
 import { chooseDevice } from "../options/chooseDevice.ts";
 import { share, wholeNumber } from "../options/optionValues.ts";
 import { describeText } from "../text/describeText.ts";
@@ -83,8 +84,6 @@ async function run(options: PrepOptions): Promise<void> {
   const { output, json, quiet, metric, distances, device, precision, ...rest } = options;
   refuseUselessOptions(options);
   const display = new ProgressDisplay(chooseDisplayMode({ json, quiet }));
-  let stage = "";
-  let isBar = false;
   await prepareDataset(
     {
       ...rest,
@@ -92,14 +91,7 @@ async function run(options: PrepOptions): Promise<void> {
       device: await chooseDevice(device),
       distances: distances === undefined ? undefined : importedDistances(options, distances),
       metrics: distances === undefined ? metric : undefined,
-      onProgress: (name, pairs) => {
-        if (name !== stage) display.end();
-        if (pairs === undefined) display.message(name);
-        else if (name !== stage || !isBar) display.begin(name, pairs.total, "pairs");
-        if (pairs !== undefined) display.update(pairs.done);
-        isBar = pairs !== undefined;
-        stage = name;
-      },
+      onProgress: stageReporter(display),
     },
     output,
   );

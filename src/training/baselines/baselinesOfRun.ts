@@ -1,49 +1,21 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { makeFolder } from "../../common/files/atomicFile.ts";
 import { UserError } from "../../common/userError.ts";
-import { type Dataset, openDataset } from "../../data/dataset/dataset.ts";
-import { splitFromFiles } from "../../data/split/files.ts";
-import type { Split } from "../../data/split/split.ts";
 import type { Figures } from "../loop/trainer.ts";
-import type { FineTuneFacts, RunFacts } from "../run/facts.ts";
+import type { FineTuneFacts } from "../run/facts.ts";
 import type { RunFolder } from "../run/folder.ts";
+import { openRunData } from "../run/record.ts";
 import { figuresOf } from "../targets/predictions.ts";
 import { writePredictions } from "../targets/predictionTable.ts";
 import { Targets } from "../targets/targets.ts";
 import type { ForestOptions } from "./randomForest.ts";
 import { type Baseline, runBaselines } from "./runBaselines.ts";
 
-/** What `run.json` says. */
-export type RunRecord = RunFacts & {
-  dataset: {
-    path: string;
-    sources: readonly { role: string; path: string; bytes: number; sha256: string }[];
-    parameters: Readonly<Record<string, string | number | boolean | null>>;
-    counts: Readonly<Record<string, number>>;
-  };
-  environment: Readonly<Record<string, string | number | null>>;
-};
-
 /** One baseline's figures, as `baselines/summary.json` lists them. */
 export interface BaselineSummary {
   name: string;
   note: string;
   figures: Figures;
-}
-
-/** The data set and the split of a run. @throws UserError if the data are not where they were. */
-export function openRunData(folder: RunFolder): { record: RunRecord; dataset: Dataset; split: Split } {
-  const record = folder.readJson(folder.run) as RunRecord;
-  const { path } = record.dataset;
-  if (!existsSync(path)) {
-    throw new UserError(
-      `The data set of ${folder.path} is no longer at ${path}; prepare it again from the same files with the same --output folder.`,
-    );
-  }
-  const dataset = openDataset(path);
-  const files = { train: folder.trainIds, validation: folder.validationIds };
-  return { record, dataset, split: splitFromFiles(dataset.sampleIds, files).split };
 }
 
 /**

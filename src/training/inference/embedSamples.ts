@@ -1,15 +1,16 @@
 import type { Dataset } from "../../data/dataset/dataset.ts";
+import type { SequenceEncoder } from "../../models/sequenceEncoder.ts";
 import { keyMask } from "../../models/transformer.ts";
 import * as torch from "../../torch/index.ts";
 import { batchOptionsOf } from "../config/buildModel.ts";
 import type { OpenedRun } from "../run/open.ts";
 import type { ResultColumn } from "../targets/predictionTable.ts";
 import { encodeAsvs } from "./encodeAsvs.ts";
-import { mapSampleSet } from "./mapSampleSet.ts";
+import { mapSampleSet, type SampleSetOptions } from "./mapSampleSet.ts";
 
 /**
- * Embeddings [N, D] of samples as the encoder pools them, on the CPU. Of a UniFrac encoder their Euclidean distances are the
- * predicted UniFrac distances, or what becomes these by tanh (`distanceFormOf`).
+ * Embeddings [N, D] of samples as a run's encoder pools them, on the CPU. Of a UniFrac encoder their Euclidean distances are
+ * the predicted UniFrac distances, or what becomes these by tanh (`distanceFormOf`).
  */
 export function embedSamples(
   { encoder, facts }: OpenedRun,
@@ -17,25 +18,25 @@ export function embedSamples(
   samples: Int32Array,
   device: torch.Device,
 ): torch.Tensor {
-  const options = { device, batch: batchOptionsOf(facts.config.model) };
-  return mapSampleSet(
-    encoder.sampleEncoder.asvEncoder,
-    dataset,
-    samples,
-    options,
-    ({ input, asvEmbeddings }) => {
-      let pooled: torch.Tensor | null = encoder.forward(input, { asvEmbeddings }).embeddings;
-      // Encoders of another kind pool too, before their head.
-      if (!pooled) {
-        const { sampleEmbeddings, valid, packing } = encoder.sampleEncoder.forward(input, { asvEmbeddings });
-        pooled = encoder.attentionPooling.forward(
-          encoder.encoderTransformer.forward(sampleEmbeddings, keyMask(valid), packing),
-          valid,
-        );
-      }
-      return pooled;
-    },
-  );
+  return embedSampleSet(encoder, dataset, samples, { device, batch: batchOptionsOf(facts.config.model) });
+}
+
+/** The embeddings [N, D] of samples, on the CPU, in the order given. */
+export function embedSampleSet(
+  encoder: SequenceEncoder,
+  dataset: Dataset,
+  samples: Int32Array,
+  options: SampleSetOptions,
+): torch.Tensor {
+  const { sampleEncoder, encoderTransformer, attentionPooling } = encoder;
+  return mapSampleSet(sampleEncoder.asvEncoder, dataset, samples, options, ({ input, asvEmbeddings }) => {
+    const { embeddings } = encoder.forward(input, { asvEmbeddings });
+    if (embeddings) return embeddings;
+    // Encoders of another kind pool too, before their head.
+    const { sampleEmbeddings, valid, packing } = sampleEncoder.forward(input, { asvEmbeddings });
+    const encoded = encoderTransformer.forward(sampleEmbeddings, keyMask(valid), packing);
+    return attentionPooling.forward(encoded, valid);
+  });
 }
 
 /** Embeddings [A, D] of all ASVs of a data set, on the CPU. */

@@ -1,24 +1,5 @@
-import type { Dataset } from "../../data/dataset/dataset.ts";
 import { RegressionMetrics, type RegressionResult } from "../../metrics/metrics.ts";
-import type { SequenceEncoder } from "../../models/sequenceEncoder.ts";
 import * as torch from "../../torch/index.ts";
-import { mapSampleSet, type SampleSetOptions } from "../inference/mapSampleSet.ts";
-
-/** The embeddings [N, D] of samples, on the CPU, in the order given. */
-export function embedSampleSet(
-  model: SequenceEncoder,
-  dataset: Dataset,
-  samples: Int32Array,
-  options: SampleSetOptions,
-): torch.Tensor {
-  return mapSampleSet(
-    model.sampleEncoder.asvEncoder,
-    dataset,
-    samples,
-    options,
-    ({ input, asvEmbeddings }) => model.forward(input, { asvEmbeddings }).embeddings!,
-  );
-}
 
 /** Predicted against true distances over all pairs of some samples, and the pairs themselves for plots. */
 export interface PairEvaluation {

@@ -12,28 +12,23 @@ import {
   type SampleTable,
   writePage,
 } from "../../display/page/write.ts";
-import { embeddingMap, predictionScatter, savePlot } from "../../display/plots/index.ts";
+import { embeddingMap, savePlot } from "../../display/plots/index.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import * as torch from "../../torch/index.ts";
-import {
-  type BaselineSummary,
-  baselinesOfRun,
-  openRunData,
-  type RunRecord,
-} from "../baselines/baselinesOfRun.ts";
-import { batchOptionsOf, distanceFormOf } from "../config/buildModel.ts";
+import { type BaselineSummary, baselinesOfRun } from "../baselines/baselinesOfRun.ts";
 import { embedSamples } from "../inference/embedSamples.ts";
-import { mapSampleSet } from "../inference/mapSampleSet.ts";
+import { judgeRun } from "../inference/judgeEncoder.ts";
 import { predictSamples } from "../inference/predictSamples.ts";
 import { pcaOf, pcoaOf } from "../inference/principalCoordinates.ts";
 import type { EpochReport, Figures } from "../loop/trainer.ts";
-import { makeBaseObjective } from "../objectives/baseObjective.ts";
 import { RunFolder } from "../run/folder.ts";
 import { type OpenedRun, openRun } from "../run/open.ts";
 import { runCategories } from "../run/openSamples.ts";
+import { openRunData, type RunRecord } from "../run/record.ts";
 import { figuresOf, judgePredictions } from "../targets/predictions.ts";
 import { predictionColumns } from "../targets/predictionTable.ts";
 import type { Targets } from "../targets/targets.ts";
+import { pairPlot } from "../tasks/pairPlot.ts";
 import { targetPlots } from "../tasks/targetPlots.ts";
 import { hasAllLosses } from "../tasks/trainingWatch.ts";
 
@@ -84,7 +79,9 @@ export async function reportRun(options: ReportOptions): Promise<string> {
         keepsLast: run.facts.kind === "fine-tune" && run.facts.config.bestMetric === "last",
       });
   } else figures = encoderFigures(summary, record.config.metric);
-  plots.push(...(await encoderPlots(run, dataset, split.validation, device)));
+  const pairs = judgeRun(run, dataset, split.validation, device);
+  const pairsPlot = pairs && (await pairPlot(pairs, record.config.metric));
+  if (pairsPlot) plots.push({ plot: pairsPlot });
   plots.push(...(await mapPlots(run, dataset, split.validation, options)));
   for (const [i, { plot }] of plots.entries()) await savePlot(plot, join(folder.plots, `report_${i + 1}`));
   const best = history.findLast((epoch) => epoch.isBest);
@@ -251,42 +248,6 @@ export function sampleTable(columns: ReturnType<typeof predictionColumns>): Samp
       }),
     ),
   };
-}
-
-async function encoderPlots(
-  { encoder, facts }: OpenedRun,
-  dataset: Dataset,
-  samples: Int32Array,
-  device: torch.Device,
-): Promise<ReportPlot[]> {
-  const { metric, model } = facts.config;
-  const { distances, vectors } = dataset.manifest;
-  if (!distances.includes(metric) && !vectors.includes(metric)) return [];
-  const objective = makeBaseObjective(dataset, metric, {
-    form: distanceFormOf(facts.config),
-    scaling: facts.baseScaling,
-  });
-  if (objective.encoderType !== facts.encoderType) return [];
-  using _scope = torch.scope();
-  const outputs = mapSampleSet(
-    encoder.sampleEncoder.asvEncoder,
-    dataset,
-    samples,
-    { device, batch: batchOptionsOf(model) },
-    ({ input, asvEmbeddings }) => objective.output(encoder.forward(input, { asvEmbeddings })),
-  );
-  const { result, predicted, actual } = objective.evaluate(outputs, samples);
-  if (actual.length === 0) return [];
-  const isValue = metric === "faith_pd";
-  const plot = await predictionScatter({
-    title: isValue ? "Faith's PD of validation samples" : "UniFrac between validation samples",
-    quantity: isValue ? "Faith's PD" : `${metric.replaceAll("_", " ")} UniFrac`,
-    actual,
-    predicted,
-    metrics: result,
-    pointName: isValue ? "samples" : "pairs",
-  });
-  return [{ plot }];
 }
 
 /** The PCA of the embeddings, beside the PCoA of true distances where the data set has any. */

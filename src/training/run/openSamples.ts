@@ -1,10 +1,10 @@
 import { UserError } from "../../common/userError.ts";
 import { type Dataset, openDataset } from "../../data/dataset/dataset.ts";
-import { prepareCached } from "../../data/prepare/cached.ts";
 import type { Metric } from "../../data/prepare/options.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import { SampleCategories } from "../targets/sampleCategories.ts";
 import type { RunFacts } from "./facts.ts";
+import { prepareShown } from "./prepareShown.ts";
 
 /** Samples for a trained model: a data set, or the files of one. */
 export interface SamplesToUse {
@@ -33,39 +33,30 @@ export async function openSamples(
   if ((samples.dataset === undefined) === (table === undefined)) {
     throw new UserError("Give the samples with --table, or with --dataset (one of the two).");
   }
-  let folder = samples.dataset;
-  if (folder === undefined) {
-    const depth = samples.rarefyDepth ?? facts.data.rarefyDepth;
-    let stage = "";
-    const prepared = await prepareCached(
+  let dataset: Dataset;
+  if (table !== undefined) {
+    dataset = await prepareShown(
       {
-        table: table!,
+        table,
         tree,
         repSeqs,
         metadata,
         metrics: tree === undefined ? undefined : [facts.config.metric as Metric],
-        rarefyDepth: depth,
+        rarefyDepth: samples.rarefyDepth ?? facts.data.rarefyDepth,
         seed: facts.data.rarefySeed,
-        onProgress: (name) => {
-          if (name !== stage) display.message(`Preparing: ${name}`);
-          stage = name;
-        },
       },
       cache,
+      display,
     );
-    folder = prepared.folder;
-  } else if (
-    repSeqs !== undefined ||
-    metadata !== undefined ||
-    tree !== undefined ||
-    samples.rarefyDepth !== undefined
-  ) {
-    throw new UserError(
-      "--dataset holds all data; leave --rep-seqs, --metadata, --tree and --rarefy-depth out.",
-    );
+  } else {
+    if ([repSeqs, metadata, tree, samples.rarefyDepth].some((given) => given !== undefined))
+      throw new UserError(
+        "--dataset holds all data; leave --rep-seqs, --metadata, --tree and --rarefy-depth out.",
+      );
+    dataset = openDataset(samples.dataset!);
+    for (const warning of dataset.manifest.warnings) display.warn(warning);
   }
-  const dataset = openDataset(folder);
-  for (const warning of [...dataset.manifest.warnings, ...fitWarnings(facts, dataset)]) display.warn(warning);
+  for (const warning of fitWarnings(facts, dataset)) display.warn(warning);
   return dataset;
 }
 

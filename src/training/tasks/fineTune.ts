@@ -20,6 +20,7 @@ import { checkModel } from "../config/checkModel.ts";
 import { type FineTuneConfig, fineTuneSchema } from "../config/config.ts";
 import { AsvSumCache } from "../inference/asvSumCache.ts";
 import { FrozenEncoderCache } from "../inference/frozenEncoderCache.ts";
+import { hasMetric } from "../inference/judgeEncoder.ts";
 import type { SampleSetOptions } from "../inference/mapSampleSet.ts";
 import { loadWeights } from "../loop/savedState.ts";
 import { type Figures, lastEpoch, type TrainingResult } from "../loop/trainer.ts";
@@ -239,11 +240,6 @@ function freeze(
   return model.asvSum
     ? new AsvSumCache(model.baseModel, model.asvSum, dataset, train, options)
     : new FrozenEncoderCache(model.baseModel, dataset, options);
-}
-
-function hasMetric(dataset: Dataset, metric: string): boolean {
-  const { distances, vectors } = dataset.manifest;
-  return distances.includes(metric) || vectors.includes(metric);
 }
 
 /** What the encoder goes on to learn; null without a weight, or where the data set has no distances at all. */

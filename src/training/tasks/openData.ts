@@ -3,10 +3,10 @@ import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { type Dataset, openDataset } from "../../data/dataset/dataset.ts";
 import { readMetadata } from "../../data/metadata/read.ts";
-import { prepareCached } from "../../data/prepare/cached.ts";
-import { metrics as computable, type Metric } from "../../data/prepare/options.ts";
+import { metrics as computable, type Metric, type PrepareOptions } from "../../data/prepare/options.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import type { DataConfig } from "../config/config.ts";
+import { prepareShown } from "../run/prepareShown.ts";
 
 export interface OpenDataOptions {
   data: DataConfig;
@@ -25,45 +25,34 @@ export interface OpenDataOptions {
 export async function openConfiguredData(options: OpenDataOptions): Promise<Dataset> {
   const { data, metric, seed, output, display } = options;
   checkSources(data);
-  let folder = data.dataset;
-  if (folder === null) {
-    const { table, tree, repSeqs, metadata, distances, distanceIds, rarefyDepth, rarefySeed } = data;
-    let stage = "";
-    const imported =
-      distances === null
-        ? undefined
-        : {
-            path: distances,
-            name: metric ?? "unweighted",
-            order:
-              distanceIds === null || distanceIds === "table"
-                ? (distanceIds ?? undefined)
-                : { path: distanceIds },
-          };
-    const wanted = tree !== null && !imported && metric !== null ? [metric as Metric] : undefined;
-    const prepared = await prepareCached(
-      {
-        table: table!,
-        tree: tree ?? undefined,
-        repSeqs: repSeqs ?? undefined,
-        metadata: metadata ?? undefined,
-        distances: imported as Parameters<typeof prepareCached>[0]["distances"],
-        metrics: wanted?.filter((name) => computable.includes(name)),
-        rarefyDepth,
-        seed: rarefySeed ?? seed,
-        onProgress: (name) => {
-          if (name !== stage) display.message(`Preparing: ${name}`);
-          stage = name;
-        },
-      },
-      join(dirname(resolve(output)), ".aam-cache"),
-    );
-    folder = prepared.folder;
-  }
-  const dataset = openDataset(folder);
-  // Those of a data set were told when it was prepared, and `info` tells them again.
-  if (data.dataset === null) for (const warning of dataset.manifest.warnings) display.warn(warning);
-  return dataset;
+  if (data.dataset !== null) return openDataset(data.dataset);
+  const { table, tree, repSeqs, metadata, distances, distanceIds, rarefyDepth, rarefySeed } = data;
+  const imported =
+    distances === null
+      ? undefined
+      : {
+          path: distances,
+          name: metric ?? "unweighted",
+          order:
+            distanceIds === null || distanceIds === "table"
+              ? (distanceIds ?? undefined)
+              : { path: distanceIds },
+        };
+  const wanted = tree !== null && !imported && metric !== null ? [metric as Metric] : undefined;
+  return await prepareShown(
+    {
+      table: table!,
+      tree: tree ?? undefined,
+      repSeqs: repSeqs ?? undefined,
+      metadata: metadata ?? undefined,
+      distances: imported as PrepareOptions["distances"],
+      metrics: wanted?.filter((name) => computable.includes(name)),
+      rarefyDepth,
+      seed: rarefySeed ?? seed,
+    },
+    join(dirname(resolve(output)), ".aam-cache"),
+    display,
+  );
 }
 
 /**

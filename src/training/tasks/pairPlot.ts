@@ -1,15 +1,16 @@
 import { type Plot, predictionScatter } from "../../display/plots/index.ts";
 import type { PairEvaluation } from "../objectives/pairEvaluation.ts";
 
-/** Predicted against true distances (or values) of validation samples; null where none is known. */
+/** Predicted against true distances (or values) of samples; null where none is known. */
 export async function pairPlot(
   { predicted, actual, result: metrics }: PairEvaluation,
   metric: string,
+  whose: "samples" | "validation samples" = "validation samples",
 ): Promise<Plot | null> {
   if (actual.length === 0) return null;
   const isValue = metric === "faith_pd";
   return predictionScatter({
-    title: isValue ? "Faith's PD of validation samples" : "UniFrac distances between validation samples",
+    title: isValue ? `Faith's PD of ${whose}` : `UniFrac distances between ${whose}`,
     quantity: isValue ? "Faith's PD" : `${metric.replaceAll("_", " ")} UniFrac distance`,
     actual,
     predicted,

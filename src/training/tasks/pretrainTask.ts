@@ -1,12 +1,12 @@
 import type { Batch } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { SequenceEncoder } from "../../models/sequenceEncoder.ts";
-import * as torch from "../../torch/index.ts";
+import type * as torch from "../../torch/index.ts";
 import { batchOptionsOf } from "../config/buildModel.ts";
 import type { ModelConfig, TrainingConfig } from "../config/config.ts";
 import { AsvTable } from "../inference/asvTable.ts";
 import { halveAsvChunks } from "../inference/halveAsvChunks.ts";
-import { mapSampleSet } from "../inference/mapSampleSet.ts";
+import { judgeEncoder } from "../inference/judgeEncoder.ts";
 import type { BatchLosses, Figures, TrainingTask } from "../loop/trainer.ts";
 import type { BaseObjective } from "../objectives/baseObjective.ts";
 import { batchTensors } from "../objectives/batchTensors.ts";
@@ -119,12 +119,6 @@ export class PretrainTask implements TrainingTask, Disposable {
   /** Predicted against true distances over all pairs of some samples (or values of the samples). */
   evaluate(samples: Int32Array): PairEvaluation {
     const { dataset, device, model, objective } = this.options;
-    using _scope = torch.scope();
-    const encoder = this.model.sampleEncoder.asvEncoder;
-    const batch = batchOptionsOf(model);
-    const outputs = mapSampleSet(encoder, dataset, samples, { device, batch }, ({ input, asvEmbeddings }) =>
-      objective.output(this.model.forward(input, { asvEmbeddings })),
-    );
-    return objective.evaluate(outputs, samples);
+    return judgeEncoder(this.model, objective, dataset, samples, { device, batch: batchOptionsOf(model) });
   }
 }

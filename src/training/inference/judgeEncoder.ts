@@ -1,0 +1,44 @@
+import type { Dataset } from "../../data/dataset/dataset.ts";
+import type { SequenceEncoder } from "../../models/sequenceEncoder.ts";
+import * as torch from "../../torch/index.ts";
+import { batchOptionsOf, distanceFormOf } from "../config/buildModel.ts";
+import { type BaseObjective, makeBaseObjective } from "../objectives/baseObjective.ts";
+import type { PairEvaluation } from "../objectives/pairEvaluation.ts";
+import type { OpenedRun } from "../run/open.ts";
+import { mapSampleSet, type SampleSetOptions } from "./mapSampleSet.ts";
+
+/** Whether a data set knows what an encoder of this metric can be judged by. */
+export function hasMetric({ manifest }: Dataset, metric: string): boolean {
+  return manifest.distances.includes(metric) || manifest.vectors.includes(metric);
+}
+
+/** Predicted against true distances over all pairs of some samples (or against the samples' values). */
+export function judgeEncoder(
+  encoder: SequenceEncoder,
+  objective: BaseObjective,
+  dataset: Dataset,
+  samples: Int32Array,
+  options: SampleSetOptions,
+): PairEvaluation {
+  using _scope = torch.scope();
+  const { asvEncoder } = encoder.sampleEncoder;
+  const outputs = mapSampleSet(asvEncoder, dataset, samples, options, ({ input, asvEmbeddings }) =>
+    objective.output(encoder.forward(input, { asvEmbeddings })),
+  );
+  return objective.evaluate(outputs, samples);
+}
+
+/** Judges the encoder of a run; null where the data set does not know what it was trained on. */
+export function judgeRun(
+  { encoder, facts }: OpenedRun,
+  dataset: Dataset,
+  samples: Int32Array,
+  device: torch.Device,
+): PairEvaluation | null {
+  const { metric, model } = facts.config;
+  if (!hasMetric(dataset, metric)) return null;
+  const form = distanceFormOf(facts.config);
+  const objective = makeBaseObjective(dataset, metric, { form, scaling: facts.baseScaling });
+  if (objective.encoderType !== facts.encoderType) return null;
+  return judgeEncoder(encoder, objective, dataset, samples, { device, batch: batchOptionsOf(model) });
+}
