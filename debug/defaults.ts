@@ -19,21 +19,12 @@ import * as torch from "../src/torch/index.ts";
 import { modelSchema } from "../src/training/config/config.ts";
 import { evaluateNucleotides } from "../src/training/objectives/nucleotideObjective.ts";
 import { type Configuration, configurations } from "./lib/configurations.ts";
-import { defaultsTable, type Result } from "./lib/defaultsTable.ts";
+import { type Conditions, defaultsTable, type Result } from "./lib/defaultsTable.ts";
 import { EncoderTask } from "./lib/encoderTask.ts";
 import { freshWith } from "./lib/freshEncoder.ts";
+import { demoSubject, openSubject } from "./lib/openSubject.ts";
 import { trainBriefly } from "./lib/shortTraining.ts";
-import { demoSubject, openSubject, type Subject } from "./lib/subject.ts";
-
-/** What decides a result besides the configuration and the seed. */
-export interface Conditions {
-  readonly steps: number;
-  /** Of processor time; null for equal steps. */
-  readonly minutes: number | null;
-  readonly embeddingDim: number;
-  readonly layers: number;
-  readonly heads: number;
-}
+import type { Subject } from "./lib/subject.ts";
 
 interface Options extends Omit<Conditions, "minutes"> {
   data?: string;

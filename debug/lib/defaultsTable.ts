@@ -1,7 +1,16 @@
-import type { Conditions } from "../defaults.ts";
 import { baseName, configurations } from "./configurations.ts";
 import { markdownTable, numberText } from "./finding.ts";
 import { meanAndError } from "./statistics.ts";
+
+/** What decides a result besides the configuration and the seed. */
+export interface Conditions {
+  readonly steps: number;
+  /** Of processor time; null for equal steps. */
+  readonly minutes: number | null;
+  readonly embeddingDim: number;
+  readonly layers: number;
+  readonly heads: number;
+}
 
 /** One training of one configuration. */
 export interface Result {

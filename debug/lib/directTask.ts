@@ -4,7 +4,7 @@ import { BatchBuilder } from "../../src/data/batches/batch.ts";
 import { pairwiseDistances } from "../../src/models/pairwiseDistances.ts";
 import type { SequenceEncoder } from "../../src/models/sequenceEncoder.ts";
 import * as torch from "../../src/torch/index.ts";
-import type { BatchLosses } from "../../src/training/loop/trainer.ts";
+import type { BatchLosses } from "../../src/training/loop/batchLosses.ts";
 import { batchTensors } from "../../src/training/objectives/batchTensors.ts";
 import { nucleotideLoss } from "../../src/training/objectives/losses.ts";
 import type { DebugTask, TaskSubject } from "./encoderTask.ts";

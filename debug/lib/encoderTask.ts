@@ -6,7 +6,7 @@ import * as torch from "../../src/torch/index.ts";
 import { distanceFormOf } from "../../src/training/config/buildModel.ts";
 import type { PretrainConfig } from "../../src/training/config/config.ts";
 import { embedSampleSet } from "../../src/training/inference/embedSamples.ts";
-import type { BatchLosses } from "../../src/training/loop/trainer.ts";
+import type { BatchLosses } from "../../src/training/loop/batchLosses.ts";
 import { batchTensors } from "../../src/training/objectives/batchTensors.ts";
 import { unifracLoss } from "../../src/training/objectives/losses.ts";
 import {

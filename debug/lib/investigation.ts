@@ -7,7 +7,8 @@ import { reportError } from "../../src/cli/text/reportError.ts";
 import { UserError } from "../../src/common/userError.ts";
 import * as torch from "../../src/torch/index.ts";
 import { type Finding, numberText, writeFinding } from "./finding.ts";
-import { type DemoSize, demoSubject, openSubject, type Subject } from "./subject.ts";
+import { type DemoSize, demoSubject, openSubject } from "./openSubject.ts";
+import type { Subject } from "./subject.ts";
 import { isHeld, verdictSentence } from "./verdict.ts";
 
 /** Exit code where a threshold was not kept. */

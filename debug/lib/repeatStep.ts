@@ -4,8 +4,8 @@ import type { Dataset } from "../../src/data/dataset/dataset.ts";
 import type { SequenceEncoding } from "../../src/models/sequenceEncoder.ts";
 import type * as torch from "../../src/torch/index.ts";
 import { batchOptionsOf, distanceFormOf } from "../../src/training/config/buildModel.ts";
-import { FrozenEncoderCache } from "../../src/training/inference/frozenEncoderCache.ts";
-import type { BatchLosses } from "../../src/training/loop/trainer.ts";
+import { FrozenEncoderCache } from "../../src/training/encoding/frozenEncoderCache.ts";
+import type { BatchLosses } from "../../src/training/loop/batchLosses.ts";
 import { type BatchTargets, batchTensors } from "../../src/training/objectives/batchTensors.ts";
 import { baseValueLoss, unifracLoss } from "../../src/training/objectives/losses.ts";
 import {

@@ -7,7 +7,7 @@ import type { ShapeFlags } from "./shapeOptions.ts";
 
 /** Our side, in a process of its own. */
 export function startOurs(config: OurConfig): Promise<Partner> {
-  const program = join(import.meta.dir, "ourSide.ts");
+  const program = join(import.meta.dir, "aamProcess.ts");
   const { cmd, env } = bunProcess([program, JSON.stringify(config)]);
   return Partner.start("Bun", cmd, env);
 }

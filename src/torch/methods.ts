@@ -1,14 +1,21 @@
-/** Puts the operators' methods and the hand-written ones on `Tensor`. Imported once, by index.ts. */
+/**
+ * Puts the operators' methods and the hand-written ones on `Tensor`, and declares them there: so `core` need not know
+ * of the operators, which are made of it. Imported once, by index.ts.
+ */
 import { backward } from "./autograd/autograd.ts";
-import { conversions } from "./core/conversions.ts";
+import { type Conversions, conversions } from "./core/conversions.ts";
 import { type Device, parseDevice } from "./core/device.ts";
 import type { Scalar } from "./core/dtype.ts";
 import { type DType, dtypes } from "./core/dtype.ts";
 import { type BackwardOptions, type Index, Tensor, type ToOptions } from "./core/tensor.ts";
 import { operator } from "./dispatch/operators.ts";
-import { methods } from "./dispatch/ops.gen.ts";
+import { methods, type TensorMethods } from "./dispatch/ops.gen.ts";
 import { at, setAt } from "./functions/indexing.ts";
 import { inspectTensor } from "./functions/inspect.ts";
+
+declare module "./core/tensor.ts" {
+  interface Tensor extends TensorMethods, Conversions {}
+}
 
 type Operation = (...args: unknown[]) => unknown;
 const prototype = Tensor.prototype as unknown as Record<string | symbol, unknown>;

@@ -1,9 +1,9 @@
 import { beforeAll, expect, test } from "bun:test";
 import { appendFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Conditions, measure, readResults } from "../../debug/defaults.ts";
+import { measure, readResults } from "../../debug/defaults.ts";
 import { configurations } from "../../debug/lib/configurations.ts";
-import { defaultsTable } from "../../debug/lib/defaultsTable.ts";
+import { type Conditions, defaultsTable } from "../../debug/lib/defaultsTable.ts";
 import type { Subject } from "../../debug/lib/subject.ts";
 import { context, smallSubject } from "./faults.ts";
 

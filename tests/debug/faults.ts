@@ -9,7 +9,8 @@ import {
   type Settings,
   settingsOf,
 } from "../../debug/lib/investigation.ts";
-import { type DemoSize, demoSubject, type Subject } from "../../debug/lib/subject.ts";
+import { type DemoSize, demoSubject } from "../../debug/lib/openSubject.ts";
+import type { Subject } from "../../debug/lib/subject.ts";
 import { isHeld } from "../../debug/lib/verdict.ts";
 import type { Dataset } from "../../src/data/dataset/dataset.ts";
 import * as torch from "../../src/torch/index.ts";

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { fineTuneStudy, historyOf, makeStudy, pretrainStudy, weightsOf } from "../../lab/material/study.ts";
 import { AsvEncoder } from "../../src/models/asvEncoder.ts";
 import * as torch from "../../src/torch/index.ts";
+import type { BatchLosses } from "../../src/training/loop/batchLosses.ts";
 import { GradientCopy } from "../../src/training/loop/gradientCopy.ts";
-import type { BatchLosses } from "../../src/training/loop/trainer.ts";
 import { PretrainTask } from "../../src/training/tasks/pretrainTask.ts";
 
 torch.setNumThreads(1);

@@ -1,15 +1,7 @@
 import { type Cursor, type Hdf5Bytes, nowhere } from "./byteReader.ts";
 import { readExtensibleArray } from "./extensibleArray.ts";
 import { readFixedArray } from "./fixedArray.ts";
-
-/** Where one chunk of a dataset lies. */
-export interface StoredChunk {
-  readonly address: number;
-  /** Bytes in the file, filtered. */
-  readonly size: number;
-  /** Filters that were left out. */
-  readonly mask: number;
-}
+import type { EntryFormat, StoredChunk } from "./storedChunk.ts";
 
 /** How a chunked dataset is divided. */
 export interface ChunkGrid {
@@ -21,12 +13,6 @@ export interface ChunkGrid {
   /** Bytes of a whole chunk without filters. */
   readonly chunkBytes: number;
   readonly filtered: boolean;
-}
-
-/** How an index stores its entries: bare addresses, or address, size and mask of filtered chunks. */
-export interface EntryFormat {
-  readonly size: number;
-  read(cursor: Cursor): StoredChunk;
 }
 
 /** A chunk index as the layout message describes it. */

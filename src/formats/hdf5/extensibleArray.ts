@@ -1,5 +1,5 @@
 import { type Cursor, type Hdf5Bytes, nowhere } from "./byteReader.ts";
-import type { EntryFormat, StoredChunk } from "./chunkIndex.ts";
+import type { EntryFormat, StoredChunk } from "./storedChunk.ts";
 
 /**
  * Reads the extensible array at `address`, the chunk index of datasets that may grow in one dimension in the newest

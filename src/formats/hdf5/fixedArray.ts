@@ -1,5 +1,5 @@
 import { type Hdf5Bytes, nowhere } from "./byteReader.ts";
-import type { EntryFormat, StoredChunk } from "./chunkIndex.ts";
+import type { EntryFormat, StoredChunk } from "./storedChunk.ts";
 
 /** Reads the fixed array at `address`, the chunk index of datasets of fixed size in the newest file format. */
 export function readFixedArray(

@@ -15,6 +15,12 @@ const codes = {
 /** The element type of a tensor. */
 export type DType = keyof typeof codes;
 
+/** How the values of a dense tensor lie in memory. */
+export type MemoryFormat = "contiguous" | "preserve" | "channelsLast" | "channelsLast3d";
+
+/** How a tensor keeps its values. */
+export type Layout = "strided" | "sparse";
+
 /** A number that JavaScript and LibTorch both know; a `bigint` is for int64 values beyond 2^53. */
 export type Scalar = number | boolean;
 

@@ -1,7 +1,5 @@
-import type { TensorMethods } from "../dispatch/ops.gen.ts";
 import { TorchError } from "../native/errors.ts";
 import { adoptMemory, check, readText, shim } from "../native/library.ts";
-import type { Conversions } from "./conversions.ts";
 import { type Device, deviceName } from "./device.ts";
 import { arrayFor, type DType, dtypeOfCode, type Scalar, type TypedArray } from "./dtype.ts";
 import { currentScope, makeToken, moveTo, type Owned, own, type Scope, type Token } from "./scope.ts";
@@ -15,14 +13,11 @@ export type Nested = number | boolean | Nested[];
 /** How often values were read back to JavaScript: on an accelerator each read waits for the device. */
 export const hostReads = { count: 0 };
 
-// The operators' methods (`add`, `matmul`, `view` ...) and the conversions (`float`, `cpu` ...) are put on the prototype by methods.ts.
-export interface Tensor extends TensorMethods, Conversions {}
-
 /**
  * A multi-dimensional array with autograd: a handle to LibTorch's own tensor. It is freed by its scope, by `dispose`,
- * or by the garbage collector, whichever comes first.
+ * or by the garbage collector, whichever comes first. The operators' methods (`add`, `matmul`, `view` ...) and the
+ * conversions (`float`, `cpu` ...) are put on it, and declared, by methods.ts.
  */
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
 export class Tensor implements Owned, Disposable {
   #handle: number;
   #token: Token | null = null;

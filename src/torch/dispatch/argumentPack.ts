@@ -32,9 +32,6 @@ const memoryFormats: Record<string, number> = {
 };
 const layouts: Record<string, number> = { strided: 0, sparse: 1 };
 
-export type MemoryFormat = "contiguous" | "preserve" | "channelsLast" | "channelsLast3d";
-export type Layout = "strided" | "sparse";
-
 const encoder = new TextEncoder();
 
 /** What the arguments of the running call are packed into. Calls do not nest, so one pack per thread is enough. */

@@ -2,9 +2,9 @@ import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { AsvEncoder } from "../../models/asvEncoder.ts";
 import type { AttentionPooling } from "../../models/attentionPooling.ts";
 import * as torch from "../../torch/index.ts";
+import { mapAsvChunks } from "../encoding/encodeAsvs.ts";
+import { mapSampleSet, type SampleRows, type SampleSetOptions } from "../encoding/mapSampleSet.ts";
 import type { ResultColumn } from "../targets/predictionTable.ts";
-import { mapAsvChunks } from "./encodeAsvs.ts";
-import { mapSampleSet, type SampleRows, type SampleSetOptions } from "./mapSampleSet.ts";
 
 /** Runs `fn` and gives the weights of every pooling meanwhile to `observe`. */
 function observing<T>(pooling: AttentionPooling, observe: (weights: torch.Tensor) => void, fn: () => T): T {

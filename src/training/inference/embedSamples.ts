@@ -3,10 +3,10 @@ import type { SequenceEncoder } from "../../models/sequenceEncoder.ts";
 import { keyMask } from "../../models/transformer.ts";
 import * as torch from "../../torch/index.ts";
 import { batchOptionsOf } from "../config/buildModel.ts";
+import { encodeAsvs } from "../encoding/encodeAsvs.ts";
+import { mapSampleSet, type SampleSetOptions } from "../encoding/mapSampleSet.ts";
 import type { OpenedRun } from "../run/open.ts";
 import type { ResultColumn } from "../targets/predictionTable.ts";
-import { encodeAsvs } from "./encodeAsvs.ts";
-import { mapSampleSet, type SampleSetOptions } from "./mapSampleSet.ts";
 
 /**
  * Embeddings [N, D] of samples as a run's encoder pools them, on the CPU. Of a UniFrac encoder their Euclidean distances are

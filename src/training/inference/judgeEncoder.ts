@@ -2,10 +2,10 @@ import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { SequenceEncoder } from "../../models/sequenceEncoder.ts";
 import * as torch from "../../torch/index.ts";
 import { batchOptionsOf, distanceFormOf } from "../config/buildModel.ts";
+import { mapSampleSet, type SampleSetOptions } from "../encoding/mapSampleSet.ts";
 import { type BaseObjective, makeBaseObjective } from "../objectives/baseObjective.ts";
 import type { PairEvaluation } from "../objectives/pairEvaluation.ts";
 import type { OpenedRun } from "../run/open.ts";
-import { mapSampleSet, type SampleSetOptions } from "./mapSampleSet.ts";
 
 /** Whether a data set knows what an encoder of this metric can be judged by. */
 export function hasMetric({ manifest }: Dataset, metric: string): boolean {

@@ -4,12 +4,12 @@ import { Reservoir } from "../../display/reservoir.ts";
 import { RegressionMetrics } from "../../metrics/metrics.ts";
 import type { SequencePredictor } from "../../models/sequencePredictor.ts";
 import type * as torch from "../../torch/index.ts";
+import { joinRows } from "../encoding/joinRows.ts";
+import { mapSampleSet, type SampleSetOptions } from "../encoding/mapSampleSet.ts";
 import type { BaseObjective } from "../objectives/baseObjective.ts";
 import { countTargets } from "../objectives/losses.ts";
 import type { PairEvaluation } from "../objectives/pairEvaluation.ts";
 import type { SampleCategories } from "../targets/sampleCategories.ts";
-import { joinRows } from "./joinRows.ts";
-import { mapSampleSet, type SampleSetOptions } from "./mapSampleSet.ts";
 
 /** Slots whose counts are drawn. */
 const keptCounts = 2000;

@@ -4,9 +4,9 @@ import { quoteSome } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import type { Batch } from "../../data/batches/batch.ts";
 import * as torch from "../../torch/index.ts";
+import type { BatchLosses } from "./batchLosses.ts";
 import { onForward } from "./forwardHooks.ts";
 import { type NonFiniteSite, saveRepro } from "./nanRepro.ts";
-import type { BatchLosses } from "./trainer.ts";
 
 export interface NanDetectorOptions {
   /** Where the failing step is written. */

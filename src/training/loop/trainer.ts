@@ -2,6 +2,7 @@ import { UserError } from "../../common/userError.ts";
 import type { Batch } from "../../data/batches/batch.ts";
 import type { Loader, LoaderState } from "../../data/batches/loader.ts";
 import * as torch from "../../torch/index.ts";
+import type { BatchLosses } from "./batchLosses.ts";
 import { GradientCopy } from "./gradientCopy.ts";
 import { type MixedPrecision, withMixedPrecision } from "./mixedPrecision.ts";
 import { inspectStep, randomStates } from "./nanDetector.ts";
@@ -10,13 +11,6 @@ import { RunningLosses } from "./runningLosses.ts";
 import { loadCheckpoint, saveCheckpoint, saveWeights } from "./savedState.ts";
 import { PlateauFactor, type ScheduleOptions, scheduleFactor } from "./schedule.ts";
 import { WeightAverage } from "./weightAverage.ts";
-
-/** The losses of one batch as tensors of one element: the one to minimize, and its parts for display. */
-export interface BatchLosses {
-  total: torch.Tensor;
-  /** By name, e.g. `unifrac_loss`. */
-  parts: Readonly<Record<string, torch.Tensor>>;
-}
 
 /** Figures by name, e.g. `unifrac_r2`. */
 export type Figures = Record<string, number>;

@@ -23,14 +23,11 @@ export interface BaseObjective {
   evaluate(outputs: torch.Tensor, samples: Int32Array): PairEvaluation;
 }
 
-/** Of a value's training samples: predictions are made in standard deviations from the mean. */
-export type BaseScaling = Scaling;
-
 /** The objective of a metric. `scaling` is that of a value per sample (see `fitBaseScaling`). */
 export function makeBaseObjective(
   dataset: Dataset,
   metric: string,
-  options: { form: DistanceForm; scaling: BaseScaling | null },
+  options: { form: DistanceForm; scaling: Scaling | null },
 ): BaseObjective {
   return metric === "faith_pd"
     ? valueObjective(dataset, metric, options.scaling ?? noScaling)
@@ -38,7 +35,7 @@ export function makeBaseObjective(
 }
 
 /** Mean and deviation of a value per sample over the training samples; null for distances, which need none. */
-export function fitBaseScaling(dataset: Dataset, metric: string, train: Int32Array): BaseScaling | null {
+export function fitBaseScaling(dataset: Dataset, metric: string, train: Int32Array): Scaling | null {
   if (metric !== "faith_pd") return null;
   const values = dataset.vector(metric);
   return fitZScore(Array.from(train, (sample) => values[sample])) ?? noScaling;

@@ -3,7 +3,7 @@ import type { AsvEncoder, NucleotidePrediction } from "../../models/asvEncoder.t
 import { isBase, maskToken } from "../../models/masking.ts";
 import type { RaggedBatch } from "../../models/raggedBatch.ts";
 import * as torch from "../../torch/index.ts";
-import { asvsOf, mapAsvChunks } from "../inference/encodeAsvs.ts";
+import { asvsOf, mapAsvChunks } from "../encoding/encodeAsvs.ts";
 import { nucleotideAccuracy, nucleotideLoss } from "./losses.ts";
 
 /** ASVs on which nucleotide prediction is judged at most. */

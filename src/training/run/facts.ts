@@ -1,8 +1,8 @@
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { CategoricalEncoderState } from "../../data/encoding/categories.ts";
+import type { Scaling } from "../../data/encoding/scaling.ts";
 import type { EncoderType } from "../../models/sequenceEncoder.ts";
 import type { FineTuneConfig, PretrainConfig } from "../config/config.ts";
-import type { BaseScaling } from "../objectives/baseObjective.ts";
 import type { TargetsState } from "../targets/targets.ts";
 
 /** What the data of a run were like: what a table to predict must be like. */
@@ -23,7 +23,7 @@ interface CommonFacts {
   predictNucleotides: boolean;
   /** Of a converted encoder; see `EncoderChoice`. */
   baseOutputs?: number | null;
-  baseScaling: BaseScaling | null;
+  baseScaling: Scaling | null;
   split: { name: string; train: number; validation: number };
 }
 

@@ -18,10 +18,10 @@ import {
 import { checkFineTune } from "../config/checkFineTune.ts";
 import { checkModel } from "../config/checkModel.ts";
 import { type FineTuneConfig, fineTuneSchema } from "../config/config.ts";
-import { AsvSumCache } from "../inference/asvSumCache.ts";
-import { FrozenEncoderCache } from "../inference/frozenEncoderCache.ts";
+import { AsvSumCache } from "../encoding/asvSumCache.ts";
+import { FrozenEncoderCache } from "../encoding/frozenEncoderCache.ts";
+import type { SampleSetOptions } from "../encoding/mapSampleSet.ts";
 import { hasMetric } from "../inference/judgeEncoder.ts";
-import type { SampleSetOptions } from "../inference/mapSampleSet.ts";
 import { loadWeights } from "../loop/savedState.ts";
 import { type Figures, lastEpoch, type TrainingResult } from "../loop/trainer.ts";
 import { type BaseObjective, fitBaseScaling, makeBaseObjective } from "../objectives/baseObjective.ts";

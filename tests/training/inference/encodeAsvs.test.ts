@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { tokenize } from "../../../src/data/sequences/tokenizer.ts";
 import { AsvEncoder } from "../../../src/models/asvEncoder.ts";
 import * as torch from "../../../src/torch/index.ts";
-import { encodeAsvs, mapAsvChunks } from "../../../src/training/inference/encodeAsvs.ts";
+import { encodeAsvs, mapAsvChunks } from "../../../src/training/encoding/encodeAsvs.ts";
 
 torch.setNumThreads(1);
 torch.manualSeed(3);

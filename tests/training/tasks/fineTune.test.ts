@@ -14,7 +14,7 @@ import { BatchBuilder } from "../../../src/data/batches/batch.ts";
 import * as torch from "../../../src/torch/index.ts";
 import { batchOptionsOf } from "../../../src/training/config/buildModel.ts";
 import type { FineTuneInput } from "../../../src/training/config/config.ts";
-import { FrozenEncoderCache } from "../../../src/training/inference/frozenEncoderCache.ts";
+import { FrozenEncoderCache } from "../../../src/training/encoding/frozenEncoderCache.ts";
 import { predictSamples } from "../../../src/training/inference/predictSamples.ts";
 import { loadRepro } from "../../../src/training/loop/nanRepro.ts";
 import { batchTensors } from "../../../src/training/objectives/batchTensors.ts";
