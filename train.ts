@@ -1,5 +1,5 @@
 /**
- * From a BIOM table and a tree to a trained encoder:
+ * Trains a UniFrac encoder: from a BIOM table and a tree to a run, in one command.
  *
  *     bun run train.ts --table T.biom --tree T.nwk --output RUN
  *
@@ -10,31 +10,25 @@ import { Command } from "commander";
 import { styleHelp } from "./src/cli/options/helpStyle.ts";
 import { addSchemaOptions } from "./src/cli/options/schemaOptions.ts";
 import { setUpTraining } from "./src/cli/options/setUpTraining.ts";
-import { addRunFlags, pretrainOptions } from "./src/cli/options/trainingOptions.ts";
+import { addRunFlags, firstRunOptions } from "./src/cli/options/trainingOptions.ts";
 import { reportError } from "./src/cli/text/reportError.ts";
 import { reportPretraining } from "./src/cli/text/reportPretraining.ts";
 import { type PretrainConfig, pretrainSchema } from "./src/training/config/config.ts";
 import { pretrain } from "./src/training/tasks/pretrain.ts";
 
-/** Of `pretrain`'s options those that a first run may want. */
-export const options = pretrainOptions
-  .filter(({ flags }) =>
-    /^--(table|tree|rep-seqs|rarefy-depth|metric|epochs|max-steps|max-minutes|batch-size|lr|embedding-dim|layers|heads|token-limit|seed) /.test(
-      flags,
-    ),
-  )
-  .map((option) => ({ ...option, hidden: false }));
-
 export function makeCommand(): Command {
   const command = styleHelp(new Command("train.ts"))
-    .description("Train a UniFrac encoder on a table and a tree")
+    .description(
+      "Trains a UniFrac encoder on a table and a tree; `aam pretrain` is the same with every option, " +
+        "and `aam train` fine-tunes the encoder on metadata.",
+    )
     .showHelpAfterError("(--help lists the options)");
-  addSchemaOptions(command, pretrainSchema, options);
+  addSchemaOptions(command, pretrainSchema, firstRunOptions);
   return addRunFlags(command).action(async () => run(command));
 }
 
 async function run(command: Command): Promise<void> {
-  const setup = await setUpTraining<PretrainConfig>(command, pretrainSchema, options, () => ({
+  const setup = await setUpTraining<PretrainConfig>(command, pretrainSchema, firstRunOptions, () => ({
     needsDistances: true,
   }));
   using dataset = setup.dataset;

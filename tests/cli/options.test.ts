@@ -2,7 +2,7 @@
  * Every option of every command is shown by a test that would fail if the option did nothing. The list below tells which test shows
  * which option; an option that it does not name fails here, and so does a test in it that is not there or does not speak of the option.
  */
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Command, type Option } from "commander";
@@ -17,9 +17,8 @@ import {
   type SchemaOption,
   valueAt,
 } from "../../src/cli/options/schemaOptions.ts";
-import { pretrainOptions } from "../../src/cli/options/trainingOptions.ts";
+import { firstRunOptions, pretrainOptions } from "../../src/cli/options/trainingOptions.ts";
 import { fineTuneSchema, pretrainSchema } from "../../src/training/config/config.ts";
-import * as trainScript from "../../train.ts";
 import { makeCommand } from "../helpers/commandLine.ts";
 
 /** The test with this title shows these options of these commands: `places` stands for all whose place its table names. */
@@ -101,7 +100,7 @@ const shown: Record<string, readonly Shown[]> = {
     ],
     [
       "may have distances of their own, ids in a file, and sequences for hashes",
-      ...of("pretrain train lr-finder", "--rep-seqs --distances --unifrac-matrix --distance-ids"),
+      ...of("pretrain train lr-finder", "--rep-seqs --distances --distance-ids"),
     ],
     ["of two kinds, or none, are refused", ...of("pretrain train lr-finder", "--dataset")],
   ],
@@ -132,6 +131,13 @@ const shown: Record<string, readonly Shown[]> = {
       ...of("pretrain train lr-finder", "--tf32 --no-tf32"),
     ],
   ],
+  "tests/cli/options.test.ts": [
+    [
+      "older names of options do the same, and say what to write instead",
+      ...of("pretrain train lr-finder train.ts", "--layers --heads --metric"),
+      ...of("pretrain train lr-finder", "--unifrac-matrix"),
+    ],
+  ],
   "tests/cli/options/trainingOptions.test.ts": [
     [
       "--output names the run's folder, --output-dir does so too, and both are one too many",
@@ -160,7 +166,7 @@ const shown: Record<string, readonly Shown[]> = {
     ],
     [
       "learns something else with %s %s",
-      "train.ts --rarefy-depth --metric --epochs --max-steps --max-minutes --batch-size --lr --embedding-dim --layers --heads",
+      "train.ts --rarefy-depth --unifrac-metric --epochs --max-steps --max-minutes --batch-size --lr --embedding-dim --attention-layers --attention-heads",
       "train.ts --token-limit --seed",
     ],
     [
@@ -299,7 +305,7 @@ const settings: Record<string, { options: readonly SchemaOption[]; schema: z.Zod
   pretrain: { options: pretrainOptions, schema: pretrainSchema },
   train: { options: trainOptions, schema: fineTuneSchema },
   "lr-finder": { options: lrFinderOptions, schema: pretrainSchema },
-  "train.ts": { options: trainScript.options, schema: pretrainSchema },
+  "train.ts": { options: firstRunOptions, schema: pretrainSchema },
 };
 
 const root = resolve(import.meta.dir, "../..");
@@ -433,3 +439,37 @@ test.each(Object.entries(settings))(
     }
   },
 );
+
+test("older names of options do the same, and say what to write instead", () => {
+  const older = { "--layers": "3", "--heads": "3", "--metric": "weighted", "--unifrac-matrix": "d.npy" };
+  const said = spyOn(process.stderr, "write").mockImplementation(() => true);
+  try {
+    for (const { options: given, schema } of Object.values(settings)) {
+      const configured = (...line: string[]) => {
+        const command = new Command("x").exitOverride();
+        addSchemaOptions(command, schema, given);
+        command.parse(line, { from: "user" });
+        return configOf(command, schema, given);
+      };
+      for (const [old, value] of Object.entries(older)) {
+        const option = given.find(({ formerly }) => formerly === old);
+        if (!option) {
+          expect(given).toBe(firstRunOptions);
+          continue;
+        }
+        const present = option.flags.split(" ")[0];
+        said.mockClear();
+        const config = configured(present, value);
+        expect(said).not.toHaveBeenCalled();
+        expect(configured(old, value)).toEqual(config);
+        expect(config).not.toEqual(configured());
+        expect(said.mock.calls.map(([text]) => text)).toEqual([
+          `${old} is now called ${present}; the old name still works.\n`,
+        ]);
+        expect(() => configured(old, value, present, value)).toThrow(/are the same/);
+      }
+    }
+  } finally {
+    said.mockRestore();
+  }
+});

@@ -20,9 +20,9 @@ function train(...args: string[]): { code: number; out: string; error: string } 
 const small = [
   "--embedding-dim",
   "8",
-  "--layers",
+  "--attention-layers",
   "1",
-  "--heads",
+  "--attention-heads",
   "2",
   "--threads",
   "1",
@@ -79,7 +79,7 @@ describe("refuses with one sentence and leaves nothing behind:", () => {
     ["one sample at a time", () => [...sources(), "--batch-size", "1"], /--batch-size/],
     [
       "heads that do not divide",
-      () => [...sources(), "--embedding-dim", "8", "--heads", "3"],
+      () => [...sources(), "--embedding-dim", "8", "--attention-heads", "3"],
       /3 attention heads/,
     ],
     [

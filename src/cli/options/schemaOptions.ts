@@ -15,8 +15,8 @@ export interface SchemaOption {
   readonly group: string;
   /** Instead of the schema's description. */
   readonly text?: string;
-  /** Not in the help: another name of an option. */
-  readonly hidden?: boolean;
+  /** An older name, which still works and says what to write instead: `--layers`. */
+  readonly formerly?: string;
   /** For values that the schema alone does not tell how to read. */
   readonly parse?: (text: string) => unknown;
 }
@@ -47,11 +47,20 @@ export function addSchemaOptions(
     const value = defaults.success ? valueAt(defaults.data, option.path) : undefined;
     const choices = choicesOf(node);
     const made = new Option(option.flags, describe(option, node, value, choices)).helpGroup(option.group);
-    if (option.hidden) made.hideHelp();
     if (made.required || made.optional) made.argParser(option.parse ?? ((text) => readValue(text, node)));
     command.addOption(made);
+    if (option.formerly !== undefined) addFormerName(command, made, option.formerly);
   }
   // `--no-x` alone would be true by default; only what is given counts (see `configOf`).
+}
+
+/** Lets an option be given by an older name as well, which says on standard error what to write instead. */
+export function addFormerName(command: Command, option: Option, former: string): void {
+  const old = new Option(`${former} <value>`, option.description).hideHelp();
+  if (option.parseArg) old.argParser(option.parseArg);
+  command.addOption(old).on(`option:${old.name()}`, () => {
+    process.stderr.write(`${former} is now called ${option.long}; the old name still works.\n`);
+  });
 }
 
 /**
@@ -67,18 +76,11 @@ export function configOf<T>(
 ): T {
   const config = file === undefined ? start : merged(start, readConfigFile(file));
   const given = new Map<string, string>();
-  for (const option of options) {
-    const made = new Option(option.flags);
-    const name = made.attributeName();
-    if (command.getOptionValueSource(name) !== "cli") continue;
-    const value = command.getOptionValue(name) as unknown;
-    // `--x` and `--no-x` share a name; the value tells which was given.
-    if (made.negate !== (value === false) && typeof value === "boolean") continue;
-    const before = given.get(option.path);
-    if (before !== undefined)
-      throw new UserError(`${before} and ${longName(option)} are the same; give one of them.`);
-    given.set(option.path, longName(option));
-    setAt(config, option.path, value === nothing ? null : value);
+  for (const { path, name, value } of givenOptions(command, options)) {
+    const before = given.get(path);
+    if (before !== undefined) throw new UserError(`${before} and ${name} are the same; give one of them.`);
+    given.set(path, name);
+    setAt(config, path, value === nothing ? null : value);
   }
   const parsed = schema.safeParse(config);
   if (parsed.success) return parsed.data;
@@ -95,22 +97,29 @@ export function configOf<T>(
 
 /** The options that were given on the command line, by their place. */
 export function givenPaths(command: Command, options: readonly SchemaOption[]): Map<string, string> {
-  const given = new Map<string, string>();
-  for (const option of options) {
-    const name = new Option(option.flags).attributeName();
-    if (command.getOptionValueSource(name) === "cli") given.set(option.path, longName(option));
-  }
-  return given;
+  return new Map(givenOptions(command, options).map(({ path, name }) => [path, name]));
+}
+
+function givenOptions(
+  command: Command,
+  options: readonly SchemaOption[],
+): { path: string; name: string; value: unknown }[] {
+  return options.flatMap(({ flags, formerly, path }) =>
+    [flags, ...(formerly === undefined ? [] : [`${formerly} <value>`])].flatMap((one) => {
+      const made = new Option(one);
+      const value = command.getOptionValue(made.attributeName()) as unknown;
+      if (command.getOptionValueSource(made.attributeName()) !== "cli") return [];
+      // `--x` and `--no-x` share a name; the value tells which was given.
+      if (typeof value === "boolean" && made.negate !== (value === false)) return [];
+      return [{ path, name: made.long ?? one, value }];
+    }),
+  );
 }
 
 export function valueAt(value: unknown, path: string): unknown {
   return path
     .split(".")
     .reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], value);
-}
-
-function longName({ flags }: SchemaOption): string {
-  return new Option(flags).long ?? flags;
 }
 
 /** `-3 is too small, expected at least 2`; undefined for other issues. */

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { type PresetName, presetNames } from "../../training/config/presets.ts";
 import { positiveWholeNumber } from "./optionValues.ts";
-import type { SchemaOption } from "./schemaOptions.ts";
+import { addFormerName, type SchemaOption } from "./schemaOptions.ts";
 
 const data = "Data:";
 const split = "Validation samples:";
@@ -16,8 +16,7 @@ export const commonOptions: readonly SchemaOption[] = [
   { flags: "--tree <file>", path: "data.tree", group: data },
   { flags: "--rep-seqs <file>", path: "data.repSeqs", group: data },
   { flags: "--metadata <file>", path: "data.metadata", group: data },
-  { flags: "--distances <file>", path: "data.distances", group: data },
-  { flags: "--unifrac-matrix <file>", path: "data.distances", group: data, hidden: true },
+  { flags: "--distances <file>", path: "data.distances", group: data, formerly: "--unifrac-matrix" },
   { flags: "--distance-ids <file>", path: "data.distanceIds", group: data },
   { flags: "--rarefy-depth <n>", path: "data.rarefyDepth", group: data },
   { flags: "--rarefy-seed <n>", path: "data.rarefySeed", group: data },
@@ -27,10 +26,8 @@ export const commonOptions: readonly SchemaOption[] = [
   { flags: "--train-samples <file>", path: "split.trainSamples", group: split },
   { flags: "--val-samples <file>", path: "split.valSamples", group: split },
   { flags: "--embedding-dim <n>", path: "model.embeddingDim", group: shape },
-  { flags: "--attention-layers <n>", path: "model.layers", group: shape },
-  { flags: "--layers <n>", path: "model.layers", group: shape, hidden: true },
-  { flags: "--attention-heads <n>", path: "model.heads", group: shape },
-  { flags: "--heads <n>", path: "model.heads", group: shape, hidden: true },
+  { flags: "--attention-layers <n>", path: "model.layers", group: shape, formerly: "--layers" },
+  { flags: "--attention-heads <n>", path: "model.heads", group: shape, formerly: "--heads" },
   { flags: "--feed-forward-dim <n>", path: "model.feedForwardDim", group: shape },
   { flags: "--dropout <share>", path: "model.dropout", group: shape },
   { flags: "--activation <name>", path: "model.activation", group: shape },
@@ -40,8 +37,13 @@ export const commonOptions: readonly SchemaOption[] = [
   { flags: "--count-embedding-method <how>", path: "model.countEmbedding", group: shape },
   { flags: "--asv-chunk-size <n>", path: "model.asvChunkSize", group: shape },
   { flags: "--gradient-checkpointing", path: "model.gradientCheckpointing", group: shape },
-  { flags: "--unifrac-metric <name>", path: "metric", group: masking, parse: metricName },
-  { flags: "--metric <name>", path: "metric", group: masking, parse: metricName, hidden: true },
+  {
+    flags: "--unifrac-metric <name>",
+    path: "metric",
+    group: masking,
+    parse: metricName,
+    formerly: "--metric",
+  },
   { flags: "--penalty <x>", path: "training.uniFracPenalty", group: masking },
   { flags: "--nuc-penalty <x>", path: "training.nucPenalty", group: masking },
   { flags: "--nuc-share <share>", path: "nucShare", group: masking },
@@ -96,6 +98,15 @@ export const pretrainOptions: readonly SchemaOption[] = [
   { flags: "--sample-epochs <n>", path: "sampleEpochs", group: optimization },
 ];
 
+/** The settings that a first run may want, which are all that train.ts has. */
+const firstRunPaths = new Set([
+  ...["data.table", "data.tree", "data.repSeqs", "data.rarefyDepth", "metric"],
+  ...["model.embeddingDim", "model.layers", "model.heads", "model.tokenLimit"],
+  ...["training.epochs", "training.maxSteps", "training.maxMinutes", "training.batchSize"],
+  ...["training.learningRate", "training.seed"],
+]);
+export const firstRunOptions = pretrainOptions.filter(({ path }) => firstRunPaths.has(path));
+
 /** The PyTorch version's names of the metrics. */
 function metricName(text: string): string {
   return { unifrac: "unweighted", weighted: "weighted_normalized" }[text] ?? text;
@@ -121,11 +132,13 @@ const running = "Running:";
 
 export function addRunFlags(command: Command): Command {
   const device = command.createOption("--device <name>", "where to compute; auto: on a GPU if there is one");
-  const outputDir = command.createOption("--output-dir <folder>").hideHelp();
+  const output = command.createOption(
+    "-o, --output <folder>",
+    "folder in which the run is written; must be given",
+  );
+  command.optionsGroup(running).addOption(output);
+  addFormerName(command, output, "--output-dir");
   return command
-    .optionsGroup(running)
-    .option("-o, --output <folder>", "folder in which the run is written; must be given")
-    .addOption(outputDir)
     .option("--config <file>", "settings in YAML or JSON, such as a run's config.json; options here win")
     .addOption(
       command

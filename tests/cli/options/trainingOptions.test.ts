@@ -16,7 +16,7 @@ beforeAll(async () => {
   study = await makeStudy(scratch.path("study"), 20);
 });
 
-const small = "--embedding-dim 8 --layers 1 --heads 2".split(" ");
+const small = "--embedding-dim 8 --attention-layers 1 --attention-heads 2".split(" ");
 const brief = [...small, ..."--batch-size 8 --epochs 1 --no-plots".split(" ")];
 /** Where all is the same to the last bit, whatever the machine has. */
 const onCpu = ["--device", "cpu"];
@@ -45,7 +45,10 @@ describe.each(Object.keys(data))("%s", (command) => {
   test("--output names the run's folder, --output-dir does so too, and both are one too many", async () => {
     const folder = newFolder();
     expect(await refusal(command, ...data[command]())).toContain("give --output");
-    await succeed(command, ...data[command](), ...brief, "--output-dir", folder);
+    expect(await run(command, ...data[command](), ...brief, "--output-dir", folder)).toMatchObject({
+      code: 0,
+      error: "--output-dir is now called --output; the old name still works.\n",
+    });
     expect(existsSync(join(folder, "summary.json"))).toBe(true);
     const both = ["--output", folder, "--output-dir", folder];
     expect(await refusal(command, ...data[command](), ...both)).toContain("are the same");
@@ -134,15 +137,15 @@ describe("train.ts", () => {
 
   test.each([
     ["--rarefy-depth", "100"],
-    ["--metric", "weighted_normalized"],
+    ["--unifrac-metric", "weighted_normalized"],
     ["--epochs", "2"],
     ["--max-steps", "1"],
     ["--max-minutes", "1e-9"],
     ["--batch-size", "6"],
     ["--lr", "0.1"],
     ["--embedding-dim", "16"],
-    ["--layers", "2"],
-    ["--heads", "4"],
+    ["--attention-layers", "2"],
+    ["--attention-heads", "4"],
     ["--token-limit", "4"],
     ["--seed", "7"],
   ])("learns something else with %s %s", async (flag, value) => {
@@ -235,7 +238,16 @@ describe("lr-finder", () => {
   });
 
   test("refuses what cannot be built before it begins", async () => {
-    const heads = ["--dataset", study.folder, "--output", "x", "--embedding-dim", "8", "--heads", "3"];
+    const heads = [
+      "--dataset",
+      study.folder,
+      "--output",
+      "x",
+      "--embedding-dim",
+      "8",
+      "--attention-heads",
+      "3",
+    ];
     expect(await refusal("lr-finder", ...heads)).toContain("3 attention heads do not divide");
   });
 });
