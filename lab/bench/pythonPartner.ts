@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../src/common/userError.ts";
-import { projectRoot } from "../../src/torch/setup/libtorch.ts";
+import { projectRoot } from "../../src/torch/setup/places.ts";
 import { pythonsOnPath } from "../../src/torch/setup/python.ts";
 import { Partner } from "./partner.ts";
 

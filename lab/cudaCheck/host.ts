@@ -1,8 +1,9 @@
 import { arch, cpus, hostname, platform, release, totalmem } from "node:os";
 import { join } from "node:path";
-import type { NativeFacts } from "../../src/cli/text/nativeProbe.ts";
 import { bunProcess } from "../../src/common/bunProcess.ts";
-import { projectRoot, searchLibtorch } from "../../src/torch/setup/libtorch.ts";
+import { searchLibtorch } from "../../src/torch/setup/libtorch.ts";
+import type { NativeFacts } from "../../src/torch/tools/nativeProbe.ts";
+import { projectRoot } from "../../src/torch/setup/places.ts";
 import { pythonWithTorch } from "../../src/torch/setup/torchPython.ts";
 
 export interface Gpu {
@@ -49,7 +50,7 @@ export function describeHost() {
 
 /** Whether the native part, which is built for that if need be, finds a CUDA device. */
 export function libtorchSeesCuda(): boolean {
-  const { cmd, env } = bunProcess([join(projectRoot, "src/cli/text/nativeProbe.ts")]);
+  const { cmd, env } = bunProcess([join(projectRoot, "src/torch/tools/nativeProbe.ts")]);
   const done = Bun.spawnSync(cmd, { env, stdout: "pipe", stderr: "inherit" });
   if (done.exitCode !== 0) return false;
   return (JSON.parse(done.stdout.toString()) as NativeFacts).accelerator?.type === "cuda";

@@ -1,5 +1,5 @@
 import { bunProcess } from "../../src/common/bunProcess.ts";
-import { projectRoot } from "../../src/torch/setup/libtorch.ts";
+import { projectRoot } from "../../src/torch/setup/places.ts";
 import type { Output, Stage } from "./stages.ts";
 
 /** What the report holds of a stage. */

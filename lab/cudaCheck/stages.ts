@@ -126,6 +126,6 @@ function benchStages(options: CheckOptions): Stage[] {
 
 /** Everything that is checked, in order. */
 export function stagesOf(options: CheckOptions): Stage[] {
-  const build: Stage = { name: "build", command: ["src/cli/text/nativeProbe.ts"], figures: lastJson };
+  const build: Stage = { name: "build", command: ["src/torch/tools/nativeProbe.ts"], figures: lastJson };
   return [build, ...parityStages(options), ...testStages(options), ...benchStages(options)];
 }

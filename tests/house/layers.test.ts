@@ -23,7 +23,7 @@ const rooms: Record<string, string> = {
   formats: "arrow hdf5 npy pickle zip .",
   metrics: ".",
   display: ". terminal tensorboard plots page",
-  torch: "setup native core dispatch functions machine autograd nn io optim utils .",
+  torch: "setup native core dispatch functions machine autograd nn io optim utils . tools",
   data: ". sequences metadata tree table split simulate dataset encoding distances unifrac batches prepare describe",
   models: ".",
   training: "config encoding loop objectives targets run inference baselines tasks report",
@@ -66,10 +66,12 @@ function placeOf(file: string): { layer: string; room: string } {
   return { layer, room: rest.join("/") || "." };
 }
 
+/** They tell the version and the hash of the native sources. */
+const facts = ["package.json", "native/sources.json"];
+
 /** Whether a file of src may import another. */
 function mayImport(file: string, target: string): boolean {
-  // package.json tells the version.
-  if (target === "package.json") return true;
+  if (facts.includes(target)) return true;
   const [from, to] = [placeOf(file), placeOf(target)];
   if (to.layer !== from.layer) return (allowed[from.layer] ?? []).includes(to.layer);
   const order = (rooms[from.layer] ?? "").split(" ");
@@ -85,7 +87,7 @@ function wrongImports(file: string, text: string): string[] {
       if (
         part === "src" &&
         dirname(file) !== "src" &&
-        (targetPart === "src" || targetPart === "package.json")
+        (targetPart === "src" || facts.includes(target))
       )
         return !mayImport(file, target);
       // What lies beside the parts (package.json, train.ts) belongs to all of them but src.

@@ -1,6 +1,8 @@
 /** Programs that are bundled or compiled with the toolkit inside: they run or say what is missing, and never start themselves. */
 import { expect, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ensureShim, expectedShim } from "../../src/torch/setup/build.ts";
 import { projectRoot } from "../helpers/projectFiles.ts";
 import { useScratch } from "../helpers/scratch.ts";
 
@@ -14,14 +16,13 @@ const program = `
 import { appendFileSync, statSync } from "node:fs";
 appendFileSync(process.env.STARTS, "x");
 if (statSync(process.env.STARTS).size > 5) process.exit(99);
-const torch = await import(${JSON.stringify(`${projectRoot}/src/torch/index.ts`)});
-console.log(torch.ones([2]).sum().item());
+import(${JSON.stringify(`${projectRoot}/src/torch/index.ts`)}).then((torch) => console.log(torch.ones([2]).sum().item()));
 `;
 
-function run(command: string[], starts: string) {
+function run(command: string[], starts: string, env: Record<string, string | undefined>) {
   writeFileSync(starts, "");
   const { stdout, stderr, exitCode } = Bun.spawnSync(command, {
-    env: { ...process.env, STARTS: starts },
+    env: { ...process.env, ...env, STARTS: starts },
     stdout: "pipe",
     stderr: "pipe",
     timeout: 20_000,
@@ -30,21 +31,66 @@ function run(command: string[], starts: string) {
   return { code: exitCode, text: `${stdout}${stderr}`, starts: readFileSync(starts, "utf8").length };
 }
 
-test("a compiled or bundled program starts no process of itself", () => {
+test("a compiled or bundled program starts no process of itself: it runs with its native part, or says what is missing", () => {
   const source = scratch.path("main.ts");
   writeFileSync(source, program);
   for (const [name, options] of [
-    ["program", ["--compile"]],
+    ["program", ["--compile", "--minify", "--bytecode"]],
     ["bundle.js", ["--target=bun"]],
   ] as const) {
     const built = scratch.path(name);
     const make = Bun.spawnSync([process.execPath, "build", ...options, source, "--outfile", built]);
-    expect(make.exitCode).toBe(0);
-    const { code, text, starts } = run(
-      name === "program" ? [built] : [process.execPath, built],
-      scratch.path("starts"),
+    expect(`${make.exitCode} ${make.stderr}`).toStartWith("0");
+    const command = name === "program" ? [built] : [process.execPath, built];
+    const cache = scratch.path(`${name}-cache`);
+    const without = run(command, scratch.path("starts"), {
+      XDG_CACHE_HOME: cache,
+      AAM_TORCH_SHIM: undefined,
+    });
+    expect({ code: without.code, starts: without.starts }).toEqual({ code: 1, starts: 1 });
+    expect(without.text).toContain(
+      "and a bundled or compiled program does not build it: set AAM_TORCH_SHIM to",
     );
-    expect({ code, starts }).toEqual({ code: 1, starts: 1 });
-    expect(text).toContain("from within a bundled or compiled program: run it from its sources");
+    // Nothing but the outcome of the search for LibTorch is written, and only into the cache.
+    expect(readdirSync(cache, { recursive: true }).sort()).toEqual([
+      "aam-torch",
+      "aam-torch/native",
+      "aam-torch/native/libtorch.json",
+    ]);
+    const missing = run(command, scratch.path("starts"), { AAM_TORCH_SHIM: "no/such/file.so" });
+    expect({ code: missing.code, starts: missing.starts }).toEqual({ code: 1, starts: 1 });
+    expect(missing.text).toMatch(
+      /AAM_TORCH_SHIM names .*no\/such\/file.so, which does not exist: correct it, or unset it/,
+    );
+    const whole = run(command, scratch.path("starts"), { AAM_TORCH_SHIM: ensureShim() });
+    expect(whole).toEqual({ code: 0, text: "2\n", starts: 1 });
+  }
+});
+
+test("a shim that AAM_TORCH_SHIM names needs no headers and no path of its own, but must fit the LibTorch that is found", () => {
+  const { libtorch } = expectedShim();
+  const runtime = scratch.path("libtorch");
+  mkdirSync(runtime);
+  symlinkSync(libtorch.libDir, join(runtime, "lib"));
+  const source = scratch.path("sum.ts");
+  writeFileSync(source, program);
+  // The path of LibTorch is overwritten: as in one that was built on another machine.
+  const bytes = readFileSync(ensureShim())
+    .toString("latin1")
+    .replaceAll(libtorch.libDir, (path) => "/".repeat(path.length));
+  const shim = scratch.write("libaam_torch.so", Buffer.from(bytes, "latin1"));
+  for (const [version, code, text] of [
+    [libtorch.version, 0, /^2\n$/],
+    [
+      "2.12.9+cpu",
+      1,
+      /was built for LibTorch [\d.]+, but LibTorch 2.12.9\+cpu was found in .*Give AAM_TORCH_SHIM a shim for/,
+    ],
+  ] as const) {
+    writeFileSync(join(runtime, "version.py"), `__version__ = '${version}'\n`);
+    const env = { XDG_CACHE_HOME: scratch.path("other-cache"), AAM_TORCH_SHIM: shim, LIBTORCH: runtime };
+    const done = run([process.execPath, source], scratch.path("starts"), env);
+    expect(done.text).toMatch(text);
+    expect(done.code).toBe(code);
   }
 });

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../../common/userError.ts";
 import type * as torch from "../../torch/index.ts";
-import { projectRoot } from "../../torch/setup/libtorch.ts";
+import { projectRoot } from "../../torch/setup/places.ts";
 import { candidatePythons, pythonWithTorch } from "../../torch/setup/torchPython.ts";
 import { type CaseResult, runCaseFolder } from "./runCase.ts";
 

@@ -1,6 +1,9 @@
 import { dlopen, type FFIFunction, toArrayBuffer } from "bun:ffi";
-import { readFileSync } from "node:fs";
-import { ensureShim } from "../setup/build.ts";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type FoundShim, findShim, prebuiltPackage } from "../setup/findShim.ts";
+import { type Libtorch, sharedLibraryName } from "../setup/libtorchFolder.ts";
+import { commandNames } from "../setup/places.ts";
 import { kindOfStatus, TorchError } from "./errors.ts";
 import { inOurWords } from "./errorWords.ts";
 
@@ -137,24 +140,59 @@ function calmThreads(): void {
   libc.symbols.setenv(Buffer.from("GOMP_SPINCOUNT\0"), Buffer.from("2000\0"), 0);
 }
 
+/**
+ * Loads LibTorch's libraries from their folder, so that those the shim asks for by name are there already: one that was built
+ * elsewhere does not know where they lie here.
+ */
+function loadLibtorch({ libDir }: Libtorch): void {
+  const c = dlopen(process.platform === "darwin" ? "libSystem.B.dylib" : "libc.so.6", {
+    dlopen: { args: ["cstring", "i32"], returns: "ptr" },
+    dlerror: { args: [], returns: "cstring" },
+  });
+  const now = 2;
+  for (const stem of ["c10", "torch_cpu", "c10_cuda", "torch_cuda", "torch"]) {
+    const path = join(libDir, sharedLibraryName(stem));
+    if (!existsSync(path)) continue;
+    if (c.symbols.dlopen(Buffer.from(`${path}\0`), now) === null) {
+      throw new TorchError(`LibTorch's ${path} cannot be loaded: ${c.symbols.dlerror()}.`, "runtime");
+    }
+  }
+}
+
+/** What to do about a shim that does not fit. */
+function cureOf({ isBuiltHere, libtorch }: FoundShim): string {
+  return isBuiltHere
+    ? `Delete it and run \`${commandNames.setup}\` to build it anew`
+    : `Give AAM_TORCH_SHIM a shim for LibTorch ${libtorch.version} from this version of the toolkit, or unset it (and remove ${prebuiltPackage}) and let one be built`;
+}
+
 function load(): { shim: Shim; path: string } {
-  const path = ensureShim();
-  checkBuild(path);
+  const found = findShim();
+  const { path, libtorch } = found;
+  if (found.isBuiltHere) checkBuild(path);
   calmThreads();
+  if (!found.isBuiltHere) loadLibtorch(libtorch);
   let shim: Shim;
   try {
     shim = dlopen(path, shimFunctions as Record<string, FFIFunction>).symbols as unknown as Shim;
   } catch (cause) {
     throw new TorchError(
       `The shim ${path} cannot be loaded: ${cause instanceof Error ? cause.message : cause}. ` +
-        "Run `bun run setup` to build it anew, `bun run doctor` to see which LibTorch is used.",
+        `${cureOf(found)}; \`${commandNames.doctor}\` tells which LibTorch is used.`,
       "runtime",
     );
   }
   const abi = shim.aamt_abi();
   if (abi !== expectedAbi) {
     throw new TorchError(
-      `The shim ${path} has interface ${abi}, this code needs ${expectedAbi}: delete native/build and run \`bun run setup\`.`,
+      `The shim ${path} has interface ${abi}, this code needs ${expectedAbi}. ${cureOf(found)}.`,
+      "runtime",
+    );
+  }
+  const { compiled } = readBuildInfo(shim);
+  if (!found.isBuiltHere && !libtorch.version.startsWith(compiled)) {
+    throw new TorchError(
+      `The shim ${path} was built for LibTorch ${compiled}, but LibTorch ${libtorch.version} was found in ${libtorch.root}. ${cureOf(found)}.`,
       "runtime",
     );
   }
@@ -169,7 +207,7 @@ export function checkBuild(path: string): void {
   const hash = /-([0-9a-f]+)\.\w+$/.exec(path)?.[1] ?? path;
   if (readFileSync(path).includes(hash)) return;
   throw new TorchError(
-    `The shim ${path} was built for another LibTorch or from other sources than its name says: delete native/build and run \`bun run setup\`.`,
+    `The shim ${path} was built for another LibTorch or from other sources than its name says: delete it and run \`${commandNames.setup}\`.`,
     "runtime",
   );
 }
@@ -236,6 +274,10 @@ let info: BuildInfo | undefined;
 
 /** Facts about the loaded shim and LibTorch. */
 export function buildInfo(): BuildInfo {
-  info ??= JSON.parse(readText((buffer, capacity) => shim.aamt_build_info(buffer, capacity))) as BuildInfo;
+  info ??= readBuildInfo(shim);
   return info;
+}
+
+function readBuildInfo(from: Shim): BuildInfo {
+  return JSON.parse(readText((buffer, capacity) => from.aamt_build_info(buffer, capacity))) as BuildInfo;
 }

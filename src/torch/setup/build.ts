@@ -1,9 +1,11 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import packed from "../../../native/sources.json" with { type: "json" };
 import { bunProcess } from "../../common/bunProcess.ts";
 import { writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { UserError } from "../../common/userError.ts";
-import { buildFolder, findLibtorch, type Libtorch, projectRoot } from "./libtorch.ts";
+import { findLibtorch, type Libtorch } from "./libtorch.ts";
+import { buildFolder, commandNames, projectRoot, runsFromFiles } from "./places.ts";
 
 export const sourceFolder = join(projectRoot, "native");
 
@@ -36,8 +38,12 @@ export function shimSources(): string[] {
     .sort();
 }
 
-/** The hash of all sources; read again only when a file's time or size has changed. */
+/**
+ * The hash of all sources; read again only when a file's time or size has changed. A package says it in native/sources.json, which
+ * bundles take along; a clone leaves it empty there, as its sources change.
+ */
 function hashSources(): string {
+  if (packed.hash !== "" || !runsFromFiles) return packed.hash;
   const names = shimSources();
   const stamps = names.map((name) => {
     const { mtimeMs, size } = statSync(join(sourceFolder, name));
@@ -82,16 +88,17 @@ export function expectedShim(): ExpectedShim {
  * Progress goes to standard error. Throws a `UserError` when no LibTorch, no compiler, or an error in compiling.
  */
 export function ensureShim(): string {
-  const script = join(import.meta.dir, "buildProcess.ts");
-  // In a bundle this file lies elsewhere, and so the native sources and what was built of them are not to be found.
-  if (Bun.isStandaloneExecutable || !existsSync(script)) {
+  const { path, libtorch } = expectedShim();
+  if (existsSync(path)) return path;
+  if (!runsFromFiles) {
     throw new UserError(
-      "The native part cannot be found or built from within a bundled or compiled program: run it from its sources with `bun`.",
+      `The native part for LibTorch ${libtorch.version} is not there, and a bundled or compiled program does not build it: ` +
+        (packed.hash === ""
+          ? "set AAM_TORCH_SHIM to the path of a built one (this program was made from a clone, which keeps them in native/build)."
+          : `run \`${commandNames.setup}\` on this machine, or set AAM_TORCH_SHIM to the path of a built one.`),
     );
   }
-  const { path } = expectedShim();
-  if (existsSync(path)) return path;
-  const { cmd, env } = bunProcess([script]);
+  const { cmd, env } = bunProcess([join(import.meta.dir, "buildProcess.ts")]);
   const builder = Bun.spawnSync(cmd, {
     env,
     stdin: "ignore",

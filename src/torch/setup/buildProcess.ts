@@ -15,7 +15,7 @@ import {
 } from "./build.ts";
 import { withLock } from "./buildLock.ts";
 import { findCompiler, firstErrors } from "./compiler.ts";
-import { buildFolder } from "./libtorch.ts";
+import { buildFolder } from "./places.ts";
 
 const objectFolder = join(buildFolder, "objects");
 

@@ -4,18 +4,18 @@ import { dirname, join, resolve } from "node:path";
 import { writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { UserError } from "../../common/userError.ts";
 import { acceptedVersions, type Inspection, inspectLibtorchFolder, type Libtorch } from "./libtorchFolder.ts";
+import { buildFolder, commandNames, ownEnvironment } from "./places.ts";
 import { askPython, pythonsOnPath } from "./python.ts";
 
 export type { Libtorch } from "./libtorchFolder.ts";
 
-/** The folder of package.json. */
-export const projectRoot = resolve(import.meta.dir, "../../..");
-/** Where the compiled shim and the caches about it lie. */
-export const buildFolder = join(projectRoot, "native/build");
-/** The project's own Python environment, made by the set-up where no LibTorch was found. */
-export const ownEnvironment = join(projectRoot, ".venv");
-
 const cacheFile = join(buildFolder, "libtorch.json");
+
+/** What is looked for. */
+export interface LibtorchWish {
+  /** False where nothing is to be built: the libraries alone do then. */
+  needsHeaders: boolean;
+}
 
 /** The outcome of a search: what serves (the first that fits), and every place that was looked at. */
 export interface LibtorchSearch {
@@ -39,10 +39,11 @@ function stampOf(path: string): number | null {
 }
 
 /** What the outcome depends on besides files. */
-function searchKey(pythons: string[]): string {
+function searchKey(pythons: string[], { needsHeaders }: LibtorchWish): string {
   const given = process.env["LIBTORCH"];
   const variables = ["PYTHONPATH", "PYTHONHOME", "PYENV_VERSION", "PYENV_ROOT"];
   return JSON.stringify([
+    needsHeaders,
     given ? resolve(given) : null,
     pythons,
     variables.map((name) => process.env[name] ?? null),
@@ -72,7 +73,10 @@ function ownTorchFolders(): string[] {
   return [...records].map((file) => join(ownEnvironment, dirname(dirname(file)), "torch"));
 }
 
-function searchAfresh(pythons: string[]): { search: LibtorchSearch; watched: string[] } {
+function searchAfresh(
+  pythons: string[],
+  { needsHeaders }: LibtorchWish,
+): { search: LibtorchSearch; watched: string[] } {
   const tried: Inspection[] = [];
   const watched: string[] = [];
   const accept = (inspection: Inspection): boolean => {
@@ -89,10 +93,11 @@ function searchAfresh(pythons: string[]): { search: LibtorchSearch; watched: str
   };
   const outcome = () => ({ search: { libtorch: tried.at(-1)?.libtorch, tried }, watched });
 
+  const inspect = (path: string, source: string) => inspectLibtorchFolder(path, source, needsHeaders);
   const variable = process.env["LIBTORCH"];
-  if (variable && accept(inspectLibtorchFolder(resolve(variable), "the LIBTORCH variable"))) return outcome();
+  if (variable && accept(inspect(resolve(variable), "the LIBTORCH variable"))) return outcome();
   for (const python of pythons) {
-    const report = askPython(python, projectRoot);
+    const report = askPython(python);
     watched.push(python, join(process.env["PYENV_ROOT"] ?? join(homedir(), ".pyenv"), "version"));
     if (report === undefined) {
       tried.push({ path: python, verdict: "this Python does not run" });
@@ -101,7 +106,7 @@ function searchAfresh(pythons: string[]): { search: LibtorchSearch; watched: str
     watched.push(...report.searchFolders);
     if (report.torchFolder === null) {
       tried.push({ path: python, verdict: `Python ${report.version} cannot import torch` });
-    } else if (accept(inspectLibtorchFolder(report.torchFolder, `the Python on the PATH (${python})`))) {
+    } else if (accept(inspect(report.torchFolder, `the Python on the PATH (${python})`))) {
       return outcome();
     }
   }
@@ -109,7 +114,7 @@ function searchAfresh(pythons: string[]): { search: LibtorchSearch; watched: str
   const own = ownTorchFolders();
   for (const folder of own) {
     watched.push(dirname(folder));
-    if (accept(inspectLibtorchFolder(folder, "the project's own .venv"))) return outcome();
+    if (accept(inspect(folder, "the environment that the set-up made"))) return outcome();
   }
   if (own.length === 0) {
     const there = stampOf(ownEnvironment) !== null;
@@ -120,15 +125,15 @@ function searchAfresh(pythons: string[]): { search: LibtorchSearch; watched: str
 
 /**
  * Looks for LibTorch: the folder named by the variable LIBTORCH, then each Python on the PATH that can import torch,
- * then the project's own `.venv`. The outcome is kept beside the shim and reused while nothing that it rests on has
+ * then the environment that the set-up makes. The outcome is kept beside the shim and reused while nothing that it rests on has
  * changed, so that a start runs no Python.
  */
-export function searchLibtorch(): LibtorchSearch {
+export function searchLibtorch(wish: LibtorchWish = { needsHeaders: true }): LibtorchSearch {
   const pythons = pythonsOnPath();
-  const key = searchKey(pythons);
+  const key = searchKey(pythons, wish);
   const cached = readCache(key);
   if (cached) return cached;
-  const { search, watched } = searchAfresh(pythons);
+  const { search, watched } = searchAfresh(pythons, wish);
   if (search.libtorch) {
     const stamps = Object.fromEntries(watched.map((path) => [path, stampOf(path)]));
     try {
@@ -149,8 +154,8 @@ export function describeSearch(search: LibtorchSearch): string {
 let toldOfVariable = false;
 
 /** The LibTorch to use. Throws a `UserError` that lists every path tried, its verdict and the cure. */
-export function findLibtorch(): Libtorch {
-  const search = searchLibtorch();
+export function findLibtorch(wish?: LibtorchWish): Libtorch {
+  const search = searchLibtorch(wish);
   const { libtorch } = search;
   if (libtorch) {
     const [first] = search.tried;
@@ -162,6 +167,6 @@ export function findLibtorch(): Libtorch {
   }
   throw new UserError(
     `No LibTorch ${acceptedVersions} was found. Looked at:\n${describeSearch(search)}\n` +
-      "Run `npm run setup`, which brings one, or set LIBTORCH to the folder of one (it holds include and lib).",
+      `Run \`${commandNames.setup}\`, which brings one, or set LIBTORCH to the folder of one (it holds include and lib).`,
   );
 }

@@ -15,6 +15,8 @@ export interface Libtorch {
   cxx11Abi: boolean;
   /** The C++ standard that the headers ask for. */
   cxxStandard: 17 | 20;
+  /** Whether the headers are there, without which nothing can be built against it. */
+  hasHeaders: boolean;
   /** How it was found, in words. */
   source: string;
 }
@@ -67,15 +69,16 @@ function readCuda(root: string, libDir: string, version: string): string | null 
   return suffix ? `${suffix[1]}.${suffix[2]}` : "of an unknown version";
 }
 
-/** Looks at one folder that should hold LibTorch's `include` and `lib`; nothing is loaded or run. */
-export function inspectLibtorchFolder(root: string, source: string): Inspection {
+/** Looks at one folder that should hold LibTorch's `lib` and (to build) `include`; nothing is loaded or run. */
+export function inspectLibtorchFolder(root: string, source: string, needsHeaders = true): Inspection {
   const reject = (verdict: string): Inspection => ({ path: root, verdict });
   if (!existsSync(root)) return reject("no such folder");
   if (!isFolder(root)) return reject("a file, not a LibTorch folder");
   const libDir = join(root, "lib");
   const library = sharedLibraryName("torch_cpu");
   if (!existsSync(join(libDir, library))) return reject(`not a LibTorch folder: it has no lib/${library}`);
-  if (!existsSync(join(root, "include/ATen/ATen.h"))) {
+  const hasHeaders = existsSync(join(root, "include/ATen/ATen.h"));
+  if (needsHeaders && !hasHeaders) {
     return reject("has LibTorch's libraries but not its headers (include/ATen/ATen.h)");
   }
   const version = readVersion(root);
@@ -100,6 +103,7 @@ export function inspectLibtorchFolder(root: string, source: string): Inspection 
       cuda,
       cxx11Abi: readFileSync(join(libDir, sharedLibraryName("c10"))).includes("__cxx11"),
       cxxStandard: /CXX_STANDARD 20/.test(cmake) ? 20 : 17,
+      hasHeaders,
       source,
     },
   };

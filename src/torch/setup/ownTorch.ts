@@ -2,7 +2,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { describeWriteError } from "../../common/files/atomicFile.ts";
 import { UserError } from "../../common/userError.ts";
-import { ownEnvironment, projectRoot } from "./libtorch.ts";
+import { ownEnvironment } from "./places.ts";
 import { askPython, type PythonReport, pythonsOnPath } from "./python.ts";
 
 /** The version that the project brings where the machine has none that fits. numpy serves the reference scripts. */
@@ -16,7 +16,7 @@ const installPython =
 
 /** Runs a command in silence; what it printed is kept for an error's text. */
 async function runQuietly(command: string[]): Promise<{ succeeded: boolean; output: string }> {
-  const child = Bun.spawn(command, { cwd: projectRoot, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  const child = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
   const [text, errors] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
@@ -34,7 +34,7 @@ function findPython(): PythonReport {
   const named = [15, 14, 13, 12, 11, 10].map((minor) => Bun.which(`python3.${minor}`));
   for (const executable of [...pythonsOnPath(), ...named]) {
     if (executable === null) continue;
-    const report = askPython(executable, projectRoot);
+    const report = askPython(executable);
     const [major = 0, minor = 0] = (report?.version ?? "").split(".").map(Number);
     if (report && major === 3 && minor >= oldestPythonMinor) return report;
     rejected.push(`${executable} ${report ? `is Python ${report.version}` : "does not run"}`);
@@ -47,7 +47,7 @@ function findPython(): PythonReport {
 }
 
 /**
- * How pip installs into the project's `.venv`, which is made first. Debian's Python may lack what puts pip into an
+ * How pip installs into that environment, which is made first. Debian's Python may lack what puts pip into an
  * environment (its package python3-venv); the pip of the machine then installs from outside.
  */
 async function prepareEnvironment(python: PythonReport): Promise<string[]> {
@@ -81,14 +81,13 @@ async function prepareEnvironment(python: PythonReport): Promise<string[]> {
   return [python.executable, "-m", "pip", "install", "--upgrade", "--target", packageFolder];
 }
 
-/** Installs torch into the project's `.venv` (pip shows its progress). Throws a `UserError` that names the cure. */
+/** Installs torch into the set-up's own Python environment (pip shows its progress). Throws a `UserError` that names the cure. */
 export async function installOwnTorch(): Promise<void> {
   const python = findPython();
   const install = await prepareEnvironment(python);
   console.error(`Installing ${packages.join(" and ")} with pip, once (a download of 200 MB or more)`);
   // pip tells its progress on standard output, which stays free for results here.
   const pip = Bun.spawn([...install, "--no-input", ...packages], {
-    cwd: projectRoot,
     stdin: "ignore",
     stdout: 2,
     stderr: "inherit",

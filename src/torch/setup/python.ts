@@ -1,4 +1,5 @@
 import { existsSync, realpathSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 
 /** What one run of a Python tells about where it would find torch. */
@@ -46,9 +47,9 @@ print(json.dumps({
  * Asks a Python where torch lies, without importing it (one short process). Undefined when it does not answer:
  * not a Python 3, or a stand-in that only asks the user to install one.
  */
-export function askPython(executable: string, cwd: string): PythonReport | undefined {
+export function askPython(executable: string): PythonReport | undefined {
   const run = Bun.spawnSync([executable, "-c", question], {
-    cwd,
+    cwd: tmpdir(),
     stdout: "pipe",
     stderr: "ignore",
     timeout: 20_000,

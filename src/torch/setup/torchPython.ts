@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { ownEnvironment, projectRoot } from "./libtorch.ts";
+import { ownEnvironment } from "./places.ts";
 import { askPython, pythonsOnPath } from "./python.ts";
 
 /** The Pythons that the project may use, in the order of preference: its own environment's, then those on the PATH. */
@@ -11,5 +11,5 @@ export function candidatePythons(): string[] {
 
 /** The first of them that has torch; undefined where none has. */
 export function pythonWithTorch(): string | undefined {
-  return candidatePythons().find((candidate) => askPython(candidate, projectRoot)?.torchFolder);
+  return candidatePythons().find((candidate) => askPython(candidate)?.torchFolder);
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { Diagnosis } from "../../../src/cli/commands/doctor.ts";
+import type { Diagnosis } from "../../../src/torch/tools/doctor.ts";
 
 const root = resolve(import.meta.dir, "../../..");
 

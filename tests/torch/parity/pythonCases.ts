@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { testDevice } from "../../../lab/material/testDevice.ts";
 import * as torch from "../../../src/torch/index.ts";
-import { projectRoot } from "../../../src/torch/setup/libtorch.ts";
+import { projectRoot } from "../../../src/torch/setup/places.ts";
 import { pythonWithTorch } from "../../../src/torch/setup/torchPython.ts";
 
 const python = pythonWithTorch();

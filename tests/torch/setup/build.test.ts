@@ -62,9 +62,7 @@ test("a library under the name of another build is refused with the cure, before
   expect(() => checkBuild(path)).not.toThrow();
   const renamed = join(folder, "libaam_torch-2.12.7-cpu-0123456789abcdef.so");
   symlinkSync(path, renamed);
-  expect(() => checkBuild(renamed)).toThrow(
-    /built for another LibTorch.*delete native\/build and run `bun run setup`/,
-  );
+  expect(() => checkBuild(renamed)).toThrow(/built for another LibTorch.*delete it and run `npm run setup`/);
 });
 
 test("work under a lock is done one after the other, and the lock is gone at the end", async () => {

@@ -95,7 +95,7 @@ test("a Python that does not answer is no Python", () => {
   const root = makeFolder({ broken: "#!/bin/sh\nexit 9009\n", talking: "#!/bin/sh\necho install me\n" });
   for (const name of ["broken", "talking"]) {
     chmodSync(join(root, name), 0o755);
-    expect(askPython(join(root, name), root)).toBeUndefined();
+    expect(askPython(join(root, name))).toBeUndefined();
   }
 });
 
@@ -104,7 +104,7 @@ test.skipIf(Bun.which("python3") === null)("a Python tells where torch lies, wit
   const before = process.env["PYTHONPATH"];
   process.env["PYTHONPATH"] = root;
   try {
-    const report = askPython(Bun.which("python3") ?? "", root);
+    const report = askPython(Bun.which("python3") ?? "");
     expect(report?.torchFolder).toBe(join(root, "torch"));
     expect(report?.version).toMatch(/^3\.\d+\.\d+$/);
     expect(report?.searchFolders).toContain(root);

@@ -1,7 +1,7 @@
 // Run by the doctor as a process of its own: a library that crashes when it is loaded then takes down only this one.
 
-import * as torch from "../../torch/index.ts";
-import type { BuildInfo } from "../../torch/native/library.ts";
+import * as torch from "../index.ts";
+import type { BuildInfo } from "../native/library.ts";
 
 /** What the loaded native part says of itself and the machine. */
 export interface NativeFacts {
