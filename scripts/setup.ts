@@ -9,7 +9,7 @@ import { bunProcess } from "../src/common/bunProcess.ts";
 import { UserError } from "../src/common/userError.ts";
 import { setUp } from "../src/torch/setup/setUp.ts";
 
-/** Quick when nothing has changed. Other projects would check the sources by their own rules, were these files not there. */
+/** Other projects would check the sources by their own rules, were these files not there. */
 function writeTypes(): void {
   const root = resolve(import.meta.dir, "..");
   const compiler = join(root, "node_modules/typescript/bin/tsc");

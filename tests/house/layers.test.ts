@@ -84,11 +84,7 @@ function wrongImports(file: string, text: string): string[] {
   return targetsOf(file, text)
     .filter((target) => {
       const [targetPart = ""] = target.split("/");
-      if (
-        part === "src" &&
-        dirname(file) !== "src" &&
-        (targetPart === "src" || facts.includes(target))
-      )
+      if (part === "src" && dirname(file) !== "src" && (targetPart === "src" || facts.includes(target)))
         return !mayImport(file, target);
       // What lies beside the parts (package.json, train.ts) belongs to all of them but src.
       if (part !== "src" && !target.includes("/")) return target.startsWith("..");

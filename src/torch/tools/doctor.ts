@@ -7,8 +7,8 @@ import { expectedShim } from "../setup/build.ts";
 import { findCompiler } from "../setup/compiler.ts";
 import { findShim, prebuiltFolder } from "../setup/findShim.ts";
 import { describeSearch, type LibtorchSearch, searchLibtorch } from "../setup/libtorch.ts";
-import type { NativeFacts } from "./nativeProbe.ts";
 import { buildFolder, commandNames } from "../setup/places.ts";
+import type { NativeFacts } from "./nativeProbe.ts";
 
 /** What the doctor finds; `problems` holds a sentence with its cure for each thing that stops the work. */
 export interface Diagnosis {
