@@ -412,7 +412,7 @@ test("an optimizer's state goes through a file and comes back, and nothing else 
     other.loadStateDict(torch.load(path));
     expect(other.paramGroups[0]).toMatchObject({ lr: 0.25, betas: [0.5, 0.75] });
     const kept = (of: typeof other) =>
-      [...of.stateDict().state.get(0)!].map(([name, value]) => [name, value.toArray()]);
+      [...of.stateDict().state.get(0)!].map(([name, value]) => [name, (value as torch.Tensor).toArray()]);
     expect(kept(other)).toEqual(kept(optimizer));
     torch.save({ w }, path);
     expect(() => other.loadStateDict(torch.load(path))).toThrow("AdamW: expected the state of an optimizer");

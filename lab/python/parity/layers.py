@@ -210,6 +210,8 @@ def functional_calls() -> list[tuple[str, list, dict]]:
         calls += [("gaussian_nll_loss", [*two, "leaf positive (4, 3)"], plain)]
     calls += [("pairwise_distance", [(4, 3), (4, 3)], {}), ("pairwise_distance", [(4, 3), (4, 3)], {"p": 1.0})]
     calls += [("softsign", [(4, 3)], {}), ("tanhshrink", [(4, 3)], {})]
+    calls += [("embedding", ["ids 7 (3, 5)", (7, 4)], {"padding_idx": -2})]
+    calls += [("embedding", ["ids 3 (3, 5)", (3, 4)], {"scale_grad_by_freq": True})]
     return calls
 
 

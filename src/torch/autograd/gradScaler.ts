@@ -3,6 +3,7 @@ import { tidy } from "../core/tidy.ts";
 import { ops } from "../dispatch/operators.ts";
 import { refuseUnknownSettings } from "../dispatch/optionNames.ts";
 import { full, zeros } from "../functions/creation.ts";
+import type { PickleValue } from "../io/pickle.ts";
 import { noGrad } from "./modes.ts";
 
 export interface GradScalerOptions {
@@ -21,11 +22,8 @@ export interface Scalable {
   step(): void;
 }
 
-export interface GradScalerState {
-  scale: number;
-  /** Good steps since the factor last changed. */
-  goodSteps: number;
-}
+/** The factor, how it changes, and the good steps since it last did, under PyTorch's names. */
+export type GradScalerState = Record<string, number>;
 
 const defaults: Required<GradScalerOptions> = {
   initScale: 65536,
@@ -46,10 +44,21 @@ export class GradScaler {
   #goodSteps = 0;
   /** Whether the gradients of each optimizer, divided already in this step, were all finite. */
   readonly #unscaled = new Map<Scalable, boolean>();
+  readonly #stepped = new Set<Scalable>();
 
   constructor(options: GradScalerOptions = {}) {
     refuseUnknownSettings("GradScaler", options, defaults);
     this.#options = { ...defaults, ...options };
+    const { growthFactor, backoffFactor, growthInterval, initScale } = this.#options;
+    if (!(growthFactor > 1))
+      throw new RangeError(`GradScaler: growthFactor must be above 1, got ${growthFactor}`);
+    if (!(backoffFactor > 0 && backoffFactor < 1))
+      throw new RangeError(`GradScaler: backoffFactor must lie between 0 and 1, got ${backoffFactor}`);
+    if (!(Number.isInteger(growthInterval) && growthInterval > 0))
+      throw new RangeError(
+        `GradScaler: growthInterval must be a whole number above 0, got ${growthInterval}`,
+      );
+    if (!(initScale > 0)) throw new RangeError(`GradScaler: initScale must be above 0, got ${initScale}`);
     this.#scale = this.#options.initScale;
   }
 
@@ -76,8 +85,14 @@ export class GradScaler {
     return allFinite;
   }
 
-  /** `optimizer.step()` unless a gradient is infinite or not a number; tells whether it was taken. */
+  /**
+   * `optimizer.step()` unless a gradient is infinite or not a number; tells whether it was taken.
+   * @throws RangeError when called twice for an optimizer without `update` in between.
+   */
   step(optimizer: Scalable): boolean {
+    if (this.#stepped.has(optimizer))
+      throw new RangeError("GradScaler: step has been called for this optimizer since the last update()");
+    if (this.#options.enabled) this.#stepped.add(optimizer);
     const allFinite = this.#unscaled.get(optimizer) ?? this.unscale_(optimizer);
     if (allFinite) optimizer.step();
     return allFinite;
@@ -89,6 +104,7 @@ export class GradScaler {
     if (!enabled || this.#unscaled.size === 0) return;
     const allFinite = [...this.#unscaled.values()].every(Boolean);
     this.#unscaled.clear();
+    this.#stepped.clear();
     if (!allFinite) {
       this.#scale = Math.max(this.#scale * backoffFactor, 1);
       this.#goodSteps = 0;
@@ -98,13 +114,34 @@ export class GradScaler {
     }
   }
 
+  /** As PyTorch's `state_dict()`, whose names it has; empty when not enabled. */
   stateDict(): GradScalerState {
-    return { scale: this.#scale, goodSteps: this.#goodSteps };
+    const { enabled, growthFactor, backoffFactor, growthInterval } = this.#options;
+    if (!enabled) return {};
+    return {
+      scale: this.#scale,
+      growth_factor: growthFactor,
+      backoff_factor: backoffFactor,
+      growth_interval: growthInterval,
+      _growth_tracker: this.#goodSteps,
+    };
   }
 
-  loadStateDict({ scale, goodSteps }: GradScalerState): void {
+  /** Takes over what `stateDict` gave, or what `torch.load` read of it, here or from Python. @throws TypeError for something else. */
+  loadStateDict(given: GradScalerState | PickleValue): void {
+    if (!this.#options.enabled) return;
+    const state = given instanceof Map ? Object.fromEntries(given) : Object(given);
+    const { scale, growth_factor, backoff_factor, growth_interval, _growth_tracker } = state;
+    const numbers = [scale, growth_factor, backoff_factor, growth_interval, _growth_tracker];
+    if (!numbers.every((value) => typeof value === "number"))
+      throw new TypeError("GradScaler: expected the state of a scaler, with scale, growth_factor and so on");
     this.#scale = scale;
-    this.#goodSteps = goodSteps;
+    this.#goodSteps = _growth_tracker;
+    Object.assign(this.#options, {
+      growthFactor: growth_factor,
+      backoffFactor: backoff_factor,
+      growthInterval: growth_interval,
+    });
   }
 }
 
@@ -113,6 +150,10 @@ function divideGradients(parameters: readonly Tensor[], scale: number): boolean 
     tidy(() => {
       const grads = parameters.flatMap((value) => value.grad ?? []);
       if (grads.length === 0) return true;
+      if (grads.some((gradient) => gradient.dtype === "float16"))
+        throw new TypeError(
+          "GradScaler: gradients of float16 parameters can't be unscaled; keep the weights in float32",
+        );
       const device = grads[0].device;
       const found = zeros([], { device });
       const inverse = full([], 1 / scale, { device });

@@ -6,6 +6,8 @@ import { currentScope, makeToken, moveTo, type Owned, own, type Scope, type Toke
 
 const meta = new Float64Array(new ArrayBuffer(8 * 256));
 const out = new Float64Array(new ArrayBuffer(1024));
+/** How `aamt_item` marks an integer: AAMT_TAG_INT. */
+const integerTag = 2;
 
 /** Nested arrays of numbers (booleans for bool tensors), as deep as the tensor has dimensions. */
 export type Nested = number | boolean | Nested[];
@@ -243,13 +245,26 @@ export class Tensor implements Owned, Disposable {
   }
 
   set grad(gradient: Tensor | null) {
+    if (gradient === this)
+      throw new TorchError(
+        "A tensor can't be its own gradient: it would never be freed. Assign a copy.",
+        "value",
+      );
     check(shim.aamt_set_grad(this.handle, gradient ? gradient.handle : 0), "grad");
   }
 
-  /** The value of a tensor with one element. Waits for the device. */
+  /**
+   * The value of a tensor with one element. Waits for the device.
+   * @throws TorchError for an integer beyond 2^53, which no number holds exactly; `data()[0]` is a bigint.
+   */
   item(): number {
     hostReads.count++;
     check(shim.aamt_item(this.handle, out), "item");
+    if (out[1] === integerTag && !Number.isSafeInteger(out[0]))
+      throw new TorchError(
+        `item: the integer is about ${out[0]}, beyond what a number holds exactly; x.data()[0] gives it as a bigint`,
+        "value",
+      );
     return out[0];
   }
 

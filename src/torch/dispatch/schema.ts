@@ -75,6 +75,11 @@ export function camelCase(name: string): string {
   return head + body.replace(/_+([a-zA-Z0-9])/g, (_, letter: string) => letter.toUpperCase()) + tail;
 }
 
+/** The other way round: `weightDecay` is `weight_decay`. */
+export function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
 const baseKinds: Record<string, ArgumentKind> = {
   Tensor: "Tensor",
   int: "int",

@@ -1,3 +1,4 @@
+import { noGrad } from "../autograd/modes.ts";
 import type { Device } from "../core/device.ts";
 import {
   arrayFor,
@@ -51,19 +52,27 @@ function finish(tensor: Tensor, options: CreationOptions): Tensor {
   return options.requiresGrad ? result.requiresGrad_() : result;
 }
 
+/** The whole numbers that an integer dtype holds; typed arrays would wrap others around in silence. */
+const integerRanges: Partial<Record<DType, readonly [number | bigint, number | bigint]>> = {
+  uint8: [0, 255],
+  int8: [-128, 127],
+  int16: [-32768, 32767],
+  int32: [-2147483648, 2147483647],
+  int64: [-(2n ** 63n), 2n ** 63n - 1n],
+};
+
 function toNumbers(values: readonly (number | boolean | bigint)[], dtype: DType): TypedArray {
   const array = arrayFor(dtype, values.length);
-  if (array instanceof BigInt64Array) {
-    for (let i = 0; i < values.length; i++) {
-      const value = values[i];
-      if (typeof value === "number" && !Number.isInteger(value)) {
+  const range = integerRanges[dtype];
+  for (let i = 0; i < values.length; i++) {
+    const value = typeof values[i] === "boolean" ? Number(values[i]) : (values[i] as number | bigint);
+    if (range && !(value >= range[0] && value <= range[1]))
+      throw new RangeError(`tensor: ${value} cannot be converted to ${dtype} without overflow`);
+    if (array instanceof BigInt64Array) {
+      if (typeof value === "number" && !Number.isInteger(value))
         throw new TypeError(`tensor: ${value} is not an integer and cannot be an int64`);
-      }
       array[i] = BigInt(value);
-    }
-  } else {
-    for (let i = 0; i < values.length; i++)
-      array[i] = dtype === "bool" ? (values[i] ? 1 : 0) : Number(values[i]);
+    } else array[i] = dtype === "bool" ? Number(value !== 0 && value !== 0n) : Number(value);
   }
   return array;
 }
@@ -304,34 +313,53 @@ export function randperm(n: number, options: RandomOptions = {}): Tensor {
   return make("randperm", [n], options, "int64");
 }
 
-function like(reference: Tensor, options: RandomOptions): RandomOptions {
-  return { dtype: reference.dtype, device: reference.device, ...options };
+const emptyAs = operator("aten::empty_like", [""], "emptyLike") as unknown as (
+  reference: Tensor,
+  options: Record<string, unknown>,
+) => Tensor;
+
+/** What a `*Like` function fills: shape, dtype, device and order in memory of the reference, unless told otherwise. */
+function like(
+  name: string,
+  reference: Tensor,
+  options: CreationOptions,
+  fill: (made: Tensor) => void,
+): Tensor {
+  checkOptions(name, options);
+  const made = emptyAs(reference, nativeOptions(options, options.dtype ?? reference.dtype));
+  noGrad(() => fill(made));
+  return options.requiresGrad ? made.requiresGrad_() : made;
 }
 
-/** The `*Like` forms take shape, dtype and device from a tensor. */
+/** Uninitialized, with the shape, dtype, device and order in memory of a tensor. */
 export function emptyLike(reference: Tensor, options: CreationOptions = {}): Tensor {
-  return empty(reference.shape, like(reference, options));
+  return like("emptyLike", reference, options, () => {});
 }
 export function zerosLike(reference: Tensor, options: CreationOptions = {}): Tensor {
-  return zeros(reference.shape, like(reference, options));
+  return like("zerosLike", reference, options, (made) => made.zero_());
 }
 export function onesLike(reference: Tensor, options: CreationOptions = {}): Tensor {
-  return ones(reference.shape, like(reference, options));
+  return like("onesLike", reference, options, (made) => made.fill_(1));
 }
 export function fullLike(reference: Tensor, value: Scalar, options: CreationOptions = {}): Tensor {
-  return full(reference.shape, value, like(reference, options));
+  return like("fullLike", reference, options, (made) => made.fill_(value));
 }
+/** Uniform on [0, 1). */
 export function randLike(reference: Tensor, options: RandomOptions = {}): Tensor {
-  return rand(reference.shape, like(reference, options));
+  return like("randLike", reference, options, (made) => made.uniform_(0, 1, drawn(options)));
 }
+/** Standard normal. */
 export function randnLike(reference: Tensor, options: RandomOptions = {}): Tensor {
-  return randn(reference.shape, like(reference, options));
+  return like("randnLike", reference, options, (made) => made.normal_(0, 1, drawn(options)));
 }
+/** Integers from `low` to `high` - 1. */
 export function randintLike(
   reference: Tensor,
   low: number,
   high: number,
   options: RandomOptions = {},
 ): Tensor {
-  return randint(low, high, reference.shape, like(reference, options));
+  return like("randintLike", reference, options, (made) => made.random_(low, high, drawn(options)));
 }
+
+const drawn = ({ generator }: RandomOptions): { generator?: Generator } => (generator ? { generator } : {});

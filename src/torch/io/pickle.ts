@@ -7,6 +7,7 @@ import { readZipIndex, ZipDefect, type ZipMember } from "../../formats/zip/index
 import { type DType, itemSize } from "../core/dtype.ts";
 import { scope } from "../core/scope.ts";
 import { Tensor } from "../core/tensor.ts";
+import { ops } from "../dispatch/operators.ts";
 import { TorchError } from "../native/errors.ts";
 import { mapBytes } from "./mapFile.ts";
 
@@ -269,11 +270,17 @@ class Storages {
         return args.every((arg) => typeof arg === "string" || isSize(arg)) ? args.join(":") : undefined;
       case "torch._utils._rebuild_tensor":
       case "torch._utils._rebuild_tensor_v2":
-        return this.#tensor(args[0], null, args[1], args[2], args[3], args[4] === true);
+        return this.#withLazyBits(
+          this.#tensor(args[0], null, args[1], args[2], args[3], args[4] === true),
+          args[6],
+        );
       case "torch._utils._rebuild_tensor_v3":
         if (args[6] instanceof Unreadable)
           return new Unreadable(`a tensor of ${(args[6] as PickleGlobal).name}`);
-        return this.#tensor(args[0], args[6] as DType, args[1], args[2], args[3], args[4] === true);
+        return this.#withLazyBits(
+          this.#tensor(args[0], args[6] as DType, args[1], args[2], args[3], args[4] === true),
+          args[7],
+        );
       case "torch._utils._rebuild_parameter":
       case "torch._utils._rebuild_parameter_with_state":
         return args[0] instanceof Tensor ? args[0].requiresGrad_(args[1] === true) : args[0];
@@ -319,6 +326,23 @@ class Storages {
     if (requiresGrad) tensor.requiresGrad_();
     this.tensors.push(tensor);
     return tensor;
+  }
+
+  /**
+   * PyTorch negates and conjugates lazily: the file has the values as they lie in memory, and says beside them what is still to be done.
+   */
+  #withLazyBits(tensor: unknown, metadata: unknown): unknown {
+    if (!(tensor instanceof Tensor) || !(metadata instanceof Map) || metadata.size === 0) return tensor;
+    let plain = tensor.detach();
+    for (const [name, on] of metadata) {
+      if (on !== true) continue;
+      if (name === "neg") plain = plain.neg();
+      else if (name === "conj") plain = ops.aten.conj_physical(plain) as Tensor;
+      else return new Unreadable(`a tensor with the property ${quote(String(name))}`);
+    }
+    if (tensor.requiresGrad) plain.requiresGrad_();
+    this.tensors.push(plain);
+    return plain;
   }
 
   /** The bytes of a storage, read once; whole elements only. */

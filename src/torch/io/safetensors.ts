@@ -61,11 +61,12 @@ function readHeader(path: string): { header: Record<string, unknown>; dataStart:
     readSync(descriptor, text, 0, length, 8);
     let header: unknown;
     try {
-      header = JSON.parse(text.toString("utf8"));
+      header = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(text));
     } catch {
       fail(path, "its header is not JSON");
     }
-    if (typeof header !== "object" || header === null || Array.isArray(header))
+    // A byte-order mark or spaces in front make it a file that the format's own reader refuses.
+    if (typeof header !== "object" || header === null || Array.isArray(header) || text[0] !== 0x7b)
       fail(path, "its header is not a JSON object");
     return { header: header as Record<string, unknown>, dataStart: 8 + length, size };
   } finally {
@@ -104,6 +105,30 @@ function checkEntry(
   return { dtype, shape, start, end };
 }
 
+/** The metadata: texts by name, nothing else, as the format wants it. */
+function readTexts(path: string, metadata: unknown): Record<string, string> {
+  if (metadata === undefined) return {};
+  const isObject = typeof metadata === "object" && metadata !== null && !Array.isArray(metadata);
+  if (!isObject || !Object.values(metadata).every((value) => typeof value === "string"))
+    fail(path, "its metadata are not texts by name");
+  return metadata as Record<string, string>;
+}
+
+/** The tensors must fill the data without gaps and overlaps: anything else is a damaged or forged header. */
+function checkCover(
+  path: string,
+  entries: readonly { name: string; start: number; end: number }[],
+  dataBytes: number,
+): void {
+  let at = 0;
+  for (const { name, start, end } of [...entries].sort((a, b) => a.start - b.start || a.end - b.end)) {
+    if (start !== at)
+      fail(path, `tensor ${quote(name)} begins at byte ${start} of the data, where ${at} was expected`);
+    at = end;
+  }
+  if (at !== dataBytes) fail(path, `its tensors fill ${at} bytes of the ${dataBytes} that follow the header`);
+}
+
 /** What a safetensors file holds. */
 export interface Safetensors {
   tensors: Map<string, Tensor>;
@@ -116,13 +141,15 @@ export interface Safetensors {
  */
 export function loadSafetensors(path: string): Safetensors {
   const { header, dataStart, size } = readHeader(path);
-  const metadata = (header["__metadata__"] ?? {}) as Record<string, string>;
+  const metadata = readTexts(path, header["__metadata__"]);
   const tensors = tidy(() => {
     const views = new Map<string, Tensor>();
     const mapped = size > dataStart ? mapBytes(path, size) : null;
-    for (const [name, raw] of Object.entries(header)) {
-      if (name === "__metadata__") continue;
-      const { dtype, shape, start, end } = checkEntry(path, name, raw, size - dataStart);
+    const entries = Object.entries(header)
+      .filter(([name]) => name !== "__metadata__")
+      .map(([name, raw]) => ({ name, ...checkEntry(path, name, raw, size - dataStart) }));
+    checkCover(path, entries, size - dataStart);
+    for (const { name, dtype, shape, start, end } of entries) {
       views.set(name, viewOf(mapped, dataStart + start, end - start, dtype, shape));
     }
     return views;
@@ -146,15 +173,27 @@ function emptyOf(dtype: DType, shape: number[]): Tensor {
   return emptyTensor(shape, { dtype });
 }
 
+/** Names that mean something else in the header. */
+const reservedNames = ["__metadata__", "__proto__"];
+
 /**
  * Writes tensors as a safetensors file, atomically; from any device, in the order of their names. Equal tensors give equal bytes.
- * @throws UserError if the file cannot be written.
+ * @throws TypeError for the names "__metadata__" and "__proto__" and for metadata that are no texts; UserError if the file cannot be
+ * written.
  */
 export function saveSafetensors(
   path: string,
   tensors: ReadonlyMap<string, Tensor>,
   metadata: Record<string, string> = {},
 ): void {
+  for (const name of reservedNames)
+    if (tensors.has(name))
+      throw new TypeError(`saveSafetensors: the name "${name}" is reserved; give the tensor another one`);
+  for (const [name, value] of Object.entries(metadata))
+    if (typeof value !== "string")
+      throw new TypeError(
+        `saveSafetensors: metadata are texts, ${quote(name)} is ${typeof value}; JSON.stringify makes one of anything`,
+      );
   writeFileAtomic(path, serialize(tensors, metadata));
 }
 

@@ -1,7 +1,7 @@
 import type { Tensor } from "../core/tensor.ts";
 import * as ops from "../dispatch/ops.gen.ts";
 import { full } from "../functions/creation.ts";
-import * as functional from "./functional.ts";
+import * as functional from "./functional/index.ts";
 import type { LayerClass } from "./layerClass.ts";
 import { type LayerOptions, refuseLayerOptions } from "./layerOptions.ts";
 import { Module, parameter } from "./module.ts";

@@ -4,6 +4,12 @@ import { Module } from "./module.ts";
 /** A module that makes one tensor of one. */
 export type Layer = Module & { forward(input: Tensor): Tensor };
 
+/** Names are joined by dots in the state dict. @throws TypeError for one that is empty or has dots itself. */
+function checkName(container: string, name: string): void {
+  if (name === "" || name.includes("."))
+    throw new TypeError(`${container}: a name must not be empty or have dots, got "${name}"`);
+}
+
 /** Layers one after the other, named by their positions, or by the names of an object. */
 export class Sequential extends Module implements Iterable<Layer> {
   readonly #layers: Map<string, Layer>;
@@ -16,6 +22,7 @@ export class Sequential extends Module implements Iterable<Layer> {
       first === undefined || first instanceof Module
         ? (first ? [first, ...others] : []).map((layer, i): [string, Layer] => [String(i), layer as Layer])
         : Object.entries(first);
+    for (const [name] of named) checkName("Sequential", name);
     this.#layers = new Map(named);
   }
 
@@ -102,7 +109,8 @@ export class ModuleDict<M extends Module = Module> extends Module {
 
   constructor(items: Readonly<Record<string, M>> = {}) {
     super();
-    this.#items = new Map(Object.entries(items));
+    this.#items = new Map();
+    for (const [name, item] of Object.entries(items)) this.set(name, item);
   }
 
   override *namedChildren(): Generator<[string, Module]> {
@@ -124,8 +132,7 @@ export class ModuleDict<M extends Module = Module> extends Module {
 
   /** Adds a module, or replaces the one of that name. */
   set(name: string, item: M): this {
-    if (name === "" || name.includes("."))
-      throw new TypeError(`ModuleDict: a name must not be empty or have dots, got "${name}"`);
+    checkName("ModuleDict", name);
     this.#items.set(name, item);
     return this;
   }

@@ -1,13 +1,13 @@
 import type { Tensor } from "../core/tensor.ts";
 import * as ops from "../dispatch/ops.gen.ts";
+import { needProbability } from "./functional/checks.ts";
 import { Module } from "./module.ts";
 
 /** In training sets elements to zero with probability `p` and scales the others by 1 / (1 - p). */
 export class Dropout extends Module {
   constructor(readonly p = 0.5) {
     super();
-    if (!(p >= 0 && p <= 1))
-      throw new RangeError(`Dropout: the probability must lie between 0 and 1, got ${p}`);
+    needProbability("Dropout", p);
   }
 
   forward(input: Tensor): Tensor {

@@ -2,6 +2,7 @@ import { noGrad } from "../autograd/modes.ts";
 import type { Tensor } from "../core/tensor.ts";
 import * as ops from "../dispatch/ops.gen.ts";
 import { empty } from "../functions/creation.ts";
+import { rowNumber } from "./functional/checks.ts";
 import { normal_ } from "./init.ts";
 import { type LayerOptions, refuseLayerOptions } from "./layerOptions.ts";
 import { Module, parameter } from "./module.ts";
@@ -19,13 +20,7 @@ export class Embedding extends Module {
     super();
     const { paddingIdx, ...creation } = options;
     refuseLayerOptions("Embedding", creation, "paddingIdx");
-    if (paddingIdx !== undefined && !(paddingIdx >= -numEmbeddings && paddingIdx < numEmbeddings)) {
-      throw new RangeError(
-        `Embedding: paddingIdx ${paddingIdx} is outside the table of ${numEmbeddings} rows`,
-      );
-    }
-    this.paddingIdx =
-      paddingIdx === undefined ? null : paddingIdx < 0 ? numEmbeddings + paddingIdx : paddingIdx;
+    this.paddingIdx = rowNumber("Embedding", paddingIdx, numEmbeddings);
     this.weight = parameter(empty([numEmbeddings, embeddingDim], creation));
     this.resetParameters();
   }

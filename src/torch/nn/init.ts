@@ -4,6 +4,7 @@ import { noGrad } from "../autograd/modes.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { tidy } from "../core/tidy.ts";
 import { copy_, linalgQr, where } from "../dispatch/ops.gen.ts";
+import { refuseOthers } from "../dispatch/optionNames.ts";
 import { empty, emptyLike, tensor } from "../functions/creation.ts";
 
 /** Inputs and outputs that one unit of a weight [out, in, ...] connects. */
@@ -96,6 +97,7 @@ function drawByDensity(weight: Tensor, [mean, std, a, b]: readonly number[]): vo
 export function orthogonal_(weight: Tensor, gain = 1): Tensor {
   if (weight.ndim < 2)
     throw new TypeError(`orthogonal_: needs at least 2 dimensions, got [${weight.shape.join(", ")}]`);
+  if (weight.numel === 0) return weight;
   return inPlace(weight, () => {
     const rows = weight.size(0);
     const columns = weight.numel / rows;
@@ -125,21 +127,35 @@ export interface KaimingOptions {
   /** Negative slope of the leaky ReLU behind. */
   a?: number;
   mode?: "fanIn" | "fanOut";
-  nonlinearity?: "relu" | "leakyRelu" | "linear" | "tanh" | "selu";
+  nonlinearity?: "relu" | "leakyRelu" | "linear" | "sigmoid" | "tanh" | "selu";
 }
 
-/** The factor that keeps variances through a nonlinearity. */
+/** The factor that keeps variances through a nonlinearity. @throws TypeError for one that has none. */
 export function calculateGain(nonlinearity: NonNullable<KaimingOptions["nonlinearity"]>, a = 0.01): number {
-  if (nonlinearity === "relu") return Math.sqrt(2);
-  if (nonlinearity === "leakyRelu") return Math.sqrt(2 / (1 + a * a));
-  if (nonlinearity === "tanh") return 5 / 3;
-  return nonlinearity === "selu" ? 3 / 4 : 1;
+  const gains = {
+    linear: 1,
+    sigmoid: 1,
+    tanh: 5 / 3,
+    relu: Math.SQRT2,
+    leakyRelu: Math.sqrt(2 / (1 + a * a)),
+    selu: 3 / 4,
+  };
+  if (!Object.hasOwn(gains, nonlinearity))
+    throw new TypeError(
+      `calculateGain: unknown nonlinearity ${JSON.stringify(nonlinearity)}; expected one of ${Object.keys(gains).join(", ")}`,
+    );
+  return gains[nonlinearity];
 }
 
 function kaimingStd(
   weight: Tensor,
-  { a = 0, mode = "fanIn", nonlinearity = "leakyRelu" }: KaimingOptions,
+  { a = 0, mode = "fanIn", nonlinearity = "leakyRelu", ...others }: KaimingOptions,
 ): number {
+  refuseOthers("kaiming initializers", others, "a, mode, nonlinearity");
+  if (mode !== "fanIn" && mode !== "fanOut")
+    throw new TypeError(
+      `kaiming initializers: mode must be "fanIn" or "fanOut", got ${JSON.stringify(mode)}`,
+    );
   return calculateGain(nonlinearity, a) / Math.sqrt(fans(weight)[mode]);
 }
 

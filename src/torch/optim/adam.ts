@@ -1,100 +1,106 @@
-import { noGrad } from "../autograd/modes.ts";
-import { scope } from "../core/scope.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { ops } from "../dispatch/operators.ts";
-import { refuseUnknownSettings } from "../dispatch/optionNames.ts";
-import { zeros, zerosLike } from "../functions/creation.ts";
-import { Optimizer } from "./optimizer.ts";
+import { zeros } from "../functions/creation.ts";
+import { stepAdam } from "./adamFormula.ts";
+import { type FusedPart, isFusible, laidOutAs, stepFused } from "./fusedAdam.ts";
+import { Optimizer, type ParameterGroup, type Params } from "./optimizer.ts";
+import { withDefaults } from "./settings.ts";
 
 export interface AdamOptions {
   lr?: number;
   betas?: readonly [number, number];
   eps?: number;
   weightDecay?: number;
+  /** Divide by the largest of the averaged squares so far (Reddi et al. 2018). */
   amsgrad?: boolean;
+  /** Go up instead of down. */
   maximize?: boolean;
+  /** One operator per formula for all parameters at once. Default: where `fused` does not apply. */
+  foreach?: boolean | null;
+  /**
+   * One kernel for everything, the fastest form. Default (null): for each parameter whose elements fill its memory; those with gaps, such
+   * as columns of a larger tensor, get the formulas. false: formulas for all.
+   */
+  fused?: boolean | null;
 }
 
 export type AdamSettings = Required<AdamOptions>;
 
-type Params = Iterable<Tensor> | Iterable<{ params: Iterable<Tensor>; name?: string } & AdamOptions>;
-
-/** Parameters of one device and dtype with their state, as the fused operator takes them. */
-interface Part {
-  /** Among the parameters with gradients. */
-  readonly indices: readonly number[];
-  readonly params: readonly Tensor[];
-  readonly averages: readonly Tensor[];
-  readonly squares: readonly Tensor[];
-  readonly maxima: readonly Tensor[];
-  readonly steps: readonly Tensor[];
-  /** [n] of which `steps` are views; null where they are tensors of their own, as those that were loaded. */
-  readonly counters: Tensor | null;
-}
-
 interface Plan {
   readonly params: readonly Tensor[];
-  readonly parts: readonly Part[];
+  /** The native tensors behind them: `module.to` gives a parameter another one. */
+  readonly handles: readonly number[];
+  readonly parts: readonly FusedPart[];
+  /** Those that the kernel cannot take, among the parameters with gradients. */
+  readonly others: readonly number[];
   readonly amsgrad: boolean;
 }
 
-/** One call of the fused operator for all parameters of a device and dtype. */
-abstract class FusedAdam extends Optimizer<AdamSettings> {
-  protected abstract readonly fused: "_fused_adam_" | "_fused_adamw_";
+const zerosAs = (param: Tensor): Tensor => ops.aten.zeros_like(param) as Tensor;
+
+/** What Adam and AdamW have in common. */
+abstract class AdamFamily extends Optimizer<AdamSettings> {
+  protected abstract readonly decoupled: boolean;
   readonly #plans = new Map<object, Plan>();
 
-  step(): void {
-    const own = scope();
-    try {
-      noGrad(() => {
-        for (const group of this.paramGroups) this.#stepGroup(group);
-      });
-    } finally {
-      own[Symbol.dispose]();
-    }
-  }
-
-  #stepGroup(group: { params: Tensor[] } & AdamSettings): void {
+  protected stepGroup(group: ParameterGroup<AdamSettings>): void {
     const { params, grads } = this.withGradients(group);
     if (params.length === 0) return;
-    for (const part of this.#partsOf(group, params)) {
-      // One addition for all where their counters lie side by side.
-      if (part.counters) part.counters.add_(1);
-      else ops.aten._foreach_add_(part.steps, 1);
-      ops.unsafe.aten[this.fused](
-        part.params,
-        part.indices.map((i) => grads[i]),
-        part.averages,
-        part.squares,
-        part.maxima,
-        part.steps,
+    const { parts, others } = this.#planOf(group, params);
+    for (const part of parts)
+      stepFused(this.decoupled ? "_fused_adamw_" : "_fused_adam_", part, grads, group);
+    if (others.length > 0) this.#stepByFormula(group, others, params, grads);
+  }
+
+  #stepByFormula(
+    group: ParameterGroup<AdamSettings>,
+    indices: readonly number[],
+    params: readonly Tensor[],
+    grads: readonly Tensor[],
+  ): void {
+    // Without `foreach` one parameter after the other: less memory at once.
+    const batches = group.foreach === false ? indices.map((i) => [i]) : [indices];
+    for (const batch of batches) {
+      const chosen = batch.map((i) => params[i]);
+      const named = (name: string) => chosen.map((param) => this.stateOf(param, name, () => zerosAs(param)));
+      stepAdam(
         {
-          lr: group.lr,
-          beta1: group.betas[0],
-          beta2: group.betas[1],
-          weightDecay: group.weightDecay,
-          eps: group.eps,
-          amsgrad: group.amsgrad,
-          maximize: group.maximize,
+          params: chosen,
+          grads: batch.map((i) => grads[i]),
+          averages: named("exp_avg"),
+          squares: named("exp_avg_sq"),
+          maxima: group.amsgrad ? named("max_exp_avg_sq") : null,
+          steps: chosen.map((param) => this.stateOf(param, "step", () => zeros([]))),
         },
+        group,
+        this.decoupled,
       );
     }
   }
 
-  /** What the operator takes, by device and dtype; the same as in the step before while the same parameters have gradients. */
-  #partsOf(group: { params: Tensor[] } & AdamSettings, params: readonly Tensor[]): readonly Part[] {
+  /** What goes to the kernel, by device and dtype; the same as in the step before while the same parameters have gradients. */
+  #planOf(group: ParameterGroup<AdamSettings>, params: readonly Tensor[]): Plan {
     const known = this.#plans.get(group);
     const isKnown =
       known?.amsgrad === group.amsgrad &&
       known.params.length === params.length &&
-      params.every((param, i) => param === known.params[i]);
-    if (isKnown) return known.parts;
+      params.every((param, i) => param === known.params[i] && param.handle === known.handles[i]);
+    if (isKnown) return known;
     this.#forget(group);
+    if (group.fused && group.foreach)
+      throw new TypeError(`${this.constructor.name}: fused and foreach can't both be true`);
+    const isFused = group.fused ?? group.foreach === null;
     const kinds = new Map<string, number[]>();
+    const others: number[] = [];
     params.forEach((param, i) => {
+      const fits = isFused && isFusible(param);
+      if (group.fused && !fits)
+        throw new TypeError(
+          `${this.constructor.name}: the fused form needs floating-point parameters without gaps in memory, one has shape [${param.shape.join(", ")}] with strides [${param.stride().join(", ")}]; leave fused out, or make the parameter contiguous`,
+        );
       const kind = `${param.device} ${param.dtype}`;
-      const list = kinds.get(kind);
-      if (list) list.push(i);
+      if (!fits) others.push(i);
+      else if (kinds.has(kind)) kinds.get(kind)!.push(i);
       else kinds.set(kind, [i]);
     });
     const parts = [...kinds.values()].map((indices) =>
@@ -104,27 +110,50 @@ abstract class FusedAdam extends Optimizer<AdamSettings> {
         group.amsgrad,
       ),
     );
-    this.#plans.set(group, { params, parts, amsgrad: group.amsgrad });
-    return parts;
+    const handles = params.map((param) => param.handle);
+    const plan = { params, handles, parts, others, amsgrad: group.amsgrad };
+    this.#plans.set(group, plan);
+    return plan;
   }
 
-  #makePart(indices: readonly number[], params: readonly Tensor[], amsgrad: boolean): Part {
+  #makePart(indices: readonly number[], params: readonly Tensor[], amsgrad: boolean): FusedPart {
     const { device } = params[0];
+    const strides = params.map((param) => (param.isContiguous ? null : param.stride()));
+    const named = (name: string) =>
+      params.map((param, i) => this.#fitting(name, param, param, strides[i], () => zerosAs(param)));
     const isNew = params.every((param) => !this.state.get(param)?.has("step"));
     const counters = isNew ? zeros([params.length], { device }).detachFromScope() : null;
+    const count = zeros([], { device });
     return {
       indices,
       params,
-      averages: params.map((param) => this.stateOf(param, "exp_avg", () => zerosLike(param))),
-      squares: params.map((param) => this.stateOf(param, "exp_avg_sq", () => zerosLike(param))),
-      maxima: amsgrad
-        ? params.map((param) => this.stateOf(param, "max_exp_avg_sq", () => zerosLike(param)))
-        : [],
+      strides,
+      averages: named("exp_avg"),
+      squares: named("exp_avg_sq"),
+      maxima: amsgrad ? named("max_exp_avg_sq") : [],
       steps: params.map((param, i) =>
-        this.stateOf(param, "step", () => counters?.select(0, i) ?? zeros([], { device })),
+        this.#fitting("step", param, count, null, () => counters?.select(0, i) ?? zeros([], { device })),
       ),
       counters,
     };
+  }
+
+  /** A state with the device, dtype and layout of `like`, which the kernel takes for granted; what was loaded may have others. */
+  #fitting(
+    name: string,
+    param: Tensor,
+    like: Tensor,
+    strides: readonly number[] | null,
+    make: () => Tensor,
+  ): Tensor {
+    const found = this.stateOf(param, name, make);
+    const { device, dtype } = like;
+    const same = found.device === device && found.dtype === dtype;
+    const fitting = laidOutAs(same ? found : found.to({ device, dtype }), like, strides);
+    if (fitting === found) return found;
+    this.state.get(param)!.set(name, fitting.detachFromScope());
+    found.dispose();
+    return fitting;
   }
 
   #forget(group: object): void {
@@ -144,35 +173,40 @@ abstract class FusedAdam extends Optimizer<AdamSettings> {
 }
 
 function settings(name: string, options: AdamOptions, weightDecay: number): AdamSettings {
-  const defaults: AdamSettings = {
+  return withDefaults<AdamSettings>(name, options, {
     lr: 1e-3,
     betas: [0.9, 0.999],
     eps: 1e-8,
     weightDecay,
     amsgrad: false,
     maximize: false,
-  };
-  refuseUnknownSettings(name, options, defaults);
-  const all = { ...defaults, ...options };
-  if (!(all.lr >= 0)) throw new RangeError(`${name}: the learning rate must not be negative, got ${all.lr}`);
-  if (!(all.eps >= 0)) throw new RangeError(`${name}: eps must not be negative, got ${all.eps}`);
-  if (!all.betas.every((beta) => beta >= 0 && beta < 1))
-    throw new RangeError(`${name}: betas must lie in [0, 1), got ${all.betas}`);
-  return all;
+    foreach: null,
+    fused: null,
+  });
 }
 
-/** Adam (Kingma and Ba 2015) with L2 regularization in the gradient. */
-export class Adam extends FusedAdam {
-  protected readonly fused = "_fused_adam_";
-  constructor(params: Params, options: AdamOptions = {}) {
-    super(params as Iterable<Tensor>, settings("Adam", options, 0));
+const ranges = { atLeastZero: ["lr", "eps", "weightDecay"] } as const;
+
+/**
+ * Adam (Kingma and Ba 2015) with L2 regularization in the gradient.
+ * @throws RangeError for a negative rate, eps or weight decay, or betas outside [0, 1).
+ * @example const optimizer = new torch.optim.Adam(model.parameters(), { lr: 1e-3 });
+ */
+export class Adam extends AdamFamily {
+  protected readonly decoupled = false;
+  constructor(params: Params<AdamOptions>, options: AdamOptions = {}) {
+    super(params, settings("Adam", options, 0), ranges);
   }
 }
 
-/** Adam with decoupled weight decay (Loshchilov and Hutter 2019). */
-export class AdamW extends FusedAdam {
-  protected readonly fused = "_fused_adamw_";
-  constructor(params: Params, options: AdamOptions = {}) {
-    super(params as Iterable<Tensor>, settings("AdamW", options, 0.01));
+/**
+ * Adam with decoupled weight decay (Loshchilov and Hutter 2019).
+ * @throws RangeError for a negative rate, eps or weight decay, or betas outside [0, 1).
+ * @example const optimizer = new torch.optim.AdamW(model.parameters(), { lr: 1e-3, weightDecay: 0.1 });
+ */
+export class AdamW extends AdamFamily {
+  protected readonly decoupled = true;
+  constructor(params: Params<AdamOptions>, options: AdamOptions = {}) {
+    super(params, settings("AdamW", options, 0.01), ranges);
   }
 }

@@ -1,123 +1,197 @@
+import { enableGrad, noGrad } from "../autograd/modes.ts";
+import { scope } from "../core/scope.ts";
 import { Tensor } from "../core/tensor.ts";
 import { refuseUnknownSettings } from "../dispatch/optionNames.ts";
 import type { PickleValue } from "../io/pickle.ts";
-import type { PickleInput } from "../io/savePickle.ts";
+import { groupToState, type OptimizerState, readOptimizerState, type StateValue } from "./optimizerState.ts";
+import { initialRateOf, rememberInitialRate } from "./schedules/scheduler.ts";
+import { checkRanges, type SettingRanges } from "./settings.ts";
 
 /** Parameters that share settings. */
 export type ParameterGroup<Settings> = { params: Tensor[]; name?: string } & Settings;
 
-/** What an optimizer keeps, to be saved and loaded again: settings per group, tensors per parameter in their order. */
-export type OptimizerState = {
-  groups: Record<string, PickleInput>[];
-  /** By parameter number, then by name, e.g. `exp_avg`. */
-  state: Map<number, Map<string, Tensor>>;
-};
+/** What an optimizer is made of: parameters, or groups of them with settings of their own. */
+export type Params<Options> =
+  | Iterable<Tensor>
+  | Iterable<{ params: Iterable<Tensor>; name?: string } & Partial<Options>>;
+
+/** Computes the loss anew, gradients included, and returns it. */
+export type Closure = () => Tensor;
+
+const describe = (value: unknown): string =>
+  value === null
+    ? "null"
+    : typeof value === "object"
+      ? `a ${value.constructor?.name ?? "object"}`
+      : `a ${typeof value}`;
 
 /** The base of the optimizers: groups of parameters, each with the settings `Settings`, and a state per parameter. */
 export abstract class Optimizer<Settings extends { lr: number }> {
   readonly paramGroups: ParameterGroup<Settings>[] = [];
-  protected readonly state = new Map<Tensor, Map<string, Tensor>>();
+  protected readonly state = new Map<Tensor, Map<string, StateValue>>();
+  readonly #ranges: SettingRanges;
 
+  /** @throws TypeError or RangeError for what `addParamGroup` refuses. */
   constructor(
-    params: Iterable<Tensor> | Iterable<{ params: Iterable<Tensor>; name?: string } & Partial<Settings>>,
+    params: Params<Settings>,
     readonly defaults: Settings,
+    ranges: SettingRanges = { atLeastZero: ["lr"] },
   ) {
-    const list = [...params] as (
-      | Tensor
-      | ({ params: Iterable<Tensor>; name?: string } & Partial<Settings>)
-    )[];
-    if (list.length === 0)
-      throw new TypeError(`${this.constructor.name}: there are no parameters to optimize`);
-    const isGroups = typeof (list[0] as { params?: unknown }).params === "object";
-    const groups = isGroups ? (list as { params: Iterable<Tensor> }[]) : [{ params: list as Tensor[] }];
+    const { name } = this.constructor;
+    this.#ranges = ranges;
+    checkRanges(name, defaults, ranges);
+    if (
+      params instanceof Tensor ||
+      typeof (params as Partial<Iterable<unknown>>)?.[Symbol.iterator] !== "function"
+    )
+      throw new TypeError(
+        `${name}: expected a list of tensors or of groups such as { params, lr }, got ${describe(params)}`,
+      );
+    const list = [...params] as (Tensor | ({ params: Iterable<Tensor> } & Partial<Settings>))[];
+    if (list.length === 0) throw new TypeError(`${name}: there are no parameters to optimize`);
+    const isGroup = (one: unknown) => !(one instanceof Tensor) && Object(one).params !== undefined;
+    const groups = isGroup(list[0]) ? list : [{ params: list as Tensor[] }];
     for (const group of groups) this.addParamGroup(group as { params: Iterable<Tensor> } & Partial<Settings>);
   }
 
-  /** Adds parameters with settings of their own. @throws TypeError for one that is in another group already. */
+  /**
+   * Adds parameters with settings of their own.
+   * @throws TypeError for what is no tensor, is computed from other tensors (no leaf), or is there already; RangeError for settings
+   * outside their ranges.
+   */
   addParamGroup(group: { params: Iterable<Tensor>; name?: string } & Partial<Settings>): void {
-    const known = new Set(this.paramGroups.flatMap((other) => other.params));
-    const params = [...group.params];
+    const { name } = this.constructor;
+    const known = new Set(this.#parameters());
+    const params = group.params instanceof Tensor ? [group.params] : [...group.params];
     for (const param of params) {
+      if (!(param instanceof Tensor))
+        throw new TypeError(
+          `${name}: only tensors can be optimized, one of the parameters is ${describe(param)}`,
+        );
+      if (!param.isLeaf)
+        throw new TypeError(
+          `${name}: can't optimize a tensor that is computed from others ([${param.shape.join(", ")}], ${param.gradFn}): it would never change; give the tensor that it is computed from, or x.detach().requiresGrad_()`,
+        );
       if (known.has(param))
-        throw new TypeError(`${this.constructor.name}: a parameter is in more than one group`);
+        throw new TypeError(`${name}: a parameter is there twice, in one group or in more than one group`);
       known.add(param);
     }
-    refuseUnknownSettings(this.constructor.name, group, { params: [], name: "", ...this.defaults });
-    this.paramGroups.push({ ...this.defaults, ...group, params });
+    refuseUnknownSettings(name, group, { params: [], name: "", ...this.defaults });
+    const settings = { ...this.defaults, ...group, params };
+    checkRanges(name, settings, this.#ranges);
+    this.paramGroups.push(settings);
   }
 
-  /** Changes the parameters by their gradients. Those without one are left alone. */
-  abstract step(): void;
+  /**
+   * Changes the parameters by their gradients; those without one are left alone. With a `closure`, which computes the loss and its
+   * gradients, that is called first and its loss returned.
+   */
+  step(closure?: Closure): Tensor | null {
+    const loss = closure ? enableGrad(closure) : null;
+    const own = scope();
+    try {
+      noGrad(() => {
+        for (const group of this.paramGroups) this.stepGroup(group);
+      });
+    } finally {
+      own[Symbol.dispose]();
+    }
+    return loss;
+  }
+
+  /** One step of the parameters of a group; in a scope of its own, without gradients. */
+  protected abstract stepGroup(group: ParameterGroup<Settings>): void;
 
   /** Drops the gradients of all its parameters. */
   zeroGrad(): void {
     for (const group of this.paramGroups) for (const param of group.params) param.grad = null;
   }
 
+  /** Settings and states, the tensors themselves. `torch.save` makes a file of them that Python's optimizer loads. */
   stateDict(): OptimizerState {
-    const state = new Map<number, Map<string, Tensor>>();
+    const state: OptimizerState["state"] = new Map();
     this.#parameters().forEach((param, i) => {
       const own = this.state.get(param);
-      if (own) state.set(i, own);
+      if (own && own.size > 0) state.set(i, own);
     });
-    const groups = this.paramGroups.map(({ params, ...settings }) => ({
-      ...(settings as Record<string, PickleInput>),
-      params: params.length,
-    }));
-    return { groups, state };
+    let count = 0;
+    const param_groups = this.paramGroups.map((group) => {
+      const { params, ...settings } = group;
+      const initial = initialRateOf(group);
+      const saved = initial === undefined ? settings : { ...settings, initialLr: initial };
+      return groupToState(
+        saved,
+        params.map(() => count++),
+      );
+    });
+    return { state, param_groups };
   }
 
   /**
-   * Takes over what `stateDict` gave, or what `torch.load` read of a file that `torch.save` made of it. @throws TypeError if it is
-   * something else, or if the groups or the shapes of parameters and states do not agree.
+   * Takes over what `stateDict` gave, or what `torch.load` read of a file that `torch.save` made of it, here or in Python. States come to
+   * their parameters' devices and dtypes. @throws TypeError if it is something else, or if the groups or the shapes of parameters
+   * and states do not agree; then nothing has changed.
    */
   loadStateDict(given: OptimizerState | PickleValue): void {
-    const saved = asOptimizerState(this.constructor.name, given);
+    const { name } = this.constructor;
+    const saved = readOptimizerState(name, given);
     if (saved.groups.length !== this.paramGroups.length) {
       throw new TypeError(
-        `${this.constructor.name}: the state has ${saved.groups.length} groups, the optimizer ${this.paramGroups.length}`,
+        `${name}: the state has ${saved.groups.length} groups, the optimizer ${this.paramGroups.length}`,
       );
     }
-    saved.groups.forEach(({ params }, i) => {
+    const byNumber = new Map<number, Tensor>();
+    const settings = saved.groups.map(({ params, settings }, i) => {
       const group = this.paramGroups[i];
-      if (params !== group.params.length) {
+      if (params.length !== group.params.length)
         throw new TypeError(
-          `${this.constructor.name}: group ${i} of the state has ${params} parameters, the optimizer ${group.params.length}`,
+          `${name}: group ${i} of the state has ${params.length} parameters, the optimizer ${group.params.length}`,
         );
-      }
+      params.forEach((number, k) => {
+        byNumber.set(number, group.params[k]);
+      });
+      const known = Object.entries(settings).filter(
+        ([key]) => key === "name" || Object.hasOwn(this.defaults, key),
+      );
+      checkRanges(name, { ...group, ...Object.fromEntries(known) }, this.#ranges);
+      return Object.fromEntries(known);
     });
-    const parameters = this.#parameters();
-    for (const [i, own] of saved.state) this.#checkState(i, parameters[i], own);
-    saved.groups.forEach(({ params: _, ...settings }, i) => {
-      Object.assign(this.paramGroups[i], settings);
+    for (const [number, own] of saved.state) this.#checkState(number, byNumber.get(number), own);
+    settings.forEach((own, i) => {
+      Object.assign(this.paramGroups[i], own);
+      const { initialLr } = saved.groups[i].settings;
+      if (typeof initialLr === "number") rememberInitialRate(this.paramGroups[i], initialLr);
     });
     // What is loaded may be this optimizer's own state: nothing is freed before everything is copied.
     const before = new Map(this.state);
     this.state.clear();
-    for (const [i, own] of saved.state) {
-      const param = parameters[i];
-      const copies = new Map<string, Tensor>();
-      for (const [name, value] of own) {
-        const device = name === "step" ? value.device : param.device;
-        using detached = value.detach();
-        copies.set(name, detached.to({ device, copy: true }).detachFromScope());
-      }
-      this.state.set(param, copies);
+    for (const [number, own] of saved.state) {
+      const param = byNumber.get(number)!;
+      const copies = [...own].map(([key, value]): [string, StateValue] => [key, copyOf(value, param, key)]);
+      this.state.set(param, new Map(copies.filter(([, value]) => value !== null)));
     }
-    const theirs = new Set([...saved.state.values()].flatMap((own) => [...own.values()]));
+    const theirs = new Set([...saved.state.values()].flatMap((own) => [...own.values()].flatMap(tensorsOf)));
     for (const own of before.values())
-      for (const value of own.values()) if (!theirs.has(value)) value.dispose();
+      for (const value of own.values())
+        for (const one of tensorsOf(value)) if (!theirs.has(one)) one.dispose();
   }
 
-  /** The kernels that update parameters trust the sizes of states. */
-  #checkState(i: number, param: Tensor | undefined, own: ReadonlyMap<string, Tensor>): void {
-    const name = this.constructor.name;
-    if (!param) throw new TypeError(`${name}: the state is of a parameter ${i}, which is not there`);
+  /** The shape of a state, or null where it can be any; kernels trust it. */
+  protected stateShape(key: string, param: Tensor): readonly number[] | null {
+    return key === "step" ? [] : param.shape;
+  }
+
+  #checkState(number: number, param: Tensor | undefined, own: ReadonlyMap<string, StateValue>): void {
+    const { name } = this.constructor;
+    if (!param) throw new TypeError(`${name}: the state is of a parameter ${number}, which is not there`);
     for (const [key, value] of own) {
-      const expected = key === "step" ? "" : param.shape.join(", ");
-      const found = value.shape.join(", ");
-      if (found !== expected)
-        throw new TypeError(`${name}: ${key} of parameter ${i} has shape [${found}], expected [${expected}]`);
+      const expected = this.stateShape(key, param);
+      if (expected === null || value === null) continue;
+      const found = value instanceof Tensor ? `shape [${value.shape.join(", ")}]` : "no shape";
+      if (found !== `shape [${expected.join(", ")}]`)
+        throw new TypeError(
+          `${name}: ${key} of parameter ${number} has ${found}, expected [${expected.join(", ")}]`,
+        );
     }
   }
 
@@ -159,37 +233,31 @@ export abstract class Optimizer<Settings extends { lr: number }> {
       own = new Map();
       this.state.set(param, own);
     }
-    let value = own.get(name);
-    if (!value) {
-      value = make().detachFromScope();
-      own.set(name, value);
-    }
-    return value;
+    const value = own.get(name);
+    if (value instanceof Tensor) return value;
+    const fresh = make().detachFromScope();
+    own.set(name, fresh);
+    return fresh;
   }
 
   /** Frees the state tensors now. */
   dispose(): void {
-    for (const own of this.state.values()) for (const value of own.values()) value.dispose();
+    for (const own of this.state.values())
+      for (const value of own.values()) for (const one of tensorsOf(value)) one.dispose();
     this.state.clear();
   }
 }
 
-/** What was saved, with the Maps that a file's dictionaries come as made objects again where they were. */
-function asOptimizerState(name: string, given: OptimizerState | PickleValue): OptimizerState {
-  const read: Partial<OptimizerState> = given instanceof Map ? Object.fromEntries(given) : Object(given);
-  const groups = Array.isArray(read.groups)
-    ? read.groups.map((group) => (group instanceof Map ? Object.fromEntries(group) : group))
-    : null;
-  const { state } = read;
-  const isState =
-    state instanceof Map &&
-    [...state].every(
-      ([number, own]) =>
-        typeof number === "number" &&
-        own instanceof Map &&
-        [...own.values()].every((value) => value instanceof Tensor),
-    );
-  if (!groups || !isState)
-    throw new TypeError(`${name}: expected the state of an optimizer, with groups and a state by parameter`);
-  return { groups, state };
+function tensorsOf(value: StateValue): Tensor[] {
+  const list = Array.isArray(value) ? value : [value];
+  return list.filter((one) => one instanceof Tensor);
+}
+
+/** A copy of a saved value for a parameter: on its device, and of its dtype except for counters of steps. */
+function copyOf(value: StateValue, param: Tensor, key: string): StateValue {
+  if (Array.isArray(value)) return value.map((one) => copyOf(one, param, key) as Tensor | number | null);
+  if (!(value instanceof Tensor)) return value;
+  using detached = value.detach();
+  const { device, dtype } = key === "step" ? value : param;
+  return detached.to({ device, dtype, copy: true }).detachFromScope();
 }

@@ -1,9 +1,7 @@
-import { noGrad } from "../autograd/modes.ts";
-import { scope } from "../core/scope.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { ops } from "../dispatch/operators.ts";
-import { refuseUnknownSettings } from "../dispatch/optionNames.ts";
-import { Optimizer } from "./optimizer.ts";
+import { Optimizer, type ParameterGroup, type Params } from "./optimizer.ts";
+import { withDefaults } from "./settings.ts";
 
 export interface SGDOptions {
   lr?: number;
@@ -14,41 +12,30 @@ export interface SGDOptions {
   maximize?: boolean;
 }
 
-type Params = Iterable<Tensor> | Iterable<{ params: Iterable<Tensor>; name?: string } & SGDOptions>;
+export type SGDSettings = Required<SGDOptions>;
 
-/** Stochastic gradient descent with momentum, in PyTorch's form. */
-export class SGD extends Optimizer<Required<SGDOptions>> {
-  constructor(params: Params, options: SGDOptions = {}) {
-    const standard: Required<SGDOptions> = {
+/**
+ * Stochastic gradient descent with momentum, in PyTorch's form.
+ * @throws RangeError for a negative rate, momentum or weight decay, or for Nesterov without momentum or with dampening.
+ * @example const optimizer = new torch.optim.SGD(model.parameters(), { lr: 0.1, momentum: 0.9, nesterov: true });
+ */
+export class SGD extends Optimizer<SGDSettings> {
+  constructor(params: Params<SGDOptions>, options: SGDOptions = {}) {
+    const defaults = withDefaults<SGDSettings>("SGD", options, {
       lr: 1e-3,
       momentum: 0,
       dampening: 0,
       weightDecay: 0,
       nesterov: false,
       maximize: false,
-    };
-    refuseUnknownSettings("SGD", options, standard);
-    const defaults = { ...standard, ...options };
-    if (!(defaults.lr >= 0))
-      throw new RangeError(`SGD: the learning rate must not be negative, got ${defaults.lr}`);
+    });
     if (defaults.nesterov && (defaults.momentum <= 0 || defaults.dampening !== 0)) {
       throw new RangeError("SGD: Nesterov momentum needs a momentum and no dampening");
     }
-    super(params as Iterable<Tensor>, defaults);
+    super(params, defaults, { atLeastZero: ["lr", "momentum", "weightDecay"] });
   }
 
-  step(): void {
-    const own = scope();
-    try {
-      noGrad(() => {
-        for (const group of this.paramGroups) this.#stepGroup(group);
-      });
-    } finally {
-      own[Symbol.dispose]();
-    }
-  }
-
-  #stepGroup(group: { params: Tensor[] } & Required<SGDOptions>): void {
+  protected stepGroup(group: ParameterGroup<SGDSettings>): void {
     const found = this.withGradients(group);
     if (found.params.length === 0) return;
     let grads = found.grads;

@@ -35,9 +35,10 @@ export function saveCheckpoint(path: string, targets: CheckpointTargets, facts: 
   let optimizer: unknown = null;
   if (targets.optimizer) {
     const state = targets.optimizer.stateDict();
-    optimizer = state.groups;
+    optimizer = state.param_groups;
     for (const [number, own] of state.state) {
-      for (const [name, value] of own) tensors.set(`optimizer/${number}/${name}`, value);
+      for (const [name, value] of own)
+        if (value instanceof torch.Tensor) tensors.set(`optimizer/${number}/${name}`, value);
     }
   }
   for (const [name, value] of targets.average?.tensors() ?? []) tensors.set(`average/${name}`, value);
@@ -60,13 +61,13 @@ export function saveWeights(path: string, model: torch.nn.Module, facts: Checkpo
 function readMetadata(
   path: string,
   metadata: Record<string, string>,
-): { optimizer: torch.optim.OptimizerState["groups"] | null; facts: CheckpointFacts } {
+): { optimizer: torch.optim.OptimizerState["param_groups"] | null; facts: CheckpointFacts } {
   const text = metadata[metadataKey];
   if (text === undefined)
     throw new UserError(`${path} is no checkpoint of this program; give a run's checkpoints/*.safetensors.`);
   let content: {
     version: number;
-    optimizer?: torch.optim.OptimizerState["groups"] | null;
+    optimizer?: torch.optim.OptimizerState["param_groups"] | null;
     facts: CheckpointFacts;
   };
   try {
@@ -126,7 +127,7 @@ export function loadCheckpoint(path: string, targets: CheckpointTargets): Checkp
   targets.average?.load(average);
   if (targets.optimizer && optimizer) {
     try {
-      targets.optimizer.loadStateDict({ groups: optimizer, state });
+      targets.optimizer.loadStateDict({ param_groups: optimizer, state });
     } catch (cause) {
       if (cause instanceof TypeError)
         throw new UserError(

@@ -1,4 +1,4 @@
-import { annealCosine as cosine, restartedAt } from "../../torch/optim/annealing.ts";
+import { annealCosine as cosine, restartedAt } from "../../torch/optim/schedules/annealing.ts";
 
 /** Learning-rate factors as functions of progress (0 at the start of training, 1 at its end). */
 export type ScheduleName =

@@ -223,7 +223,7 @@ export class Trainer {
     this.#awaitsValidation = progress.awaitsValidation;
     if (progress.gradScale) {
       const [scale, goodSteps] = progress.gradScale;
-      this.#scaler?.loadStateDict({ scale, goodSteps });
+      this.#scaler?.loadStateDict({ ...this.#scaler.stateDict(), scale, _growth_tracker: goodSteps });
     }
     if (this.#average) this.#average.steps = progress.averagedSteps;
   }
@@ -462,7 +462,7 @@ export class Trainer {
       epochSeconds: this.#epochSeconds,
       epochSamples: this.#epochSamples,
       plateau: this.#plateau.state(),
-      gradScale: scaler ? [scaler.scale, scaler.goodSteps] : null,
+      gradScale: scaler ? [scaler["scale"], scaler["_growth_tracker"]] : null,
       averagedSteps: this.#average?.steps ?? 0,
       awaitsValidation: this.#awaitsValidation,
       watch: observer.position?.() ?? null,

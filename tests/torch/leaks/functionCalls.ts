@@ -275,7 +275,10 @@ function useOptimizer(t: Inputs, make: (params: torch.Tensor[]) => AnyOptimizer)
 export const optimizers: Record<string, Call> = {
   SGD: (t) =>
     useOptimizer(t, (params) => new optim.SGD(params, { momentum: 0.9, nesterov: true, weightDecay: 0.1 })),
-  Adam: (t) => useOptimizer(t, (params) => new optim.Adam(params, { amsgrad: true })),
+  Adam: (t) => {
+    useOptimizer(t, (params) => new optim.Adam(params, { amsgrad: true }));
+    useOptimizer(t, (params) => new optim.Adam(params, { amsgrad: true, foreach: true }));
+  },
   AdamW: (t) => useOptimizer(t, (params) => new optim.AdamW(params)),
 };
 

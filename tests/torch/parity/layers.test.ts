@@ -70,7 +70,7 @@ test.skipIf(!drawn)("every layer, functional form and initializer has a case", (
   );
   console.log(`${seen.size} layers in ${cases.length} cases against Python's torch: ${[...seen].join(", ")}`);
   expect(modules.filter((name) => !seen.has(name))).toEqual([]);
-  // `attentionKernel` tells a choice of LibTorch's, `fans` and `calculateGain` are seen through the initializers, the next three
+  // `attentionKernel` tells a choice of LibTorch's, `fans` and `calculateGain` are seen through the initializers, the next five
   // through layers; `gumbelSoftmax` has a test in toolkit.test.ts.
   const apart = [
     "attentionKernel",
@@ -79,6 +79,8 @@ test.skipIf(!drawn)("every layer, functional form and initializer has a case", (
     "softmin",
     "dropout",
     "batchNorm",
+    "groupNorm",
+    "hardtanh",
     "gumbelSoftmax",
     // PyTorch 2.11 drew other numbers.
     ...(loadedLibtorch.minor < 12 ? ["truncNormal_"] : []),

@@ -112,7 +112,9 @@ export function runOptimizer(test: OptimizerCase, tensors: Tensors): string[] {
 
 /** The rates before the first step and after each one; half way the schedule is saved and loaded into a new one. */
 export function runSchedule(test: ScheduleCase): string[] {
-  const optimizer = { paramGroups: test.base.map((lr) => ({ lr })) };
+  const optimizer = {
+    paramGroups: test.base.map((lr): torch.optim.ScheduledGroup => ({ lr, betas: [0.9, 0.999] })),
+  };
   const make = (target: torch.optim.Scheduled) => new classes[test.scheduler](target, settings(test.options));
   let scheduler = make(optimizer);
   let groups = optimizer.paramGroups;
@@ -121,7 +123,9 @@ export function runSchedule(test: ScheduleCase): string[] {
     if (i > 0) scheduler.step(...(test.metrics ? [test.metrics[i - 1]] : []));
     if (i === Math.floor(test.rates.length / 2)) {
       const state = JSON.parse(JSON.stringify(scheduler.stateDict())) as torch.optim.SchedulerState;
-      const other = { paramGroups: test.base.map((lr) => ({ lr })) };
+      const other = {
+        paramGroups: test.base.map((lr): torch.optim.ScheduledGroup => ({ lr, betas: [0.9, 0.999] })),
+      };
       scheduler = make(other);
       scheduler.loadStateDict(state);
       groups = other.paramGroups;

@@ -35,7 +35,7 @@ export function drawCases<Case>(group: "operators" | "layers" | "optimizers"): P
   const folder = mkdtempSync(join(tmpdir(), "aam-parity-"));
   try {
     const seed = process.env["AAM_PARITY_SEED"] ?? "0";
-    const script = join(projectRoot, "scripts", "parity", `${group}.py`);
+    const script = join(projectRoot, "lab", "python", "parity", `${group}.py`);
     const run = Bun.spawnSync([python!, script, folder, "--seed", seed], {
       stdout: "ignore",
       stderr: "pipe",

@@ -1,13 +1,13 @@
-import { forkRng } from "../core/generator.ts";
-import type { Tensor } from "../core/tensor.ts";
-import * as ops from "../dispatch/ops.gen.ts";
-import { refuseOthers } from "../dispatch/optionNames.ts";
-import { ModuleList } from "./containers.ts";
-import { Dropout } from "./dropout.ts";
-import { LayerNorm } from "./layerNorm.ts";
-import { type BatchFirstOption, needBatchFirst } from "./layerOptions.ts";
-import { Linear } from "./linear.ts";
-import { Module } from "./module.ts";
+import { forkRng } from "../../core/generator.ts";
+import type { Tensor } from "../../core/tensor.ts";
+import * as ops from "../../dispatch/ops.gen.ts";
+import { refuseOthers } from "../../dispatch/optionNames.ts";
+import { ModuleList } from "../containers.ts";
+import { Dropout } from "../dropout.ts";
+import { type BatchFirstOption, needBatchFirst } from "../layerOptions.ts";
+import { Linear } from "../linear.ts";
+import { Module } from "../module.ts";
+import { LayerNorm } from "../normalization/layerNorm.ts";
 import { MultiheadAttention } from "./multiheadAttention.ts";
 
 export type Activation = "relu" | "gelu" | "gelu_tanh";

@@ -1,4 +1,4 @@
-import { refuseUnknownSettings } from "../dispatch/optionNames.ts";
+import { refuseUnknownSettings } from "../../dispatch/optionNames.ts";
 import { annealCosine, annealLinear } from "./annealing.ts";
 import { type Scheduled, type ScheduledGroup, Scheduler, wholeSteps } from "./scheduler.ts";
 
@@ -53,6 +53,11 @@ export class OneCycleLR extends Scheduler {
       throw new RangeError(`OneCycleLR: pctStart must lie between 0 and 1, got ${pctStart}`);
     if (typeof maxLr !== "number" && maxLr.length !== this.#groups.length)
       throw new TypeError(`OneCycleLR: ${maxLr.length} rates for ${this.#groups.length} parameter groups`);
+    const { cycleMomentum } = this.#options;
+    if (cycleMomentum && this.#groups.some((group) => !group.betas && group.momentum === undefined))
+      throw new TypeError(
+        "OneCycleLR: the optimizer has neither momentum nor betas; set cycleMomentum: false",
+      );
     this.apply();
   }
 

@@ -1,11 +1,11 @@
-import { noGrad } from "../autograd/modes.ts";
-import type { Tensor } from "../core/tensor.ts";
-import * as ops from "../dispatch/ops.gen.ts";
-import { ones, tensor, zeros } from "../functions/creation.ts";
-import { TorchError } from "../native/errors.ts";
-import { batchNorm } from "./functional.ts";
-import { type LayerOptions, refuseLayerOptions } from "./layerOptions.ts";
-import { buffer, Module, parameter } from "./module.ts";
+import { noGrad } from "../../autograd/modes.ts";
+import type { Tensor } from "../../core/tensor.ts";
+import * as ops from "../../dispatch/ops.gen.ts";
+import { ones, tensor, zeros } from "../../functions/creation.ts";
+import { TorchError } from "../../native/errors.ts";
+import { batchNorm, groupNorm } from "../functional/index.ts";
+import { type LayerOptions, refuseLayerOptions } from "../layerOptions.ts";
+import { buffer, Module, parameter } from "../module.ts";
 
 /** Divides by the root mean square over the last dimensions (Zhang and Sennrich 2019), then scales. */
 export class RMSNorm extends Module {
@@ -57,7 +57,7 @@ export class GroupNorm extends Module {
   }
 
   forward(input: Tensor): Tensor {
-    return ops.groupNorm(input, this.numGroups, this.weight, this.bias, this.eps);
+    return groupNorm(input, this.numGroups, this.weight, this.bias, this.eps);
   }
 
   override extraRepr(): string {

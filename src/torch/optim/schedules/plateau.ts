@@ -1,4 +1,4 @@
-import { refuseUnknownSettings } from "../dispatch/optionNames.ts";
+import { refuseUnknownSettings } from "../../dispatch/optionNames.ts";
 import type { Scheduled, SchedulerState } from "./scheduler.ts";
 
 /** Multiplies the rate by `factor` once the watched value has not improved for more than `patience` epochs. */
@@ -33,6 +33,13 @@ export class ReduceLROnPlateau {
       minLr: 0,
       eps: 0,
     });
+    const { mode, thresholdMode } = this.#options;
+    if (mode !== "min" && mode !== "max")
+      throw new TypeError(`ReduceLROnPlateau: mode must be "min" or "max", got ${JSON.stringify(mode)}`);
+    if (thresholdMode !== "rel" && thresholdMode !== "abs")
+      throw new TypeError(
+        `ReduceLROnPlateau: thresholdMode must be "rel" or "abs", got ${JSON.stringify(thresholdMode)}`,
+      );
     if (!(this.#options.factor < 1))
       throw new RangeError(`ReduceLROnPlateau: the factor must be below 1, got ${this.#options.factor}`);
     this.#best = this.#options.mode === "min" ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;

@@ -1,19 +1,21 @@
-import type { Tensor } from "../core/tensor.ts";
-import * as ops from "../dispatch/ops.gen.ts";
-import { refuseOthers } from "../dispatch/optionNames.ts";
-import { empty, zeros } from "../functions/creation.ts";
-import { constant_, xavierUniform_ } from "./init.ts";
+import { type DType, isFloatingDtype } from "../../core/dtype.ts";
+import type { Tensor } from "../../core/tensor.ts";
+import * as ops from "../../dispatch/ops.gen.ts";
+import { refuseOthers } from "../../dispatch/optionNames.ts";
+import { empty, zeros, zerosLike } from "../../functions/creation.ts";
+import { needProbability, refuse, shown } from "../functional/checks.ts";
+import { constant_, xavierUniform_ } from "../init.ts";
 import {
   type BatchFirstOption,
   type LayerOptions,
   needBatchFirst,
   refuseLayerOptions,
-} from "./layerOptions.ts";
-import { Linear } from "./linear.ts";
-import { Module, parameter } from "./module.ts";
+} from "../layerOptions.ts";
+import { Linear } from "../linear.ts";
+import { Module, parameter } from "../module.ts";
 
 export interface AttentionOptions {
-  /** [batch, keys] bool: true where a key is padding and must not be attended to. */
+  /** [batch, keys]: bool, true where a key is padding and must not be attended to; or a float that is added to the scores. */
   keyPaddingMask?: Tensor | null;
   /** [queries, keys] or [batch * heads, queries, keys]: bool (true forbids) or a float that is added to the scores. */
   attnMask?: Tensor | null;
@@ -50,6 +52,7 @@ export class MultiheadAttention extends Module {
         `MultiheadAttention: the embedding size ${embedDim} is not divisible by ${numHeads} heads`,
       );
     }
+    needProbability("MultiheadAttention", dropout);
     this.dropout = dropout;
     this.headDim = embedDim / numHeads;
     this.inProjWeight = parameter(empty([3 * embedDim, embedDim], creation));
@@ -71,6 +74,7 @@ export class MultiheadAttention extends Module {
   ): [Tensor, Tensor | null] {
     const { keyPaddingMask: _, attnMask: __, needWeights, ...others } = options;
     refuseOthers("MultiheadAttention", others, "keyPaddingMask, attnMask, needWeights");
+    this.#checkInputs(query, key, value);
     const [batch, queries] = query.shape;
     const keys = key.size(1);
     const [q, k, v] = this.#project(query, key, value);
@@ -86,6 +90,19 @@ export class MultiheadAttention extends Module {
     let weights = scores.softmax(-1);
     if (p > 0) weights = ops.dropout(weights, p, true);
     return [this.#merge(weights.matmul(v)), weights.mean(1)];
+  }
+
+  #checkInputs(query: Tensor, key: Tensor, value: Tensor): void {
+    const shapes = [query.shape, key.shape, value.shape];
+    const [q, k, v] = shapes;
+    const fit =
+      shapes.every((shape) => shape.length === 3 && shape[0] === q[0] && shape[2] === this.embedDim) &&
+      k[1] === v[1];
+    if (!fit)
+      refuse(
+        "MultiheadAttention",
+        `takes query [batch, queries, ${this.embedDim}], key and value [batch, keys, ${this.embedDim}], got ${shapes.map(shown).join(", ")}`,
+      );
   }
 
   /**
@@ -116,16 +133,44 @@ export class MultiheadAttention extends Module {
     queries: number,
     keys: number,
   ): Tensor | null {
-    const padding = keyPaddingMask?.logicalNot().view([batch, 1, 1, keys]) ?? null;
-    let attention = attnMask ?? null;
+    const padding = keyPaddingMask
+      ? allowing("keyPaddingMask", keyPaddingMask, [[batch, keys]]).view([batch, 1, 1, keys])
+      : null;
+    const heads = batch * this.numHeads;
+    let attention = attnMask
+      ? allowing("attnMask", attnMask, [
+          [queries, keys],
+          [heads, queries, keys],
+        ])
+      : null;
     if (attention?.ndim === 3) attention = attention.view([batch, this.numHeads, queries, keys]);
-    if (attention?.dtype === "bool") attention = attention.logicalNot();
     if (!padding || !attention) return padding ?? attention;
-    if (attention.dtype === "bool") return attention.logicalAnd(padding);
-    return attention.expand([batch, -1, queries, keys]).maskedFill(padding.logicalNot(), -Infinity);
+    if (attention.dtype === "bool" && padding.dtype === "bool") return attention.logicalAnd(padding);
+    const dtype = attention.dtype === "bool" ? padding.dtype : attention.dtype;
+    return added(attention, dtype).expand([batch, -1, queries, keys]).add(added(padding, dtype));
   }
 
   override extraRepr(): string {
     return `embedDim=${this.embedDim}, numHeads=${this.numHeads}`;
   }
+}
+
+/**
+ * A mask as attention's kernels take it: bool with true where attention is allowed, or float.
+ * @throws TorchError for another shape or dtype.
+ */
+function allowing(name: string, mask: Tensor, shapes: readonly (readonly number[])[]): Tensor {
+  if (!shapes.some((shape) => shown(shape) === shown(mask.shape)))
+    refuse(
+      "MultiheadAttention",
+      `${name} has the shape ${shown(mask.shape)}, expected ${shapes.map(shown).join(" or ")}`,
+    );
+  if (mask.dtype === "bool") return mask.logicalNot();
+  if (isFloatingDtype(mask.dtype)) return mask;
+  return refuse("MultiheadAttention", `${name} must be bool or floating point, got ${mask.dtype}`);
+}
+
+/** A mask of `allowing` as what is added to scores. */
+function added(mask: Tensor, dtype: DType): Tensor {
+  return mask.dtype === "bool" ? zerosLike(mask, { dtype }).maskedFill(mask.logicalNot(), -Infinity) : mask;
 }

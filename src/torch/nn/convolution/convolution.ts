@@ -1,9 +1,9 @@
-import type { Tensor } from "../core/tensor.ts";
-import * as ops from "../dispatch/ops.gen.ts";
-import { empty } from "../functions/creation.ts";
-import { fans, kaimingUniform_, uniform_ } from "./init.ts";
-import { type LayerOptions, refuseLayerOptions } from "./layerOptions.ts";
-import { Module, parameter } from "./module.ts";
+import type { Tensor } from "../../core/tensor.ts";
+import * as ops from "../../dispatch/ops.gen.ts";
+import { empty } from "../../functions/creation.ts";
+import { fans, kaimingUniform_, uniform_ } from "../init.ts";
+import { type LayerOptions, refuseLayerOptions } from "../layerOptions.ts";
+import { Module, parameter } from "../module.ts";
 
 export interface ConvolutionOptions extends LayerOptions {
   stride?: number | readonly number[];
@@ -34,6 +34,8 @@ abstract class Convolution extends Module {
     super();
     const { stride = 1, padding = 0, dilation = 1, groups = 1, bias = true, ...creation } = options;
     refuseLayerOptions(new.target.name, creation, "stride, padding, dilation, groups, bias");
+    if (!Number.isInteger(groups) || groups < 1)
+      throw new RangeError(`${new.target.name}: groups must be a whole number of at least 1, got ${groups}`);
     if (inChannels % groups !== 0 || outChannels % groups !== 0) {
       throw new RangeError(
         `${new.target.name}: ${inChannels} and ${outChannels} channels cannot both be split into ${groups} groups`,
@@ -45,6 +47,12 @@ abstract class Convolution extends Module {
     this.stride = each(stride);
     this.padding = typeof padding === "string" ? padding : each(padding);
     this.dilation = each(dilation);
+    if (typeof padding === "string" && padding !== "same" && padding !== "valid")
+      throw new TypeError(`${new.target.name}: padding must be numbers, "same" or "valid", got "${padding}"`);
+    if (padding === "same" && this.stride.some((step) => step !== 1))
+      throw new RangeError(
+        `${new.target.name}: padding "same" needs a stride of 1, got [${this.stride.join(", ")}]`,
+      );
     this.groups = groups;
     this.weight = parameter(empty([outChannels, inChannels / groups, ...this.kernelSize], creation));
     this.bias = bias ? parameter(empty([outChannels], creation)) : null;

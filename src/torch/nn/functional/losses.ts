@@ -1,9 +1,10 @@
 /** The losses of `torch.nn.functional`. */
 
-import type { Tensor } from "../core/tensor.ts";
-import { tidy } from "../core/tidy.ts";
-import * as ops from "../dispatch/ops.gen.ts";
-import { refuseOthers } from "../dispatch/optionNames.ts";
+import type { Tensor } from "../../core/tensor.ts";
+import { tidy } from "../../core/tidy.ts";
+import * as ops from "../../dispatch/ops.gen.ts";
+import { refuseOthers } from "../../dispatch/optionNames.ts";
+import { broadcast, needSameShape, refuse, sameShape, shown } from "./checks.ts";
 
 export type Reduction = "none" | "mean" | "sum";
 const reductions: Record<Reduction, number> = { none: 0, mean: 1, sum: 2 };
@@ -30,7 +31,10 @@ export function mseLoss(
   target: Tensor,
   { reduction = "mean", ...others }: LossOptions = {},
 ): Tensor {
-  return ops.mseLoss(input, target, reductionCode("mseLoss", reduction, others, "reduction"));
+  return ops.mseLoss(
+    ...broadcast("mseLoss", input, target),
+    reductionCode("mseLoss", reduction, others, "reduction"),
+  );
 }
 
 /** |input - target|. */
@@ -39,7 +43,10 @@ export function l1Loss(
   target: Tensor,
   { reduction = "mean", ...others }: LossOptions = {},
 ): Tensor {
-  return ops.l1Loss(input, target, reductionCode("l1Loss", reduction, others, "reduction"));
+  return ops.l1Loss(
+    ...broadcast("l1Loss", input, target),
+    reductionCode("l1Loss", reduction, others, "reduction"),
+  );
 }
 
 /** Quadratic below `delta`, linear above (Huber 1964). */
@@ -49,8 +56,7 @@ export function huberLoss(
   { reduction = "mean", delta = 1, ...others }: LossOptions & { delta?: number } = {},
 ): Tensor {
   return ops.huberLoss(
-    input,
-    target,
+    ...broadcast("huberLoss", input, target),
     reductionCode("huberLoss", reduction, others, "reduction, delta"),
     delta,
   );
@@ -63,8 +69,7 @@ export function smoothL1Loss(
   { reduction = "mean", beta = 1, ...others }: LossOptions & { beta?: number } = {},
 ): Tensor {
   return ops.smoothL1Loss(
-    input,
-    target,
+    ...broadcast("smoothL1Loss", input, target),
     reductionCode("smoothL1Loss", reduction, others, "reduction, beta"),
     beta,
   );
@@ -118,6 +123,7 @@ export function binaryCrossEntropy(
   target: Tensor,
   { weight = null, reduction = "mean", ...others }: Omit<ClassOptions, "ignoreIndex"> = {},
 ): Tensor {
+  needSameShape("binaryCrossEntropy", input, target);
   return ops.binaryCrossEntropy(
     input,
     target,
@@ -137,6 +143,7 @@ export function binaryCrossEntropyWithLogits(
     ...others
   }: Omit<ClassOptions, "ignoreIndex"> & { posWeight?: Tensor | null } = {},
 ): Tensor {
+  needSameShape("binaryCrossEntropyWithLogits", input, target);
   return ops.binaryCrossEntropyWithLogits(
     input,
     target,
@@ -180,6 +187,11 @@ export function marginRankingLoss(
   target: Tensor,
   { reduction = "mean", margin = 0, ...others }: MarginOptions = {},
 ): Tensor {
+  if (input1.ndim !== input2.ndim || input1.ndim !== target.ndim)
+    refuse(
+      "marginRankingLoss",
+      `inputs and target must have the same number of dimensions, got ${shown(input1.shape)}, ${shown(input2.shape)} and ${shown(target.shape)}`,
+    );
   const code = reductionCode("marginRankingLoss", reduction, others, "reduction, margin");
   return ops.marginRankingLoss(input1, input2, target, margin, code);
 }
@@ -205,6 +217,7 @@ export function tripletMarginLoss(
   negative: Tensor,
   { reduction = "mean", margin = 1, p = 2, eps = 1e-6, swap = false, ...others }: TripletOptions = {},
 ): Tensor {
+  if (!(margin > 0)) throw new RangeError(`tripletMarginLoss: the margin must be above 0, got ${margin}`);
   const code = reductionCode("tripletMarginLoss", reduction, others, "reduction, margin, p, eps, swap");
   return ops.tripletMarginLoss(anchor, positive, negative, margin, p, eps, swap, code);
 }
@@ -234,6 +247,20 @@ export function poissonNllLoss(
   );
 }
 
+/** The variances in a shape that broadcasts as meant: one per element, or one for each vector along a dimension. */
+function fittingVariance(input: Tensor, variance: Tensor): Tensor {
+  if (variance.lt(0).any().item() !== 0) refuse("gaussianNllLoss", "a variance is negative");
+  if (sameShape(input, variance)) return variance;
+  const [sizes, own] = [input.shape, variance.shape];
+  if (shown(sizes.slice(0, -1)) === shown(own)) return variance.unsqueeze(-1);
+  const differing = own.filter((size, i) => size !== sizes[i]);
+  if (sizes.length === own.length && differing.length === 1 && differing[0] === 1) return variance;
+  return refuse(
+    "gaussianNllLoss",
+    `the variances have the shape ${shown(own)}, the input ${shown(sizes)}; expected the same, or 1 in one dimension`,
+  );
+}
+
 /** Half of log(variance) + (input - target)^2 / variance; `full` adds the constant. Variances below `eps` count as `eps`. */
 export function gaussianNllLoss(
   input: Tensor,
@@ -243,8 +270,9 @@ export function gaussianNllLoss(
 ): Tensor {
   reductionCode("gaussianNllLoss", reduction, others, "reduction, full, eps");
   return tidy(() => {
-    const fixed = variance.detach();
-    const bounded = variance.add(fixed.clampMin(eps).sub(fixed));
+    const fitting = fittingVariance(input, variance);
+    const fixed = fitting.detach();
+    const bounded = fitting.add(fixed.clampMin(eps).sub(fixed));
     const each = bounded.log().add(input.sub(target).square().div(bounded)).mul(0.5);
     const losses = full ? each.add(0.5 * Math.log(2 * Math.PI)) : each;
     if (reduction === "none") return losses;

@@ -1,12 +1,14 @@
 /** `torch.nn.functional`. */
 
-import type { Tensor } from "../core/tensor.ts";
-import { tidy } from "../core/tidy.ts";
-import { ops as anyOp } from "../dispatch/operators.ts";
-import * as ops from "../dispatch/ops.gen.ts";
-import { refuseOthers } from "../dispatch/optionNames.ts";
+import { noGrad } from "../../autograd/modes.ts";
+import type { Tensor } from "../../core/tensor.ts";
+import { tidy } from "../../core/tidy.ts";
+import { ops as anyOp } from "../../dispatch/operators.ts";
+import * as ops from "../../dispatch/ops.gen.ts";
+import { refuseOthers } from "../../dispatch/optionNames.ts";
+import { needProbability, needSeveralValues, product, refuse, rowNumber, shown } from "./checks.ts";
 
-export * from "./functionalLosses.ts";
+export * from "./losses.ts";
 
 /** Scales vectors along a dimension to norm 1. */
 export function normalize(input: Tensor, { p = 2, dim = 1, eps = 1e-12, ...others } = {}): Tensor {
@@ -37,6 +39,7 @@ export function softmin(input: Tensor, dim: number): Tensor {
 
 /** Sets elements to zero with probability `p` and scales the others by 1 / (1 - p); nothing where `training` is false. */
 export function dropout(input: Tensor, p = 0.5, training = true): Tensor {
+  needProbability("dropout", p);
   return ops.dropout(input, p, training);
 }
 
@@ -80,7 +83,67 @@ export function batchNorm(
   runningVar: Tensor | null,
   { weight = null, bias = null, training = false, momentum = 0.1, eps = 1e-5 }: BatchNormOptions = {},
 ): Tensor {
+  if (!(eps >= 0)) throw new RangeError(`batchNorm: eps must not be negative, got ${eps}`);
+  if (training) {
+    const [batch, , ...others] = input.shape;
+    needSeveralValues("batchNorm", batch * product(others), input.shape);
+  }
   return ops.batchNorm(input, weight, bias, runningMean, runningVar, training, momentum, eps, true);
+}
+
+/** Normalizes groups of channels of each example (Wu and He 2018): [N, C, ...]. @throws TorchError for one value per group. */
+export function groupNorm(
+  input: Tensor,
+  numGroups: number,
+  weight: Tensor | null = null,
+  bias: Tensor | null = null,
+  eps = 1e-5,
+): Tensor {
+  if (input.ndim < 2) refuse("groupNorm", `takes at least 2 dimensions, got ${shown(input.shape)}`);
+  const [batch, channels, ...others] = input.shape;
+  needSeveralValues("groupNorm", (batch * channels * product(others)) / numGroups, input.shape);
+  return ops.groupNorm(input, numGroups, weight, bias, eps);
+}
+
+/** x, kept between `minVal` and `maxVal`. @throws RangeError if the first is above the second. */
+export function hardtanh(input: Tensor, minVal = -1, maxVal = 1): Tensor {
+  if (minVal > maxVal) throw new RangeError(`hardtanh: ${minVal} is above ${maxVal}`);
+  return ops.hardtanh(input, minVal, maxVal);
+}
+
+export interface EmbeddingLookup {
+  /** The row that gets no gradient. */
+  paddingIdx?: number | null;
+  /** Rows with a larger norm (of order `normType`, 2) are scaled down in the table itself before they are looked up. */
+  maxNorm?: number | null;
+  normType?: number;
+  /** Divide gradients by how often a row occurs in the batch. */
+  scaleGradByFreq?: boolean;
+}
+
+/**
+ * Rows of a table by integer: indices [...] and weight [rows, width] -> [..., width].
+ * @throws RangeError for a `paddingIdx` outside the table.
+ */
+export function embedding(
+  input: Tensor,
+  weight: Tensor,
+  {
+    paddingIdx = null,
+    maxNorm = null,
+    normType = 2,
+    scaleGradByFreq = false,
+    ...others
+  }: EmbeddingLookup = {},
+): Tensor {
+  refuseOthers("embedding", others, "paddingIdx, maxNorm, normType, scaleGradByFreq");
+  const rows = weight.size(0);
+  const padding = rowNumber("embedding", paddingIdx, rows);
+  if (maxNorm !== null)
+    tidy(() => {
+      noGrad(() => anyOp.aten.embedding_renorm_(weight.detach(), input.contiguous(), maxNorm, normType));
+    });
+  return ops.embedding(weight, input, padding ?? -1, scaleGradByFreq);
 }
 
 /** Operators that need nothing more, under their names in `torch.nn.functional`. */
@@ -99,14 +162,11 @@ export {
   convTranspose2d,
   cosineSimilarity,
   elu,
-  embedding,
   gelu,
   glu,
-  groupNorm,
   hardshrink,
   hardsigmoid,
   hardswish,
-  hardtanh,
   layerNorm,
   leakyRelu,
   linear,
@@ -132,7 +192,7 @@ export {
   softshrink,
   tanh,
   threshold,
-} from "../dispatch/ops.gen.ts";
+} from "../../dispatch/ops.gen.ts";
 
 /** Which fused attention kernel would be taken: 0 math, 1 flash, 2 memory-efficient, 3 cuDNN. */
 export function attentionKernel(

@@ -24,6 +24,16 @@ function initialRate(group: ScheduledGroup): number {
   return rate;
 }
 
+/** PyTorch's `initial_lr` of a group, once a schedule was made for it. */
+export function initialRateOf(group: ScheduledGroup): number | undefined {
+  return initialRates.get(group);
+}
+
+/** Takes over the `initial_lr` of a saved group. */
+export function rememberInitialRate(group: ScheduledGroup, rate: number): void {
+  initialRates.set(group, rate);
+}
+
 /** Numbers to be saved and loaded again. */
 export type SchedulerState = Record<string, number | number[] | null>;
 

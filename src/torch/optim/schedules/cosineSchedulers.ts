@@ -1,4 +1,4 @@
-import { refuseUnknownSettings } from "../dispatch/optionNames.ts";
+import { refuseUnknownSettings } from "../../dispatch/optionNames.ts";
 import { annealCosine, restartedAt } from "./annealing.ts";
 import { type Scheduled, Scheduler, wholeSteps } from "./scheduler.ts";
 

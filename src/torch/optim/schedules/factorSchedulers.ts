@@ -1,4 +1,4 @@
-import { refuseUnknownSettings } from "../dispatch/optionNames.ts";
+import { refuseUnknownSettings } from "../../dispatch/optionNames.ts";
 import { annealLinear } from "./annealing.ts";
 import { type Scheduled, Scheduler, wholeSteps } from "./scheduler.ts";
 
@@ -85,6 +85,7 @@ export class ConstantLR extends Scheduler {
     super(optimizer);
     refuseUnknownSettings("ConstantLR", options, { factor: 0, totalIters: 0 });
     this.factor = options.factor ?? 1 / 3;
+    needShare("ConstantLR: factor", this.factor);
     this.totalIters = wholeSteps("ConstantLR: totalIters", options.totalIters ?? 5, 0);
     this.apply();
   }
@@ -108,6 +109,9 @@ export class LinearLR extends Scheduler {
     refuseUnknownSettings("LinearLR", options, { startFactor: 0, endFactor: 0, totalIters: 0 });
     this.startFactor = options.startFactor ?? 1 / 3;
     this.endFactor = options.endFactor ?? 1;
+    needShare("LinearLR: startFactor", this.startFactor);
+    needShare("LinearLR: endFactor", this.endFactor);
+    if (this.startFactor === 0) throw new RangeError("LinearLR: startFactor must be above 0");
     this.totalIters = wholeSteps("LinearLR: totalIters", options.totalIters ?? 5, 1);
     this.apply();
   }
@@ -162,6 +166,11 @@ export class SequentialLR extends Scheduler {
     const start = turn === 0 ? 0 : this.milestones[turn - 1];
     return this.#schedulers[turn].rate(step - start, base, group);
   }
+}
+
+/** @throws RangeError for a factor outside [0, 1]. */
+function needShare(name: string, factor: number): void {
+  if (!(factor >= 0 && factor <= 1)) throw new RangeError(`${name} must lie between 0 and 1, got ${factor}`);
 }
 
 function risingSteps(name: string, milestones: readonly number[]): readonly number[] {

@@ -1,8 +1,8 @@
-import { isAutocastEnabled } from "../autograd/autocast.ts";
-import type { Tensor } from "../core/tensor.ts";
-import { ops } from "../dispatch/operators.ts";
-import type { LayerNorm } from "./layerNorm.ts";
-import type { Linear } from "./linear.ts";
+import { isAutocastEnabled } from "../../autograd/autocast.ts";
+import type { Tensor } from "../../core/tensor.ts";
+import { ops } from "../../dispatch/operators.ts";
+import type { Linear } from "../linear.ts";
+import type { LayerNorm } from "../normalization/layerNorm.ts";
 import type { MultiheadAttention } from "./multiheadAttention.ts";
 
 /** The parts of a pre-norm transformer layer, all with biases and norms of eps 1e-5. */

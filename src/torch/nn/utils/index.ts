@@ -1,8 +1,8 @@
 /** `torch.nn.utils`. */
-import { noGrad } from "../autograd/modes.ts";
-import type { Tensor } from "../core/tensor.ts";
-import { tidy } from "../core/tidy.ts";
-import { cat } from "../dispatch/ops.gen.ts";
+import { noGrad } from "../../autograd/modes.ts";
+import type { Tensor } from "../../core/tensor.ts";
+import { tidy } from "../../core/tidy.ts";
+import { cat } from "../../dispatch/ops.gen.ts";
 
 export { clipGradNorm_, clipGradValue_ } from "./clipGrad.ts";
 

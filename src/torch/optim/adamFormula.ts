@@ -1,0 +1,51 @@
+import type { Tensor } from "../core/tensor.ts";
+import { ops } from "../dispatch/operators.ts";
+
+/** Parameters and what Adam keeps of them, side by side. */
+export interface AdamLists {
+  params: readonly Tensor[];
+  grads: readonly Tensor[];
+  averages: readonly Tensor[];
+  squares: readonly Tensor[];
+  maxima: readonly Tensor[] | null;
+  steps: readonly Tensor[];
+}
+
+export interface AdamNumbers {
+  lr: number;
+  betas: readonly [number, number];
+  eps: number;
+  weightDecay: number;
+  maximize: boolean;
+}
+
+/** Adam's formulas (Kingma and Ba 2015, algorithm 1, in PyTorch's order of operations), for tensors with any strides. */
+export function stepAdam(lists: AdamLists, numbers: AdamNumbers, decoupled: boolean): void {
+  const { params, averages, squares, maxima, steps } = lists;
+  const { lr, betas, eps, weightDecay, maximize } = numbers;
+  const [beta1, beta2] = betas;
+  const aten = ops.aten;
+  let grads = maximize ? (aten._foreach_neg(lists.grads) as Tensor[]) : lists.grads;
+  aten._foreach_add_(steps, 1);
+  if (weightDecay !== 0) {
+    if (decoupled) aten._foreach_mul_(params, 1 - lr * weightDecay);
+    else grads = aten._foreach_add(grads, params, { alpha: weightDecay }) as Tensor[];
+  }
+  aten._foreach_lerp_(averages, grads, 1 - beta1);
+  aten._foreach_mul_(squares, beta2);
+  aten._foreach_addcmul_(squares, grads, grads, 1 - beta2);
+  if (maxima) aten._foreach_maximum_(maxima, squares);
+  const counts = steps.map((step) => step.item());
+  const denominators = aten._foreach_sqrt(maxima ?? squares) as Tensor[];
+  aten._foreach_div_(
+    denominators,
+    counts.map((count) => Math.sqrt(1 - beta2 ** count)),
+  );
+  aten._foreach_add_(denominators, eps);
+  aten._foreach_addcdiv_(
+    params,
+    averages,
+    denominators,
+    counts.map((count) => -lr / (1 - beta1 ** count)),
+  );
+}
