@@ -23,7 +23,9 @@ const rooms: Record<string, string> = {
   formats: "arrow hdf5 npy pickle zip .",
   metrics: ".",
   display: ". terminal tensorboard plots page",
-  torch: "setup native core dispatch functions machine autograd nn io optim utils . tools",
+  torch:
+    "setup native core dispatch functions machine autograd nn/functional nn/base nn/utils nn/layers nn/normalization nn/convolution " +
+    "nn/pooling nn/loss nn/transformer nn io optim/schedules optim utils . tools",
   data: ". sequences metadata tree table split simulate dataset encoding distances unifrac batches prepare describe",
   models: ".",
   training: "config encoding loop objectives targets run inference baselines tasks report",

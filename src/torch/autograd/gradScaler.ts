@@ -3,7 +3,6 @@ import { tidy } from "../core/tidy.ts";
 import { ops } from "../dispatch/operators.ts";
 import { refuseUnknownSettings } from "../dispatch/optionNames.ts";
 import { full, zeros } from "../functions/creation.ts";
-import type { PickleValue } from "../io/pickle.ts";
 import { noGrad } from "./modes.ts";
 
 export interface GradScalerOptions {
@@ -128,7 +127,7 @@ export class GradScaler {
   }
 
   /** Takes over what `stateDict` gave, or what `torch.load` read of it, here or from Python. @throws TypeError for something else. */
-  loadStateDict(given: GradScalerState | PickleValue): void {
+  loadStateDict(given: GradScalerState | ReadonlyMap<unknown, unknown>): void {
     if (!this.#options.enabled) return;
     const state = given instanceof Map ? Object.fromEntries(given) : Object(given);
     const { scale, growth_factor, backoff_factor, growth_interval, _growth_tracker } = state;

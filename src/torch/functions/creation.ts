@@ -1,4 +1,3 @@
-import { noGrad } from "../autograd/modes.ts";
 import type { Device } from "../core/device.ts";
 import {
   arrayFor,
@@ -327,7 +326,7 @@ function like(
 ): Tensor {
   checkOptions(name, options);
   const made = emptyAs(reference, nativeOptions(options, options.dtype ?? reference.dtype));
-  noGrad(() => fill(made));
+  fill(made);
   return options.requiresGrad ? made.requiresGrad_() : made;
 }
 

@@ -1,8 +1,8 @@
 /** The losses of functional.ts as layers, with PyTorch's names. */
 import type { Tensor } from "../../core/tensor.ts";
+import type { LayerClass } from "../base/layerClass.ts";
+import { buffer, Module } from "../base/module.ts";
 import * as functional from "../functional/losses.ts";
-import type { LayerClass } from "../layerClass.ts";
-import { buffer, Module } from "../module.ts";
 
 interface LossLayer<Options extends object, Inputs extends Tensor[]> extends Module {
   readonly options: Options;

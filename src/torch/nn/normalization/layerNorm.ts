@@ -1,8 +1,8 @@
 import type { Tensor } from "../../core/tensor.ts";
 import * as ops from "../../dispatch/ops.gen.ts";
 import { ones, zeros } from "../../functions/creation.ts";
-import { type LayerOptions, refuseLayerOptions } from "../layerOptions.ts";
-import { Module, parameter } from "../module.ts";
+import { type LayerOptions, refuseLayerOptions } from "../base/layerOptions.ts";
+import { Module, parameter } from "../base/module.ts";
 
 /** Normalizes over the last dimensions (Ba et al. 2016), then scales and shifts. */
 export class LayerNorm extends Module {

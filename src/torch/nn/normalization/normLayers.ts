@@ -3,9 +3,9 @@ import type { Tensor } from "../../core/tensor.ts";
 import * as ops from "../../dispatch/ops.gen.ts";
 import { ones, tensor, zeros } from "../../functions/creation.ts";
 import { TorchError } from "../../native/errors.ts";
+import { type LayerOptions, refuseLayerOptions } from "../base/layerOptions.ts";
+import { buffer, Module, parameter } from "../base/module.ts";
 import { batchNorm, groupNorm } from "../functional/index.ts";
-import { type LayerOptions, refuseLayerOptions } from "../layerOptions.ts";
-import { buffer, Module, parameter } from "../module.ts";
 
 /** Divides by the root mean square over the last dimensions (Zhang and Sennrich 2019), then scales. */
 export class RMSNorm extends Module {

@@ -1,7 +1,7 @@
 import type { Tensor } from "../../core/tensor.ts";
 import * as ops from "../../dispatch/ops.gen.ts";
-import type { LayerClass } from "../layerClass.ts";
-import { Module } from "../module.ts";
+import type { LayerClass } from "../base/layerClass.ts";
+import { Module } from "../base/module.ts";
 
 type Size = number | readonly number[];
 

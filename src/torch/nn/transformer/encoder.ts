@@ -2,11 +2,11 @@ import { forkRng } from "../../core/generator.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import * as ops from "../../dispatch/ops.gen.ts";
 import { refuseOthers } from "../../dispatch/optionNames.ts";
-import { ModuleList } from "../containers.ts";
-import { Dropout } from "../dropout.ts";
-import { type BatchFirstOption, needBatchFirst } from "../layerOptions.ts";
-import { Linear } from "../linear.ts";
-import { Module } from "../module.ts";
+import { ModuleList } from "../base/containers.ts";
+import { type BatchFirstOption, needBatchFirst } from "../base/layerOptions.ts";
+import { Module } from "../base/module.ts";
+import { Dropout } from "../layers/dropout.ts";
+import { Linear } from "../layers/linear.ts";
 import { LayerNorm } from "../normalization/layerNorm.ts";
 import { MultiheadAttention } from "./multiheadAttention.ts";
 

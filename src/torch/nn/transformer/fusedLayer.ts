@@ -1,7 +1,7 @@
 import { isAutocastEnabled } from "../../autograd/autocast.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { ops } from "../../dispatch/operators.ts";
-import type { Linear } from "../linear.ts";
+import type { Linear } from "../layers/linear.ts";
 import type { LayerNorm } from "../normalization/layerNorm.ts";
 import type { MultiheadAttention } from "./multiheadAttention.ts";
 

@@ -3,16 +3,16 @@ import type { Tensor } from "../../core/tensor.ts";
 import * as ops from "../../dispatch/ops.gen.ts";
 import { refuseOthers } from "../../dispatch/optionNames.ts";
 import { empty, zeros, zerosLike } from "../../functions/creation.ts";
-import { needProbability, refuse, shown } from "../functional/checks.ts";
-import { constant_, xavierUniform_ } from "../init.ts";
+import { constant_, xavierUniform_ } from "../base/init.ts";
 import {
   type BatchFirstOption,
   type LayerOptions,
   needBatchFirst,
   refuseLayerOptions,
-} from "../layerOptions.ts";
-import { Linear } from "../linear.ts";
-import { Module, parameter } from "../module.ts";
+} from "../base/layerOptions.ts";
+import { Module, parameter } from "../base/module.ts";
+import { needProbability, refuse, shown } from "../functional/checks.ts";
+import { Linear } from "../layers/linear.ts";
 
 export interface AttentionOptions {
   /** [batch, keys]: bool, true where a key is padding and must not be attended to; or a float that is added to the scores. */

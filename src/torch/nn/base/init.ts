@@ -1,11 +1,11 @@
 /** Initializers, drawing the same random numbers in the same order as PyTorch's: equal seeds give equal weights. */
 
-import { noGrad } from "../autograd/modes.ts";
-import type { Tensor } from "../core/tensor.ts";
-import { tidy } from "../core/tidy.ts";
-import { copy_, linalgQr, where } from "../dispatch/ops.gen.ts";
-import { refuseOthers } from "../dispatch/optionNames.ts";
-import { empty, emptyLike, tensor } from "../functions/creation.ts";
+import { noGrad } from "../../autograd/modes.ts";
+import type { Tensor } from "../../core/tensor.ts";
+import { tidy } from "../../core/tidy.ts";
+import { copy_, linalgQr, where } from "../../dispatch/ops.gen.ts";
+import { refuseOthers } from "../../dispatch/optionNames.ts";
+import { empty, emptyLike, tensor } from "../../functions/creation.ts";
 
 /** Inputs and outputs that one unit of a weight [out, in, ...] connects. */
 export function fans(weight: Tensor): { fanIn: number; fanOut: number } {

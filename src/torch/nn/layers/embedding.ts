@@ -1,11 +1,11 @@
-import { noGrad } from "../autograd/modes.ts";
-import type { Tensor } from "../core/tensor.ts";
-import * as ops from "../dispatch/ops.gen.ts";
-import { empty } from "../functions/creation.ts";
-import { rowNumber } from "./functional/checks.ts";
-import { normal_ } from "./init.ts";
-import { type LayerOptions, refuseLayerOptions } from "./layerOptions.ts";
-import { Module, parameter } from "./module.ts";
+import { noGrad } from "../../autograd/modes.ts";
+import type { Tensor } from "../../core/tensor.ts";
+import * as ops from "../../dispatch/ops.gen.ts";
+import { empty } from "../../functions/creation.ts";
+import { normal_ } from "../base/init.ts";
+import { type LayerOptions, refuseLayerOptions } from "../base/layerOptions.ts";
+import { Module, parameter } from "../base/module.ts";
+import { rowNumber } from "../functional/checks.ts";
 
 /** A table of vectors looked up by integer: [...] -> [..., embeddingDim]. The row `paddingIdx` is zero and gets no gradient. */
 export class Embedding extends Module {

@@ -1,9 +1,9 @@
-import { noGrad } from "../autograd/modes.ts";
-import type { Device } from "../core/device.ts";
-import type { DType } from "../core/dtype.ts";
-import { isDtype, isFloatingDtype } from "../core/dtype.ts";
-import { Tensor } from "../core/tensor.ts";
-import { TorchError } from "../native/errors.ts";
+import { noGrad } from "../../autograd/modes.ts";
+import type { Device } from "../../core/device.ts";
+import type { DType } from "../../core/dtype.ts";
+import { isDtype, isFloatingDtype } from "../../core/dtype.ts";
+import { Tensor } from "../../core/tensor.ts";
+import { TorchError } from "../../native/errors.ts";
 
 const parameterMark = new WeakSet<Tensor>();
 const bufferMark = new WeakMap<Tensor, boolean>();

@@ -1,9 +1,9 @@
-import type { Tensor } from "../core/tensor.ts";
-import * as ops from "../dispatch/ops.gen.ts";
-import { empty } from "../functions/creation.ts";
-import { kaimingUniform_, uniform_ } from "./init.ts";
-import { type LayerOptions, refuseLayerOptions } from "./layerOptions.ts";
-import { Module, parameter } from "./module.ts";
+import type { Tensor } from "../../core/tensor.ts";
+import * as ops from "../../dispatch/ops.gen.ts";
+import { empty } from "../../functions/creation.ts";
+import { kaimingUniform_, uniform_ } from "../base/init.ts";
+import { type LayerOptions, refuseLayerOptions } from "../base/layerOptions.ts";
+import { Module, parameter } from "../base/module.ts";
 
 /** y = x W^T + b on the last dimension: [..., inFeatures] -> [..., outFeatures]. */
 export class Linear extends Module {

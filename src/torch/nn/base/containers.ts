@@ -1,4 +1,4 @@
-import type { Tensor } from "../core/tensor.ts";
+import type { Tensor } from "../../core/tensor.ts";
 import { Module } from "./module.ts";
 
 /** A module that makes one tensor of one. */

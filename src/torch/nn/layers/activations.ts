@@ -1,10 +1,10 @@
-import type { Tensor } from "../core/tensor.ts";
-import * as ops from "../dispatch/ops.gen.ts";
-import { full } from "../functions/creation.ts";
-import * as functional from "./functional/index.ts";
-import type { LayerClass } from "./layerClass.ts";
-import { type LayerOptions, refuseLayerOptions } from "./layerOptions.ts";
-import { Module, parameter } from "./module.ts";
+import type { Tensor } from "../../core/tensor.ts";
+import * as ops from "../../dispatch/ops.gen.ts";
+import { full } from "../../functions/creation.ts";
+import type { LayerClass } from "../base/layerClass.ts";
+import { type LayerOptions, refuseLayerOptions } from "../base/layerOptions.ts";
+import { Module, parameter } from "../base/module.ts";
+import * as functional from "../functional/index.ts";
 
 interface Elementwise extends Module {
   forward(input: Tensor): Tensor;

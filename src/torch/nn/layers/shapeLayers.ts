@@ -1,5 +1,5 @@
-import type { Tensor } from "../core/tensor.ts";
-import { Module } from "./module.ts";
+import type { Tensor } from "../../core/tensor.ts";
+import { Module } from "../base/module.ts";
 
 /** Makes one dimension of `startDim` to `endDim`; all but the first by default. */
 export class Flatten extends Module {

@@ -1,6 +1,6 @@
-import type { Device } from "../core/device.ts";
-import type { DType } from "../core/dtype.ts";
-import { refuseOthers } from "../dispatch/optionNames.ts";
+import type { Device } from "../../core/device.ts";
+import type { DType } from "../../core/dtype.ts";
+import { refuseOthers } from "../../dispatch/optionNames.ts";
 
 /** Where and as what a layer's parameters are made. */
 export interface LayerOptions {

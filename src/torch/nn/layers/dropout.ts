@@ -1,7 +1,7 @@
-import type { Tensor } from "../core/tensor.ts";
-import * as ops from "../dispatch/ops.gen.ts";
-import { needProbability } from "./functional/checks.ts";
-import { Module } from "./module.ts";
+import type { Tensor } from "../../core/tensor.ts";
+import * as ops from "../../dispatch/ops.gen.ts";
+import { Module } from "../base/module.ts";
+import { needProbability } from "../functional/checks.ts";
 
 /** In training sets elements to zero with probability `p` and scales the others by 1 / (1 - p). */
 export class Dropout extends Module {
