@@ -2,9 +2,9 @@ import { arch, cpus, hostname, platform, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { bunProcess } from "../../src/common/bunProcess.ts";
 import { searchLibtorch } from "../../src/torch/setup/libtorch.ts";
-import type { NativeFacts } from "../../src/torch/tools/nativeProbe.ts";
 import { projectRoot } from "../../src/torch/setup/places.ts";
 import { pythonWithTorch } from "../../src/torch/setup/torchPython.ts";
+import type { NativeFacts } from "../../src/torch/tools/nativeProbe.ts";
 
 export interface Gpu {
   readonly name: string;
