@@ -9,11 +9,13 @@ export interface NumberNotation {
 }
 
 const minus = /^[\u2212\u2010-\u2015\uFE63\uFF0D]/;
+const unit =
+  /^(.*?\d)(\s*(?:kg|mg|[uµμ]g|ng|cm|mm|km|ml|[uµμ]l|ppm|[umµμ]M|IU|years?|yrs?|months?|mo|weeks?|wks?|days?|hours?|hrs?|min|°C|°F)|\s+[a-z])$/i;
 const groups = /^[+-]?\d{1,3}([,.'’ \u00A0\u2009\u202F_])\d{3}(\1\d{3})*([.,]\d+)?$/;
 
 /**
- * Tells a number in another notation (decimal comma, digit groups, Unicode minus, percent, a bound such as `<5`, the digits of
- * another script) from text. Undefined for what is no such number and for plain numbers.
+ * Tells a number in another notation (decimal comma, digit groups, Unicode minus, percent, a bound such as `<5`, a unit, the
+ * digits of another script) from text. Undefined for what is no such number and for plain numbers.
  */
 export function numberNotation(text: string): NumberNotation | undefined {
   if (text === "" || parseNumber(text) !== undefined) return undefined;
@@ -40,6 +42,9 @@ export function numberNotation(text: string): NumberNotation | undefined {
       cure: isOpen ? `${point} or ${whole}, whichever is meant` : `${point} (a decimal point)`,
     };
   }
+  const [, number, name] = unit.exec(text) ?? [];
+  if (number !== undefined && isNumber(number))
+    return { what: `the unit ${name.trim()}`, cure: `${number} without the unit` };
   const separator = groups.exec(text)?.[1];
   if (separator !== undefined) {
     const plain = text.replaceAll(separator, "").replace(",", ".");
@@ -47,6 +52,32 @@ export function numberNotation(text: string): NumberNotation | undefined {
   }
   const folded = foldDigits(text);
   return folded === text ? undefined : rewritten(folded, "digits of another script or width");
+}
+
+/**
+ * A value that is a number in another notation than is read here, where most values are numbers of some notation: such
+ * a column is meant to be numeric, though it is text as it stands. Undefined where there is none.
+ */
+export function oddNumber(
+  values: readonly (string | null)[],
+): (NumberNotation & { readonly row: number; readonly value: string }) | undefined {
+  let numbers = 0;
+  let known = 0;
+  let first: (NumberNotation & { readonly row: number; readonly value: string }) | undefined;
+  for (const [row, value] of values.entries()) {
+    if (value === null) continue;
+    known++;
+    const notation = numberNotation(value);
+    if (notation !== undefined || parseNumber(value) !== undefined) numbers++;
+    if (notation !== undefined) first ??= { ...notation, row, value };
+  }
+  return 2 * numbers > known ? first : undefined;
+}
+
+/** How to correct a text that should be a number, for the middle of a sentence. */
+export function howToWrite(text: string): string {
+  const notation = numberNotation(text);
+  return notation === undefined ? "correct it" : `write ${notation.cure}`;
 }
 
 function isNumber(text: string): boolean {

@@ -44,6 +44,20 @@ function linesOf(description: Description): string[] {
       ];
     case "sequences":
       return [line("sequences", count(description.sequences)), ...quantileLine("length", description.length)];
+    case "taxonomy":
+      return [
+        line(
+          "taxonomy",
+          `of ${count(description.features)} features, ${count(description.unassigned)} of them without a name`,
+        ),
+        ...description.ranks
+          .filter(({ named }) => named > 0)
+          .map(({ rank, named, names }) =>
+            line(rank, `${count(named)} features with a name, ${count(names)} different`),
+          ),
+        ...quantileLine("confidence", description.confidence),
+        ...warningLines(description.warnings),
+      ];
     case "metadata":
       return [
         line(

@@ -17,6 +17,8 @@ import type { DistanceSummary, Quantiles } from "./numberSummary.ts";
 import { quantiles, summarizeDistances } from "./numberSummary.ts";
 import type { TableSummary } from "./tableSummary.ts";
 import { summarizeTable } from "./tableSummary.ts";
+import type { TaxonomySummary } from "./taxonomySummary.ts";
+import { summarizeTaxonomy } from "./taxonomySummary.ts";
 
 /** What `info` tells about a file or data set; plain JSON. */
 export type Description =
@@ -33,6 +35,7 @@ export type Description =
       readonly warnings: readonly string[];
     } & DistanceSummary)
   | { readonly kind: "sequences"; readonly sequences: number; readonly length: Quantiles }
+  | ({ readonly kind: "taxonomy" } & TaxonomySummary)
   | {
       readonly kind: "metadata";
       readonly samples: number;
@@ -73,6 +76,8 @@ export async function describeInput(path: string): Promise<Description> {
       const lengths = Array.from(readFasta(path).values(), (sequence) => sequence.length);
       return { kind, sequences: lengths.length, length: quantiles(lengths) };
     }
+    case "taxonomy":
+      return { kind, ...summarizeTaxonomy(readMetadata(path)) };
     case "metadata": {
       const metadata = readMetadata(path);
       const columns = [...metadata.columns.keys()].map((name) => summarizeMetadataColumn(metadata, name));

@@ -1,6 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { extname } from "node:path";
 import { gunzipIfNeeded, readFileBytes } from "../../common/files/inputFile.ts";
+import { parseNumber } from "../../common/parseNumber.ts";
 import { UserError } from "../../common/userError.ts";
 import { findHdf5Signature, openHdf5Bytes } from "../../formats/hdf5/read.ts";
 import { isNpy } from "../../formats/npy/npy.ts";
@@ -8,14 +9,16 @@ import { openQzaBytes } from "../../formats/qza.ts";
 import { isZip, openZip } from "../../formats/zip/read.ts";
 import { isArrow } from "../distances/arrow.ts";
 import { isIdHeader } from "../metadata/rules.ts";
+import { describesAsvs } from "../table/classicHeader.ts";
 
-export type InputKind = "dataset" | "table" | "tree" | "distances" | "sequences" | "metadata";
+export type InputKind = "dataset" | "table" | "tree" | "distances" | "sequences" | "metadata" | "taxonomy";
 
 const kindOfArtifact: readonly [pattern: RegExp, kind: InputKind][] = [
   [/^FeatureTable\[/, "table"],
   [/^Phylogeny\[/, "tree"],
   [/^DistanceMatrix/, "distances"],
   [/^FeatureData\[Sequence\]$/, "sequences"],
+  [/^FeatureData\[Taxonomy\]/, "taxonomy"],
   [/^(ImmutableMetadata|SampleData\[|FeatureData\[)/, "metadata"],
 ];
 
@@ -88,20 +91,39 @@ function kindOfText(head: string, path: string): InputKind {
   const byName = kindByName(path);
   if (byName === "tree" || byName === "sequences") return byName;
   const text = head.replace(/^\uFEFF/, "").trim();
-  if (text.startsWith("{")) return "table";
+  if (text.startsWith("{")) return text.includes('"placements"') ? "tree" : "table";
+  if (text.startsWith("<") || /^#NEXUS/i.test(text)) return "tree";
   if (text.startsWith("(") || (text.endsWith(";") && !text.includes("\t"))) return "tree";
   if (text.startsWith(">")) return "sequences";
-  const lines =
-    text.length === head.length ? head.split(/\r?\n/, 20) : head.replace(/^\uFEFF/, "").split(/\r?\n/, 20);
+  return kindOfCells(head.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/, 20), path, byName);
+}
+
+/** A delimited text is distances, a table or metadata; what is none of them is told apart by its first rows. */
+function kindOfCells(lines: readonly string[], path: string, byName: InputKind): InputKind {
   const rows = lines.filter((line) => line.trim() !== "");
   // A comment says which program wrote a table, or that metadata were simulated; the header follows.
   const header = rows.findIndex((line) => !/^# /.test(line));
   if (header < 0) return byName;
-  const delimiter = /\.csv(\.gz)?$/i.test(path) ? "," : "\t";
-  const cells = rows[header].split(delimiter);
-  const next = rows[header + 1]?.split(delimiter)[0];
-  if (cells.length > 1 && cells[0].trim() === "" && next === cells[1]) return "distances";
-  if (/^#?OTU ?ID$/i.test(cells[0])) return "table";
+  const isCsv = /\.csv(\.gz)?$/i.test(path);
+  const cellsOf = (line: string | undefined) =>
+    (line ?? "").split(isCsv ? "," : "\t").map((cell) => cell.trim().replace(/^"(.*)"$/, "$1"));
+  const cells = cellsOf(rows[header]);
+  const next = cellsOf(rows[header + 1]);
+  if (cells.length > (cells[0] === "" ? 1 : 2) && next[0] === cells[1]) return "distances";
+  if (/^#?(OTU|ASV) ?ID$/i.test(cells[0])) return "table";
   const namesSequences = cells.slice(1).some((cell) => /^[ACGTUN]{20,}$/i.test(cell));
-  return isIdHeader(cells[0]) && !namesSequences ? "metadata" : byName;
+  const isMetadata =
+    isIdHeader(cells[0]) || [",", ";"].some((mark) => isIdHeader(cells[0].split(mark)[0].trim()));
+  if (isMetadata && !namesSequences) return isTaxonomyHeader(cells) ? "taxonomy" : "metadata";
+  if (byName !== "table") return byName;
+  if (isCsv) return "metadata";
+  // Of a table all cells are counts but the first and perhaps a description at the end.
+  const counts = describesAsvs(cells.at(-1), next.at(-1)) ? next.slice(1, -1) : next.slice(1);
+  const hasText = counts.some((cell) => cell !== "" && parseNumber(cell) === undefined);
+  return hasText && !cells[0].startsWith("#") ? "metadata" : "table";
+}
+
+/** Whether a header is that of QIIME 2's taxonomy. */
+function isTaxonomyHeader([first, second]: readonly string[]): boolean {
+  return /^feature[ _-]?id$/i.test(first ?? "") && /^taxon(omy)?$/i.test(second ?? "");
 }

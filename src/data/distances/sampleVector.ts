@@ -1,5 +1,6 @@
 import { writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { decodeText, gunzipIfNeeded, readFileBytes } from "../../common/files/inputFile.ts";
+import { howToWrite } from "../../common/numberNotation.ts";
 import { parseNumber } from "../../common/parseNumber.ts";
 import { quote, quoteSome } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
@@ -125,17 +126,29 @@ export function parseSampleVector(
       `${source} holds no samples; give a table with a header, ids in its first column and a value each.`,
     );
   }
+  refuseOtherWidths(header, body, source);
   const column = chooseColumn(header, source, options.column);
   const values = Float64Array.from(body, ({ line, cells }) => {
     const value = parseNumber(cells[column] ?? "");
     if (value !== undefined) return value;
     throw new UserError(
-      `${source}, line ${line}: the value of ${quote(cells[0])} is ${quote(cells[column] ?? "")}, not a number; correct it or remove the row.`,
+      `${source}, line ${line}: the value of ${quote(cells[0])} is ${quote(cells[column] ?? "")}, not a number; ${howToWrite(cells[column] ?? "")} or remove the row.`,
     );
   });
   const ids = body.map(({ cells }) => cells[0]);
   refuseRepeatedIds(body, source);
   return { ids, values };
+}
+
+/** Rows longer than the header would leave open which column a name belongs to. */
+function refuseOtherWidths(header: DelimitedRow, body: readonly DelimitedRow[], source: string): void {
+  const filled = ({ cells }: DelimitedRow) => cells.findLastIndex((cell) => cell !== "") + 1;
+  const bad = body.find((row) => filled(row) > filled(header));
+  if (bad === undefined) return;
+  throw new UserError(
+    `${source}, line ${bad.line}: the row of ${quote(bad.cells[0])} has ${filled(bad)} cells, but the header (line ${header.line}) names ` +
+      `${filled(header)}; name every column, the ids' too, and write decimal points, not commas.`,
+  );
 }
 
 function chooseColumn({ line, cells }: DelimitedRow, source: string, wanted: string | undefined): number {

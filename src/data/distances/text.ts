@@ -1,3 +1,4 @@
+import { howToWrite } from "../../common/numberNotation.ts";
 import { parseNumberAt } from "../../common/parseNumber.ts";
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
@@ -16,6 +17,7 @@ export function parseDistanceText(text: string, source: string, options?: Conden
   if (header === undefined)
     throw new UserError(`${source} is empty; give a matrix with ids in its first row and column.`);
   const separator = header.text.includes("\t") ? "\t" : header.text.includes(",") ? "," : " ";
+  refuseOtherLayouts(header.text, source);
   const columnIds = readHeader(header.text, lines.peek(), separator, source);
   if (columnIds.length < 2) {
     throw new UserError(
@@ -33,6 +35,17 @@ export function parseDistanceText(text: string, source: string, options?: Conden
     condenser.addRow(ordered);
   }
   return condenser.finish();
+}
+
+/** Says what a first line is that no square matrix has. */
+function refuseOtherLayouts(first: string, source: string): void {
+  if (/^\s*\d+\s*$/.test(first)) {
+    throw new UserError(
+      `${source} is a PHYLIP matrix (its first line is the number of samples), as mothur writes it; give a square matrix with the ids in its first row and column.`,
+    );
+  }
+  if (!first.includes("\t") && first.split(";").length > 2)
+    throw new UserError(`${source}: its cells are separated by semicolons; save it with tabs.`);
 }
 
 function collectRows(
@@ -108,7 +121,7 @@ function fillRow(
       else if (missing.test(cell)) row[column] = Number.NaN;
       else {
         throw new UserError(
-          `${where}: value ${column + 1} of ${quote(id)} is ${quote(cell)}, not a number; correct it or make the matrix anew.`,
+          `${where}: value ${column + 1} of ${quote(id)} is ${quote(cell)}, not a number; ${howToWrite(cell)} or make the matrix anew.`,
         );
       }
     } else row[column] = value;

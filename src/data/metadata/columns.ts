@@ -1,3 +1,4 @@
+import { howToWrite } from "../../common/numberNotation.ts";
 import { parseNumber } from "../../common/parseNumber.ts";
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
@@ -38,7 +39,7 @@ export function numericColumn(metadata: Metadata, name: string): Float64Array {
   const bad = findNonNumber(column);
   if (bad !== undefined) {
     throw new UserError(
-      `${metadata.source}, line ${metadata.lines[bad]}: ${quote(column.name)} of sample ${quote(metadata.ids[bad])} is ${quote(column.values[bad])}, not a number; correct it, leave the cell empty if the value is unknown, or treat the column as categorical.`,
+      `${metadata.source}, line ${metadata.lines[bad]}: ${quote(column.name)} of sample ${quote(metadata.ids[bad])} is ${quote(column.values[bad])}, not a number; ${howToWrite(column.values[bad]!)}, leave the cell empty if the value is unknown, or treat the column as categorical.`,
     );
   }
   return Float64Array.from(column.values, (text) => (text === null ? Number.NaN : Number(text)));

@@ -1,4 +1,5 @@
 import { decodeText, gunzipIfNeeded, readFileBytes } from "../../common/files/inputFile.ts";
+import { howToWrite, oddNumber } from "../../common/numberNotation.ts";
 import { parseNumber } from "../../common/parseNumber.ts";
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
@@ -91,7 +92,12 @@ export function parseMetadata(text: string, source: string, delimiter: "\t" | ",
       else if (directive === "#q2:missing") schemes = readMissingDirective(header.names, cells, where);
       else warnings.push(`${where}: the directive ${first} is not known and was skipped.`);
     } else if (!first.startsWith("#")) {
+      refuseSwallowedRows(row, delimiter, where);
       body.push(row);
+    } else if (row.cells.filter((cell) => cell !== "").length > 1) {
+      warnings.push(
+        `${where}: the row of ${quote(first)} was skipped, as "#" begins a comment; if it is a sample, name it otherwise.`,
+      );
     }
   }
   if (header === undefined) {
@@ -105,6 +111,7 @@ export function parseMetadata(text: string, source: string, delimiter: "\t" | ",
     columns.set(name, { name, values, declaredType: types.get(name) });
     if (types.get(name) === "numeric") refuseNonNumbers(columns.get(name)!, body, source);
   }
+  for (const column of columns.values()) warnings.push(...notationWarnings(column, body, source));
   return { source, idHeader: header.idHeader, ids, columns, lines: body.map((row) => row.line), warnings };
 }
 
@@ -194,6 +201,27 @@ function refuseNonNumbers(column: MetadataColumn, body: readonly DelimitedRow[],
   const row = column.values.findIndex((value) => value !== null && parseNumber(value) === undefined);
   if (row < 0) return;
   throw new UserError(
-    `${source}, line ${body[row].line}: ${quote(column.name)} is ${quote(column.values[row])}, not a number, but #q2:types declares the column numeric; correct the cell or the declaration.`,
+    `${source}, line ${body[row].line}: ${quote(column.name)} is ${quote(column.values[row])}, not a number, but #q2:types declares the column numeric; ${howToWrite(column.values[row]!)}, or correct the declaration.`,
+  );
+}
+
+/** Says of a column that is text as it stands that its values are numbers in another notation. */
+function notationWarnings(column: MetadataColumn, body: readonly DelimitedRow[], source: string): string[] {
+  if (column.declaredType !== undefined) return [];
+  const odd = oddNumber(column.values);
+  if (odd === undefined) return [];
+  return [
+    `${source}, line ${body[odd.row].line}: ${quote(column.name)} was taken for text, but its values are numbers with ${odd.what}, ` +
+      `such as ${quote(odd.value)}; if they are meant as numbers, write ${odd.cure}.`,
+  ];
+}
+
+/** A quotation mark that opens a cell by mistake takes all up to the next one into the cell, rows included. */
+function refuseSwallowedRows(row: DelimitedRow, delimiter: string, where: string): void {
+  const cell = row.cells.find((text) => text.includes(delimiter) && /[\r\n]/.test(text));
+  if (cell === undefined || delimiter !== "\t") return;
+  throw new UserError(
+    `${where}: a cell that begins with a quotation mark (${quote(cell)}) goes on over line breaks and tabs to the next mark, ` +
+      "and would take the rows between with it; remove or close the mark.",
   );
 }

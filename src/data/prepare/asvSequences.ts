@@ -1,6 +1,7 @@
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { alikeIds, without } from "../alikeIds.ts";
+import { withoutSize } from "../sequences/readFasta.ts";
 
 /** Bases, IUPAC's codes for several bases, and gaps. */
 const sequencePattern = /^[ACGTUNRYSWKMBDHV.-]+$/i;
@@ -56,9 +57,4 @@ export function resolveSequences(
     );
   }
   return found as string[];
-}
-
-/** An id without the abundance that vsearch and usearch write behind it. */
-export function withoutSize(id: string): string {
-  return id.replace(/;size=\d+;?$/, "");
 }

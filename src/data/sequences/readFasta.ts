@@ -6,13 +6,18 @@ import { ByteLines } from "../../formats/byteLines.ts";
 import { openQzaBytes } from "../../formats/qza.ts";
 import { isZip } from "../../formats/zip/read.ts";
 
+/** An id without the abundance that vsearch and usearch write behind it. */
+export function withoutSize(id: string): string {
+  return id.replace(/;size=\d+;?$/, "");
+}
+
 /** IUPAC's letters for nucleotides; gaps belong to alignments, not to representative sequences. */
 const sequencePattern = /^[ACGTURYSWKMBDHVN]+$/;
 
 /**
  * Reads representative sequences: FASTA, gzipped or not, or a QIIME 2 artifact of type `FeatureData[Sequence]`. The
  * content decides, not the name. Sequences come in upper case, without line breaks, in the file's order.
- * @returns sequence by id, which is the header's first word.
+ * @returns sequence by id, which is the header's first word, without the `;size=12` of vsearch and usearch.
  * @throws UserError naming the line: text that is no FASTA, an id that is empty or stands twice, a letter that stands
  * for no nucleotide, an empty sequence.
  */
@@ -52,7 +57,7 @@ function parseFasta(bytes: Uint8Array, source: string): Map<string, string> {
     if (line === "") continue;
     if (line.startsWith(">")) {
       finish();
-      id = line.slice(1).split(/\s/, 1)[0]!;
+      id = withoutSize(line.slice(1).split(/\s/, 1)[0]!);
       idLine = lines.lineNumber;
       parts = [];
       if (id === "")

@@ -2,18 +2,26 @@ import { decodeText, gunzipIfNeeded, readFileBytes } from "../../common/files/in
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { alikeIds } from "../alikeIds.ts";
+import { isIdHeader } from "../metadata/rules.ts";
 import type { Split } from "./split.ts";
 
 /**
- * Reads sample ids, one on each line; blanks around them and empty lines do not count.
- * @throws UserError for an id that stands twice and for a file without any.
+ * Reads sample ids, one on each line; blanks and quotation marks around them, empty lines and a header such as
+ * `sample-id` do not count.
+ * @throws UserError for an id that stands twice, for lines of several cells and for a file without any.
  */
 export function readIdFile(path: string): string[] {
   const lineOf = new Map<string, number>();
   const text = decodeText(gunzipIfNeeded(readFileBytes(path), path), path);
   for (const [index, line] of text.split(/\r\n|\n|\r/).entries()) {
-    const id = line.trim();
+    const id = line.trim().replace(/^"(.*)"$/, "$1");
     if (id === "") continue;
+    if (/[\t;]|,./.test(id)) {
+      throw new UserError(
+        `${path}, line ${index + 1}: ${quote(id)} is more than one cell; keep one sample id on each line and nothing else.`,
+      );
+    }
+    if (lineOf.size === 0 && isIdHeader(id)) continue;
     const before = lineOf.get(id);
     if (before !== undefined) {
       throw new UserError(

@@ -38,7 +38,7 @@ export function readBiomJson(bytes: Uint8Array, source: string): TableReading {
 function parseJson(text: string, source: string): Json {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(text);
+    parsed = parseWithNan(text);
   } catch (cause) {
     const what = cause instanceof Error ? cause.message : String(cause);
     throw new UserError(
@@ -51,6 +51,22 @@ function parseJson(text: string, source: string): Json {
     );
   }
   return parsed as Json;
+}
+
+/**
+ * `JSON.parse` that takes the NaN and Infinity which Python's json writes for null: in unused metadata they do no harm,
+ * and as counts or ids they are refused as null is.
+ */
+function parseWithNan(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const plain = text.replace(/"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g, (token) =>
+      token.startsWith('"') ? token : "null",
+    );
+    if (plain === text) throw cause;
+    return JSON.parse(plain);
+  }
 }
 
 function readIds(entries: unknown, name: string, kind: "sample" | "ASV", source: string): string[] {

@@ -100,6 +100,11 @@ function described(label: string, columnIds: readonly string[], lastCell: string
   return { label, columnIds: description ? columnIds.slice(0, -1) : columnIds, description, notes: [] };
 }
 
+/** Whether a last column, by its name and its first cell, describes ASVs instead of counting them. */
+export function describesAsvs(name = "", cell = ""): boolean {
+  return descriptionNames.includes(name.toLowerCase()) || isDescription(cell);
+}
+
 /** Whether a cell is text that cannot be meant as a count, such as a lineage. */
 function isDescription(cell: string): boolean {
   return /[a-z]{2}.*[_;|: ]|__|;/i.test(cell) && Number.isNaN(Number(cell));

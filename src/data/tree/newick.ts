@@ -16,6 +16,7 @@ import {
   semicolon,
   skipComment,
 } from "./newickTokens.ts";
+import { refuseDecimalCommas, refuseOtherTreeFormats } from "./notNewick.ts";
 import type { Tree } from "./tree.ts";
 
 /** A tree with what its text says beyond `Tree`. */
@@ -51,9 +52,7 @@ export function parseNewick(text: string, source: string): ParsedTree {
   let node = -1;
   let parent = -1;
   let at = text.charCodeAt(0) === 0xfeff ? 1 : 0;
-  if (/^\ufeff?\s*#NEXUS/i.test(text)) {
-    throw new UserError(`${source} is a NEXUS file, not a Newick tree; export its tree as Newick.`);
-  }
+  refuseOtherTreeFormats(text, source);
 
   const refuse = (offset: number, problem: string): UserError =>
     new UserError(`${locate(text, offset, source)}: ${problem}.`);
@@ -128,7 +127,9 @@ export function parseNewick(text: string, source: string): ParsedTree {
     }
   }
   refuseRest(text, at, refuse);
-  return { ...nodes.finish(), rooted };
+  const tree = nodes.finish();
+  refuseDecimalCommas(tree, source);
+  return { ...tree, rooted };
 }
 
 const unclosedComment = 'this comment is not closed; add the missing "]"';

@@ -1,6 +1,6 @@
 import { UserError } from "../../common/userError.ts";
 import * as torch from "../../torch/index.ts";
-import { saveWeights } from "../../training/loop/savedState.ts";
+import { refuseNonFinite, saveWeights } from "../../training/loop/savedState.ts";
 import { type OpenedRun, openModel, openRun } from "../../training/run/open.ts";
 import { readReferenceFile } from "./referenceFile.ts";
 import { referenceToRun, type ToRunOptions } from "./referenceToRun.ts";
@@ -31,6 +31,7 @@ export function convertFromReference(input: string, output: string, options: ToR
   } catch (cause) {
     throw new UserError(`${input} does not fit: ${cause instanceof Error ? cause.message : cause}`);
   }
+  refuseNonFinite(input, opened.model);
   saveWeights(output, opened.model, { ...facts });
   const parameters = countParameters(opened);
   const what = opened.predictor ? "predictor" : `${facts.encoderType} encoder`;

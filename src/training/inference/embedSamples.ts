@@ -7,18 +7,24 @@ import { encodeAsvs } from "../encoding/encodeAsvs.ts";
 import { mapSampleSet, type SampleSetOptions } from "../encoding/mapSampleSet.ts";
 import type { OpenedRun } from "../run/open.ts";
 import type { ResultColumn } from "../targets/predictionTable.ts";
+import { refuseNonFiniteOutputs } from "./finiteOutputs.ts";
 
 /**
  * Embeddings [N, D] of samples as a run's encoder pools them, on the CPU. Of a UniFrac encoder their Euclidean distances are
  * the predicted UniFrac distances, or what becomes these by tanh (`distanceFormOf`).
+ * @throws UserError if one is NaN or infinite.
  */
 export function embedSamples(
-  { encoder, facts }: OpenedRun,
+  { encoder, facts, checkpoint }: OpenedRun,
   dataset: Dataset,
   samples: Int32Array,
   device: torch.Device,
 ): torch.Tensor {
-  return embedSampleSet(encoder, dataset, samples, { device, batch: batchOptionsOf(facts.config.model) });
+  const options = { device, batch: batchOptionsOf(facts.config.model) };
+  const embeddings = embedSampleSet(encoder, dataset, samples, options);
+  const ids = Array.from(samples, (sample) => dataset.sampleIds[sample]);
+  refuseNonFiniteOutputs(embeddings.toFloat32Array(), ids, { checkpoint, what: "embeddings of samples" });
+  return embeddings;
 }
 
 /** The embeddings [N, D] of samples, on the CPU, in the order given. */
@@ -39,18 +45,21 @@ export function embedSampleSet(
   });
 }
 
-/** Embeddings [A, D] of all ASVs of a data set, on the CPU. */
+/** Embeddings [A, D] of all ASVs of a data set, on the CPU. @throws UserError if one is NaN or infinite. */
 export function embedAsvs(
-  { encoder, facts }: OpenedRun,
+  { encoder, facts, checkpoint }: OpenedRun,
   dataset: Dataset,
   device: torch.Device,
 ): torch.Tensor {
   const { asvEncoder } = encoder.sampleEncoder;
   const options = { device, batch: batchOptionsOf(facts.config.model) };
   const all = Array.from({ length: dataset.asvCount }, (_, i) => i);
-  return torch.inferenceMode(() =>
+  const embeddings = torch.inferenceMode(() =>
     torch.tidy(() => encodeAsvs(asvEncoder, dataset, all, options).to({ device: "cpu", dtype: "float32" })),
   );
+  const ids = all.map((row) => dataset.asvId(row));
+  refuseNonFiniteOutputs(embeddings.toFloat32Array(), ids, { checkpoint, what: "embeddings of ASVs" });
+  return embeddings;
 }
 
 /** Rows of an embedding [N, D] as a table: an id column and `e0`, `e1`, ... */

@@ -1,3 +1,4 @@
+import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import * as torch from "../../torch/index.ts";
@@ -5,6 +6,7 @@ import { batchOptionsOf } from "../config/buildModel.ts";
 import type { OpenedRun } from "../run/open.ts";
 import { type ColumnPrediction, readPredictions } from "../targets/predictions.ts";
 import type { SampleCategories } from "../targets/sampleCategories.ts";
+import { refuseNonFiniteOutputs } from "./finiteOutputs.ts";
 import { predictOutputs } from "./predictOutputs.ts";
 
 export interface PredictSamplesOptions {
@@ -54,6 +56,12 @@ export function predictSamples(
   );
   const keys = targets.keys(dataset);
   const predictions = readPredictions(targets, outputs, samples, keys);
+  const ids = Array.from(samples, (sample) => dataset.sampleIds[sample]);
+  for (const prediction of predictions) {
+    const values = prediction.kind === "classes" ? prediction.probabilities : prediction.predicted;
+    const what = `predictions of ${quote(prediction.column)}`;
+    refuseNonFiniteOutputs(values, ids, { checkpoint: run.checkpoint, what });
+  }
   const each = passes > 1 ? outputs.map((one) => readPredictions(targets, [one], samples, keys)) : [];
   const deviations = predictions.map((prediction, k) => {
     if (prediction.kind === "classes" || passes === 1) return null;

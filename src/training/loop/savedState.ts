@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import * as torch from "../../torch/index.ts";
 
@@ -160,7 +161,21 @@ export function loadWeights(
     if (!weights.has(name) && optional.some((start) => name.startsWith(start))) weights.set(name, value);
   }
   loadInto(path, model, weights);
+  refuseNonFinite(path, model);
   return facts;
+}
+
+/** @throws UserError for a model that has a weight which is NaN or infinite, as a training that diverged leaves them. */
+export function refuseNonFinite(path: string, model: torch.nn.Module): void {
+  using _scope = torch.scope();
+  for (const [name, value] of model.namedParameters()) {
+    const finite = value.isfinite().sum().item();
+    if (finite === value.numel) continue;
+    throw new UserError(
+      `${path}: ${value.numel - Number(finite)} of the ${value.numel} values of the weight ${quote(name)} are NaN or infinite, so that all ` +
+        "outputs would be; the training diverged: use an earlier checkpoint, or train again with a smaller learning rate.",
+    );
+  }
 }
 
 /** The facts of a checkpoint, without loading any weights. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { oddNumber } from "../../common/numberNotation.ts";
 import { parseNumber } from "../../common/parseNumber.ts";
 import { quote, quoteSome } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
@@ -205,6 +206,13 @@ export function isClassifier(dataset: Dataset, config: TargetConfig): boolean {
 function refuseMixed(dataset: Dataset, name: string): void {
   const column = dataset.column(name);
   if (column.kind === "numeric") return;
+  const odd = oddNumber(Array.from(column.codes, (code) => (code < 0 ? null : column.categories[code])));
+  if (odd !== undefined) {
+    throw new UserError(
+      `The column "${name}" holds numbers with ${odd.what}, such as ${quote(odd.value)}, which are not read as numbers: write ${odd.cure} ` +
+        "in all its cells, or give --classifier to predict a class for each text.",
+    );
+  }
   const isNumber = column.categories.map((category) => parseNumber(category) !== undefined);
   const known = column.codes.filter((code) => code >= 0);
   const numbers = known.filter((code) => isNumber[code]).length;

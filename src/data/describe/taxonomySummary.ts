@@ -1,0 +1,55 @@
+import { numericColumn } from "../metadata/columns.ts";
+import type { Metadata } from "../metadata/read.ts";
+import type { Quantiles } from "./numberSummary.ts";
+import { quantiles } from "./numberSummary.ts";
+
+export interface TaxonomySummary {
+  readonly features: number;
+  /** Features without any name. */
+  readonly unassigned: number;
+  /** How many features have a name at each rank, and how many different names there are. */
+  readonly ranks: readonly { readonly rank: string; readonly named: number; readonly names: number }[];
+  /** Of the assignments; null where the file states none. */
+  readonly confidence: Quantiles | null;
+  readonly warnings: readonly string[];
+}
+
+const rankNames = ["domain", "phylum", "class", "order", "family", "genus", "species"];
+
+/**
+ * Describes a taxonomy: ids and lineages such as `k__Bacteria; p__Firmicutes`, as Greengenes (prefixes of two
+ * underscores), SILVA (`d__`, `D_0__`) and plain names have them.
+ */
+export function summarizeTaxonomy(metadata: Metadata): TaxonomySummary {
+  const [taxon, ...others] = [...metadata.columns.values()];
+  const names = rankNames.map(() => new Set<string>());
+  const named = rankNames.map(() => 0);
+  let unassigned = 0;
+  for (const lineage of taxon?.values ?? []) {
+    const parts = lineageOf(lineage ?? "");
+    if (parts.every((part) => part === "")) unassigned++;
+    for (const [rank, part] of parts.slice(0, rankNames.length).entries()) {
+      if (part === "") continue;
+      named[rank]++;
+      // The same name below different parents is another taxon.
+      names[rank].add(parts.slice(0, rank + 1).join(";"));
+    }
+  }
+  const confidence = others.find(({ name }) => /^(confidence|consensus)$/i.test(name));
+  const known = confidence
+    ? numericColumn(metadata, confidence.name).filter((value) => !Number.isNaN(value))
+    : new Float64Array();
+  return {
+    features: metadata.ids.length,
+    unassigned,
+    ranks: rankNames.map((rank, i) => ({ rank, named: named[i], names: names[i].size })),
+    confidence: known.length === 0 ? null : quantiles(known),
+    warnings: metadata.warnings,
+  };
+}
+
+/** The names of a lineage by rank, "" where a rank has none. */
+function lineageOf(lineage: string): string[] {
+  if (/^(unassigned|unclassified|unknown|no blast hit)?$/i.test(lineage.trim())) return [""];
+  return lineage.split(";").map((part) => part.trim().replace(/^([a-z]|D_\d+)__/i, ""));
+}
