@@ -7,6 +7,10 @@
 #include <vector>
 #include "aam_torch.h"
 
+namespace torch {
+class Library;
+}
+
 namespace aamt {
 
 // A mistake of the caller's that LibTorch itself does not know: a stale handle, a malformed packing.
@@ -99,6 +103,7 @@ void find_typed_call(Operator& op);
 
 // Makes the library's own operators (namespace aamt, see transformerLayer.cpp) known to LibTorch; doing it again is harmless.
 void register_operators();
+void define_word_sums(torch::Library& library);
 
 // ---- segments whose values are computed again (checkpoint.cpp) ----
 bool recording() noexcept;

@@ -470,6 +470,7 @@ void register_operators() {
     library->def("transformer_layer(Tensor input, Tensor[] weights, int[] runs, int heads, str activation, bool recompute) -> Tensor",
                  &transformer_layer);
     library->def("layer_product(Tensor a, Tensor b) -> Tensor", &layer_product);
+    define_word_sums(*library);
   });
 }
 
