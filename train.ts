@@ -14,6 +14,7 @@ import { addRunFlags, firstRunOptions } from "./src/cli/options/trainingOptions.
 import { reportError } from "./src/cli/text/reportError.ts";
 import { reportPretraining } from "./src/cli/text/reportPretraining.ts";
 import { type PretrainConfig, pretrainSchema } from "./src/training/config/config.ts";
+import { pretrainConfig } from "./src/training/config/recipes.ts";
 import { pretrain } from "./src/training/tasks/pretrain.ts";
 
 export function makeCommand(): Command {
@@ -23,7 +24,7 @@ export function makeCommand(): Command {
         "and `aam train` fine-tunes the encoder on metadata.",
     )
     .showHelpAfterError("(--help lists the options)");
-  addSchemaOptions(command, pretrainSchema, firstRunOptions);
+  addSchemaOptions(command, pretrainSchema, firstRunOptions, pretrainConfig());
   return addRunFlags(command).action(async () => run(command));
 }
 

@@ -55,7 +55,7 @@ function layersOf({ model, config }: Subject): Layer[] {
   const { asvEncoder } = model.sampleEncoder;
   const poolings: [string, AttentionPooling][] = [
     ["pooling of bases", asvEncoder.attentionPooling],
-    ["pooling of ASVs", model.attentionPooling],
+    ["pooling of ASVs", model.attentionPooling!],
   ];
   const { heads } = config.model;
   const split = (value: torch.Tensor) => value.unflatten(-1, [heads, -1]).transpose(1, 2);

@@ -66,7 +66,7 @@ export async function measure(
   const { maxBases, maskRatio } = fresh.config.model;
   const nucleotides =
     fresh.config.training.nucPenalty > 0
-      ? evaluateNucleotides(fresh.model.sampleEncoder.asvEncoder, {
+      ? evaluateNucleotides(fresh.model.asvEncoder, {
           dataset: fresh.dataset,
           samples: fresh.validation,
           maxBases,

@@ -99,7 +99,7 @@ function tallyAll(
   passes: number,
 ): Tallies {
   const { model, dataset, device, config, seed } = subject;
-  const encoder = model.sampleEncoder.asvEncoder;
+  const encoder = model.asvEncoder;
   const length = config.model.maxBases + 1;
   const tallies = { masked: new Tally(length), unmasked: new Tally(length), consensus: new Tally(length) };
   const start = { right: 0, all: 0 };
@@ -141,7 +141,7 @@ function tallyAll(
  */
 function leakOf(subject: Subject, asvs: readonly number[]): number {
   const { model, dataset, device, config, seed } = subject;
-  const encoder = model.sampleEncoder.asvEncoder;
+  const encoder = model.asvEncoder;
   const length = config.model.maxBases + 1;
   const some = asvs.slice(0, 32);
   const random = new Random(seed);
@@ -175,7 +175,7 @@ export const nucleotideLoss: Investigation<NucleotideSettings> = {
   },
 
   async investigate(subject, settings): Promise<Finding> {
-    if (subject.model.sampleEncoder.asvEncoder.nucleotideHead === null) {
+    if (subject.model.asvEncoder.nucleotideHead === null) {
       return nothingPredicted();
     }
     const asvs = asvsOf(subject, subject.validation, settings.asvs);

@@ -1,9 +1,9 @@
 import type { Batch } from "../../src/data/batches/batch.ts";
 import type { Dataset } from "../../src/data/dataset/dataset.ts";
-import { asPrediction, type DistanceForm, pairwiseDistances } from "../../src/models/pairwiseDistances.ts";
+import { type EuclideanForm, pairwiseDistances } from "../../src/models/pairwiseDistances.ts";
 import type { SequenceEncoder } from "../../src/models/sequenceEncoder.ts";
 import * as torch from "../../src/torch/index.ts";
-import { distanceFormOf } from "../../src/training/config/buildModel.ts";
+import { euclideanFormOf } from "../../src/training/config/buildModel.ts";
 import type { PretrainConfig } from "../../src/training/config/config.ts";
 import { embedSampleSet } from "../../src/training/inference/embedSamples.ts";
 import type { BatchLosses } from "../../src/training/loop/batchLosses.ts";
@@ -25,7 +25,7 @@ export interface TaskSubject {
 
 export interface TaskOptions {
   /** Default: the configuration's. `learned` is tanh with a scale that starts at 1 and is trained. */
-  readonly form?: DistanceForm | "learned";
+  readonly form?: EuclideanForm | "learned";
   /** Take distances from a pass without hidden nucleotides, which are predicted for all ASVs. Default false. */
   readonly separateMasking?: boolean;
   /** Share of the ASVs whose nucleotides are predicted in a pass of their own; 1 is one pass. Default: the configuration's. */
@@ -57,14 +57,14 @@ class WithScale extends torch.nn.Module {
 /** UniFrac training as the product does it by default, with options that exist only here. */
 export class EncoderTask implements DebugTask {
   readonly model: torch.nn.Module;
-  readonly form: DistanceForm;
+  readonly form: EuclideanForm;
 
   constructor(
     readonly encoder: SequenceEncoder,
     private readonly subject: TaskSubject,
     private readonly options: TaskOptions = {},
   ) {
-    const form = options.form ?? distanceFormOf(subject.config);
+    const form = options.form ?? euclideanFormOf(subject.config);
     if (form === "learned") {
       const holder = new WithScale(encoder);
       this.model = holder;
@@ -93,7 +93,7 @@ export class EncoderTask implements DebugTask {
     if (nucPenalty > 0) {
       const { prediction, input: sequences } = inOnePass
         ? { prediction: encoding.nucleotides, input }
-        : predictSomeNucleotides(this.encoder.sampleEncoder.asvEncoder, input, nucShare);
+        : predictSomeNucleotides(this.encoder.asvEncoder, input, nucShare);
       parts["nuc_loss"] = nucleotideParts(prediction!, sequences).loss;
       total = total.add(parts["nuc_loss"].mul(nucPenalty));
     }
@@ -110,8 +110,7 @@ export class EncoderTask implements DebugTask {
     using _scope = torch.scope();
     const { dataset, metric } = this.subject;
     const distances = dataset.distance(metric);
-    const predict = (values: torch.Tensor) => torch.noGrad(() => asPrediction(values, this.form));
-    return evaluatePairs(this.embed(samples), (some) => distances.block(some), samples, predict, keep);
+    return evaluatePairs(this.embed(samples), (some) => distances.block(some), samples, this.form, keep);
   }
 }
 

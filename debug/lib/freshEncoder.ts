@@ -1,6 +1,6 @@
 import type { SequenceEncoder } from "../../src/models/sequenceEncoder.ts";
 import * as torch from "../../src/torch/index.ts";
-import { buildEncoder } from "../../src/training/config/buildModel.ts";
+import { buildSequenceEncoder } from "../../src/training/config/buildModel.ts";
 import { type PretrainConfig, pretrainSchema } from "../../src/training/config/config.ts";
 import type { Subject } from "./subject.ts";
 
@@ -13,7 +13,7 @@ export interface Changes {
 /** The UniFrac encoder of a configuration, with fresh weights from the default generator. */
 export function freshEncoder(config: PretrainConfig): SequenceEncoder {
   const predictNucleotides = config.training.nucPenalty > 0;
-  return buildEncoder(config, { encoderType: "unifrac", predictNucleotides });
+  return buildSequenceEncoder(config, { encoderType: "unifrac", predictNucleotides });
 }
 
 /** A subject whose model has fresh weights from a seed, and a configuration with changes. Dispose the model after use. */

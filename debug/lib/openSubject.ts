@@ -5,6 +5,7 @@ import { type Dataset, openDataset } from "../../src/data/dataset/dataset.ts";
 import { prepareDataset } from "../../src/data/prepare/prepare.ts";
 import { simulate, writeSimulation } from "../../src/data/simulate/simulate.ts";
 import { randomSplit } from "../../src/data/split/split.ts";
+import { SetEncoder } from "../../src/models/set/setEncoder.ts";
 import * as torch from "../../src/torch/index.ts";
 import { type PretrainConfig, type PretrainInput, pretrainSchema } from "../../src/training/config/config.ts";
 import { readCheckpointFacts } from "../../src/training/loop/savedState.ts";
@@ -33,6 +34,11 @@ export function openSubject({ run, data, device, seed }: OpenOptions): Subject {
   if (facts.kind !== "pretrain" || facts.encoderType !== "unifrac") {
     throw new UserError(
       `${run} was not trained on distances alone; give a run of \`bun run pretrain\` with a UniFrac metric.`,
+    );
+  }
+  if (encoder instanceof SetEncoder) {
+    throw new UserError(
+      `${run} has a set encoder, and this investigation is about transformers; give a run of --encoder aam.`,
     );
   }
   const { step } = readCheckpointFacts(checkpointOf(run));

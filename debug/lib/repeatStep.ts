@@ -3,7 +3,7 @@ import type { Batch } from "../../src/data/batches/batch.ts";
 import type { Dataset } from "../../src/data/dataset/dataset.ts";
 import type { SequenceEncoding } from "../../src/models/sequenceEncoder.ts";
 import type * as torch from "../../src/torch/index.ts";
-import { batchOptionsOf, distanceFormOf } from "../../src/training/config/buildModel.ts";
+import { batchOptionsOf, euclideanFormOf } from "../../src/training/config/buildModel.ts";
 import { FrozenEncoderCache } from "../../src/training/encoding/frozenEncoderCache.ts";
 import type { BatchLosses } from "../../src/training/loop/batchLosses.ts";
 import { type BatchTargets, batchTensors } from "../../src/training/objectives/batchTensors.ts";
@@ -44,7 +44,7 @@ export function lossesOf(
     const inOnePass = facts.config.nucShare === 1;
     base = encoder.forward(input, { nucleotides: nucPenalty > 0 && inOnePass });
     if (nucPenalty > 0 && !inOnePass)
-      ownPass = predictSomeNucleotides(encoder.sampleEncoder.asvEncoder, input, facts.config.nucShare);
+      ownPass = predictSomeNucleotides(encoder.asvEncoder, input, facts.config.nucShare);
   }
   const unifrac = baseLoss(base, targets, facts);
   if (unifrac && uniFracPenalty > 0) parts["unifrac_loss"] = unifrac;
@@ -64,7 +64,7 @@ export const keptAsvsNote =
 
 function baseLoss(base: SequenceEncoding, targets: BatchTargets, facts: RunFacts): torch.Tensor | null {
   if (base.embeddings && targets.distances) {
-    const form = distanceFormOf(facts.config);
+    const form = euclideanFormOf(facts.config);
     return unifracLoss(base.embeddings, targets.distances, { form, known: targets.distanceMask });
   }
   if (!base.basePrediction || !targets.vector) return null;

@@ -54,12 +54,15 @@ function makeWorkload({ dataset: path, samples, config: input, device }: OurConf
   const config = pretrainSchema.parse(input);
   const { model: shape, training, metric, nucShare } = config;
   const dataset = openDataset(path);
-  const objective = makeBaseObjective(dataset, metric, { form: distanceFormOf(config), scaling: null });
   setMatmulPrecision(training, device);
   const { mixedPrecision } = precisionOn(training, device);
   torch.manualSeed(training.seed);
   const model = buildEncoder(config, { encoderType: "unifrac", predictNucleotides: true });
   model.to(device);
+  const objective = makeBaseObjective(dataset, metric, {
+    form: distanceFormOf(config, model),
+    scaling: null,
+  });
   const everyone = Int32Array.from({ length: dataset.sampleCount }, (_, i) => i);
   const task = new PretrainTask(model, {
     dataset,
@@ -86,7 +89,7 @@ function makeWorkload({ dataset: path, samples, config: input, device }: OurConf
     return performance.now() / 1000;
   };
   let inEncoder = 0;
-  const encoder = model.sampleEncoder.asvEncoder;
+  const encoder = model.asvEncoder;
   const encode = encoder.forward.bind(encoder);
   encoder.forward = (...given) => {
     const begin = clock();

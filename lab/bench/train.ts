@@ -142,7 +142,7 @@ async function trainReference(
   model.loadStateDict(torch.loadSafetensors(weights).tensors);
   model.to(device).eval();
   const objective = makeBaseObjective(dataset, config.metric, {
-    form: distanceFormOf(config),
+    form: distanceFormOf(config, model),
     scaling: null,
   });
   using embeddings = embedSampleSet(model, dataset, split.validation, {

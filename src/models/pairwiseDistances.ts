@@ -1,11 +1,13 @@
 import * as torch from "../torch/index.ts";
 import { atLeastFloat32 } from "./precision.ts";
+import { SetDistance } from "./setDistance.ts";
 
 /**
- * How a Euclidean distance becomes a prediction: as it is, or as tanh(distance / scale), where the scale may be a parameter to
- * be learned.
+ * How two embeddings become a predicted distance: by their Euclidean distance as it is, by tanh(distance / scale), where the scale may be
+ * a parameter to be learned, or as sets.
  */
-export type DistanceForm = "raw" | { readonly tanhScale: number | torch.Tensor };
+export type DistanceForm = EuclideanForm | SetDistance;
+export type EuclideanForm = "raw" | { readonly tanhScale: number | torch.Tensor };
 
 /** The scale of the reference, right for embeddings of about 128 values. */
 export const referenceTanhScale = 10;
@@ -22,14 +24,25 @@ export function pairwiseDistances(embeddings: torch.Tensor, form: DistanceForm =
   const others = torch
     .ones([exact.size(0), exact.size(0)], { dtype: exact.dtype, device: exact.device })
     .fillDiagonal_(0);
-  // 2: differences, not products
-  const distances = torch.cdist(exact, exact, 2, 2).clampMin(smallest).mul(others);
-  return asPrediction(distances, form);
+  if (form instanceof SetDistance) return form.forward(exact, exact).mul(others);
+  const distances = torch.cdist(exact, exact, 2, byDifferences).clampMin(smallest).mul(others);
+  return curved(distances, form);
 }
 
-/** What Euclidean distances predict in a form. */
-export function asPrediction(distances: torch.Tensor, form: DistanceForm): torch.Tensor {
+/** `compute_mode` of `cdist`: differences, not products. */
+const byDifferences = 2;
+
+function curved(distances: torch.Tensor, form: EuclideanForm): torch.Tensor {
   return form === "raw" ? distances : distances.div(form.tanhScale as number).tanh();
+}
+
+/** Predicted distances of some embeddings [n, D] to others [N, D]: [n, N] on the device of the form's parameters, without gradients. */
+export function distancesBetween(some: torch.Tensor, others: torch.Tensor, form: DistanceForm): torch.Tensor {
+  return torch.noGrad(() => {
+    if (!(form instanceof SetDistance)) return curved(torch.cdist(some, others, 2, byDifferences), form);
+    const { device } = form.calibration;
+    return form.forward(some.to(device), others.to(device));
+  });
 }
 
 /** Distances of a block of rows are held at a time. */
@@ -42,8 +55,11 @@ export function* predictedRows(embeddings: torch.Tensor, form: DistanceForm): Ge
   for (let from = 0; from < n; from += height) {
     const values = torch.tidy(() => {
       const some = embeddings.narrow(0, from, Math.min(height, n - from));
-      return asPrediction(torch.cdist(some, embeddings, 2, 2), form).toFloat32Array();
+      return distancesBetween(some, embeddings, form).toFloat32Array();
     });
-    for (let start = 0; start < values.length; start += n) yield values.subarray(start, start + n);
+    for (let row = 0; row < values.length / n; row++) {
+      values[row * n + from + row] = 0;
+      yield values.subarray(row * n, (row + 1) * n);
+    }
   }
 }

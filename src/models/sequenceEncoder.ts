@@ -1,13 +1,16 @@
 import * as torch from "../torch/index.ts";
-import type { NucleotidePrediction } from "./asvEncoder.ts";
+import type { AsvEncoder, NucleotidePrediction } from "./asvEncoder.ts";
 import { AttentionPooling } from "./attentionPooling.ts";
 import type { Packing } from "./packing.ts";
+import { atLeastFloat32 } from "./precision.ts";
 import type { RaggedBatch } from "./raggedBatch.ts";
 import {
   type EncodeRequest,
   type SampleEncoderOptions,
   SampleSequenceEncoder,
 } from "./sampleSequenceEncoder.ts";
+import { SetPooling, type SetPoolingKind, slotWeights } from "./set/setPooling.ts";
+import { SetDistance, type SetDistanceOptions } from "./setDistance.ts";
 import { keyMask, PreNormEncoder, type TransformerOptions } from "./transformer.ts";
 
 /** What the encoder is trained on: `unifrac` (also weighted) gives embeddings whose distances are meant, the others values. */
@@ -20,6 +23,10 @@ export interface SequenceEncoderOptions extends SampleEncoderOptions {
   readonly encoderType?: EncoderType;
   /** Values predicted by `faith_pd` and `taxonomy`; default as many as the embedding has. */
   readonly outputs?: number | null;
+  /** How a sample's ASVs become one vector: the weighted average of the original (default), or as a set of codes. */
+  readonly pooling?: "attention" | SetPoolingKind;
+  /** How samples are compared as sets; default null: by Euclidean distances. */
+  readonly distance?: SetDistanceOptions | null;
 }
 
 export interface SequenceEncoding {
@@ -29,6 +36,8 @@ export interface SequenceEncoding {
   readonly basePrediction: torch.Tensor | null;
   /** Of a `combined` encoder: [B, 2] in (0, 1), [B, 1], [B, 7]. */
   readonly combined: { unifrac: torch.Tensor; faithPd: torch.Tensor; taxonomy: torch.Tensor } | null;
+  /** [B, F] of a set encoder: which codes a sample has, and how much of its counts; null of others. */
+  readonly features: torch.Tensor | null;
   /** [B, S, D] */
   readonly sampleEmbeddings: torch.Tensor;
   /** [B, S] bool; null where every slot is filled. */
@@ -47,6 +56,8 @@ export class SequenceEncoder extends torch.nn.Module {
     sampleEncoder: "sample_encoder",
     encoderTransformer: "encoder_transformer",
     attentionPooling: "attention_pooling",
+    setCodes: "set_codes",
+    setPooling: "set_pooling",
     uniFf: "uni_ff",
     faithFf: "faith_ff",
     taxFf: "tax_ff",
@@ -54,7 +65,10 @@ export class SequenceEncoder extends torch.nn.Module {
   };
   readonly sampleEncoder: SampleSequenceEncoder;
   readonly encoderTransformer: PreNormEncoder;
-  readonly attentionPooling: AttentionPooling;
+  readonly attentionPooling: AttentionPooling | null;
+  readonly setCodes: torch.nn.Linear | null;
+  readonly setPooling: SetPooling | null;
+  readonly distance: SetDistance | null;
   readonly uniFf: torch.nn.Linear | null = null;
   readonly faithFf: torch.nn.Linear | null = null;
   readonly taxFf: torch.nn.Linear | null = null;
@@ -65,7 +79,7 @@ export class SequenceEncoder extends torch.nn.Module {
   /** @throws RangeError for options that make no sense. */
   constructor(options: SequenceEncoderOptions) {
     super();
-    const { encoder, encoderType = "unifrac", outputs } = options;
+    const { encoder, encoderType = "unifrac", outputs, pooling = "attention", distance = null } = options;
     if (!encoderTypes.includes(encoderType)) {
       throw new RangeError(
         `Unknown encoder type "${encoderType}"; expected one of ${encoderTypes.join(", ")}.`,
@@ -76,7 +90,11 @@ export class SequenceEncoder extends torch.nn.Module {
     this.dim = encoder.dim;
     this.sampleEncoder = new SampleSequenceEncoder(options);
     this.encoderTransformer = new PreNormEncoder(encoder);
-    this.attentionPooling = new AttentionPooling(encoder.dim);
+    const isSet = pooling !== "attention";
+    this.attentionPooling = isSet ? null : new AttentionPooling(encoder.dim);
+    this.setCodes = isSet ? new Linear(encoder.dim, encoder.dim) : null;
+    this.setPooling = isSet ? new SetPooling(pooling, encoder.dim) : null;
+    this.distance = distance && encoderType === "unifrac" ? new SetDistance(distance) : null;
     if (encoderType === "combined") {
       this.uniFf = new Linear(encoder.dim, 2);
       init.xavierUniform_(this.uniFf.weight);
@@ -88,10 +106,20 @@ export class SequenceEncoder extends torch.nn.Module {
     }
   }
 
+  /** What encodes ASVs. */
+  get asvEncoder(): AsvEncoder {
+    return this.sampleEncoder.asvEncoder;
+  }
+
+  /** [B, S, D]: the embedding of the ASV in each slot, before samples come in; zeros where a slot is empty. */
+  asvSlots(batch: RaggedBatch, request: EncodeRequest = {}): torch.Tensor {
+    return this.sampleEncoder.asvSlots(batch, request);
+  }
+
   forward(batch: RaggedBatch, request: EncodeRequest = {}): SequenceEncoding {
     const { sampleEmbeddings, nucleotides, valid, packing } = this.sampleEncoder.forward(batch, request);
     const encoded = this.encoderTransformer.forward(sampleEmbeddings, keyMask(valid), packing);
-    const pooled = this.attentionPooling.forward(encoded, valid);
+    const pooled = this.pool(encoded, valid, batch);
     const { uniFf, faithFf, taxFf, outputHead } = this;
     return {
       embeddings: this.encoderType === "unifrac" ? pooled : null,
@@ -104,10 +132,19 @@ export class SequenceEncoder extends torch.nn.Module {
               taxonomy: taxFf.forward(pooled),
             }
           : null,
+      features: null,
       sampleEmbeddings,
       valid,
       packing,
       nucleotides,
     };
+  }
+
+  /** Encoded ASVs [B, S, D] -> samples [B, D]. */
+  pool(encoded: torch.Tensor, valid: torch.Tensor | null, batch: RaggedBatch): torch.Tensor {
+    if (this.attentionPooling) return this.attentionPooling.forward(encoded, valid);
+    const codes = atLeastFloat32(this.setCodes!.forward(encoded)).softplus();
+    const weights = slotWeights(this.setPooling!.kind, batch.counts, batch.asvIndex).to(codes.dtype);
+    return this.setPooling!.forward(codes.mul(weights.unsqueeze(-1)).sum([1]));
   }
 }

@@ -7,6 +7,8 @@ import { type OutputOptions, OutputTransform } from "./outputTransform.ts";
 import type { RaggedBatch } from "./raggedBatch.ts";
 import type { EncodeRequest } from "./sampleSequenceEncoder.ts";
 import { SequenceEncoder, type SequenceEncoderOptions, type SequenceEncoding } from "./sequenceEncoder.ts";
+import type { Encoder } from "./set/encoder.ts";
+import { SetEncoder } from "./set/setEncoder.ts";
 import { initializeHead, makeTargetHead, type TargetHead } from "./targetHead.ts";
 import { keyMask, PreNormEncoder, type TransformerOptions } from "./transformer.ts";
 
@@ -30,7 +32,7 @@ export interface CategoryOptions {
 
 export interface SequencePredictorOptions extends OutputOptions {
   /** The encoder to build on, or what to make one of. */
-  readonly base: SequenceEncoder | SequenceEncoderOptions;
+  readonly base: Encoder | SequenceEncoderOptions;
   /** Leave the encoder's weights as they are. It then works as in evaluation, without dropout and masks. Default false. */
   readonly freezeBase?: boolean;
   /** Transformer of the count head; null for no count head. */
@@ -43,6 +45,11 @@ export interface SequencePredictorOptions extends OutputOptions {
    * pooling. Needs a frozen encoder, and goes without categories and counts. Default null.
    */
   readonly sumFeatures?: number | null;
+  /**
+   * Predict from the codes that a set encoder finds in the sample, and how much of its counts has them, instead of the target
+   * transformer and its pooling. Goes without categories that attend to single ASVs. Default false.
+   */
+  readonly fromCodes?: boolean;
   /** A layer norm before the target head; default true. */
   readonly targetNorm?: boolean;
   /** Sizes of the target head's hidden layers; see `TargetHeadOptions`. */
@@ -92,6 +99,8 @@ export class SequencePredictor extends nn.Module {
     targetEncoder: "target_encoder",
     targetPooling: "target_pooling",
     asvSum: "asv_sum",
+    slotProjection: "slot_projection",
+    codeProjection: "code_projection",
     targetNorm: "target_norm",
     targetHead: "target_head",
     categoricalEmbedder: "categorical_embedder",
@@ -101,12 +110,16 @@ export class SequencePredictor extends nn.Module {
     outputScales: "output_scales",
     outputBiases: "output_biases",
   };
-  readonly baseModel: SequenceEncoder;
+  readonly baseModel: Encoder;
   readonly countEncoder: PreNormEncoder | null;
   readonly countHead: torch.nn.Linear | null;
   readonly targetEncoder: PreNormEncoder | null;
   readonly targetPooling: AttentionPooling | null;
   readonly asvSum: AsvSum | null;
+  /** A set encoder's codes of an ASV -> the width of the transformers. */
+  readonly slotProjection: torch.nn.Linear | null;
+  /** A sample's codes -> that width. */
+  readonly codeProjection: torch.nn.Linear | null;
   readonly targetNorm: torch.nn.LayerNorm | null;
   readonly targetHead: TargetHead;
   readonly outputScale: torch.Tensor | null;
@@ -137,15 +150,28 @@ export class SequencePredictor extends nn.Module {
       throw new RangeError(`Unknown fusion "${this.#fusion}"; expected one of ${fusions.join(", ")}.`);
     }
     this.#output = new OutputTransform(options, Object.keys(categories?.cardinalities ?? {}));
-    this.baseModel = base instanceof SequenceEncoder ? base : new SequenceEncoder(base);
+    this.baseModel = base instanceof nn.Module ? base : new SequenceEncoder(base);
     if (freezeBase) this.baseModel.requiresGrad_(false);
-    const { dim } = this.baseModel;
+    const isSet = this.baseModel instanceof SetEncoder;
+    const dim = sumFeatures === null ? target.dim : this.baseModel.dim;
+    if (options.fromCodes && !isSet) throw new RangeError("Only a set encoder has codes to predict from.");
+    const attends = this.#fusion === "cross-attention" || this.#fusion === "perceiver";
+    if (options.fromCodes && categories && attends)
+      throw new RangeError(
+        `Predicting from codes does not go with ${this.#fusion}, which attends to single ASVs.`,
+      );
     this.countEncoder = count && new PreNormEncoder(count);
     this.countHead = count && new nn.Linear(dim, 1);
     // A perceiver takes the place of both.
-    const pools = sumFeatures === null && (!(categories && this.#fusion === "perceiver") || referenceForm);
+    const pools =
+      sumFeatures === null &&
+      !options.fromCodes &&
+      (!(categories && this.#fusion === "perceiver") || referenceForm);
     this.targetEncoder = pools ? new PreNormEncoder(target) : null;
     this.targetPooling = pools ? new AttentionPooling(dim) : null;
+    this.slotProjection =
+      isSet && (pools || count || attends) ? new nn.Linear(this.baseModel.dim, dim) : null;
+    this.codeProjection = options.fromCodes ? new nn.Linear(2 * this.baseModel.dim, dim) : null;
     this.asvSum = sumFeatures === null ? null : new AsvSum(dim, sumFeatures);
     // A norm would take the size of the sums away.
     this.targetNorm = targetNorm && !this.asvSum ? new nn.LayerNorm(dim) : null;
@@ -191,11 +217,17 @@ export class SequencePredictor extends nn.Module {
     const sums = this.asvSum && this.#sums(batch, request);
     const encode = () => (request.sums ? onlySums(request.sums) : this.baseModel.forward(batch, request));
     const base = request.encoding ?? (this.frozen ? torch.noGrad(encode) : encode());
-    const { sampleEmbeddings, valid, packing } = base;
-    const count = this.countEncoder?.forward(sampleEmbeddings, keyMask(valid), packing);
+    const { valid, packing } = base;
+    const needsSlots = this.countEncoder || (!sums && !this.codeProjection);
+    const sampleEmbeddings = needsSlots ? this.#slots(base) : null;
+    const count = this.countEncoder?.forward(sampleEmbeddings!, keyMask(valid), packing);
     const ids = request.categories ?? (this.#options.referenceForm ? null : {});
-    const categories = ids && this.categoricalEmbedder?.forward(ids, sampleEmbeddings.size(0));
-    const { pooled, weights } = sums ? { pooled: sums, weights: null } : this.#pool(base, categories ?? null);
+    const categories = ids && this.categoricalEmbedder?.forward(ids, batch.asvIndex.size(0));
+    const { pooled, weights } = sums
+      ? { pooled: sums, weights: null }
+      : this.codeProjection
+        ? { pooled: this.#fromCodes(base, categories ?? null), weights: null }
+        : this.#pool(sampleEmbeddings!, base, categories ?? null);
     const normed = this.targetNorm ? this.targetNorm.forward(pooled) : pooled;
     const gated = this.gmu && categories ? this.gmu.forward(normed, categories) : null;
     const raw = this.targetHead.forward(gated?.output ?? normed);
@@ -208,11 +240,27 @@ export class SequencePredictor extends nn.Module {
     };
   }
 
+  /** [B, S, D], zeros where a slot is empty. */
+  #slots({ sampleEmbeddings, valid }: SequenceEncoding): torch.Tensor {
+    if (!this.slotProjection) return sampleEmbeddings;
+    const slots = this.slotProjection.forward(sampleEmbeddings);
+    return valid ? slots.mul(valid.unsqueeze(-1)) : slots;
+  }
+
+  /** [B, D] from a sample's codes, with the categories that are put beside them. */
+  #fromCodes({ features }: SequenceEncoding, categories: torch.Tensor | null): torch.Tensor {
+    const projected = this.codeProjection!.forward(features!);
+    if (!this.categoricalProjection || !categories) return projected;
+    return this.#fusion === "concat"
+      ? this.categoricalProjection.forward(torch.cat([projected, categories], -1))
+      : projected.add(this.categoricalProjection.forward(categories));
+  }
+
   #sums(batch: RaggedBatch, request: PredictRequest): torch.Tensor {
     if (request.sums) return request.sums;
     return torch.noGrad(() => {
       const valid = batch.hasSamplePadding ? batch.asvIndex.ne(0) : null;
-      return this.asvSum!.forward(this.baseModel.sampleEncoder.asvSlots(batch, request), valid);
+      return this.asvSum!.forward(this.baseModel.asvSlots(batch, request), valid);
     });
   }
 
@@ -222,7 +270,8 @@ export class SequencePredictor extends nn.Module {
 
   /** [B, S, D] -> [B, D] with the categories where they enter before the pooling. */
   #pool(
-    { sampleEmbeddings: slots, valid, packing }: SequenceEncoding,
+    slots: torch.Tensor,
+    { valid, packing }: SequenceEncoding,
     categories: torch.Tensor | null,
   ): { pooled: torch.Tensor; weights: torch.Tensor | null } {
     if (this.perceiverFusion && categories) {
@@ -254,6 +303,7 @@ function onlySums(sums: torch.Tensor): SequenceEncoding {
     valid: null,
     packing: null,
     embeddings: null,
+    features: null,
     basePrediction: null,
     combined: null,
     nucleotides: null,

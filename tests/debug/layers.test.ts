@@ -36,7 +36,7 @@ test("attention-pooling-nan: sound layers pass, a mask of -infinity is found in 
 test("all-padding: sound models pass, a broken mask is found with its path", async () => {
   const sound = await investigate(allPadding, subject, { batches: 3 });
   expect(faultsOf(sound)).toEqual([]);
-  using _fault = breakPooling(subject.model.attentionPooling);
+  using _fault = breakPooling(subject.model.attentionPooling!);
   const finding = await investigate(allPadding, subject, { batches: 3 });
   expect(faultsOf(finding)).toEqual(["values and gradients of the product's model that are not finite"]);
   expect(finding.verdicts[0].fails).toContain("attention_pooling");
@@ -69,7 +69,7 @@ test("memory: nothing stays after a step; what is kept is found with its module"
   const sound = await investigate(memory, subject, { batchSize: 8, steps: 4 });
   expect(faultsOf(sound)).toEqual([]);
   const kept: torch.Tensor[] = [];
-  using _fault = breakForward<torch.Tensor>(subject.model.attentionPooling, (original, args) => {
+  using _fault = breakForward<torch.Tensor>(subject.model.attentionPooling!, (original, args) => {
     const result = original(...(args as never[]));
     kept.push(result.detachFromScope());
     return result;

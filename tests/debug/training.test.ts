@@ -13,7 +13,7 @@ import { type Batch, BatchBuilder } from "../../src/data/batches/batch.ts";
 import { PairDistances } from "../../src/data/dataset/pairDistances.ts";
 import type { AsvRequest } from "../../src/models/asvEncoder.ts";
 import * as torch from "../../src/torch/index.ts";
-import { distanceFormOf } from "../../src/training/config/buildModel.ts";
+import { euclideanFormOf } from "../../src/training/config/buildModel.ts";
 import { makeBaseObjective } from "../../src/training/objectives/baseObjective.ts";
 import type { RunFacts } from "../../src/training/run/facts.ts";
 import { PretrainTask } from "../../src/training/tasks/pretrainTask.ts";
@@ -26,7 +26,7 @@ beforeAll(async () => {
 
 /** The model with all embeddings nearly equal, until disposed. */
 function collapse({ model }: Subject): Disposable {
-  const { weight } = model.attentionPooling.norm;
+  const { weight } = model.attentionPooling!.norm;
   const kept = weight!.detach().clone().detachFromScope();
   torch.noGrad(() => weight!.mul_(1e-4));
   return {
@@ -116,7 +116,7 @@ test.each([0.25, 1])(
     const { dataset, metric, config, device, validation, train } = subject;
     const fresh = freshWith(subject, 3, {});
     fresh.model.train();
-    const objective = makeBaseObjective(dataset, metric, { form: distanceFormOf(config), scaling: null });
+    const objective = makeBaseObjective(dataset, metric, { form: euclideanFormOf(config), scaling: null });
     const { model, training } = config;
     const options = {
       dataset,

@@ -1,5 +1,5 @@
 import type { Dataset } from "../../src/data/dataset/dataset.ts";
-import { batchOptionsOf, buildEncoder } from "../../src/training/config/buildModel.ts";
+import { batchOptionsOf, buildSequenceEncoder } from "../../src/training/config/buildModel.ts";
 import type { PretrainConfig } from "../../src/training/config/config.ts";
 import { makeBaseObjective } from "../../src/training/objectives/baseObjective.ts";
 import { PretrainTask } from "../../src/training/tasks/pretrainTask.ts";
@@ -11,7 +11,7 @@ export function makePretrainTask(
   { train, validation }: { train: Int32Array; validation: Int32Array },
 ) {
   const objective = makeBaseObjective(dataset, config.metric, { form: "raw", scaling: null });
-  const model = buildEncoder(config, { encoderType: "unifrac", predictNucleotides: true });
+  const model = buildSequenceEncoder(config, { encoderType: "unifrac", predictNucleotides: true });
   const task = new PretrainTask(model, {
     dataset,
     objective,

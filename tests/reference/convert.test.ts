@@ -13,7 +13,7 @@ import {
   withPrefix,
 } from "../../src/reference/parity/caseFile.ts";
 import { compareAll } from "../../src/reference/parity/compare.ts";
-import { buildModel, runModel } from "../../src/reference/parity/modelCase.ts";
+import { type AnyModel, buildModel, runModel } from "../../src/reference/parity/modelCase.ts";
 import * as torch from "../../src/torch/index.ts";
 import { type OpenedRun, openRun, readRunFacts } from "../../src/training/run/open.ts";
 
@@ -47,7 +47,7 @@ function plain(value: unknown): unknown {
 }
 
 function differences(opened: OpenedRun, loaded: LoadedCase<ModelCase>): string[] {
-  const model = opened.predictor ?? opened.encoder;
+  const model = (opened.predictor ?? opened.encoder) as AnyModel;
   const { outputs } = runModel(model, loaded, "inputs/");
   const expected = withPrefix(loaded.tensors, "outputs/");
   return compareAll("", outputs, expected, loaded.description)

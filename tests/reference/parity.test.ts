@@ -133,8 +133,10 @@ test("the command ends with 0 within and 1 beyond the tolerance", () => {
     (_, tensors) => void tensors.get("outputs/base_prediction")!.add_(1),
   );
   const run = (folder: string) => {
-    const process = Bun.spawnSync(["bun", "scripts/aam.ts", "parity", "--case", folder], { cwd: root });
-    return { code: process.exitCode, text: process.stdout.toString() };
+    const done = Bun.spawnSync([process.execPath, "scripts/aam.ts", "parity", "--case", folder], {
+      cwd: root,
+    });
+    return { code: done.exitCode, text: done.stdout.toString() };
   };
   const good = run(join(own, "encoder-faith-pd"));
   expect(good.code).toBe(0);
@@ -151,9 +153,11 @@ test("of a folder of cases all are compared, also after one that cannot be run",
   }
   const broken = join(folder, "asv-encoder-gelu", "case.json");
   writeFileSync(broken, readFileSync(broken, "utf8").replace("num_layers", "depth"));
-  const process = Bun.spawnSync(["bun", "scripts/aam.ts", "parity", "--cases", folder], { cwd: root });
-  const text = process.stdout.toString();
-  expect(process.exitCode).toBe(1);
+  const done = Bun.spawnSync([process.execPath, "scripts/aam.ts", "parity", "--cases", folder], {
+    cwd: root,
+  });
+  const text = done.stdout.toString();
+  expect(done.exitCode).toBe(1);
   expect(text).toMatch(/FAILED .*asv-encoder-gelu: .*unknown settings: depth/);
   expect(text).toContain("passed  asv-encoder-relu");
   expect(text).toContain("1 of 2 cases passed");

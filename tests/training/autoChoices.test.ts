@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { buildEncoder, decideAuto, distanceFormOf } from "../../src/training/config/buildModel.ts";
+import { buildEncoder, decideAuto, euclideanFormOf } from "../../src/training/config/buildModel.ts";
 import { pretrainMetrics, pretrainSchema } from "../../src/training/config/config.ts";
 
 const small = { embeddingDim: 8, layers: 1, heads: 2 };
@@ -7,7 +7,7 @@ const small = { embeddingDim: 8, layers: 1, heads: 2 };
 test("auto takes tanh for metrics that end at 1, and counts into the encoder for those that depend on them", () => {
   const decided = pretrainMetrics.map((metric) => {
     const config = pretrainSchema.parse({ metric, model: small });
-    const form = distanceFormOf(config);
+    const form = euclideanFormOf(config);
     const encoder = buildEncoder(config, { encoderType: "unifrac", predictNucleotides: false });
     const hasCounts = encoder.namedParameters().some(([name]) => name.includes("count"));
     decideAuto(config);

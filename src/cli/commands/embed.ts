@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { UserError } from "../../common/userError.ts";
 import { checkSquareOutput, writeSquare } from "../../data/distances/squareFile.ts";
 import { predictedRows } from "../../models/pairwiseDistances.ts";
+import { SetEncoder } from "../../models/set/setEncoder.ts";
 import { batchOptionsOf, distanceFormOf } from "../../training/config/buildModel.ts";
 import { positionAttention, sampleAttention } from "../../training/inference/attention.ts";
 import { embedAsvs, embeddingColumns, embedSamples } from "../../training/inference/embedSamples.ts";
@@ -54,6 +55,16 @@ async function run(flags: EmbedFlags): Promise<void> {
   using use = await openModelAndSamples(flags, first);
   const { run: opened, dataset, samples, device, display } = use;
   const { encoder, facts } = opened;
+  const pooling = encoder instanceof SetEncoder ? null : encoder.attentionPooling;
+  const bases = encoder instanceof SetEncoder ? encoder.asvEncoder.asv : encoder.asvEncoder;
+  if (flags.attention !== undefined && !pooling)
+    throw new UserError(
+      "--attention: this model pools its ASVs as a set, without attention; leave it out, or use a model of --encoder aam.",
+    );
+  if (flags.positions !== undefined && !bases)
+    throw new UserError(
+      "--positions: this model reads words of bases, without attention; leave it out, or use a model of --codes both.",
+    );
   if (flags.distances !== undefined && facts.encoderType !== "unifrac")
     throw new UserError(
       `${flags.model} was not trained on distances but as ${facts.encoderType}; leave --distances out, or give a run that was.`,
@@ -69,7 +80,7 @@ async function run(flags: EmbedFlags): Promise<void> {
     if (flags.output !== undefined)
       write(flags.output, "embeddings of samples", embeddingColumns("sample_id", ids, embeddings));
     if (flags.distances !== undefined) {
-      const rows = () => predictedRows(embeddings, distanceFormOf(facts.config));
+      const rows = () => predictedRows(embeddings, distanceFormOf(facts.config, encoder));
       await writeSquare(flags.distances, { ids, precision: "float32", rows });
       display.message(
         `The predicted ${facts.config.metric} distances of ${ids.length} samples are in ${flags.distances}`,
@@ -86,16 +97,12 @@ async function run(flags: EmbedFlags): Promise<void> {
   }
   if (flags.attention !== undefined) {
     const weights = sampleAttention(dataset, samples, options, {
-      encoder: encoder.sampleEncoder.asvEncoder,
-      pooling: encoder.attentionPooling,
+      encoder: encoder.asvEncoder,
+      pooling: pooling!,
       forward: ({ input, asvEmbeddings }) => encoder.forward(input, { asvEmbeddings }),
     });
     write(flags.attention, "weights", weights);
   }
   if (flags.positions !== undefined)
-    write(
-      flags.positions,
-      "ASVs' weights by position",
-      positionAttention(dataset, encoder.sampleEncoder.asvEncoder, options),
-    );
+    write(flags.positions, "ASVs' weights by position", positionAttention(dataset, bases!, options));
 }

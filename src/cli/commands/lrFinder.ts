@@ -4,7 +4,8 @@ import { learningRatePlot, savePlot } from "../../display/plots/index.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import * as torch from "../../torch/index.ts";
 import { checkModel } from "../../training/config/checkModel.ts";
-import { pretrainSchema } from "../../training/config/config.ts";
+import { type ModelConfig, pretrainSchema } from "../../training/config/config.ts";
+import { startingSettings } from "../../training/config/recipes.ts";
 import { findLearningRate } from "../../training/tasks/findLearningRate.ts";
 import { openConfiguredData } from "../../training/tasks/openData.ts";
 import { chooseDevice } from "../options/chooseDevice.ts";
@@ -57,7 +58,15 @@ export function makeCommand(): Command {
 }
 
 async function run(flags: Flags, command: Command): Promise<void> {
-  const config = configOf(command, pretrainSchema, lrFinderOptions, flags.config);
+  const read = (encoder?: ModelConfig) =>
+    configOf(
+      command,
+      pretrainSchema,
+      lrFinderOptions,
+      flags.config,
+      startingSettings(Object.keys(pretrainSchema.shape), encoder),
+    );
+  const config = read(read().model);
   const { from, to, steps, output } = flags;
   if (steps < 10) throw new UserError("--steps must be at least 10 for a curve that says anything.");
   if (!(from < to)) throw new UserError(`The search must go up: --from ${from} is not below --to ${to}.`);

@@ -87,7 +87,7 @@ async function run(flags: PredictFlags): Promise<void> {
       `--attention: this model ${predictor.asvSum ? "adds ASVs up" : "has a perceiver"}, which does not weigh ASVs one by one; leave it out.`,
     );
   const options = { device, batch: batchOptionsOf(opened.facts.config.model) };
-  const encoder = predictor.baseModel.sampleEncoder.asvEncoder;
+  const encoder = predictor.baseModel.asvEncoder;
   const weights = sampleAttention(dataset, samples, options, {
     encoder,
     pooling,

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { type PretrainConfig, pretrainSchema } from "../../training/config/config.ts";
+import { pretrainConfig } from "../../training/config/recipes.ts";
 import { pretrain } from "../../training/tasks/pretrain.ts";
 import { addSchemaOptions } from "../options/schemaOptions.ts";
 import { setUpTraining } from "../options/setUpTraining.ts";
@@ -10,7 +11,7 @@ export function makeCommand(): Command {
   const command = new Command("pretrain").description(
     "Train an encoder whose distances between samples match UniFrac, or which predicts Faith's PD",
   );
-  addSchemaOptions(command, pretrainSchema, pretrainOptions);
+  addSchemaOptions(command, pretrainSchema, pretrainOptions, pretrainConfig());
   return addRunFlags(command).action(async (_options, self: Command) => run(self));
 }
 

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { quoteSome } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { parseYamlText } from "../../formats/yaml.ts";
+import { mergeSettings } from "../../training/config/mergeSettings.ts";
 
 /** An option of the command line that sets one place of a configuration. */
 export interface SchemaOption {
@@ -34,14 +35,15 @@ interface Node {
 /** What `none` is until the configuration is made: commander takes null for a value that is missing. */
 const nothing = Symbol("none");
 
-/** Adds options to a command; types, choices, descriptions and defaults come from the schema. */
+/** Adds options to a command; types, choices, descriptions and defaults come from the schema, defaults of `start` first. */
 export function addSchemaOptions(
   command: Command,
   schema: z.ZodType,
   options: readonly SchemaOption[],
+  start: Record<string, unknown> = {},
 ): void {
   const root = z.toJSONSchema(schema, { io: "input", reused: "inline", unrepresentable: "any" }) as Node;
-  const defaults = schema.safeParse({});
+  const defaults = schema.safeParse(start);
   for (const option of options) {
     const node = nodeAt(root, option.path);
     const value = defaults.success ? valueAt(defaults.data, option.path) : undefined;
@@ -74,7 +76,7 @@ export function configOf<T>(
   file?: string,
   start: Record<string, unknown> = {},
 ): T {
-  const config = file === undefined ? start : merged(start, readConfigFile(file));
+  const config = mergeSettings(structuredClone(start), file === undefined ? {} : readConfigFile(file));
   const given = new Map<string, string>();
   for (const { path, name, value } of givenOptions(command, options)) {
     const before = given.get(path);
@@ -134,18 +136,6 @@ function outOfRange(issue: z.core.$ZodIssue, value: unknown): string | undefined
 
 function lowered(text: string): string {
   return text.charAt(0).toLowerCase() + text.slice(1);
-}
-
-/** Two settings in one, section by section; those of `second` win. */
-function merged(first: Record<string, unknown>, second: Record<string, unknown>): Record<string, unknown> {
-  const isSection = (value: unknown): value is Record<string, unknown> =>
-    typeof value === "object" && value !== null && !Array.isArray(value);
-  const result = { ...first };
-  for (const [name, value] of Object.entries(second)) {
-    const before = first[name];
-    result[name] = isSection(before) && isSection(value) ? merged(before, value) : value;
-  }
-  return result;
 }
 
 function setAt(target: Record<string, unknown>, path: string, value: unknown): void {

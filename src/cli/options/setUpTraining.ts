@@ -7,7 +7,7 @@ import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progr
 import * as torch from "../../torch/index.ts";
 import { checkModel } from "../../training/config/checkModel.ts";
 import type { DataConfig, ModelConfig, SplitConfig, TrainingConfig } from "../../training/config/config.ts";
-import { presetSettings } from "../../training/config/presets.ts";
+import { startingSettings } from "../../training/config/recipes.ts";
 import { RunFolder } from "../../training/run/folder.ts";
 import { checkMetadataColumns, openConfiguredData } from "../../training/tasks/openData.ts";
 import { checkTraining } from "../../training/tasks/runTraining.ts";
@@ -111,8 +111,11 @@ function newConfig<Config extends Trainable>(
   options: readonly SchemaOption[],
 ): Config {
   const { config, preset } = command.opts<RunFlags>();
-  const start = preset === undefined ? {} : presetSettings(preset, Object.keys(schema.shape));
-  const result = configOf(command, schema, options, config, start);
+  const sections = Object.keys(schema.shape);
+  const read = (encoder?: ModelConfig) =>
+    configOf(command, schema, options, config, startingSettings(sections, encoder, preset));
+  // What is best depends on the encoder that is asked for.
+  const result = read(read().model);
   const given = givenPaths(command, options);
   const chosen = ["training.batchSize", "training.accumulationSteps"].find((path) => given.has(path));
   if (result.training.autoBatchSize && chosen !== undefined)

@@ -18,6 +18,8 @@ export interface LoaderOptions extends BatchOptions {
   readonly seed?: number;
   /** Leave out samples that fill no batch (see `batchStarts`). Default false. */
   readonly dropLast?: boolean;
+  /** The fewest batches of an epoch: fewer samples are passed over several times, in an order of its own each time. Default 1. */
+  readonly minBatches?: number;
   /**
    * Prepare batches ahead in a thread of its own. The batches are the same either way. Default false: it pays where
    * a training step leaves a core idle, that is on an accelerator.
@@ -35,6 +37,8 @@ export interface LoaderState {
   readonly samples: number;
   readonly shuffle: boolean;
   readonly dropLast: boolean;
+  /** Passes over the samples in an epoch; absent before there could be several. */
+  readonly passes?: number;
 }
 
 /**
@@ -48,8 +52,10 @@ export class Loader {
   /** Samples in one epoch. */
   readonly samplesPerEpoch: number;
   readonly #samples: Int32Array;
+  /** Of one pass over the samples. */
   readonly #starts: Int32Array;
-  readonly #plan: Pick<LoaderState, "seed" | "batchSize" | "samples" | "shuffle" | "dropLast">;
+  readonly #passes: number;
+  readonly #plan: Pick<LoaderState, "seed" | "batchSize" | "samples" | "shuffle" | "dropLast" | "passes">;
   readonly #random: Random;
   readonly #source: BatchSource;
   #epoch = 0;
@@ -57,7 +63,7 @@ export class Loader {
 
   /** Throws a `UserError` for options that make no sense or ask for what the data set does not have. */
   constructor(dataset: Dataset, options: LoaderOptions) {
-    const { batchSize, shuffle = true, seed = 0, dropLast = false, worker = false } = options;
+    const { batchSize, shuffle = true, seed = 0, dropLast = false, worker = false, minBatches = 1 } = options;
     this.#samples = Int32Array.from(
       options.samples ?? { length: dataset.sampleCount },
       (value, i) => value ?? i,
@@ -68,9 +74,11 @@ export class Loader {
     }
     if (this.#samples.length === 0) throw new UserError("There is no sample to make batches of.");
     this.#starts = batchStarts(this.#samples.length, batchSize, dropLast);
-    this.batchesPerEpoch = this.#starts.length - 1;
-    this.samplesPerEpoch = this.#starts[this.batchesPerEpoch];
-    this.#plan = { seed, batchSize, samples: this.#samples.length, shuffle, dropLast };
+    const inPass = this.#starts.length - 1;
+    this.#passes = Math.max(1, Math.ceil(minBatches / inPass));
+    this.batchesPerEpoch = inPass * this.#passes;
+    this.samplesPerEpoch = this.#starts[inPass] * this.#passes;
+    this.#plan = { seed, batchSize, samples: this.#samples.length, shuffle, dropLast, passes: this.#passes };
     this.#random = new Random(seed);
     const batchOptions: BatchOptions = {
       tokenLimit: options.tokenLimit,
@@ -90,10 +98,15 @@ export class Loader {
   /** The rest of the present epoch: all of it, or what was left when the last loop was ended early or restored. */
   async *epoch(): AsyncGenerator<Batch, void, undefined> {
     const epoch = this.#epoch;
-    const order = epochOrder(this.#samples, this.#plan.shuffle, this.#random, epoch);
+    const inPass = this.batchesPerEpoch / this.#passes;
+    const orders = Array.from({ length: this.#passes }, (_, pass) =>
+      epochOrder(this.#samples, this.#plan.shuffle, this.#random, epoch * this.#passes + pass),
+    );
     const requests = Array.from({ length: this.batchesPerEpoch - this.#batch }, (_, i) => {
       const batch = this.#batch + i;
-      return { batch, sampleIndices: order.subarray(this.#starts[batch], this.#starts[batch + 1]) };
+      const place = batch % inPass;
+      const order = orders[Math.floor(batch / inPass)];
+      return { batch, sampleIndices: order.subarray(this.#starts[place], this.#starts[place + 1]) };
     });
     for await (const batch of this.#source.batches(epoch, requests)) {
       this.#batch += 1;
@@ -113,7 +126,7 @@ export class Loader {
   /** Continues from a saved state. Throws a `UserError` if that belongs to other samples or options. */
   restore(state: LoaderState): void {
     for (const [name, value] of Object.entries(this.#plan)) {
-      const saved = state[name as keyof LoaderState];
+      const saved = state[name as keyof LoaderState] ?? (name === "passes" ? 1 : undefined);
       if (saved !== value) {
         throw new UserError(
           `The data of this run do not continue those of the checkpoint: ${name} is ${value}, it was ${saved}; ` +

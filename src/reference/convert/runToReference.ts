@@ -1,7 +1,7 @@
 import { UserError } from "../../common/userError.ts";
 import { referenceTanhScale } from "../../models/pairwiseDistances.ts";
 import * as torch from "../../torch/index.ts";
-import { chosenCountEmbedding, distanceFormOf, transformerOf } from "../../training/config/buildModel.ts";
+import { chosenCountEmbedding, euclideanFormOf, transformerOf } from "../../training/config/buildModel.ts";
 import type { FineTuneConfig, ModelConfig, TransformerName } from "../../training/config/config.ts";
 import type { FineTuneFacts, RunFacts } from "../../training/run/facts.ts";
 import type { OpenedRun } from "../../training/run/open.ts";
@@ -17,6 +17,11 @@ export interface ReferenceModel {
 
 /** The PyTorch version's arguments for a run's model. @throws UserError for a model that it cannot have. */
 export function runToReference(facts: RunFacts): ReferenceModel {
+  const { encoder, pooling } = facts.config.model;
+  if (encoder === "set" || (pooling !== "attention" && pooling !== "auto"))
+    throw new UserError(
+      "The original AAM has no set encoder: it averages ASVs by attention. Train with --encoder aam --pooling attention to get a model that it can load.",
+    );
   const notes: string[] = [];
   const config: Record<string, torch.PickleInput> = {
     ...encoderArguments(facts, notes),
@@ -27,7 +32,7 @@ export function runToReference(facts: RunFacts): ReferenceModel {
       "The PyTorch version's predictions are in transformed units: its files have no place for the transform.",
     );
   }
-  const form = distanceFormOf(facts.config);
+  const form = euclideanFormOf(facts.config);
   const isTheirs = form !== "raw" && form.tanhScale === referenceTanhScale;
   if (!isTheirs && facts.encoderType === "unifrac") {
     const own = form === "raw" ? "they are" : `tanh(d / ${form.tanhScale})`;

@@ -7,7 +7,7 @@ import { projectRoot } from "../../torch/setup/places.ts";
 import { candidatePythons, pythonWithTorch } from "../../torch/setup/torchPython.ts";
 import { type CaseResult, runCaseFolder } from "./runCase.ts";
 
-const script = join("scripts", "parity", "block_cases.py");
+const script = "lab/python/parity/block_cases.py";
 
 export interface AgainstPythonOptions {
   /** Default: the first of the project's own Python and those on the PATH that has torch. */

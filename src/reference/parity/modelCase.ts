@@ -114,7 +114,7 @@ export function runModel(
     dense.putNucleotides(encoding.nucleotides, model.asvEncoder);
     return { outputs: dense.values, batch: input, encoding: null, nucleotides: encoding.nucleotides };
   }
-  const encoder = model instanceof SequencePredictor ? model.baseModel : model;
+  const encoder = (model instanceof SequencePredictor ? model.baseModel : model) as SequenceEncoder;
   let encoding: SequenceEncoding;
   if (model instanceof SequencePredictor) {
     const ids = withPrefix(inputs, "categorical/");
@@ -138,7 +138,7 @@ export function runModel(
   dense.put("unifrac_pred", encoding.combined?.unifrac);
   dense.put("faith_pred", encoding.combined?.faithPd);
   dense.put("tax_pred", encoding.combined?.taxonomy);
-  dense.putNucleotides(encoding.nucleotides, encoder.sampleEncoder.asvEncoder);
+  dense.putNucleotides(encoding.nucleotides, encoder.asvEncoder);
   return { outputs: dense.values, batch: input, encoding, nucleotides: encoding.nucleotides };
 }
 

@@ -1,9 +1,15 @@
 import type { BatchOptions } from "../../data/batches/batch.ts";
 import { dependsOnCounts, endsAtOne } from "../../data/unifrac/metrics.ts";
+import type { AsvEncoderOptions } from "../../models/asvEncoder.ts";
 import type { CountEmbeddingMethod } from "../../models/countEmbedding.ts";
-import type { DistanceForm } from "../../models/pairwiseDistances.ts";
+import type { DistanceForm, EuclideanForm } from "../../models/pairwiseDistances.ts";
 import { type EncoderType, SequenceEncoder } from "../../models/sequenceEncoder.ts";
 import { SequencePredictor } from "../../models/sequencePredictor.ts";
+import type { Encoder } from "../../models/set/encoder.ts";
+import { SetEncoder } from "../../models/set/setEncoder.ts";
+import type { SetPoolingKind } from "../../models/set/setPooling.ts";
+import { readWordKinds } from "../../models/set/wordKinds.ts";
+import type { SetDistanceOptions } from "../../models/setDistance.ts";
 import type { TransformerOptions } from "../../models/transformer.ts";
 import type {
   CategoriesConfig,
@@ -22,13 +28,29 @@ export function batchOptionsOf(config: ModelConfig): BatchOptions {
 /** What decides on `auto`. */
 type MetricAndModel = Pick<PretrainConfig, "metric" | "model">;
 
+/** What each metric asks of an ASV's counts; others ask for presence. */
+const poolingOfMetric: Readonly<Record<string, SetPoolingKind>> = {
+  weighted_normalized: "share",
+  weighted_unnormalized: "share",
+  generalized: "root",
+};
+
+/** The configured pooling, with `auto` decided: a set encoder compares what the metric compares. */
+function chosenPooling({ metric, model }: MetricAndModel): Exclude<ModelConfig["pooling"], "auto"> {
+  if (model.pooling !== "auto") return model.pooling;
+  return model.encoder === "aam" ? "attention" : (poolingOfMetric[metric] ?? "union");
+}
+
 /**
- * The configured form of distances, with `auto` decided: distances that end at 1 are learned best through a curve that does, too
- * (debug/defaults.md), others have no such end.
+ * The configured form of distances, with `auto` decided. Of averages: distances that end at 1 are learned best through a curve that does,
+ * too (debug/defaults.md), others have no such end.
  */
-function chosenDistance({ metric, model }: MetricAndModel): "raw" | "tanh" {
+function chosenDistance(config: MetricAndModel): Exclude<ModelConfig["distance"], "auto"> {
+  const { metric, model } = config;
   if (model.distance !== "auto") return model.distance;
-  return endsAtOne(metric) ? "tanh" : "raw";
+  const pooling = chosenPooling(config);
+  if (pooling === "attention") return endsAtOne(metric) ? "tanh" : "raw";
+  return pooling === "union" ? "tanimoto" : "l1";
 }
 
 /**
@@ -46,11 +68,17 @@ export function chosenCountEmbedding({ metric, model }: MetricAndModel): CountEm
 /** Puts what `auto` means into a configuration, which is what a run records. */
 export function decideAuto(config: MetricAndModel): void {
   config.model.distance = chosenDistance(config);
+  config.model.pooling = chosenPooling(config);
   config.model.countEmbedding = chosenCountEmbedding(config) ?? "none";
 }
 
-/** How a configuration's distances are made from embeddings. */
-export function distanceFormOf(config: MetricAndModel): DistanceForm {
+/** How an encoder's embeddings become distances. */
+export function distanceFormOf(config: MetricAndModel, encoder: Encoder): DistanceForm {
+  return encoder.distance ?? euclideanFormOf(config);
+}
+
+/** How a configuration's embeddings become distances, where they are not compared as sets. */
+export function euclideanFormOf(config: MetricAndModel): EuclideanForm {
   return chosenDistance(config) === "tanh" ? { tanhScale: config.model.tanhScale } : "raw";
 }
 
@@ -78,29 +106,65 @@ export interface EncoderChoice {
 }
 
 /** The encoder of a configuration, with fresh weights from the default generator. */
-export function buildEncoder(whole: MetricAndModel, choice: EncoderChoice): SequenceEncoder {
+export function buildEncoder(whole: MetricAndModel, choice: EncoderChoice): Encoder {
+  return whole.model.encoder === "set" ? buildSetEncoder(whole, choice) : buildSequenceEncoder(whole, choice);
+}
+
+function asvOptions(config: ModelConfig, choice: EncoderChoice): AsvEncoderOptions {
+  return {
+    ...transformerOf(config, "asv"),
+    vocabulary: config.vocabulary,
+    maxBases: config.maxBases,
+    predictNucleotides: choice.predictNucleotides,
+    maskRatio: choice.predictNucleotides ? config.maskRatio : 0,
+    maskStrategy: config.maskStrategy,
+    chunkSize: config.asvChunkSize,
+  };
+}
+
+function buildSetEncoder(whole: MetricAndModel, choice: EncoderChoice): SetEncoder {
+  const config = whole.model;
+  const pooling = chosenPooling(whole);
+  if (pooling === "attention") throw new RangeError("The set encoder does not pool by attention.");
+  return new SetEncoder({
+    source: config.codes,
+    codes: config.codeDim,
+    words: {
+      kinds: readWordKinds(config.words),
+      maxBases: config.maxBases,
+      dim: config.wordDim,
+      buckets: config.wordBuckets,
+    },
+    asv: asvOptions(config, choice),
+    pooling,
+    encoderType: choice.encoderType === "faith_pd" ? "faith_pd" : "unifrac",
+    distance: setDistanceOf(whole),
+  });
+}
+
+/** An encoder as the original AAM has it. */
+export function buildSequenceEncoder(whole: MetricAndModel, choice: EncoderChoice): SequenceEncoder {
   const config = whole.model;
   return new SequenceEncoder({
-    asv: {
-      ...transformerOf(config, "asv"),
-      vocabulary: config.vocabulary,
-      maxBases: config.maxBases,
-      predictNucleotides: choice.predictNucleotides,
-      maskRatio: choice.predictNucleotides ? config.maskRatio : 0,
-      maskStrategy: config.maskStrategy,
-      chunkSize: config.asvChunkSize,
-    },
+    asv: asvOptions(config, choice),
     sample: transformerOf(config, "sample"),
     encoder: transformerOf(config, "encoder"),
     tokenLimit: config.tokenLimit,
     countEmbedding: chosenCountEmbedding(whole),
     encoderType: choice.encoderType,
     outputs: choice.baseOutputs ?? (choice.encoderType === "faith_pd" ? 1 : null),
+    pooling: chosenPooling(whole),
+    distance: setDistanceOf(whole),
   });
 }
 
+function setDistanceOf(config: MetricAndModel): SetDistanceOptions | null {
+  const kind = chosenDistance(config);
+  return kind === "tanimoto" || kind === "l1" ? { kind, normalized: endsAtOne(config.metric) } : null;
+}
+
 export interface PredictorChoice {
-  base: SequenceEncoder;
+  base: Encoder;
   freezeBase: boolean;
   /** Targets, or classes. */
   outputs: number;
@@ -109,6 +173,17 @@ export interface PredictorChoice {
   quantiles: number | null;
   /** Of each categorical column: categories and the unknown one; null without columns. */
   cardinalities: Readonly<Record<string, number>> | null;
+}
+
+/** What targets are predicted from, with `auto` decided: a set encoder's codes, unless categories attend to single ASVs. */
+export function chosenTargetPooling(
+  model: ModelConfig,
+  target: TargetConfig,
+  categories: CategoriesConfig,
+): Exclude<TargetConfig["pooling"], "auto"> {
+  if (target.pooling !== "auto") return target.pooling;
+  const attends = categories.fusion === "cross-attention" || categories.fusion === "perceiver";
+  return model.encoder === "set" && !(attends && categories.columns.length > 0) ? "codes" : "attention";
 }
 
 /** A predictor on top of an encoder. */
@@ -127,6 +202,7 @@ export function buildPredictor(
     referenceForm: model.referenceForm,
     target: transformerOf(model, "target"),
     sumFeatures: target.pooling === "sum" ? target.sumFeatures : null,
+    fromCodes: chosenTargetPooling(model, target, categories) === "codes",
     targetNorm: target.layerNorm,
     hidden: target.hiddenDims,
     headDropout: target.headDropout,

@@ -120,6 +120,16 @@ export function checkFineTune(config: FineTuneConfig, { isClassifier }: { isClas
   );
   const { embeddingDim } = config.model;
   refuse(
+    target.pooling === "codes" && config.model.encoder !== "set",
+    "--target-pooling codes needs a set encoder; give --encoder set, or --target-pooling attention.",
+  );
+  refuse(
+    target.pooling === "codes" &&
+      categories.columns.length > 0 &&
+      (categories.fusion === "cross-attention" || categories.fusion === "perceiver"),
+    `--target-pooling codes does not go with --categorical-fusion ${categories.fusion}, which attends to single ASVs; use attention.`,
+  );
+  refuse(
     (categories.fusion === "cross-attention" || categories.fusion === "perceiver") &&
       categories.columns.length > 0 &&
       embeddingDim % categories.heads !== 0,

@@ -11,6 +11,10 @@ export function checkModel(model: ModelConfig): void {
           `(${divisors(embeddingDim).join(", ")}), or another size.`,
       );
   }
+  if (model.encoder === "set" && model.pooling === "attention")
+    throw new UserError(
+      "--encoder set pools by union, share or root; choose one of them, or --encoder aam for --pooling attention.",
+    );
   if (maskRatio >= 1)
     throw new UserError("With --nuc-mask-ratio 1 nothing is left to learn from; choose a share below 1.");
   if (maskRatio > 0 && vocabulary < 7)

@@ -1,5 +1,8 @@
 import { z } from "zod";
 import { targetTransformNames } from "../../data/encoding/targetTransforms.ts";
+import { codeSources } from "../../models/set/asvCodes.ts";
+import { setPoolings } from "../../models/set/setPooling.ts";
+import { isWordKinds } from "../../models/set/wordKinds.ts";
 
 const share = z.number().min(0).max(1);
 const positive = z.number().positive();
@@ -82,6 +85,38 @@ const ownTransformer = z
 
 /** The shape of an encoder and how it learns from masked sequences. */
 export const modelSchema = z.strictObject({
+  encoder: z
+    .enum(["set", "aam"])
+    // Of runs from before there was a choice; new ones start from recipes.ts.
+    .default("aam")
+    .describe("what encodes samples: as sets of codes (set), or by the original AAM's transformers (aam)"),
+  codes: z
+    .enum(codeSources)
+    .default("kmer")
+    .describe("what codes of the set encoder are made from: words of bases, a transformer of bases, or both"),
+  codeDim: whole.default(512).describe("codes of the set encoder: the size of its embeddings"),
+  words: z
+    .string()
+    .default("6")
+    .refine(
+      isWordKinds,
+      "expected lengths from 1 to 12 with commas, as 6, or with the stretch that tells places apart, as 8@25",
+    )
+    .describe(
+      "words of bases (k-mers): their lengths, with commas; 8@25 tells words apart by stretches of 25 bases",
+    ),
+  wordDim: whole.default(128).describe("size of a word's vector"),
+  wordBuckets: whole
+    .default(65536)
+    .describe(
+      "the most vectors for words of one length; where there are more words, some share one by a hash",
+    ),
+  pooling: z
+    .enum(["auto", "attention", ...setPoolings])
+    .default("auto")
+    .describe(
+      "how ASVs become a sample: which codes there are (union), their share of the counts (share) or its root, or an average (attention); auto: by encoder and metric",
+    ),
   embeddingDim: whole.default(64).describe("size of the embeddings"),
   layers: whole.default(2).describe("layers of each transformer"),
   heads: whole.default(4).describe("attention heads of every layer"),
@@ -128,10 +163,10 @@ export const modelSchema = z.strictObject({
     .default("random")
     .describe("hide single nucleotides, or spans of 3 to 5"),
   distance: z
-    .enum(["auto", "raw", "tanh"])
+    .enum(["auto", "tanimoto", "l1", "tanh", "raw"])
     .default("auto")
     .describe(
-      "the distance predicted from two embeddings: Euclidean (raw), or tanh(Euclidean / --tanh-scale); auto: tanh for metrics that end at 1",
+      "the distance predicted from two embeddings: of sets (tanimoto, l1), Euclidean (raw), or tanh(Euclidean / --tanh-scale); auto: by encoder and metric",
     ),
   tanhScale: positive.default(1).describe("scale of tanh distances; the PyTorch version's is 10"),
   gradientCheckpointing: z
@@ -146,7 +181,10 @@ export const modelSchema = z.strictObject({
 
 /** How training proceeds. */
 export const trainingSchema = z.strictObject({
-  epochs: whole.default(100).describe("the most passes over the training samples"),
+  epochs: whole.default(100).describe("the most epochs: passes over the training samples"),
+  minEpochSteps: whole
+    .default(1)
+    .describe("the fewest steps of an epoch: fewer samples are passed over several times"),
   maxSteps: whole.nullable().default(null).describe("stop after so many steps"),
   maxMinutes: positive
     .nullable()
@@ -321,10 +359,10 @@ export const targetSchema = z.strictObject({
     ),
   penalty: weight.default(1).describe("weight of the target loss"),
   pooling: z
-    .enum(["attention", "sum"])
-    .default("attention")
+    .enum(["auto", "codes", "attention", "sum"])
+    .default("auto")
     .describe(
-      "what the target is predicted from: ASVs pooled by attention, or the sum of their effects (with --freeze-base; for few samples)",
+      "what the target is predicted from: the codes of a set encoder, ASVs pooled by attention, or the sum of their effects (with --freeze-base; for few samples); auto: codes where there are any",
     ),
   sumFeatures: whole.default(1024).describe("features of each ASV that --target-pooling sum adds up"),
   layerNorm: z.boolean().default(true).describe("a layer norm before the target head"),

@@ -8,7 +8,14 @@ export type PresetName = (typeof presetNames)[number];
 type Preset = Pick<FineTuneInput, "model" | "training" | "target"> &
   Pick<PretrainInput, "sampleEpochs" | "nucShare">;
 
-const shape = { embeddingDim: 128, layers: 4, heads: 4, dropout: 0.1, referenceForm: true } as const;
+const shape = {
+  encoder: "aam",
+  embeddingDim: 128,
+  layers: 4,
+  heads: 4,
+  dropout: 0.1,
+  referenceForm: true,
+} as const;
 /** Not its warm-up of 10,000 steps, which is longer than most runs: that stays a share of the training. */
 const optimization = {
   batchSize: 8,

@@ -2,7 +2,7 @@ import type { Batch } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { AsvSum } from "../../models/asvSum.ts";
 import type { RaggedBatch } from "../../models/raggedBatch.ts";
-import type { SequenceEncoder } from "../../models/sequenceEncoder.ts";
+import type { Encoder } from "../../models/set/encoder.ts";
 import * as torch from "../../torch/index.ts";
 import { mapSampleSet, type SampleSetOptions } from "./mapSampleSet.ts";
 
@@ -15,13 +15,13 @@ export class AsvSumCache {
   readonly #sums: torch.Tensor;
 
   constructor(
-    encoder: SequenceEncoder,
+    encoder: Encoder,
     sum: AsvSum,
     dataset: Dataset,
     train: Int32Array,
     private readonly options: SampleSetOptions,
   ) {
-    const { asvEncoder } = encoder.sampleEncoder;
+    const { asvEncoder } = encoder;
     const slotsPerChunk = Math.max(1, Math.floor(mostValues / sum.features));
     const own = { ...options, slotsPerChunk };
     const sumsOf = (samples: Int32Array, first: (asvs: torch.Tensor) => void) => {

@@ -1,7 +1,7 @@
 import type { Batch } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { withEmptyRow } from "../../models/sampleSequenceEncoder.ts";
-import type { SequenceEncoder } from "../../models/sequenceEncoder.ts";
+import type { Encoder } from "../../models/set/encoder.ts";
 import * as torch from "../../torch/index.ts";
 import { asvsOf, type EncodeAsvsOptions, encodeAsvs } from "./encodeAsvs.ts";
 
@@ -13,8 +13,8 @@ export class AsvTable implements Disposable {
   readonly #rowOf: Int32Array;
   readonly #device: torch.Device;
 
-  constructor(encoder: SequenceEncoder, dataset: Dataset, samples: Int32Array, options: EncodeAsvsOptions) {
-    const { asvEncoder } = encoder.sampleEncoder;
+  constructor(encoder: Encoder, dataset: Dataset, samples: Int32Array, options: EncodeAsvsOptions) {
+    const { asvEncoder } = encoder;
     const asvs = asvsOf(dataset, samples);
     this.#device = options.device;
     this.#rowOf = new Int32Array(dataset.asvCount);

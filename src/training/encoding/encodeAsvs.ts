@@ -1,8 +1,9 @@
 import { tokenMatrix } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { tokenCount } from "../../data/sequences/tokenizer.ts";
-import type { AsvEncoder, AsvRequest } from "../../models/asvEncoder.ts";
+import type { AsvRequest } from "../../models/asvEncoder.ts";
 import { packingOn } from "../../models/packing.ts";
+import type { EncoderOfAsvs } from "../../models/set/encoder.ts";
 import * as torch from "../../torch/index.ts";
 import { joinRows } from "./joinRows.ts";
 
@@ -51,7 +52,7 @@ export function mapAsvChunks<T>(
 
 /** Embeddings [n, D] on the device of ASVs of a data set, in the order given. At least one is needed. */
 export function encodeAsvs(
-  encoder: AsvEncoder,
+  encoder: EncoderOfAsvs,
   dataset: Pick<Dataset, "asvTokens">,
   asvs: ArrayLike<number>,
   options: EncodeAsvsOptions,

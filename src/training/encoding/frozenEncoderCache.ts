@@ -1,7 +1,9 @@
 import type { Batch } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { RaggedBatch } from "../../models/raggedBatch.ts";
-import type { SequenceEncoder, SequenceEncoding } from "../../models/sequenceEncoder.ts";
+import type { SequenceEncoding } from "../../models/sequenceEncoder.ts";
+import type { Encoder } from "../../models/set/encoder.ts";
+import { SetEncoder } from "../../models/set/setEncoder.ts";
 import * as torch from "../../torch/index.ts";
 import { AsvTable } from "./asvTable.ts";
 import { mapSampleSet, type SampleSetOptions } from "./mapSampleSet.ts";
@@ -11,7 +13,7 @@ const mostValues = 2 ** 29;
 
 /**
  * What a frozen encoder makes of a data set, computed once: of every slot of every sample where that is always the same and fits
- * into memory, else of every ASV.
+ * into memory; else, and of a set encoder, of every ASV.
  */
 export class FrozenEncoderCache {
   /** [slots of all samples + 1, D], row 0 zeros, and where each sample's begin; or null. */
@@ -20,7 +22,7 @@ export class FrozenEncoderCache {
   readonly #asvs: AsvTable | null = null;
 
   constructor(
-    encoder: SequenceEncoder,
+    encoder: Encoder,
     dataset: Dataset,
     private readonly options: SampleSetOptions & { maxValues?: number },
   ) {
@@ -35,28 +37,22 @@ export class FrozenEncoderCache {
     }
     const slots = this.#starts[dataset.sampleCount];
     const all = Int32Array.from({ length: dataset.sampleCount }, (_, i) => i);
-    if (changes || slots * encoder.dim > maxValues) {
+    if (encoder instanceof SetEncoder || changes || slots * encoder.dim > maxValues) {
       this.#asvs = new AsvTable(encoder, dataset, all, options);
       return;
     }
     const kept = torch.noGrad(() => torch.zeros([slots + 1, encoder.dim], { device }).detachFromScope());
     // Encoded as in evaluation, then copied to their places row by row.
-    mapSampleSet(
-      encoder.sampleEncoder.asvEncoder,
-      dataset,
-      all,
-      options,
-      ({ input, asvEmbeddings, rows }) => {
-        const { sampleEmbeddings } = encoder.sampleEncoder.forward(input, { asvEmbeddings });
-        rows.forEach((row, i) => {
-          const count = this.#starts[row + 1] - this.#starts[row];
-          if (count === 0) return;
-          const own = sampleEmbeddings.select(0, i).narrow(0, 0, count).to("float32");
-          kept.narrow(0, 1 + this.#starts[row], count).copy_(own);
-        });
-        return torch.zeros([rows.length, 1]);
-      },
-    );
+    mapSampleSet(encoder.asvEncoder, dataset, all, options, ({ input, asvEmbeddings, rows }) => {
+      const { sampleEmbeddings } = encoder.sampleEncoder.forward(input, { asvEmbeddings });
+      rows.forEach((row, i) => {
+        const count = this.#starts[row + 1] - this.#starts[row];
+        if (count === 0) return;
+        const own = sampleEmbeddings.select(0, i).narrow(0, 0, count).to("float32");
+        kept.narrow(0, 1 + this.#starts[row], count).copy_(own);
+      });
+      return torch.zeros([rows.length, 1]);
+    });
     this.#slots = kept;
   }
 
@@ -77,6 +73,7 @@ export class FrozenEncoderCache {
         valid: input.hasSamplePadding ? input.asvIndex.ne(0) : null,
         packing: input.samplePacking ?? null,
         embeddings: null,
+        features: null,
         basePrediction: null,
         combined: null,
         nucleotides: null,

@@ -1,7 +1,7 @@
-import type { AsvEncoder } from "../../models/asvEncoder.ts";
+import type { EncoderOfAsvs } from "../../models/set/encoder.ts";
 
 /** Makes an encoder take less memory. Returns a sentence on how, or null where it cannot. */
-export function halveAsvChunks(encoder: AsvEncoder): string | null {
+export function halveAsvChunks(encoder: EncoderOfAsvs): string | null {
   const chunk = encoder.halveChunks();
   return chunk === null
     ? null

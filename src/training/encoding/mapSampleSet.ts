@@ -1,10 +1,10 @@
 import { Random } from "../../common/random/random.ts";
 import { type Batch, BatchBuilder, type BatchOptions } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
-import type { AsvEncoder } from "../../models/asvEncoder.ts";
 import { packingOn } from "../../models/packing.ts";
 import type { RaggedBatch } from "../../models/raggedBatch.ts";
 import { withEmptyRow } from "../../models/sampleSequenceEncoder.ts";
+import type { EncoderOfAsvs } from "../../models/set/encoder.ts";
 import * as torch from "../../torch/index.ts";
 import { type EncodeAsvsOptions, encodeAsvs } from "./encodeAsvs.ts";
 import { joinRows } from "./joinRows.ts";
@@ -33,7 +33,7 @@ export interface SampleRows {
  * samples of similar richness go through together. No gradients are recorded.
  */
 export function mapSampleSet(
-  encoder: AsvEncoder,
+  encoder: EncoderOfAsvs,
   dataset: Dataset,
   samples: Int32Array,
   options: SampleSetOptions,

@@ -1,6 +1,7 @@
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { AsvEncoder } from "../../models/asvEncoder.ts";
 import type { AttentionPooling } from "../../models/attentionPooling.ts";
+import type { EncoderOfAsvs } from "../../models/set/encoder.ts";
 import * as torch from "../../torch/index.ts";
 import { mapAsvChunks } from "../encoding/encodeAsvs.ts";
 import { mapSampleSet, type SampleRows, type SampleSetOptions } from "../encoding/mapSampleSet.ts";
@@ -24,7 +25,7 @@ export function sampleAttention(
   dataset: Dataset,
   samples: Int32Array,
   options: SampleSetOptions,
-  model: { encoder: AsvEncoder; pooling: AttentionPooling; forward: (chunk: SampleRows) => void },
+  model: { encoder: EncoderOfAsvs; pooling: AttentionPooling; forward: (chunk: SampleRows) => void },
 ): ResultColumn[] {
   const found: { row: number; asv: number; count: number; weight: number }[] = [];
   mapSampleSet(model.encoder, dataset, samples, options, (chunk) => {

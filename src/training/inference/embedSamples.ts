@@ -1,5 +1,6 @@
 import type { Dataset } from "../../data/dataset/dataset.ts";
-import type { SequenceEncoder } from "../../models/sequenceEncoder.ts";
+import type { Encoder } from "../../models/set/encoder.ts";
+import { SetEncoder } from "../../models/set/setEncoder.ts";
 import { keyMask } from "../../models/transformer.ts";
 import * as torch from "../../torch/index.ts";
 import { batchOptionsOf } from "../config/buildModel.ts";
@@ -29,19 +30,19 @@ export function embedSamples(
 
 /** The embeddings [N, D] of samples, on the CPU, in the order given. */
 export function embedSampleSet(
-  encoder: SequenceEncoder,
+  encoder: Encoder,
   dataset: Dataset,
   samples: Int32Array,
   options: SampleSetOptions,
 ): torch.Tensor {
-  const { sampleEncoder, encoderTransformer, attentionPooling } = encoder;
-  return mapSampleSet(sampleEncoder.asvEncoder, dataset, samples, options, ({ input, asvEmbeddings }) => {
+  return mapSampleSet(encoder.asvEncoder, dataset, samples, options, ({ input, asvEmbeddings }) => {
     const { embeddings } = encoder.forward(input, { asvEmbeddings });
-    if (embeddings) return embeddings;
+    if (embeddings || encoder instanceof SetEncoder) return embeddings!;
     // Encoders of another kind pool too, before their head.
+    const { sampleEncoder, encoderTransformer } = encoder;
     const { sampleEmbeddings, valid, packing } = sampleEncoder.forward(input, { asvEmbeddings });
     const encoded = encoderTransformer.forward(sampleEmbeddings, keyMask(valid), packing);
-    return attentionPooling.forward(encoded, valid);
+    return encoder.pool(encoded, valid, input);
   });
 }
 
@@ -51,7 +52,7 @@ export function embedAsvs(
   dataset: Dataset,
   device: torch.Device,
 ): torch.Tensor {
-  const { asvEncoder } = encoder.sampleEncoder;
+  const { asvEncoder } = encoder;
   const options = { device, batch: batchOptionsOf(facts.config.model) };
   const all = Array.from({ length: dataset.asvCount }, (_, i) => i);
   const embeddings = torch.inferenceMode(() =>

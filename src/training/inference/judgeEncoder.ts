@@ -1,5 +1,5 @@
 import type { Dataset } from "../../data/dataset/dataset.ts";
-import type { SequenceEncoder } from "../../models/sequenceEncoder.ts";
+import type { Encoder } from "../../models/set/encoder.ts";
 import * as torch from "../../torch/index.ts";
 import { batchOptionsOf, distanceFormOf } from "../config/buildModel.ts";
 import { mapSampleSet, type SampleSetOptions } from "../encoding/mapSampleSet.ts";
@@ -14,14 +14,14 @@ export function hasMetric({ manifest }: Dataset, metric: string): boolean {
 
 /** Predicted against true distances over all pairs of some samples (or against the samples' values). */
 export function judgeEncoder(
-  encoder: SequenceEncoder,
+  encoder: Encoder,
   objective: BaseObjective,
   dataset: Dataset,
   samples: Int32Array,
   options: SampleSetOptions,
 ): PairEvaluation {
   using _scope = torch.scope();
-  const { asvEncoder } = encoder.sampleEncoder;
+  const { asvEncoder } = encoder;
   const outputs = mapSampleSet(asvEncoder, dataset, samples, options, ({ input, asvEmbeddings }) =>
     objective.output(encoder.forward(input, { asvEmbeddings })),
   );
@@ -37,7 +37,7 @@ export function judgeRun(
 ): PairEvaluation | null {
   const { metric, model } = facts.config;
   if (!hasMetric(dataset, metric)) return null;
-  const form = distanceFormOf(facts.config);
+  const form = distanceFormOf(facts.config, encoder);
   const objective = makeBaseObjective(dataset, metric, { form, scaling: facts.baseScaling });
   if (objective.encoderType !== facts.encoderType) return null;
   return judgeEncoder(encoder, objective, dataset, samples, { device, batch: batchOptionsOf(model) });

@@ -43,7 +43,7 @@ export function predictOutputs(
   const order: number[] = [];
   const judged = new RegressionMetrics();
   const kept = new Reservoir(keptCounts, 2, new Random(0));
-  const encoder = model.baseModel.sampleEncoder.asvEncoder;
+  const encoder = model.baseModel.asvEncoder;
   const target = mapSampleSet(encoder, dataset, samples, options, ({ input, asvEmbeddings, rows }) => {
     const own = rows.map((row) => samples[row]);
     const result = model.forward(input, { asvEmbeddings, categories: categories?.ids(own, device) });

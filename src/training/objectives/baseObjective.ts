@@ -2,7 +2,7 @@ import type { BatchOptions } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { fitZScore, noScaling, type Scaling } from "../../data/encoding/scaling.ts";
 import { RegressionMetrics } from "../../metrics/metrics.ts";
-import { asPrediction, type DistanceForm } from "../../models/pairwiseDistances.ts";
+import type { DistanceForm } from "../../models/pairwiseDistances.ts";
 import type { EncoderType, SequenceEncoding } from "../../models/sequenceEncoder.ts";
 import type * as torch from "../../torch/index.ts";
 import type { BatchTargets } from "./batchTensors.ts";
@@ -21,6 +21,11 @@ export interface BaseObjective {
   loss(encoding: SequenceEncoding, targets: BatchTargets): torch.Tensor;
   /** Judges outputs [N, ...] of samples, on the CPU. */
   evaluate(outputs: torch.Tensor, samples: Int32Array): PairEvaluation;
+}
+
+/** The kind of encoder that a metric needs. */
+export function encoderTypeOf(metric: string): EncoderType {
+  return metric === "faith_pd" ? "faith_pd" : "unifrac";
 }
 
 /** The objective of a metric. `scaling` is that of a value per sample (see `fitBaseScaling`). */
@@ -65,13 +70,7 @@ function distanceObjective(dataset: Dataset, metric: string, form: DistanceForm)
     output: (encoding) => encoding.embeddings!,
     loss: (encoding, targets) =>
       unifracLoss(encoding.embeddings!, targets.distances!, { form, known: targets.distanceMask }),
-    evaluate: (outputs, samples) =>
-      evaluatePairs(
-        outputs,
-        (some) => distances.block(some),
-        samples,
-        (values) => asPrediction(values, form),
-      ),
+    evaluate: (outputs, samples) => evaluatePairs(outputs, (some) => distances.block(some), samples, form),
   };
 }
 

@@ -1,7 +1,8 @@
 import type { Dataset } from "../../data/dataset/dataset.ts";
-import type { AsvEncoder, NucleotidePrediction } from "../../models/asvEncoder.ts";
+import type { NucleotidePrediction } from "../../models/asvEncoder.ts";
 import { isBase, maskToken } from "../../models/masking.ts";
 import type { RaggedBatch } from "../../models/raggedBatch.ts";
+import type { EncoderOfAsvs } from "../../models/set/encoder.ts";
 import * as torch from "../../torch/index.ts";
 import { asvsOf, mapAsvChunks } from "../encoding/encodeAsvs.ts";
 import { nucleotideAccuracy, nucleotideLoss } from "./losses.ts";
@@ -14,7 +15,7 @@ const judgedAsvs = 1024;
  * with holes, they would come out too small where there are none, in evaluation.
  */
 export function predictSomeNucleotides(
-  encoder: AsvEncoder,
+  encoder: EncoderOfAsvs,
   input: RaggedBatch,
   share: number,
 ): { prediction: NucleotidePrediction | null; input: RaggedBatch } {
@@ -55,7 +56,7 @@ export interface NucleotideEvaluation {
  * is nothing to predict.
  */
 export function evaluateNucleotides(
-  encoder: AsvEncoder,
+  encoder: EncoderOfAsvs,
   { dataset, samples, maxBases, maskRatio, device }: NucleotideEvaluation,
 ): { nuc_loss?: number; nuc_accuracy?: number } {
   const rows = someAsvs(dataset, samples);

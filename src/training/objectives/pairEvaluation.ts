@@ -1,4 +1,5 @@
 import { RegressionMetrics, type RegressionResult } from "../../metrics/metrics.ts";
+import { type DistanceForm, distancesBetween } from "../../models/pairwiseDistances.ts";
 import * as torch from "../../torch/index.ts";
 
 /** Predicted against true distances over all pairs of some samples, and the pairs themselves for plots. */
@@ -10,14 +11,14 @@ export interface PairEvaluation {
 }
 
 /**
- * Compares distances between embeddings [N, D] with the true ones over all pairs whose distance is known. `predict` turns rows of
- * Euclidean distances into predictions (the identity for raw distances). At most `keep` pairs are returned.
+ * Compares distances between embeddings [N, D] with the true ones over all pairs whose distance is known, as
+ * `form` predicts them. At most `keep` pairs are returned.
  */
 export function evaluatePairs(
   embeddings: torch.Tensor,
   distancesOf: (samples: Int32Array) => Float32Array,
   samples: Int32Array,
-  predict: (distances: torch.Tensor) => torch.Tensor,
+  form: DistanceForm,
   keep = 20_000,
 ): PairEvaluation {
   using _scope = torch.scope();
@@ -32,7 +33,7 @@ export function evaluatePairs(
   for (let from = 0; from < n; from += rowsPerBlock) {
     const to = Math.min(n, from + rowsPerBlock);
     const block = torch.tidy(() =>
-      predict(torch.cdist(embeddings.narrow(0, from, to - from), embeddings)).to("float32"),
+      distancesBetween(embeddings.narrow(0, from, to - from), embeddings, form).to("float32"),
     );
     const values = block.toFloat32Array();
     const known: number[] = [];

@@ -1,8 +1,8 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../common/userError.ts";
-import type { SequenceEncoder } from "../../models/sequenceEncoder.ts";
 import type { SequencePredictor } from "../../models/sequencePredictor.ts";
+import type { Encoder } from "../../models/set/encoder.ts";
 import type * as torch from "../../torch/index.ts";
 import { buildEncoder, buildPredictor } from "../config/buildModel.ts";
 import { fineTuneSchema, pretrainSchema } from "../config/config.ts";
@@ -40,7 +40,7 @@ export function readRunFacts(checkpoint: string): RunFacts {
 export interface OpenedRun {
   checkpoint: string;
   facts: RunFacts;
-  encoder: SequenceEncoder;
+  encoder: Encoder;
   /** Null for a pretraining run. */
   predictor: SequencePredictor | null;
   targets: Targets | null;
@@ -71,7 +71,7 @@ export function openRun(path: string, device: torch.Device): OpenedRun {
   return opened;
 }
 
-function predictorOf(facts: FineTuneFacts, base: SequenceEncoder) {
+function predictorOf(facts: FineTuneFacts, base: Encoder) {
   const { config, categories } = facts;
   const targets = Targets.fromState(facts.targets);
   const cardinalities =

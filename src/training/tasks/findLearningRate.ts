@@ -6,10 +6,11 @@ import type { PretrainConfig } from "../config/config.ts";
 import { type LearningRateSearch, searchLearningRate } from "../loop/learningRateSearch.ts";
 import { precisionOn } from "../loop/mixedPrecision.ts";
 import { makeOptimizer, parameterGroups } from "../loop/paramGroups.ts";
-import { fitBaseScaling, makeBaseObjective } from "../objectives/baseObjective.ts";
+import { encoderTypeOf, fitBaseScaling, makeBaseObjective } from "../objectives/baseObjective.ts";
 import { PretrainTask } from "./pretrainTask.ts";
 import { checkTraining, setMatmulPrecision } from "./runTraining.ts";
 import { splitSamples } from "./splitSamples.ts";
+import { startEncoder } from "./startEncoder.ts";
 
 export interface FindOptions {
   dataset: Dataset;
@@ -30,14 +31,16 @@ export async function findLearningRate(options: FindOptions): Promise<LearningRa
   setMatmulPrecision(training, device);
   const split = splitSamples(dataset, config.split, training.seed);
   const scaling = fitBaseScaling(dataset, metric, split.train);
-  const objective = makeBaseObjective(dataset, metric, { form: distanceFormOf(config), scaling });
   torch.manualSeed(training.seed);
   const model = buildEncoder(config, {
-    encoderType: objective.encoderType,
+    encoderType: encoderTypeOf(metric),
     predictNucleotides: training.nucPenalty > 0,
   });
   model.to(device);
+  const objective = makeBaseObjective(dataset, metric, { form: distanceFormOf(config, model), scaling });
   const { validation, train } = split;
+  const batch = { ...batchOptionsOf(shape), ...objective.needs };
+  startEncoder(model, dataset, train, { batch, device, seed: training.seed, scaling });
   const task = new PretrainTask(model, {
     dataset,
     objective,
@@ -51,8 +54,7 @@ export async function findLearningRate(options: FindOptions): Promise<LearningRa
   });
   const optimizer = makeOptimizer(parameterGroups(model, training), training);
   using loader = new Loader(dataset, {
-    ...batchOptionsOf(shape),
-    ...objective.needs,
+    ...batch,
     batchSize: Math.max(2, Math.min(training.batchSize, train.length)),
     samples: train,
     seed: training.seed,

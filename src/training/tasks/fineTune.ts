@@ -24,7 +24,7 @@ import type { SampleSetOptions } from "../encoding/mapSampleSet.ts";
 import { hasMetric } from "../inference/judgeEncoder.ts";
 import { loadWeights } from "../loop/savedState.ts";
 import { type Figures, lastEpoch, type TrainingResult } from "../loop/trainer.ts";
-import { type BaseObjective, fitBaseScaling, makeBaseObjective } from "../objectives/baseObjective.ts";
+import { encoderTypeOf, fitBaseScaling, makeBaseObjective } from "../objectives/baseObjective.ts";
 import { TargetLoss } from "../objectives/targetLoss.ts";
 import { dataFactsOf, type FineTuneFacts } from "../run/facts.ts";
 import { RunFolder } from "../run/folder.ts";
@@ -37,6 +37,7 @@ import { FineTuneTask } from "./fineTuneTask.ts";
 import { countPlot, pairPlot } from "./pairPlot.ts";
 import { checkTraining, type RunOptions, runTraining, trainingFigures } from "./runTraining.ts";
 import { type NamedSplit, splitSamples } from "./splitSamples.ts";
+import { startEncoder } from "./startEncoder.ts";
 import { targetPlots } from "./targetPlots.ts";
 
 export type FineTuneOptions = RunOptions<FineTuneConfig>;
@@ -95,7 +96,8 @@ export async function fineTune(
   const baseScaling =
     start?.facts.baseScaling ??
     (hasMetric(dataset, config.metric) ? fitBaseScaling(dataset, config.metric, split.train) : null);
-  const objective = chooseObjective(dataset, config, baseScaling);
+  const encoderType =
+    start?.facts.encoderType ?? (learnsMetric(dataset, config) ? encoderTypeOf(config.metric) : "unifrac");
   const { weights: sampleWeights, warnings } = weighSamples(dataset, config, split);
   const loss = makeLoss(dataset, config, targets, split);
   const largestCount = largestCountOf(dataset, split.train);
@@ -105,7 +107,6 @@ export async function fineTune(
   const unseen = unseenClasses(dataset, targets, split.validation);
   for (const warning of [...split.warnings, ...targets.warnings, ...unseen, ...warnings])
     display.warn(warning);
-  const encoderType = start?.facts.encoderType ?? objective?.encoderType ?? "unifrac";
   const facts: FineTuneFacts = {
     kind: "fine-tune",
     config,
@@ -122,6 +123,9 @@ export async function fineTune(
   torch.manualSeed(training.seed);
   const base = buildEncoder(config, facts);
   if (start) loadEncoder(start.checkpoint, base, facts.predictNucleotides, start.facts.predictNucleotides);
+  const objective = learnsMetric(dataset, config)
+    ? makeBaseObjective(dataset, config.metric, { form: distanceFormOf(config, base), scaling: baseScaling })
+    : null;
   const model = buildPredictor(shape, target, config.categories, {
     base,
     freezeBase: config.freezeBase,
@@ -132,6 +136,15 @@ export async function fineTune(
   });
   model.to(device);
   const batch = batchOptionsOf(shape);
+  if (!start && !options.resume) {
+    const given = {
+      batch: { ...batch, ...objective?.needs },
+      device,
+      seed: training.seed,
+      scaling: baseScaling,
+    };
+    startEncoder(base, dataset, split.train, given);
+  }
   base.eval();
   if (config.freezeBase) display.message("Encoding all samples once with the frozen encoder");
   const frozen = config.freezeBase ? freeze(model, dataset, split.train, { device, batch }) : null;
@@ -242,17 +255,10 @@ function freeze(
     : new FrozenEncoderCache(model.baseModel, dataset, options);
 }
 
-/** What the encoder goes on to learn; null without a weight, or where the data set has no distances at all. */
-function chooseObjective(
-  dataset: Dataset,
-  config: FineTuneConfig,
-  scaling: ReturnType<typeof fitBaseScaling>,
-): BaseObjective | null {
-  const { training, metric, freezeBase } = config;
-  if (training.uniFracPenalty === 0 || freezeBase) return null;
-  const { distances, vectors } = dataset.manifest;
-  if (distances.length === 0 && vectors.length === 0) return null;
-  return makeBaseObjective(dataset, metric, { form: distanceFormOf(config), scaling });
+/** Whether the encoder goes on to learn its metric: not without a weight, nor where the data set has no distances at all. */
+function learnsMetric({ manifest }: Dataset, { training, freezeBase }: FineTuneConfig): boolean {
+  if (training.uniFracPenalty === 0 || freezeBase) return false;
+  return manifest.distances.length > 0 || manifest.vectors.length > 0;
 }
 
 function weighSamples(

@@ -83,7 +83,7 @@ export class FineTuneTask implements TrainingTask {
 
   /** A frozen encoder encodes nothing in a step that could be chunked. */
   useLessMemory(): string | null {
-    return this.options.frozen ? null : halveAsvChunks(this.model.baseModel.sampleEncoder.asvEncoder);
+    return this.options.frozen ? null : halveAsvChunks(this.model.baseModel.asvEncoder);
   }
 
   losses(batch: Batch): BatchLosses {
@@ -113,7 +113,7 @@ export class FineTuneTask implements TrainingTask {
     // As in pretraining, distances and targets are learned from whole sequences.
     const own =
       nucleotides && !inOnePass
-        ? predictSomeNucleotides(this.model.baseModel.sampleEncoder.asvEncoder, input, config.nucShare)
+        ? predictSomeNucleotides(this.model.baseModel.asvEncoder, input, config.nucShare)
         : null;
     const predicted = own?.prediction ?? result.base.nucleotides;
     return { total: this.#total(predicted, parts, own?.input ?? input), parts };
@@ -203,7 +203,7 @@ export class FineTuneTask implements TrainingTask {
     if (!frozen && training.nucPenalty > 0) {
       const { maxBases, maskRatio } = shape;
       const judged = { dataset, samples: validation, maxBases, maskRatio, device };
-      Object.assign(losses, evaluateNucleotides(this.model.baseModel.sampleEncoder.asvEncoder, judged));
+      Object.assign(losses, evaluateNucleotides(this.model.baseModel.asvEncoder, judged));
     }
     const predictions = readPredictions(
       targets,

@@ -7,13 +7,19 @@ import { batchOptionsOf, buildEncoder, decideAuto, distanceFormOf } from "../con
 import { checkModel } from "../config/checkModel.ts";
 import { type PretrainConfig, pretrainSchema } from "../config/config.ts";
 import type { TrainingResult } from "../loop/trainer.ts";
-import { fitBaseScaling, hasConstantDistances, makeBaseObjective } from "../objectives/baseObjective.ts";
+import {
+  encoderTypeOf,
+  fitBaseScaling,
+  hasConstantDistances,
+  makeBaseObjective,
+} from "../objectives/baseObjective.ts";
 import { dataFactsOf, type PretrainFacts } from "../run/facts.ts";
 import { RunFolder } from "../run/folder.ts";
 import { pairPlot } from "./pairPlot.ts";
 import { PretrainTask } from "./pretrainTask.ts";
 import { checkTraining, type RunOptions, runTraining, trainingFigures } from "./runTraining.ts";
 import { splitSamples } from "./splitSamples.ts";
+import { startEncoder } from "./startEncoder.ts";
 
 export type PretrainOptions = RunOptions<PretrainConfig>;
 
@@ -45,13 +51,13 @@ export async function pretrain(
   if (training.uniFracPenalty === 0 && training.nucPenalty === 0) {
     throw new UserError("With --penalty 0 and --nuc-penalty 0 there is nothing to learn; raise one of them.");
   }
+  if (training.nucPenalty > 0 && shape.encoder === "set" && shape.codes === "kmer")
+    throw new UserError(
+      "--nuc-penalty is for encoders that read bases one by one; add --codes both, or leave it out.",
+    );
   const folder = new RunFolder(options.output);
   const split = splitSamples(dataset, config.split, training.seed);
   const baseScaling = fitBaseScaling(dataset, metric, split.train);
-  const objective = makeBaseObjective(dataset, metric, {
-    form: distanceFormOf(config),
-    scaling: baseScaling,
-  });
   using _lock = folder.create({ resume: options.resume });
   for (const warning of split.warnings) display.warn(warning);
   if (hasConstantDistances(dataset, metric, split.train))
@@ -62,7 +68,7 @@ export async function pretrain(
     kind: "pretrain",
     config,
     data: dataFactsOf(dataset),
-    encoderType: objective.encoderType,
+    encoderType: encoderTypeOf(metric),
     predictNucleotides: training.nucPenalty > 0,
     baseScaling,
     split: { name: split.name, train: split.train.length, validation: split.validation.length },
@@ -71,6 +77,13 @@ export async function pretrain(
   torch.manualSeed(training.seed);
   const model = buildEncoder(config, facts);
   model.to(device);
+  const objective = makeBaseObjective(dataset, metric, {
+    form: distanceFormOf(config, model),
+    scaling: baseScaling,
+  });
+  const batch = { ...batchOptionsOf(shape), ...objective.needs };
+  if (!options.resume)
+    startEncoder(model, dataset, split.train, { batch, device, seed: training.seed, scaling: baseScaling });
   const { validation } = split;
   // Without distances to learn, layers above the ASVs have nothing to do.
   const sampleEpochs = training.uniFracPenalty > 0 ? config.sampleEpochs : 0;
@@ -93,7 +106,7 @@ export async function pretrain(
       split,
       task,
       training,
-      batch: { ...batchOptionsOf(shape), ...objective.needs },
+      batch,
       facts,
       losses: [
         "total_loss",

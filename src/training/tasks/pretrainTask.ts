@@ -1,6 +1,6 @@
 import type { Batch } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
-import type { SequenceEncoder } from "../../models/sequenceEncoder.ts";
+import type { Encoder } from "../../models/set/encoder.ts";
 import type * as torch from "../../torch/index.ts";
 import { batchOptionsOf } from "../config/buildModel.ts";
 import type { ModelConfig, TrainingConfig } from "../config/config.ts";
@@ -42,7 +42,7 @@ export class PretrainTask implements TrainingTask, Disposable {
   #kept: AsvTable | null = null;
 
   constructor(
-    readonly model: SequenceEncoder,
+    readonly model: Encoder,
     private readonly options: PretrainTaskOptions,
   ) {}
 
@@ -77,7 +77,7 @@ export class PretrainTask implements TrainingTask, Disposable {
     const parts: Record<string, torch.Tensor> = { unifrac_loss: unifrac };
     const ownPass =
       wantsNucleotides && !inOnePass
-        ? predictSomeNucleotides(this.model.sampleEncoder.asvEncoder, input, this.options.nucShare)
+        ? predictSomeNucleotides(this.model.asvEncoder, input, this.options.nucShare)
         : null;
     const nucleotides = ownPass?.prediction ?? encoding.nucleotides;
     let nuc: torch.Tensor | null = null;
@@ -93,7 +93,7 @@ export class PretrainTask implements TrainingTask, Disposable {
 
   /** Epochs on kept ASV embeddings encode nothing that could be chunked. */
   useLessMemory(): string | null {
-    return this.#kept ? null : halveAsvChunks(this.model.sampleEncoder.asvEncoder);
+    return this.#kept ? null : halveAsvChunks(this.model.asvEncoder);
   }
 
   validate(): Figures {
@@ -105,7 +105,7 @@ export class PretrainTask implements TrainingTask, Disposable {
     const { maxBases, maskRatio } = model;
     const nucleotides =
       nucPenalty > 0
-        ? evaluateNucleotides(this.model.sampleEncoder.asvEncoder, {
+        ? evaluateNucleotides(this.model.asvEncoder, {
             dataset,
             samples: validation,
             maxBases,

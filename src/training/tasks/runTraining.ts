@@ -158,6 +158,7 @@ export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
   using loader = new Loader(dataset, {
     ...plan.batch,
     batchSize: Math.max(2, Math.min(training.batchSize, split.train.length)),
+    minBatches: training.minEpochSteps * training.accumulationSteps,
     samples: split.train,
     seed: training.seed,
     worker: training.loaderWorker,

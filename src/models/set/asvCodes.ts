@@ -1,0 +1,71 @@
+import * as torch from "../../torch/index.ts";
+import { AsvEncoder, type AsvEncoderOptions, type AsvEncoding, type AsvRequest } from "../asvEncoder.ts";
+import { WordTable, type WordTableOptions } from "./wordTable.ts";
+
+/** What codes are made from: words (k-mers), the transformer of bases, or the sum of both. */
+export const codeSources = ["kmer", "transformer", "both"] as const;
+export type CodeSource = (typeof codeSources)[number];
+
+export interface AsvCodesOptions {
+  readonly source: CodeSource;
+  /** Codes of an ASV. */
+  readonly codes: number;
+  /** The words' vectors; `dim` is the rank of the map from words to codes. */
+  readonly words: WordTableOptions;
+  readonly asv: AsvEncoderOptions;
+}
+
+/** Spread of codes before any training: large enough that they differ from the first step on. */
+const spread = 3.4;
+/** softplus of it is 0.01: an ASV has few codes at the start. */
+const fewCodes = -4.5;
+
+/**
+ * How surely each ASV has each of K codes, before the softplus: tokens [U, L] -> [U, K]. From words the map is linear, as a product of two
+ * narrow matrices, which costs a quarter of a full one and learns as well; the transformer adds what it reads in context.
+ */
+export class AsvCodes extends torch.nn.Module {
+  static override readonly names = { wordProjection: "word_projection", asvProjection: "asv_projection" };
+  readonly words: WordTable | null = null;
+  readonly wordProjection: torch.nn.Linear | null = null;
+  readonly asv: AsvEncoder | null = null;
+  readonly asvProjection: torch.nn.Linear | null = null;
+  /** [K] */
+  readonly bias: torch.Tensor;
+
+  constructor({ source, codes, words, asv }: AsvCodesOptions) {
+    super();
+    const { Linear, init, parameter } = torch.nn;
+    if (source !== "transformer") {
+      this.words = new WordTable(words);
+      this.wordProjection = new Linear(words.dim, codes, { bias: false });
+      init.normal_(this.wordProjection.weight, 0, spread / Math.sqrt(words.dim));
+    }
+    if (source !== "kmer") {
+      this.asv = new AsvEncoder(asv);
+      this.asvProjection = new Linear(asv.dim, codes, { bias: false });
+      // Beside words the transformer starts silent: it can only add to what they know.
+      if (source === "both") init.zeros_(this.asvProjection.weight);
+      else init.normal_(this.asvProjection.weight, 0, spread / Math.sqrt(asv.dim));
+    }
+    this.bias = parameter(torch.full([codes], fewCodes));
+  }
+
+  /** Null where codes are made from words alone. */
+  get nucleotideHead(): torch.nn.Linear | null {
+    return this.asv?.nucleotideHead ?? null;
+  }
+
+  /** See `AsvEncoder.halveChunks`; words have nothing to halve. */
+  halveChunks(): number | null {
+    return this.asv?.halveChunks() ?? null;
+  }
+
+  forward(tokens: torch.Tensor, request: AsvRequest = {}): AsvEncoding {
+    const fromWords = this.words && this.wordProjection!.forward(this.words.forward(tokens));
+    const read = this.asv?.forward(tokens, request) ?? null;
+    const fromBases = read && this.asvProjection!.forward(read.embeddings);
+    const sum = fromWords && fromBases ? fromWords.add(fromBases) : (fromWords ?? fromBases)!;
+    return { embeddings: sum.add(this.bias), nucleotides: read?.nucleotides ?? null };
+  }
+}

@@ -1,0 +1,80 @@
+import * as torch from "../torch/index.ts";
+
+/** Ways to compare two sets of codes. */
+export type SetDistanceKind = "tanimoto" | "l1";
+
+export interface SetDistanceOptions {
+  readonly kind: SetDistanceKind;
+  /** Divide by what both samples have together, as metrics that end at 1 do. Always so for `tanimoto`. Default true. */
+  readonly normalized?: boolean;
+}
+
+/** softplus of it is 0.049: the branches that all samples share, as a share of a sample's. */
+const fewShared = -3;
+const smallest = 1e-12;
+
+/**
+ * Distances between samples' coordinates a and b (see `SetPooling`), as UniFrac is between sets of branches:
+ *
+ *     tanimoto   u = 2 |a - b|² / (|a|² + |b|² + |a - b|² + 2 C)
+ *     l1         u = |a - b|_1 / (|a|_1 + |b|_1 + 2 C)
+ *     l1, not normalized   u = |a - b|_1
+ *
+ * and the prediction u + (slope - 1) u + offset + curve u². C stands for branches that every sample has: they lengthen the whole and separate
+ * nobody, so no code learns them. All of this is learned, from a start that `fit` computes.
+ */
+export class SetDistance extends torch.nn.Module {
+  readonly kind: SetDistanceKind;
+  readonly normalized: boolean;
+  /** [3]: slope, offset, curve. */
+  readonly calibration: torch.Tensor;
+  /** [1]: C in units of `unit` after a softplus. */
+  readonly shared: torch.Tensor;
+  /** [1]: the size of a usual sample at the start: mean of |z|² or |z|_1. */
+  readonly unit: torch.Tensor;
+
+  constructor({ kind, normalized = true }: SetDistanceOptions) {
+    super();
+    this.kind = kind;
+    this.normalized = normalized || kind === "tanimoto";
+    this.calibration = torch.nn.parameter(torch.tensor([1, 0, 0]));
+    this.shared = torch.nn.parameter(torch.full([1], fewShared));
+    this.unit = torch.nn.buffer(torch.ones([1]));
+  }
+
+  /** [n, K] x [N, K] -> predicted distances [n, N]. */
+  forward(some: torch.Tensor, all: torch.Tensor): torch.Tensor {
+    const raw = this.uncalibrated(some, all);
+    const [slope, offset, curve] = this.calibration.unbind();
+    return raw.mul(curve).add(slope).mul(raw).add(offset);
+  }
+
+  /** The distances u [n, N]. */
+  uncalibrated(some: torch.Tensor, all: torch.Tensor): torch.Tensor {
+    const constant = this.shared.softplus().mul(this.unit).mul(2);
+    if (this.kind === "l1") {
+      const apart = torch.cdist(some, all, 1);
+      if (!this.normalized) return apart;
+      return apart.div(
+        some
+          .sum([1], true)
+          .add(all.sum([1]))
+          .add(constant)
+          .clampMin(smallest),
+      );
+    }
+    // In double precision: the difference of products would lose half of the digits of near samples.
+    const [a, b] = [some.to("float64"), all.to("float64")];
+    const together = a
+      .square()
+      .sum([1], true)
+      .add(b.square().sum([1]));
+    const apart = together.sub(a.matmul(b.t()).mul(2)).clampMin(0);
+    return apart.mul(2).div(together.add(apart).add(constant).clampMin(smallest)).to(some.dtype);
+  }
+
+  /** What `unit` is the mean of: |z|² [B] or |z|_1 [B] of coordinates [B, K]. */
+  sizes(coordinates: torch.Tensor): torch.Tensor {
+    return (this.kind === "tanimoto" ? coordinates.square() : coordinates).sum([1]);
+  }
+}

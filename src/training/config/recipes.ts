@@ -1,0 +1,58 @@
+import { type ModelConfig, type PretrainConfig, type PretrainInput, pretrainSchema } from "./config.ts";
+import { mergeSettings, type Settings } from "./mergeSettings.ts";
+import { type PresetName, presetSettings } from "./presets.ts";
+
+type Encoders = Pick<ModelConfig, "encoder" | "codes">;
+
+/** What new runs have where nothing else is said: the encoder that measures best (docs/benchmarks.md). */
+const usual: Encoders = { encoder: "set", codes: "kmer" };
+
+/**
+ * Settings with which a kind of encoder is pretrained best, where they differ from the schema's, which are those of transformers: a set
+ * encoder's step is cheap and its start computed, so it takes larger batches, higher rates and no cheap epochs between.
+ */
+const setPretraining: Settings = {
+  sampleEpochs: 0,
+  training: {
+    batchSize: 64,
+    learningRate: 3e-3,
+    weightDecay: 1e-4,
+    floor: 0.02,
+    warmup: 0.01,
+    minEpochSteps: 50,
+    patience: 40,
+  },
+};
+
+/**
+ * The settings that a new run starts from, before a configuration file and options: of its preset, or of its encoder. `sections` are those
+ * that the run's configuration has.
+ */
+export function startingSettings(
+  sections: readonly string[],
+  chosen: Encoders = usual,
+  preset?: PresetName,
+): Settings {
+  if (preset !== undefined) return presetSettings(preset, sections);
+  const { encoder, codes } = chosen;
+  const isPretraining = sections.includes("sampleEpochs");
+  const recipe = encoder === "set" && isPretraining ? setPretraining : {};
+  // Words alone predict no nucleotides.
+  const nucleotides = encoder === "set" && codes === "kmer" ? { training: { nucPenalty: 0 } } : {};
+  return mergeSettings(mergeSettings({ model: { encoder, codes } }, recipe), nucleotides);
+}
+
+/**
+ * A pretraining's configuration in full, with the settings that are best for its encoder where nothing is said.
+ *
+ * @example
+ * pretrainConfig({ training: { maxMinutes: 2 } }); // a set encoder
+ * pretrainConfig({ model: { encoder: "aam", layers: 4 } }); // transformers
+ *
+ * @throws z.ZodError for settings that are none.
+ */
+export function pretrainConfig(input: PretrainInput = {}): PretrainConfig {
+  const { encoder, codes } = { ...usual, ...input.model };
+  const start = startingSettings(Object.keys(pretrainSchema.shape), { encoder, codes } as Encoders);
+  return pretrainSchema.parse(mergeSettings(start, input as Settings));
+}

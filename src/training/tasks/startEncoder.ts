@@ -1,0 +1,39 @@
+import { Random } from "../../common/random/random.ts";
+import { BatchBuilder, type BatchOptions } from "../../data/batches/batch.ts";
+import type { Dataset } from "../../data/dataset/dataset.ts";
+import type { Encoder } from "../../models/set/encoder.ts";
+import { SetEncoder } from "../../models/set/setEncoder.ts";
+import { startFrom } from "../../models/set/start.ts";
+import * as torch from "../../torch/index.ts";
+import { batchTensors } from "../objectives/batchTensors.ts";
+
+/** Samples that the starting values are computed from, at most. */
+const startSamples = 128;
+
+/**
+ * Gives a fresh set encoder the values to start from, computed from some training samples; other encoders need none. `batch` must bring the
+ * distances or values that are learned along.
+ */
+export function startEncoder(
+  encoder: Encoder,
+  dataset: Dataset,
+  train: Int32Array,
+  options: {
+    batch: BatchOptions;
+    device: torch.Device;
+    seed: number;
+    scaling: { shift: number; scale: number } | null;
+  },
+): void {
+  if (!(encoder instanceof SetEncoder)) return;
+  const random = new Random(options.seed).derive("start");
+  const chosen = random.shuffle(train.slice()).subarray(0, startSamples);
+  torch.tidy(() => {
+    const batch = new BatchBuilder(dataset, options.batch).build(chosen, random);
+    const { input, targets } = batchTensors(batch, options.device);
+    const { distances, distanceMask, vector, vectorMask } = targets;
+    const { shift, scale } = options.scaling ?? { shift: 0, scale: 1 };
+    const values = vector ? vector.sub(shift).div(scale) : distances;
+    startFrom(encoder, input, values && { values, known: (vector ? vectorMask : distanceMask)! });
+  });
+}
