@@ -5,7 +5,7 @@ import { type Dataset, openDataset } from "../../src/data/dataset/dataset.ts";
 import { prepareDataset } from "../../src/data/prepare/prepare.ts";
 import { simulate, writeSimulation } from "../../src/data/simulate/simulate.ts";
 import { randomSplit } from "../../src/data/split/split.ts";
-import { SetEncoder } from "../../src/models/set/setEncoder.ts";
+import { SetEncoder } from "../../src/models/setEncoder.ts";
 import * as torch from "../../src/torch/index.ts";
 import { type PretrainConfig, type PretrainInput, pretrainSchema } from "../../src/training/config/config.ts";
 import { readCheckpointFacts } from "../../src/training/loop/savedState.ts";

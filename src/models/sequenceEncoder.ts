@@ -9,8 +9,8 @@ import {
   type SampleEncoderOptions,
   SampleSequenceEncoder,
 } from "./sampleSequenceEncoder.ts";
-import { SetPooling, type SetPoolingKind, slotWeights } from "./set/setPooling.ts";
 import { SetDistance, type SetDistanceOptions } from "./setDistance.ts";
+import { SetPooling, type SetPoolingKind, slotWeights } from "./setPooling.ts";
 import { keyMask, PreNormEncoder, type TransformerOptions } from "./transformer.ts";
 
 /** What the encoder is trained on: `unifrac` (also weighted) gives embeddings whose distances are meant, the others values. */

@@ -2,13 +2,13 @@ import * as torch from "../torch/index.ts";
 import { AsvSum } from "./asvSum.ts";
 import { AttentionPooling } from "./attentionPooling.ts";
 import { CategoricalEmbedder, type CategoryIds } from "./categoricalEmbedder.ts";
+import type { Encoder } from "./encoder.ts";
 import { CrossAttentionFusion, type Fusion, fusions, GatedUnit, glorot, PerceiverFusion } from "./fusion.ts";
 import { type OutputOptions, OutputTransform } from "./outputTransform.ts";
 import type { RaggedBatch } from "./raggedBatch.ts";
 import type { EncodeRequest } from "./sampleSequenceEncoder.ts";
 import { SequenceEncoder, type SequenceEncoderOptions, type SequenceEncoding } from "./sequenceEncoder.ts";
-import type { Encoder } from "./set/encoder.ts";
-import { SetEncoder } from "./set/setEncoder.ts";
+import { SetEncoder } from "./setEncoder.ts";
 import { initializeHead, makeTargetHead, type TargetHead } from "./targetHead.ts";
 import { keyMask, PreNormEncoder, type TransformerOptions } from "./transformer.ts";
 

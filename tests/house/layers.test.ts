@@ -27,7 +27,7 @@ const rooms: Record<string, string> = {
     "setup native core dispatch functions machine autograd nn/functional nn/base nn/utils nn/layers nn/normalization nn/convolution " +
     "nn/pooling nn/loss nn/transformer nn io optim/schedules optim utils . tools",
   data: ". sequences metadata tree table split simulate dataset encoding distances unifrac batches prepare describe",
-  models: ".",
+  models: "words .",
   training: "config encoding loop objectives targets run inference baselines tasks report",
   reference: ". parity convert",
   cli: "options text commands .",

@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { UserError } from "../../common/userError.ts";
 import { checkSquareOutput, writeSquare } from "../../data/distances/squareFile.ts";
 import { predictedRows } from "../../models/pairwiseDistances.ts";
-import { SetEncoder } from "../../models/set/setEncoder.ts";
+import { SetEncoder } from "../../models/setEncoder.ts";
 import { batchOptionsOf, distanceFormOf } from "../../training/config/buildModel.ts";
 import { positionAttention, sampleAttention } from "../../training/inference/attention.ts";
 import { embedAsvs, embeddingColumns, embedSamples } from "../../training/inference/embedSamples.ts";

@@ -2,15 +2,15 @@ import type { BatchOptions } from "../../data/batches/batch.ts";
 import { dependsOnCounts, endsAtOne } from "../../data/unifrac/metrics.ts";
 import type { AsvEncoderOptions } from "../../models/asvEncoder.ts";
 import type { CountEmbeddingMethod } from "../../models/countEmbedding.ts";
+import type { Encoder } from "../../models/encoder.ts";
 import type { DistanceForm, EuclideanForm } from "../../models/pairwiseDistances.ts";
 import { type EncoderType, SequenceEncoder } from "../../models/sequenceEncoder.ts";
 import { SequencePredictor } from "../../models/sequencePredictor.ts";
-import type { Encoder } from "../../models/set/encoder.ts";
-import { SetEncoder } from "../../models/set/setEncoder.ts";
-import type { SetPoolingKind } from "../../models/set/setPooling.ts";
-import { readWordKinds } from "../../models/set/wordKinds.ts";
 import type { SetDistanceOptions } from "../../models/setDistance.ts";
+import { SetEncoder } from "../../models/setEncoder.ts";
+import type { SetPoolingKind } from "../../models/setPooling.ts";
 import type { TransformerOptions } from "../../models/transformer.ts";
+import { readWordKinds } from "../../models/words/wordKinds.ts";
 import type {
   CategoriesConfig,
   ModelConfig,

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { targetTransformNames } from "../../data/encoding/targetTransforms.ts";
-import { codeSources } from "../../models/set/asvCodes.ts";
-import { setPoolings } from "../../models/set/setPooling.ts";
-import { isWordKinds } from "../../models/set/wordKinds.ts";
+import { codeSources } from "../../models/asvCodes.ts";
+import { setPoolings } from "../../models/setPooling.ts";
+import { isWordKinds } from "../../models/words/wordKinds.ts";
 
 const share = z.number().min(0).max(1);
 const positive = z.number().positive();

@@ -1,8 +1,8 @@
 import type { Batch } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { AsvSum } from "../../models/asvSum.ts";
+import type { Encoder } from "../../models/encoder.ts";
 import type { RaggedBatch } from "../../models/raggedBatch.ts";
-import type { Encoder } from "../../models/set/encoder.ts";
 import * as torch from "../../torch/index.ts";
 import { mapSampleSet, type SampleSetOptions } from "./mapSampleSet.ts";
 

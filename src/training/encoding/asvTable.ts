@@ -1,7 +1,7 @@
 import type { Batch } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
+import type { Encoder } from "../../models/encoder.ts";
 import { withEmptyRow } from "../../models/sampleSequenceEncoder.ts";
-import type { Encoder } from "../../models/set/encoder.ts";
 import * as torch from "../../torch/index.ts";
 import { asvsOf, type EncodeAsvsOptions, encodeAsvs } from "./encodeAsvs.ts";
 

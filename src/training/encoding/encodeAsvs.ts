@@ -2,8 +2,8 @@ import { tokenMatrix } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { tokenCount } from "../../data/sequences/tokenizer.ts";
 import type { AsvRequest } from "../../models/asvEncoder.ts";
+import type { EncoderOfAsvs } from "../../models/encoder.ts";
 import { packingOn } from "../../models/packing.ts";
-import type { EncoderOfAsvs } from "../../models/set/encoder.ts";
 import * as torch from "../../torch/index.ts";
 import { joinRows } from "./joinRows.ts";
 

@@ -1,9 +1,9 @@
 import type { Batch } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
+import type { Encoder } from "../../models/encoder.ts";
 import type { RaggedBatch } from "../../models/raggedBatch.ts";
 import type { SequenceEncoding } from "../../models/sequenceEncoder.ts";
-import type { Encoder } from "../../models/set/encoder.ts";
-import { SetEncoder } from "../../models/set/setEncoder.ts";
+import { SetEncoder } from "../../models/setEncoder.ts";
 import * as torch from "../../torch/index.ts";
 import { AsvTable } from "./asvTable.ts";
 import { mapSampleSet, type SampleSetOptions } from "./mapSampleSet.ts";

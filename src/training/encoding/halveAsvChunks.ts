@@ -1,4 +1,4 @@
-import type { EncoderOfAsvs } from "../../models/set/encoder.ts";
+import type { EncoderOfAsvs } from "../../models/encoder.ts";
 
 /** Makes an encoder take less memory. Returns a sentence on how, or null where it cannot. */
 export function halveAsvChunks(encoder: EncoderOfAsvs): string | null {

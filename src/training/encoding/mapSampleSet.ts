@@ -1,10 +1,10 @@
 import { Random } from "../../common/random/random.ts";
 import { type Batch, BatchBuilder, type BatchOptions } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
+import type { EncoderOfAsvs } from "../../models/encoder.ts";
 import { packingOn } from "../../models/packing.ts";
 import type { RaggedBatch } from "../../models/raggedBatch.ts";
 import { withEmptyRow } from "../../models/sampleSequenceEncoder.ts";
-import type { EncoderOfAsvs } from "../../models/set/encoder.ts";
 import * as torch from "../../torch/index.ts";
 import { type EncodeAsvsOptions, encodeAsvs } from "./encodeAsvs.ts";
 import { joinRows } from "./joinRows.ts";

@@ -1,7 +1,7 @@
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { AsvEncoder } from "../../models/asvEncoder.ts";
 import type { AttentionPooling } from "../../models/attentionPooling.ts";
-import type { EncoderOfAsvs } from "../../models/set/encoder.ts";
+import type { EncoderOfAsvs } from "../../models/encoder.ts";
 import * as torch from "../../torch/index.ts";
 import { mapAsvChunks } from "../encoding/encodeAsvs.ts";
 import { mapSampleSet, type SampleRows, type SampleSetOptions } from "../encoding/mapSampleSet.ts";

@@ -1,6 +1,6 @@
 import type { Dataset } from "../../data/dataset/dataset.ts";
-import type { Encoder } from "../../models/set/encoder.ts";
-import { SetEncoder } from "../../models/set/setEncoder.ts";
+import type { Encoder } from "../../models/encoder.ts";
+import { SetEncoder } from "../../models/setEncoder.ts";
 import { keyMask } from "../../models/transformer.ts";
 import * as torch from "../../torch/index.ts";
 import { batchOptionsOf } from "../config/buildModel.ts";

@@ -1,5 +1,5 @@
 import type { Dataset } from "../../data/dataset/dataset.ts";
-import type { Encoder } from "../../models/set/encoder.ts";
+import type { Encoder } from "../../models/encoder.ts";
 import * as torch from "../../torch/index.ts";
 import { batchOptionsOf, distanceFormOf } from "../config/buildModel.ts";
 import { mapSampleSet, type SampleSetOptions } from "../encoding/mapSampleSet.ts";

@@ -1,8 +1,8 @@
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { NucleotidePrediction } from "../../models/asvEncoder.ts";
+import type { EncoderOfAsvs } from "../../models/encoder.ts";
 import { isBase, maskToken } from "../../models/masking.ts";
 import type { RaggedBatch } from "../../models/raggedBatch.ts";
-import type { EncoderOfAsvs } from "../../models/set/encoder.ts";
 import * as torch from "../../torch/index.ts";
 import { asvsOf, mapAsvChunks } from "../encoding/encodeAsvs.ts";
 import { nucleotideAccuracy, nucleotideLoss } from "./losses.ts";

@@ -1,8 +1,8 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../common/userError.ts";
+import type { Encoder } from "../../models/encoder.ts";
 import type { SequencePredictor } from "../../models/sequencePredictor.ts";
-import type { Encoder } from "../../models/set/encoder.ts";
 import type * as torch from "../../torch/index.ts";
 import { buildEncoder, buildPredictor } from "../config/buildModel.ts";
 import { fineTuneSchema, pretrainSchema } from "../config/config.ts";

@@ -1,6 +1,6 @@
 import type { Batch } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
-import type { Encoder } from "../../models/set/encoder.ts";
+import type { Encoder } from "../../models/encoder.ts";
 import type * as torch from "../../torch/index.ts";
 import { batchOptionsOf } from "../config/buildModel.ts";
 import type { ModelConfig, TrainingConfig } from "../config/config.ts";

@@ -1,9 +1,9 @@
 import { Random } from "../../common/random/random.ts";
 import { BatchBuilder, type BatchOptions } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
-import type { Encoder } from "../../models/set/encoder.ts";
-import { SetEncoder } from "../../models/set/setEncoder.ts";
-import { startFrom } from "../../models/set/start.ts";
+import type { Encoder } from "../../models/encoder.ts";
+import { SetEncoder } from "../../models/setEncoder.ts";
+import { startFrom } from "../../models/setStart.ts";
 import * as torch from "../../torch/index.ts";
 import { batchTensors } from "../objectives/batchTensors.ts";
 

@@ -1,10 +1,10 @@
-import * as torch from "../../torch/index.ts";
-import { atLeastFloat32 } from "../precision.ts";
-import type { RaggedBatch } from "../raggedBatch.ts";
-import { type EncodeRequest, withEmptyRow } from "../sampleSequenceEncoder.ts";
-import type { SequenceEncoding } from "../sequenceEncoder.ts";
-import { SetDistance, type SetDistanceOptions } from "../setDistance.ts";
+import * as torch from "../torch/index.ts";
 import { AsvCodes, type AsvCodesOptions } from "./asvCodes.ts";
+import { atLeastFloat32 } from "./precision.ts";
+import type { RaggedBatch } from "./raggedBatch.ts";
+import { type EncodeRequest, withEmptyRow } from "./sampleSequenceEncoder.ts";
+import type { SequenceEncoding } from "./sequenceEncoder.ts";
+import { SetDistance, type SetDistanceOptions } from "./setDistance.ts";
 import { SetPooling, type SetPoolingKind, slotWeights } from "./setPooling.ts";
 
 export interface SetEncoderOptions extends AsvCodesOptions {

@@ -1,6 +1,6 @@
-import * as torch from "../../torch/index.ts";
-import { AsvEncoder, type AsvEncoderOptions, type AsvEncoding, type AsvRequest } from "../asvEncoder.ts";
-import { WordTable, type WordTableOptions } from "./wordTable.ts";
+import * as torch from "../torch/index.ts";
+import { AsvEncoder, type AsvEncoderOptions, type AsvEncoding, type AsvRequest } from "./asvEncoder.ts";
+import { WordTable, type WordTableOptions } from "./words/wordTable.ts";
 
 /** What codes are made from: words (k-mers), the transformer of bases, or the sum of both. */
 export const codeSources = ["kmer", "transformer", "both"] as const;

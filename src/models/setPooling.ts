@@ -1,5 +1,5 @@
-import * as torch from "../../torch/index.ts";
-import { atLeastFloat32 } from "../precision.ts";
+import * as torch from "../torch/index.ts";
+import { atLeastFloat32 } from "./precision.ts";
 
 /**
  * How the codes of a sample's ASVs become the sample's: `union` asks whether any ASV has a code, as unweighted UniFrac and Faith's PD ask of

@@ -1,6 +1,6 @@
-import * as torch from "../../torch/index.ts";
-import { atLeastFloat32 } from "../precision.ts";
-import type { RaggedBatch } from "../raggedBatch.ts";
+import * as torch from "../torch/index.ts";
+import { atLeastFloat32 } from "./precision.ts";
+import type { RaggedBatch } from "./raggedBatch.ts";
 import type { SetEncoder } from "./setEncoder.ts";
 
 /** What samples are judged against: distances [B, B] or values [B], and which of them are known. */

@@ -1,6 +1,6 @@
-import type { AsvEncoder } from "../asvEncoder.ts";
-import type { SequenceEncoder } from "../sequenceEncoder.ts";
 import type { AsvCodes } from "./asvCodes.ts";
+import type { AsvEncoder } from "./asvEncoder.ts";
+import type { SequenceEncoder } from "./sequenceEncoder.ts";
 import type { SetEncoder } from "./setEncoder.ts";
 
 /** What encodes samples: as sets of codes, or with transformers. */
