@@ -36,4 +36,5 @@ export * from "./native/errors.ts";
 export { buildInfo, shimPath } from "./native/library.ts";
 export * as nn from "./nn/index.ts";
 export * as optim from "./optim/index.ts";
+export * as testing from "./testing/index.ts";
 export * as utils from "./utils/index.ts";

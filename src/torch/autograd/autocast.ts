@@ -1,7 +1,9 @@
 import { type Device, parseDevice } from "../core/device.ts";
 import { type DType, dtypeCode, dtypeOfCode } from "../core/dtype.ts";
 import { refuseOthers } from "../dispatch/optionNames.ts";
+import { TorchError } from "../native/errors.ts";
 import { check, shim } from "../native/library.ts";
+import { synchronous } from "./synchronous.ts";
 
 /** Devices on which this thread's code runs in mixed precision now, by type number. */
 const active = new Set<number>();
@@ -25,11 +27,18 @@ export interface AutocastOptions {
   enabled?: boolean;
 }
 
-/** Mixed precision until disposed: `using amp = new Autocast({ dtype: "bfloat16" })`. See `autocast`. */
+/**
+ * Mixed precision until disposed: `using amp = new Autocast({ dtype: "bfloat16" })`. See `autocast`. It is a state of the whole thread,
+ * and so must end before the next `await`: what runs meanwhile would be in mixed precision too. One that is still open then is
+ * switched off, and its end throws.
+ *
+ * @throws TorchError when it is disposed after an `await`.
+ */
 export class Autocast implements Disposable {
   readonly #type: number;
   readonly #before: { enabled: boolean; dtype: DType; cache: boolean };
   #open = true;
+  #lasted = false;
 
   constructor({ device = "cpu", dtype = "bfloat16", enabled = true, ...others }: AutocastOptions = {}) {
     refuseOthers("autocast", others, "device, dtype, enabled");
@@ -37,9 +46,25 @@ export class Autocast implements Disposable {
     check(shim.aamt_autocast(this.#type, enabled ? 1 : 0, dtypeCode(dtype), 1, 1, previous), "autocast");
     remember(this.#type, enabled);
     this.#before = { enabled: previous[0] !== 0, dtype: dtypeOfCode(previous[1]), cache: previous[2] !== 0 };
+    queueMicrotask(() => {
+      if (!this.#open) return;
+      this.#lasted = true;
+      this.#end();
+    });
   }
 
   [Symbol.dispose](): void {
+    this.#end();
+    if (!this.#lasted) return;
+    this.#lasted = false;
+    throw new TorchError(
+      "Autocast: it was still open at an await, where it was switched off, as other code runs then: what came after was not in " +
+        "mixed precision. Put torch.autocast(options, () => ...) around the synchronous part alone (forward pass and loss).",
+      "runtime",
+    );
+  }
+
+  #end(): void {
     if (!this.#open) return;
     this.#open = false;
     const { enabled, dtype, cache } = this.#before;
@@ -51,8 +76,11 @@ export class Autocast implements Disposable {
   }
 }
 
-/** Runs `fn` in mixed precision: matrix products in `dtype`, sums and losses in float32. */
+/**
+ * Runs `fn` in mixed precision: matrix products in `dtype`, sums and losses in float32.
+ * @throws TypeError if `fn` is asynchronous: the mode would end at its first `await`.
+ */
 export function autocast<T>(options: AutocastOptions, fn: () => T): T {
   using _amp = new Autocast(options);
-  return fn();
+  return synchronous("autocast", fn());
 }

@@ -1,10 +1,5 @@
 import { check, shim } from "../native/library.ts";
-
-/** Refuses functions that go on after an await: the mode would end too early. */
-function synchronous<T>(name: string, result: T): T {
-  if (result instanceof Promise) throw new TypeError(`${name}: the function must not be asynchronous`);
-  return result;
-}
+import { synchronous } from "./synchronous.ts";
 
 export function isGradEnabled(): boolean {
   return shim.aamt_grad_enabled() === 1;

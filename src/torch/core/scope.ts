@@ -26,8 +26,10 @@ export interface Owned {
   attachToken(bytes?: number): void;
 }
 
-/** The scope that was opened last in synchronous code. */
-let current: Scope | null = null;
+/** The innermost scope of the code that runs. It follows asynchronous functions across every `await`. */
+const scopes = new AsyncLocalStorage<Scope | undefined>();
+/** How many are open anywhere: none, and nobody need be asked. */
+let openScopes = 0;
 
 /** Disposed tensors are struck off a scope's list when it has grown to this many, so that a long loop in one scope stays small. */
 const firstSweep = 1024;
@@ -47,12 +49,10 @@ export class Scope implements Disposable {
   /** The scope around this one. */
   readonly parent: Scope | null;
 
-  /** What was the innermost scope of synchronous code before: not the parent, where that belongs to an asynchronous function. */
-  readonly #before = current;
-
   /** @internal use `torch.scope()`. */
   constructor(parent: Scope | null) {
     this.parent = parent;
+    openScopes++;
   }
 
   /** How many tensors it owns now. */
@@ -78,20 +78,15 @@ export class Scope implements Disposable {
   /** Runs `fn` with this scope as the innermost one, in whatever scope the caller is. */
   run<T>(fn: () => T): T {
     if (this.#closed) throw new TorchError("This scope has been closed already.", "disposed");
-    const before = current;
-    current = this;
-    try {
-      return fn();
-    } finally {
-      current = firstOpen(before);
-    }
+    return scopes.run(this, fn);
   }
 
   /** Frees what it owns and makes the scope around it the innermost one. Closing twice is harmless. */
   [Symbol.dispose](): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (current === this) current = firstOpen(this.#before);
+    openScopes--;
+    if (scopes.getStore() === this) scopes.enterWith(firstOpen(this.parent) ?? undefined);
     const handles = new Float64Array(Math.max(this.#owned.length, 128));
     let count = 0;
     for (const tensor of this.#owned) {
@@ -106,10 +101,6 @@ export class Scope implements Disposable {
   }
 }
 
-/** The scopes of asynchronous functions, which follow them across every `await`. */
-const asyncScopes = new AsyncLocalStorage<Scope>();
-let openAsyncScopes = 0;
-
 /** The first scope that is still open, going outwards. */
 export function firstOpen(scope: Scope | null): Scope | null {
   let open = scope;
@@ -119,18 +110,18 @@ export function firstOpen(scope: Scope | null): Scope | null {
 
 /** The innermost open scope of the code that asks. */
 export function currentScope(): Scope | null {
-  if (openAsyncScopes === 0) return current;
-  const own = asyncScopes.getStore();
-  if (own === undefined || own.closed) return current;
-  // A scope opened within the asynchronous function goes before its own; one that was open around it does not.
-  for (let outer: Scope | null = own; outer !== null; outer = outer.parent) if (outer === current) return own;
-  return current === null ? own : current;
+  return openScopes === 0 ? null : firstOpen(scopes.getStore() ?? null);
 }
 
-/** Opens a scope; `using s = torch.scope()` closes it at the end of the block. */
+/**
+ * Opens a scope; `using s = torch.scope()` closes it at the end of the block, in an asynchronous function too: what others make
+ * meanwhile is theirs. Where several are started at once, open the scope after the first `await` or use `tidyAsync`: what their
+ * starter makes between is theirs otherwise.
+ */
 export function scope(): Scope {
-  current = new Scope(currentScope());
-  return current;
+  const opened = new Scope(currentScope());
+  scopes.enterWith(opened);
+  return opened;
 }
 
 /** Runs an asynchronous function with a scope of its own, which is closed when it ends. `finish` may move tensors out before. */
@@ -139,13 +130,11 @@ export async function runAsyncScope<T>(
   finish: (result: T, scope: Scope) => void,
 ): Promise<T> {
   const own = new Scope(currentScope());
-  openAsyncScopes++;
   try {
-    const result = await asyncScopes.run(own, () => fn(own));
+    const result = await scopes.run(own, () => fn(own));
     finish(result, own);
     return result;
   } finally {
-    openAsyncScopes--;
     own[Symbol.dispose]();
   }
 }

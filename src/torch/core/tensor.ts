@@ -1,8 +1,17 @@
 import { TorchError } from "../native/errors.ts";
 import { adoptMemory, check, readText, shim } from "../native/library.ts";
+import { contentsOf, notCloneable } from "./contents.ts";
 import { type Device, deviceName } from "./device.ts";
 import { arrayFor, type DType, dtypeOfCode, type Scalar, type TypedArray } from "./dtype.ts";
 import { currentScope, makeToken, moveTo, type Owned, own, type Scope, type Token } from "./scope.ts";
+
+/** @internal */
+export const contents: unique symbol = Symbol("contents");
+
+const disposedText = "The tensor was used after it had been disposed.";
+const endedText =
+  "The tensor was used after its scope had ended, which disposed it: return it from tidy, or keep() it. (Where several " +
+  "asynchronous functions are started at once, give each its own scope with torch.tidyAsync.)";
 
 const meta = new Float64Array(new ArrayBuffer(8 * 256));
 const out = new Float64Array(new ArrayBuffer(1024));
@@ -23,11 +32,27 @@ export const hostReads = { count: 0 };
 export class Tensor implements Owned, Disposable {
   #handle: number;
   #token: Token | null = null;
+  #scope: Scope | null = null;
+  /**
+   * What comparisons and snapshots look at: own properties, as they see no others. See contents.ts.
+   * @internal
+   */
+  readonly [contents]: object = contentsOf(this);
   /** @internal */
-  scope: Scope | null = null;
+  readonly notCloneable = notCloneable;
 
   private constructor(handle: number) {
     this.#handle = handle;
+  }
+
+  /** @internal */
+  get scope(): Scope | null {
+    return this.#scope;
+  }
+
+  /** @internal */
+  set scope(scope: Scope | null) {
+    this.#scope = scope;
   }
 
   /**
@@ -54,8 +79,7 @@ export class Tensor implements Owned, Disposable {
    * @internal
    */
   get handle(): number {
-    if (this.#handle === 0)
-      throw new TorchError("The tensor was used after it had been disposed.", "disposed");
+    if (this.#handle === 0) throw new TorchError(this.#scope === null ? disposedText : endedText, "disposed");
     return this.#handle;
   }
 
@@ -67,7 +91,6 @@ export class Tensor implements Owned, Disposable {
   /** @internal */
   forget(): void {
     this.#handle = 0;
-    this.scope = null;
   }
 
   /** @internal */
@@ -85,7 +108,7 @@ export class Tensor implements Owned, Disposable {
     this.#token = null;
     const handle = this.#handle;
     this.#handle = 0;
-    this.scope = null;
+    this.#scope = null;
     check(shim.aamt_free(handle), "dispose");
   }
 

@@ -1,29 +1,43 @@
-import { type Bool, DataType, type Vector } from "apache-arrow";
 import type { Device } from "../core/device.ts";
 import type { DType, TypedArray } from "../core/dtype.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { tensor } from "../functions/creation.ts";
 
+/** What is read of a column of the library apache-arrow (its `Vector`), which a program that has such columns brings itself. */
+export interface ArrowColumn extends Iterable<unknown> {
+  readonly type: { readonly typeId: number; toString(): string };
+  readonly length: number;
+  readonly nullCount: number;
+  getChildAt(index: number): ArrowColumn | null;
+  isValid(index: number): boolean;
+  get(index: number): unknown;
+  toArray(): unknown;
+}
+
+/** Arrow's own numbers of its types (Schema.fbs counts them). */
+const typeIds = { int: 2, float: 3, bool: 6, fixedSizeList: 16 };
+
 /**
  * A tensor with a copy of an Arrow column: numbers and booleans give [n], fixed-size lists of them [n, size] and so on. Nulls become NaN
  * in columns of floats. @throws TypeError for other element types, and for nulls in other columns.
  */
-export function fromArrow(column: Vector, options: { dtype?: DType; device?: Device } = {}): Tensor {
-  if (DataType.isFixedSizeList(column.type)) {
-    const size = column.type.listSize;
+export function fromArrow(column: ArrowColumn, options: { dtype?: DType; device?: Device } = {}): Tensor {
+  const { typeId } = column.type;
+  if (typeId === typeIds.fixedSizeList) {
+    const size = (column.type as { listSize?: number }).listSize ?? 0;
     if (column.nullCount > 0) throw nulls(column);
     const items = column.getChildAt(0);
     if (!items) throw new TypeError(`fromArrow: the column of type ${column.type} has no elements`);
     using flat = fromArrow(items, options);
     return flat.view([column.length, size, ...flat.shape.slice(1)]);
   }
-  const isFloat = DataType.isFloat(column.type);
+  const isFloat = typeId === typeIds.float;
   if (column.nullCount > 0 && !isFloat) throw nulls(column);
-  if (DataType.isBool(column.type)) {
-    const bits = Uint8Array.from(column as Vector<Bool>, (value) => (value ? 1 : 0));
+  if (typeId === typeIds.bool) {
+    const bits = Uint8Array.from(column, (value) => (value ? 1 : 0));
     return converted(tensor(bits, { dtype: "bool", device: options.device }), options.dtype);
   }
-  if (!isFloat && !DataType.isInt(column.type))
+  if (!isFloat && typeId !== typeIds.int)
     throw new TypeError(
       `fromArrow: a column of type ${column.type} cannot become a tensor; choose numbers or booleans`,
     );
@@ -31,23 +45,23 @@ export function fromArrow(column: Vector, options: { dtype?: DType; device?: Dev
   return tensor(column.nullCount > 0 ? withNaN(column) : signed(values, column), options);
 }
 
-function nulls(column: Vector): TypeError {
+function nulls(column: ArrowColumn): TypeError {
   return new TypeError(
     `fromArrow: the column of type ${column.type} has ${column.nullCount} nulls, which only floats can stand for; fill or cast it first`,
   );
 }
 
 /** Null entries hold any number in Arrow's memory. */
-function withNaN(column: Vector): Float64Array | Float32Array {
-  const isWide = DataType.isFloat(column.type) && column.type.precision === 2;
+function withNaN(column: ArrowColumn): Float64Array | Float32Array {
+  const isWide = (column.type as { precision?: number }).precision === 2;
   const values = isWide ? new Float64Array(column.length) : new Float32Array(column.length);
-  for (let i = 0; i < column.length; i++) values[i] = column.isValid(i) ? column.get(i) : Number.NaN;
+  for (let i = 0; i < column.length; i++) values[i] = column.isValid(i) ? Number(column.get(i)) : Number.NaN;
   return values;
 }
 
 /** Unsigned integers that LibTorch has no type for here, in the next wider one; Arrow's half floats are stored as bits. */
-function signed(values: TypedArray | Uint32Array | BigUint64Array, column: Vector): TypedArray {
-  if (DataType.isFloat(column.type) && values instanceof Uint16Array)
+function signed(values: TypedArray | Uint32Array | BigUint64Array, column: ArrowColumn): TypedArray {
+  if (column.type.typeId === typeIds.float && values instanceof Uint16Array)
     return new Float16Array(values.buffer, values.byteOffset, values.length);
   if (values instanceof Uint16Array) return Int32Array.from(values);
   if (values instanceof Uint32Array) return BigInt64Array.from(values, BigInt);

@@ -141,8 +141,8 @@ function calmThreads(): void {
 }
 
 /**
- * Loads LibTorch's libraries from their folder, so that those the shim asks for by name are there already: one that was built
- * elsewhere does not know where they lie here.
+ * Loads LibTorch's libraries from their folder, so that those the shim asks for by name are there already: it does not say where they
+ * lie, as it may have been built on another machine.
  */
 function loadLibtorch({ libDir }: Libtorch): void {
   const c = dlopen(process.platform === "darwin" ? "libSystem.B.dylib" : "libc.so.6", {
@@ -171,7 +171,7 @@ function load(): { shim: Shim; path: string } {
   const { path, libtorch } = found;
   if (found.isBuiltHere) checkBuild(path);
   calmThreads();
-  if (!found.isBuiltHere) loadLibtorch(libtorch);
+  loadLibtorch(libtorch);
   let shim: Shim;
   try {
     shim = dlopen(path, shimFunctions as Record<string, FFIFunction>).symbols as unknown as Shim;

@@ -38,6 +38,13 @@ export function shimSources(): string[] {
     .sort();
 }
 
+/** The hash of what lies in native/ now. */
+export function hashOfSources(): string {
+  const hasher = new Bun.CryptoHasher("sha256");
+  for (const name of shimSources()) hasher.update(`${name}\n`).update(readFileSync(join(sourceFolder, name)));
+  return hasher.digest("hex");
+}
+
 /**
  * The hash of all sources; read again only when a file's time or size has changed. A package says it in native/sources.json, which
  * bundles take along; a clone leaves it empty there, as its sources change.
@@ -55,9 +62,7 @@ function hashSources(): string {
   } catch {
     // No cache yet.
   }
-  const hasher = new Bun.CryptoHasher("sha256");
-  for (const name of names) hasher.update(`${name}\n`).update(readFileSync(join(sourceFolder, name)));
-  const hash = hasher.digest("hex");
+  const hash = hashOfSources();
   try {
     if (existsSync(buildFolder)) {
       writeFileAtomic(hashCacheFile, JSON.stringify({ stamps: stamps.join("\n"), hash } satisfies HashCache));

@@ -93,21 +93,12 @@ async function link(compiler: string[], objects: string[], shim: ExpectedShim): 
   const libraries = ["-ltorch", "-ltorch_cpu", "-lc10"];
   // Nothing in the shim names a CUDA symbol, but the library registers its kernels when it is loaded.
   if (cuda !== null) libraries.push("-ltorch_cuda", "-lc10_cuda");
-  const keepAll = process.platform === "darwin" ? [] : ["-Wl,--no-as-needed"];
+  // On Linux the libraries are loaded before the shim, wherever they lie then.
+  const linkFlags = process.platform === "darwin" ? [`-Wl,-rpath,${libDir}`] : ["-Wl,--no-as-needed"];
   const temporary = temporaryName(shim.path);
   try {
     await runCompiler(
-      [
-        ...compiler,
-        "-shared",
-        "-o",
-        temporary,
-        ...objects,
-        `-L${libDir}`,
-        `-Wl,-rpath,${libDir}`,
-        ...keepAll,
-        ...libraries,
-      ],
+      [...compiler, "-shared", "-o", temporary, ...objects, `-L${libDir}`, ...linkFlags, ...libraries],
       "linking with LibTorch",
     );
     if (expectedShim().hash !== shim.hash) return false;

@@ -1,0 +1,2 @@
+/** `torch.testing`: comparing tensors in tests. */
+export { assertClose, type CloseOptions, type Comparable, NotCloseError } from "./assertClose.ts";
