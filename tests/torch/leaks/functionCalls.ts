@@ -148,7 +148,7 @@ export const tensorMethods: Record<string, Call> = {
 
 /** What only looks at a tensor; `dataView` keeps its memory until the view is collected, which scope.test.ts shows. */
 export const tensorLooks =
-  "constructor handle rawHandle forget attachToken isDisposed shape size stride dtype device ndim dim numel nbytes requiresGrad " +
+  "scope constructor handle rawHandle forget attachToken isDisposed shape size stride dtype device ndim dim numel nbytes requiresGrad " +
   "isLeaf isContiguous isInference gradFn dataView cuda";
 
 /** Builds a layer, runs it forward and backward, prints it, saves and loads its state, frees it. */
