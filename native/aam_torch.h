@@ -11,7 +11,7 @@
 #pragma once
 #include <stdint.h>
 
-#define AAMT_ABI 4
+#define AAMT_ABI 5
 #define AAMT_EXPORT extern "C" __attribute__((visibility("default")))
 
 // Error classes.
@@ -165,6 +165,31 @@ AAMT_EXPORT int32_t aamt_empty_cache(void);
 // out: [allocated now, allocated peak, reserved now, reserved peak, free, total] in bytes.
 AAMT_EXPORT int32_t aamt_device_memory(int32_t device_index, double* out);
 AAMT_EXPORT int32_t aamt_reset_peak_memory(int32_t device_index);
+
+// ---- process groups -------------------------------------------------------------------------------------------
+// One group at a time, of all ranks; collectives are operators of `_c10d_functional` with the group name "aamt".
+#define AAMT_GROUP_NCCL 2       // NCCL for CUDA tensors
+#define AAMT_GROUP_GLOO_CUDA 4  // gloo for CUDA tensors, over the host
+#define AAMT_GROUP_CHECKED 8    // ranks compare what they are about to do before every collective
+// 0: built without process groups; else 1, and AAMT_GROUP_NCCL where NCCL is in the build.
+AAMT_EXPORT int32_t aamt_group_available(void);
+// Serves a store on `port` (0: any free one) for as long as this process lives. Returns the port.
+AAMT_EXPORT int32_t aamt_store_serve(int32_t port);
+// Joins the group at the store of host:port, which is served here if `serve` != 0; keys of the store begin with `prefix`.
+// `backends` are the flags above; `timeout_ms` bounds the meeting of the ranks and every collective. Fails with a sentence that names
+// the ranks that are not there in time.
+AAMT_EXPORT int32_t aamt_group_open(const uint8_t* host, int32_t host_length, int32_t port, int32_t rank, int32_t size,
+                                    int32_t serve, const uint8_t* prefix, int32_t prefix_length, int32_t backends,
+                                    double timeout_ms);
+AAMT_EXPORT int32_t aamt_group_close(void);  // harmless without a group
+// Stores a text under a key unless there is one; copies what is stored then. Returns its length.
+AAMT_EXPORT int32_t aamt_group_post(const uint8_t* key, int32_t key_length, const uint8_t* value, int32_t value_length,
+                                    uint8_t* out, int32_t capacity);
+// Copies the text stored under a key, without waiting. Returns its length, 0 if there is none.
+AAMT_EXPORT int32_t aamt_group_read(const uint8_t* key, int32_t key_length, uint8_t* out, int32_t capacity);
+// Listens for one and a half seconds. Returns how many other ranks gave no sign of life, the first `capacity` of which are in
+// `ranks`; an error if the store itself does not answer.
+AAMT_EXPORT int32_t aamt_group_silent(double* ranks, int32_t capacity);
 
 // The CPU's caching allocator. out: [allocated, allocated peak, cached, limit of the cache] in bytes; blocks below 64 KiB
 // are not counted.

@@ -21,6 +21,7 @@ export {
 export { tidy, tidyAsync } from "./core/tidy.ts";
 export { countOperators, librarySchemas, ops } from "./dispatch/operators.ts";
 export * from "./dispatch/ops.gen.ts";
+export * as distributed from "./distributed/index.ts";
 export * from "./functions/creation.ts";
 export * as linalg from "./functions/linalg.ts";
 export { unique } from "./functions/unique.ts";

@@ -4,10 +4,11 @@ import { join } from "node:path";
 import { projectRoot } from "../helpers/projectFiles.ts";
 
 /** What an example prints; one thread, since the numbers are small. */
-async function run(name: string): Promise<string> {
+async function run(name: string, ranks = 0): Promise<string> {
   const file = join(projectRoot, "examples", `${name}.ts`);
   expect(readFileSync(file, "utf8").split("\n").length).toBeLessThanOrEqual(61);
-  const child = Bun.spawn([process.execPath, file], {
+  const launcher = ranks > 0 ? [join(projectRoot, "scripts/ranks.ts"), String(ranks)] : [];
+  const child = Bun.spawn([process.execPath, ...launcher, file], {
     stdout: "pipe",
     stderr: "pipe",
     env: { ...process.env, OMP_NUM_THREADS: "1" },
@@ -49,3 +50,14 @@ test("the transformer goes on with the text that it has learned", async () => {
   expect(losses.at(-1)!).toBeLessThan(0.6);
   expect(text).toContain("written: the quick brown fox jumps");
 }, 110_000);
+
+test("two ranks learn what one learns of the whole batch", async () => {
+  const [one, two] = [await run("dataParallel", 1), await run("dataParallel", 2)];
+  const losses = numbers(two, /loss (\S+)/g);
+  expect(losses.length).toBe(3);
+  numbers(one, /loss (\S+)/g).forEach((loss, i) => {
+    expect(Math.abs(losses[i] - loss)).toBeLessThan(2e-4);
+  });
+  expect(two).toContain("over 2 ranks");
+  expect(numbers(two, /accuracy (\S+)/g)[0]).toBeGreaterThan(0.97);
+}, 60_000);

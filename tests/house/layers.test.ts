@@ -24,8 +24,8 @@ const rooms: Record<string, string> = {
   metrics: ".",
   display: ". terminal tensorboard plots page",
   torch:
-    "setup native core dispatch functions machine autograd nn/functional nn/base nn/utils nn/layers nn/normalization nn/convolution " +
-    "nn/pooling nn/loss nn/transformer nn io optim/schedules optim utils testing . tools",
+    "setup native core dispatch functions machine autograd distributed/ranks nn/functional nn/base nn/utils nn/layers nn/normalization nn/convolution " +
+    "nn/pooling nn/loss nn/transformer nn/parallel nn io optim/schedules optim distributed utils testing . tools",
   data: ". sequences metadata tree table split simulate dataset encoding distances unifrac batches prepare describe",
   models: "words .",
   training: "config encoding loop objectives targets run inference baselines tasks report",

@@ -12,6 +12,13 @@ function handlesOf(tensors: readonly (Tensor | null | undefined)[]): Float64Arra
   return handles;
 }
 
+const waitingForBackward = new Set<() => void>();
+
+/** Runs `work` once, at the end of the next backward pass. */
+export function afterBackward(work: () => void): void {
+  waitingForBackward.add(work);
+}
+
 /**
  * Adds d(sum of tensors)/d(leaf) to the `grad` of every leaf that requires one, or of `inputs` alone. `gradients` weigh the
  * tensors; those of one element need none.
@@ -36,6 +43,10 @@ export function backward(
     ),
     "backward",
   );
+  if (waitingForBackward.size === 0) return;
+  const works = [...waitingForBackward];
+  waitingForBackward.clear();
+  for (const work of works) work();
 }
 
 export interface GradOptions {

@@ -132,7 +132,9 @@ export function parseSchema(text: string): Schema {
     const name = declaration.slice(space + 1);
     if (formals.length === 0 && /\(\w+!/.test(type)) inPlace = true;
     const isOutput = byName && type.includes("!");
-    formals.push({ name: camelCase(name), ...parseType(type), hasDefault: equals >= 0, byName, isOutput });
+    // From 2.13 on collectives take a process group itself here, too; its name is what can be passed.
+    const passed = type === "Any" && name === "group_name" ? "str" : type;
+    formals.push({ name: camelCase(name), ...parseType(passed), hasDefault: equals >= 0, byName, isOutput });
   }
   const result = text.slice(arrow + 5).trim();
   const returns = splitTopLevel(

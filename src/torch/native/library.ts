@@ -8,7 +8,7 @@ import { kindOfStatus, TorchError } from "./errors.ts";
 import { inOurWords } from "./errorWords.ts";
 
 /** The interface number of native/aam_torch.h that this file is written for. */
-const expectedAbi = 4;
+const expectedAbi = 5;
 
 /** Exports of the shim that return a status: the types of their arguments (contract: native/aam_torch.h). */
 const statusFunctions = {
@@ -72,6 +72,13 @@ const statusFunctions = {
   aamt_cpu_memory_reset_peak: [],
   aamt_cpu_cache_limit: ["f64"],
   aamt_cpu_empty_cache: [],
+  aamt_group_available: [],
+  aamt_store_serve: ["i32"],
+  aamt_group_open: ["ptr", "i32", "i32", "i32", "i32", "i32", "ptr", "i32", "i32", "f64"],
+  aamt_group_close: [],
+  aamt_group_post: ["ptr", "i32", "ptr", "i32", "ptr", "i32"],
+  aamt_group_read: ["ptr", "i32", "ptr", "i32"],
+  aamt_group_silent: ["ptr", "i32"],
 } as const satisfies Record<string, readonly ("ptr" | "i32" | "f64")[]>;
 
 /** Exports that return a number (a handle, bytes) or, below 0, a status. */

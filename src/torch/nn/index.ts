@@ -12,6 +12,7 @@ export * from "./layers/shapeLayers.ts";
 export * from "./loss/losses.ts";
 export * from "./normalization/layerNorm.ts";
 export * from "./normalization/normLayers.ts";
+export * as parallel from "./parallel/index.ts";
 export * from "./pooling/pooling.ts";
 export * from "./transformer/encoder.ts";
 export * from "./transformer/fusedLayer.ts";

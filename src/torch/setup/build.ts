@@ -4,6 +4,7 @@ import packed from "../../../native/sources.json" with { type: "json" };
 import { bunProcess } from "../../common/bunProcess.ts";
 import { writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { UserError } from "../../common/userError.ts";
+import { groupVariants } from "./groupVariants.ts";
 import { findLibtorch, type Libtorch } from "./libtorch.ts";
 import { buildFolder, commandNames, projectRoot, runsFromFiles } from "./places.ts";
 
@@ -11,6 +12,9 @@ export const sourceFolder = join(projectRoot, "native");
 
 /** Part of the source hash, so that other flags make another library. */
 export const compileFlags = ["-O2", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra"];
+
+/** The same for linking: every library is kept, and what none of them has is an error now, not when the shim is loaded. */
+export const linkFlags = process.platform === "darwin" ? [] : ["-Wl,--no-as-needed", "-Wl,-z,defs"];
 
 /** The library that belongs to the present sources and LibTorch, whether or not it has been built. */
 export interface ExpectedShim {
@@ -38,10 +42,23 @@ export function shimSources(): string[] {
     .sort();
 }
 
+/** Headers in the place of those that LibTorch's packages leave out; for `distributed.cpp` alone. */
+export function standInHeaders(): string[] {
+  return readdirSync(join(sourceFolder, "standIns"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".h"))
+    .map((name) => join("standIns", name))
+    .sort();
+}
+
+/** All that a build is made of. */
+function allSources(): string[] {
+  return [...shimSources(), ...standInHeaders()];
+}
+
 /** The hash of what lies in native/ now. */
 export function hashOfSources(): string {
   const hasher = new Bun.CryptoHasher("sha256");
-  for (const name of shimSources()) hasher.update(`${name}\n`).update(readFileSync(join(sourceFolder, name)));
+  for (const name of allSources()) hasher.update(`${name}\n`).update(readFileSync(join(sourceFolder, name)));
   return hasher.digest("hex");
 }
 
@@ -51,7 +68,7 @@ export function hashOfSources(): string {
  */
 function hashSources(): string {
   if (packed.hash !== "" || !runsFromFiles) return packed.hash;
-  const names = shimSources();
+  const names = allSources();
   const stamps = names.map((name) => {
     const { mtimeMs, size } = statSync(join(sourceFolder, name));
     return `${name} ${mtimeMs} ${size}`;
@@ -76,9 +93,18 @@ function hashSources(): string {
 /** Which library the present sources and LibTorch ask for. Throws a `UserError` when no LibTorch is found. */
 export function expectedShim(): ExpectedShim {
   const libtorch = findLibtorch();
+  const variants = groupVariants(libtorch, sourceFolder).map(({ name }) => name);
   const hash = new Bun.CryptoHasher("sha256")
     .update(
-      [hashSources(), ...compileFlags, libtorch.root, libtorch.version, libtorch.cxxStandard].join("\n"),
+      [
+        hashSources(),
+        ...compileFlags,
+        ...linkFlags,
+        ...variants,
+        libtorch.root,
+        libtorch.version,
+        libtorch.cxxStandard,
+      ].join("\n"),
     )
     .digest("hex")
     .slice(0, 16);

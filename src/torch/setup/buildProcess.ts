@@ -10,11 +10,14 @@ import {
   compileFlags,
   type ExpectedShim,
   expectedShim,
+  linkFlags,
   shimSources,
   sourceFolder,
+  standInHeaders,
 } from "./build.ts";
 import { withLock } from "./buildLock.ts";
 import { findCompiler, firstErrors } from "./compiler.ts";
+import { groupSource, groupVariants } from "./groupVariants.ts";
 import { buildFolder } from "./places.ts";
 
 const objectFolder = join(buildFolder, "objects");
@@ -51,10 +54,18 @@ async function runCompiler(command: string[], what: string): Promise<string> {
   );
 }
 
-/** Compiles one source unless its object is there already; the object's name is the hash of all that goes into it. */
-async function compile(compiler: string[], name: string, shim: ExpectedShim): Promise<string> {
+/**
+ * Compiles one source unless its object is there already; the object's name is the hash of all that goes into it. `more` are flags
+ * of this source alone.
+ */
+async function compile(
+  compiler: string[],
+  name: string,
+  shim: ExpectedShim,
+  more: string[] = [],
+): Promise<string> {
   const text = readFileSync(join(sourceFolder, name), "utf8");
-  const headers = shimSources()
+  const headers = [...shimSources(), ...(more.length > 0 ? standInHeaders() : [])]
     .filter((source) => source.endsWith(".h"))
     .map((source) => readFileSync(join(sourceFolder, source), "utf8"));
   const flags = [
@@ -62,6 +73,7 @@ async function compile(compiler: string[], name: string, shim: ExpectedShim): Pr
     ...compileFlags,
     `-D_GLIBCXX_USE_CXX11_ABI=${shim.libtorch.cxx11Abi ? 1 : 0}`,
     `-DAAM_TORCH_BUILD_VERSION="${shim.libtorch.version}"`,
+    ...more,
   ];
   // Only files that use it see the hash of all sources: the others stay as they are when one file changes.
   if ([text, ...headers].some((source) => source.includes("AAM_TORCH_SOURCE_HASH"))) {
@@ -87,6 +99,25 @@ async function compile(compiler: string[], name: string, shim: ExpectedShim): Pr
   return object;
 }
 
+/** `distributed.cpp` in the first way from `from` on that compiles: process groups are worth having, but not needed. */
+async function compileGroups(
+  compiler: string[],
+  shim: ExpectedShim,
+  progress: ProgressLine,
+  from = 0,
+): Promise<{ object: string; variant: number }> {
+  const variants = groupVariants(shim.libtorch, sourceFolder);
+  for (let variant = from; ; variant++) {
+    const { name, flags } = variants[variant];
+    try {
+      return { object: await compile(compiler, groupSource, shim, flags), variant };
+    } catch (cause) {
+      if (!(cause instanceof UserError) || variant === variants.length - 1) throw cause;
+      progress.say(`Not to be had here: ${name} (${cause.message.split("\n")[1] ?? ""})`);
+    }
+  }
+}
+
 /** Links to a temporary name and renames it; false when the sources changed meanwhile, so that all is to be done again. */
 async function link(compiler: string[], objects: string[], shim: ExpectedShim): Promise<boolean> {
   const { libDir, cuda } = shim.libtorch;
@@ -94,11 +125,11 @@ async function link(compiler: string[], objects: string[], shim: ExpectedShim): 
   // Nothing in the shim names a CUDA symbol, but the library registers its kernels when it is loaded.
   if (cuda !== null) libraries.push("-ltorch_cuda", "-lc10_cuda");
   // On Linux the libraries are loaded before the shim, wherever they lie then.
-  const linkFlags = process.platform === "darwin" ? [`-Wl,-rpath,${libDir}`] : ["-Wl,--no-as-needed"];
+  const places = process.platform === "darwin" ? [`-Wl,-rpath,${libDir}`] : [];
   const temporary = temporaryName(shim.path);
   try {
     await runCompiler(
-      [...compiler, "-shared", "-o", temporary, ...objects, `-L${libDir}`, ...linkFlags, ...libraries],
+      [...compiler, "-shared", "-o", temporary, ...objects, `-L${libDir}`, ...places, ...linkFlags, ...libraries],
       "linking with LibTorch",
     );
     if (expectedShim().hash !== shim.hash) return false;
@@ -125,6 +156,7 @@ async function buildOnce(compiler: string[], progress: ProgressLine): Promise<bo
   const shim = expectedShim();
   if (existsSync(shim.path)) return true;
   const names = shimSources().filter((name) => name.endsWith(".cpp"));
+  const variants = groupVariants(shim.libtorch, sourceFolder);
   const { version, cuda } = shim.libtorch;
   const title = `Building the native part for LibTorch ${version} (${cuda === null ? "CPU" : `CUDA ${cuda}`})`;
   let done = 0;
@@ -133,17 +165,31 @@ async function buildOnce(compiler: string[], progress: ProgressLine): Promise<bo
   const ticker = setInterval(show, 500);
   try {
     const objects: string[] = [];
-    const queue = [...names];
+    const queue = [groupSource, ...names.filter((name) => name !== groupSource)];
+    let groups = { object: "", variant: 0 };
     const worker = async () => {
       for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
-        objects.push(await compile(compiler, name, shim));
+        if (name === groupSource) groups = await compileGroups(compiler, shim, progress);
+        else objects.push(await compile(compiler, name, shim));
         done++;
         show();
       }
     };
     await Promise.all(Array.from({ length: Math.min(availableParallelism(), names.length) }, worker));
-    if (!(await link(compiler, objects.sort(), shim))) return false;
-    removeOldBuilds(shim, objects);
+    for (let linked = false; !linked; ) {
+      try {
+        if (!(await link(compiler, [...objects, groups.object].sort(), shim))) return false;
+        linked = true;
+      } catch (cause) {
+        // A LibTorch built without process groups has their headers, too.
+        if (!(cause instanceof UserError) || groups.variant === variants.length - 1) throw cause;
+        progress.say(
+          `Not to be had here: ${variants[groups.variant].name} (${cause.message.split("\n")[1] ?? ""})`,
+        );
+        groups = await compileGroups(compiler, shim, progress, groups.variant + 1);
+      }
+    }
+    removeOldBuilds(shim, [...objects, groups.object]);
   } finally {
     clearInterval(ticker);
   }

@@ -115,6 +115,16 @@ export function diagnose(): Diagnosis {
   };
 }
 
+/** With what several processes train together, and what is missing for more. */
+function describeGroups(groups: readonly string[], device: string): string {
+  if (groups.length === 0) return "none: this LibTorch has no process groups (see docs/cluster.md)";
+  const isBehind = device.includes("CUDA") && !groups.includes("nccl");
+  const missing = isBehind
+    ? "; without NCCL, as nccl.h and CUDA's headers were not found (see docs/cluster.md)"
+    : "";
+  return `process groups with ${groups.join(" and ")}${missing}`;
+}
+
 function gibibytes(bytes: number): string {
   return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 }
@@ -134,9 +144,10 @@ function printDiagnosis(found: Diagnosis): void {
   if (found.shim)
     row("Shim", `${relative(process.cwd(), found.shim.path)}${found.shim.built ? "" : " (not built yet)"}`);
   if (found.native) {
-    const { build, threads, accelerator } = found.native;
+    const { build, threads, processGroups, accelerator } = found.native;
     row("", `compiled against ${build.compiled}, kernels for ${build.cpu}`);
     row("Threads", `${threads} (${build.parallel})`);
+    row("Ranks", describeGroups(processGroups, found.libtorch?.device ?? ""));
     if (accelerator) {
       row(
         "",

@@ -7,6 +7,8 @@ import type { BuildInfo } from "../native/library.ts";
 export interface NativeFacts {
   build: BuildInfo;
   threads: number;
+  /** What several processes can train together with; none where LibTorch or its headers lack it. */
+  processGroups: ("gloo" | "nccl")[];
   accelerator: { type: string; count: number; freeBytes: number; totalBytes: number } | null;
 }
 
@@ -16,6 +18,10 @@ function readFacts(): NativeFacts {
   return {
     build: torch.buildInfo(),
     threads: torch.getNumThreads(),
+    processGroups: [
+      ...(torch.distributed.isAvailable() ? (["gloo"] as const) : []),
+      ...(torch.distributed.isNcclAvailable() ? (["nccl"] as const) : []),
+    ],
     accelerator: found ? { ...found, freeBytes: free, totalBytes: total } : null,
   };
 }

@@ -1,0 +1,53 @@
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { bunProcess } from "../../../src/common/bunProcess.ts";
+import { parseSchema } from "../../../src/torch/dispatch/schema.ts";
+import * as torch from "../../../src/torch/index.ts";
+
+const launcher = join(import.meta.dir, "../../../scripts/ranks.ts");
+
+function runRanks(ranks: number, ...args: string[]) {
+  const run = Bun.spawnSync({
+    ...bunProcess([launcher, String(ranks), ...args]),
+    stdout: "pipe",
+    stderr: "pipe",
+    timeout: 60_000,
+  });
+  return { code: run.exitCode, out: run.stdout.toString(), err: run.stderr.toString() };
+}
+
+test.each([1, 2, 3])("with %i ranks every collective gives what its name says", (ranks) => {
+  const { code, out, err } = runRanks(ranks, join(import.meta.dir, "collectivesProgram.ts"));
+  expect(err).toBe("");
+  expect(code).toBe(0);
+  expect(out.trim().split("\n").sort()).toEqual(
+    Array.from({ length: ranks }, (_, rank) => `rank ${rank} of ${ranks} is done`),
+  );
+});
+
+test("the launcher ends with the code of the rank that failed first, and names it", () => {
+  const { code, err } = runRanks(2, join(import.meta.dir, "faultProgram.ts"), "kill", "1", "60");
+  expect(code).toBe(137);
+  expect(err).toContain("Rank 1 ended with SIGKILL; the others end, too.");
+  expect(err).toContain("[0] Rank 1 no longer answers");
+});
+
+test("without a group the functions say what is missing", () => {
+  expect(torch.distributed.isAvailable()).toBe(true);
+  expect(torch.distributed.isInitialized()).toBe(false);
+  expect(() => torch.distributed.getWorldSize()).toThrow("There is no process group; call");
+  expect(() => torch.distributed.allReduce(torch.ones([1]))).toThrow("There is no process group");
+  expect(() => torch.distributed.initProcessGroup()).toThrow(
+    "say which rank this is; start the program with torchrun",
+  );
+  expect(() => torch.distributed.initProcessGroup({ timeoutSeconds: 0 })).toThrow("must be above 0");
+});
+
+test("a group's name is text, whether a LibTorch declares it so or as anything", () => {
+  const kinds = ["Any", "str"].map(
+    (type) =>
+      parseSchema(`_c10d_functional::broadcast_(Tensor(a!) input, int src, ${type} group_name) -> Tensor(a!)`)
+        .arguments[2].kind,
+  );
+  expect(kinds).toEqual(["str", "str"]);
+});
