@@ -19,6 +19,7 @@ int main(int count, char** arguments_given) {
       {"operators", [](int) { operators(); }},   {"handles", [](int) { handles(); }},
       {"arguments", [](int) { arguments(); }},   {"autograd", [](int) { autograd(); }},
       {"random", [](int) { random_numbers(); }}, {"allocator", allocator},
+      {"group", [](int) { group(); }},
       {"machine", [](int) { machine(); }},       {"typed", typed},
       {"segments", segments},                    {"threads", threads},
       {"packings", packings},

@@ -127,6 +127,7 @@ void arguments();
 void autograd();
 void random_numbers();
 void machine();
+void group();
 void typed(int effort);
 void segments(int effort);
 void packings(int effort);

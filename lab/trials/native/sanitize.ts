@@ -4,10 +4,11 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { temporaryName } from "../../../src/common/files/atomicFile.ts";
 import { shimSources, sourceFolder } from "../../../src/torch/setup/build.ts";
 import { findCompiler } from "../../../src/torch/setup/compiler.ts";
+import { groupSource, groupVariants } from "../../../src/torch/setup/groupVariants.ts";
 import { findLibtorch } from "../../../src/torch/setup/libtorch.ts";
 import { buildFolder } from "../../../src/torch/setup/places.ts";
 
@@ -27,6 +28,7 @@ const parts: Record<Sanitizer, readonly string[]> = {
     "autograd",
     "random",
     "machine",
+    "group",
     "allocator",
     "typed",
     "segments",
@@ -128,7 +130,12 @@ export async function buildDriver(sanitizer: Sanitizer): Promise<string> {
       const hasher = new Bun.CryptoHasher("sha256").update([...compiler, ...flags].join("\0"));
       for (const part of [...headersOf(path), path]) hasher.update(readFileSync(part));
       const object = join(folder, `${hasher.digest("hex").slice(0, 16)}.o`);
-      if (!existsSync(object)) await compile([...compiler, ...flags, "-c", path], object);
+      // Process groups with what every LibTorch has; the last variant but one is that with gloo.
+      const own =
+        basename(path) === groupSource
+          ? (groupVariants(findLibtorch(), sourceFolder).at(-2)?.flags ?? [])
+          : [];
+      if (!existsSync(object)) await compile([...compiler, ...flags, ...own, "-c", path], object);
       objects.push(object);
     }
   };
