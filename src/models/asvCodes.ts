@@ -19,9 +19,11 @@ export interface AsvCodesOptions {
 const spread = 3.4;
 /** softplus of it is 0.01: an ASV has few codes at the start. */
 const fewCodes = -4.5;
+/** softplus of it is 1: at the start the own branches of all ASVs are alike. */
+const alike = Math.log(Math.E - 1);
 
 /**
- * How surely each ASV has each of K codes, before the softplus: tokens [U, L] -> [U, K]. From words the map is linear, as a product of two
+ * How surely each ASV has each of K codes, and how long the branch is that is its own, all before the softplus: tokens [U, L] -> [U, K + 1]. From words the map is linear, as a product of two
  * narrow matrices, which costs a quarter of a full one and learns as well; the transformer adds what it reads in context.
  */
 export class AsvCodes extends torch.nn.Module {
@@ -30,7 +32,7 @@ export class AsvCodes extends torch.nn.Module {
   readonly wordProjection: torch.nn.Linear | null = null;
   readonly asv: AsvEncoder | null = null;
   readonly asvProjection: torch.nn.Linear | null = null;
-  /** [K] */
+  /** [K + 1] */
   readonly bias: torch.Tensor;
 
   constructor({ source, codes, words, asv }: AsvCodesOptions) {
@@ -38,17 +40,20 @@ export class AsvCodes extends torch.nn.Module {
     const { Linear, init, parameter } = torch.nn;
     if (source !== "transformer") {
       this.words = new WordTable(words);
-      this.wordProjection = new Linear(words.dim, codes, { bias: false });
+      this.wordProjection = new Linear(words.dim, codes + 1, { bias: false });
       init.normal_(this.wordProjection.weight, 0, spread / Math.sqrt(words.dim));
+      forgetLast(this.wordProjection);
     }
     if (source !== "kmer") {
       this.asv = new AsvEncoder(asv);
-      this.asvProjection = new Linear(asv.dim, codes, { bias: false });
+      this.asvProjection = new Linear(asv.dim, codes + 1, { bias: false });
       // Beside words the transformer starts silent: it can only add to what they know.
       if (source === "both") init.zeros_(this.asvProjection.weight);
       else init.normal_(this.asvProjection.weight, 0, spread / Math.sqrt(asv.dim));
+      forgetLast(this.asvProjection);
     }
-    this.bias = parameter(torch.full([codes], fewCodes));
+    const start = torch.full([codes + 1], fewCodes);
+    this.bias = parameter(start.setAt([codes], alike));
   }
 
   /** Null where codes are made from words alone. */
@@ -68,4 +73,9 @@ export class AsvCodes extends torch.nn.Module {
     const sum = fromWords && fromBases ? fromWords.add(fromBases) : (fromWords ?? fromBases)!;
     return { embeddings: sum.add(this.bias), nucleotides: read?.nucleotides ?? null };
   }
+}
+
+/** Zeros for the own branch: nothing tells ASVs apart in it at the start. */
+function forgetLast({ weight }: torch.nn.Linear): void {
+  torch.noGrad(() => void weight.narrow(0, weight.size(0) - 1, 1).zero_());
 }

@@ -75,6 +75,8 @@ export class SequenceEncoder extends torch.nn.Module {
   readonly outputHead: torch.nn.Linear | null = null;
   readonly encoderType: EncoderType;
   readonly dim: number;
+  /** Width of what is known of an ASV. */
+  readonly asvDim: number;
 
   /** @throws RangeError for options that make no sense. */
   constructor(options: SequenceEncoderOptions) {
@@ -88,6 +90,7 @@ export class SequenceEncoder extends torch.nn.Module {
     const { Linear, init } = torch.nn;
     this.encoderType = encoderType;
     this.dim = encoder.dim;
+    this.asvDim = encoder.dim;
     this.sampleEncoder = new SampleSequenceEncoder(options);
     this.encoderTransformer = new PreNormEncoder(encoder);
     const isSet = pooling !== "attention";

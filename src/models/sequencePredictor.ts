@@ -153,7 +153,7 @@ export class SequencePredictor extends nn.Module {
     this.baseModel = base instanceof nn.Module ? base : new SequenceEncoder(base);
     if (freezeBase) this.baseModel.requiresGrad_(false);
     const isSet = this.baseModel instanceof SetEncoder;
-    const dim = sumFeatures === null ? target.dim : this.baseModel.dim;
+    const dim = sumFeatures === null ? target.dim : this.baseModel.asvDim;
     if (options.fromCodes && !isSet) throw new RangeError("Only a set encoder has codes to predict from.");
     const attends = this.#fusion === "cross-attention" || this.#fusion === "perceiver";
     if (options.fromCodes && categories && attends)

@@ -1,4 +1,5 @@
 import * as torch from "../torch/index.ts";
+import { exactProduct } from "./precision.ts";
 
 /** Ways to compare two sets of codes. */
 export type SetDistanceKind = "tanimoto" | "l1";
@@ -51,26 +52,12 @@ export class SetDistance extends torch.nn.Module {
 
   /** The distances u [n, N]. */
   uncalibrated(some: torch.Tensor, all: torch.Tensor): torch.Tensor {
+    if (this.kind === "l1" && !this.normalized) return torch.cdist(some, all, 1);
     const constant = this.shared.softplus().mul(this.unit).mul(2);
-    if (this.kind === "l1") {
-      const apart = torch.cdist(some, all, 1);
-      if (!this.normalized) return apart;
-      return apart.div(
-        some
-          .sum([1], true)
-          .add(all.sum([1]))
-          .add(constant)
-          .clampMin(smallest),
-      );
-    }
-    // In double precision: the difference of products would lose half of the digits of near samples.
-    const [a, b] = [some.to("float64"), all.to("float64")];
-    const together = a
-      .square()
-      .sum([1], true)
-      .add(b.square().sum([1]));
-    const apart = together.sub(a.matmul(b.t()).mul(2)).clampMin(0);
-    return apart.mul(2).div(together.add(apart).add(constant).clampMin(smallest)).to(some.dtype);
+    const together = this.sizes(some).unsqueeze(1).add(this.sizes(all));
+    if (this.kind === "l1") return torch.cdist(some, all, 1).div(together.add(constant).clampMin(smallest));
+    const apart = together.sub(exactProduct(some, all.t()).mul(2)).clampMin(0);
+    return apart.mul(2).div(together.add(apart).add(constant).clampMin(smallest));
   }
 
   /** What `unit` is the mean of: |z|² [B] or |z|_1 [B] of coordinates [B, K]. */

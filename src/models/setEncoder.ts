@@ -1,6 +1,6 @@
 import * as torch from "../torch/index.ts";
 import { AsvCodes, type AsvCodesOptions } from "./asvCodes.ts";
-import { atLeastFloat32 } from "./precision.ts";
+import { atLeastFloat32, exactProduct } from "./precision.ts";
 import type { RaggedBatch } from "./raggedBatch.ts";
 import { type EncodeRequest, withEmptyRow } from "./sampleSequenceEncoder.ts";
 import type { SequenceEncoding } from "./sequenceEncoder.ts";
@@ -15,8 +15,10 @@ export interface SetEncoderOptions extends AsvCodesOptions {
   readonly distance: SetDistanceOptions | null;
 }
 
-/** Slots times codes that are looked up at a time, where samples are not pooled by a product. */
+/** Distinct ASVs for each slot up to which a product with all of them is faster than looking up each slot. */
 const denseShare = 16;
+/** Columns for own branches at the most; beyond them ASVs share columns, which hardly any two samples notice. */
+const mostOwn = 2 ** 15;
 
 /**
  * Samples as sets of codes: every ASV has codes (`AsvCodes`), a sample has those of its ASVs (`SetPooling`), and what two samples share of
@@ -28,7 +30,7 @@ const denseShare = 16;
  *   source: "kmer", codes: 512, pooling: "union", distance: { kind: "tanimoto" },
  *   words: { kinds: [{ length: 6, stretch: 0 }], maxBases: 150, dim: 128, buckets: 65536 }, asv,
  * });
- * const { embeddings } = encoder.forward(batch); // [B, 512]
+ * const { embeddings } = encoder.forward(batch); // [B, 512 + U]: coordinates of codes, then of own branches
  * const distances = encoder.distance!.forward(embeddings!, embeddings!); // [B, B]
  */
 export class SetEncoder extends torch.nn.Module {
@@ -39,12 +41,15 @@ export class SetEncoder extends torch.nn.Module {
   /** Faith's PD from |z|²: two numbers. Null for distances. */
   readonly valueHead: torch.nn.Linear | null;
   readonly encoderType: "unifrac" | "faith_pd";
-  /** Codes: the width of embeddings, of ASVs and of samples. */
+  /** Codes: the part of the embeddings that means the same in any batch. */
   readonly dim: number;
+  /** Width of what is known of an ASV: its codes and its own branch. */
+  readonly asvDim: number;
 
   constructor(options: SetEncoderOptions) {
     super();
     this.dim = options.codes;
+    this.asvDim = options.codes + 1;
     this.encoderType = options.encoderType ?? "unifrac";
     this.asvEncoder = new AsvCodes(options);
     this.pooling = new SetPooling(options.pooling, options.codes);
@@ -54,8 +59,8 @@ export class SetEncoder extends torch.nn.Module {
   }
 
   forward(batch: RaggedBatch, request: EncodeRequest = {}): SequenceEncoding {
-    const { codes, nucleotides } = this.#codesOf(batch, request);
-    const coordinates = this.pooling.forward(this.sums(codes, batch));
+    const { codes, own, nucleotides } = this.#codesOf(batch, request);
+    const coordinates = torch.cat([this.pooling.forward(this.sums(codes, batch)), this.own(own, batch)], 1);
     const { asvIndex } = batch;
     const featuresOf = () => this.#features(codes, batch);
     return {
@@ -75,9 +80,11 @@ export class SetEncoder extends torch.nn.Module {
     };
   }
 
-  /** [B, S, K]: the codes of the ASV in each slot, zeros where a slot is empty. */
-  asvSlots(batch: RaggedBatch, request: EncodeRequest = {}): torch.Tensor {
-    return torch.embedding(withEmptyRow(this.#codesOf(batch, request).codes), batch.asvIndex, 0);
+  /** [B, S, K + 1]: what `asvEncoder` gives for the ASV in each slot, zeros where a slot is empty. */
+  asvSlots(batch: RaggedBatch, { asvEmbeddings }: EncodeRequest = {}): torch.Tensor {
+    const padding = { hasPadding: batch.hasAsvPadding, packing: batch.asvPacking };
+    const table = asvEmbeddings ?? withEmptyRow(this.asvEncoder.forward(batch.asvTokens, padding).embeddings);
+    return torch.embedding(table, batch.asvIndex, 0);
   }
 
   /** Codes [U, K] of ASVs -> sums [B, K] over those of each sample, as the pooling (by default the encoder's own) weighs them. */
@@ -88,16 +95,24 @@ export class SetEncoder extends torch.nn.Module {
   ): torch.Tensor {
     const { asvIndex, counts } = batch;
     const weights = slotWeights(kind, counts, asvIndex).to(codes.dtype);
-    const [samples, slots] = asvIndex.shape;
     const distinct = codes.size(0);
-    if (distinct > denseShare * slots) {
+    if (distinct > denseShare * asvIndex.size(1)) {
       return torch.embedding(withEmptyRow(codes), asvIndex, 0).mul(weights.unsqueeze(-1)).sum([1]);
     }
-    // A product is faster than looking up each slot while ASVs are not many more than slots.
-    const members = torch
-      .zeros([samples, distinct + 1], { dtype: codes.dtype, device: codes.device })
-      .scatterAdd(1, asvIndex, weights);
-    return members.narrow(1, 1, distinct).matmul(codes);
+    return exactProduct(spread(weights, asvIndex, distinct), codes);
+  }
+
+  /** Lengths [U] of own branches -> coordinates [B, min(U, 2^15)] of samples, a column for each ASV. */
+  own(lengths: torch.Tensor, { asvIndex, counts }: Pick<RaggedBatch, "asvIndex" | "counts">): torch.Tensor {
+    const weights = slotWeights(this.pooling.kind, counts, asvIndex).to(lengths.dtype);
+    const distinct = lengths.size(0);
+    if (distinct <= mostOwn) return this.pooling.own(spread(weights, asvIndex, distinct), lengths);
+    const values = this.pooling.own(
+      weights,
+      torch.embedding(withEmptyRow(lengths.unsqueeze(1)), asvIndex, 0).squeeze(-1),
+    );
+    const columns = asvIndex.sub(1).remainder(mostOwn).add(1).mul(asvIndex.ne(0));
+    return spread(values, columns, mostOwn);
   }
 
   /** [B, 2 K]: additive and saturating, like the taxa that carry what metadata tell of. */
@@ -107,19 +122,30 @@ export class SetEncoder extends torch.nn.Module {
     return torch.cat([present, share], 1);
   }
 
-  /** How surely each ASV has each code: [U, K], at least 0, in float32 or float64. */
+  /** How surely each ASV has each code [U, K], and the length of its own branch [U]; at least 0, in float32 or float64. */
   #codesOf(
     batch: RaggedBatch,
     { asvEmbeddings, nucleotides: wanted, mask, separateMasking }: EncodeRequest,
-  ): { codes: torch.Tensor; nucleotides: SequenceEncoding["nucleotides"] } {
+  ): { codes: torch.Tensor; own: torch.Tensor; nucleotides: SequenceEncoding["nucleotides"] } {
+    const divided = (raw: torch.Tensor) => {
+      const known = atLeastFloat32(raw).softplus();
+      return { codes: known.narrow(1, 0, this.dim), own: known.select(1, this.dim) };
+    };
     if (asvEmbeddings) {
-      const known = asvEmbeddings.narrow(0, 1, asvEmbeddings.size(0) - 1);
-      return { codes: atLeastFloat32(known).softplus(), nucleotides: null };
+      return { ...divided(asvEmbeddings.narrow(0, 1, asvEmbeddings.size(0) - 1)), nucleotides: null };
     }
     const padding = { hasPadding: batch.hasAsvPadding, packing: batch.asvPacking };
     const first = this.asvEncoder.forward(batch.asvTokens, { ...padding, nucleotides: wanted, mask });
     const hidden = separateMasking && first.nucleotides?.mask;
     const { embeddings } = hidden ? this.asvEncoder.forward(batch.asvTokens, padding) : first;
-    return { codes: atLeastFloat32(embeddings).softplus(), nucleotides: first.nucleotides };
+    return { ...divided(embeddings), nucleotides: first.nucleotides };
   }
+}
+
+/** Values of slots [B, S] at the columns that `index` names from 1 on (0: none): [B, columns], those of one column added up. */
+function spread(values: torch.Tensor, index: torch.Tensor, columns: number): torch.Tensor {
+  return torch
+    .zeros([values.size(0), columns + 1], { dtype: values.dtype, device: values.device })
+    .scatterAdd(1, index, values)
+    .narrow(1, 1, columns);
 }

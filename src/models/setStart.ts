@@ -9,14 +9,19 @@ export interface StartTargets {
   readonly known: torch.Tensor;
 }
 
-/** Share of the samples that each code shall be found in. */
+/** Share of the samples that each code shall be found in, or of the ASVs. */
 const wantedShare = 0.35;
+/** ASVs that thresholds are taken from, at most. */
+const judgedAsvs = 1500;
+/** Weight of own branches beside codes at the start, where shares are compared; of presence they weigh the same. */
+const ownWeight = 0.3;
 const rounds = 20;
 const rate = 3;
 
 /**
  * The values to start training from, computed from some samples and, where there are any, what is known of them: words' vectors of unit spread; biases such that each code is on in a third
- * of the samples, since a code that all have or nobody has tells nothing apart and gets no gradient; the size of a sample; and
+ * of the samples (of shares: in a third of the ASVs), since a code that all have or nobody has tells nothing apart and gets no gradient; own
+ * branches that weigh as much as the codes; the size of a sample; and
  * the line from uncalibrated to true distances by least squares. Without this start learning takes ten times as long.
  */
 export function startFrom(encoder: SetEncoder, batch: RaggedBatch, targets: StartTargets | null): void {
@@ -29,18 +34,28 @@ export function startFrom(encoder: SetEncoder, batch: RaggedBatch, targets: Star
         if (spread > 0) asvEncoder.words.weight.div_(spread);
       }
       const padding = { hasPadding: batch.hasAsvPadding, packing: batch.asvPacking };
-      const logits = atLeastFloat32(asvEncoder.forward(batch.asvTokens, padding).embeddings).sub(
-        asvEncoder.bias,
-      );
-      for (let round = 0; round < rounds; round++) {
-        torch.tidy(() => {
-          const sums = encoder.sums(logits.add(asvEncoder.bias).softplus(), batch);
-          const on = encoder.pooling.kind === "union" ? sums.neg().expm1().neg() : sums;
-          asvEncoder.bias.add_(on.mean([0]).neg().add(wantedShare).mul(rate));
-        });
-      }
-      const coordinates = encoder.pooling.forward(
-        encoder.sums(logits.add(asvEncoder.bias).softplus(), batch),
+      const raw = atLeastFloat32(asvEncoder.forward(batch.asvTokens, padding).embeddings);
+      const bias = asvEncoder.bias.narrow(0, 0, encoder.dim);
+      const logits = raw.narrow(1, 0, encoder.dim).sub(bias);
+      if (encoder.pooling.kind === "union") balance(encoder, batch, logits, bias);
+      else
+        bias.copy_(
+          torch.quantile(logits.narrow(0, 0, Math.min(logits.size(0), judgedAsvs)), 1 - wantedShare, 0).neg(),
+        );
+      const fromCodes = encoder.pooling.forward(encoder.sums(logits.add(bias).softplus(), batch));
+      const size = (values: torch.Tensor) =>
+        (encoder.pooling.kind === "union" ? values.square() : values).sum();
+      const own = size(encoder.own(raw.select(1, encoder.dim).softplus(), batch)).item();
+      const weight = encoder.pooling.kind === "union" ? 1 : ownWeight;
+      if (own > 0)
+        encoder.pooling.ownUnit.copy_(
+          size(fromCodes)
+            .mul(weight / own)
+            .reshape([1]),
+        );
+      const coordinates = torch.cat(
+        [fromCodes, encoder.own(raw.select(1, encoder.dim).softplus(), batch)],
+        1,
       );
       const { distance, valueHead } = encoder;
       if (valueHead) {
@@ -62,10 +77,21 @@ export function startFrom(encoder: SetEncoder, batch: RaggedBatch, targets: Star
         return;
       }
       // Lengths have the tree's unit: the slope belongs to them.
-      const length = torch.nn.functional.softplus(encoder.pooling.length).mul(Math.max(line.slope, 1e-6));
+      const length = encoder.pooling.length.softplus().mul(Math.max(line.slope, 1e-6));
+      encoder.pooling.ownUnit.mul_(Math.max(line.slope, 1e-6));
       encoder.pooling.length.copy_(length.expm1().clampMin(1e-12).log());
     }),
   );
+}
+
+/** Moves biases until each code is on in the wanted share of the samples. */
+function balance(encoder: SetEncoder, batch: RaggedBatch, logits: torch.Tensor, bias: torch.Tensor): void {
+  for (let round = 0; round < rounds; round++) {
+    torch.tidy(() => {
+      const on = encoder.sums(logits.add(bias).softplus(), batch).neg().expm1().neg();
+      bias.add_(on.mean([0]).neg().add(wantedShare).mul(rate));
+    });
+  }
 }
 
 /** The least squares line from `given` to the known targets; null where there is no rising one. */

@@ -78,7 +78,11 @@ async function run(flags: EmbedFlags): Promise<void> {
     const ids = Array.from(samples, (sample) => dataset.sampleIds[sample]);
     using embeddings = embedSamples(opened, dataset, samples, device);
     if (flags.output !== undefined)
-      write(flags.output, "embeddings of samples", embeddingColumns("sample_id", ids, embeddings));
+      write(
+        flags.output,
+        "embeddings of samples",
+        embeddingColumns("sample_id", ids, embeddings.narrow(1, 0, encoder.dim)),
+      );
     if (flags.distances !== undefined) {
       const rows = () => predictedRows(embeddings, distanceFormOf(facts.config, encoder));
       await writeSquare(flags.distances, { ids, precision: "float32", rows });

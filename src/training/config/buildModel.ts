@@ -69,6 +69,7 @@ export function chosenCountEmbedding({ metric, model }: MetricAndModel): CountEm
 export function decideAuto(config: MetricAndModel): void {
   config.model.distance = chosenDistance(config);
   config.model.pooling = chosenPooling(config);
+  config.model.codeDim ??= usualCodes(config.model.pooling);
   config.model.countEmbedding = chosenCountEmbedding(config) ?? "none";
 }
 
@@ -128,7 +129,7 @@ function buildSetEncoder(whole: MetricAndModel, choice: EncoderChoice): SetEncod
   if (pooling === "attention") throw new RangeError("The set encoder does not pool by attention.");
   return new SetEncoder({
     source: config.codes,
-    codes: config.codeDim,
+    codes: config.codeDim ?? usualCodes(pooling),
     words: {
       kinds: readWordKinds(config.words),
       maxBases: config.maxBases,
@@ -156,6 +157,11 @@ export function buildSequenceEncoder(whole: MetricAndModel, choice: EncoderChoic
     pooling: chosenPooling(whole),
     distance: setDistanceOf(whole),
   });
+}
+
+/** Shares need fewer codes than presence, and comparing them costs more. */
+function usualCodes(pooling: SetPoolingKind | "attention"): number {
+  return pooling === "union" ? 512 : 256;
 }
 
 function setDistanceOf(config: MetricAndModel): SetDistanceOptions | null {

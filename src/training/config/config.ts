@@ -94,7 +94,12 @@ export const modelSchema = z.strictObject({
     .enum(codeSources)
     .default("kmer")
     .describe("what codes of the set encoder are made from: words of bases, a transformer of bases, or both"),
-  codeDim: whole.default(512).describe("codes of the set encoder: the size of its embeddings"),
+  codeDim: whole
+    .nullable()
+    .default(null)
+    .describe(
+      "codes of the set encoder, the size of its embeddings; by default 512, or 256 for weighted metrics",
+    ),
   words: z
     .string()
     .default("6")

@@ -56,7 +56,11 @@ export function embedAsvs(
   const options = { device, batch: batchOptionsOf(facts.config.model) };
   const all = Array.from({ length: dataset.asvCount }, (_, i) => i);
   const embeddings = torch.inferenceMode(() =>
-    torch.tidy(() => encodeAsvs(asvEncoder, dataset, all, options).to({ device: "cpu", dtype: "float32" })),
+    torch.tidy(() =>
+      encodeAsvs(asvEncoder, dataset, all, options)
+        .narrow(1, 0, encoder.dim)
+        .to({ device: "cpu", dtype: "float32" }),
+    ),
   );
   const ids = all.map((row) => dataset.asvId(row));
   refuseNonFiniteOutputs(embeddings.toFloat32Array(), ids, { checkpoint, what: "embeddings of ASVs" });
