@@ -7,7 +7,7 @@ import { findHdf5Signature, openHdf5Bytes } from "../../formats/hdf5/read.ts";
 import { isNpy } from "../../formats/npy/npy.ts";
 import { openQzaBytes } from "../../formats/qza.ts";
 import { isZip, openZip } from "../../formats/zip/read.ts";
-import { isArrow } from "../distances/arrow.ts";
+import { isArrow } from "../distances/readArrow.ts";
 import { isIdHeader } from "../metadata/rules.ts";
 import { describesAsvs } from "../table/classicHeader.ts";
 

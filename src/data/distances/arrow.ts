@@ -1,6 +1,5 @@
 import type { TypeMap } from "apache-arrow";
 import {
-  DataType,
   Field,
   FixedSizeList,
   Float32,
@@ -10,19 +9,14 @@ import {
   RecordBatchFileWriter,
   Schema,
   Struct,
-  tableFromIPC,
   Utf8,
   vectorFromArray,
 } from "apache-arrow";
 import { writeFileAtomic } from "../../common/files/atomicFile.ts";
-import { UserError } from "../../common/userError.ts";
-import { verifyArrowFile } from "../../formats/arrow/verify.ts";
-import type { NamedArray, NamedArrays } from "../../formats/namedArrays.ts";
 import type { SquareMatrix } from "./write.ts";
 
 /** Bytes of the distances in one record batch. */
 const batchBytes = 2 ** 24;
-const magic = new TextEncoder().encode("ARROW1");
 
 /** Keeps what the Arrow writer produces until it is taken. */
 class PieceWriter extends RecordBatchFileWriter<TypeMap> {
@@ -83,70 +77,4 @@ function* arrowPieces({ ids, precision, rows }: SquareMatrix): Generator<Uint8Ar
   }
   writer.finish();
   yield* writer.take();
-}
-
-/** Whether some bytes are an Arrow IPC file. */
-export function isArrow(bytes: Uint8Array): boolean {
-  return magic.every((byte, i) => bytes[i] === byte);
-}
-
-/**
- * The matrix in an Arrow file of the layout of `writeSquareArrow`, as the arrays `distances` and `ids`.
- * @throws UserError for a damaged file and for another layout.
- */
-export function openArrowArrays(bytes: Uint8Array, source: string): NamedArrays {
-  const { ids, distances } = readColumns(bytes, source);
-  const arrays: Record<string, NamedArray> = {
-    ids: { source: `${source} (id)`, shape: [ids.length], values: ids },
-    distances: {
-      source: `${source} (distances)`,
-      shape: [ids.length, distances.width],
-      values: distances.values,
-    },
-  };
-  return { names: Object.keys(arrays), has: (name) => name in arrays, get: (name) => arrays[name] };
-}
-
-interface Columns {
-  readonly ids: readonly string[];
-  readonly distances: { readonly width: number; readonly values: Float32Array | Float64Array };
-}
-
-function readColumns(bytes: Uint8Array, source: string): Columns {
-  let table: ReturnType<typeof tableFromIPC>;
-  try {
-    verifyArrowFile(bytes);
-    table = tableFromIPC(bytes);
-  } catch {
-    throw new UserError(`${source} is a damaged Arrow file; copy or make it again.`);
-  }
-  const [id, distances] = [table.getChild("id"), table.getChild("distances")];
-  const type: unknown = distances?.type;
-  const isList = type instanceof FixedSizeList && DataType.isFloat(type.children[0].type);
-  if (!DataType.isUtf8(id?.type) || !isList) {
-    throw new UserError(
-      `${source} is an Arrow file, but not one of distances: it needs the columns "id" (text) and "distances" (lists of numbers, one for each sample).`,
-    );
-  }
-  if (
-    id.nullCount > 0 ||
-    distances?.data.some(({ nullCount, children }) => nullCount > 0 || children[0].nullCount > 0)
-  ) {
-    throw new UserError(
-      `${source} has rows or distances that are null; fill them in, or leave these samples out.`,
-    );
-  }
-  const width = type.listSize;
-  const isWhole = distances?.data.every(
-    ({ children, length, offset }) => children[0].values.length >= width * (offset + length),
-  );
-  if (!isWhole) throw new UserError(`${source} is a damaged Arrow file; copy or make it again.`);
-  const isSingle = type.children[0].type.precision === 1;
-  const values = isSingle ? new Float32Array(width * table.numRows) : new Float64Array(width * table.numRows);
-  let at = 0;
-  for (const { children, length, offset } of distances?.data ?? []) {
-    values.set(children[0].values.subarray(width * offset, width * (offset + length)), at);
-    at += width * length;
-  }
-  return { ids: id?.toArray() as string[], distances: { width, values } };
 }

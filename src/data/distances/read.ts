@@ -15,8 +15,8 @@ import {
 import { isNpy } from "../../formats/npy/npy.ts";
 import { openQzaBytes } from "../../formats/qza.ts";
 import { isZip } from "../../formats/zip/read.ts";
-import { isArrow, openArrowArrays } from "./arrow.ts";
 import { type CondenseOptions, Condenser, type Distances } from "./distances.ts";
+import { isArrow, openArrowArrays } from "./readArrow.ts";
 import { parseDistanceText } from "./text.ts";
 
 export interface ReadDistancesOptions extends CondenseOptions {

@@ -1,3 +1,5 @@
+import { unpackedLimit } from "../../common/files/inputFile.ts";
+
 /**
  * Looks whether the metadata of Arrow IPC files keep within their bytes, before they are handed to the Arrow library: that
  * trusts every length and offset, and with damaged ones takes gigabytes or never ends. Field numbers are those of
@@ -144,12 +146,14 @@ function verifyField(buffer: FlatBuffer, field: Field, depth: number): void {
 
 function verifyBatch(buffer: FlatBuffer, batch: Field, bodyBytes: number): void {
   const rows = batch(0, 8);
-  if (rows !== 0 && buffer.size(rows) > 8 * bodyBytes) damaged("it claims more rows than it has bytes for");
+  const unpackedBytes = batch(3, 4) === 0 ? bodyBytes : unpackedLimit(bodyBytes);
+  if (rows !== 0 && buffer.size(rows) > 8 * unpackedBytes)
+    damaged("it claims more rows than it has bytes for");
   const nodes = buffer.vector(batch(1, 4), nodeBytes);
   for (let i = 0; i < nodes.length; i++) {
     const length = buffer.size(nodes.start + nodeBytes * i);
     // Not even truth values take less than a bit each.
-    if (length > 8 * bodyBytes) damaged("it claims more values than it has bytes for");
+    if (length > 8 * unpackedBytes) damaged("it claims more values than it has bytes for");
     if (buffer.size(nodes.start + nodeBytes * i + 8) > length) damaged("it claims more nulls than values");
   }
   const buffers = buffer.vector(batch(2, 4), bufferBytes);

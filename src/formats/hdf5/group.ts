@@ -1,8 +1,8 @@
 import { type Cursor, type Hdf5Bytes, nowhere } from "./byteReader.ts";
 import { type Message, messageTypes } from "./objectHeader.ts";
 
-/** What a name in a group leads to: the address of an object header, or a kind of link that is not followed. */
-export type Link = number | "soft link" | "external link";
+/** What a name in a group leads to: the address of an object header, a path in the file, or another file, which is not followed. */
+export type Link = number | { readonly path: string } | "external link";
 
 /** The links of a group whose object header holds `messages`; `undefined` if the object is no group. */
 export function readLinks(file: Hdf5Bytes, messages: readonly Message[]): Map<string, Link> | undefined {
@@ -30,7 +30,9 @@ function addLink(file: Hdf5Bytes, links: Map<string, Link>, body: Cursor): void 
   const type = flags & 8 ? body.u8() : 0;
   body.skip((flags & 4 ? 8 : 0) + (flags & 16 ? 1 : 0));
   const name = new TextDecoder().decode(body.take(body.uint(1 << (flags & 3))));
-  links.set(name, type === 0 ? body.offset() : type === 1 ? "soft link" : "external link");
+  if (type === 0) links.set(name, body.offset());
+  else
+    links.set(name, type === 1 ? { path: new TextDecoder().decode(body.take(body.u16())) } : "external link");
 }
 
 /** An old-style group: a version 1 B-tree of symbol nodes, whose names lie in a local heap. */
@@ -40,6 +42,10 @@ function readSymbolTable(file: Hdf5Bytes, body: Cursor): Map<string, Link> {
   const namesSize = heap.length();
   const namesStart = heap.skip(file.lengthSize).offset();
   file.check(namesStart, namesSize);
+  const textAt = (offset: number): string => {
+    if (offset === nowhere || offset >= namesSize) throw file.damaged("a link's name lies outside its heap");
+    return file.cursor(namesStart + offset, namesStart + namesSize).text();
+  };
   const links = new Map<string, Link>();
   const seen = new Set<number>();
   const visit = (address: number, expectedLevel: number | undefined) => {
@@ -68,11 +74,10 @@ function readSymbolTable(file: Hdf5Bytes, body: Cursor): Map<string, Link> {
       const nameOffset = node.offset();
       const target = node.offset();
       const cacheType = node.u32();
-      node.skip(20);
-      if (nameOffset === nowhere || nameOffset >= namesSize)
-        throw file.damaged("a link's name lies outside its heap");
-      const name = file.cursor(namesStart + nameOffset, namesStart + namesSize).text();
-      links.set(name, cacheType === 2 ? "soft link" : target);
+      // Of a soft link the scratch space holds where in the heap its path stands.
+      const pathOffset = node.skip(4).u32();
+      node.skip(12);
+      links.set(textAt(nameOffset), cacheType === 2 ? { path: textAt(pathOffset) } : target);
     }
   };
   visit(tree, undefined);

@@ -22,6 +22,8 @@ export interface Hdf5File {
   attribute(path: string, name: string): Numbers | string[] | undefined;
 }
 
+/** Soft links one behind the other; the HDF5 library's own bound. */
+const mostLinks = 16;
 const signature = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
 
 /** Where the HDF5 signature stands: at 0, 512, 1024 and so on; -1 if nowhere. */
@@ -55,14 +57,23 @@ export function openHdf5Bytes(bytes: Uint8Array, source: string): Hdf5File {
     }
     return found;
   };
-  const find = (path: string) => {
-    let current = object(rootAddress);
-    for (const name of path.split("/").filter((part) => part !== "")) {
+  /** `from` is where a path starts that is not absolute; `followed` counts soft links. */
+  const find = (
+    path: string,
+    from = object(rootAddress),
+    followed = 0,
+  ): ReturnType<typeof object> | undefined => {
+    let current = path.startsWith("/") ? object(rootAddress) : from;
+    for (const name of path.split("/").filter((part) => part !== "" && part !== ".")) {
       const link = current.links?.get(name);
       if (link === undefined) return undefined;
       if (typeof link === "string")
-        throw file.unsupported(`${path} is reached through a ${link} ("${name}")`);
-      current = object(link);
+        throw file.unsupported(`${path} is reached through a link to another file ("${name}")`);
+      if (typeof link === "object" && followed >= mostLinks)
+        throw file.damaged(`${path} is reached through links that lead in a circle`);
+      const found = typeof link === "object" ? find(link.path, current, followed + 1) : object(link);
+      if (found === undefined) return undefined;
+      current = found;
     }
     return current;
   };
