@@ -98,7 +98,7 @@ describe("sequences", () => {
       expect(hasSequenceIds(ids)).toBe(false);
     expect(hasSequenceIds(sequences)).toBe(true);
     expect(userErrorOf(() => resolveSequences(["Cat", sequences[0]], "t"))).toMatch(
-      /"Cat" \(ASV 1\), which has only letters of bases, but not 20/,
+      /"Cat" \(ASV 1\), which has only letters of bases, but not 12/,
     );
   });
 });

@@ -1,6 +1,8 @@
 import type { ColumnSummary, DatasetSummary } from "../../data/describe/datasetSummary.ts";
+import { depthTable } from "../../data/describe/depthTable.ts";
 import type { Description } from "../../data/describe/describe.ts";
 import type { DistanceSummary, Quantiles } from "../../data/describe/numberSummary.ts";
+import type { DepthSummary } from "../../data/table/depths.ts";
 
 const labelWidth = 14;
 const histogramBars = " ▁▂▃▄▅▆▇█";
@@ -25,6 +27,7 @@ function linesOf(description: Description): string[] {
         ...quantileLine("depth", description.depth),
         ...quantileLine("richness", description.richness),
         ...duplicationLine(description.duplication),
+        ...depthLines(description.depths, description.suggestedDepth),
         ...warningLines(description.warnings),
       ];
     case "tree":
@@ -87,6 +90,7 @@ function datasetLines(description: DatasetSummary): string[] {
     ...quantileLine("depth", description.depth),
     ...quantileLine("richness", description.richness),
     ...quantileLine("length", description.length),
+    ...depthLines(description.depths, parameters["rarefyDepth"]),
     ...duplicationLine(description.duplication),
     ...Object.entries(description.distances).flatMap(([metric, summary]) => distanceLines(metric, summary)),
     ...Object.entries(description.vectors).flatMap(([name, summary]) => quantileLine(name, summary)),
@@ -113,6 +117,17 @@ function quantileLine(label: string, summary: Quantiles | null): string[] {
         `5-95 %: ${number(p5)} to ${number(p95)}`,
     ),
   ];
+}
+
+function depthLines(depths: DepthSummary | null, chosen: unknown): string[] {
+  if (depths === null) return [];
+  const { failed, median } = depths;
+  const lines = depthTable(depths, chosen).map((text, i) => line(i === 0 ? "rarefying to" : "", text));
+  if (failed.length === 0) return lines;
+  const shown = failed.slice(0, 5).map(({ id, total }) => `${id} ${count(total)}`);
+  const more = failed.length > shown.length ? ", ..." : "";
+  const what = `${count(failed.length)} samples with less than a tenth of the median's ${count(median)} counts`;
+  return [...lines, line("failed", `${what} (${shown.join(", ")}${more})`)];
 }
 
 function duplicationLine(duplication: number | null): string[] {

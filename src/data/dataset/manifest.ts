@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { UserError } from "../../common/userError.ts";
 import type { Segment } from "../../formats/arrow/file.ts";
 import { checksumOf } from "../../formats/arrow/file.ts";
+import type { DepthSummary } from "../table/depths.ts";
 
 /** Raised whenever an older program could misread what a newer one wrote, or the other way round. */
 export const formatVersion = 1;
@@ -39,6 +40,8 @@ export interface Provenance {
   readonly dropped: readonly Dropped[];
   /** Sentences that a user should see, such as unknown bases. */
   readonly warnings: readonly string[];
+  /** What other depths of rarefaction would have kept; absent where nothing was drawn. */
+  readonly depths?: DepthSummary;
 }
 
 /** `manifest.json`: what a data set is, where it comes from, and how to tell that its files are whole. */

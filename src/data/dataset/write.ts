@@ -110,6 +110,7 @@ function writeFiles(folder: string, content: DatasetContent): Manifest {
     parameters: provenance.parameters,
     dropped: provenance.dropped,
     warnings: [...provenance.warnings, ...unknownBasesWarning(unknown, table.asvIds.length)],
+    depths: provenance.depths,
     files,
   };
 }

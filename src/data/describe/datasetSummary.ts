@@ -1,6 +1,7 @@
 import type { Column } from "../dataset/column.ts";
 import type { Dataset } from "../dataset/dataset.ts";
 import type { Manifest } from "../dataset/manifest.ts";
+import type { DepthSummary } from "../table/depths.ts";
 import type { DistanceSummary, Quantiles } from "./numberSummary.ts";
 import { quantiles, summarizeDistances } from "./numberSummary.ts";
 import { duplicationFactor } from "./tableSummary.ts";
@@ -40,6 +41,8 @@ export interface DatasetSummary {
   readonly sources: Manifest["sources"];
   readonly dropped: Manifest["dropped"];
   readonly warnings: readonly string[];
+  /** What other depths of rarefaction would have kept; null where nothing was drawn. */
+  readonly depths: DepthSummary | null;
 }
 
 const examples = 4;
@@ -84,6 +87,7 @@ export function summarizeDataset(dataset: Dataset): DatasetSummary {
     sources: manifest.sources,
     dropped: manifest.dropped,
     warnings: [...manifest.warnings, ...zeroWarnings],
+    depths: manifest.depths ?? null,
   };
 }
 

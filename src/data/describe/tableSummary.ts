@@ -1,4 +1,5 @@
 import { tokenizeAll } from "../sequences/tokenizer.ts";
+import { type DepthSummary, suggestDepth, summarizeDepths } from "../table/depths.ts";
 import { asvPrevalence } from "../table/operations.ts";
 import { sampleTotals } from "../table/select.ts";
 import type { Table } from "../table/table.ts";
@@ -21,6 +22,10 @@ export interface TableSummary {
    */
   readonly duplication: number | null;
   readonly warnings: readonly string[];
+  /** What depths of rarefaction would keep; null where all samples have equally many counts, or fractions of them. */
+  readonly depths: DepthSummary | null;
+  /** The depth that `--rarefy-depth auto` takes, of the table without regard to a tree; null where there are no `depths`. */
+  readonly suggestedDepth: number | null;
 }
 
 const duplicationBatch = 32;
@@ -30,6 +35,8 @@ export function summarizeTable(table: Table, sequences: readonly string[] | unde
   const totals = sampleTotals(table);
   const richness = totals.map((_, sample) => table.indptr[sample + 1] - table.indptr[sample]);
   const samples = totals.length;
+  const suggested = totals.every((total) => total === totals[0]) ? undefined : suggestDepth(table);
+  const depths = suggested === undefined ? null : (summarizeDepths(table, suggested) ?? null);
   return {
     samples,
     observations: table.asvIds.length,
@@ -38,6 +45,8 @@ export function summarizeTable(table: Table, sequences: readonly string[] | unde
     depth: samples === 0 ? null : quantiles(totals),
     richness: samples === 0 ? null : quantiles(richness),
     duplication: duplicationFactor(asvPrevalence(table), samples),
+    depths,
+    suggestedDepth: depths === null ? null : suggested!,
     warnings: [...emptyWarnings(table, totals), ...sequenceWarnings(sequences)],
   };
 }

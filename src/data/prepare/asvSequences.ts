@@ -6,7 +6,7 @@ import { withoutSize } from "../sequences/readFasta.ts";
 /** Bases, IUPAC's codes for several bases, and gaps. */
 const sequencePattern = /^[ACGTUNRYSWKMBDHV.-]+$/i;
 /** Words such as "Cat" consist of these letters too, sequencing reads are longer. */
-const shortestSequence = 20;
+const shortestSequence = 12;
 /** Share of definite bases below which letters are no read of a sequencer. */
 const definiteShare = 0.8;
 

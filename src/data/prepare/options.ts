@@ -24,7 +24,7 @@ export interface PrepareOptions {
   readonly varianceAdjusted?: boolean;
   /**
    * Counts that are drawn of each sample. "none" keeps the counts as they are. "auto", the default, keeps them where
-   * all samples have the same number and else draws as many as nine samples of ten have.
+   * all samples have the same number and else draws as many as keep the most counts (`suggestDepth`).
    */
   readonly rarefyDepth?: number | "auto" | "none";
   readonly withReplacement?: boolean;

@@ -43,6 +43,7 @@ export async function prepareDataset(
     provenance: {
       sources,
       parameters: { ...parameters, rarefyDepth: prepared.depth },
+      depths: prepared.depths,
       dropped: [...prepared.dropped, ...metadata.dropped],
       warnings: [...prepared.warnings, ...distances.warnings, ...metadata.warnings],
     },

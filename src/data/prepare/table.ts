@@ -1,8 +1,10 @@
+import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import type { Dropped } from "../dataset/manifest.ts";
 import { readFasta } from "../sequences/readFasta.ts";
+import { type DepthSummary, leastDepth, suggestDepth, summarizeDepths } from "../table/depths.ts";
 import { dropEmpty } from "../table/dropEmpty.ts";
-import { rarefy, suggestDepth } from "../table/rarefy.ts";
+import { rarefy } from "../table/rarefy.ts";
 import { readTable } from "../table/read.ts";
 import { sampleTotals } from "../table/select.ts";
 import type { Table } from "../table/table.ts";
@@ -26,6 +28,8 @@ export interface PreparedTable {
   readonly sampleIdsAsRead: readonly string[];
   /** Counts of each sample, "none" where they are as they were. */
   readonly depth: number | "none";
+  /** What other depths would have kept; undefined where nothing was drawn. */
+  readonly depths: DepthSummary | undefined;
   readonly dropped: readonly Dropped[];
   readonly warnings: readonly string[];
 }
@@ -81,6 +85,7 @@ export async function prepareTable(options: PrepareOptions): Promise<PreparedTab
     tree,
     sampleIdsAsRead: read.sampleIds,
     depth: rarefied.depth,
+    depths: rarefied.depths,
     dropped: [...empty, ...matched.dropped, ...rarefied.dropped],
     warnings: [...rooting, ...matched.warnings, ...rarefied.warnings],
   };
@@ -90,6 +95,7 @@ interface Rarefied {
   readonly table: Table;
   /** "none" where the counts are as they were. */
   readonly depth: number | "none";
+  readonly depths?: DepthSummary;
   readonly dropped: readonly Dropped[];
   readonly warnings: readonly string[];
 }
@@ -98,8 +104,8 @@ function rarefyTable(table: Table, options: PrepareOptions): Rarefied {
   const unchanged = { table, depth: "none", dropped: [], warnings: [] } as const;
   const { rarefyDepth = "auto", withReplacement = false, seed = 0 } = options;
   if (rarefyDepth === "none") return unchanged;
+  const chosenHere = rarefyDepth === "auto";
   let depth: number;
-  const warnings: string[] = [];
   if (rarefyDepth === "auto") {
     const totals = sampleTotals(table);
     if (totals.every((total) => total === totals[0])) return unchanged;
@@ -107,17 +113,14 @@ function rarefyTable(table: Table, options: PrepareOptions): Rarefied {
       const warning = `${options.table} has counts that are no whole numbers, so it was not rarefied.`;
       return { ...unchanged, warnings: [warning] };
     }
-    const suggestion = suggestDepth(table);
-    depth = suggestion.depth;
-    warnings.push(
-      `The table was rarefied to ${depth} counts, which ${suggestion.samples} of its ${totals.length} samples have; ` +
-        "choose another depth with --rarefy-depth.",
-    );
+    depth = suggestDepth(table);
   } else depth = rarefyDepth;
   const result = rarefy(table, { depth, seed, withReplacement, source: options.table });
+  const depths = summarizeDepths(table, depth);
   return {
     table: result.table,
     depth,
+    depths,
     dropped: [
       ...dropped(
         "samples",
@@ -126,8 +129,32 @@ function rarefyTable(table: Table, options: PrepareOptions): Rarefied {
       ),
       ...dropped("asvs", "not drawn when rarefying", missingFrom(table.asvIds, result.table.asvIds)),
     ],
-    warnings,
+    warnings: [
+      ...(chosenHere ? [chosenDepth(depth, result.report.samplesAfter, table.sampleIds.length)] : []),
+      ...failedSamples(depths),
+    ],
   };
+}
+
+function chosenDepth(depth: number, kept: number, samples: number): string {
+  return (
+    `The table was rarefied to ${depth} counts, which ${kept} of its ${samples} samples have: the depth that keeps the most counts in all` +
+    `${depth < leastDepth ? "" : ` (from ${leastDepth} on)`}; others are left out. Choose another one with --rarefy-depth.`
+  );
+}
+
+const shownSamples = 12;
+
+/** Names the samples that sequencing failed for, which would otherwise be found in the drop report alone. */
+function failedSamples(depths: DepthSummary | undefined): string[] {
+  if (depths === undefined || depths.failed.length === 0) return [];
+  const { failed, median } = depths;
+  const shown = failed.slice(0, shownSamples).map(({ id, total }) => `${quote(id)} (${total})`);
+  const more = failed.length > shown.length ? ` and ${failed.length - shown.length} more` : "";
+  return [
+    `${failed.length} samples have less than a tenth of the ${median} counts of the median sample, so their sequencing failed: ` +
+      `${shown.join(", ")}${more}.`,
+  ];
 }
 
 function missingFrom(all: readonly string[], kept: readonly string[]): string[] {

@@ -103,28 +103,3 @@ function refuseOddCounts(table: Table, totals: Float64Array, source: string): vo
     }
   }
 }
-
-/** What a depth would keep. */
-export interface DepthChoice {
-  readonly depth: number;
-  readonly samples: number;
-  /** Counts of the rarefied table: depth times samples. */
-  readonly counts: number;
-}
-
-/** The largest depth that keeps at least the given share (0 to 1] of the samples that have any counts. */
-export function largestDepthKeeping(table: Table, share: number): DepthChoice {
-  const totals = sampleTotals(table)
-    .filter((total) => total >= 1)
-    .sort()
-    .reverse();
-  if (totals.length === 0) return { depth: 0, samples: 0, counts: 0 };
-  const depth = Math.floor(totals[Math.max(0, Math.ceil(share * totals.length) - 1)]);
-  const samples = totals.filter((total) => total >= depth).length;
-  return { depth, samples, counts: depth * samples };
-}
-
-/** The suggestion where the user names no depth: the largest one that keeps nine samples of ten. */
-export function suggestDepth(table: Table): DepthChoice {
-  return largestDepthKeeping(table, 0.9);
-}

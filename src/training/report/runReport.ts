@@ -12,7 +12,7 @@ import {
   type SampleTable,
   writePage,
 } from "../../display/page/write.ts";
-import { embeddingMap, savePlot } from "../../display/plots/index.ts";
+import { embeddingMap, lineChart, savePlot } from "../../display/plots/index.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import * as torch from "../../torch/index.ts";
 import { type BaselineSummary, baselinesOfRun } from "../baselines/baselinesOfRun.ts";
@@ -83,6 +83,7 @@ export async function reportRun(options: ReportOptions): Promise<string> {
   const pairsPlot = pairs && (await pairPlot(pairs, record.config.metric));
   if (pairsPlot) plots.push({ plot: pairsPlot });
   plots.push(...(await mapPlots(run, dataset, split.validation, options)));
+  plots.push(...(await rarefactionPlots(dataset)));
   for (const [i, { plot }] of plots.entries()) await savePlot(plot, join(folder.plots, `report_${i + 1}`));
   const best = history.findLast((epoch) => epoch.isBest);
   const report: RunReport = {
@@ -290,6 +291,33 @@ async function mapPlots(
   };
   const narrow = panels.length > 1 ? await embeddingMap({ ...map, stacked: true }) : undefined;
   return [{ plot: await embeddingMap(map), narrow }];
+}
+
+/** The rarefaction curve of the table that the data set was made from; nothing where that was not rarefied. */
+async function rarefactionPlots({ manifest }: Dataset): Promise<ReportPlot[]> {
+  const depth = manifest.parameters["rarefyDepth"];
+  const curve = manifest.depths?.curve ?? [];
+  // A line needs two points.
+  if (typeof depth !== "number" || curve.length < 2) return [];
+  const x = curve.map((point) => point.depth);
+  const kept = manifest.depths?.rows.find((row) => row.depth === depth);
+  const plot = await lineChart({
+    title: "Rarefaction curve",
+    subtitle: [
+      `The samples were rarefied to ${depth} counts; ${kept?.samples ?? 0} of ${manifest.depths?.samples ?? 0} have them`,
+    ],
+    xTitle: "Counts drawn of each sample",
+    yTitle: "ASVs of a sample, expected",
+    fromZero: true,
+    series: [
+      { name: "richest tenth", x, y: curve.map((point) => point.p90) },
+      { name: "mean", x, y: curve.map((point) => point.mean) },
+      { name: "poorest tenth", x, y: curve.map((point) => point.p10) },
+    ],
+  });
+  const caption =
+    "ASVs that the kept samples show when so many of their counts are drawn (hypergeometric expectation). Lines that still rise at the end say that rare ASVs are missed.";
+  return [{ plot, caption }];
 }
 
 function cautions(record: RunRecord, dataset: Dataset): string[] {

@@ -1,4 +1,5 @@
 import { type Dataset, openDataset } from "../../data/dataset/dataset.ts";
+import { depthTable } from "../../data/describe/depthTable.ts";
 import { prepareCached } from "../../data/prepare/cached.ts";
 import type { PrepareOptions } from "../../data/prepare/options.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
@@ -35,5 +36,8 @@ export async function prepareShown(
   display.end();
   const dataset = openDataset(folder);
   for (const warning of dataset.manifest.warnings) display.warn(warning);
+  const { depths, parameters } = dataset.manifest;
+  if (depths !== undefined)
+    display.message(`Rarefying to\n${depthTable(depths, parameters["rarefyDepth"]).join("\n")}`);
   return dataset;
 }

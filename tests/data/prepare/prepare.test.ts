@@ -116,9 +116,14 @@ describe("prepareDataset", () => {
 
   test("chooses a depth itself and says so, but leaves equal depths alone", async () => {
     const chosen = await prepared({ ...files });
-    expect(chosen.sampleCount).toBe(27);
-    expect(chosen.manifest.parameters.rarefyDepth).toBe([...totals].sort((a, b) => b - a)[26]);
-    expect(chosen.manifest.warnings[0]).toContain("27 of its 30 samples have");
+    const falling = [...totals].sort((a, b) => b - a);
+    const kept = falling.map((depth, i) => depth * (i + 1));
+    const samples = kept.lastIndexOf(Math.max(...kept)) + 1;
+    expect(chosen.sampleCount).toBe(samples);
+    expect(chosen.manifest.parameters.rarefyDepth).toBe(falling[samples - 1]);
+    expect(chosen.manifest.warnings[0]).toContain(`${samples} of its 30 samples have`);
+    const row = chosen.manifest.depths?.rows.find(({ depth }) => depth === falling[samples - 1]);
+    expect(row).toMatchObject({ samples, counts: Math.max(...kept) });
     const even = {
       ...study.table,
       data: study.table.data.map((count, i) => (i < study.table.indptr[1] ? count : 1)),

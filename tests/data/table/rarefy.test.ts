@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { binomial } from "../../../src/common/random/numpyBinomial.ts";
 import { Pcg64 } from "../../../src/common/random/pcg64.ts";
-import { largestDepthKeeping, rarefy, suggestDepth } from "../../../src/data/table/rarefy.ts";
+import { rarefy } from "../../../src/data/table/rarefy.ts";
 import { readTable } from "../../../src/data/table/read.ts";
 import type { Table } from "../../../src/data/table/table.ts";
 import binomials from "../../fixtures/rarefaction/binomial.json";
@@ -160,12 +160,4 @@ describe("rarefy", () => {
     expect(() => rarefy(toTable([[2 ** 32]]), { depth: 1, seed: 0 })).toThrow("more than 4,294,967,295");
     expect(() => rarefy(toTable([]), { depth: 1, seed: 0 })).toThrow("the deepest has 0");
   });
-});
-
-test("suggested depths keep the share of samples that is asked for", () => {
-  const table = toTable([...Array.from({ length: 20 }, (_, i) => [100 + i, 0]), [0, 0]]);
-  expect(suggestDepth(table)).toEqual({ depth: 102, samples: 18, counts: 1836 });
-  expect(largestDepthKeeping(table, 1)).toEqual({ depth: 100, samples: 20, counts: 2000 });
-  expect(largestDepthKeeping(table, 0.5)).toEqual({ depth: 110, samples: 10, counts: 1100 });
-  expect(suggestDepth(toTable([[0]]))).toEqual({ depth: 0, samples: 0, counts: 0 });
 });

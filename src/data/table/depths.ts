@@ -1,0 +1,156 @@
+import { logFactorial } from "../../common/logFactorial.ts";
+import { sampleTotals } from "./select.ts";
+import type { Table } from "./table.ts";
+
+/** What rarefying to a depth keeps. */
+export interface DepthRow {
+  /** Counts that are drawn of each sample. */
+  readonly depth: number;
+  /** Samples that have so many. */
+  readonly samples: number;
+  /** Counts that are left in all: depth times samples. */
+  readonly counts: number;
+  /** ASVs that are left, as expected (rounded): those not drawn of any sample are lost. */
+  readonly asvs: number;
+}
+
+/** A point of a rarefaction curve: ASVs that samples are expected to show when so many counts are drawn of them. */
+export interface CurvePoint {
+  readonly depth: number;
+  readonly mean: number;
+  /** The 10 % of the samples with the fewest, and with the most, lie beyond these. */
+  readonly p10: number;
+  readonly p90: number;
+}
+
+/** What there is to know before choosing a depth; plain JSON. */
+export interface DepthSummary {
+  readonly samples: number;
+  readonly asvs: number;
+  /** Counts of the median sample among those that have any. */
+  readonly median: number;
+  /** Samples with less than a tenth of these, fewest first: there sequencing failed. */
+  readonly failed: readonly { readonly id: string; readonly total: number }[];
+  readonly rows: readonly DepthRow[];
+  /** Up to the chosen depth, of the samples that have so many counts. */
+  readonly curve: readonly CurvePoint[];
+}
+
+/** Below this, UniFrac and models are of little more than noise; a depth is not chosen there where a study offers more. */
+export const leastDepth = 1000;
+/** Share of the median sample's counts below which a sample failed. */
+const failedShare = 0.1;
+/** Share of the samples that must have so many counts for a study to offer them. */
+const offeringShare = 0.25;
+
+/**
+ * The depth that keeps most: the one whose product with the number of samples that have so many counts is largest, never below
+ * `leastDepth` where a quarter of the samples has that. Of equal ones the smallest. Samples without counts do not count.
+ * 0 for a table without counts.
+ */
+export function suggestDepth(table: Table): number {
+  const totals = sampleTotals(table)
+    .filter((total) => total >= 1)
+    .sort()
+    .reverse();
+  const deep = totals.filter((total) => total >= leastDepth).length;
+  const least = deep >= 2 && deep >= offeringShare * totals.length ? leastDepth : 1;
+  let [best, most] = [0, 0];
+  for (let i = 0; i < totals.length && totals[i] >= least; i++) {
+    const depth = Math.floor(totals[i]);
+    // Of samples with equal totals the last one counts them all.
+    if (depth * (i + 1) >= most) [best, most] = [depth, depth * (i + 1)];
+  }
+  return best;
+}
+
+/**
+ * What some depths keep, and the rarefaction curve of a table: ASVs as expected by the hypergeometric distribution (Hurlbert 1971,
+ * doi:10.2307/1934145), so nothing is drawn. Undefined for counts that are no whole numbers and for a table without any.
+ * `chosen` is the depth that is taken; the others keep 100 % to 10 % of the samples that have counts.
+ */
+export function summarizeDepths(table: Table, chosen: number): DepthSummary | undefined {
+  const totals = sampleTotals(table);
+  const known = totals
+    .filter((total) => total >= 1)
+    .sort()
+    .reverse();
+  if (known.length === 0 || !table.data.every(Number.isInteger)) return undefined;
+  const keeping = (share: number) => known[Math.ceil(share * known.length) - 1];
+  const wanted = [1, 0.95, 0.9, 0.75, 0.5, 0.25, 0.1].map(keeping);
+  if (known[0] >= leastDepth) wanted.push(leastDepth);
+  const depths = [...new Set([...wanted, chosen])].sort((a, b) => a - b);
+  const median = keeping(0.5);
+  const failed = table.sampleIds
+    .map((id, sample) => ({ id, total: totals[sample] }))
+    .filter(({ total }) => total < failedShare * median)
+    .sort((a, b) => a.total - b.total);
+  return {
+    samples: table.sampleIds.length,
+    asvs: table.asvIds.length,
+    median,
+    failed,
+    rows: depths.map((depth) => keptAt(table, totals, depth)),
+    curve: curveDepths(chosen).map((depth) => curveAt(table, totals, depth, chosen)),
+  };
+}
+
+function keptAt(table: Table, totals: Float64Array, depth: number): DepthRow {
+  // The logarithm of the chance that an ASV is drawn of no sample.
+  const missed = new Float64Array(table.asvIds.length);
+  let samples = 0;
+  for (let sample = 0; sample < totals.length; sample++) {
+    if (totals[sample] < depth) continue;
+    samples++;
+    eachMissed(table, sample, totals[sample], depth, (asv, log) => {
+      missed[asv] += log;
+    });
+  }
+  const asvs = missed.reduce((sum, log) => sum - Math.expm1(log), 0);
+  return { depth, samples, counts: depth * samples, asvs: Math.round(asvs) };
+}
+
+/** Of the samples with at least `least` counts: if they changed along the curve, it would bend for that. */
+function curveAt(table: Table, totals: Float64Array, depth: number, least: number): CurvePoint {
+  const richness: number[] = [];
+  for (let sample = 0; sample < totals.length; sample++) {
+    if (totals[sample] < least) continue;
+    let expected = 0;
+    eachMissed(table, sample, totals[sample], depth, (_asv, log) => {
+      expected -= Math.expm1(log);
+    });
+    richness.push(expected);
+  }
+  richness.sort((a, b) => a - b);
+  const at = (share: number) => richness[Math.round(share * (richness.length - 1))];
+  const mean = richness.reduce((sum, value) => sum + value, 0) / richness.length;
+  return { depth, mean, p10: at(0.1), p90: at(0.9) };
+}
+
+/** Calls back with each ASV of a sample and the logarithm of the chance that `depth` counts drawn of its `total` miss it. */
+function eachMissed(
+  table: Table,
+  sample: number,
+  total: number,
+  depth: number,
+  callback: (asv: number, log: number) => void,
+): void {
+  const rest = total - depth;
+  const whole = logFactorial(rest) - logFactorial(total);
+  for (let i = table.indptr[sample]; i < table.indptr[sample + 1]; i++) {
+    const count = table.data[i];
+    if (count === 0) continue;
+    const log =
+      count > rest
+        ? Number.NEGATIVE_INFINITY
+        : logFactorial(total - count) - logFactorial(rest - count) + whole;
+    callback(table.indices[i], log);
+  }
+}
+
+/** 1 and some 20 depths up to the last one, evenly spaced. */
+function curveDepths(last: number): number[] {
+  const steps = 20;
+  const depths = Array.from({ length: steps }, (_, i) => Math.round((last * (i + 1)) / steps));
+  return [...new Set([1, ...depths])].filter((depth) => depth >= 1);
+}
