@@ -1,9 +1,10 @@
 /** How well are nucleotides predicted, at which positions and bases, and does the prediction see what it should not? */
 
 import { Random } from "../src/common/random/random.ts";
+import { maskToken, startToken } from "../src/common/tokens.ts";
 import { tokenMatrix } from "../src/data/batches/batch.ts";
 import { barChart, lineChart } from "../src/display/plots/index.ts";
-import { isBase, maskToken } from "../src/models/masking.ts";
+import { isBase } from "../src/models/masking.ts";
 import * as torch from "../src/torch/index.ts";
 import { type Finding, percent } from "./lib/finding.ts";
 import { type Investigation, runInvestigation } from "./lib/investigation.ts";
@@ -13,7 +14,6 @@ import type { Subject } from "./lib/subject.ts";
 export type NucleotideSettings = { asvs: number; passes: number };
 
 const bases = ["A", "C", "G", "T"] as const;
-const startToken = 5;
 const asvsPerChunk = 128;
 
 /** Counts of right predictions and of all, by position and by base; and what was predicted for each base. */

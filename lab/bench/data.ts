@@ -5,9 +5,10 @@ import { Command } from "commander";
 import { positiveWholeNumber } from "../../src/cli/options/optionValues.ts";
 import { bunProcess } from "../../src/common/bunProcess.ts";
 import type { LoaderOptions } from "../../src/data/batches/loader.ts";
+import { findPython } from "../../src/torch/setup/findPython.ts";
 import { type Contestant, interleave, type Run, timed } from "./measure.ts";
 import { compared, printReport, type Row } from "./printReport.ts";
-import { findPython, PythonPeer } from "./python.ts";
+import { PythonPeer } from "./python.ts";
 
 interface DataBenchFlags {
   table?: string;
@@ -75,7 +76,7 @@ async function reading(
   const { readTree } = await import("../../src/data/tree/read.ts");
   const read = kind === "table" ? readTable : readTree;
   const contestants: Contestant[] = [{ name: "ours", run: () => timed(() => read(path)) }];
-  const python = findPython(flags.python, [module]);
+  const python = findPython([module], flags.python);
   using other = python === undefined ? undefined : new PythonPeer(python, "data_peer.py");
   if (other) contestants.push({ name: peer, run: () => other.run({ do: kind, path }) });
   const timings = await interleave(contestants, flags.rounds);

@@ -157,9 +157,10 @@ async function run(flags: EncoderBenchFlags): Promise<void> {
 /** [U, L]: the sequences of a table, or random ones of 100 bases. All that count have the same length. */
 async function asvTokens({ table, asvs }: EncoderBenchFlags): Promise<Tensor> {
   const torch = await import("../../src/torch/index.ts");
-  const { tokenizeAll, START } = await import("../../src/data/sequences/tokenizer.ts");
+  const { startToken } = await import("../../src/common/tokens.ts");
+  const { tokenizeAll } = await import("../../src/data/sequences/tokenizer.ts");
   if (table === undefined) {
-    const start = torch.full([asvs, 1], START, { dtype: "int64" });
+    const start = torch.full([asvs, 1], startToken, { dtype: "int64" });
     return torch.cat([start, torch.randint(1, 5, [asvs, 100])], 1);
   }
   const { readTable } = await import("../../src/data/table/read.ts");

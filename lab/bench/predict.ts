@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { chooseDevice } from "../../src/cli/options/chooseDevice.ts";
 import { positiveWholeNumber } from "../../src/cli/options/optionValues.ts";
+import { bytesText } from "../../src/common/bytesText.ts";
 import { median } from "../../src/common/median.ts";
 import type { DataFlags } from "./benchData.ts";
 import { secondsText } from "./printReport.ts";
@@ -123,8 +124,7 @@ async function measurePrediction(flags: PredictFlags, folder: string) {
 
 function reportText(report: Awaited<ReturnType<typeof measurePrediction>>): string {
   const { settings, samples, distinct, ours, reference, ratio } = report;
-  const gib = (bytes: number | undefined) =>
-    bytes === undefined ? "" : `, at most ${(bytes / 2 ** 30).toFixed(2)} GiB`;
+  const gib = (bytes: number | undefined) => (bytes === undefined ? "" : `, at most ${bytesText(bytes)}`);
   const { timed_samples, timed_s, asvs_per_timed_sample, asvs_per_sample } = reference;
   return [
     `predict: ${Object.entries(settings)

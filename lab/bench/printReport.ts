@@ -1,3 +1,4 @@
+import { bytesText } from "../../src/common/bytesText.ts";
 import type { Timing } from "./measure.ts";
 
 /** One comparison of a subject, or why a part of it was left out. */
@@ -30,7 +31,7 @@ export function secondsText(seconds: number): string {
 }
 
 function megabytes(bytes: number | undefined): string {
-  return bytes === undefined ? "" : `${Math.round(bytes / 2 ** 20)} MiB`;
+  return bytes === undefined ? "" : bytesText(bytes);
 }
 
 function rowText({ what, ours, peer, theirs, ratio, facts = {}, skipped }: Row): string {

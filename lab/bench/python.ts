@@ -4,28 +4,6 @@ import type { Run } from "./measure.ts";
 
 const scripts = join(import.meta.dir, "../python/bench");
 
-/**
- * A Python that has some modules: the one that is asked for, or the first of the system's. Undefined if none has.
- * @throws UserError if the one that is asked for lacks one.
- */
-export function findPython(asked: string | undefined, modules: readonly string[]): string | undefined {
-  const candidates = asked === undefined ? ["python3", "/usr/bin/python3"] : [asked];
-  const check = `import ${modules.join(", ")}`;
-  const found = candidates.find((python) => {
-    try {
-      return Bun.spawnSync([python, "-c", check], { stdout: "ignore", stderr: "ignore" }).exitCode === 0;
-    } catch {
-      return false;
-    }
-  });
-  if (found === undefined && asked !== undefined) {
-    throw new UserError(
-      `${asked} is no Python that has ${modules.join(" and ")}; name another with --python.`,
-    );
-  }
-  return found;
-}
-
 export function benchScript(name: string): string {
   return join(scripts, name);
 }

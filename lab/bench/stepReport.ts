@@ -1,3 +1,4 @@
+import { bytesText } from "../../src/common/bytesText.ts";
 import { secondsText } from "./printReport.ts";
 
 /** What one side took. */
@@ -59,7 +60,7 @@ export function reportText(report: StepReport): string {
 
 function sideText(name: string, side: SideFigures): string {
   const bytes = side.device_peak_bytes ?? side.peak_bytes;
-  const memory = bytes === undefined ? "" : `, at most ${(bytes / 2 ** 30).toFixed(2)} GiB`;
+  const memory = bytes === undefined ? "" : `, at most ${bytesText(bytes)}`;
   const rate = `${side.gflop.toFixed(0)} GFLOP at ${side.gflops.toFixed(0)} GFLOP/s (${Math.round(100 * side.share_of_matmul)} % of plain products)`;
   const parts = Object.entries(side.parts_s).map(([part, seconds]) => `${part} ${secondsText(seconds)}`);
   return (

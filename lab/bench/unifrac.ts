@@ -6,9 +6,10 @@ import { chooseDevice } from "../../src/cli/options/chooseDevice.ts";
 import { positiveWholeNumber } from "../../src/cli/options/optionValues.ts";
 import { bunProcess } from "../../src/common/bunProcess.ts";
 import { UserError } from "../../src/common/userError.ts";
+import { findPython } from "../../src/torch/setup/findPython.ts";
 import { type Contestant, interleave, type Run, runCommand, timed } from "./measure.ts";
 import { compared, printReport, type Row } from "./printReport.ts";
-import { benchScript, findPython } from "./python.ts";
+import { benchScript } from "./python.ts";
 
 interface UniFracBenchFlags {
   table?: string;
@@ -170,7 +171,7 @@ async function againstScikitBio(
 ): Promise<Row> {
   const what = `${metric}, ${inputs.fewSamples} samples`;
   if (metric === "generalized") return { what, skipped: "scikit-bio has no generalized UniFrac" };
-  const python = findPython(flags.python, ["skbio", "biom"]);
+  const python = findPython(["skbio", "biom"], flags.python);
   if (python === undefined)
     return { what, skipped: "no Python with scikit-bio (Debian: python3-skbio; see --python)" };
   const [ours, theirs] = [join(folder, "ours.npy"), join(folder, "theirs.npy")];

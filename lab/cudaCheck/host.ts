@@ -1,9 +1,9 @@
 import { arch, cpus, hostname, platform, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { bunProcess } from "../../src/common/bunProcess.ts";
+import { findPython } from "../../src/torch/setup/findPython.ts";
 import { searchLibtorch } from "../../src/torch/setup/libtorch.ts";
 import { projectRoot } from "../../src/torch/setup/places.ts";
-import { pythonWithTorch } from "../../src/torch/setup/torchPython.ts";
 import type { NativeFacts } from "../../src/torch/tools/nativeProbe.ts";
 
 export interface Gpu {
@@ -44,7 +44,7 @@ export function describeHost() {
     gpus: readGpus(),
     libtorch: libtorch ? { version: libtorch.version, cuda: libtorch.cuda, source: libtorch.source } : null,
     bun: Bun.version,
-    python: pythonWithTorch() ?? null,
+    python: findPython(["torch"]) ?? null,
   };
 }
 

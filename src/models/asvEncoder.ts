@@ -1,13 +1,7 @@
+import { maskToken } from "../common/tokens.ts";
 import * as torch from "../torch/index.ts";
 import { AttentionPooling } from "./attentionPooling.ts";
-import {
-  chooseMask,
-  type MaskStrategy,
-  maskCapacity,
-  maskStrategies,
-  maskToken,
-  selectPositions,
-} from "./masking.ts";
+import { chooseMask, type MaskStrategy, maskCapacity, maskStrategies, selectPositions } from "./masking.ts";
 import { type Packing, slicePacking } from "./packing.ts";
 import { PositionEmbedding } from "./positionEmbedding.ts";
 import { keyMask, PreNormEncoder, type TransformerOptions } from "./transformer.ts";
@@ -84,7 +78,13 @@ export class AsvEncoder extends torch.nn.Module {
   /** @throws RangeError for options that make no sense. */
   constructor(options: AsvEncoderOptions) {
     super();
-    const { dim, vocabulary = 7, maxBases = 150, chunkSize = null, gradientCheckpointing = false } = options;
+    const {
+      dim,
+      vocabulary = maskToken + 1,
+      maxBases = 150,
+      chunkSize = null,
+      gradientCheckpointing = false,
+    } = options;
     const { maskRatio = 0, maskStrategy = "random" } = options;
     if (!maskStrategies.includes(maskStrategy)) {
       throw new RangeError(

@@ -1,19 +1,15 @@
+import { bases } from "../common/tokens.ts";
 import * as torch from "../torch/index.ts";
 
 export type MaskStrategy = "random" | "span";
 export const maskStrategies: readonly MaskStrategy[] = ["random", "span"];
-
-/** The token written over what is to be predicted. */
-export const maskToken = 6;
-const firstBase = 1;
-const lastBase = 4;
 
 const spanLengths = { shortest: 3, longest: 5 };
 const spanAttempts = 100;
 
 /** Where a token is a definite base: [..] bool. Only these are masked. */
 export function isBase(tokens: torch.Tensor): torch.Tensor {
-  return tokens.ge(firstBase).logicalAnd(tokens.le(lastBase));
+  return tokens.ge(1).logicalAnd(tokens.le(bases.length));
 }
 
 /**

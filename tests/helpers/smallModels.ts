@@ -1,5 +1,6 @@
 import { onTestDevice } from "../../lab/material/testDevice.ts";
 import type { Random } from "../../src/common/random/random.ts";
+import { startToken } from "../../src/common/tokens.ts";
 import type { SequenceEncoderOptions } from "../../src/models/sequenceEncoder.ts";
 import type { TransformerOptions } from "../../src/models/transformer.ts";
 import * as torch from "../../src/torch/index.ts";
@@ -33,8 +34,6 @@ export function perturb(model: torch.nn.Module, seed: number, by = 0.15): void {
   });
 }
 
-const START = 5;
-
 /**
  * A random dense batch [B, S, L]: sequences of different length from a small pool, some with unknown bases, so that ASVs occur
  * several times, also within a sample; empty samples and samples of one ASV are frequent.
@@ -46,7 +45,7 @@ export function randomDenseBatch(random: Random): { tokens: torch.Tensor; sample
   const pool = Array.from({ length: 1 + random.integer(6) }, () => {
     const bases = random.integer(length);
     return Array.from({ length }, (_, position) => {
-      if (position === 0) return START;
+      if (position === 0) return startToken;
       if (position > bases) return 0;
       return random.integer(10) === 0 ? 0 : 1 + random.integer(4);
     });

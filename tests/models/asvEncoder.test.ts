@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
+import { maskToken } from "../../src/common/tokens.ts";
 import { AsvEncoder, type AsvEncoderOptions } from "../../src/models/asvEncoder.ts";
-import { maskToken } from "../../src/models/masking.ts";
 import * as torch from "../../src/torch/index.ts";
 import { nucleotideAccuracy, nucleotideLoss } from "../../src/training/objectives/losses.ts";
 import { perturb, smallTransformer } from "../helpers/smallModels.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { onTestDevice, testDevice } from "../../lab/material/testDevice.ts";
 import { Random } from "../../src/common/random/random.ts";
-import { maskToken } from "../../src/models/masking.ts";
+import { maskToken } from "../../src/common/tokens.ts";
 import { denseToRagged } from "../../src/models/raggedBatch.ts";
 import { SequenceEncoder } from "../../src/models/sequenceEncoder.ts";
 import * as torch from "../../src/torch/index.ts";

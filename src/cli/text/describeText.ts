@@ -1,3 +1,4 @@
+import { bytesText } from "../../common/bytesText.ts";
 import type { ColumnSummary, DatasetSummary } from "../../data/describe/datasetSummary.ts";
 import { depthTable } from "../../data/describe/depthTable.ts";
 import type { Description } from "../../data/describe/describe.ts";
@@ -76,8 +77,8 @@ function linesOf(description: Description): string[] {
 function datasetLines(description: DatasetSummary): string[] {
   const { parameters, dropped } = description;
   return [
-    line("data set", `${bytes(description.bytes)}, made by ${description.createdBy}`),
-    ...description.sources.map((source) => line(source.role, `${source.path} (${bytes(source.bytes)})`)),
+    line("data set", `${bytesText(description.bytes)}, made by ${description.createdBy}`),
+    ...description.sources.map((source) => line(source.role, `${source.path} (${bytesText(source.bytes)})`)),
     line(
       "parameters",
       Object.entries(parameters)
@@ -201,10 +202,4 @@ function number(value: number): string {
   // Years and the like are not grouped.
   if (Number.isInteger(value)) return Math.abs(value) < 10_000 ? String(value) : count(value);
   return value.toLocaleString("en-US", { maximumSignificantDigits: 4 });
-}
-
-function bytes(value: number): string {
-  const units = ["bytes", "KiB", "MiB", "GiB"];
-  const unit = value === 0 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(value) / 10));
-  return `${number(value / 1024 ** unit)} ${units[unit]}`;
 }

@@ -1,15 +1,4 @@
-/**
- * The vocabulary: a base is a small number, so that a sequence is one byte per position.
- * 0 is both padding and every character that is no definite base (N and the other IUPAC codes, gaps, digits):
- * it is left out of attention but keeps its position. RNA's U is read as T.
- */
-export const PAD = 0;
-export const START = 5;
-/** Written by the model over positions it has to predict, never by the tokenizer. */
-export const MASK = 6;
-export const VOCABULARY_SIZE = 7;
-/** The four bases are the tokens 1 to 4. */
-export const BASES = "ACGT";
+import { bases, padToken, startToken } from "../../common/tokens.ts";
 
 /** A position of a sequence that is no definite base. */
 export interface UnknownBases {
@@ -90,18 +79,18 @@ export function tokenizeAll(sequences: readonly string[]): TokenizedSequences {
 /** The sequence that tokens stand for: START is left out and every 0 is an N. */
 export function detokenize(tokens: Uint8Array): string {
   let text = "";
-  for (const token of tokens) if (token < START) text += token === PAD ? "N" : BASES[token - 1];
+  for (const token of tokens) if (token < startToken) text += token === padToken ? "N" : bases[token - 1];
   return text;
 }
 
 /** Writes START and bases to `values[start .. end]` and returns how many of them are unknown. */
 function writeTokens(sequence: string, values: Uint8Array, start: number, end: number): number {
-  values[start] = START;
+  values[start] = startToken;
   let unknown = 0;
   for (let position = start + 1; position < end; position++) {
-    const token = tokenOfByte[sequence.charCodeAt(position - start - 1)] ?? PAD;
+    const token = tokenOfByte[sequence.charCodeAt(position - start - 1)] ?? padToken;
     values[position] = token;
-    if (token === PAD) unknown += 1;
+    if (token === padToken) unknown += 1;
   }
   return unknown;
 }

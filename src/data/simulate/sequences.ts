@@ -1,5 +1,5 @@
 import type { Random } from "../../common/random/random.ts";
-import { BASES } from "../sequences/tokenizer.ts";
+import { bases as letters } from "../../common/tokens.ts";
 import type { Tree } from "../tree/tree.ts";
 
 /** Shares of A, C, G and T, about those of bacterial 16S genes. */
@@ -133,7 +133,7 @@ function drawBase(random: Random): number {
 
 function textOf(bases: Uint8Array): string {
   let text = "";
-  for (const base of bases) text += BASES[base];
+  for (const base of bases) text += letters[base];
   return text;
 }
 

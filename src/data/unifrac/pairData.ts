@@ -1,3 +1,4 @@
+import { bytesText } from "../../common/bytesText.ts";
 import { UserError } from "../../common/userError.ts";
 import type * as torch from "../../torch/index.ts";
 import type { Table } from "../table/table.ts";
@@ -235,7 +236,7 @@ function sharedBytes(bytes: number): SharedArrayBuffer {
     return new SharedArrayBuffer(bytes);
   } catch {
     throw new UserError(
-      `The samples' branches need ${(bytes / 2 ** 30).toFixed(1)} GiB in one piece, more than there is; ` +
+      `The samples' branches need ${bytesText(bytes)} in one piece, more than there is; ` +
         "take fewer samples, rarefy, or drop rare ASVs.",
     );
   }

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../../common/userError.ts";
 import type * as torch from "../../torch/index.ts";
+import { needPython } from "../../torch/setup/findPython.ts";
 import { projectRoot } from "../../torch/setup/places.ts";
-import { candidatePythons, pythonWithTorch } from "../../torch/setup/torchPython.ts";
 import { type CaseResult, runCaseFolder } from "./runCase.ts";
 
 const script = "lab/python/parity/block_cases.py";
@@ -20,26 +20,15 @@ export interface AgainstPythonOptions {
   readonly models?: number;
 }
 
-/** @throws UserError if no Python has torch. */
-function findPython(): string {
-  const found = pythonWithTorch();
-  if (!found) {
-    throw new UserError(
-      `No Python with torch was found (looked at ${candidatePythons().join(", ") || "nothing"}); give one with --python.`,
-    );
-  }
-  return found;
-}
-
 /**
  * Lets Python draw blocks and whole models, compute them from `torch.nn` parts in float32 and float64, forward and backward, and
- * runs the same here. `onResult` is told each result as it comes.
+ * runs the same here. `onResult` is told each result as it comes. @throws UserError if no Python has torch.
  */
 export function runAgainstPython(
   options: AgainstPythonOptions,
   onResult: (result: CaseResult) => void,
 ): CaseResult[] {
-  const python = options.python ?? findPython();
+  const python = needPython(["torch"], options.python);
   const folder = mkdtempSync(join(tmpdir(), "aam-parity-"));
   try {
     const { seed = 0, models = 40 } = options;

@@ -29,7 +29,7 @@ async function hasPip(python: string): Promise<boolean> {
 }
 
 /** The first Python on the PATH that torch's wheels are made for. */
-function findPython(): PythonReport {
+function installablePython(): PythonReport {
   const rejected: string[] = [];
   const named = [15, 14, 13, 12, 11, 10].map((minor) => Bun.which(`python3.${minor}`));
   for (const executable of [...pythonsOnPath(), ...named]) {
@@ -83,7 +83,7 @@ async function prepareEnvironment(python: PythonReport): Promise<string[]> {
 
 /** Installs torch into the set-up's own Python environment (pip shows its progress). Throws a `UserError` that names the cure. */
 export async function installOwnTorch(): Promise<void> {
-  const python = findPython();
+  const python = installablePython();
   const install = await prepareEnvironment(python);
   console.error(`Installing ${packages.join(" and ")} with pip, once (a download of 200 MB or more)`);
   // pip tells its progress on standard output, which stays free for results here.

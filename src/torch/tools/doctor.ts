@@ -3,6 +3,7 @@ import { availableParallelism, cpus, homedir, totalmem } from "node:os";
 import { join, relative } from "node:path";
 import { availableMemory } from "../../common/availableMemory.ts";
 import { bunProcess } from "../../common/bunProcess.ts";
+import { bytesText } from "../../common/bytesText.ts";
 import { expectedShim } from "../setup/build.ts";
 import { findCompiler } from "../setup/compiler.ts";
 import { findShim, prebuiltFolder } from "../setup/findShim.ts";
@@ -125,7 +126,7 @@ function describeGroups(groups: readonly string[], device: string): string {
   return `process groups with ${groups.join(" and ")}${missing}`;
 }
 
-function gibibytes(bytes: number): string {
+function bytesText(bytes: number): string {
   return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 }
 
@@ -151,13 +152,13 @@ function printDiagnosis(found: Diagnosis): void {
     if (accelerator) {
       row(
         "",
-        `${gibibytes(accelerator.freeBytes)} free of ${gibibytes(accelerator.totalBytes)} on the device`,
+        `${bytesText(accelerator.freeBytes)} free of ${bytesText(accelerator.totalBytes)} on the device`,
       );
     }
   }
   row("Processor", `${found.processors.count} x ${found.processors.model}`);
-  row("Memory", `${gibibytes(found.memory.freeBytes)} free of ${gibibytes(found.memory.totalBytes)}`);
-  row("Disk", `${gibibytes(found.disk.freeBytes)} free at ${found.disk.path}`);
+  row("Memory", `${bytesText(found.memory.freeBytes)} free of ${bytesText(found.memory.totalBytes)}`);
+  row("Disk", `${bytesText(found.disk.freeBytes)} free at ${found.disk.path}`);
   console.log();
   if (found.problems.length === 0) console.log("All that is needed is there.");
   for (const problem of found.problems) console.log(`Problem: ${problem}`);

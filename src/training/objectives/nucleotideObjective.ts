@@ -1,7 +1,8 @@
+import { maskToken } from "../../common/tokens.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { NucleotidePrediction } from "../../models/asvEncoder.ts";
 import type { EncoderOfAsvs } from "../../models/encoder.ts";
-import { isBase, maskToken } from "../../models/masking.ts";
+import { isBase } from "../../models/masking.ts";
 import type { RaggedBatch } from "../../models/raggedBatch.ts";
 import * as torch from "../../torch/index.ts";
 import { asvsOf, mapAsvChunks } from "../encoding/encodeAsvs.ts";

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as torch from "../../../src/torch/index.ts";
-import { pythonWithTorch } from "../../../src/torch/setup/torchPython.ts";
+import { findPython } from "../../../src/torch/setup/findPython.ts";
 
 function inFolder(run: (folder: string) => void): void {
   const folder = mkdtempSync(join(tmpdir(), "aam-files-"));
@@ -100,7 +100,7 @@ test("safetensors: damaged headers are refused with what is wrong", () => {
   console.log(`${cases.length} damaged headers`);
 });
 
-const python = pythonWithTorch();
+const python = findPython(["torch"]);
 
 test.skipIf(!python)(".pt: what Python negates lazily has its sign", () => {
   inFolder((folder) => {

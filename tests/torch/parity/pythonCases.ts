@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { testDevice } from "../../../lab/material/testDevice.ts";
 import * as torch from "../../../src/torch/index.ts";
+import { findPython } from "../../../src/torch/setup/findPython.ts";
 import { projectRoot } from "../../../src/torch/setup/places.ts";
-import { pythonWithTorch } from "../../../src/torch/setup/torchPython.ts";
 
-const python = pythonWithTorch();
+const python = findPython(["torch"]);
 
 /** Asked without importing torch, which takes seconds. */
 const question = `
@@ -35,7 +35,7 @@ export function drawCases<Case>(group: "operators" | "layers" | "optimizers"): P
   const folder = mkdtempSync(join(tmpdir(), "aam-parity-"));
   try {
     const seed = process.env["AAM_PARITY_SEED"] ?? "0";
-    const script = join(projectRoot, "lab", "python", "parity", `${group}.py`);
+    const script = join(projectRoot, "lab/python/parity", `${group}.py`);
     const run = Bun.spawnSync([python!, script, folder, "--seed", seed], {
       stdout: "ignore",
       stderr: "pipe",
