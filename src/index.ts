@@ -3,6 +3,8 @@
  * `./torch`.
  */
 
+import "./reference/predictor.ts"; // the form of converted models
+
 export { type Batch, BatchBuilder, type BatchOptions } from "./data/batches/batch.ts";
 export { Loader, type LoaderOptions } from "./data/batches/loader.ts";
 export { type Dataset, openDataset, verifyDataset } from "./data/dataset/dataset.ts";

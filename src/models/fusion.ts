@@ -43,11 +43,11 @@ export interface AttentionFusionOptions {
   readonly columnDim: number;
   readonly heads: number;
   readonly dropout: number;
-  /**
-   * The reference's form: cross-attention over all columns as one single key, so that every weight is 1; a perceiver that
-   * attends to empty slots. Default false.
-   */
-  readonly referenceForm?: boolean;
+}
+
+export interface PerceiverOptions extends AttentionFusionOptions {
+  readonly latents: number;
+  readonly layers: number;
 }
 
 /** What a fusion by attention gives: the result and the weights of each head. */
@@ -79,20 +79,16 @@ export class CrossAttentionFusion extends nn.Module {
 
   /** [B, S, D] and [B, C] -> [B, S, D]; weights [B, H, S, keys]. */
   forward(slots: torch.Tensor, categories: torch.Tensor): AttentionFusion {
-    if (this.#options.referenceForm) return this.attend(slots, categories.unsqueeze(1));
     const { columns, columnDim } = this.#options;
     const own = torch.eye(columns, { dtype: categories.dtype, device: categories.device });
     return this.attend(slots, categories.unsqueeze(1).mul(own.repeatInterleave(columnDim, 1)));
   }
 
-  /** The same with any keys [B, K, C], which are projected first. */
-  attend(slots: torch.Tensor, keys: torch.Tensor): AttentionFusion {
-    const { referenceForm = false, dropout } = this.#options;
+  /** The same with any keys [B, K, C], which are projected first; `zeroKey`: and one of zeros. */
+  attend(slots: torch.Tensor, keys: torch.Tensor, zeroKey = true): AttentionFusion {
     const projected = this.categoryProjection.forward(keys);
-    const { output, weights } = crossAttention(this.crossAttn, slots, projected, {
-      zeroKey: !referenceForm,
-      dropout,
-    });
+    const { dropout } = this.#options;
+    const { output, weights } = crossAttention(this.crossAttn, slots, projected, { zeroKey, dropout });
     return { output: this.norm.forward(slots.add(output)), weights };
   }
 }
@@ -121,7 +117,7 @@ export class PerceiverFusion extends nn.Module {
   readonly outputProjection: torch.nn.Linear;
   readonly #options: AttentionFusionOptions;
 
-  constructor(options: AttentionFusionOptions & { latents: number; layers: number }) {
+  constructor(options: PerceiverOptions) {
     super();
     const { dim, columns, columnDim, heads, dropout, layers } = options;
     this.#options = options;
@@ -140,12 +136,12 @@ export class PerceiverFusion extends nn.Module {
 
   /** [B, S, D], [B, C] and which slots are filled [B, S] -> [B, D]; weights [B, H, latents, S + 1]. */
   forward(slots: torch.Tensor, categories: torch.Tensor, valid: torch.Tensor | null): AttentionFusion {
-    const { referenceForm = false, dropout, dim } = this.#options;
+    const { dropout, dim } = this.#options;
     const samples = slots.size(0);
     const count = this.latents.size(0);
     const category = this.categoryProjection.forward(categories).unsqueeze(1);
     const inputs = torch.cat([this.slotProjection.forward(slots), category], 1);
-    const mask = valid && !referenceForm ? torch.constantPadNd(valid, [0, 1], true) : null;
+    const mask = valid && torch.constantPadNd(valid, [0, 1], true);
     const start = this.latents.unsqueeze(0).expand([samples, -1, -1]);
     const { output, weights } = crossAttention(this.crossAttn, start, inputs, { valid: mask, dropout });
     let latents = this.crossNorm.forward(start.add(output)).flatten(0, 1);

@@ -3,7 +3,16 @@ import { AsvSum } from "./asvSum.ts";
 import { AttentionPooling } from "./attentionPooling.ts";
 import { CategoricalEmbedder, type CategoryIds } from "./categoricalEmbedder.ts";
 import type { Encoder } from "./encoder.ts";
-import { CrossAttentionFusion, type Fusion, fusions, GatedUnit, glorot, PerceiverFusion } from "./fusion.ts";
+import {
+  type AttentionFusionOptions,
+  CrossAttentionFusion,
+  type Fusion,
+  fusions,
+  GatedUnit,
+  glorot,
+  PerceiverFusion,
+  type PerceiverOptions,
+} from "./fusion.ts";
 import { type OutputOptions, OutputTransform } from "./outputTransform.ts";
 import type { RaggedBatch } from "./raggedBatch.ts";
 import type { EncodeRequest } from "./sampleSequenceEncoder.ts";
@@ -59,12 +68,6 @@ export interface SequencePredictorOptions extends OutputOptions {
   /** Start target and count head with Glorot weights and no bias; default true. */
   readonly glorotHeads?: boolean;
   readonly categories?: CategoryOptions | null;
-  /**
-   * The reference's ways where they are defects, to get its numbers: a frozen encoder keeps dropout and masks, cross-attention
-   * has a single key, a perceiver attends to empty slots and keeps an unused transformer, and batches without categories bypass
-   * the fusion. Default false.
-   */
-  readonly referenceForm?: boolean;
 }
 
 export interface PredictRequest extends EncodeRequest {
@@ -140,7 +143,7 @@ export class SequencePredictor extends nn.Module {
   constructor(options: SequencePredictorOptions) {
     super();
     const { base, count, target, targetNorm = true, freezeBase = false, glorotHeads = true } = options;
-    const { categories = null, referenceForm = false, sumFeatures = null } = options;
+    const { categories = null, sumFeatures = null } = options;
     if (sumFeatures !== null && (!freezeBase || categories || count))
       throw new RangeError("Sums over ASVs need a frozen encoder, and go without categories and counts.");
     this.#options = options;
@@ -166,7 +169,7 @@ export class SequencePredictor extends nn.Module {
     const pools =
       sumFeatures === null &&
       !options.fromCodes &&
-      (!(categories && this.#fusion === "perceiver") || referenceForm);
+      (!(categories && this.#fusion === "perceiver") || this.poolsBesides());
     this.targetEncoder = pools ? new PreNormEncoder(target) : null;
     this.targetPooling = pools ? new AttentionPooling(dim) : null;
     this.slotProjection =
@@ -188,13 +191,13 @@ export class SequencePredictor extends nn.Module {
     this.categoricalEmbedder = categories && makeEmbedder(categories);
     if (categories && this.categoricalEmbedder) {
       const inner = this.categoricalEmbedder.dim;
-      const attention = attentionOptions(dim, categories, this.categoricalEmbedder, referenceForm);
+      const attention = attentionOptions(dim, categories, this.categoricalEmbedder);
       const { latents = 64, layers = 2 } = categories;
       if (this.#fusion === "concat") this.categoricalProjection = new nn.Linear(dim + inner, dim);
       else if (this.#fusion === "add") this.categoricalProjection = new nn.Linear(inner, dim);
       else if (this.#fusion === "gmu") this.gmu = new GatedUnit(dim, inner);
-      else if (this.#fusion === "cross-attention") this.crossAttnFusion = new CrossAttentionFusion(attention);
-      else this.perceiverFusion = new PerceiverFusion({ ...attention, latents, layers });
+      else if (this.#fusion === "cross-attention") this.crossAttnFusion = this.makeCrossAttention(attention);
+      else this.perceiverFusion = this.makePerceiver({ ...attention, latents, layers });
     }
     const { scales, biases } = this.#output.makeConditionalScale(categories?.cardinalities ?? {});
     this.outputScales = scales;
@@ -206,10 +209,28 @@ export class SequencePredictor extends nn.Module {
     if (this.categoricalProjection) glorot(this.categoricalProjection);
   }
 
+  protected makeCrossAttention(options: AttentionFusionOptions): CrossAttentionFusion {
+    return new CrossAttentionFusion(options);
+  }
+
+  protected makePerceiver(options: PerceiverOptions): PerceiverFusion {
+    return new PerceiverFusion(options);
+  }
+
+  /** Whether there are a target transformer and a pooling also where a perceiver takes their place. */
+  protected poolsBesides(): boolean {
+    return false;
+  }
+
+  /** Categories by column: none are all unknown. Null: there is no fusion. */
+  protected idsOf(request: PredictRequest): CategoryIds | null {
+    return request.categories ?? {};
+  }
+
   /** A frozen encoder stays in evaluation mode. */
   override train(on = true): this {
     super.train(on);
-    if (this.frozen && !this.#options.referenceForm) this.baseModel.train(false);
+    if (this.frozen) this.baseModel.train(false);
     return this;
   }
 
@@ -221,7 +242,7 @@ export class SequencePredictor extends nn.Module {
     const needsSlots = this.countEncoder || (!sums && !this.codeProjection);
     const sampleEmbeddings = needsSlots ? this.#slots(base) : null;
     const count = this.countEncoder?.forward(sampleEmbeddings!, keyMask(valid), packing);
-    const ids = request.categories ?? (this.#options.referenceForm ? null : {});
+    const ids = this.idsOf(request);
     const categories = ids && this.categoricalEmbedder?.forward(ids, batch.asvIndex.size(0));
     const { pooled, weights } = sums
       ? { pooled: sums, weights: null }
@@ -322,7 +343,6 @@ function attentionOptions(
   dim: number,
   { heads = 8, dropout = 0.1 }: CategoryOptions,
   { columns, columnDim }: CategoricalEmbedder,
-  referenceForm: boolean,
-) {
-  return { dim, columns: columns.length, columnDim, heads, dropout, referenceForm };
+): AttentionFusionOptions {
+  return { dim, columns: columns.length, columnDim, heads, dropout };
 }

@@ -179,7 +179,6 @@ function readBase(reader: ConfigReader): SequenceEncoderOptions {
   return base;
 }
 
-/** The reference's own form: see `SequencePredictorOptions.referenceForm`. */
 export function readSequencePredictor(reader: ConfigReader): SequencePredictorOptions {
   const base = readBase(reader);
   const { dim } = base.encoder;
@@ -202,7 +201,6 @@ export function readSequencePredictor(reader: ConfigReader): SequencePredictorOp
     ...readTargetHead(reader),
     categories: someCategories ? { cardinalities, ...categories } : null,
     scaledColumns: reader.list("conditional_scaling_columns", "string") as string[] | null,
-    referenceForm: true,
   };
 }
 
@@ -228,7 +226,7 @@ export function sequenceEncoderOptions(config: ReferenceConfig, place = "config"
   return readAll(config, place, readSequenceEncoder);
 }
 
-/** The options of `new SequencePredictor` in the reference's form. @throws UserError for unknown arguments. */
+/** The options of `new ReferencePredictor`. @throws UserError for unknown arguments. */
 export function sequencePredictorOptions(
   config: ReferenceConfig,
   place = "config",

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
 import { SequenceEncoder } from "../../src/models/sequenceEncoder.ts";
-import { SequencePredictor } from "../../src/models/sequencePredictor.ts";
 import {
   type ReferenceConfig,
   sequenceEncoderOptions,
   sequencePredictorOptions,
 } from "../../src/reference/config.ts";
+import { ReferencePredictor } from "../../src/reference/predictor.ts";
 import * as torch from "../../src/torch/index.ts";
 
 interface Entry {
@@ -21,7 +21,7 @@ const entries = (await Bun.file(`${import.meta.dir}/../fixtures/initialWeights.j
 
 function build({ module, version, config }: Entry): torch.nn.Module {
   if (module === "SequenceEncoder") return new SequenceEncoder(sequenceEncoderOptions(config));
-  return new SequencePredictor({
+  return new ReferencePredictor({
     ...sequencePredictorOptions(config),
     glorotHeads: version === "head",
     targetNorm: version === "head",

@@ -4,6 +4,7 @@ import type { Fusion } from "../../src/models/fusion.ts";
 import { denseToRagged, type RaggedBatch } from "../../src/models/raggedBatch.ts";
 import { SequenceEncoder } from "../../src/models/sequenceEncoder.ts";
 import { SequencePredictor, type SequencePredictorOptions } from "../../src/models/sequencePredictor.ts";
+import { ReferencePredictor } from "../../src/reference/predictor.ts";
 import * as torch from "../../src/torch/index.ts";
 import { perturb, smallEncoder, smallTransformer } from "../helpers/smallModels.ts";
 
@@ -11,17 +12,24 @@ torch.setNumThreads(1);
 
 const cardinalities = { site: 4, season: 3 };
 
-function predictor(options: Partial<SequencePredictorOptions> = {}): SequencePredictor {
+function predictor(
+  options: Partial<SequencePredictorOptions> = {},
+  Predictor = SequencePredictor,
+): SequencePredictor {
   torch.manualSeed(2);
   const one = { ...smallTransformer, layers: 1 };
-  const made = new SequencePredictor({ base: smallEncoder(), count: one, target: one, ...options });
+  const made = new Predictor({ base: smallEncoder(), count: one, target: one, ...options });
   perturb(made, 5);
   return made.to(testDevice);
 }
 
-function categorical(fusion: Fusion, options: Partial<SequencePredictorOptions> = {}): SequencePredictor {
+function categorical(
+  fusion: Fusion,
+  Predictor = SequencePredictor,
+  options: Partial<SequencePredictorOptions> = {},
+): SequencePredictor {
   const categories = { cardinalities, columnDim: 4, fusion, heads: 2, latents: 3, layers: 1, dropout: 0 };
-  return predictor({ categories, ...options });
+  return predictor({ categories, ...options }, Predictor);
 }
 
 const ids = onTestDevice({
@@ -60,7 +68,7 @@ test("B18: cross-attention: slots differ in what they take, and columns in how m
       .max()
       .item(),
   ).toBeGreaterThan(1e-3);
-  const old = categorical("cross-attention", { referenceForm: true }).eval();
+  const old = categorical("cross-attention", ReferencePredictor).eval();
   const constant = old.forward(batch(), { categories: ids }).fusionWeights!;
   expect(constant.shape).toEqual([3, 2, 3, 1]);
   expect(constant.eq(1).all().itemBool()).toBe(true);
@@ -72,7 +80,7 @@ test("B19: no fusion depends on how many empty slots there are; the reference's 
     const [few, many] = [0, 4].map((spare) => model.forward(batch(spare), { categories: ids }).target);
     expect({ fusion, same: distance(few, many) < 1e-5 }).toEqual({ fusion, same: true });
   }
-  const old = categorical("perceiver", { referenceForm: true }).eval();
+  const old = categorical("perceiver", ReferencePredictor).eval();
   const [few, many] = [0, 4].map((spare) => old.forward(batch(spare), { categories: ids }).target);
   expect(distance(few, many)).toBeGreaterThan(1e-3);
 });
@@ -100,7 +108,7 @@ test("every fusion depends on each column, and an absent column is the unknown c
 
 test("the weights of the reference's form load into the mended one, but for a perceiver's unused transformer", () => {
   for (const fusion of ["concat", "add", "gmu", "cross-attention", "perceiver"] as const) {
-    const state = categorical(fusion, { referenceForm: true }).stateDict();
+    const state = categorical(fusion, ReferencePredictor).stateDict();
     const { missing, unexpected } = categorical(fusion).loadStateDict(state, { strict: false });
     expect(missing).toEqual([]);
     const unused = unexpected.every((name) => /^target_(encoder|pooling)\./.test(name));
@@ -125,7 +133,7 @@ test("B35: a frozen encoder keeps its weights and works as in evaluation", () =>
     const isBase = name.startsWith("base_model.");
     expect({ name, gradient: parameter.grad !== null }).toEqual({ name, gradient: !isBase });
   }
-  const old = predictor({ base, freezeBase: true, referenceForm: true }).train();
+  const old = predictor({ base, freezeBase: true }, ReferencePredictor).train();
   expect(old.baseModel.training).toBe(true);
 });
 
@@ -185,6 +193,8 @@ test("options that contradict each other are refused in words", () => {
   expect(() => predictor({ residualHead: true })).toThrow(/needs hidden layers/);
   expect(() => predictor({ hidden: [4, 0] })).toThrow(/whole numbers above 0, got 0/);
   expect(() => predictor({ scaledColumns: ["site"] })).toThrow(/no categorical column; there are none/);
-  expect(() => categorical("concat", { scaledColumns: ["moon"] })).toThrow(/"moon".*there are site, season/);
+  expect(() => categorical("concat", SequencePredictor, { scaledColumns: ["moon"] })).toThrow(
+    /"moon".*there are site, season/,
+  );
   expect(() => categorical("sum" as "add")).toThrow(/Unknown fusion "sum"/);
 });

@@ -1,3 +1,4 @@
+import "../../reference/predictor.ts"; // the form of converted models
 import { Command, Option } from "commander";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import { reportRun } from "../../training/report/runReport.ts";

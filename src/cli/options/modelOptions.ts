@@ -1,3 +1,4 @@
+import "../../reference/predictor.ts"; // the form of converted models
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";

@@ -1,3 +1,4 @@
+import "../../reference/predictor.ts"; // the form of converted models
 import type { Command } from "commander";
 import type { z } from "zod";
 import { UserError } from "../../common/userError.ts";

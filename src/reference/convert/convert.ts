@@ -1,3 +1,4 @@
+import "../predictor.ts"; // the form of converted models
 import { UserError } from "../../common/userError.ts";
 import * as torch from "../../torch/index.ts";
 import { refuseNonFinite, saveWeights } from "../../training/loop/savedState.ts";

@@ -190,12 +190,12 @@ const makers: Record<string, (reader: ConfigReader) => Block> = {
   },
   CrossAttentionFusion: (reader) => {
     const heads = reader.number("num_heads", 8);
-    const referenceForm = !reader.boolean("zero_key", false);
-    const inner = new CrossAttentionFusion({ ...sizes(reader), heads, dropout: 0, referenceForm });
+    const zeroKey = reader.boolean("zero_key", false);
+    const inner = new CrossAttentionFusion({ ...sizes(reader), heads, dropout: 0 });
     return new Bare(inner, (inputs) => {
       const categories = need(inputs, "categories");
       const keys = categories.ndim === 2 ? categories.unsqueeze(1) : categories;
-      return { ...inner.attend(need(inputs, "x"), keys) };
+      return { ...inner.attend(need(inputs, "x"), keys, zeroKey) };
     });
   },
   PerceiverFusion: (reader) => {

@@ -12,6 +12,7 @@ import {
   sequenceEncoderOptions,
   sequencePredictorOptions,
 } from "../config.ts";
+import { ReferencePredictor } from "../predictor.ts";
 import { type LoadedCase, type ModelCase, type TrainCase, withPrefix } from "./caseFile.ts";
 
 export type AnyModel = AsvEncoder | SampleSequenceEncoder | SequenceEncoder | SequencePredictor;
@@ -71,7 +72,7 @@ function makeModel(description: ModelCase | TrainCase, isSeed: boolean, place: s
       return new SampleSequenceEncoder(sampleEncoderOptions(config, place));
     if (module === "SequenceEncoder") return new SequenceEncoder(sequenceEncoderOptions(config, place));
     const countActivation = isSeed ? "none" : "sigmoid";
-    return new SequencePredictor({ ...sequencePredictorOptions(config, place), countActivation });
+    return new ReferencePredictor({ ...sequencePredictorOptions(config, place), countActivation });
   } catch (cause) {
     if (cause instanceof RangeError) throw new UserError(`${place}: ${cause.message}`);
     throw cause;

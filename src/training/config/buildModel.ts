@@ -192,6 +192,13 @@ export function chosenTargetPooling(
   return model.encoder === "set" && !(attends && categories.columns.length > 0) ? "codes" : "attention";
 }
 
+let referencePredictor: typeof SequencePredictor | null = null;
+
+/** The predictor of `model.referenceForm`, which src/reference brings: this layer does not know the original AAM. */
+export function setReferencePredictor(predictor: typeof SequencePredictor): void {
+  referencePredictor = predictor;
+}
+
 /** A predictor on top of an encoder. */
 export function buildPredictor(
   model: ModelConfig,
@@ -200,12 +207,14 @@ export function buildPredictor(
   choice: PredictorChoice,
 ): SequencePredictor {
   const { outputs, classifier, quantiles, cardinalities } = choice;
-  return new SequencePredictor({
+  if (model.referenceForm && !referencePredictor)
+    throw new Error("internal: src/reference/predictor.ts is not loaded, which has the form of this model");
+  const Predictor = model.referenceForm ? referencePredictor! : SequencePredictor;
+  return new Predictor({
     base: choice.base,
     freezeBase: choice.freezeBase,
     count: target.countPrediction ? transformerOf(model, "count") : null,
     countActivation: target.countForm === "raw" ? "none" : "sigmoid",
-    referenceForm: model.referenceForm,
     target: transformerOf(model, "target"),
     sumFeatures: target.pooling === "sum" ? target.sumFeatures : null,
     fromCodes: chosenTargetPooling(model, target, categories) === "codes",

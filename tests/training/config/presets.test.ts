@@ -1,3 +1,4 @@
+import "../../../src/reference/predictor.ts"; // the form of converted models
 import { beforeAll, expect, test } from "bun:test";
 import { Command } from "commander";
 import { fineTuneStudy, makeStudy, pretrainStudy, type Study } from "../../../lab/material/study.ts";
