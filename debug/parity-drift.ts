@@ -1,6 +1,6 @@
 /**
  * Where along the layers do this project's numbers leave those of the plain form first? The plain form (lib/denseForm.ts) is dense,
- * written for this purpose, and in float64; with `--case` the numbers of the PyTorch reference are compared too. A checkpoint of the
+ * written for this purpose, and in float64; with `--case` the numbers of the original AAM are compared too. A checkpoint of the
  * reference is made a run by `bun run convert` first.
  */
 
@@ -76,7 +76,7 @@ function fromCase(folder: string): Compared {
     transformers: { asv: options.asv, sample: options.sample, encoder: options.encoder },
     tokens: tensors.get("inputs/tokens")!.to("int64"),
     expected: withPrefix(tensors, "outputs/"),
-    about: `case ${name} of the PyTorch reference`,
+    about: `case ${name} of the original AAM`,
   };
 }
 
@@ -224,7 +224,7 @@ const worstOf = (drifts: readonly Drift[], column: "ours32" | "ours64" | "plain3
 export const parityDrift: Investigation<DriftSettings> = {
   name: "parity-drift",
   question:
-    "Where along the layers does the product leave the plain dense form of the same weights (and the PyTorch reference) first, per tensor, in float32 and float64, forward and backward?",
+    "Where along the layers does the product leave the plain dense form of the same weights (and the original AAM) first, per tensor, in float32 and float64, forward and backward?",
   needs: "data",
   settings: {
     batchSize: { default: 3, is: "samples that are compared", parse: atLeast(1) },
@@ -266,7 +266,7 @@ export const parityDrift: Investigation<DriftSettings> = {
     ];
     if (expected.length > 0) {
       verdicts.push({
-        name: "largest deviation from the PyTorch reference's results",
+        name: "largest deviation from the original AAM's results",
         value: Math.max(...expected.map(({ drift }) => drift)),
         relation: "<",
         threshold: singleTolerance,
@@ -280,7 +280,7 @@ export const parityDrift: Investigation<DriftSettings> = {
         `${worst.ours32.toExponential(1)}, where rounding of the plain form alone comes to ${worst.plain32.toExponential(1)}.`,
       details: [
         ...expected.map(
-          ({ name, drift }) => `Against the PyTorch reference's ${name}: ${drift.toExponential(2)}.`,
+          ({ name, drift }) => `Against the original AAM's ${name}: ${drift.toExponential(2)}.`,
         ),
         "A fault in one module shows in float64 as a jump from 1e-15 at the first result that it touches; rounding grows gently along the layers.",
       ],

@@ -22,7 +22,7 @@ interface PredictFlags extends DataFlags, ShapeFlags {
 export function makeCommand(): Command {
   const command = new Command("predict")
     .description(
-      "Embedding a whole table: ours, each ASV once, against a plain PyTorch implementation of the PyTorch version's way, which is timed on some batches; its time for the table is in proportion to its samples",
+      "Embedding a whole table: ours, each ASV once, against a plain PyTorch implementation of the original AAM, which is timed on some batches; its time for the table is in proportion to its samples",
     )
     .option("--batch-size <n>", "samples that the other side encodes at a time", positiveWholeNumber, 8)
     .option("--batches <n>", "of the other side that count, after a first one", positiveWholeNumber, 4)
@@ -32,7 +32,7 @@ export function makeCommand(): Command {
       positiveWholeNumber,
       2,
     )
-    .option("--reference <folder>", "a checkout of the PyTorch version, instead of the plain implementation");
+    .option("--reference <folder>", "a checkout of the original AAM, instead of the plain implementation");
   return addShapeOptions(command, { trains: false }).action(async (flags: PredictFlags) => {
     const folder = mkdtempSync(join(tmpdir(), "aam-bench-"));
     try {

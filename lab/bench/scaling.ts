@@ -69,7 +69,7 @@ export function makeCommand(): Command {
     .option("--samples <list>", "samples that are embedded", sizes, [80, 160, 320, 640, 1280])
     .option(
       "--reference-batch-sizes <list>",
-      "samples of a step of the PyTorch version's way, whose memory is measured",
+      "samples of a step of the original AAM, whose memory is measured",
       sizes,
       [2, 4, 6],
     )

@@ -158,7 +158,7 @@ function axisText({ name, points }: Axis): string {
 
 function referenceText(points: readonly ReferencePoint[]): string {
   const rows = points.map((one) => [String(one.at), gib(one.peak_bytes)]);
-  return `The PyTorch version's way, first step\n\n${table(["samples of a batch", "memory, GiB"], rows)}\n`;
+  return `The original AAM, first step\n\n${table(["samples of a batch", "memory, GiB"], rows)}\n`;
 }
 
 function limitText(report: ScalingReport): string {
@@ -168,7 +168,7 @@ function limitText(report: ScalingReport): string {
   const other =
     limits.reference === undefined
       ? ""
-      : `; the PyTorch version's way: ${limits.reference} samples, so ours are ${limits.ratio!.toFixed(0)} times as many`;
+      : `; the original AAM: ${limits.reference} samples, so ours are ${limits.ratio!.toFixed(0)} times as many`;
   return `By these lines, ${gib(report.memory_bytes)} GiB hold a batch of ${limits.ours} samples${all}${other}.\n`;
 }
 
@@ -211,7 +211,7 @@ export async function savePlots({ axes, reference, settings }: ScalingReport, fo
     const series = [{ ...ours, y: points.map((one) => inGib(one.peak_bytes)) }];
     if (name === "batch" && reference.length > 0) {
       const y = reference.map((one) => inGib(one.peak_bytes));
-      series.push({ name: "the PyTorch version's way", x: reference.map(({ at }) => at), y });
+      series.push({ name: "the original AAM", x: reference.map(({ at }) => at), y });
     }
     const plot = await lineChart({ ...common, yTitle: "GiB of the process", series });
     await savePlot(plot, join(folder, `scaling-${name}-memory`));

@@ -22,7 +22,7 @@ export interface ReferenceFacts {
   microBatch: number;
 }
 
-/** The other side: the PyTorch version's way. What is not told here has that version's own defaults. */
+/** The other side: the original AAM. What is not told here has that version's own defaults. */
 export function startReference(
   mode: "step" | "predict",
   flags: Omit<ShapeFlags, "device" | "threads"> & { reference?: string },

@@ -33,7 +33,7 @@ const ownSteps = 3;
 export function makeCommand(): Command {
   const command = new Command("step")
     .description(
-      "One pretraining step (forward, loss, backward, clipping, AdamW) of ours and of a plain PyTorch implementation of the PyTorch version's way, in turn",
+      "One pretraining step (forward, loss, backward, clipping, AdamW) of ours and of a plain PyTorch implementation of the original AAM, in turn",
     )
     .option("--batch-size <n>", "samples of a step", positiveWholeNumber, 8)
     .option("--rounds <n>", "steps of each side that count, after a first one", wholeNumber, 2)
@@ -49,7 +49,7 @@ export function makeCommand(): Command {
       positiveWholeNumber,
       8,
     )
-    .option("--reference <folder>", "a checkout of the PyTorch version, instead of the plain implementation")
+    .option("--reference <folder>", "a checkout of the original AAM, instead of the plain implementation")
     .option("--no-partner", "measure ours alone")
     .option("--seed <n>", "decides which samples are drawn", wholeNumber, 1);
   return addShapeOptions(command).action(async (flags: StepFlags) => {

@@ -23,12 +23,12 @@ interface TrainFlags extends DataFlags, ShapeFlags {
 export function makeCommand(): Command {
   const command = new Command("train")
     .description(
-      "Training for the same wall-clock time, one after the other, on the same training samples: ours as `pretrain` trains by default, then the PyTorch version's way (its constant learning rate of 1e-4, without its warm-up of 10,000 steps); R² of UniFrac over all pairs of the same validation samples",
+      "Training for the same wall-clock time, one after the other, on the same training samples: ours as `pretrain` trains by default, then the original AAM (its constant learning rate of 1e-4, without its warm-up of 10,000 steps); R² of UniFrac over all pairs of the same validation samples",
     )
     .option("--minutes <n>", "of each", positiveNumber, 10)
     .option("--batch-size <n>", "samples of the other side's steps", positiveWholeNumber, 8)
     .option("--same-shape", "ours gets the sizes given here too, instead of its own defaults", false)
-    .option("--reference <folder>", "a checkout of the PyTorch version, instead of the plain implementation");
+    .option("--reference <folder>", "a checkout of the original AAM, instead of the plain implementation");
   return addShapeOptions(command).action(async (flags: TrainFlags) => {
     const folder = mkdtempSync(join(tmpdir(), "aam-bench-"));
     try {

@@ -65,7 +65,7 @@ export function parityTotals({ out }: Output): { passed: number; cases: number }
 
 const aam = (...args: string[]) => ["scripts/aam.ts", ...args];
 
-/** Comparisons with the numbers of the PyTorch version and of Python's torch. */
+/** Comparisons with the numbers of the original AAM and of Python's torch. */
 function parityStages({ device, quick, parity }: CheckOptions): Stage[] {
   const folders = [["fixtures", "tests/fixtures/parity"], ...(parity ? [["more", parity]] : [])];
   const models = quick || device === "cpu" ? 6 : 40;

@@ -133,7 +133,7 @@ export const commands: CommandEntry[] = [
   {
     name: "convert",
     group: groups.use,
-    summary: "turn a checkpoint of the PyTorch version into one of this program, or back",
+    summary: "turn a checkpoint of the original AAM into one of this program, or back",
     examples: ["aam convert best_model.pt encoder.safetensors --heads 4", "aam convert run model.pt"],
     load: () => import("./commands/convert.ts"),
   },
@@ -146,7 +146,7 @@ export const commands: CommandEntry[] = [
   {
     name: "parity",
     group: groups.program,
-    summary: "compare numbers with those of the PyTorch reference",
+    summary: "compare numbers with those of the original AAM",
     load: () => import("./commands/parity.ts"),
   },
 ];

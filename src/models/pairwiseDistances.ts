@@ -9,7 +9,7 @@ import { SetDistance } from "./setDistance.ts";
 export type DistanceForm = EuclideanForm | SetDistance;
 export type EuclideanForm = "raw" | { readonly tanhScale: number | torch.Tensor };
 
-/** The scale of the reference, right for embeddings of about 128 values. */
+/** The original AAM's scale, right for embeddings of about 128 values. */
 export const referenceTanhScale = 10;
 
 /** Below this distance the gradient is 0, so that it is finite where two samples coincide. */

@@ -22,7 +22,7 @@ export interface EncodeRequest {
   readonly mask?: torch.Tensor | null;
   /**
    * Hide bases for the prediction of nucleotides alone: samples are encoded from the whole sequences, in a second pass.
-   * Default false, as the reference: one pass serves both.
+   * Default false, as the original AAM: one pass serves both.
    */
   readonly separateMasking?: boolean;
   /**
@@ -42,7 +42,7 @@ export interface SampleEncoding {
   readonly packing: Packing | null;
 }
 
-/** The reference keeps five more positions than ASVs. */
+/** The original AAM keeps five more positions than ASVs. */
 const sparePositions = 5;
 
 /** Encodes the ASVs of samples in view of each other. */

@@ -32,7 +32,7 @@ class Shapes {
   /** @throws UserError if there is no such tensor. */
   of(name: string): readonly number[] {
     const shape = this.#shapes.get(name);
-    if (!shape) throw new UserError(`This is no state of a model of the PyTorch version: it lacks ${name}.`);
+    if (!shape) throw new UserError(`This is no state of a model of the original AAM: it lacks ${name}.`);
     return shape;
   }
 

@@ -1,5 +1,5 @@
 /**
- * docs/from-pytorch-aam.md against the options of the PyTorch version (names alone, tests/fixtures/pytorchOptions.json) and against
+ * docs/from-pytorch-aam.md against the options of the original AAM (names alone, tests/fixtures/pytorchOptions.json) and against
  * our own commands: whatever is added, renamed or taken away here has to be told there.
  */
 import { describe, expect, test } from "bun:test";
@@ -29,7 +29,7 @@ const sections = [
     .split("\n")
     .filter((line) => line.startsWith("| `"))
     .map((line) => line.split("|").map((cell) => cell.trim()));
-  // The paragraph that starts with "New": what the PyTorch version does not have.
+  // The paragraph that starts with "New": what the original AAM does not have.
   const news = text.match(/\nNew.*?(?=\n\n|$)/s)?.[0] ?? "";
   return { heading, theirs: theirs.split(" ").map((name) => `--${name}`), ours, rows, news };
 });
@@ -47,7 +47,7 @@ const ofCommands = (names: readonly string[]) => new Set(names.flatMap((name) =>
 describe.each(sections)("$heading", ({ theirs, ours, rows, news }) => {
   const explained = rows.flatMap((cells) => namesIn(cells[1]));
 
-  test("explains every option of the PyTorch version once, and no other", () => {
+  test("explains every option of the original AAM once, and no other", () => {
     expect([...explained].sort()).toEqual([...theirs].sort());
   });
 
@@ -67,7 +67,7 @@ describe.each(sections)("$heading", ({ theirs, ours, rows, news }) => {
     expect(rows.flatMap((cells) => namesIn(cells[2])).filter((name) => !own.has(name))).toEqual([]);
   });
 
-  test("calls new what these commands have and the PyTorch version's has not", () => {
+  test("calls new what these commands have and the original AAM's has not", () => {
     const own = ofCommands(ours);
     const names = namesIn(news);
     expect(names.length).toBeGreaterThan(0);

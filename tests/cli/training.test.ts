@@ -199,7 +199,7 @@ describe("after pretraining and fine-tuning", () => {
   });
 });
 
-test("rf-baseline takes files as the PyTorch version does", () => {
+test("rf-baseline takes files as the original AAM does", () => {
   const ids = study.dataset.sampleIds;
   const [trainSamples, valSamples] = [ids.slice(0, 24), ids.slice(24)].map((part, i) =>
     scratch.write(`part-${i}.txt`, part.join("\n")),

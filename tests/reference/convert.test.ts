@@ -55,7 +55,7 @@ function differences(opened: OpenedRun, loaded: LoadedCase<ModelCase>): string[]
     .map(({ name, error }) => `${name} ${error}`);
 }
 
-test("every kind of model of the PyTorch version predicts the same, and goes back as it came", () => {
+test("every kind of model of the original AAM predicts the same, and goes back as it came", () => {
   expect(cases.length).toBeGreaterThan(50);
   for (const loaded of cases) {
     torch.tidy(() => {

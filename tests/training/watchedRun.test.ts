@@ -102,7 +102,7 @@ function expectScalars(run: TagCounts, tags: readonly string[]): void {
   expect(run["text"]).toEqual({ config: 1 });
 }
 
-test("the events of a pretraining hold the PyTorch version's tags, a point for each epoch", () => {
+test("the events of a pretraining hold the original AAM's tags, a point for each epoch", () => {
   expectScalars(counts.pretrained, [...encoderLosses, "val/r2", "val/mae", "val/mse"]);
   expect(counts.pretrained["image"]).toEqual({ "validation/unifrac_plot": 1 });
 });

@@ -19,10 +19,10 @@ interface ConvertFlags {
 const pytorchFile = /\.(pt|pth|ckpt|bin)$/i;
 
 export function makeCommand(): Command {
-  const fromHeading = "From the PyTorch version:";
+  const fromHeading = "From the original AAM:";
   const option = (flags: string, text: string) => new Option(flags, text).helpGroup(fromHeading);
   return new Command("convert")
-    .description("Turn a checkpoint of the PyTorch version (.pt) into one of this program, or back")
+    .description("Turn a checkpoint of the original AAM (.pt) into one of this program, or back")
     .argument("[input]", "a .pt file, or a run or checkpoint of this program")
     .argument("[output]", "where to write: .safetensors from .pt, .pt from a run")
     .addOption(new Option("--input <file>", "instead of the first argument").hideHelp())
@@ -35,7 +35,7 @@ export function makeCommand(): Command {
     .addOption(option("--targets <names>", "names of the predicted columns").argParser(nameList))
     .addOption(option("--classes <names>", "names of the classes, in their order").argParser(nameList))
     .addOption(
-      new Option("--bare", "write a state dict alone").default(false).helpGroup("To the PyTorch version:"),
+      new Option("--bare", "write a state dict alone").default(false).helpGroup("To the original AAM:"),
     )
     .action(run);
 }
@@ -60,7 +60,7 @@ function run(first: string | undefined, second: string | undefined, flags: Conve
     throw new UserError(
       isReference
         ? `${input} becomes a checkpoint of this program: let the output end with .safetensors.`
-        : `${input} becomes a file of the PyTorch version: let the output end with .pt.`,
+        : `${input} becomes a file of the original AAM: let the output end with .pt.`,
     );
   }
   refuseOptionsOfTheOtherWay(isReference, input, flags);
@@ -84,7 +84,7 @@ function refuseOptionsOfTheOtherWay(isReference: boolean, input: string, flags: 
   ).find((name) => flags[name] !== undefined && flags[name] !== false);
   if (useless === undefined) return;
   throw new UserError(
-    `--${useless} has no effect on ${input}: it is for converting ${isReference ? "to" : "from"} the PyTorch version; leave it out.`,
+    `--${useless} has no effect on ${input}: it is for converting ${isReference ? "to" : "from"} the original AAM; leave it out.`,
   );
 }
 

@@ -9,7 +9,7 @@ const shape = "Model:";
 const optimization = "Optimization:";
 const masking = "Nucleotides and distances:";
 
-/** Options that `pretrain` and `train` share; names as in the PyTorch version where the meaning is the same. */
+/** Options that `pretrain` and `train` share; names as in the original AAM where the meaning is the same. */
 export const commonOptions: readonly SchemaOption[] = [
   { flags: "--dataset <folder>", path: "data.dataset", group: data },
   { flags: "--table <file>", path: "data.table", group: data },
@@ -124,7 +124,7 @@ const firstRunPaths = new Set([
 ]);
 export const firstRunOptions = pretrainOptions.filter(({ path }) => firstRunPaths.has(path));
 
-/** The PyTorch version's names of the metrics. */
+/** The original AAM's names of the metrics. */
 function metricName(text: string): string {
   return { unifrac: "unweighted", weighted: "weighted_normalized" }[text] ?? text;
 }
@@ -161,7 +161,7 @@ export function addRunFlags(command: Command): Command {
       command
         .createOption(
           "--preset <name>",
-          "model and losses as in a state of the PyTorch version, its first or its latest; --config and options here win",
+          "model and losses as in a state of the original AAM, its first or its latest; --config and options here win",
         )
         .choices(presetNames),
     )

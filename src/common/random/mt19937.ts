@@ -1,6 +1,6 @@
 /**
  * NumPy's legacy generator, `numpy.random.RandomState(seed)`: the Mersenne twister MT19937 (Matsumoto and Nishimura
- * 1998). scikit-learn splits data with it, and the reference program's splits are scikit-learn's.
+ * 1998). scikit-learn splits data with it, and the original AAM's splits are scikit-learn's.
  */
 export class Mt19937 {
   readonly #state = new Uint32Array(624);

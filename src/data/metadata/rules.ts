@@ -15,7 +15,7 @@ const idHeaders = new Set([
   "feature id",
   "feature-id",
 ]);
-/** The reference program's own spelling, and the same for features. */
+/** The original AAM's own spelling, and the same for features. */
 for (const name of ["sample_id", "feature_id"]) idHeaders.add(name);
 
 /** Names of QIIME 1 and Qiita, for which the case matters. */
@@ -39,7 +39,7 @@ const wordsOf: Record<MissingScheme, ReadonlySet<string>> = {
   "INSDC:missing": new Set(insdcWords),
 };
 
-// What pandas takes for missing (and so the reference program), and what INSDC and Qiita prescribe.
+// What pandas takes for missing (and so the original AAM), and what INSDC and Qiita prescribe.
 const usualWords: ReadonlySet<string> = new Set([
   ...["na", "n/a", "nan", "-nan", "null", "none", "<na>", "#n/a", "#n/a n/a", "#na"],
   ...["1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"],

@@ -21,7 +21,7 @@ const overlayNames: Readonly<Record<LossName, string>> = {
   nuc_accuracy: "NucAccuracy",
 };
 
-/** Tags that are not built from a loss's name; the same as the PyTorch version's. */
+/** Tags that are not built from a loss's name; the same as the original AAM's. */
 export const tags = {
   learningRate: "train/learning_rate",
   categoricalLearningRate: "train/categorical_learning_rate",
@@ -53,7 +53,7 @@ export function weightTag(parameter: string): string {
 export function gradientTag(parameter: string): string {
   return `gradients/${parameter}`;
 }
-/** One group on TensorBoard's page; the PyTorch version's names, which it never writes, would each be a group of their own. */
+/** One group on TensorBoard's page; the original AAM's names, which it never writes, would each be a group of their own. */
 export function gradientNormTag(parameter: string): string {
   return `grad_norm/${parameter}`;
 }

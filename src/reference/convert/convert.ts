@@ -19,7 +19,7 @@ function countParameters({ model }: OpenedRun): number {
 }
 
 /**
- * Turns a checkpoint of the PyTorch version (`.pt`) into one of this program, which every command takes as `--model`.
+ * Turns a checkpoint of the original AAM (`.pt`) into one of this program, which every command takes as `--model`.
  * @throws UserError for files that are none, and models that this program does not have.
  */
 export function convertFromReference(input: string, output: string, options: ToRunOptions = {}): Conversion {
@@ -40,7 +40,7 @@ export function convertFromReference(input: string, output: string, options: ToR
   return { what, parameters, notes };
 }
 
-/** Turns a run or checkpoint of this program into a `.pt` file of the PyTorch version. @throws UserError */
+/** Turns a run or checkpoint of this program into a `.pt` file of the original AAM. @throws UserError */
 export function convertToReference(input: string, output: string, options: { bare: boolean }): Conversion {
   using _scope = torch.scope();
   const opened = openRun(input, "cpu");
@@ -48,5 +48,5 @@ export function convertToReference(input: string, output: string, options: { bar
   writeReferenceFile(output, opened, reference, options);
   const parameters = countParameters(opened);
   opened.model.dispose();
-  return { what: `${reference.module} of the PyTorch version`, parameters, notes: reference.notes };
+  return { what: `${reference.module} of the original AAM`, parameters, notes: reference.notes };
 }

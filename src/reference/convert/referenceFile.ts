@@ -2,7 +2,7 @@ import { UserError } from "../../common/userError.ts";
 import * as torch from "../../torch/index.ts";
 import { withoutWrappers } from "../state.ts";
 
-/** What a checkpoint of the PyTorch version holds: weights, perhaps the model's arguments, and other facts. */
+/** What a checkpoint of the original AAM holds: weights, perhaps the model's arguments, and other facts. */
 export interface ReferenceFile {
   readonly state: ReadonlyMap<string, torch.Tensor>;
   /** Empty where the file has none. */
@@ -40,7 +40,7 @@ export function readReferenceFile(path: string): ReferenceFile {
 
 function fail(path: string, what: string): never {
   throw new UserError(
-    `${path} is no checkpoint of the PyTorch version: ${what}; give its best_model.pt, pretrained_encoder.pt or final_model.pt.`,
+    `${path} is no checkpoint of the original AAM: ${what}; give its best_model.pt, pretrained_encoder.pt or final_model.pt.`,
   );
 }
 

@@ -41,7 +41,7 @@ const otherEntries = [
   "category_normalizer",
 ];
 
-/** Makes a checkpoint of the PyTorch version one of this program. @throws UserError for what does not fit. */
+/** Makes a checkpoint of the original AAM one of this program. @throws UserError for what does not fit. */
 export function referenceToRun(file: ReferenceFile, options: ToRunOptions = {}): ConvertedRun {
   const inferred = inferModel(file.state);
   const notes: string[] = [];
@@ -154,7 +154,7 @@ function commonFacts(encoder: SequenceEncoderOptions) {
     predictNucleotides: encoder.asv.predictNucleotides ?? false,
     baseOutputs: encoder.outputs ?? null,
     baseScaling: null,
-    split: { name: "that of the PyTorch version", train: 0, validation: 0 },
+    split: { name: "that of the original AAM", train: 0, validation: 0 },
   };
 }
 

@@ -6,7 +6,7 @@ import type { FineTuneConfig, ModelConfig, TransformerName } from "../../trainin
 import type { FineTuneFacts, RunFacts } from "../../training/run/facts.ts";
 import type { OpenedRun } from "../../training/run/open.ts";
 
-/** A run's model as the PyTorch version has it. */
+/** A run's model as the original AAM has it. */
 export interface ReferenceModel {
   readonly module: "SequenceEncoder" | "SequencePredictor";
   /** Constructor arguments. */
@@ -15,7 +15,7 @@ export interface ReferenceModel {
   readonly notes: readonly string[];
 }
 
-/** The PyTorch version's arguments for a run's model. @throws UserError for a model that it cannot have. */
+/** The original AAM's arguments for a run's model. @throws UserError for a model that it cannot have. */
 export function runToReference(facts: RunFacts): ReferenceModel {
   const { encoder, pooling } = facts.config.model;
   if (encoder === "set" || (pooling !== "attention" && pooling !== "auto"))
@@ -29,14 +29,14 @@ export function runToReference(facts: RunFacts): ReferenceModel {
   };
   if (facts.kind === "fine-tune" && facts.config.target.transform !== "none") {
     notes.push(
-      "The PyTorch version's predictions are in transformed units: its files have no place for the transform.",
+      "The original AAM's predictions are in transformed units: its files have no place for the transform.",
     );
   }
   const form = euclideanFormOf(facts.config);
   const isTheirs = form !== "raw" && form.tanhScale === referenceTanhScale;
   if (!isTheirs && facts.encoderType === "unifrac") {
     const own = form === "raw" ? "they are" : `tanh(d / ${form.tanhScale})`;
-    notes.push(`The PyTorch version takes distances as tanh(d / 10), this model as ${own}.`);
+    notes.push(`The original AAM takes distances as tanh(d / 10), this model as ${own}.`);
   }
   return { module: facts.kind === "fine-tune" ? "SequencePredictor" : "SequenceEncoder", config, notes };
 }
@@ -93,12 +93,12 @@ function predictorArguments(
   const mended = fused && (categories.fusion === "cross-attention" || categories.fusion === "perceiver");
   if (mended && !model.referenceForm) {
     throw new UserError(
-      `The fusion ${categories.fusion} works in another way in the PyTorch version, which cannot have this model.`,
+      `The fusion ${categories.fusion} works in another way in the original AAM, which cannot have this model.`,
     );
   }
   if (target.pooling === "sum")
     throw new UserError(
-      "--target-pooling sum does not exist in the PyTorch version, which cannot have this model.",
+      "--target-pooling sum does not exist in the original AAM, which cannot have this model.",
     );
   const classes = targets.kind === "classes";
   return {

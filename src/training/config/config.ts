@@ -147,7 +147,7 @@ export const modelSchema = z.strictObject({
   referenceForm: z
     .boolean()
     .default(false)
-    .describe("the PyTorch version's ways where they are defects, for converted models"),
+    .describe("the original AAMs where they are defects, for converted models"),
   maxBases: whole.default(150).describe("the most bases of a sequence that are read, from its start"),
   tokenLimit: whole.default(1024).describe("the most ASVs of a sample that are read"),
   asvSampling: z
@@ -173,7 +173,7 @@ export const modelSchema = z.strictObject({
     .describe(
       "the distance predicted from two embeddings: of sets (tanimoto, l1), Euclidean (raw), or tanh(Euclidean / --tanh-scale); auto: by encoder and metric",
     ),
-  tanhScale: positive.default(1).describe("scale of tanh distances; the PyTorch version's is 10"),
+  tanhScale: positive.default(1).describe("scale of tanh distances; the original AAM's is 10"),
   gradientCheckpointing: z
     .boolean()
     .default(false)
@@ -228,7 +228,7 @@ export const trainingSchema = z.strictObject({
   decayAll: z
     .boolean()
     .default(false)
-    .describe("decay norms, biases and embeddings too, as the PyTorch version"),
+    .describe("decay norms, biases and embeddings too, as the original AAM"),
   scheduler: z
     .enum(["warmup_cosine", "cosine", "cosine_restarts", "plateau", "onecycle", "constant"])
     .default("warmup_cosine")
@@ -299,7 +299,7 @@ const metric = z.enum(pretrainMetrics).default("unweighted");
 const nucShare = share
   .default(0.25)
   .describe(
-    "share of a batch's ASVs whose nucleotides are predicted, in a pass of their own; 1: in one pass with the rest, as the PyTorch version",
+    "share of a batch's ASVs whose nucleotides are predicted, in a pass of their own; 1: in one pass with the rest, as the original AAM",
   );
 
 /** A pretraining run in full; written to its folder as config.json. */

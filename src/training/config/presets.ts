@@ -1,7 +1,7 @@
 import { referenceTanhScale } from "../../models/pairwiseDistances.ts";
 import type { FineTuneInput, PretrainInput } from "./config.ts";
 
-/** States of the PyTorch version whose models and losses can be had; the defaults are those that train best. */
+/** States of the original AAM whose models and losses can be had; the defaults are those that train best. */
 export const presetNames = ["seed", "latest"] as const;
 export type PresetName = (typeof presetNames)[number];
 

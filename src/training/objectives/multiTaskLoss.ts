@@ -1,6 +1,6 @@
 import * as torch from "../../torch/index.ts";
 
-/** The parts of the loss, under the reference's names. */
+/** The parts of the loss, under the original AAM's names. */
 export const lossTerms = ["target_loss", "count_loss", "unifrac_loss", "nuc_loss"] as const;
 export type LossTerm = (typeof lossTerms)[number];
 

@@ -18,7 +18,7 @@ export interface TargetLossOptions {
   readonly underPenalty?: number;
   /** Own losses of some columns, by index ("0") or name; the others have `type`. */
   readonly perColumn?: Readonly<Record<string, string>> | null;
-  /** The reference does not look at `perColumn` where samples have weights. Default false. */
+  /** The original AAM does not look at `perColumn` where samples have weights. Default false. */
   readonly ignoreColumnsWithWeights?: boolean;
   /** Names of the columns, for `perColumn`. */
   readonly columns?: readonly string[] | null;

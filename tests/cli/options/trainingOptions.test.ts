@@ -62,7 +62,7 @@ describe.each(Object.keys(data))("%s", (command) => {
       const weights = weightsOf(join(folder, "checkpoints/last.safetensors"));
       return weights.entries().find(([name]) => name.endsWith("token_embedding.weight"))![1].length;
     };
-    // The vocabulary has 7 tokens by default, and 6 in the PyTorch version's first state.
+    // The vocabulary has 7 tokens by default, and 6 in the original AAM's first state.
     expect(await tokens()).toBe(7 * 4);
     expect(await tokens("--preset", "seed", "--embedding-dim", "6")).toBe(6 * 6);
   });

@@ -40,7 +40,7 @@ test("what is given wins over a preset, and a preset over the defaults", () => {
 });
 
 for (const name of presetNames) {
-  test(`${name}: pretraining and fine-tuning, and the PyTorch version can have the models`, async () => {
+  test(`${name}: pretraining and fine-tuning, and the original AAM can have the models`, async () => {
     const settings = presetSettings(name, ["model", "training", "target"]) as Record<string, object>;
     const model = { ...settings["model"], ...small };
     const encoder = scratch.path(`${name}-encoder`);
