@@ -16,7 +16,7 @@ function hasModules(python: string, modules: readonly string[]): boolean {
   try {
     const env = { ...process.env, PYTHONSAFEPATH: "1" };
     const options = { cwd: tmpdir(), stdout: "ignore", stderr: "ignore", timeout: 20_000, env } as const;
-    return Bun.spawnSync([python, "-c", question], options).success;
+    return Bun.spawnSync([python, "-c", question], options).exitCode === 0;
   } catch {
     return false;
   }
