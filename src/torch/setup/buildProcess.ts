@@ -129,7 +129,17 @@ async function link(compiler: string[], objects: string[], shim: ExpectedShim): 
   const temporary = temporaryName(shim.path);
   try {
     await runCompiler(
-      [...compiler, "-shared", "-o", temporary, ...objects, `-L${libDir}`, ...places, ...linkFlags, ...libraries],
+      [
+        ...compiler,
+        "-shared",
+        "-o",
+        temporary,
+        ...objects,
+        `-L${libDir}`,
+        ...places,
+        ...linkFlags,
+        ...libraries,
+      ],
       "linking with LibTorch",
     );
     if (expectedShim().hash !== shim.hash) return false;

@@ -126,10 +126,6 @@ function describeGroups(groups: readonly string[], device: string): string {
   return `process groups with ${groups.join(" and ")}${missing}`;
 }
 
-function bytesText(bytes: number): string {
-  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-}
-
 function printDiagnosis(found: Diagnosis): void {
   const row = (name: string, text: string) => console.log(`${name.padEnd(11)}${text}`);
   row("Bun", `${found.bun.version} (${found.bun.path})`);
