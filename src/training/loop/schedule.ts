@@ -1,6 +1,9 @@
 import { annealCosine as cosine, restartedAt } from "../../torch/optim/schedules/annealing.ts";
 
-/** Learning-rate factors as functions of progress (0 at the start of training, 1 at its end). */
+/**
+ * Learning-rate factors as functions of progress (0 at the start of training, 1 at its end). They stand beside the toolkit's
+ * schedulers because those count steps: a training that `--max-minutes` ends knows its share of the time, not its steps.
+ */
 export type ScheduleName =
   | "warmup_cosine"
   | "cosine"
