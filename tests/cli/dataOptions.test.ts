@@ -8,6 +8,7 @@ import { readDistances } from "../../src/data/distances/read.ts";
 import * as torch from "../../src/torch/index.ts";
 import { refusal, run, succeed } from "../helpers/commandLine.ts";
 import { useScratch } from "../helpers/scratch.ts";
+import { showsOptions } from "../helpers/showsOptions.ts";
 
 torch.setNumThreads(1);
 const scratch = useScratch();
@@ -40,6 +41,7 @@ describe("prep", () => {
   const distances = (metric: string) => (dataset: Dataset) =>
     [...dataset.distance(metric).condensed()].flatMap((part) => Array.from(part));
 
+  showsOptions("prep", "--tree --metric --alpha --variance-adjusted --precision");
   test("--tree, --metric, --alpha, --variance-adjusted and --precision decide the distances", async () => {
     const generalized = ["--tree", study.tree, "--metric", "generalized"];
     const computed = (...options: string[]) => prepared(distances("generalized"), ...generalized, ...options);
@@ -53,6 +55,7 @@ describe("prep", () => {
     for (const [i, value] of exact.entries()) expect(value).toBeCloseTo(usual[i], 5);
   });
 
+  showsOptions("prep", "--rarefy-depth --with-replacement --seed");
   test("--rarefy-depth, --with-replacement and --seed decide what is drawn", async () => {
     const drawn = (...options: string[]) => prepared(counts, "--rarefy-depth", "100", ...options);
     const usual = await drawn();
@@ -64,6 +67,7 @@ describe("prep", () => {
     }
   });
 
+  showsOptions("prep", "--table --distances --distance-ids --rep-seqs");
   test("--distances, --distance-ids and --rep-seqs take what is there already", async () => {
     const matrix = newPath(".npy");
     await succeed("unifrac", "--quiet", "--table", study.table, "--tree", study.tree, "--output", matrix);
@@ -80,6 +84,7 @@ describe("prep", () => {
     expect(reversed).not.toEqual(inOrder);
   });
 
+  showsOptions("prep", "--metadata --json --quiet --output");
   test("--metadata adds columns; --json is for programs, --quiet leaves warnings alone", async () => {
     const output = newPath();
     const usual = [...inputs().filter((word) => word !== "--quiet"), "--output", output];
@@ -111,6 +116,10 @@ describe("unifrac", () => {
     return { ...readDistances(output), threads };
   };
 
+  showsOptions(
+    "unifrac",
+    "--metric --alpha --variance-adjusted --bypass-tips --absolute --precision --rarefy-depth",
+  );
   test("every option of the distances changes them", async () => {
     const usual = await computed("--metric", "generalized");
     expect((await computed("--metric", "generalized")).values).toEqual(usual.values);
@@ -128,6 +137,7 @@ describe("unifrac", () => {
     }
   });
 
+  showsOptions("unifrac", "--seed --with-replacement --threads");
   test("--seed and --with-replacement decide what --rarefy-depth draws; --threads is how many compute", async () => {
     const usual = await computed("--rarefy-depth", "100", "--threads", "2");
     expect(usual.threads).toBe(2);
@@ -139,6 +149,7 @@ describe("unifrac", () => {
   });
 });
 
+showsOptions("simulate", "--output --samples --asvs --depth --richness --length --vary-length --seed");
 test("simulate: every option changes the study", async () => {
   const simulated = async (...options: string[]) => {
     const output = newPath();
@@ -167,6 +178,7 @@ describe("parity", () => {
   const cases = join(resolve(import.meta.dir, "../.."), "tests/fixtures/parity");
   const [add, film] = ["encoder-count-add", "encoder-count-film"].map((name) => join(cases, name));
 
+  showsOptions("parity", "--case --cases --brief");
   test("--case takes one case, --cases a folder of them; --brief leaves out what is within its tolerance", async () => {
     const whole = await succeed("parity", "--case", add);
     const brief = await succeed("parity", "--case", add, "--brief", "--device", "cpu");
@@ -179,6 +191,7 @@ describe("parity", () => {
     expect(await refusal("parity")).toContain("Nothing to compare");
   });
 
+  showsOptions("parity", "--against-python --python --models --seed");
   test("--against-python has --python draw --models models by --seed", async () => {
     // Instead of Python: keeps what it is given, and draws one case.
     const log = scratch.path("arguments.txt");

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 import { commands } from "../../src/cli/main.ts";
+import { showsOptions } from "../helpers/showsOptions.ts";
 
 const root = resolve(import.meta.dir, "../..");
 
@@ -49,6 +50,7 @@ test("--help names every command, and a command's own --help its options", () =>
   }
 });
 
+showsOptions("aam", "--version");
 test("--version is the package's", () => {
   expect(aam("--version")).toEqual({ code: 0, out: `${packageJson.version}\n`, err: "" });
 });
@@ -70,6 +72,7 @@ test("what the command line does not know ends with 2 and one line about it", ()
   expect(aam()).toMatchObject({ code: 2, out: "", err: expect.stringContaining("Usage: aam") });
 });
 
+showsOptions("*", "--debug");
 test("a user's mistake is its sentence alone, with the stack trace only on demand", () => {
   const mistake = 'new UserError("No such file x.biom: give one that exists.")';
   const line = "Error: No such file x.biom: give one that exists.\n";

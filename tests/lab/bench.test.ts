@@ -6,6 +6,7 @@ import { limitsOf, mergeReports, type ScalingReport } from "../../lab/bench/scal
 import { checkKernels } from "../../lab/bench/step.ts";
 import { simulate, writeSimulation } from "../../src/data/simulate/simulate.ts";
 import { useScratch } from "../helpers/scratch.ts";
+import { showsOptions } from "../helpers/showsOptions.ts";
 
 const scratch = useScratch();
 const root = resolve(import.meta.dir, "../..");
@@ -51,6 +52,7 @@ test("attention that keeps all weights is refused on a GPU", () => {
   checkKernels({ "fused layer": 12 }, "cpu");
 });
 
+showsOptions("bench step", "--json");
 test("bench step measures both sides on the same batches, and says how much each computes", () => {
   const report = measured("step", "--json", "--batch-size", "4", "--rounds", "1");
   const { ours, reference, batch } = report;

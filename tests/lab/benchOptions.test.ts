@@ -16,6 +16,7 @@ import { pretrainSchema } from "../../src/training/config/config.ts";
 import { refusal, run, succeed } from "../helpers/commandLine.ts";
 import { usePlainPlots } from "../helpers/plainPlots.ts";
 import { useScratch } from "../helpers/scratch.ts";
+import { showsOptions } from "../helpers/showsOptions.ts";
 
 torch.setNumThreads(1);
 usePlainPlots();
@@ -170,6 +171,18 @@ describe.each(subjects)("bench %s", (subject, brief, own) => {
     expect(await heard()).toBe(usual);
   });
 
+  showsOptions(
+    ["bench step", "bench train", "bench predict", "bench scaling"],
+    "--embedding-dim --layers --heads --token-limit --max-bp --threads",
+  );
+  showsOptions(["bench step", "bench train", "bench scaling"], "--gradient-checkpointing --mixed-precision");
+  showsOptions(
+    "bench step",
+    "--batch-size --rounds --nuc-share --micro-batch --no-partner --seed --reference",
+  );
+  showsOptions("bench predict", "--batch-size --batches --rounds --reference");
+  showsOptions("bench train", "--batch-size --minutes --same-shape --reference");
+  showsOptions("bench scaling", "--axes --batch-sizes --samples --reference-batch-sizes --rounds");
   test.each([...shapeEffects, ...own].map((option) => [option.join(" "), option] as const))(
     "tells them something else with %s",
     async (_text, option) => {
@@ -177,6 +190,7 @@ describe.each(subjects)("bench %s", (subject, brief, own) => {
     },
   );
 
+  showsOptions(["bench step", "bench train", "bench predict", "bench scaling"], "--dataset --table --tree");
   test("takes --dataset, or --table with --tree", async () => {
     expect(await heard("--dataset", other.folder)).not.toBe(usual);
     const from = async (table: string, tree: string) =>
@@ -196,6 +210,7 @@ describe.each(subjects)("bench %s", (subject, brief, own) => {
   });
 });
 
+showsOptions(["bench train", "bench predict", "bench scaling"], "--json");
 test("bench predict, train and scaling print tables, or one JSON object with --json", async () => {
   for (const [subject, brief] of subjects.slice(1)) {
     const args = [subject, ...dataset(), ...shape, ...brief];
@@ -205,6 +220,7 @@ test("bench predict, train and scaling print tables, or one JSON object with --j
   }
 });
 
+showsOptions("bench scaling", "--richness --dims --memory --output");
 test("bench scaling: --richness and --dims are further axes, --memory is what batches must fit in, --output gets plots", async () => {
   const args = ["scaling", ...dataset(), ...shape, "--rounds", "1", "--json", "--axes"];
   const heard = async (...options: string[]) => (await told([...args, ...options])).heard;
@@ -223,6 +239,7 @@ test("bench scaling: --richness and --dims are further axes, --memory is what ba
   expect(readdirSync(plots)).toContain("scaling-batch-time.svg");
 });
 
+showsOptions("bench scaling", "--from");
 test("bench scaling --from prints reports that are there instead of measuring", async () => {
   const args = ["scaling", ...dataset(), ...shape, "--rounds", "1", "--json", "--axes"];
   const reports = [
@@ -234,6 +251,7 @@ test("bench scaling --from prints reports that are there instead of measuring", 
   expect(JSON.parse(out).axes.map(({ name }: { name: string }) => name)).toEqual(["batch", "samples"]);
 });
 
+showsOptions("bench ops", "--only --rounds --threads --json");
 test("bench ops: --only, --rounds and --threads", async () => {
   const asks: string[] = [];
   const configs: object[] = [];
@@ -259,6 +277,7 @@ test("bench ops: --only, --rounds and --threads", async () => {
   }
 });
 
+showsOptions("bench encoder", "--table --asvs --embedding-dim --layers --heads --threads --rounds --json");
 test("bench encoder: each option changes what is computed, and how often", async () => {
   const command = ["bench", "encoder", "--heads", "2"];
   const measured = async (options: string) => {
@@ -281,6 +300,7 @@ test("bench encoder: each option changes what is computed, and how often", async
   expect(await refusal(...command, ...brief, "--heads", "3")).toContain("3 attention heads do not divide");
 });
 
+showsOptions("bench data", "--table --tree --samples --tips --batch-size --rounds --python --json");
 test("bench data: each option changes what is read, opened or made, and how often", async () => {
   // Instead of Python: has every module, and is quick.
   const python = scratch.write(
@@ -379,6 +399,7 @@ describe("bench unifrac", () => {
     }
   };
 
+  showsOptions("bench unifrac", "--metrics --threads --rounds --python --tree");
   test("each option changes what the programs are told", async () => {
     const usual = (await measured([])).heard;
     expect((await measured([])).heard).toBe(usual);
@@ -392,6 +413,7 @@ describe("bench unifrac", () => {
       expect({ option, heard: (await measured(option)).heard }).not.toEqual({ option, heard: usual });
   });
 
+  showsOptions("bench unifrac", "--table --batch-size --skbio-samples --json");
   test("--table, --batch-size and --skbio-samples decide what is computed", async () => {
     const rows = async (options: string[], few?: number) =>
       JSON.parse((await measured([...options, "--json"], few)).out) as {

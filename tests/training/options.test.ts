@@ -30,6 +30,7 @@ import {
   workOf,
 } from "../helpers/optionEffects.ts";
 import { useScratch } from "../helpers/scratch.ts";
+import { showsOptions, showsPlaces } from "../helpers/showsOptions.ts";
 
 // What is to be the same is the same to the last bit.
 torch.setNumThreads(1);
@@ -111,12 +112,14 @@ describe("what is set changes what is learned", () => {
     expect(await train({})).toBe(await outcome({}));
   });
 
+  showsPlaces("train", effects);
   test.each(effects)("fine-tuning with %s = %j", async (path, value, base = {}) => {
     const changed = filled(withValue(base, path, value));
     expect((await outcome(changed)) === (await outcome(filled(base)))).toBe(false);
   });
 });
 
+showsPlaces("train", unchanging);
 test.each(unchanging)("%s = %j changes how fine-tuning computes, but no figure", async (path, value) => {
   const base: FineTuneInput = { training: { nucPenalty: 0 } };
   const figures = (text: string) => JSON.parse(text).figures[0].train as Record<string, number>;
@@ -127,6 +130,7 @@ test.each(unchanging)("%s = %j changes how fine-tuning computes, but no figure",
     expect(figures(changed.result)[name]).toBeCloseTo(number, 4);
 });
 
+showsOptions("train", "--classifier");
 test("numbers are classes where --classifier says so", async () => {
   const { summary } = await fineTuneStudy(study, scratch.path("numbers-as-classes"), {
     target: { columns: ["site"], classifier: true },
@@ -134,6 +138,7 @@ test("numbers are classes where --classifier says so", async () => {
   expect(summary.kind).toBe("classes");
 });
 
+showsOptions("train", "--train-samples --val-samples");
 test("a split is taken from files", async () => {
   const ids = study.dataset.sampleIds;
   const trainSamples = scratch.write("train.txt", ids.slice(0, 14).join("\n"));
@@ -185,6 +190,7 @@ describe("data", () => {
     throw new Error("nothing was refused");
   };
 
+  showsOptions(["pretrain", "train", "lr-finder"], "--table --tree --metadata --rarefy-depth --rarefy-seed");
   test("come from files, rarefied as told", async () => {
     const { table, tree, metadata } = study;
     using dataset = await open({ table, tree, metadata, rarefyDepth: 100 });
@@ -197,6 +203,7 @@ describe("data", () => {
     expect(bare.manifest.distances).toEqual([]);
   });
 
+  showsOptions(["pretrain", "train", "lr-finder"], "--rep-seqs --distances --distance-ids");
   test("may have distances of their own, ids in a file, and sequences for hashes", async () => {
     const { dataset } = study;
     const { table, sequences } = hashedFiles(study, scratch);
@@ -217,6 +224,7 @@ describe("data", () => {
     expect(between(reordered, first, last)).toBeCloseTo((ids.length - 2) / 50, 6);
   });
 
+  showsOptions(["pretrain", "train", "lr-finder"], "--dataset");
   test("of two kinds, or none, are refused", async () => {
     const { table, tree, folder } = study;
     expect(await refusal({})).toContain("give --table, or --dataset");

@@ -26,6 +26,7 @@ import {
   workOf,
 } from "../helpers/optionEffects.ts";
 import { useScratch } from "../helpers/scratch.ts";
+import { showsOptions, showsPlaces } from "../helpers/showsOptions.ts";
 
 // What is to be the same is the same to the last bit.
 torch.setNumThreads(1);
@@ -67,11 +68,13 @@ describe("what is set changes what an encoder learns", () => {
     expect(await pretrain({})).toBe(await pretrained({}));
   });
 
+  showsPlaces("pretrain", effects);
   test.each(effects)("pretraining with %s = %j", async (path, value, base = {}) => {
     expect((await pretrained(withValue(base, path, value))) === (await pretrained(base))).toBe(false);
   });
 });
 
+showsPlaces("pretrain", unchanging);
 test.each(unchanging)("%s = %j changes how pretraining computes, but no figure", async (path, value) => {
   const base: PretrainInput = { training: { nucPenalty: 0 } };
   const figures = (text: string) => JSON.parse(text).figures[0].train as Record<string, number>;
@@ -103,14 +106,14 @@ describe("what is set changes a search of the learning rate", () => {
     expect(await search({})).toBe(await searched({}));
   });
 
-  test.each(effects.filter(([path]) => searchPaths.has(path)))(
-    "a search with %s = %j",
-    async (path, value, base = {}) => {
-      expect((await searched(withValue(base, path, value))) === (await searched(base))).toBe(false);
-    },
-  );
+  const searchEffects = effects.filter(([path]) => searchPaths.has(path));
+  showsPlaces("lr-finder", searchEffects);
+  test.each(searchEffects)("a search with %s = %j", async (path, value, base = {}) => {
+    expect((await searched(withValue(base, path, value))) === (await searched(base))).toBe(false);
+  });
 });
 
+showsPlaces("lr-finder", unchanging);
 test.each(unchanging)("%s = %j changes how a search computes, but no loss", async (path, value) => {
   const base: PretrainInput = { training: { nucPenalty: 0 } };
   const usual = await watchWork(() => search(base));
@@ -120,6 +123,7 @@ test.each(unchanging)("%s = %j changes how a search computes, but no loss", asyn
   for (const [i, loss] of before.entries()) expect(after[i]).toBeCloseTo(loss, 4);
 });
 
+showsOptions(["pretrain", "lr-finder"], "--train-samples --val-samples");
 test("a split is taken from files", async () => {
   const ids = study.dataset.sampleIds;
   const split = {
@@ -134,6 +138,7 @@ test("a split is taken from files", async () => {
   expect(await search({ split })).not.toBe(await searched({}));
 });
 
+showsOptions(["pretrain", "train"], "--save-minutes");
 test.each([
   [PretrainTask, pretrainStudy],
   [FineTuneTask, fineTuneStudy],

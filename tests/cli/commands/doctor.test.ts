@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Diagnosis } from "../../../src/torch/tools/doctor.ts";
+import { showsOptions } from "../../helpers/showsOptions.ts";
 
 const root = resolve(import.meta.dir, "../../..");
 
@@ -14,6 +15,7 @@ function runDoctor(args: string[], env: Record<string, string> = {}): { code: nu
   return { code: done.exitCode, out: done.stdout.toString() };
 }
 
+showsOptions("doctor", "--json");
 test("the doctor finds all that is needed, and says so in words and as JSON", () => {
   const { code, out } = runDoctor([]);
   expect(code).toBe(0);

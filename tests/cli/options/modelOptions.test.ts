@@ -17,6 +17,7 @@ import { readRunFacts } from "../../../src/training/run/open.ts";
 import { refusal, run, succeed } from "../../helpers/commandLine.ts";
 import { usePlainPlots } from "../../helpers/plainPlots.ts";
 import { useScratch } from "../../helpers/scratch.ts";
+import { showsOptions } from "../../helpers/showsOptions.ts";
 
 torch.setNumThreads(1);
 usePlainPlots();
@@ -53,6 +54,7 @@ const use = (command: string, ...options: string[]) => [
 ];
 const table = () => ["--table", study.table, "--rarefy-depth", "none"];
 
+showsOptions(["predict", "embed", "evaluate"], "--model");
 test("a model must be named, and another one gives something else", async () => {
   const other = scratch.path("other-run");
   const config = { categories: { columns: ["site"] }, model: { tokenLimit: 4 } };
@@ -71,6 +73,7 @@ test("a model must be named, and another one gives something else", async () => 
 describe.each(["predict", "embed"])("%s", (command) => {
   const metadata = () => (command === "predict" ? ["--metadata", study.metadata] : []);
 
+  showsOptions(["predict", "embed"], "--table --dataset --output");
   test("--table and --dataset with the same samples come to the same, and one must be given", async () => {
     const [files, dataset] = [
       await written("tsv", use(command, ...table(), ...metadata())),
@@ -82,6 +85,7 @@ describe.each(["predict", "embed"])("%s", (command) => {
     expect(await refusal(...use(command), ...output)).toContain("--table, or with --dataset");
   });
 
+  showsOptions(["predict", "embed"], "--rep-seqs");
   test("--rep-seqs gives hashes their sequences", async () => {
     const { table: hashed, sequences } = hashedFiles(study, scratch);
     const input = ["--table", hashed, "--rarefy-depth", "none", ...metadata()];
@@ -90,6 +94,7 @@ describe.each(["predict", "embed"])("%s", (command) => {
     expect(rows(await written("tsv", use(command, ...input, "--rep-seqs", sequences))).length).toBe(25);
   });
 
+  showsOptions(["predict", "embed"], "--samples --format");
   test("--samples chooses, --format overrules what a name ends in", async () => {
     const ids = study.dataset.sampleIds.slice(3, 8);
     const chosen = scratch.write("chosen.txt", [...ids, "nobody"].join("\n"));
@@ -100,6 +105,7 @@ describe.each(["predict", "embed"])("%s", (command) => {
     expect([...tableFromIPC(readFileSync(path)).getChild("sample_id")!]).toEqual(ids);
   });
 
+  showsOptions(["predict", "embed"], "--rarefy-depth");
   test("--rarefy-depth says how many counts are drawn", async () => {
     const drawn = async (depth: string) =>
       rows(
@@ -110,6 +116,7 @@ describe.each(["predict", "embed"])("%s", (command) => {
     expect(few).not.toEqual(more);
   });
 
+  showsOptions(["predict", "embed"], "--threads --quiet --json");
   test("--threads, --quiet and --json", async () => {
     const options = [command, "--model", model, "--dataset", study.folder, "--output", scratch.path("o.tsv")];
     const usual = await run(...options, "--threads", "2");
@@ -123,11 +130,13 @@ describe.each(["predict", "embed"])("%s", (command) => {
 });
 
 describe("predict", () => {
+  showsOptions("predict", "--metadata");
   test("--metadata gives the categories that the model needs", async () => {
     const output = ["--output", scratch.path("x.tsv")];
     expect(await refusal(...use("predict", ...table()), ...output)).toContain("give --metadata");
   });
 
+  showsOptions("predict", "--asv-sampling --prediction-passes --output-variance");
   test("--asv-sampling, --prediction-passes and --output-variance", async () => {
     const predicted = (...options: string[]) =>
       written("tsv", use("predict", "--dataset", study.folder, ...options)).then(rows);
@@ -164,6 +173,7 @@ describe("predict", () => {
 });
 
 describe("embed", () => {
+  showsOptions("embed", "--asvs --attention --positions --distances");
   test("--asvs, --attention, --positions and --distances write what they are called, and one must be named", async () => {
     const input = use("embed", "--dataset", study.folder);
     expect(await refusal(...input)).toContain("Nothing to write is named");
@@ -188,6 +198,7 @@ describe("embed", () => {
 describe("evaluate", () => {
   const input = () => use("evaluate", ...table(), "--metadata", study.metadata);
 
+  showsOptions("evaluate", "--metadata --tree");
   test("--metadata judges predictions, --tree distances, and one of them must be known", async () => {
     const without = use("evaluate", ...table());
     expect(await refusal(...without)).toContain("give --metadata");
@@ -197,6 +208,7 @@ describe("evaluate", () => {
     expect(both).toStartWith(targets.trimEnd());
   });
 
+  showsOptions("evaluate", "--samples --rarefy-depth --rep-seqs --table --dataset");
   test("--samples, --rarefy-depth and --rep-seqs change what is judged", async () => {
     const usual = await succeed(...input());
     const chosen = scratch.write("few.txt", study.dataset.sampleIds.slice(0, 9).join("\n"));
@@ -212,6 +224,7 @@ describe("evaluate", () => {
     expect(await succeed(...use("evaluate", "--dataset", study.folder))).toContain(usual.trimEnd());
   });
 
+  showsOptions("evaluate", "--output");
   test("--output keeps figures, predictions and plots; without it nothing is left behind", async () => {
     const usual = process.env["TMPDIR"];
     process.env["TMPDIR"] = scratch.path(".");
@@ -226,6 +239,7 @@ describe("evaluate", () => {
     for (const name of ["metrics.json", "predictions.tsv"]) expect(existsSync(join(output, name))).toBe(true);
   });
 
+  showsOptions("evaluate", "--threads --quiet --json");
   test("figures come without progress with --quiet, as JSON with --json, from --threads threads", async () => {
     const options = ["evaluate", "--model", model, ...table(), "--metadata", study.metadata];
     const usual = await run(...options, "--threads", "2");
@@ -242,6 +256,7 @@ describe("evaluate", () => {
   });
 });
 
+showsOptions("report", "--output --no-baselines --colour --quiet");
 test("report: --output, --no-baselines, --colour and --quiet", async () => {
   const output = scratch.path("page.html");
   const page = async (...options: string[]) => {
@@ -283,6 +298,7 @@ describe("rf-baseline", () => {
     ];
   });
 
+  showsOptions("rf-baseline", "--metadata-column --random-seed --train-samples --val-samples --output");
   test("every option for files changes what is predicted", async () => {
     const predicted = async (...options: string[]) => {
       const path = output();
@@ -315,6 +331,7 @@ describe("rf-baseline", () => {
       });
   });
 
+  showsOptions("rf-baseline", "--rep-seqs --metadata --table");
   test("--rep-seqs gives hashes their sequences; each file must be given", async () => {
     const { table: hashed, sequences } = hashedFiles(study, scratch);
     const options = [...common, "--metadata-column", "depth", "--n-estimators", "5", "--table", hashed];
@@ -324,6 +341,7 @@ describe("rf-baseline", () => {
     expect(await refusal("rf-baseline", "--table", hashed)).toContain("--metadata is missing");
   });
 
+  showsOptions("rf-baseline", "--run --quiet --json");
   test("--run has all of these; --quiet leaves the figures alone, --json is for programs", async () => {
     const options = ["rf-baseline", "--run", model, "--n-estimators", "5"];
     const [usual, quiet] = [await succeed(...options), await succeed(...options, "--quiet")];
@@ -335,6 +353,7 @@ describe("rf-baseline", () => {
     expect(await refusal(...options, "--random-seed", "1")).toContain("--run has its own");
   });
 
+  showsOptions("rf-baseline", "--n-estimators --max-features");
   test("--n-estimators and --max-features change the forest, which is the same without a change", async () => {
     const forest = async (...options: string[]) => {
       await succeed("rf-baseline", "--run", model, "--n-estimators", "5", ...options);
@@ -358,6 +377,7 @@ describe("convert", () => {
     return readRunFacts(path);
   };
 
+  showsOptions("convert", "--heads --activation --config");
   test("--heads, --activation and --config tell what weights do not", async () => {
     const { model: usual } = (await converted(encoder)).config;
     expect([usual.heads, usual.activation]).toEqual([4, "gelu"]);
@@ -367,6 +387,7 @@ describe("convert", () => {
     expect((await converted(encoder, "--config", file)).config.model.heads).toBe(1);
   });
 
+  showsOptions("convert", "--targets --classes --output");
   test("--targets and --classes give names, and are refused where there is nothing to name", async () => {
     const { config } = await converted(predictor, "--targets", "age");
     expect(config).toMatchObject({ target: { columns: ["age"] } });
@@ -386,6 +407,7 @@ describe("convert", () => {
     expect(existsSync(to[1])).toBe(false);
   });
 
+  showsOptions("convert", "--bare --input");
   test("--bare writes a state dict alone; options of the other way are refused", async () => {
     const encoderRun = scratch.path("encoder");
     await pretrainStudy(study, encoderRun, { training: { maxSteps: 1 } });
@@ -404,6 +426,11 @@ describe("convert", () => {
   });
 });
 
+const onDevices = "prep unifrac pretrain train train.ts lr-finder predict embed evaluate report parity".split(
+  " ",
+);
+const benchesOnDevices = "ops step train predict scaling encoder unifrac".split(" ");
+showsOptions([...onDevices, ...benchesOnDevices.map((subject) => `bench ${subject}`)], "--device");
 test.skipIf(torch.isCudaAvailable())(
   "--device cuda is refused in one sentence where there is no GPU",
   async () => {

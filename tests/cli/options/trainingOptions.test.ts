@@ -7,6 +7,7 @@ import * as torch from "../../../src/torch/index.ts";
 import { refusal, run, succeed } from "../../helpers/commandLine.ts";
 import { usePlainPlots } from "../../helpers/plainPlots.ts";
 import { useScratch } from "../../helpers/scratch.ts";
+import { showsOptions } from "../../helpers/showsOptions.ts";
 
 torch.setNumThreads(1);
 usePlainPlots();
@@ -42,6 +43,7 @@ describe.each(Object.keys(data))("%s", (command) => {
     return { folder, ...ended };
   };
 
+  showsOptions(["pretrain", "train", "train.ts"], "--output --output-dir");
   test("--output names the run's folder, --output-dir does so too, and both are one too many", async () => {
     const folder = newFolder();
     expect(await refusal(command, ...data[command]())).toContain("give --output");
@@ -54,6 +56,7 @@ describe.each(Object.keys(data))("%s", (command) => {
     expect(await refusal(command, ...data[command](), ...both)).toContain("are the same");
   });
 
+  showsOptions(["pretrain", "train", "train.ts"], "--config --preset");
   test("--config sets what options do not, --preset what neither does", async () => {
     const file = scratch.write("settings.yaml", "model:\n  embeddingDim: 4\n  heads: 1\n  layers: 1\n");
     const common = ["--epochs", "1", "--no-plots", "--batch-size", "8", "--config", file];
@@ -67,6 +70,7 @@ describe.each(Object.keys(data))("%s", (command) => {
     expect(await tokens("--preset", "seed", "--embedding-dim", "6")).toBe(6 * 6);
   });
 
+  showsOptions(["pretrain", "train", "train.ts"], "--resume");
   test("--resume goes on, and without it a run is not overwritten", async () => {
     const more = [...small, "--batch-size", "8", "--epochs", "3", "--no-plots", "--max-steps"];
     const { folder } = await train(...more, "1");
@@ -76,6 +80,7 @@ describe.each(Object.keys(data))("%s", (command) => {
     expect(readJson(folder, "summary.json").steps).toBe(2);
   });
 
+  showsOptions(["pretrain", "train", "train.ts"], "--threads --deterministic");
   test("--threads and --deterministic decide how many threads compute, and which operators", async () => {
     const threads = ({ folder }: { folder: string }) => readJson(folder, "run.json").environment.threads;
     const two = await train(...brief, "--threads", "2");
@@ -86,6 +91,7 @@ describe.each(Object.keys(data))("%s", (command) => {
     torch.setNumThreads(1);
   });
 
+  showsOptions(["pretrain", "train", "train.ts"], "--no-plots");
   test("plots are drawn unless there is --no-plots, which then are not told of", async () => {
     const [drawn, not] = [await train(...brief.slice(0, -1)), await train(...brief)];
     const plots = (folder: string) => readdirSync(join(folder, "plots")).length;
@@ -94,6 +100,7 @@ describe.each(Object.keys(data))("%s", (command) => {
     expect(not.out).not.toContain("unifrac_plot");
   });
 
+  showsOptions(["pretrain", "train", "train.ts"], "--debug-nan");
   test("--debug-nan says where a NaN arose", async () => {
     const wild = [...brief.slice(0, 8), "--epochs", "9", "--no-plots", "--lr", "1e30"];
     const file = scratch.write("wild.json", '{"training":{"maxGradNorm":null,"scheduler":"constant"}}');
@@ -103,6 +110,7 @@ describe.each(Object.keys(data))("%s", (command) => {
     expect((await run(command, ...options, newFolder())).error).not.toMatch(place);
   });
 
+  showsOptions(["pretrain", "train", "train.ts"], "--quiet --json");
   test("--quiet leaves the result alone, --json makes every line JSON", async () => {
     const [usual, quiet, json] = [
       await train(...brief),
@@ -135,6 +143,11 @@ describe("train.ts", () => {
     expect(await outcome([])).toBe(usual);
   });
 
+  showsOptions(
+    "train.ts",
+    "--rarefy-depth --unifrac-metric --epochs --max-steps --max-minutes --batch-size --lr --embedding-dim --attention-layers --attention-heads",
+  );
+  showsOptions("train.ts", "--token-limit --seed");
   test.each([
     ["--rarefy-depth", "100"],
     ["--unifrac-metric", "weighted_normalized"],
@@ -152,6 +165,7 @@ describe("train.ts", () => {
     expect(await outcome([flag, value])).not.toBe(usual);
   });
 
+  showsOptions("train.ts", "--table --tree --rep-seqs");
   test("--table, --tree and --rep-seqs say where sequences and distances come from", async () => {
     const { table, sequences } = hashedFiles(study, scratch);
     const sources = [...onCpu, "--table", table, "--rarefy-depth", "200", "--tree"];
@@ -193,6 +207,7 @@ describe("lr-finder", () => {
     return { ...ended, curve, png: existsSync(`${output}.png`) };
   };
 
+  showsOptions("lr-finder", "--from --to --steps --output");
   test("--from, --to and --steps say which rates are tried", async () => {
     const usual = await search("--from", "0.001");
     expect(usual.png).toBe(true);
@@ -207,6 +222,7 @@ describe("lr-finder", () => {
     expect(await refusal("lr-finder", ...downwards)).toContain("--from 1 is not below --to 0.1");
   });
 
+  showsOptions("lr-finder", "--config --threads --quiet --json");
   test("--config sets the model, --threads the threads; --quiet leaves the result alone, --json is for programs", async () => {
     const usual = await search("--threads", "2");
     expect(usual.threads).toBe(2);

@@ -15,6 +15,7 @@ import { chooseBatchSize, findBatchSize } from "../../../src/training/loop/batch
 import { setMatmulPrecision } from "../../../src/training/tasks/runTraining.ts";
 import { makePretrainTask } from "../../helpers/pretrainTask.ts";
 import { useScratch } from "../../helpers/scratch.ts";
+import { showsOptions } from "../../helpers/showsOptions.ts";
 
 // With several threads it depends on the clock what is in use at the same time.
 torch.setNumThreads(1);
@@ -85,6 +86,7 @@ describe("findBatchSize", () => {
   });
 });
 
+showsOptions(["pretrain", "train"], "--target-effective-batch-size");
 test("a wanted number of samples for a step is made of few equal batches", () => {
   const { model, config, input } = search();
   const choose = (targetEffectiveBatchSize: number) => {
@@ -103,6 +105,7 @@ test("a wanted number of samples for a step is made of few equal batches", () =>
 describe("--auto-batch-size", () => {
   const configOf = (run: string) => JSON.parse(readFileSync(join(scratch.path(run), "config.json"), "utf8"));
 
+  showsOptions(["pretrain", "train"], "--auto-batch-size");
   test("trains with the size it found, which the run's configuration tells", async () => {
     const training = { autoBatchSize: true, epochs: 1 };
     const { summary } = await pretrainStudy(study, scratch.path("auto"), { training });
@@ -122,6 +125,7 @@ describe("--auto-batch-size", () => {
     expect(weights("found")).toEqual(weights("given"));
   });
 
+  showsOptions(["pretrain", "train"], "--max-memory-fraction");
   test("keeps to its share of the memory, and goes on with the size it began with", async () => {
     const refused = pretrainStudy(study, scratch.path("none"), {
       training: { autoBatchSize: true, maxMemoryFraction: 1e-9 },
@@ -146,6 +150,7 @@ describe("--auto-batch-size", () => {
   });
 });
 
+showsOptions(["pretrain", "train", "lr-finder"], "--tf32 --no-tf32");
 test("--tf32 and --no-tf32 set how float32 matrices are multiplied, and --tf32 is refused on the CPU", () => {
   const { training } = pretrainSchema.parse({});
   try {

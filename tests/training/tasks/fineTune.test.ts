@@ -22,6 +22,7 @@ import { openRun } from "../../../src/training/run/open.ts";
 import { SampleCategories } from "../../../src/training/targets/sampleCategories.ts";
 import { Targets } from "../../../src/training/targets/targets.ts";
 import { userErrorOf, useScratch } from "../../helpers/scratch.ts";
+import { showsOptions } from "../../helpers/showsOptions.ts";
 
 const scratch = useScratch();
 let study: Study;
@@ -288,6 +289,7 @@ describe("contradictions are refused before any file is written", () => {
     ],
     ["fp16 on the CPU", { training: { mixedPrecision: "fp16" } }, /needs a GPU/],
   ];
+  showsOptions("train", "--no-classifier");
   test.each(cases)("%s", async (_what, config, message) => {
     const output = scratch.path(`run-${runs}`);
     expect(await refusal(config)).toMatch(message);
