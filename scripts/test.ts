@@ -1,5 +1,5 @@
 /**
- * The whole check: TypeScript, biome, then every test file in a process of its own, so that a crash in native code or
+ * The whole check: TypeScript, biome, knip (what nothing uses), then every test file in a process of its own, so that a crash in native code or
  * what one file leaves behind (generator state, threads, live tensors) cannot reach another; measured, that costs 3 %
  * over one process for all. Arguments choose test files by a part of their path. The last line is
  * `N passed, N failed`, with `, N skipped` when some were.
@@ -110,6 +110,11 @@ const files = [...new Bun.Glob("tests/**/*.test.ts").scanSync({ cwd: root })]
 const queue: (() => Promise<Outcome>)[] = [
   () => runCheck("tsc", "node_modules/typescript/bin/tsc", ["--noEmit"]),
   () => runCheck("biome check", "node_modules/@biomejs/biome/bin/biome", ["check", "--error-on-warnings"]),
+  () =>
+    runCheck("knip", "node_modules/knip/bin/knip-bun.js", [
+      "--no-progress",
+      "--treat-config-hints-as-errors",
+    ]),
   ...files.map((file) => () => runTestFile(file)),
 ];
 const outcomes: Outcome[] = [];

@@ -1,4 +1,4 @@
-import { decodeText, readFileBytes } from "../common/files/inputFile.ts";
+import { decodeText } from "../common/files/inputFile.ts";
 import { quote, quoteSome } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 import { parseYamlText } from "./yaml.ts";
@@ -22,12 +22,7 @@ const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{1
 /** Real ones have about 100 bytes. */
 const maxMetadataBytes = 2 ** 16;
 
-/** Opens a QIIME 2 artifact (`.qza`). @throws UserError if it is none, or is damaged. */
-export function openQza(path: string): Qza {
-  return openQzaBytes(readFileBytes(path), path);
-}
-
-/** Like `openQza`, for an artifact in memory; `source` names it in errors. */
+/** Opens a QIIME 2 artifact (`.qza`) in memory; `source` names it in errors. @throws UserError if it is none, or is damaged. */
 export function openQzaBytes(bytes: Uint8Array, source: string): Qza {
   if (!isZip(bytes)) {
     throw new UserError(`${source} is not a QIIME 2 artifact (it is no zip archive); give a .qza file.`);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
-import { decodeNpy, encodeNpy, npyToFloat64, readNpy, writeNpy } from "../../src/formats/npy/npy.ts";
+import { decodeNpy, encodeNpy, readNpy, writeNpy } from "../../src/formats/npy/npy.ts";
 import arrays from "../fixtures/npy/arrays.json";
 import refused from "../fixtures/npy/refused.json";
 import { useScratch } from "../helpers/scratch.ts";
@@ -86,9 +86,7 @@ test("files: written, read back, and numbers of any type as float64", () => {
   writeNpy(path, new BigInt64Array([1n, -2n]), [2, 1]);
   const array = readNpy(path);
   expect(array.shape).toEqual([2, 1]);
-  expect(npyToFloat64(array, path)).toEqual(new Float64Array([1, -2]));
-  expect(() => npyToFloat64(decode(arrays.str.npy), "x.npy")).toThrow("x.npy holds str values");
-  expect(() => npyToFloat64(decode(arrays["<c8"].npy), "x.npy")).toThrow("complex64");
+  expect(Array.from(array.values as ArrayLike<number>)).toEqual([1, -2]);
   expect(() => readNpy(scratch.path("none.npy"))).toThrow("no such file");
   writeFileSync(path, readFileSync(path).subarray(0, -3));
   expect(() => readNpy(path)).toThrow(`${path} holds 13 bytes`);

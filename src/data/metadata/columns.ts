@@ -45,11 +45,6 @@ export function numericColumn(metadata: Metadata, name: string): Float64Array {
   return Float64Array.from(column.values, (text) => (text === null ? Number.NaN : Number(text)));
 }
 
-/** A column's values as text, one per row, null where missing. */
-export function categoricalColumn(metadata: Metadata, name: string): readonly (string | null)[] {
-  return getColumn(metadata, name).values;
-}
-
 /** The row of each of `sampleIds` in the metadata, -1 for those it lacks. */
 export function rowsOf(metadata: Metadata, sampleIds: readonly string[]): Int32Array {
   const rowOf = new Map(metadata.ids.map((id, row) => [id, row]));

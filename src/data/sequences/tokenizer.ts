@@ -76,13 +76,6 @@ export function tokenizeAll(sequences: readonly string[]): TokenizedSequences {
   return { values, offsets, unknown: { positions, sequences: affected, characters, firstSequence } };
 }
 
-/** The sequence that tokens stand for: START is left out and every 0 is an N. */
-export function detokenize(tokens: Uint8Array): string {
-  let text = "";
-  for (const token of tokens) if (token < startToken) text += token === padToken ? "N" : bases[token - 1];
-  return text;
-}
-
 /** Writes START and bases to `values[start .. end]` and returns how many of them are unknown. */
 function writeTokens(sequence: string, values: Uint8Array, start: number, end: number): number {
   values[start] = startToken;

@@ -62,15 +62,6 @@ export function isNpy(bytes: Uint8Array): boolean {
   return magic.every((byte, i) => bytes[i] === byte);
 }
 
-/** Numbers as float64; `source` names them in errors. @throws UserError for text and complex numbers. */
-export function npyToFloat64(array: NpyArray, source: string): Float64Array {
-  const { values, dtype } = array;
-  if (!ArrayBuffer.isView(values) || dtype.startsWith("complex")) {
-    throw new UserError(`${source} holds ${dtype} values, not real numbers; give an array of numbers.`);
-  }
-  return values instanceof Float64Array ? values : Float64Array.from(values as ArrayLike<number>, Number);
-}
-
 /**
  * Writes numbers in C order as a version 1 `.npy` file, atomically. The dtype is that of the array; large arrays are
  * not copied. With `bool` bytes 0 and 1 are written as booleans. @throws UserError if the file cannot be written.

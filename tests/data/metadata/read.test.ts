@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { makeQza } from "../../../lab/material/makeQza.ts";
-import { categoricalColumn, columnType, numericColumn, rowsOf } from "../../../src/data/metadata/columns.ts";
+import { columnType, numericColumn, rowsOf } from "../../../src/data/metadata/columns.ts";
 import { parseMetadata, readMetadata } from "../../../src/data/metadata/read.ts";
 import { outsideData } from "../../helpers/outsideData.ts";
 import { userErrorOf, useScratch } from "../../helpers/scratch.ts";
@@ -151,7 +151,6 @@ describe("columns", () => {
 
   test("are read as numbers or text", () => {
     expect([...numericColumn(metadata, "age")]).toEqual([1, Number.NaN, -25]);
-    expect(categoricalColumn(metadata, " age ")).toEqual(["1", null, "-2.5e1"]);
   });
 
   test("that are absent or not numeric are named", () => {
