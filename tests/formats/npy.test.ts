@@ -81,12 +81,12 @@ describe("encodeNpy", () => {
   });
 });
 
-test("files: written, read back, and numbers of any type as float64", () => {
+test("files are written and read back, damaged ones refused", () => {
   const path = scratch.path("a.npy");
   writeNpy(path, new BigInt64Array([1n, -2n]), [2, 1]);
   const array = readNpy(path);
   expect(array.shape).toEqual([2, 1]);
-  expect(Array.from(array.values as ArrayLike<number>)).toEqual([1, -2]);
+  expect(array.values).toEqual(new BigInt64Array([1n, -2n]));
   expect(() => readNpy(scratch.path("none.npy"))).toThrow("no such file");
   writeFileSync(path, readFileSync(path).subarray(0, -3));
   expect(() => readNpy(path)).toThrow(`${path} holds 13 bytes`);
