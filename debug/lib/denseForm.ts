@@ -43,10 +43,13 @@ export function denseForward(weights: Weights, tokens: torch.Tensor, options: De
 }
 
 class Stage {
-  constructor(
-    private readonly weights: Weights,
-    private readonly options: DenseOptions,
-  ) {}
+  readonly #weights: Weights;
+  readonly #options: DenseOptions;
+
+  constructor(weights: Weights, options: DenseOptions) {
+    this.#weights = weights;
+    this.#options = options;
+  }
 
   encodeAsvs(tokens: torch.Tensor): torch.Tensor {
     const prefix = "sample_encoder.asv_encoder";
@@ -68,10 +71,10 @@ class Stage {
     input: torch.Tensor,
     valid: torch.Tensor,
   ): torch.Tensor {
-    const facts = this.options.transformers[name];
+    const facts = this.#options.transformers[name];
     let value = input;
     const allowed = valid.unsqueeze(1).unsqueeze(1);
-    for (let layer = 0; this.weights.has(`${path}.encoder.layers.${layer}.norm1.weight`); layer++)
+    for (let layer = 0; this.#weights.has(`${path}.encoder.layers.${layer}.norm1.weight`); layer++)
       value = this.#layer(`${path}.encoder.layers.${layer}`, facts, value, allowed);
     return this.#told(path, this.#norm(`${path}.norm`, value, 1e-6));
   }
@@ -82,7 +85,7 @@ class Stage {
     input: torch.Tensor,
     allowed: torch.Tensor,
   ): torch.Tensor {
-    const { emptyRows } = this.options;
+    const { emptyRows } = this.#options;
     const [rows, length, dim] = input.shape;
     const projected = torch.linear(
       this.#norm(`${path}.norm1`, input, 1e-5),
@@ -113,7 +116,7 @@ class Stage {
   pool(path: string, input: torch.Tensor, valid: torch.Tensor): torch.Tensor {
     const any = valid.any(-1, true);
     // Nothing to pool: all positions count alike.
-    const used = this.options.emptyRows === "as they come" ? valid : valid.logicalOr(any.logicalNot());
+    const used = this.#options.emptyRows === "as they come" ? valid : valid.logicalOr(any.logicalNot());
     const pooled = naivePooling(this.#weight(`${path}.query.weight`), input, used);
     return this.#told(path, this.#norm(`${path}.norm`, pooled, 1e-5));
   }
@@ -131,12 +134,12 @@ class Stage {
   }
 
   #told(path: string, value: torch.Tensor): torch.Tensor {
-    this.options.onValue?.(path, value);
+    this.#options.onValue?.(path, value);
     return value;
   }
 
   #weight(name: string): torch.Tensor {
-    const weight = this.weights.get(name);
+    const weight = this.#weights.get(name);
     if (!weight) throw new Error(`internal: the checkpoint has no ${name}`);
     return weight;
   }

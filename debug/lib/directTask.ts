@@ -51,19 +51,22 @@ export class DirectTask implements DebugTask {
   readonly model: DirectModel;
   readonly #batchSize: number;
 
+  readonly #subject: TaskSubject;
+
   constructor(
     readonly kind: HeadKind,
     encoder: SequenceEncoder,
-    private readonly subject: TaskSubject,
+    subject: TaskSubject,
   ) {
+    this.#subject = subject;
     this.#batchSize = subject.config.training.batchSize;
     this.model = new DirectModel(encoder, kind, this.#batchSize);
     this.model.to(subject.device);
   }
 
   losses(batch: Batch): BatchLosses {
-    const { nucPenalty } = this.subject.config.training;
-    const { input, targets } = batchTensors(batch, this.subject.device);
+    const { nucPenalty } = this.#subject.config.training;
+    const { input, targets } = batchTensors(batch, this.#subject.device);
     const encoding = this.model.encoder.forward(input, { nucleotides: nucPenalty > 0 });
     const predicted = this.#bounded(this.model.forward(encoding.embeddings!));
     const known = targets.distanceMask!.triu(1);
@@ -83,7 +86,7 @@ export class DirectTask implements DebugTask {
 
   /** Predicts the pairs of whole batches of samples, in their order; samples that fill no batch are left out. */
   predict(samples: Int32Array): PairPredictions {
-    const { dataset, metric, device, config } = this.subject;
+    const { dataset, metric, device, config } = this.#subject;
     const { tokenLimit, maxBases } = config.model;
     const builder = new BatchBuilder(dataset, { distance: metric, tokenLimit, maxBases });
     const size = this.#batchSize;

@@ -59,11 +59,16 @@ export class EncoderTask implements DebugTask {
   readonly model: torch.nn.Module;
   readonly form: EuclideanForm;
 
+  readonly #subject: TaskSubject;
+  readonly #options: TaskOptions;
+
   constructor(
     readonly encoder: SequenceEncoder,
-    private readonly subject: TaskSubject,
-    private readonly options: TaskOptions = {},
+    subject: TaskSubject,
+    options: TaskOptions = {},
   ) {
+    this.#subject = subject;
+    this.#options = options;
     const form = options.form ?? euclideanFormOf(subject.config);
     if (form === "learned") {
       const holder = new WithScale(encoder);
@@ -76,9 +81,9 @@ export class EncoderTask implements DebugTask {
   }
 
   losses(batch: Batch): BatchLosses {
-    const { uniFracPenalty, nucPenalty } = this.subject.config.training;
-    const { input, targets } = batchTensors(batch, this.subject.device);
-    const { separateMasking, diagonal, nucShare = this.subject.config.nucShare } = this.options;
+    const { uniFracPenalty, nucPenalty } = this.#subject.config.training;
+    const { input, targets } = batchTensors(batch, this.#subject.device);
+    const { separateMasking, diagonal, nucShare = this.#subject.config.nucShare } = this.#options;
     const inOnePass = separateMasking || nucShare === 1;
     const encoding = this.encoder.forward(input, {
       nucleotides: nucPenalty > 0 && inOnePass,
@@ -102,13 +107,13 @@ export class EncoderTask implements DebugTask {
 
   /** Embeddings [N, D] of samples on the CPU, in evaluation mode. */
   embed(samples: Int32Array): torch.Tensor {
-    return embedSubject(this.encoder, this.subject, samples);
+    return embedSubject(this.encoder, this.#subject, samples);
   }
 
   /** Predicted against true distances over all pairs of some samples. */
   evaluate(samples: Int32Array, keep?: number): PairEvaluation {
     using _scope = torch.scope();
-    const { dataset, metric } = this.subject;
+    const { dataset, metric } = this.#subject;
     const distances = dataset.distance(metric);
     return evaluatePairs(this.embed(samples), (some) => distances.block(some), samples, this.form, keep);
   }

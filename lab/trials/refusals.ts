@@ -50,13 +50,16 @@ function refuse(refusal: Refusal): Outcome {
 
 /** Takes the run's folder away while it is trained in. */
 class VanishingDisplay extends ProgressDisplay {
-  constructor(private readonly path: string) {
+  readonly #path: string;
+
+  constructor(path: string) {
     super("quiet", { columns: 80, write: () => {}, writeError: () => {} });
+    this.#path = path;
   }
 
   override begin(title: string, total: number, unit?: string): void {
     super.begin(title, total, unit);
-    rmSync(this.path, { recursive: true, force: true });
+    rmSync(this.#path, { recursive: true, force: true });
   }
 }
 

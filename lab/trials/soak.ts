@@ -81,8 +81,11 @@ class SamplingDisplay extends ProgressDisplay {
   #samplesOfEpoch = 0;
   #next = 0;
 
-  constructor(private readonly stepsPerSample: number) {
+  readonly #stepsPerSample: number;
+
+  constructor(stepsPerSample: number) {
     super("quiet", { columns: 80, write: () => {}, writeError: () => {} });
+    this.#stepsPerSample = stepsPerSample;
   }
 
   override begin(title: string, total: number, unit?: string): void {
@@ -95,7 +98,7 @@ class SamplingDisplay extends ProgressDisplay {
     super.update(done, parts);
     const step = Math.round((this.#samplesBefore + done) / batchSize);
     if (step < this.#next) return;
-    this.#next = step + this.stepsPerSample;
+    this.#next = step + this.#stepsPerSample;
     takeSample(step);
   }
 }

@@ -19,69 +19,71 @@ export interface Cell {
 export class ByteLines {
   /** Number of the current line, from 1. */
   lineNumber = 0;
-  private start = 0;
-  private end = -1;
-  private at = 0;
-  private readonly bytes: Uint8Array;
-  private readonly buffer: Buffer;
+  #start = 0;
+  #end = -1;
+  #at = 0;
+  readonly #bytes: Uint8Array;
+  readonly #buffer: Buffer;
 
   constructor(text: Uint8Array) {
     const bytes = withNewlines(text);
-    this.bytes = bytes;
-    this.buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#bytes = bytes;
+    this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     const hasMark = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
-    if (hasMark) this.end = 2;
+    if (hasMark) this.#end = 2;
   }
 
   /** Moves to the next line; false behind the last one. */
   next(): boolean {
-    this.start = this.end + 1;
-    if (this.start >= this.bytes.length) return false;
-    const found = this.bytes.indexOf(newline, this.start);
-    this.end = found < 0 ? this.bytes.length : found;
-    this.at = this.start;
+    this.#start = this.#end + 1;
+    if (this.#start >= this.#bytes.length) return false;
+    const found = this.#bytes.indexOf(newline, this.#start);
+    this.#end = found < 0 ? this.#bytes.length : found;
+    this.#at = this.#start;
     this.lineNumber++;
     return true;
   }
 
-  private get contentEnd(): number {
-    return this.end > this.start && this.bytes[this.end - 1] === carriageReturn ? this.end - 1 : this.end;
+  get #contentEnd(): number {
+    return this.#end > this.#start && this.#bytes[this.#end - 1] === carriageReturn
+      ? this.#end - 1
+      : this.#end;
   }
 
   isBlank(): boolean {
-    for (let i = this.start; i < this.contentEnd; i++) {
-      if (this.bytes[i] !== space && this.bytes[i] !== tab) return false;
+    for (let i = this.#start; i < this.#contentEnd; i++) {
+      if (this.#bytes[i] !== space && this.#bytes[i] !== tab) return false;
     }
     return true;
   }
 
   /** Whether the line begins with a character, behind blanks and a quotation mark if there are any. */
   startsWith(character: string): boolean {
-    let at = this.start;
-    while (this.bytes[at] === space) at++;
-    if (this.bytes[at] === quotationMark) at++;
-    return this.bytes[at] === character.charCodeAt(0) && at < this.contentEnd;
+    let at = this.#start;
+    while (this.#bytes[at] === space) at++;
+    if (this.#bytes[at] === quotationMark) at++;
+    return this.#bytes[at] === character.charCodeAt(0) && at < this.#contentEnd;
   }
 
   /** The next cell of the line, `undefined` behind the last one. */
   cell(): Cell | undefined {
-    const { bytes } = this;
-    const end = this.contentEnd;
-    if (this.at > end) return undefined;
-    const start = this.at;
+    const bytes = this.#bytes;
+    const end = this.#contentEnd;
+    if (this.#at > end) return undefined;
+    const start = this.#at;
     let i = start;
     while (i < end && bytes[i] !== tab) i++;
-    this.at = i + 1;
+    this.#at = i + 1;
     return { start, end: i };
   }
 
   text(cell: Cell | undefined): string {
-    return cell ? this.buffer.toString("utf8", cell.start, cell.end) : "";
+    return cell ? this.#buffer.toString("utf8", cell.start, cell.end) : "";
   }
 
   /** The whole line, without its end. */
   lineText(): string {
-    return this.buffer.toString("utf8", this.start, this.contentEnd);
+    return this.#buffer.toString("utf8", this.#start, this.#contentEnd);
   }
 
   /** All cells of the line; the position within the line stays. */
@@ -91,7 +93,7 @@ export class ByteLines {
 
   /** The cell as a finite decimal number, NaN if it is none. */
   number(cell: Cell): number {
-    const { bytes } = this;
+    const bytes = this.#bytes;
     let value = 0;
     let i = cell.start;
     // The usual case, up to 15 digits and ".0": exact without a string.

@@ -28,7 +28,7 @@ export class RegressionMetrics {
   readonly #absolute = new CompensatedSum();
   readonly #squared = new CompensatedSum();
 
-  /** Counts pairs of predicted and actual values, flattened. Throws a `RangeError` if their numbers differ. */
+  /** Counts pairs of predicted and actual values, flattened. @throws RangeError if their numbers differ. */
   update(predicted: ArrayLike<number>, actual: ArrayLike<number>): void {
     requireSameLength(predicted, actual);
     for (let i = 0; i < actual.length; i++) {
@@ -131,7 +131,7 @@ export class ClassificationMetrics {
 
   /**
    * Counts pairs of predicted and actual class numbers. `scores`, for two classes: the score or probability of class
-   * 1, from which the AUC comes (they are kept until the end). Throws a `RangeError` if the numbers of values differ
+   * 1, from which the AUC comes (they are kept until the end). @throws RangeError if the numbers of values differ
    * or a class does not exist.
    */
   update(predicted: ArrayLike<number>, actual: ArrayLike<number>, scores?: ArrayLike<number>): void {

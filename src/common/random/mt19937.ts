@@ -6,7 +6,7 @@ export class Mt19937 {
   readonly #state = new Uint32Array(624);
   #position = 624;
 
-  /** `seed`: a whole number from 0 to 2^32 - 1, as NumPy demands. Throws a `RangeError` for anything else. */
+  /** `seed`: a whole number from 0 to 2^32 - 1, as NumPy demands. @throws RangeError for anything else. */
   constructor(seed: number) {
     if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32) {
       throw new RangeError(`A seed for a split must be a whole number from 0 to 2^32 - 1, got ${seed}.`);

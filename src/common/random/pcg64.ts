@@ -15,7 +15,7 @@ export class Pcg64 {
   /** The upper half of a 64-bit draw whose lower half `uint32` gave away; -1 if there is none. */
   #kept = -1;
 
-  /** `seed`: a whole number from 0 to 2^53 - 1. Throws a `RangeError` for anything else. */
+  /** `seed`: a whole number from 0 to 2^53 - 1. @throws RangeError for anything else. */
   constructor(seed: number) {
     if (!Number.isSafeInteger(seed) || seed < 0) {
       throw new RangeError(`A seed must be a whole number from 0 to 2^53 - 1, got ${seed}.`);

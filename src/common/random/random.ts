@@ -15,7 +15,7 @@ export interface RandomState {
 export class Random {
   readonly #words = new Uint32Array(4);
 
-  /** `seed`: a whole number from 0 to 2^53 - 1. Throws a `RangeError` for anything else. */
+  /** `seed`: a whole number from 0 to 2^53 - 1. @throws RangeError for anything else. */
   constructor(seed: number) {
     if (!Number.isSafeInteger(seed) || seed < 0) {
       throw new RangeError(`A seed must be a whole number from 0 to 2^53 - 1, got ${seed}.`);
@@ -24,7 +24,7 @@ export class Random {
     this.#stir();
   }
 
-  /** A generator that continues from a saved state. Throws a `RangeError` for a state that no generator can have. */
+  /** A generator that continues from a saved state. @throws RangeError for a state that no generator can have. */
   static restore(state: RandomState): Random {
     const words = state.words;
     const valid =

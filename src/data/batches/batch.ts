@@ -77,7 +77,7 @@ export class BatchBuilder {
   /** For each ASV of the data set 1 + its row in the present batch, or 0. All 0 between batches. */
   readonly #rowOf: Int32Array;
 
-  /** Throws a `UserError` for a limit below 1 or distances that the data set does not have. */
+  /** @throws UserError for a limit below 1 or distances that the data set does not have. */
   constructor(dataset: Dataset, options: BatchOptions = {}) {
     const { tokenLimit = 1024, asvSampling = "first", maxBases = 150 } = options;
     for (const [name, value] of Object.entries({ tokenLimit, maxBases })) {

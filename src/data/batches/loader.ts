@@ -61,7 +61,7 @@ export class Loader {
   #epoch = 0;
   #batch = 0;
 
-  /** Throws a `UserError` for options that make no sense or ask for what the data set does not have. */
+  /** @throws UserError for options that make no sense or ask for what the data set does not have. */
   constructor(dataset: Dataset, options: LoaderOptions) {
     const { batchSize, shuffle = true, seed = 0, dropLast = false, worker = false, minBatches = 1 } = options;
     this.#samples = Int32Array.from(
@@ -123,7 +123,7 @@ export class Loader {
     return { epoch: this.#epoch, batch: this.#batch, ...this.#plan };
   }
 
-  /** Continues from a saved state. Throws a `UserError` if that belongs to other samples or options. */
+  /** Continues from a saved state. @throws UserError if that belongs to other samples or options. */
   restore(state: LoaderState): void {
     for (const [name, value] of Object.entries(this.#plan)) {
       const saved = state[name as keyof LoaderState] ?? (name === "passes" ? 1 : undefined);

@@ -62,7 +62,7 @@ export function openDataset(folder: string, { verify = false }: OpenOptions = {}
   return new ArrowDataset(resolve(folder), verify);
 }
 
-/** Checks every byte of a data set. Throws a `UserError` that names the first file that is not as it was written. */
+/** Checks every byte of a data set. @throws UserError that names the first file that is not as it was written. */
 export function verifyDataset(folder: string): void {
   openDataset(folder, { verify: true }).close();
 }

@@ -10,7 +10,7 @@ export class NumberTaker {
     this.#parts = (ArrayBuffer.isView(values) ? [values] : values)[Symbol.iterator]();
   }
 
-  /** The next `length` numbers. Throws a `RangeError` if there are fewer. */
+  /** The next `length` numbers. @throws RangeError if there are fewer. */
   take(length: number): Float32Array {
     if (this.#rest instanceof Float32Array && this.#rest.length >= length) {
       const taken = this.#rest.subarray(0, length);

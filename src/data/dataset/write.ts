@@ -36,7 +36,7 @@ const batchBytes = 64 * 2 ** 20;
 /**
  * Writes a data set: a folder with `asvs.arrow`, `samples.arrow`, if there are any `distances.arrow`, `vectors.arrow`
  * and `metadata.arrow`, and `manifest.json`. It appears as a whole or not at all, and replaces an older data set of the
- * same name. Counts and distances are stored as float32. Throws a `UserError` where the folder cannot be written and
+ * same name. Counts and distances are stored as float32. @throws UserError where the folder cannot be written and
  * a `RangeError` where the content does not fit together. Returns the manifest.
  */
 export function writeDataset(folder: string, content: DatasetContent): Manifest {

@@ -45,7 +45,7 @@ const treeDepth = 0.35;
 
 /**
  * Simulates a study (see `simulatePhylogeny`, `simulateSequences` and `simulateCommunities`). The same options give the
- * same study. Throws a `UserError` for options that make no sense.
+ * same study. @throws UserError for options that make no sense.
  */
 export function simulate(options: SimulateOptions = {}): Simulation {
   const {

@@ -2,32 +2,32 @@ import type { Csr } from "./csr.ts";
 
 /** Collects the cells of a sparse matrix row by row, each row's columns in ascending order. */
 export class CsrBuilder {
-  private indices = new Int32Array(4096);
-  private data = new Float64Array(4096);
-  private length = 0;
-  private readonly ends: number[] = [0];
+  #indices = new Int32Array(4096);
+  #data = new Float64Array(4096);
+  #length = 0;
+  readonly #ends: number[] = [0];
 
   add(column: number, value: number): void {
-    const at = this.length++;
-    if (at === this.data.length) {
+    const at = this.#length++;
+    if (at === this.#data.length) {
       const [indices, data] = [new Int32Array(2 * at), new Float64Array(2 * at)];
-      indices.set(this.indices);
-      data.set(this.data);
-      [this.indices, this.data] = [indices, data];
+      indices.set(this.#indices);
+      data.set(this.#data);
+      [this.#indices, this.#data] = [indices, data];
     }
-    this.indices[at] = column;
-    this.data[at] = value;
+    this.#indices[at] = column;
+    this.#data[at] = value;
   }
 
   endRow(): void {
-    this.ends.push(this.length);
+    this.#ends.push(this.#length);
   }
 
   csr(): Csr {
     return {
-      indptr: Int32Array.from(this.ends),
-      indices: this.indices.slice(0, this.length),
-      data: this.data.slice(0, this.length),
+      indptr: Int32Array.from(this.#ends),
+      indices: this.#indices.slice(0, this.#length),
+      data: this.#data.slice(0, this.#length),
     };
   }
 }

@@ -113,7 +113,7 @@ export async function savePlot(plot: Plot, path: string): Promise<void> {
   writeFileAtomic(`${path}.png`, await toPng(plot));
 }
 
-/** Throws a `UserError` if a plot would show nothing. */
+/** @throws UserError if a plot would show nothing. */
 export function requirePoints(count: number, title: string): void {
   if (count === 0)
     throw new UserError(`There is nothing to plot in "${title}": no value is a finite number.`);

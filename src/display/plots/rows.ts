@@ -1,4 +1,4 @@
-/** Rows in which both values are finite. Throws a `RangeError` if the lengths differ. */
+/** Rows in which both values are finite. @throws RangeError if the lengths differ. */
 export function finiteRows(left: ArrayLike<number>, right: ArrayLike<number>): number[] {
   if (left.length !== right.length) {
     throw new RangeError(`As many values are needed on either side, got ${left.length} and ${right.length}.`);

@@ -54,7 +54,7 @@ export class ArrowFile {
   readonly #batches: (readonly Data[] | undefined)[];
   readonly #dictionaries = new Map<number, Vector>();
 
-  /** `segments` as `writeArrowFile` returned them. Throws a `ChecksumError` if the footer is damaged. */
+  /** `segments` as `writeArrowFile` returned them. @throws ChecksumError if the footer is damaged. */
   constructor(path: string, segments: readonly Segment[]) {
     this.#path = path;
     this.#segments = segments;
@@ -89,7 +89,7 @@ export class ArrowFile {
     return low;
   }
 
-  /** The columns of one batch, in the schema's order. Throws a `ChecksumError` if it is damaged. */
+  /** The columns of one batch, in the schema's order. @throws ChecksumError if it is damaged. */
   batch(index: number): readonly Data[] {
     return (this.#batches[index] ??= this.#loadBatch(index));
   }
@@ -98,7 +98,7 @@ export class ArrowFile {
     return this.#batches[index] !== undefined;
   }
 
-  /** Maps and checks all that was not used so far. Throws a `ChecksumError` at the first damaged segment. */
+  /** Maps and checks all that was not used so far. @throws ChecksumError at the first damaged segment. */
   verify(): void {
     for (let i = 0; i < this.#blocks.length; i++) this.batch(i);
   }

@@ -76,7 +76,7 @@ export class Cursor {
     return this.end - this.at;
   }
 
-  private step(size: number): number {
+  #step(size: number): number {
     if (!(size >= 0 && this.at + size <= this.end)) {
       throw this.file.damaged(`a structure at byte ${this.at} is cut off at byte ${this.end}`);
     }
@@ -86,31 +86,31 @@ export class Cursor {
   }
 
   skip(size: number): this {
-    this.step(size);
+    this.#step(size);
     return this;
   }
   take(size: number): Uint8Array {
-    const at = this.step(size);
+    const at = this.#step(size);
     return this.file.bytes.subarray(at, at + size);
   }
   /** A cursor over the next `size` bytes, which this one skips. */
   sub(size: number): Cursor {
-    const at = this.step(size);
+    const at = this.#step(size);
     return new Cursor(this.file, at, at + size);
   }
   u8(): number {
-    return this.file.view.getUint8(this.step(1));
+    return this.file.view.getUint8(this.#step(1));
   }
   u16(): number {
-    return this.file.view.getUint16(this.step(2), true);
+    return this.file.view.getUint16(this.#step(2), true);
   }
   u32(): number {
-    return this.file.view.getUint32(this.step(4), true);
+    return this.file.view.getUint32(this.#step(4), true);
   }
   /** An unsigned integer of `size` bytes; values above 2^53 lose their last bits. */
   uint(size: number): number {
     if (size === 8) {
-      const at = this.step(8);
+      const at = this.#step(8);
       return this.file.view.getUint32(at + 4, true) * 2 ** 32 + this.file.view.getUint32(at, true);
     }
     let value = 0;

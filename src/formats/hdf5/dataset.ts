@@ -19,14 +19,19 @@ export class Hdf5Dataset {
   readonly length: number;
   readonly type: Datatype;
   readonly filters: readonly Filter[];
-  private readonly layout: Layout;
+  readonly #layout: Layout;
+
+  readonly #file: Hdf5Bytes;
+  readonly #heap: GlobalHeap;
 
   constructor(
-    private readonly file: Hdf5Bytes,
-    private readonly heap: GlobalHeap,
+    file: Hdf5Bytes,
+    heap: GlobalHeap,
     readonly path: string,
     messages: readonly Message[],
   ) {
+    this.#file = file;
+    this.#heap = heap;
     const part = (type: number, name: string): Cursor => {
       const body = findMessage(file, messages, type);
       if (!body) throw file.damaged(`the dataset ${path} has no ${name}`);
@@ -37,22 +42,23 @@ export class Hdf5Dataset {
     this.type = readDatatype(part(messageTypes.datatype, "type"));
     const filters = findMessage(file, messages, messageTypes.filters);
     this.filters = filters ? readFilters(file, filters) : [];
-    this.layout = readLayout(file, part(messageTypes.layout, "layout"), this.shape.length, path);
+    this.#layout = readLayout(file, part(messageTypes.layout, "layout"), this.shape.length, path);
   }
 
   /** All values in row-major order. @throws UserError if they are no numbers, or damaged. */
   numbers(): Numbers {
-    return decodeNumbers(this.file, this.read(), this.type, this.path);
+    return decodeNumbers(this.#file, this.#read(), this.type, this.path);
   }
 
   /** All values in row-major order. @throws UserError if they are no text, or damaged. */
   texts(): string[] {
-    return decodeTexts(this.file, this.heap, this.read(), this.type, this.path);
+    return decodeTexts(this.#file, this.#heap, this.#read(), this.type, this.path);
   }
 
   /** The raw bytes of all elements, unfiltered, in memory of their own. */
-  private read(): Uint8Array {
-    const { file, layout, path } = this;
+  #read(): Uint8Array {
+    const { path } = this;
+    const [file, layout] = [this.#file, this.#layout];
     const size = this.length * this.type.size;
     if (!(size <= unpackedLimit(file.bytes.length))) {
       throw file.damaged(
@@ -60,15 +66,16 @@ export class Hdf5Dataset {
       );
     }
     if (size === 0) return new Uint8Array(0);
-    if (layout.kind === "chunked") return this.readChunks(layout.index, layout.chunkShape, size);
+    if (layout.kind === "chunked") return this.#readChunks(layout.index, layout.chunkShape, size);
     const stored = layout.kind === "compact" ? layout.data : file.slice(layout.address, layout.size);
     if (stored.length < size)
       throw file.damaged(`the dataset ${path} has ${stored.length} bytes instead of ${size}`);
     return stored.slice(0, size);
   }
 
-  private readChunks(index: ChunkIndex, chunkShape: readonly number[], size: number): Uint8Array {
-    const { file, path, shape, type, filters } = this;
+  #readChunks(index: ChunkIndex, chunkShape: readonly number[], size: number): Uint8Array {
+    const { path, shape, type, filters } = this;
+    const file = this.#file;
     refuseUnknownFilters(file, filters, path);
     const counts = shape.map((n, d) => Math.ceil(n / chunkShape[d]!));
     const total = counts.reduce((product, n) => product * n, 1);

@@ -3,22 +3,26 @@ import type { Hdf5Bytes } from "./byteReader.ts";
 /** Finds variable-length values in the global heap collections of one file. */
 export class GlobalHeap {
   /** Per collection address: start and end of each object, two numbers per index. */
-  private readonly collections = new Map<number, number[]>();
+  readonly #collections = new Map<number, number[]>();
   /** Collections do not overlap, so that all of them together are no longer than the file. */
-  private parsedBytes = 0;
+  #parsedBytes = 0;
 
-  constructor(private readonly file: Hdf5Bytes) {}
+  readonly #file: Hdf5Bytes;
+
+  constructor(file: Hdf5Bytes) {
+    this.#file = file;
+  }
 
   /** Start and end pairs of the collection at `address`; the pair of object `i` is at `2 * i`. */
   collection(address: number): readonly number[] {
-    const known = this.collections.get(address);
+    const known = this.#collections.get(address);
     if (known) return known;
-    const { file } = this;
+    const file = this.#file;
     const header = file.structure(address, "GCOL").skip(4);
     const size = header.length();
     file.check(address, size);
-    this.parsedBytes += size;
-    if (this.parsedBytes > file.bytes.length) throw file.damaged("its heap collections overlap");
+    this.#parsedBytes += size;
+    if (this.#parsedBytes > file.bytes.length) throw file.damaged("its heap collections overlap");
     const places: number[] = [];
     const { view, lengthSize } = file;
     const end = address + size;
@@ -33,7 +37,7 @@ export class GlobalHeap {
       places[2 * index + 1] = stop;
       at = stop + (-(stop - start) & 7);
     }
-    this.collections.set(address, places);
+    this.#collections.set(address, places);
     return places;
   }
 }

@@ -90,7 +90,7 @@ function hashSources(): string {
   return hash;
 }
 
-/** Which library the present sources and LibTorch ask for. Throws a `UserError` when no LibTorch is found. */
+/** Which library the present sources and LibTorch ask for. @throws UserError when no LibTorch is found. */
 export function expectedShim(): ExpectedShim {
   const libtorch = findLibtorch();
   const variants = groupVariants(libtorch, sourceFolder).map(({ name }) => name);
@@ -116,7 +116,7 @@ export function expectedShim(): ExpectedShim {
 
 /**
  * The path of the shim for the LibTorch that is found, compiled first when there is none yet for the present sources.
- * Progress goes to standard error. Throws a `UserError` when no LibTorch, no compiler, or an error in compiling.
+ * Progress goes to standard error. @throws UserError when no LibTorch, no compiler, or an error in compiling.
  */
 export function ensureShim(): string {
   const { path, libtorch } = expectedShim();

@@ -56,7 +56,7 @@ function prebuiltShim(): FoundShim | undefined {
 
 /**
  * The shim to load: the file that AAM_TORCH_SHIM names, one from the optional package for this kind of machine, or one that was
- * built here, which is built now if need be. Throws a `UserError` that says what is missing, with its cure.
+ * built here, which is built now if need be. @throws UserError that says what is missing, with its cure.
  */
 export function findShim(): FoundShim {
   const given = process.env["AAM_TORCH_SHIM"];

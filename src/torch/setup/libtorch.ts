@@ -153,7 +153,7 @@ export function describeSearch(search: LibtorchSearch): string {
 
 let toldOfVariable = false;
 
-/** The LibTorch to use. Throws a `UserError` that lists every path tried, its verdict and the cure. */
+/** The LibTorch to use. @throws UserError that lists every path tried, its verdict and the cure. */
 export function findLibtorch(wish?: LibtorchWish): Libtorch {
   const search = searchLibtorch(wish);
   const { libtorch } = search;

@@ -81,7 +81,7 @@ async function prepareEnvironment(python: PythonReport): Promise<string[]> {
   return [python.executable, "-m", "pip", "install", "--upgrade", "--target", packageFolder];
 }
 
-/** Installs torch into the set-up's own Python environment (pip shows its progress). Throws a `UserError` that names the cure. */
+/** Installs torch into the set-up's own Python environment (pip shows its progress). @throws UserError that names the cure. */
 export async function installOwnTorch(): Promise<void> {
   const python = installablePython();
   const install = await prepareEnvironment(python);

@@ -14,13 +14,16 @@ export class AsvSumCache {
   /** [samples of the data set, F] */
   readonly #sums: torch.Tensor;
 
+  readonly #options: SampleSetOptions;
+
   constructor(
     encoder: Encoder,
     sum: AsvSum,
     dataset: Dataset,
     train: Int32Array,
-    private readonly options: SampleSetOptions,
+    options: SampleSetOptions,
   ) {
+    this.#options = options;
     const { asvEncoder } = encoder;
     const slotsPerChunk = Math.max(1, Math.floor(mostValues / sum.features));
     const own = { ...options, slotsPerChunk };
@@ -47,7 +50,7 @@ export class AsvSumCache {
 
   /** What to give the predictor with a batch made without tokens. */
   request(batch: Batch, _input: RaggedBatch): { sums: torch.Tensor } {
-    const rows = torch.tensor(BigInt64Array.from(batch.sampleIndices, BigInt)).to(this.options.device);
+    const rows = torch.tensor(BigInt64Array.from(batch.sampleIndices, BigInt)).to(this.#options.device);
     return { sums: this.#sums.indexSelect(0, rows) };
   }
 

@@ -21,11 +21,14 @@ export class FrozenEncoderCache {
   readonly #starts: Float64Array;
   readonly #asvs: AsvTable | null = null;
 
+  readonly #options: SampleSetOptions & { maxValues?: number };
+
   constructor(
     encoder: Encoder,
     dataset: Dataset,
-    private readonly options: SampleSetOptions & { maxValues?: number },
+    options: SampleSetOptions & { maxValues?: number },
   ) {
+    this.#options = options;
     const { batch, device, maxValues = mostValues } = options;
     const { tokenLimit = 1024 } = batch;
     this.#starts = new Float64Array(dataset.sampleCount + 1);
@@ -66,7 +69,7 @@ export class FrozenEncoderCache {
         index[i * batch.slots + slot] = BigInt(start + slot);
     });
     const shape = [batch.samples, batch.slots];
-    const places = torch.tensor(index, { shape }).to(this.options.device);
+    const places = torch.tensor(index, { shape }).to(this.#options.device);
     return {
       encoding: {
         sampleEmbeddings: torch.embedding(this.#slots!, places),

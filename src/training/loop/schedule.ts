@@ -52,7 +52,11 @@ export class PlateauFactor {
   #best = Number.POSITIVE_INFINITY;
   #badEpochs = 0;
 
-  constructor(private readonly options: { factor: number; patience: number; floor: number }) {}
+  readonly #options: { factor: number; patience: number; floor: number };
+
+  constructor(options: { factor: number; patience: number; floor: number }) {
+    this.#options = options;
+  }
 
   /** Tells the value of an epoch, of which less is better. An improvement of less than 0.01 % does not count. */
   step(value: number): void {
@@ -60,8 +64,8 @@ export class PlateauFactor {
       this.#best = value;
       this.#badEpochs = 0;
     } else this.#badEpochs++;
-    if (this.#badEpochs <= this.options.patience) return;
-    this.factor = Math.max(this.factor * this.options.factor, this.options.floor);
+    if (this.#badEpochs <= this.#options.patience) return;
+    this.factor = Math.max(this.factor * this.#options.factor, this.#options.floor);
     this.#badEpochs = 0;
   }
 

@@ -10,10 +10,10 @@ export class WeightAverage {
   readonly #parameters: [string, torch.Tensor][];
   readonly #averages: torch.Tensor[];
 
-  constructor(
-    model: torch.nn.Module,
-    private readonly decay: number,
-  ) {
+  readonly #decay: number;
+
+  constructor(model: torch.nn.Module, decay: number) {
+    this.#decay = decay;
     this.#parameters = [...model.namedParameters()].filter(([, value]) => value.requiresGrad);
     this.#averages = torch.noGrad(() =>
       this.#parameters.map(([, value]) => value.detach().clone().detachFromScope()),
@@ -22,7 +22,7 @@ export class WeightAverage {
 
   /** Takes the present weights in. */
   update(): void {
-    const decay = Math.min(this.decay, (1 + this.steps) / (10 + this.steps));
+    const decay = Math.min(this.#decay, (1 + this.steps) / (10 + this.steps));
     this.steps++;
     torch.noGrad(() => {
       const present = this.#parameters.map(([, value]) => value);
