@@ -59,7 +59,7 @@ async function time(path: string): Promise<void> {
     ["ours", readOurs],
   ] as const) {
     const times = Array.from({ length: 20 }, () => milliseconds(() => read(bytes)));
-    console.log(`${name}: first ${times[0]!.toFixed(1)} ms, best ${Math.min(...times).toFixed(1)} ms`);
+    console.log(`${name}: first ${times[0].toFixed(1)} ms, best ${Math.min(...times).toFixed(1)} ms`);
   }
 }
 

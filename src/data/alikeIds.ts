@@ -13,7 +13,7 @@ const differences: readonly (readonly [what: string, plain: (id: string) => stri
   ['in a ".0", as of numbers that were read as decimals', (id) => id.replace(/^(\d+)\.0+$/, "$1")],
   ["in leading zeros", (id) => id.replace(/(^|\D)0+(?=\d)/g, "$1")],
   ["in T and U", (id) => id.toUpperCase().replaceAll("U", "T")],
-  ["in words behind the first", (id) => id.split(/\s/, 1)[0]!],
+  ["in words behind the first", (id) => id.split(/\s/, 1)[0]],
 ];
 
 function asInR(id: string): string {

@@ -8,7 +8,7 @@ import { UserError } from "../common/userError.ts";
 export function checkIds(ids: readonly string[], kind: "sample" | "ASV", where: string): void {
   const seen = new Set<string>();
   for (let i = 0; i < ids.length; i++) {
-    const id = ids[i]!;
+    const id = ids[i];
     if (id === "")
       throw new UserError(`${where}: ${kind} ${i + 1} has an empty id; give every ${kind} an id.`);
     seen.add(id);

@@ -98,7 +98,7 @@ export class ByteLines {
     let i = cell.start;
     // The usual case, up to 15 digits and ".0": exact without a string.
     for (; i < cell.end && i - cell.start < 15; i++) {
-      const digit = bytes[i]! - 0x30;
+      const digit = bytes[i] - 0x30;
       if (!(digit >= 0 && digit <= 9)) break;
       value = value * 10 + digit;
     }

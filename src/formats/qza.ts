@@ -50,7 +50,7 @@ export function openQzaBytes(bytes: Uint8Array, source: string): Qza {
 }
 
 function rootFolder(zip: Zip, source: string): string {
-  const roots = new Set(zip.names.map((name) => name.split("/", 1)[0]!));
+  const roots = new Set(zip.names.map((name) => name.split("/", 1)[0]));
   const [uuid] = roots;
   if (
     uuid === undefined ||

@@ -59,7 +59,7 @@ describe("openHdf5 refuses with a located sentence", () => {
 
   test("a flipped byte in checked metadata", () => {
     const damaged = bytes.slice();
-    damaged[damaged.indexOf(0x4f, 48) + 20]! ^= 1;
+    damaged[damaged.indexOf(0x4f, 48) + 20] ^= 1;
     expect(() => openHdf5Bytes(damaged, "t.h5").dataset("sample/matrix/data").numbers()).toThrow(
       /checksum of the/,
     );
@@ -76,7 +76,7 @@ describe("openHdf5 refuses with a located sentence", () => {
       let refused = 0;
       for (let i = at; i < at + 12; i++) {
         const damaged = valid.slice();
-        damaged[i]! ^= 0x10;
+        damaged[i] ^= 0x10;
         try {
           // Deflate can say the same in several ways.
           expect(numbers(damaged)).toEqual(numbers(valid));
@@ -196,8 +196,8 @@ describe("encodeHdf5 writes what", () => {
     FS.writeFile("/written.h5", bytes);
     const file = new h5wasm.File("/written.h5", "r");
     const value = (path: string) => (file.get(path) as InstanceType<typeof h5wasm.Dataset>).value;
-    expect(file.attrs["text"]!.value).toBe("Ünïcode");
-    expect(file.attrs["numbers"]!.value).toEqual(BigInt64Array.of(1n, -2n, 3n));
+    expect(file.attrs["text"].value).toBe("Ünïcode");
+    expect(file.attrs["numbers"].value).toEqual(BigInt64Array.of(1n, -2n, 3n));
     expect(value("inner/long")).toEqual(long);
     expect(value("doubles")).toEqual(content.datasets.doubles.values);
     expect(value("floats")).toEqual(content.datasets.floats.values);

@@ -28,7 +28,7 @@ export function tableFixture(name: string): Uint8Array {
 export function plain({ asvIds, sampleIds, indptr, indices, data }: Table): PlainTable {
   const counts = asvIds.map(() => sampleIds.map(() => 0));
   for (let sample = 0; sample < sampleIds.length; sample++) {
-    for (let k = indptr[sample]!; k < indptr[sample + 1]!; k++) counts[indices[k]!]![sample] = data[k]!;
+    for (let k = indptr[sample]; k < indptr[sample + 1]; k++) counts[indices[k]][sample] = data[k];
   }
   return { asvIds: [...asvIds], sampleIds: [...sampleIds], counts };
 }

@@ -24,20 +24,20 @@ function mutateOnce(bytes: Uint8Array<ArrayBuffer>, random: Random): Uint8Array<
   const length = Math.min(bytes.length - at, 1 + random.integer(random.integer(8) === 0 ? bytes.length : 16));
   switch (random.integer(9)) {
     case 0:
-      bytes[at]! ^= 1 << random.integer(8);
+      bytes[at] ^= 1 << random.integer(8);
       return bytes;
     case 1:
       bytes[at] = random.integer(256);
       return bytes;
     case 2: {
-      const value = edges[random.integer(edges.length)]!;
-      const size = [1, 2, 4, 8][random.integer(4)]!;
+      const value = edges[random.integer(edges.length)];
+      const size = [1, 2, 4, 8][random.integer(4)];
       for (let i = 0; i < size && at + i < bytes.length; i++)
         bytes[at + i] = i < 4 ? (value >>> (8 * i)) & 255 : 0;
       return bytes;
     }
     case 3:
-      bytes.fill([0, 255, 0x20, 0x30][random.integer(4)]!, at, at + length);
+      bytes.fill([0, 255, 0x20, 0x30][random.integer(4)], at, at + length);
       return bytes;
     case 4:
       return bytes.slice(0, at);
@@ -50,7 +50,7 @@ function mutateOnce(bytes: Uint8Array<ArrayBuffer>, random: Random): Uint8Array<
       return bytes;
     }
     default:
-      return spliced(bytes, at, random.integer(2), fragments[random.integer(fragments.length)]!);
+      return spliced(bytes, at, random.integer(2), fragments[random.integer(fragments.length)]);
   }
 }
 

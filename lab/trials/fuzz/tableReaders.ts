@@ -64,7 +64,7 @@ export function tableReaders(): FuzzedReader[] {
   const newFormat = ["single-chunk-gzip", "fixed-array-gzip", "extensible-array-lzf", "implicit-index"].map(
     hdf5,
   );
-  const qza = makeQza("FeatureTable[Frequency]", { "feature-table.biom": jsonFiles[0]! });
+  const qza = makeQza("FeatureTable[Frequency]", { "feature-table.biom": jsonFiles[0] });
   return [
     tableReader("BIOM 2, old HDF5 structures", oldFormat),
     tableReader("BIOM 2, many chunks", chunked),

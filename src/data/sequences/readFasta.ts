@@ -46,7 +46,7 @@ function parseFasta(bytes: Uint8Array, source: string): Map<string, string> {
   let parts: string[] = [];
   const finish = () => {
     if (id === undefined) return;
-    const sequence = parts.length === 1 ? parts[0]! : parts.join("");
+    const sequence = parts.length === 1 ? parts[0] : parts.join("");
     if (sequence === "") {
       throw new UserError(`${source}, line ${idLine}: the sequence of ${quote(id)} is empty; remove it.`);
     }
@@ -57,7 +57,7 @@ function parseFasta(bytes: Uint8Array, source: string): Map<string, string> {
     if (line === "") continue;
     if (line.startsWith(">")) {
       finish();
-      id = withoutSize(line.slice(1).split(/\s/, 1)[0]!);
+      id = withoutSize(line.slice(1).split(/\s/, 1)[0]);
       idLine = lines.lineNumber;
       parts = [];
       if (id === "")
@@ -82,7 +82,7 @@ function parseFasta(bytes: Uint8Array, source: string): Map<string, string> {
 }
 
 function badLetter(letters: string, id: string, line: number, source: string): UserError {
-  const letter = [...letters].find((character) => !sequencePattern.test(character))!;
+  const letter = [...letters].find((character) => !sequencePattern.test(character));
   const isGap = letter === "-" || letter === ".";
   const what = isGap ? "is a gap; give unaligned sequences" : "stands for no nucleotide; give DNA sequences";
   return new UserError(`${source}, line ${line}: ${quote(letter)} in the sequence of ${quote(id)} ${what}.`);

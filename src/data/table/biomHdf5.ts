@@ -67,7 +67,7 @@ function readMatrix(
     file.dataset(`${group}/${name}`).numbers(),
   );
   return checkedCsr(
-    { data: data!, indices: indices!, indptr: indptr! },
+    { data: data, indices: indices, indptr: indptr },
     { where: `${source}: ${group}`, rowKind: axis === "sample" ? "sample" : "ASV", rowIds, columnIds },
   );
 }

@@ -116,7 +116,7 @@ function readHeader(lines: ByteLines, source: string): Header {
     if (names !== undefined && !isComment) break;
     if (names !== undefined) throw secondHashLine(lines, line, source);
     if (cells.length === 1)
-      throw notATable(`line ${lines.lineNumber} has no tabs${otherSeparator(cells[0]!)}`);
+      throw notATable(`line ${lines.lineNumber} has no tabs${otherSeparator(cells[0])}`);
     names = cells.slice(0, cells.findLastIndex((cell) => cell !== "") + 1);
     line = lines.lineNumber;
   }

@@ -80,7 +80,7 @@ export function readClassicHeader(
     if (header.description !== "text")
       return { ...header, notes: ["its header has no name for the ids, as R writes it"] };
   }
-  if (filled === names.length + 1 && kind === "label" && parseNumber(row[filled - 1]!) === undefined) {
+  if (filled === names.length + 1 && kind === "label" && parseNumber(row[filled - 1]) === undefined) {
     const note = "its last column has no name and holds text; it was taken for a description of the ASVs";
     return { label: first, columnIds: rest, description: "text", notes: [note] };
   }

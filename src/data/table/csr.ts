@@ -40,9 +40,9 @@ export function checkedCsr(matrix: StatedMatrix, names: MatrixNames): Csr {
   let isSorted = true;
   for (let row = 0; row < rows; row++) {
     let previous = -1;
-    for (let k = indptr[row]!; k < indptr[row + 1]!; k++) {
-      const column = indices[k]!;
-      const count = data[k]!;
+    for (let k = indptr[row]; k < indptr[row + 1]; k++) {
+      const column = indices[k];
+      const count = data[k];
       if (!(column >= 0 && column < columns && Number.isInteger(column)))
         throw badIndex(names, row, k, column);
       if (!(count >= 0 && count < Infinity)) throw badCount(names, row, column, count);
@@ -77,8 +77,8 @@ function checkedIndptr(matrix: StatedMatrix, names: MatrixNames): Int32Array {
   }
   if (indptr[0] !== 0) throw wrong(`starts at ${indptr[0]} instead of 0`);
   for (let row = 0; row < rows; row++) {
-    const end = indptr[row + 1]!;
-    if (!(end >= indptr[row]!)) throw wrong(`goes from ${indptr[row]} to ${end} at ${rowName(names, row)}`);
+    const end = indptr[row + 1];
+    if (!(end >= indptr[row])) throw wrong(`goes from ${indptr[row]} to ${end} at ${rowName(names, row)}`);
     if (!Number.isInteger(end)) throw wrong(`is ${end} after ${rowName(names, row)}`);
   }
   if (indptr[rows] !== data.length)
@@ -111,26 +111,26 @@ function badCount(names: MatrixNames, row: number, column: number, count: number
 
 function sortRows({ indptr, indices, data }: Csr, names: MatrixNames): void {
   for (let row = 0; row + 1 < indptr.length; row++) {
-    const start = indptr[row]!;
-    const end = indptr[row + 1]!;
+    const start = indptr[row];
+    const end = indptr[row + 1];
     let isSorted = true;
-    for (let k = start + 1; k < end && isSorted; k++) isSorted = indices[k]! > indices[k - 1]!;
+    for (let k = start + 1; k < end && isSorted; k++) isSorted = indices[k] > indices[k - 1];
     if (isSorted) continue;
     const order = Int32Array.from({ length: end - start }, (_, i) => start + i).sort(
-      (a, b) => indices[a]! - indices[b]!,
+      (a, b) => indices[a] - indices[b],
     );
     indices.set(
-      Int32Array.from(order, (k) => indices[k]!),
+      Int32Array.from(order, (k) => indices[k]),
       start,
     );
     data.set(
-      Float64Array.from(order, (k) => data[k]!),
+      Float64Array.from(order, (k) => data[k]),
       start,
     );
     for (let k = start + 1; k < end; k++) {
       if (indices[k] === indices[k - 1]) {
         throw new UserError(
-          `${names.where} lists ${cellName(names, row, indices[k]!)} twice; the file was written wrongly, make it anew.`,
+          `${names.where} lists ${cellName(names, row, indices[k])} twice; the file was written wrongly, make it anew.`,
         );
       }
     }
@@ -145,10 +145,10 @@ function withoutZeros({ indptr, indices, data }: Csr, zeros: number): Csr {
   };
   let to = 0;
   for (let row = 0; row + 1 < indptr.length; row++) {
-    for (let k = indptr[row]!; k < indptr[row + 1]!; k++) {
+    for (let k = indptr[row]; k < indptr[row + 1]; k++) {
       if (data[k] === 0) continue;
-      kept.indices[to] = indices[k]!;
-      kept.data[to++] = data[k]!;
+      kept.indices[to] = indices[k];
+      kept.data[to++] = data[k];
     }
     kept.indptr[row + 1] = to;
   }
@@ -158,8 +158,8 @@ function withoutZeros({ indptr, indices, data }: Csr, zeros: number): Csr {
 /** The transposed matrix; `columns` is the number of its rows. Indices ascend in each of them. */
 export function transposeCsr({ indptr, indices, data }: Csr, columns: number): Csr {
   const start = new Int32Array(columns + 1);
-  for (let k = 0; k < indices.length; k++) start[indices[k]! + 1]!++;
-  for (let column = 0; column < columns; column++) start[column + 1]! += start[column]!;
+  for (let k = 0; k < indices.length; k++) start[indices[k] + 1]++;
+  for (let column = 0; column < columns; column++) start[column + 1] += start[column];
   const next = start.slice();
   const transposed = {
     indptr: start,
@@ -167,10 +167,10 @@ export function transposeCsr({ indptr, indices, data }: Csr, columns: number): C
     data: new Float64Array(data.length),
   };
   for (let row = 0; row + 1 < indptr.length; row++) {
-    for (let k = indptr[row]!; k < indptr[row + 1]!; k++) {
-      const at = next[indices[k]!]!++;
+    for (let k = indptr[row]; k < indptr[row + 1]; k++) {
+      const at = next[indices[k]]++;
       transposed.indices[at] = row;
-      transposed.data[at] = data[k]!;
+      transposed.data[at] = data[k];
     }
   }
   return transposed;
@@ -183,16 +183,16 @@ export function transposeCsr({ indptr, indices, data }: Csr, columns: number): C
 export function firstDifference(byRow: Csr, byColumn: Csr): { row: number; column: number } | undefined {
   const next = byColumn.indptr.slice();
   for (let row = 0; row + 1 < byRow.indptr.length; row++) {
-    for (let k = byRow.indptr[row]!; k < byRow.indptr[row + 1]!; k++) {
-      const column = byRow.indices[k]!;
-      const at = next[column]!++;
-      const other = at < byColumn.indptr[column + 1]! ? byColumn.indices[at]! : Infinity;
+    for (let k = byRow.indptr[row]; k < byRow.indptr[row + 1]; k++) {
+      const column = byRow.indices[k];
+      const at = next[column]++;
+      const other = at < byColumn.indptr[column + 1] ? byColumn.indices[at] : Infinity;
       if (other !== row || byColumn.data[at] !== byRow.data[k]) return { row: Math.min(row, other), column };
     }
   }
   for (let column = 0; column + 1 < byColumn.indptr.length; column++) {
-    const at = next[column]!;
-    if (at < byColumn.indptr[column + 1]!) return { row: byColumn.indices[at]!, column };
+    const at = next[column];
+    if (at < byColumn.indptr[column + 1]) return { row: byColumn.indices[at], column };
   }
   return undefined;
 }

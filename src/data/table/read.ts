@@ -72,6 +72,6 @@ const otherFormats: Record<string, string> = {
 /** The first character behind a byte order mark and white space. */
 function firstCharacter(bytes: Uint8Array): string {
   let at = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
-  while (at < bytes.length && [0x20, 0x09, 0x0a, 0x0d].includes(bytes[at]!)) at++;
+  while (at < bytes.length && [0x20, 0x09, 0x0a, 0x0d].includes(bytes[at])) at++;
   return String.fromCharCode(bytes[at] ?? 0);
 }

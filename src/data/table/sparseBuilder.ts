@@ -61,7 +61,7 @@ export class SparseBuilder {
       data: this.#counts.subarray(0, length),
     };
     const byAsv = transposeCsr(cells, asvIds.length);
-    byAsv.indices.set(Int32Array.from(byAsv.indices, (cell) => this.#samples[cell]!));
+    byAsv.indices.set(Int32Array.from(byAsv.indices, (cell) => this.#samples[cell]));
     const matrix = checkedCsr(transposeCsr(byAsv, sampleIds.length), {
       where: this.#source,
       rowKind: "sample",

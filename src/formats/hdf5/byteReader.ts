@@ -115,7 +115,7 @@ export class Cursor {
     }
     let value = 0;
     const bytes = this.take(size);
-    for (let i = size - 1; i >= 0; i--) value = value * 256 + bytes[i]!;
+    for (let i = size - 1; i >= 0; i--) value = value * 256 + bytes[i];
     return value;
   }
   /** An address, or `nowhere`. */

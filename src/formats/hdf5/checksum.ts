@@ -9,7 +9,7 @@ export function lookup3(bytes: Uint8Array, start: number, end: number): number {
   let a = (0xdeadbeef + length) | 0;
   let b = a;
   let c = a;
-  const at = (i: number) => (i < end ? bytes[i]! : 0);
+  const at = (i: number) => (i < end ? bytes[i] : 0);
   const word = (i: number) => at(i) | (at(i + 1) << 8) | (at(i + 2) << 16) | (at(i + 3) << 24);
   let i = start;
   for (; length > 12; length -= 12, i += 12) {
@@ -53,14 +53,14 @@ export function fletcher32(bytes: Uint8Array, start: number, end: number): numbe
     const block = Math.min(left, 360);
     left -= block;
     for (let k = 0; k < block; k++, i += 2) {
-      sum1 += (bytes[i]! << 8) | bytes[i + 1]!;
+      sum1 += (bytes[i] << 8) | bytes[i + 1];
       sum2 += sum1;
     }
     sum1 = (sum1 & 0xffff) + (sum1 >>> 16);
     sum2 = (sum2 & 0xffff) + Math.floor(sum2 / 65536);
   }
   if ((end - start) % 2 === 1) {
-    sum1 += bytes[i]! << 8;
+    sum1 += bytes[i] << 8;
     sum2 += sum1;
     sum1 = (sum1 & 0xffff) + (sum1 >>> 16);
     sum2 = (sum2 & 0xffff) + Math.floor(sum2 / 65536);

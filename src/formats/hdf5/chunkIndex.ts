@@ -102,11 +102,11 @@ function readTree(file: Hdf5Bytes, root: number, grid: ChunkGrid, chunks: (Store
 function chunkNumber(file: Hdf5Bytes, key: Cursor, grid: ChunkGrid): number {
   let number = 0;
   for (let d = 0; d < grid.counts.length; d++) {
-    const position = key.uint(8) / grid.chunkShape[d]!;
-    if (!(Number.isInteger(position) && position >= 0 && position < grid.counts[d]!)) {
+    const position = key.uint(8) / grid.chunkShape[d];
+    if (!(Number.isInteger(position) && position >= 0 && position < grid.counts[d])) {
       throw file.damaged("a chunk lies outside its dataset");
     }
-    number = number * grid.counts[d]! + position;
+    number = number * grid.counts[d] + position;
   }
   key.skip(8);
   return number;

@@ -77,7 +77,7 @@ export class Hdf5Dataset {
     const { path, shape, type, filters } = this;
     const file = this.#file;
     refuseUnknownFilters(file, filters, path);
-    const counts = shape.map((n, d) => Math.ceil(n / chunkShape[d]!));
+    const counts = shape.map((n, d) => Math.ceil(n / chunkShape[d]));
     const total = counts.reduce((product, n) => product * n, 1);
     const chunkBytes = chunkShape.reduce((product, n) => product * n, type.size);
     if (!(chunkBytes <= unpackedLimit(file.bytes.length) && total <= file.bytes.length)) {
@@ -107,28 +107,28 @@ function placeChunk(
   const rank = shape.length;
   const start = new Array<number>(rank);
   for (let d = rank - 1, rest = number; d >= 0; d--) {
-    start[d] = (rest % grid.counts[d]!) * grid.chunkShape[d]!;
-    rest = Math.floor(rest / grid.counts[d]!);
+    start[d] = (rest % grid.counts[d]) * grid.chunkShape[d];
+    rest = Math.floor(rest / grid.counts[d]);
   }
-  const extent = start.map((from, d) => Math.min(grid.chunkShape[d]!, shape[d]! - from));
-  const run = extent[rank - 1]! * elementSize;
+  const extent = start.map((from, d) => Math.min(grid.chunkShape[d], shape[d] - from));
+  const run = extent[rank - 1] * elementSize;
   const runs = extent.slice(0, -1).reduce((product, n) => product * n, 1);
   for (let r = 0; r < runs; r++) {
     let from = 0;
     let to = 0;
     for (
-      let d = rank - 2, rest = r, fromStride = grid.chunkShape[rank - 1]!, toStride = shape[rank - 1]!;
+      let d = rank - 2, rest = r, fromStride = grid.chunkShape[rank - 1], toStride = shape[rank - 1];
       d >= 0;
       d--
     ) {
-      const position = rest % extent[d]!;
-      rest = Math.floor(rest / extent[d]!);
+      const position = rest % extent[d];
+      rest = Math.floor(rest / extent[d]);
       from += position * fromStride;
-      to += (start[d]! + position) * toStride;
-      fromStride *= grid.chunkShape[d]!;
-      toStride *= shape[d]!;
+      to += (start[d] + position) * toStride;
+      fromStride *= grid.chunkShape[d];
+      toStride *= shape[d];
     }
-    const at = (to + start[rank - 1]!) * elementSize;
+    const at = (to + start[rank - 1]) * elementSize;
     out.set(chunk.subarray(from * elementSize, from * elementSize + run), at);
   }
 }

@@ -79,7 +79,7 @@ export function unfilter(
   let bytes = stored;
   for (let i = filters.length - 1; i >= 0; i--) {
     if ((mask >>> i) & 1) continue;
-    const { id } = filters[i]!;
+    const { id } = filters[i];
     if (id === fletcher) bytes = verified(file, bytes, where);
     else if (id === deflate) bytes = inflated(file, bytes, size + 4 * filters.length, where);
     else if (id === lzf) bytes = lzfUnpacked(file, bytes, size + 4 * filters.length, where);
@@ -120,7 +120,7 @@ function unshuffled(bytes: Uint8Array, elementSize: number): Uint8Array {
     unshuffleWords(bytes, new Uint32Array(out.buffer), elementSize / 4, n);
   else {
     for (let k = 0; k < elementSize; k++) {
-      for (let i = 0, from = k * n, to = k; i < n; i++, to += elementSize) out[to] = bytes[from + i]!;
+      for (let i = 0, from = k * n, to = k; i < n; i++, to += elementSize) out[to] = bytes[from + i];
     }
   }
   // Bytes that make no whole element were not shuffled.
@@ -134,7 +134,7 @@ function unshuffleWords(bytes: Uint8Array, out: Uint32Array, words: number, n: n
     const a = 4 * word * n;
     const [b, c, d] = [a + n, a + 2 * n, a + 3 * n];
     for (let i = 0, to = word; i < n; i++, to += words) {
-      out[to] = bytes[a + i]! | (bytes[b + i]! << 8) | (bytes[c + i]! << 16) | (bytes[d + i]! << 24);
+      out[to] = bytes[a + i] | (bytes[b + i] << 8) | (bytes[c + i] << 16) | (bytes[d + i] << 24);
     }
   }
 }
@@ -145,7 +145,7 @@ function lzfUnpacked(file: Hdf5Bytes, bytes: Uint8Array, limit: number, where: s
   let to = 0;
   let i = 0;
   while (i < bytes.length) {
-    const control = bytes[i++]!;
+    const control = bytes[i++];
     if (control < 32) {
       const run = control + 1;
       if (i + run > bytes.length || to + run > limit) throw file.damaged(`the lzf data of ${where}`);
@@ -158,7 +158,7 @@ function lzfUnpacked(file: Hdf5Bytes, bytes: Uint8Array, limit: number, where: s
     if (length === 9) length += bytes[i++] ?? 0;
     let from = to - ((control & 31) << 8) - (bytes[i++] ?? 0) - 1;
     if (i > bytes.length || from < 0 || to + length > limit) throw file.damaged(`the lzf data of ${where}`);
-    for (const end = to + length; to < end; ) out[to++] = out[from++]!;
+    for (const end = to + length; to < end; ) out[to++] = out[from++];
   }
   return out.subarray(0, to);
 }

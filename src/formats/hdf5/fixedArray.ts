@@ -29,7 +29,7 @@ export function readFixedArray(
   for (let page = 0, number = 0; page < pages; page++) {
     const count = Math.min(pageSize, entries - number);
     // Bits count from the highest of each byte; a page that was never written is there, but holds nothing.
-    const written = !present || (present[page >> 3]! & (0x80 >> (page & 7))) !== 0;
+    const written = !present || (present[page >> 3] & (0x80 >> (page & 7))) !== 0;
     const start = paged ? block.at : blockAddress;
     if (!written) {
       block.skip(count * entry.size + 4);

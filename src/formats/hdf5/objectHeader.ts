@@ -55,9 +55,9 @@ export function readObjectHeader(file: Hdf5Bytes, address: number): Message[] {
     const first = header.skip(4).sub(size);
     blocks.push({ start: first.at, end: first.end });
   }
-  const seen = new Set<number>([blocks[0]!.start]);
+  const seen = new Set<number>([blocks[0].start]);
   for (let i = 0; i < blocks.length; i++) {
-    for (const message of isVersion2 ? messages2(file, blocks[i]!, orderSize) : messages1(file, blocks[i]!)) {
+    for (const message of isVersion2 ? messages2(file, blocks[i], orderSize) : messages1(file, blocks[i])) {
       if (message.type !== messageTypes.continuation) {
         messages.push(message);
         continue;

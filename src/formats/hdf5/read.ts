@@ -144,11 +144,11 @@ function readAttribute(
   const sizes = [body.u16(), body.u16(), body.u16()];
   if (version === 3) body.skip(1);
   const [name, typeBody, spaceBody] = sizes.map((size) => body.sub(version === 1 ? (size + 7) & ~7 : size));
-  if (name!.text() !== wanted) return undefined;
+  if (name.text() !== wanted) return undefined;
   const where = `the attribute ${wanted}`;
   if (version > 1 && flags !== 0) throw file.unsupported(`${where} has a shared type`);
-  const type = readDatatype(typeBody!);
-  const length = readDataspace(file, spaceBody!).reduce((product, n) => product * n, 1);
+  const type = readDatatype(typeBody);
+  const length = readDataspace(file, spaceBody).reduce((product, n) => product * n, 1);
   const bytes = body.take(length * type.size).slice();
   const isText = type.kind === "fixedText" || type.kind === "variableText";
   return isText ? decodeTexts(file, heap, bytes, type, where) : decodeNumbers(file, bytes, type, where);

@@ -44,8 +44,8 @@ function decodeInteger64(file: Hdf5Bytes, bytes: Uint8Array, signed: boolean, wh
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
   const out = new Float64Array(bytes.length / 8);
   for (let i = 0; i < out.length; i++) {
-    const high = words[2 * i + 1]!;
-    const value = (signed ? high | 0 : high) * 2 ** 32 + words[2 * i]!;
+    const high = words[2 * i + 1];
+    const value = (signed ? high | 0 : high) * 2 ** 32 + words[2 * i];
     if (!Number.isSafeInteger(value)) {
       throw file.unsupported(
         `${where} holds a 64-bit integer beyond 2^53 (value ${i + 1})`,

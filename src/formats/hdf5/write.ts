@@ -290,7 +290,7 @@ function shuffle(bytes: Uint8Array, elementSize: number): Uint8Array {
   const n = bytes.length / elementSize;
   const out = new Uint8Array(bytes.length);
   for (let k = 0; k < elementSize; k++) {
-    for (let i = 0, from = k, to = k * n; i < n; i++, from += elementSize) out[to + i] = bytes[from]!;
+    for (let i = 0, from = k, to = k * n; i < n; i++, from += elementSize) out[to + i] = bytes[from];
   }
   return out;
 }

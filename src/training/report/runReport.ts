@@ -286,7 +286,7 @@ async function mapPlots(
   const map = {
     title: "Validation samples on a map",
     panels,
-    ...(values && { colour: { title: by!, values } }),
+    ...(values && { colour: { title: by, values } }),
     labels: Array.from(samples, (sample) => dataset.sampleIds[sample]),
   };
   const narrow = panels.length > 1 ? await embeddingMap({ ...map, stacked: true }) : undefined;
