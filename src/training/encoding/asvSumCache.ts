@@ -16,13 +16,7 @@ export class AsvSumCache {
 
   readonly #options: SampleSetOptions;
 
-  constructor(
-    encoder: Encoder,
-    sum: AsvSum,
-    dataset: Dataset,
-    train: Int32Array,
-    options: SampleSetOptions,
-  ) {
+  constructor(encoder: Encoder, sum: AsvSum, dataset: Dataset, train: Int32Array, options: SampleSetOptions) {
     this.#options = options;
     const { asvEncoder } = encoder;
     const slotsPerChunk = Math.max(1, Math.floor(mostValues / sum.features));

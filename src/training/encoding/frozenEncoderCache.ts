@@ -23,11 +23,7 @@ export class FrozenEncoderCache {
 
   readonly #options: SampleSetOptions & { maxValues?: number };
 
-  constructor(
-    encoder: Encoder,
-    dataset: Dataset,
-    options: SampleSetOptions & { maxValues?: number },
-  ) {
+  constructor(encoder: Encoder, dataset: Dataset, options: SampleSetOptions & { maxValues?: number }) {
     this.#options = options;
     const { batch, device, maxValues = mostValues } = options;
     const { tokenLimit = 1024 } = batch;
