@@ -1,4 +1,4 @@
-import { bases, padToken, startToken } from "../../common/tokens.ts";
+import { padToken, startToken } from "../../common/tokens.ts";
 
 /** A position of a sequence that is no definite base. */
 export interface UnknownBases {
