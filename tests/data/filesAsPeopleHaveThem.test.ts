@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { gzipSync } from "node:zlib";
 import { zipSync } from "fflate";
 import { makeQza } from "../../lab/material/makeQza.ts";
 import { describeInput } from "../../src/data/describe/describe.ts";
@@ -70,7 +71,10 @@ describe("metadata", () => {
 
 describe("sequences", () => {
   test("in headers of vsearch and usearch are found without ;size=", () => {
-    const path = write("s.fasta", `>a;size=12;\n${sequences[0]}\n>b;size=3\n${sequences[1]}\n`);
+    const path = write(
+      "s.fasta",
+      `>a;size=12;\n${sequences[0]}\n>b;ee=0.1;size=3;tax=d:Bacteria\n${sequences[1]}\n`,
+    );
     expect([...readFasta(path).keys()]).toEqual(["a", "b"]);
     for (const ids of [
       ["a", "b"],
@@ -112,6 +116,7 @@ describe("trees", () => {
     [">a\nACGT\n", /FASTA/],
     ["(a:0,5,b:0,25);", /decimal commas/],
     ["((a:0,5,b:0,25):0,1,c:1,0);", /decimal commas/],
+    ["(a;size=12;:1,b;size=3;:2);", /column 3.*a label goes on with ";"/],
   ])("%s: named for what it is, by info too", async (text, message) => {
     expect(userErrorOf(() => parseNewick(text, "t"))).toMatch(message);
     await expect(describeInput(write("odd.tree", text))).rejects.toThrow(message);
@@ -129,6 +134,7 @@ describe("trees", () => {
 describe("distances", () => {
   const parse = (text: string) => parseDistanceText(text, "d.tsv", { allowUnknown: true });
   test("a little below 0 are 0, more is refused", () => {
+    expect([...parse("\ta\tb\ra\t0\t1\rb\t1\t0\r").values]).toEqual([1]);
     expect([...parse("\ta\tb\na\t0\t-2.2e-16\nb\t-2.2e-16\t0\n").values]).toEqual([0]);
     expect(userErrorOf(() => parse("\ta\tb\na\t0\t-0.01\nb\t-0.01\t0\n"))).toMatch(/at least 0/);
   });
@@ -197,6 +203,7 @@ describe("what is no text", () => {
       expect(await refusal(zipped("b.xlsx", "[Content_Types].xml", "xl/workbook.xml"))).toMatch(
         /Excel workbook.*tab-separated text/,
       );
+      expect(await refusal(write("t.rds", gzipSync("X\n\0\0\0\x03")))).toMatch(/an R data file/);
       expect(await refusal(zipped("b.ods", "mimetype", "content.xml"))).toMatch(/OpenDocument/);
       expect(await refusal(write("u.tsv", Buffer.from("\ufeffsample-id\ta\nS1\t1\n", "utf16le")))).toMatch(
         /UTF-16.*save it as UTF-8/,

@@ -67,6 +67,17 @@ export function gunzipIfNeeded(bytes: Uint8Array, source: string): Uint8Array {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
+/** Files that people have beside text, by how they begin. */
+const otherFiles: readonly (readonly [start: RegExp, what: string, cure: string])[] = [
+  [/^%PDF-/, "a PDF document", "give the data as tab-separated text"],
+  [/^PAR1/, "a Parquet file", "save it as tab-separated text"],
+  [
+    /^(RD[AX]\d\n|[XB]\n\0)/,
+    "an R data file",
+    "write its table from R, with biomformat::write_biom or write.table",
+  ],
+];
+
 /**
  * Refuses bytes that are meant to be text but are UTF-16 (Excel's "Unicode text"), an old Excel workbook, a PDF or
  * something else with zeros in it, which no text has.
@@ -92,8 +103,9 @@ export function refuseNoText(bytes: Uint8Array, source: string): void {
       `${source} is an old Excel workbook (.xls) or another Office document; save the sheet as tab-separated text.`,
     );
   }
-  if (String.fromCharCode(...bytes.subarray(0, 5)) === "%PDF-")
-    throw new UserError(`${source} is a PDF document; give the data as tab-separated text.`);
+  const start = String.fromCharCode(...bytes.subarray(0, 6));
+  const other = otherFiles.find(([pattern]) => pattern.test(start));
+  if (other !== undefined) throw new UserError(`${source} is ${other[1]}; ${other[2]}.`);
   const zero = bytes.indexOf(0);
   if (zero >= 0) {
     throw new UserError(

@@ -12,7 +12,7 @@ import { type CondenseOptions, Condenser, type Distances } from "./distances.ts"
  * @throws UserError that names line and column.
  */
 export function parseDistanceText(text: string, source: string, options?: CondenseOptions): Distances {
-  const lines = new TextLines(text);
+  const lines = new TextLines(text.includes("\r") ? text.replace(/\r\n?/g, "\n") : text);
   const header = lines.next();
   if (header === undefined)
     throw new UserError(`${source} is empty; give a matrix with ids in its first row and column.`);

@@ -1,14 +1,14 @@
 import { isUtf8 } from "node:buffer";
-import { decodeText, gunzipIfNeeded, readFileBytes } from "../../common/files/inputFile.ts";
+import { decodeText, gunzipIfNeeded, readFileBytes, refuseNoText } from "../../common/files/inputFile.ts";
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { ByteLines } from "../../formats/byteLines.ts";
 import { openQzaBytes } from "../../formats/qza.ts";
 import { isZip } from "../../formats/zip/read.ts";
 
-/** An id without the abundance that vsearch and usearch write behind it. */
+/** An id without the annotations that vsearch and usearch write behind it: abundance, expected errors and what follows. */
 export function withoutSize(id: string): string {
-  return id.replace(/;size=\d+;?$/, "");
+  return id.replace(/;(size|ee)=.*$/, "");
 }
 
 /** IUPAC's letters for nucleotides; gaps belong to alignments, not to representative sequences. */
@@ -38,6 +38,7 @@ export function readFastaBytes(bytes: Uint8Array, source: string): Map<string, s
 }
 
 function parseFasta(bytes: Uint8Array, source: string): Map<string, string> {
+  refuseNoText(bytes, source);
   if (!isUtf8(bytes)) decodeText(bytes, source);
   const sequences = new Map<string, string>();
   const lines = new ByteLines(bytes);

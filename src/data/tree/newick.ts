@@ -100,6 +100,11 @@ export function parseNewick(text: string, source: string): ParsedTree {
       at++;
     } else if (code === semicolon) {
       if (parent >= 0) {
+        if (/^;\w+=/.test(text.slice(at, at + 40)))
+          throw refuse(
+            at,
+            'a label goes on with ";" (as in ;size=12), which ends a tree; quote the label, or cut it there',
+          );
         throw refuse(
           at,
           `${openGroups(nodes, parent)} still open at the end of the tree; add the missing ")"`,
