@@ -16,8 +16,8 @@ import { findLibtorch } from "../src/torch/setup/libtorch.ts";
 const root = resolve(import.meta.dir, "..");
 const toolkit = "aam-torch";
 
-/** Writes ops.gen.ts; no program needs it. */
-const generator = "src/torch/dispatch/generateOps.ts";
+/** They write ops.gen.ts; no program needs them. */
+const generator = ["src/torch/dispatch/generateOps.ts", "src/torch/dispatch/opDocs.ts"];
 
 /** The module names in a file: `from "x"`, `import "x"`, `import("x")`, `new URL("x", import.meta.url)`. */
 const moduleName = /(\bfrom\s+|\bimport\s*\(?\s*|\bdeclare module\s+|\bnew URL\()"(\.{1,2}\/[^"]+)"/g;
@@ -127,7 +127,7 @@ function packToolkit(output: string, own: ReadonlySet<string>, types: string): s
       "./package.json": "./package.json",
     },
     bin: { [toolkit]: "bin/aamTorch.ts" },
-    files: ["bin", "native", "src", "types", "needsBun.mjs", "CHANGELOG.md"],
+    files: ["bin", "docs", "native", "src", "types", "needsBun.mjs", "CHANGELOG.md"],
     peerDependencies: { [prebuiltPackage]: packageJson.version },
     peerDependenciesMeta: { [prebuiltPackage]: { optional: true } },
   });
@@ -150,6 +150,8 @@ function packToolkit(output: string, own: ReadonlySet<string>, types: string): s
     example.replaceAll("aam-bun/torch", toolkit),
   );
   stage.write("README.md", readme);
+  for (const page of filesOf("docs/toolkit", "*.md"))
+    stage.copy(join(root, page), join("docs", basename(page)));
   return stage.pack();
 }
 
@@ -186,7 +188,7 @@ function packProduct(output: string, toolkitFiles: ReadonlySet<string>, types: s
       return toolkitFiles.has(target) ? `${before}"${toolkit}/${target}"` : whole;
     });
   for (const file of filesOf("src", "**/*")) {
-    if (toolkitFiles.has(file) || file === generator) continue;
+    if (toolkitFiles.has(file) || generator.includes(file)) continue;
     if (file.endsWith(".ts")) stage.write(file, rewritten(file, read(file)));
     else stage.copy(join(root, file), file);
     const declaration = file.replace(/^src\//, "").replace(/\.ts$/, ".d.ts");
@@ -241,7 +243,7 @@ const types = join(output, "declarations");
 try {
   mkdirSync(output, { recursive: true });
   writeTypes(types);
-  const own = importedBy(filesOf("src/torch", "**/*.ts").filter((file) => file !== generator));
+  const own = importedBy(filesOf("src/torch", "**/*.ts").filter((file) => !generator.includes(file)));
   const outside = [...own].filter((file) => !/^src\/(torch|common|formats)\//.test(file));
   if (outside.length > 0)
     throw new UserError(`The toolkit imports ${outside.join(", ")}, which belong to aam-bun.`);

@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { projectRoot } from "../helpers/projectFiles.ts";
+import { bunInitOptions } from "../package/stranger.ts";
 import { snippetsOf } from "./snippets.ts";
 
-const snippets = ["README.md", "docs/from-pytorch.md"].flatMap(snippetsOf);
+const toolkitPages = readdirSync(join(projectRoot, "docs/toolkit")).map((name) => `docs/toolkit/${name}`);
+const snippets = ["README.md", "docs/from-pytorch.md", ...toolkitPages].flatMap(snippetsOf);
 const checks = snippets.flatMap((snippet) => snippet.checks);
 let folder: string;
 
@@ -20,6 +22,8 @@ beforeAll(() => {
       typeRoots: [join(projectRoot, "node_modules")],
       paths: {
         "aam-bun/torch": [join(projectRoot, "src/torch/index.ts")],
+        "aam-torch": [join(projectRoot, "src/torch/index.ts")],
+        "aam-torch/matchers": [join(projectRoot, "src/torch/testing/matchers.ts")],
         "snippet-checks": [join(import.meta.dir, "snippetChecks.ts")],
       },
     },
@@ -55,7 +59,39 @@ test("the pages' TypeScript runs and gives the values that its comments say", as
   expect(checks.filter((place) => !reached.includes(place))).toEqual([]);
 }, 60_000);
 
-test("the pages' TypeScript has no type errors", async () => {
+test("the pages' TypeScript has no type errors under what `bun init` writes and every strict flag, by the declaration files", async () => {
   const compiler = join(projectRoot, "node_modules/typescript/bin/tsc");
-  expect(await run([compiler, "--noEmit", "--project", folder])).toBe("");
-}, 60_000);
+  const declarations = join(folder, "declarations");
+  const types = join(projectRoot, "tsconfig.types.json");
+  expect(await run([compiler, "--project", types, "--outDir", declarations])).toBe("");
+  const strict = {
+    ...bunInitOptions,
+    skipLibCheck: false,
+    exactOptionalPropertyTypes: true,
+    noPropertyAccessFromIndexSignature: true,
+    noImplicitReturns: true,
+    noUncheckedSideEffectImports: true,
+    allowUnreachableCode: false,
+    allowUnusedLabels: false,
+    isolatedModules: true,
+    types: ["bun-types"],
+    typeRoots: [join(projectRoot, "node_modules")],
+    paths: {
+      "aam-bun/torch": [join(declarations, "torch/index.d.ts")],
+      "aam-torch": [join(declarations, "torch/index.d.ts")],
+      "aam-torch/matchers": [join(declarations, "torch/testing/matchers.d.ts")],
+      "snippet-checks": [join(folder, "checks.d.ts")],
+    },
+  };
+  // The checks' own source is not written for these flags.
+  writeFileSync(
+    join(folder, "checks.d.ts"),
+    "export function expectValue(actual: unknown, expected: unknown, place: string): void;\n" +
+      "export function expectThrow(run: () => unknown, text: string, place: string): void;\n",
+  );
+  writeFileSync(
+    join(folder, "tsconfig.strict.json"),
+    JSON.stringify({ compilerOptions: strict, include: ["*.ts"] }),
+  );
+  expect(await run([compiler, "--project", join(folder, "tsconfig.strict.json")])).toBe("");
+}, 120_000);

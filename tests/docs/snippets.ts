@@ -34,7 +34,7 @@ export function snippetsOf(page: string): Snippet[] {
     const body = lines.slice(first, i);
     const checks: string[] = [];
     const code = body.map((line, at) => checked(line, `${page}:${first + at + 1}`, checks));
-    const start = body.some((line) => line.includes('from "aam-bun/torch"')) ? "" : prelude;
+    const start = body.some((line) => /from "aam-(bun\/)?torch"/.test(line)) ? "" : prelude;
     const head = `import { expectThrow, expectValue } from "snippet-checks"; ${start}`;
     const file = fence[1] ?? `${basename(page, ".md")}-${first}.ts`;
     snippets.push({ file, source: [head, ...code, ""].join("\n"), checks, isNamed: fence[1] !== undefined });

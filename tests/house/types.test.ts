@@ -44,6 +44,17 @@ using _step = torch.scope();
 loss.forward(model.forward(torch.randn([2, 4, 8])), torch.tensor([0, 2])).backward();
 optimizer.step();
 export const shape: readonly number[] = torch.randn([2, 3]).shape;
+const loader = new torch.utils.data.DataLoader(new torch.utils.data.TensorDataset(torch.randn([4, 2]), torch.randn([4, 1])));
+for (const [x, y] of loader) model.forward(x).sub(y);
+const [gradient] = torch.grad(torch.randn([2]).sum(), torch.randn([2]));
+export const size: number = gradient.size(0);
+const [u, s, v] = torch.ops.aten.linalg_svd(torch.randn([2, 2]));
+export const product: torch.Tensor = u.mul(s).mm(v);
+export const same: boolean = torch.ops.aten.equal(u, v);
+// @ts-expect-error: the schema has no such argument.
+torch.ops.aten.relu(u, 3);
+// @ts-expect-error: there is no such operator.
+torch.ops.aten.noSuchOperator(u);
 // @ts-expect-error: were the types lost, this would be no mistake.
 export const wrong: string = torch.randn([2, 3]).shape[0];
 torch.saveSafetensors("model.safetensors", model.stateDict());

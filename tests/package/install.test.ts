@@ -4,12 +4,22 @@
  * built, under the name that its sources and LibTorch give it.
  */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
-import { ensureShim, shimSources } from "../../src/torch/setup/build.ts";
+import { ensureShim, expectedShim, shimSources } from "../../src/torch/setup/build.ts";
 import { buildFolder } from "../../src/torch/setup/places.ts";
 import { projectRoot } from "../helpers/projectFiles.ts";
 import { bunInitOptions, type Packed, Project, pack } from "./stranger.ts";
@@ -30,7 +40,7 @@ beforeAll(() => {
 const unpackedOf = (tarball: string) => tarball.replace(/-\d+\.\d+\.\d+\.tgz$/, "");
 
 test("the tarballs are small, hold what every package holds, and publint finds nothing", async () => {
-  const limits = { toolkit: 320, product: 640, prebuilt: 700 };
+  const limits = { toolkit: 450, product: 640, prebuilt: 700 };
   for (const [name, limit] of Object.entries(limits) as [keyof Packed, number][]) {
     const tarball = packed[name];
     expect(statSync(tarball).size / 1024).toBeLessThan(limit);
@@ -39,7 +49,7 @@ test("the tarballs are small, hold what every package holds, and publint finds n
     for (const file of ["README.md", "LICENSE", "CHANGELOG.md", "package.json"]) {
       expect(names).toContain(`package/${file}`);
     }
-    expect(names.filter((file) => /test|\.venv|node_modules|\.log$/.test(basename(file)))).toEqual([]);
+    expect(names.filter((file) => /\.test\.|\.venv|node_modules|\.log$/.test(basename(file)))).toEqual([]);
     const pkgDir = unpackedOf(tarball);
     const { messages, pkg } = await publint({ pkgDir, strict: true });
     expect(messages.map((message) => formatMessage(message, pkg))).toEqual([]);
@@ -215,6 +225,41 @@ worker.postMessage(torch.tensor([1, 2]).transfer());
   expect(project.bun(["ask.ts"])).toEqual({ code: 0, out: "[ 2, 4 ]\n", err: "" });
 });
 
+test("what `aam-torch copy` brings is enough for a compiled program, as the Dockerfile's second stage has it", () => {
+  const page = project.read("node_modules/aam-torch/docs/deploying.md");
+  const [first = "", second = ""] = /```dockerfile\n([\s\S]*?)```/.exec(page)?.[1]?.split(/\n\nFROM /) ?? [];
+  const copied = [...second.matchAll(/^COPY --from=build \/app\/(\S+) /gm)].map(([, name]) => name);
+  expect(copied).toEqual(["program", "runtime"]);
+  expect(first).toContain("bunx aam-torch copy runtime");
+  const copy = project.run([project.path("node_modules/.bin/aam-torch"), "copy", "runtime"]);
+  if (expectedShim().libtorch.cuda !== null) {
+    expect(copy.err).toMatch(/needs NVIDIA's libraries, which this does not copy/);
+    return;
+  }
+  expect({ code: copy.code, err: copy.err }).toEqual({ code: 0, err: "" });
+  project.bun(["build", "--compile", "--minify", "main.ts", "--outfile", project.path("program")]);
+  // The image: these two, no home, no Python, no compiler, and nothing else of this machine in the environment.
+  const image = join(folder, "image");
+  mkdirSync(image);
+  for (const name of copied) renameSync(project.path(name ?? ""), join(image, name ?? ""));
+  const variables = [...second.matchAll(/\b([A-Z_]+)=\/app\/(\S+)/g)].map(([, name, path]) => [
+    name,
+    join(image, path ?? ""),
+  ]);
+  expect(Object.fromEntries(variables)).toEqual({
+    AAM_TORCH_SHIM: join(image, "runtime", "libaam_torch.so"),
+    LIBTORCH: join(image, "runtime", "torch"),
+  });
+  const done = Bun.spawnSync([join(image, "program")], {
+    cwd: image,
+    env: { ...Object.fromEntries(variables), HOME: "/nonexistent" },
+    timeout: 30_000,
+  });
+  expect(`${done.stdout}${done.stderr}`).toBe("4\n");
+  expect(readdirSync(image).sort()).toEqual(["program", "runtime"]);
+  rmSync(image, { recursive: true });
+});
+
 test.skipIf(Bun.which("node") === null)("another run time is told in one sentence what is needed", () => {
   const { code, err } = project.run([
     "node",
@@ -241,7 +286,6 @@ test("after an uninstallation nothing is left but the cache", () => {
       ".cache/aam-torch",
       ".cache/aam-torch/native",
       `.cache/aam-torch/native/${basename(ensureShim())}`,
-      ".cache/aam-torch/native/libtorch.json",
       ...(existsSync(join(cacheOf(project), "objects")) ? [".cache/aam-torch/native/objects"] : []),
     ].sort(),
   );

@@ -37,7 +37,7 @@ test("internal operators are refused without `unsafe`, and reachable with it", (
     "cudnn_batch_norm",
     "mkldnn_linear",
   ]) {
-    expect(() => torch.ops.aten[name]).toThrow(`torch.ops.unsafe.aten.${name}`);
+    expect(() => Object(torch.ops.aten)[name]).toThrow(`torch.ops.unsafe.aten.${name}`);
     expect(typeof torch.ops.unsafe["aten"][name]).toBe("function");
   }
   expect(() => (torch.ops as unknown as typeof torch.ops.unsafe)["quantized"]["add"]).toThrow(

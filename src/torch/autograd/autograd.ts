@@ -57,22 +57,27 @@ export interface GradOptions {
   allowUnused?: boolean;
 }
 
+/** One gradient for each input: a tuple where the inputs are one tensor or a tuple. */
+type Gradients<Inputs, Gradient> = Inputs extends readonly Tensor[]
+  ? { -readonly [I in keyof Inputs]: Gradient }
+  : [Gradient];
+
 /** d(sum of outputs)/d(inputs), without touching any `grad`. With `createGraph` it can be differentiated again. */
-export function grad(
+export function grad<const Inputs extends Tensor | readonly Tensor[]>(
   outputs: Tensor | readonly Tensor[],
-  inputs: Tensor | readonly Tensor[],
+  inputs: Inputs,
   options: GradOptions & { allowUnused: true },
-): (Tensor | null)[];
-export function grad(
+): Gradients<Inputs, Tensor | null>;
+export function grad<const Inputs extends Tensor | readonly Tensor[]>(
   outputs: Tensor | readonly Tensor[],
-  inputs: Tensor | readonly Tensor[],
+  inputs: Inputs,
   options?: GradOptions,
-): Tensor[];
+): Gradients<Inputs, Tensor>;
 export function grad(
   outputs: Tensor | readonly Tensor[],
   inputs: Tensor | readonly Tensor[],
   options: GradOptions = {},
-): (Tensor | null)[] {
+): unknown {
   const roots = outputs instanceof Tensor ? [outputs] : outputs;
   const leaves = inputs instanceof Tensor ? [inputs] : inputs;
   const { gradOutputs, createGraph = false, retainGraph = createGraph, allowUnused, ...others } = options;

@@ -1,6 +1,7 @@
 import { hostReads, Tensor } from "../core/tensor.ts";
 import { kindOfStatus, TorchError } from "../native/errors.ts";
 import { readText, shim } from "../native/library.ts";
+import type { AtenOperators } from "./atenOps.gen.ts";
 import { callBoxed, callError, explain, isOptions, mismatch, type Options } from "./boxedCall.ts";
 import { typedCalls, withoutTypedCalls } from "./callMode.ts";
 import { findOverload, type Overload } from "./findOverload.ts";
@@ -135,7 +136,7 @@ type Namespace = Readonly<Record<string, Callable>>;
 /** Every operator of the loaded library, also those without a typed function. */
 export interface LibraryOperators {
   /** `ops.aten.nonzero_static(mask, { size: 3 })`: the library's own schemas check the arguments, and the operators what they mean. */
-  readonly aten: Namespace;
+  readonly aten: AtenOperators;
   /** The project's own operators. */
   readonly aamt: Namespace;
   /**

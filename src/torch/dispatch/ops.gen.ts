@@ -6,1483 +6,3826 @@ import { operator } from "./operators.ts";
 import type { Tensor } from "../core/tensor.ts";
 
 // ---- arithmetic ----
-/** `add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor`, `add.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor` */
+/**
+ * `self + alpha * other`, elementwise, with broadcasting.
+ *
+ * - `add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor`
+ * - `add.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor`
+ */
 export const add = operator("aten::add", ["Tensor","Scalar"], "add") as { (self: Tensor, other: Tensor, options?: { alpha?: Scalar }): Tensor; (self: Tensor, other: Scalar, alpha?: Scalar): Tensor; (self: Tensor, other: Scalar, options?: { alpha?: Scalar }): Tensor };
-/** `add_.Tensor(Tensor(a!) self, Tensor other, *, Scalar alpha=1) -> Tensor(a!)`, `add_.Scalar(Tensor(a!) self, Scalar other, Scalar alpha=1) -> Tensor(a!)` */
+/**
+ * In place: `self + alpha * other`, elementwise, with broadcasting.
+ *
+ * - `add_.Tensor(Tensor(a!) self, Tensor other, *, Scalar alpha=1) -> Tensor(a!)`
+ * - `add_.Scalar(Tensor(a!) self, Scalar other, Scalar alpha=1) -> Tensor(a!)`
+ */
 export const add_ = operator("aten::add_", ["Tensor","Scalar"], "add_") as { (self: Tensor, other: Tensor, options?: { alpha?: Scalar }): Tensor; (self: Tensor, other: Scalar, alpha?: Scalar): Tensor; (self: Tensor, other: Scalar, options?: { alpha?: Scalar }): Tensor };
-/** `sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor`, `sub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor` */
+/**
+ * `self - alpha * other`, elementwise, with broadcasting.
+ *
+ * - `sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor`
+ * - `sub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor`
+ */
 export const sub = operator("aten::sub", ["Tensor","Scalar"], "sub") as { (self: Tensor, other: Tensor, options?: { alpha?: Scalar }): Tensor; (self: Tensor, other: Scalar, alpha?: Scalar): Tensor; (self: Tensor, other: Scalar, options?: { alpha?: Scalar }): Tensor };
-/** `sub_.Tensor(Tensor(a!) self, Tensor other, *, Scalar alpha=1) -> Tensor(a!)`, `sub_.Scalar(Tensor(a!) self, Scalar other, Scalar alpha=1) -> Tensor(a!)` */
+/**
+ * In place: `self - alpha * other`, elementwise, with broadcasting.
+ *
+ * - `sub_.Tensor(Tensor(a!) self, Tensor other, *, Scalar alpha=1) -> Tensor(a!)`
+ * - `sub_.Scalar(Tensor(a!) self, Scalar other, Scalar alpha=1) -> Tensor(a!)`
+ */
 export const sub_ = operator("aten::sub_", ["Tensor","Scalar"], "sub_") as { (self: Tensor, other: Tensor, options?: { alpha?: Scalar }): Tensor; (self: Tensor, other: Scalar, alpha?: Scalar): Tensor; (self: Tensor, other: Scalar, options?: { alpha?: Scalar }): Tensor };
-/** `mul.Tensor(Tensor self, Tensor other) -> Tensor`, `mul.Scalar(Tensor self, Scalar other) -> Tensor` */
+/**
+ * `self * other`, elementwise, with broadcasting.
+ *
+ * - `mul.Tensor(Tensor self, Tensor other) -> Tensor`
+ * - `mul.Scalar(Tensor self, Scalar other) -> Tensor`
+ */
 export const mul = operator("aten::mul", ["Tensor","Scalar"], "mul") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
-/** `mul_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)`, `mul_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)` */
+/**
+ * In place: `self * other`, elementwise, with broadcasting.
+ *
+ * - `mul_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)`
+ * - `mul_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)`
+ */
 export const mul_ = operator("aten::mul_", ["Tensor","Scalar"], "mul_") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
-/** `div.Tensor(Tensor self, Tensor other) -> Tensor`, `div.Scalar(Tensor self, Scalar other) -> Tensor`, `div.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor`, `div.Scalar_mode(Tensor self, Scalar other, *, str? rounding_mode) -> Tensor` */
+/**
+ * `self / other`, elementwise, with broadcasting; integers give floats unless `roundingMode` is "floor" or "trunc".
+ *
+ * - `div.Tensor(Tensor self, Tensor other) -> Tensor`
+ * - `div.Scalar(Tensor self, Scalar other) -> Tensor`
+ * - `div.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor`
+ * - `div.Scalar_mode(Tensor self, Scalar other, *, str? rounding_mode) -> Tensor`
+ */
 export const div = operator("aten::div", ["Tensor","Scalar","Tensor_mode","Scalar_mode"], "div") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor; (self: Tensor, other: Tensor, options: { roundingMode: string | null }): Tensor; (self: Tensor, other: Scalar, options: { roundingMode: string | null }): Tensor };
-/** `div_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)`, `div_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)`, `div_.Tensor_mode(Tensor(a!) self, Tensor other, *, str? rounding_mode) -> Tensor(a!)`, `div_.Scalar_mode(Tensor(a!) self, Scalar other, *, str? rounding_mode) -> Tensor(a!)` */
+/**
+ * In place: `self / other`, elementwise, with broadcasting; integers give floats unless `roundingMode` is "floor" or "trunc".
+ *
+ * - `div_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)`
+ * - `div_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)`
+ * - `div_.Tensor_mode(Tensor(a!) self, Tensor other, *, str? rounding_mode) -> Tensor(a!)`
+ * - `div_.Scalar_mode(Tensor(a!) self, Scalar other, *, str? rounding_mode) -> Tensor(a!)`
+ */
 export const div_ = operator("aten::div_", ["Tensor","Scalar","Tensor_mode","Scalar_mode"], "div_") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor; (self: Tensor, other: Tensor, options: { roundingMode: string | null }): Tensor; (self: Tensor, other: Scalar, options: { roundingMode: string | null }): Tensor };
-/** `pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor`, `pow.Scalar(Scalar self, Tensor exponent) -> Tensor`, `pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor` */
+/**
+ * `self` to the power of `exponent`, elementwise, with broadcasting.
+ *
+ * - `pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor`
+ * - `pow.Scalar(Scalar self, Tensor exponent) -> Tensor`
+ * - `pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor`
+ */
 export const pow = operator("aten::pow", ["Tensor_Tensor","Scalar","Tensor_Scalar"], "pow") as { (self: Tensor, exponent: Tensor): Tensor; (self: Scalar, exponent: Tensor): Tensor; (self: Tensor, exponent: Scalar): Tensor };
-/** `pow_.Tensor(Tensor(a!) self, Tensor exponent) -> Tensor(a!)`, `pow_.Scalar(Tensor(a!) self, Scalar exponent) -> Tensor(a!)` */
+/**
+ * In place: `self` to the power of `exponent`, elementwise, with broadcasting.
+ *
+ * - `pow_.Tensor(Tensor(a!) self, Tensor exponent) -> Tensor(a!)`
+ * - `pow_.Scalar(Tensor(a!) self, Scalar exponent) -> Tensor(a!)`
+ */
 export const pow_ = operator("aten::pow_", ["Tensor","Scalar"], "pow_") as { (self: Tensor, exponent: Tensor): Tensor; (self: Tensor, exponent: Scalar): Tensor };
-/** `remainder.Tensor(Tensor self, Tensor other) -> Tensor`, `remainder.Scalar(Tensor self, Scalar other) -> Tensor`, `remainder.Scalar_Tensor(Scalar self, Tensor other) -> Tensor` */
+/**
+ * The remainder of `self / other` with the sign of the divisor, as Python's `%`.
+ *
+ * - `remainder.Tensor(Tensor self, Tensor other) -> Tensor`
+ * - `remainder.Scalar(Tensor self, Scalar other) -> Tensor`
+ * - `remainder.Scalar_Tensor(Scalar self, Tensor other) -> Tensor`
+ */
 export const remainder = operator("aten::remainder", ["Tensor","Scalar","Scalar_Tensor"], "remainder") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor; (self: Scalar, other: Tensor): Tensor };
-/** `remainder_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)`, `remainder_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)` */
+/**
+ * In place: The remainder of `self / other` with the sign of the divisor, as Python's `%`.
+ *
+ * - `remainder_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)`
+ * - `remainder_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)`
+ */
 export const remainder_ = operator("aten::remainder_", ["Tensor","Scalar"], "remainder_") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
-/** `fmod.Tensor(Tensor self, Tensor other) -> Tensor`, `fmod.Scalar(Tensor self, Scalar other) -> Tensor` */
+/**
+ * The remainder of `self / other` with the sign of the dividend, as JavaScript's `%`.
+ *
+ * - `fmod.Tensor(Tensor self, Tensor other) -> Tensor`
+ * - `fmod.Scalar(Tensor self, Scalar other) -> Tensor`
+ */
 export const fmod = operator("aten::fmod", ["Tensor","Scalar"], "fmod") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
-/** `floor_divide(Tensor self, Tensor other) -> Tensor`, `floor_divide.Scalar(Tensor self, Scalar other) -> Tensor` */
+/**
+ * `self / other` rounded down to whole numbers.
+ *
+ * - `floor_divide(Tensor self, Tensor other) -> Tensor`
+ * - `floor_divide.Scalar(Tensor self, Scalar other) -> Tensor`
+ */
 export const floorDivide = operator("aten::floor_divide", ["","Scalar"], "floorDivide") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
-/** `true_divide.Tensor(Tensor self, Tensor other) -> Tensor`, `true_divide.Scalar(Tensor self, Scalar other) -> Tensor` */
+/**
+ * `self / other` without rounding; integers give floats.
+ *
+ * - `true_divide.Tensor(Tensor self, Tensor other) -> Tensor`
+ * - `true_divide.Scalar(Tensor self, Scalar other) -> Tensor`
+ */
 export const trueDivide = operator("aten::true_divide", ["Tensor","Scalar"], "trueDivide") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
-/** `neg(Tensor self) -> Tensor` */
+/**
+ * `-self`, elementwise.
+ *
+ * - `neg(Tensor self) -> Tensor`
+ */
 export const neg = operator("aten::neg", [""], "neg") as { (self: Tensor): Tensor };
-/** `neg_(Tensor(a!) self) -> Tensor(a!)` */
+/**
+ * In place: `-self`, elementwise.
+ *
+ * - `neg_(Tensor(a!) self) -> Tensor(a!)`
+ */
 export const neg_ = operator("aten::neg_", [""], "neg_") as { (self: Tensor): Tensor };
-/** `abs(Tensor self) -> Tensor` */
+/**
+ * The absolute value of each element.
+ *
+ * - `abs(Tensor self) -> Tensor`
+ */
 export const abs = operator("aten::abs", [""], "abs") as { (self: Tensor): Tensor };
-/** `abs_(Tensor(a!) self) -> Tensor(a!)` */
+/**
+ * In place: The absolute value of each element.
+ *
+ * - `abs_(Tensor(a!) self) -> Tensor(a!)`
+ */
 export const abs_ = operator("aten::abs_", [""], "abs_") as { (self: Tensor): Tensor };
-/** `sign(Tensor self) -> Tensor` */
+/**
+ * -1, 0 or 1 for each element, by its sign.
+ *
+ * - `sign(Tensor self) -> Tensor`
+ */
 export const sign = operator("aten::sign", [""], "sign") as { (self: Tensor): Tensor };
-/** `sgn(Tensor self) -> Tensor` */
+/**
+ * The sign of each element; for complex numbers the element divided by its absolute value.
+ *
+ * - `sgn(Tensor self) -> Tensor`
+ */
 export const sgn = operator("aten::sgn", [""], "sgn") as { (self: Tensor): Tensor };
-/** `square(Tensor self) -> Tensor` */
+/**
+ * The square of each element.
+ *
+ * - `square(Tensor self) -> Tensor`
+ */
 export const square = operator("aten::square", [""], "square") as { (self: Tensor): Tensor };
-/** `square_(Tensor(a!) self) -> Tensor(a!)` */
+/**
+ * In place: The square of each element.
+ *
+ * - `square_(Tensor(a!) self) -> Tensor(a!)`
+ */
 export const square_ = operator("aten::square_", [""], "square_") as { (self: Tensor): Tensor };
-/** `sqrt(Tensor self) -> Tensor` */
+/**
+ * The square root of each element; NaN for negative ones.
+ *
+ * - `sqrt(Tensor self) -> Tensor`
+ */
 export const sqrt = operator("aten::sqrt", [""], "sqrt") as { (self: Tensor): Tensor };
-/** `sqrt_(Tensor(a!) self) -> Tensor(a!)` */
+/**
+ * In place: The square root of each element; NaN for negative ones.
+ *
+ * - `sqrt_(Tensor(a!) self) -> Tensor(a!)`
+ */
 export const sqrt_ = operator("aten::sqrt_", [""], "sqrt_") as { (self: Tensor): Tensor };
-/** `rsqrt(Tensor self) -> Tensor` */
+/**
+ * One over the square root of each element.
+ *
+ * - `rsqrt(Tensor self) -> Tensor`
+ */
 export const rsqrt = operator("aten::rsqrt", [""], "rsqrt") as { (self: Tensor): Tensor };
-/** `rsqrt_(Tensor(a!) self) -> Tensor(a!)` */
+/**
+ * In place: One over the square root of each element.
+ *
+ * - `rsqrt_(Tensor(a!) self) -> Tensor(a!)`
+ */
 export const rsqrt_ = operator("aten::rsqrt_", [""], "rsqrt_") as { (self: Tensor): Tensor };
-/** `reciprocal(Tensor self) -> Tensor` */
+/**
+ * One over each element.
+ *
+ * - `reciprocal(Tensor self) -> Tensor`
+ */
 export const reciprocal = operator("aten::reciprocal", [""], "reciprocal") as { (self: Tensor): Tensor };
-/** `reciprocal_(Tensor(a!) self) -> Tensor(a!)` */
+/**
+ * In place: One over each element.
+ *
+ * - `reciprocal_(Tensor(a!) self) -> Tensor(a!)`
+ */
 export const reciprocal_ = operator("aten::reciprocal_", [""], "reciprocal_") as { (self: Tensor): Tensor };
-/** `exp(Tensor self) -> Tensor` */
+/**
+ * e to the power of each element.
+ *
+ * - `exp(Tensor self) -> Tensor`
+ */
 export const exp = operator("aten::exp", [""], "exp") as { (self: Tensor): Tensor };
-/** `exp_(Tensor(a!) self) -> Tensor(a!)` */
+/**
+ * In place: e to the power of each element.
+ *
+ * - `exp_(Tensor(a!) self) -> Tensor(a!)`
+ */
 export const exp_ = operator("aten::exp_", [""], "exp_") as { (self: Tensor): Tensor };
-/** `exp2(Tensor self) -> Tensor` */
+/**
+ * 2 to the power of each element.
+ *
+ * - `exp2(Tensor self) -> Tensor`
+ */
 export const exp2 = operator("aten::exp2", [""], "exp2") as { (self: Tensor): Tensor };
-/** `expm1(Tensor self) -> Tensor` */
+/**
+ * e to the power of each element, minus 1; exact also near 0.
+ *
+ * - `expm1(Tensor self) -> Tensor`
+ */
 export const expm1 = operator("aten::expm1", [""], "expm1") as { (self: Tensor): Tensor };
-/** `log(Tensor self) -> Tensor` */
+/**
+ * The natural logarithm of each element; NaN for negative ones, -Infinity for 0.
+ *
+ * - `log(Tensor self) -> Tensor`
+ */
 export const log = operator("aten::log", [""], "log") as { (self: Tensor): Tensor };
-/** `log_(Tensor(a!) self) -> Tensor(a!)` */
+/**
+ * In place: The natural logarithm of each element; NaN for negative ones, -Infinity for 0.
+ *
+ * - `log_(Tensor(a!) self) -> Tensor(a!)`
+ */
 export const log_ = operator("aten::log_", [""], "log_") as { (self: Tensor): Tensor };
-/** `log2(Tensor self) -> Tensor` */
+/**
+ * The logarithm to base 2 of each element.
+ *
+ * - `log2(Tensor self) -> Tensor`
+ */
 export const log2 = operator("aten::log2", [""], "log2") as { (self: Tensor): Tensor };
-/** `log10(Tensor self) -> Tensor` */
+/**
+ * The logarithm to base 10 of each element.
+ *
+ * - `log10(Tensor self) -> Tensor`
+ */
 export const log10 = operator("aten::log10", [""], "log10") as { (self: Tensor): Tensor };
-/** `log1p(Tensor self) -> Tensor` */
+/**
+ * The natural logarithm of 1 plus each element; exact also near 0.
+ *
+ * - `log1p(Tensor self) -> Tensor`
+ */
 export const log1p = operator("aten::log1p", [""], "log1p") as { (self: Tensor): Tensor };
-/** `logaddexp(Tensor self, Tensor other) -> Tensor` */
+/**
+ * log(exp(self) + exp(other)), elementwise, without overflow.
+ *
+ * - `logaddexp(Tensor self, Tensor other) -> Tensor`
+ */
 export const logaddexp = operator("aten::logaddexp", [""], "logaddexp") as { (self: Tensor, other: Tensor): Tensor };
-/** `addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor` */
+/**
+ * `self + value * tensor1 * tensor2`, elementwise, with broadcasting.
+ *
+ * - `addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor`
+ */
 export const addcmul = operator("aten::addcmul", [""], "addcmul") as { (self: Tensor, tensor1: Tensor, tensor2: Tensor, options?: { value?: Scalar }): Tensor };
-/** `addcmul_(Tensor(a!) self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor(a!)` */
+/**
+ * In place: `self + value * tensor1 * tensor2`, elementwise, with broadcasting.
+ *
+ * - `addcmul_(Tensor(a!) self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor(a!)`
+ */
 export const addcmul_ = operator("aten::addcmul_", [""], "addcmul_") as { (self: Tensor, tensor1: Tensor, tensor2: Tensor, options?: { value?: Scalar }): Tensor };
-/** `addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor` */
+/**
+ * `self + value * tensor1 / tensor2`, elementwise, with broadcasting.
+ *
+ * - `addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor`
+ */
 export const addcdiv = operator("aten::addcdiv", [""], "addcdiv") as { (self: Tensor, tensor1: Tensor, tensor2: Tensor, options?: { value?: Scalar }): Tensor };
-/** `addcdiv_(Tensor(a!) self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor(a!)` */
+/**
+ * In place: `self + value * tensor1 / tensor2`, elementwise, with broadcasting.
+ *
+ * - `addcdiv_(Tensor(a!) self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor(a!)`
+ */
 export const addcdiv_ = operator("aten::addcdiv_", [""], "addcdiv_") as { (self: Tensor, tensor1: Tensor, tensor2: Tensor, options?: { value?: Scalar }): Tensor };
-/** `lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tensor`, `lerp.Scalar(Tensor self, Tensor end, Scalar weight) -> Tensor` */
+/**
+ * The line from `self` to `end`: `self + weight * (end - self)`, elementwise.
+ *
+ * - `lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tensor`
+ * - `lerp.Scalar(Tensor self, Tensor end, Scalar weight) -> Tensor`
+ */
 export const lerp = operator("aten::lerp", ["Tensor","Scalar"], "lerp") as { (self: Tensor, end: Tensor, weight: Tensor): Tensor; (self: Tensor, end: Tensor, weight: Scalar): Tensor };
-/** `lerp_.Tensor(Tensor(a!) self, Tensor end, Tensor weight) -> Tensor(a!)`, `lerp_.Scalar(Tensor(a!) self, Tensor end, Scalar weight) -> Tensor(a!)` */
+/**
+ * In place: The line from `self` to `end`: `self + weight * (end - self)`, elementwise.
+ *
+ * - `lerp_.Tensor(Tensor(a!) self, Tensor end, Tensor weight) -> Tensor(a!)`
+ * - `lerp_.Scalar(Tensor(a!) self, Tensor end, Scalar weight) -> Tensor(a!)`
+ */
 export const lerp_ = operator("aten::lerp_", ["Tensor","Scalar"], "lerp_") as { (self: Tensor, end: Tensor, weight: Tensor): Tensor; (self: Tensor, end: Tensor, weight: Scalar): Tensor };
-/** `clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor`, `clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor` */
+/**
+ * Each element, but no less than `min` and no more than `max`; either may be left out.
+ *
+ * - `clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor`
+ * - `clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor`
+ */
 export const clamp = operator("aten::clamp", ["Tensor",""], "clamp") as { (self: Tensor, min?: Tensor | null, max?: Tensor | null): Tensor; (self: Tensor, options?: { min?: Tensor | null; max?: Tensor | null }): Tensor; (self: Tensor, min?: Scalar | null, max?: Scalar | null): Tensor; (self: Tensor, options?: { min?: Scalar | null; max?: Scalar | null }): Tensor };
-/** `clamp_.Tensor(Tensor(a!) self, Tensor? min=None, Tensor? max=None) -> Tensor(a!)`, `clamp_(Tensor(a!) self, Scalar? min=None, Scalar? max=None) -> Tensor(a!)` */
+/**
+ * In place: Each element, but no less than `min` and no more than `max`; either may be left out.
+ *
+ * - `clamp_.Tensor(Tensor(a!) self, Tensor? min=None, Tensor? max=None) -> Tensor(a!)`
+ * - `clamp_(Tensor(a!) self, Scalar? min=None, Scalar? max=None) -> Tensor(a!)`
+ */
 export const clamp_ = operator("aten::clamp_", ["Tensor",""], "clamp_") as { (self: Tensor, min?: Tensor | null, max?: Tensor | null): Tensor; (self: Tensor, options?: { min?: Tensor | null; max?: Tensor | null }): Tensor; (self: Tensor, min?: Scalar | null, max?: Scalar | null): Tensor; (self: Tensor, options?: { min?: Scalar | null; max?: Scalar | null }): Tensor };
-/** `clamp_min.Tensor(Tensor self, Tensor min) -> Tensor`, `clamp_min(Tensor self, Scalar min) -> Tensor` */
+/**
+ * Each element, but no less than `min`.
+ *
+ * - `clamp_min.Tensor(Tensor self, Tensor min) -> Tensor`
+ * - `clamp_min(Tensor self, Scalar min) -> Tensor`
+ */
 export const clampMin = operator("aten::clamp_min", ["Tensor",""], "clampMin") as { (self: Tensor, min: Tensor): Tensor; (self: Tensor, min: Scalar): Tensor };
-/** `clamp_min_.Tensor(Tensor(a!) self, Tensor min) -> Tensor(a!)`, `clamp_min_(Tensor(a!) self, Scalar min) -> Tensor(a!)` */
+/**
+ * In place: Each element, but no less than `min`.
+ *
+ * - `clamp_min_.Tensor(Tensor(a!) self, Tensor min) -> Tensor(a!)`
+ * - `clamp_min_(Tensor(a!) self, Scalar min) -> Tensor(a!)`
+ */
 export const clampMin_ = operator("aten::clamp_min_", ["Tensor",""], "clampMin_") as { (self: Tensor, min: Tensor): Tensor; (self: Tensor, min: Scalar): Tensor };
-/** `clamp_max.Tensor(Tensor self, Tensor max) -> Tensor`, `clamp_max(Tensor self, Scalar max) -> Tensor` */
+/**
+ * Each element, but no more than `max`.
+ *
+ * - `clamp_max.Tensor(Tensor self, Tensor max) -> Tensor`
+ * - `clamp_max(Tensor self, Scalar max) -> Tensor`
+ */
 export const clampMax = operator("aten::clamp_max", ["Tensor",""], "clampMax") as { (self: Tensor, max: Tensor): Tensor; (self: Tensor, max: Scalar): Tensor };
-/** `clamp_max_.Tensor(Tensor(a!) self, Tensor max) -> Tensor(a!)`, `clamp_max_(Tensor(a!) self, Scalar max) -> Tensor(a!)` */
+/**
+ * In place: Each element, but no more than `max`.
+ *
+ * - `clamp_max_.Tensor(Tensor(a!) self, Tensor max) -> Tensor(a!)`
+ * - `clamp_max_(Tensor(a!) self, Scalar max) -> Tensor(a!)`
+ */
 export const clampMax_ = operator("aten::clamp_max_", ["Tensor",""], "clampMax_") as { (self: Tensor, max: Tensor): Tensor; (self: Tensor, max: Scalar): Tensor };
-/** `ceil(Tensor self) -> Tensor` */
+/**
+ * Each element rounded up to a whole number.
+ *
+ * - `ceil(Tensor self) -> Tensor`
+ */
 export const ceil = operator("aten::ceil", [""], "ceil") as { (self: Tensor): Tensor };
-/** `floor(Tensor self) -> Tensor` */
+/**
+ * Each element rounded down to a whole number.
+ *
+ * - `floor(Tensor self) -> Tensor`
+ */
 export const floor = operator("aten::floor", [""], "floor") as { (self: Tensor): Tensor };
-/** `round(Tensor self) -> Tensor`, `round.decimals(Tensor self, *, int decimals) -> Tensor` */
+/**
+ * Each element rounded to the nearest whole number (halves to the even one), or to `decimals` places.
+ *
+ * - `round(Tensor self) -> Tensor`
+ * - `round.decimals(Tensor self, *, int decimals) -> Tensor`
+ */
 export const round = operator("aten::round", ["","decimals"], "round") as { (self: Tensor): Tensor; (self: Tensor, options: { decimals: number }): Tensor };
-/** `trunc(Tensor self) -> Tensor` */
+/**
+ * Each element without its fraction: rounded towards 0.
+ *
+ * - `trunc(Tensor self) -> Tensor`
+ */
 export const trunc = operator("aten::trunc", [""], "trunc") as { (self: Tensor): Tensor };
-/** `frac(Tensor self) -> Tensor` */
+/**
+ * The fraction of each element, with its sign.
+ *
+ * - `frac(Tensor self) -> Tensor`
+ */
 export const frac = operator("aten::frac", [""], "frac") as { (self: Tensor): Tensor };
-/** `fix(Tensor self) -> Tensor` */
+/**
+ * Each element rounded towards 0; the same as `trunc`.
+ *
+ * - `fix(Tensor self) -> Tensor`
+ */
 export const fix = operator("aten::fix", [""], "fix") as { (self: Tensor): Tensor };
-/** `erf(Tensor self) -> Tensor` */
+/**
+ * The error function of each element.
+ *
+ * - `erf(Tensor self) -> Tensor`
+ */
 export const erf = operator("aten::erf", [""], "erf") as { (self: Tensor): Tensor };
-/** `erfc(Tensor self) -> Tensor` */
+/**
+ * 1 minus the error function of each element; exact also where that is tiny.
+ *
+ * - `erfc(Tensor self) -> Tensor`
+ */
 export const erfc = operator("aten::erfc", [""], "erfc") as { (self: Tensor): Tensor };
-/** `erfinv(Tensor self) -> Tensor` */
+/**
+ * The inverse of the error function, for elements between -1 and 1.
+ *
+ * - `erfinv(Tensor self) -> Tensor`
+ */
 export const erfinv = operator("aten::erfinv", [""], "erfinv") as { (self: Tensor): Tensor };
-/** `lgamma(Tensor self) -> Tensor` */
+/**
+ * The logarithm of the absolute value of the gamma function of each element.
+ *
+ * - `lgamma(Tensor self) -> Tensor`
+ */
 export const lgamma = operator("aten::lgamma", [""], "lgamma") as { (self: Tensor): Tensor };
-/** `digamma(Tensor self) -> Tensor` */
+/**
+ * The derivative of `lgamma` at each element.
+ *
+ * - `digamma(Tensor self) -> Tensor`
+ */
 export const digamma = operator("aten::digamma", [""], "digamma") as { (self: Tensor): Tensor };
-/** `sin(Tensor self) -> Tensor` */
+/**
+ * The sine of each element, in radians.
+ *
+ * - `sin(Tensor self) -> Tensor`
+ */
 export const sin = operator("aten::sin", [""], "sin") as { (self: Tensor): Tensor };
-/** `cos(Tensor self) -> Tensor` */
+/**
+ * The cosine of each element, in radians.
+ *
+ * - `cos(Tensor self) -> Tensor`
+ */
 export const cos = operator("aten::cos", [""], "cos") as { (self: Tensor): Tensor };
-/** `tan(Tensor self) -> Tensor` */
+/**
+ * The tangent of each element, in radians.
+ *
+ * - `tan(Tensor self) -> Tensor`
+ */
 export const tan = operator("aten::tan", [""], "tan") as { (self: Tensor): Tensor };
-/** `asin(Tensor self) -> Tensor` */
+/**
+ * The angle in radians, from -π/2 to π/2, whose sine each element is.
+ *
+ * - `asin(Tensor self) -> Tensor`
+ */
 export const asin = operator("aten::asin", [""], "asin") as { (self: Tensor): Tensor };
-/** `acos(Tensor self) -> Tensor` */
+/**
+ * The angle in radians, from 0 to π, whose cosine each element is.
+ *
+ * - `acos(Tensor self) -> Tensor`
+ */
 export const acos = operator("aten::acos", [""], "acos") as { (self: Tensor): Tensor };
-/** `atan(Tensor self) -> Tensor` */
+/**
+ * The angle in radians, from -π/2 to π/2, whose tangent each element is.
+ *
+ * - `atan(Tensor self) -> Tensor`
+ */
 export const atan = operator("aten::atan", [""], "atan") as { (self: Tensor): Tensor };
-/** `atan2(Tensor self, Tensor other) -> Tensor` */
+/**
+ * The angle in radians, from -π to π, of the point with ordinate `self` and abscissa `other`.
+ *
+ * - `atan2(Tensor self, Tensor other) -> Tensor`
+ */
 export const atan2 = operator("aten::atan2", [""], "atan2") as { (self: Tensor, other: Tensor): Tensor };
-/** `sinh(Tensor self) -> Tensor` */
+/**
+ * The hyperbolic sine of each element.
+ *
+ * - `sinh(Tensor self) -> Tensor`
+ */
 export const sinh = operator("aten::sinh", [""], "sinh") as { (self: Tensor): Tensor };
-/** `cosh(Tensor self) -> Tensor` */
+/**
+ * The hyperbolic cosine of each element.
+ *
+ * - `cosh(Tensor self) -> Tensor`
+ */
 export const cosh = operator("aten::cosh", [""], "cosh") as { (self: Tensor): Tensor };
-/** `tanh(Tensor self) -> Tensor` */
+/**
+ * The hyperbolic tangent of each element, between -1 and 1.
+ *
+ * - `tanh(Tensor self) -> Tensor`
+ */
 export const tanh = operator("aten::tanh", [""], "tanh") as { (self: Tensor): Tensor };
-/** `tanh_(Tensor(a!) self) -> Tensor(a!)` */
+/**
+ * In place: The hyperbolic tangent of each element, between -1 and 1.
+ *
+ * - `tanh_(Tensor(a!) self) -> Tensor(a!)`
+ */
 export const tanh_ = operator("aten::tanh_", [""], "tanh_") as { (self: Tensor): Tensor };
-/** `asinh(Tensor self) -> Tensor` */
+/**
+ * The inverse hyperbolic sine of each element.
+ *
+ * - `asinh(Tensor self) -> Tensor`
+ */
 export const asinh = operator("aten::asinh", [""], "asinh") as { (self: Tensor): Tensor };
-/** `acosh(Tensor self) -> Tensor` */
+/**
+ * The inverse hyperbolic cosine of each element; NaN below 1.
+ *
+ * - `acosh(Tensor self) -> Tensor`
+ */
 export const acosh = operator("aten::acosh", [""], "acosh") as { (self: Tensor): Tensor };
-/** `atanh(Tensor self) -> Tensor` */
+/**
+ * The inverse hyperbolic tangent of each element; NaN beyond -1 and 1.
+ *
+ * - `atanh(Tensor self) -> Tensor`
+ */
 export const atanh = operator("aten::atanh", [""], "atanh") as { (self: Tensor): Tensor };
-/** `sigmoid(Tensor self) -> Tensor` */
+/**
+ * 1 / (1 + exp(-x)) of each element, between 0 and 1.
+ *
+ * - `sigmoid(Tensor self) -> Tensor`
+ */
 export const sigmoid = operator("aten::sigmoid", [""], "sigmoid") as { (self: Tensor): Tensor };
-/** `sigmoid_(Tensor(a!) self) -> Tensor(a!)` */
+/**
+ * In place: 1 / (1 + exp(-x)) of each element, between 0 and 1.
+ *
+ * - `sigmoid_(Tensor(a!) self) -> Tensor(a!)`
+ */
 export const sigmoid_ = operator("aten::sigmoid_", [""], "sigmoid_") as { (self: Tensor): Tensor };
-/** `logit(Tensor self, float? eps=None) -> Tensor` */
+/**
+ * The inverse of `sigmoid`: log(x / (1 - x)); with `eps` elements are first moved into [eps, 1 - eps].
+ *
+ * - `logit(Tensor self, float? eps=None) -> Tensor`
+ */
 export const logit = operator("aten::logit", [""], "logit") as { (self: Tensor, eps?: number | null): Tensor; (self: Tensor, options?: { eps?: number | null }): Tensor };
-/** `nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor` */
+/**
+ * Each element, with NaN replaced by `nan` (0) and infinities by `posinf` and `neginf` (the largest finite numbers).
+ *
+ * - `nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor`
+ */
 export const nanToNum = operator("aten::nan_to_num", [""], "nanToNum") as { (self: Tensor, nan?: number | null, posinf?: number | null, neginf?: number | null): Tensor; (self: Tensor, options?: { nan?: number | null; posinf?: number | null; neginf?: number | null }): Tensor };
-/** `nan_to_num_(Tensor(a!) self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor(a!)` */
+/**
+ * In place: Each element, with NaN replaced by `nan` (0) and infinities by `posinf` and `neginf` (the largest finite numbers).
+ *
+ * - `nan_to_num_(Tensor(a!) self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor(a!)`
+ */
 export const nanToNum_ = operator("aten::nan_to_num_", [""], "nanToNum_") as { (self: Tensor, nan?: number | null, posinf?: number | null, neginf?: number | null): Tensor; (self: Tensor, options?: { nan?: number | null; posinf?: number | null; neginf?: number | null }): Tensor };
-/** `maximum(Tensor self, Tensor other) -> Tensor` */
+/**
+ * The larger of two elements each, with broadcasting; NaN where one is NaN.
+ *
+ * - `maximum(Tensor self, Tensor other) -> Tensor`
+ */
 export const maximum = operator("aten::maximum", [""], "maximum") as { (self: Tensor, other: Tensor): Tensor };
-/** `minimum(Tensor self, Tensor other) -> Tensor` */
+/**
+ * The smaller of two elements each, with broadcasting; NaN where one is NaN.
+ *
+ * - `minimum(Tensor self, Tensor other) -> Tensor`
+ */
 export const minimum = operator("aten::minimum", [""], "minimum") as { (self: Tensor, other: Tensor): Tensor };
-/** `fmax(Tensor self, Tensor other) -> Tensor` */
+/**
+ * The larger of two elements each, with broadcasting; a NaN is passed over.
+ *
+ * - `fmax(Tensor self, Tensor other) -> Tensor`
+ */
 export const fmax = operator("aten::fmax", [""], "fmax") as { (self: Tensor, other: Tensor): Tensor };
-/** `fmin(Tensor self, Tensor other) -> Tensor` */
+/**
+ * The smaller of two elements each, with broadcasting; a NaN is passed over.
+ *
+ * - `fmin(Tensor self, Tensor other) -> Tensor`
+ */
 export const fmin = operator("aten::fmin", [""], "fmin") as { (self: Tensor, other: Tensor): Tensor };
-/** `hypot(Tensor self, Tensor other) -> Tensor` */
+/**
+ * The square root of `self² + other²`, elementwise, without overflow.
+ *
+ * - `hypot(Tensor self, Tensor other) -> Tensor`
+ */
 export const hypot = operator("aten::hypot", [""], "hypot") as { (self: Tensor, other: Tensor): Tensor };
-/** `copysign.Tensor(Tensor self, Tensor other) -> Tensor`, `copysign.Scalar(Tensor self, Scalar other) -> Tensor` */
+/**
+ * The size of each element with the sign of `other`'s.
+ *
+ * - `copysign.Tensor(Tensor self, Tensor other) -> Tensor`
+ * - `copysign.Scalar(Tensor self, Scalar other) -> Tensor`
+ */
 export const copysign = operator("aten::copysign", ["Tensor","Scalar"], "copysign") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
-/** `xlogy.Tensor(Tensor self, Tensor other) -> Tensor`, `xlogy.Scalar_Other(Tensor self, Scalar other) -> Tensor`, `xlogy.Scalar_Self(Scalar self, Tensor other) -> Tensor` */
+/**
+ * `self * log(other)`, elementwise; 0 where `self` is 0.
+ *
+ * - `xlogy.Tensor(Tensor self, Tensor other) -> Tensor`
+ * - `xlogy.Scalar_Other(Tensor self, Scalar other) -> Tensor`
+ * - `xlogy.Scalar_Self(Scalar self, Tensor other) -> Tensor`
+ */
 export const xlogy = operator("aten::xlogy", ["Tensor","Scalar_Other","Scalar_Self"], "xlogy") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor; (self: Scalar, other: Tensor): Tensor };
-/** `deg2rad(Tensor self) -> Tensor` */
+/**
+ * Angles in degrees turned into radians.
+ *
+ * - `deg2rad(Tensor self) -> Tensor`
+ */
 export const deg2rad = operator("aten::deg2rad", [""], "deg2rad") as { (self: Tensor): Tensor };
-/** `rad2deg(Tensor self) -> Tensor` */
+/**
+ * Angles in radians turned into degrees.
+ *
+ * - `rad2deg(Tensor self) -> Tensor`
+ */
 export const rad2deg = operator("aten::rad2deg", [""], "rad2deg") as { (self: Tensor): Tensor };
-/** `heaviside(Tensor self, Tensor values) -> Tensor` */
+/**
+ * 0 for negative elements, 1 for positive ones, and `values` where they are 0.
+ *
+ * - `heaviside(Tensor self, Tensor values) -> Tensor`
+ */
 export const heaviside = operator("aten::heaviside", [""], "heaviside") as { (self: Tensor, values: Tensor): Tensor };
-/** `sinc(Tensor self) -> Tensor` */
+/**
+ * sin(πx) / (πx) of each element; 1 at 0.
+ *
+ * - `sinc(Tensor self) -> Tensor`
+ */
 export const sinc = operator("aten::sinc", [""], "sinc") as { (self: Tensor): Tensor };
-/** `bitwise_and.Tensor(Tensor self, Tensor other) -> Tensor`, `bitwise_and.Scalar(Tensor self, Scalar other) -> Tensor`, `bitwise_and.Scalar_Tensor(Scalar self, Tensor other) -> Tensor` */
+/**
+ * The bitwise AND of integers or bools, elementwise.
+ *
+ * - `bitwise_and.Tensor(Tensor self, Tensor other) -> Tensor`
+ * - `bitwise_and.Scalar(Tensor self, Scalar other) -> Tensor`
+ * - `bitwise_and.Scalar_Tensor(Scalar self, Tensor other) -> Tensor`
+ */
 export const bitwiseAnd = operator("aten::bitwise_and", ["Tensor","Scalar","Scalar_Tensor"], "bitwiseAnd") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor; (self: Scalar, other: Tensor): Tensor };
-/** `bitwise_or.Tensor(Tensor self, Tensor other) -> Tensor`, `bitwise_or.Scalar(Tensor self, Scalar other) -> Tensor`, `bitwise_or.Scalar_Tensor(Scalar self, Tensor other) -> Tensor` */
+/**
+ * The bitwise OR of integers or bools, elementwise.
+ *
+ * - `bitwise_or.Tensor(Tensor self, Tensor other) -> Tensor`
+ * - `bitwise_or.Scalar(Tensor self, Scalar other) -> Tensor`
+ * - `bitwise_or.Scalar_Tensor(Scalar self, Tensor other) -> Tensor`
+ */
 export const bitwiseOr = operator("aten::bitwise_or", ["Tensor","Scalar","Scalar_Tensor"], "bitwiseOr") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor; (self: Scalar, other: Tensor): Tensor };
-/** `bitwise_xor.Tensor(Tensor self, Tensor other) -> Tensor`, `bitwise_xor.Scalar(Tensor self, Scalar other) -> Tensor`, `bitwise_xor.Scalar_Tensor(Scalar self, Tensor other) -> Tensor` */
+/**
+ * The bitwise exclusive OR of integers or bools, elementwise.
+ *
+ * - `bitwise_xor.Tensor(Tensor self, Tensor other) -> Tensor`
+ * - `bitwise_xor.Scalar(Tensor self, Scalar other) -> Tensor`
+ * - `bitwise_xor.Scalar_Tensor(Scalar self, Tensor other) -> Tensor`
+ */
 export const bitwiseXor = operator("aten::bitwise_xor", ["Tensor","Scalar","Scalar_Tensor"], "bitwiseXor") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor; (self: Scalar, other: Tensor): Tensor };
-/** `bitwise_not(Tensor self) -> Tensor` */
+/**
+ * The bitwise complement of integers or bools, elementwise.
+ *
+ * - `bitwise_not(Tensor self) -> Tensor`
+ */
 export const bitwiseNot = operator("aten::bitwise_not", [""], "bitwiseNot") as { (self: Tensor): Tensor };
-/** `bitwise_left_shift.Tensor(Tensor self, Tensor other) -> Tensor`, `bitwise_left_shift.Scalar_Tensor(Scalar self, Tensor other) -> Tensor`, `bitwise_left_shift.Tensor_Scalar(Tensor self, Scalar other) -> Tensor` */
+/**
+ * The bits of integers moved left by `other` places.
+ *
+ * - `bitwise_left_shift.Tensor(Tensor self, Tensor other) -> Tensor`
+ * - `bitwise_left_shift.Scalar_Tensor(Scalar self, Tensor other) -> Tensor`
+ * - `bitwise_left_shift.Tensor_Scalar(Tensor self, Scalar other) -> Tensor`
+ */
 export const bitwiseLeftShift = operator("aten::bitwise_left_shift", ["Tensor","Scalar_Tensor","Tensor_Scalar"], "bitwiseLeftShift") as { (self: Tensor, other: Tensor): Tensor; (self: Scalar, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
-/** `bitwise_right_shift.Tensor(Tensor self, Tensor other) -> Tensor`, `bitwise_right_shift.Scalar_Tensor(Scalar self, Tensor other) -> Tensor`, `bitwise_right_shift.Tensor_Scalar(Tensor self, Scalar other) -> Tensor` */
+/**
+ * The bits of integers moved right by `other` places; the sign stays.
+ *
+ * - `bitwise_right_shift.Tensor(Tensor self, Tensor other) -> Tensor`
+ * - `bitwise_right_shift.Scalar_Tensor(Scalar self, Tensor other) -> Tensor`
+ * - `bitwise_right_shift.Tensor_Scalar(Tensor self, Scalar other) -> Tensor`
+ */
 export const bitwiseRightShift = operator("aten::bitwise_right_shift", ["Tensor","Scalar_Tensor","Tensor_Scalar"], "bitwiseRightShift") as { (self: Tensor, other: Tensor): Tensor; (self: Scalar, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
 
 // ---- comparison ----
-/** `eq.Tensor(Tensor self, Tensor other) -> Tensor`, `eq.Scalar(Tensor self, Scalar other) -> Tensor` */
+/**
+ * Whether elements are equal: a bool tensor, with broadcasting. NaN equals nothing.
+ *
+ * - `eq.Tensor(Tensor self, Tensor other) -> Tensor`
+ * - `eq.Scalar(Tensor self, Scalar other) -> Tensor`
+ */
 export const eq = operator("aten::eq", ["Tensor","Scalar"], "eq") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
-/** `ne.Tensor(Tensor self, Tensor other) -> Tensor`, `ne.Scalar(Tensor self, Scalar other) -> Tensor` */
+/**
+ * Whether elements differ: a bool tensor, with broadcasting.
+ *
+ * - `ne.Tensor(Tensor self, Tensor other) -> Tensor`
+ * - `ne.Scalar(Tensor self, Scalar other) -> Tensor`
+ */
 export const ne = operator("aten::ne", ["Tensor","Scalar"], "ne") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
-/** `lt.Tensor(Tensor self, Tensor other) -> Tensor`, `lt.Scalar(Tensor self, Scalar other) -> Tensor` */
+/**
+ * Whether elements of `self` are less: a bool tensor, with broadcasting.
+ *
+ * - `lt.Tensor(Tensor self, Tensor other) -> Tensor`
+ * - `lt.Scalar(Tensor self, Scalar other) -> Tensor`
+ */
 export const lt = operator("aten::lt", ["Tensor","Scalar"], "lt") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
-/** `le.Tensor(Tensor self, Tensor other) -> Tensor`, `le.Scalar(Tensor self, Scalar other) -> Tensor` */
+/**
+ * Whether elements of `self` are less or equal: a bool tensor, with broadcasting.
+ *
+ * - `le.Tensor(Tensor self, Tensor other) -> Tensor`
+ * - `le.Scalar(Tensor self, Scalar other) -> Tensor`
+ */
 export const le = operator("aten::le", ["Tensor","Scalar"], "le") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
-/** `gt.Tensor(Tensor self, Tensor other) -> Tensor`, `gt.Scalar(Tensor self, Scalar other) -> Tensor` */
+/**
+ * Whether elements of `self` are greater: a bool tensor, with broadcasting.
+ *
+ * - `gt.Tensor(Tensor self, Tensor other) -> Tensor`
+ * - `gt.Scalar(Tensor self, Scalar other) -> Tensor`
+ */
 export const gt = operator("aten::gt", ["Tensor","Scalar"], "gt") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
-/** `ge.Tensor(Tensor self, Tensor other) -> Tensor`, `ge.Scalar(Tensor self, Scalar other) -> Tensor` */
+/**
+ * Whether elements of `self` are greater or equal: a bool tensor, with broadcasting.
+ *
+ * - `ge.Tensor(Tensor self, Tensor other) -> Tensor`
+ * - `ge.Scalar(Tensor self, Scalar other) -> Tensor`
+ */
 export const ge = operator("aten::ge", ["Tensor","Scalar"], "ge") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
-/** `isnan(Tensor self) -> Tensor` */
+/**
+ * Where elements are NaN: a bool tensor.
+ *
+ * - `isnan(Tensor self) -> Tensor`
+ */
 export const isnan = operator("aten::isnan", [""], "isnan") as { (self: Tensor): Tensor };
-/** `isinf(Tensor self) -> Tensor` */
+/**
+ * Where elements are infinite, of either sign: a bool tensor.
+ *
+ * - `isinf(Tensor self) -> Tensor`
+ */
 export const isinf = operator("aten::isinf", [""], "isinf") as { (self: Tensor): Tensor };
-/** `isfinite(Tensor self) -> Tensor` */
+/**
+ * Where elements are neither NaN nor infinite: a bool tensor.
+ *
+ * - `isfinite(Tensor self) -> Tensor`
+ */
 export const isfinite = operator("aten::isfinite", [""], "isfinite") as { (self: Tensor): Tensor };
-/** `isposinf(Tensor self) -> Tensor` */
+/**
+ * Where elements are positive infinity: a bool tensor.
+ *
+ * - `isposinf(Tensor self) -> Tensor`
+ */
 export const isposinf = operator("aten::isposinf", [""], "isposinf") as { (self: Tensor): Tensor };
-/** `isneginf(Tensor self) -> Tensor` */
+/**
+ * Where elements are negative infinity: a bool tensor.
+ *
+ * - `isneginf(Tensor self) -> Tensor`
+ */
 export const isneginf = operator("aten::isneginf", [""], "isneginf") as { (self: Tensor): Tensor };
-/** `logical_and(Tensor self, Tensor other) -> Tensor` */
+/**
+ * Whether both elements are other than 0: a bool tensor, with broadcasting.
+ *
+ * - `logical_and(Tensor self, Tensor other) -> Tensor`
+ */
 export const logicalAnd = operator("aten::logical_and", [""], "logicalAnd") as { (self: Tensor, other: Tensor): Tensor };
-/** `logical_or(Tensor self, Tensor other) -> Tensor` */
+/**
+ * Whether one element or both are other than 0: a bool tensor, with broadcasting.
+ *
+ * - `logical_or(Tensor self, Tensor other) -> Tensor`
+ */
 export const logicalOr = operator("aten::logical_or", [""], "logicalOr") as { (self: Tensor, other: Tensor): Tensor };
-/** `logical_xor(Tensor self, Tensor other) -> Tensor` */
+/**
+ * Whether exactly one of two elements is other than 0: a bool tensor, with broadcasting.
+ *
+ * - `logical_xor(Tensor self, Tensor other) -> Tensor`
+ */
 export const logicalXor = operator("aten::logical_xor", [""], "logicalXor") as { (self: Tensor, other: Tensor): Tensor };
-/** `logical_not(Tensor self) -> Tensor` */
+/**
+ * Whether elements are 0: a bool tensor.
+ *
+ * - `logical_not(Tensor self) -> Tensor`
+ */
 export const logicalNot = operator("aten::logical_not", [""], "logicalNot") as { (self: Tensor): Tensor };
-/** `isclose(Tensor self, Tensor other, float rtol=1.0000000000000001e-05, float atol=1e-08, bool equal_nan=False) -> Tensor` */
+/**
+ * Whether |self - other| <= atol + rtol * |other|, elementwise: a bool tensor.
+ *
+ * - `isclose(Tensor self, Tensor other, float rtol=1.0000000000000001e-05, float atol=1e-08, bool equal_nan=False) -> Tensor`
+ */
 export const isclose = operator("aten::isclose", [""], "isclose") as { (self: Tensor, other: Tensor, rtol?: number, atol?: number, equalNan?: boolean): Tensor; (self: Tensor, other: Tensor, options?: { rtol?: number; atol?: number; equalNan?: boolean }): Tensor };
-/** `allclose(Tensor self, Tensor other, float rtol=1.0000000000000001e-05, float atol=1e-08, bool equal_nan=False) -> bool` */
+/**
+ * Whether all elements are close as `isclose` has it: true or false. Waits for the device.
+ *
+ * - `allclose(Tensor self, Tensor other, float rtol=1.0000000000000001e-05, float atol=1e-08, bool equal_nan=False) -> bool`
+ */
 export const allclose = operator("aten::allclose", [""], "allclose") as { (self: Tensor, other: Tensor, rtol?: number, atol?: number, equalNan?: boolean): boolean; (self: Tensor, other: Tensor, options?: { rtol?: number; atol?: number; equalNan?: boolean }): boolean };
-/** `equal(Tensor self, Tensor other) -> bool` */
+/**
+ * Whether two tensors have the same shape and elements: true or false. Waits for the device.
+ *
+ * - `equal(Tensor self, Tensor other) -> bool`
+ */
 export const equal = operator("aten::equal", [""], "equal") as { (self: Tensor, other: Tensor): boolean };
-/** `is_nonzero(Tensor self) -> bool` */
+/**
+ * Whether the only element of a tensor is other than 0: true or false. Waits for the device.
+ *
+ * - `is_nonzero(Tensor self) -> bool`
+ */
 export const isNonzero = operator("aten::is_nonzero", [""], "isNonzero") as { (self: Tensor): boolean };
 
 // ---- reduction ----
-/** `sum(Tensor self, *, ScalarType? dtype=None) -> Tensor`, `sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
+/**
+ * The sum of all elements, or along `dim`.
+ *
+ * - `sum(Tensor self, *, ScalarType? dtype=None) -> Tensor`
+ * - `sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor`
+ */
 export const sum = operator("aten::sum", ["","dim_IntList"], "sum") as { (self: Tensor, options?: { dtype?: DType | null }): Tensor; (self: Tensor, dim: number | readonly number[] | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor; (self: Tensor, dim: number | readonly number[] | null, options?: { keepdim?: boolean; dtype?: DType | null }): Tensor };
-/** `mean(Tensor self, *, ScalarType? dtype=None) -> Tensor`, `mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
+/**
+ * The mean of all elements, or along `dim`; for floats.
+ *
+ * - `mean(Tensor self, *, ScalarType? dtype=None) -> Tensor`
+ * - `mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor`
+ */
 export const mean = operator("aten::mean", ["","dim"], "mean") as { (self: Tensor, options?: { dtype?: DType | null }): Tensor; (self: Tensor, dim: number | readonly number[] | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor; (self: Tensor, dim: number | readonly number[] | null, options?: { keepdim?: boolean; dtype?: DType | null }): Tensor };
-/** `prod(Tensor self, *, ScalarType? dtype=None) -> Tensor`, `prod.dim_int(Tensor self, int dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
+/**
+ * The product of all elements, or along `dim`.
+ *
+ * - `prod(Tensor self, *, ScalarType? dtype=None) -> Tensor`
+ * - `prod.dim_int(Tensor self, int dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor`
+ */
 export const prod = operator("aten::prod", ["","dim_int"], "prod") as { (self: Tensor, options?: { dtype?: DType | null }): Tensor; (self: Tensor, dim: number, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor; (self: Tensor, dim: number, options?: { keepdim?: boolean; dtype?: DType | null }): Tensor };
-/** `amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor` */
+/**
+ * The largest element along `dim` (one or several); several that tie share the gradient.
+ *
+ * - `amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor`
+ */
 export const amax = operator("aten::amax", [""], "amax") as { (self: Tensor, dim?: number | readonly number[], keepdim?: boolean): Tensor; (self: Tensor, options?: { dim?: number | readonly number[]; keepdim?: boolean }): Tensor };
-/** `amin(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor` */
+/**
+ * The smallest element along `dim` (one or several); several that tie share the gradient.
+ *
+ * - `amin(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor`
+ */
 export const amin = operator("aten::amin", [""], "amin") as { (self: Tensor, dim?: number | readonly number[], keepdim?: boolean): Tensor; (self: Tensor, options?: { dim?: number | readonly number[]; keepdim?: boolean }): Tensor };
-/** `max(Tensor self) -> Tensor`, `max.other(Tensor self, Tensor other) -> Tensor`, `max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
+/**
+ * The largest of all elements; along `dim` the largest and their indices; with another tensor the larger of two elements each.
+ *
+ * - `max(Tensor self) -> Tensor`
+ * - `max.other(Tensor self, Tensor other) -> Tensor`
+ * - `max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)`
+ */
 export const max = operator("aten::max", ["","other","dim"], "max") as { (self: Tensor): Tensor; (self: Tensor, other: Tensor): Tensor; (self: Tensor, dim: number, keepdim?: boolean): [Tensor, Tensor]; (self: Tensor, dim: number, options?: { keepdim?: boolean }): [Tensor, Tensor] };
-/** `min(Tensor self) -> Tensor`, `min.other(Tensor self, Tensor other) -> Tensor`, `min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
+/**
+ * The smallest of all elements; along `dim` the smallest and their indices; with another tensor the smaller of two elements each.
+ *
+ * - `min(Tensor self) -> Tensor`
+ * - `min.other(Tensor self, Tensor other) -> Tensor`
+ * - `min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)`
+ */
 export const min = operator("aten::min", ["","other","dim"], "min") as { (self: Tensor): Tensor; (self: Tensor, other: Tensor): Tensor; (self: Tensor, dim: number, keepdim?: boolean): [Tensor, Tensor]; (self: Tensor, dim: number, options?: { keepdim?: boolean }): [Tensor, Tensor] };
-/** `argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor` */
+/**
+ * The index of the largest element, in the flattened tensor or along `dim`: int64.
+ *
+ * - `argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor`
+ */
 export const argmax = operator("aten::argmax", [""], "argmax") as { (self: Tensor, dim?: number | null, keepdim?: boolean): Tensor; (self: Tensor, options?: { dim?: number | null; keepdim?: boolean }): Tensor };
-/** `argmin(Tensor self, int? dim=None, bool keepdim=False) -> Tensor` */
+/**
+ * The index of the smallest element, in the flattened tensor or along `dim`: int64.
+ *
+ * - `argmin(Tensor self, int? dim=None, bool keepdim=False) -> Tensor`
+ */
 export const argmin = operator("aten::argmin", [""], "argmin") as { (self: Tensor, dim?: number | null, keepdim?: boolean): Tensor; (self: Tensor, options?: { dim?: number | null; keepdim?: boolean }): Tensor };
-/** `std(Tensor self, bool unbiased=True) -> Tensor`, `std.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor`, `std.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor` */
+/**
+ * The standard deviation of all elements, or along `dim`; divided by n - `correction` (1).
+ *
+ * - `std(Tensor self, bool unbiased=True) -> Tensor`
+ * - `std.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor`
+ * - `std.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor`
+ */
 export const std = operator("aten::std", ["","correction","dim"], "std") as { (self: Tensor, unbiased?: boolean): Tensor; (self: Tensor, options?: { unbiased?: boolean }): Tensor; (self: Tensor, dim?: number | readonly number[] | null, options?: { correction?: Scalar | null; keepdim?: boolean }): Tensor; (self: Tensor, options?: { dim?: number | readonly number[] | null; correction?: Scalar | null; keepdim?: boolean }): Tensor; (self: Tensor, dim: number | readonly number[] | null, unbiased?: boolean, keepdim?: boolean): Tensor; (self: Tensor, dim: number | readonly number[] | null, options?: { unbiased?: boolean; keepdim?: boolean }): Tensor };
-/** `var(Tensor self, bool unbiased=True) -> Tensor`, `var.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor`, `var.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor` */
+/**
+ * The variance of all elements, or along `dim`; divided by n - `correction` (1).
+ *
+ * - `var(Tensor self, bool unbiased=True) -> Tensor`
+ * - `var.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor`
+ * - `var.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor`
+ */
 const var$ = operator("aten::var", ["","correction","dim"], "var") as { (self: Tensor, unbiased?: boolean): Tensor; (self: Tensor, options?: { unbiased?: boolean }): Tensor; (self: Tensor, dim?: number | readonly number[] | null, options?: { correction?: Scalar | null; keepdim?: boolean }): Tensor; (self: Tensor, options?: { dim?: number | readonly number[] | null; correction?: Scalar | null; keepdim?: boolean }): Tensor; (self: Tensor, dim: number | readonly number[] | null, unbiased?: boolean, keepdim?: boolean): Tensor; (self: Tensor, dim: number | readonly number[] | null, options?: { unbiased?: boolean; keepdim?: boolean }): Tensor };
 export { var$ as var };
-/** `std_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)`, `std_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)`, `std_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)` */
+/**
+ * The standard deviation and the mean, of all elements or along `dim`.
+ *
+ * - `std_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)`
+ * - `std_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)`
+ * - `std_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)`
+ */
 export const stdMean = operator("aten::std_mean", ["","correction","dim"], "stdMean") as { (self: Tensor, unbiased?: boolean): [Tensor, Tensor]; (self: Tensor, options?: { unbiased?: boolean }): [Tensor, Tensor]; (self: Tensor, dim?: number | readonly number[] | null, options?: { correction?: Scalar | null; keepdim?: boolean }): [Tensor, Tensor]; (self: Tensor, options?: { dim?: number | readonly number[] | null; correction?: Scalar | null; keepdim?: boolean }): [Tensor, Tensor]; (self: Tensor, dim: number | readonly number[] | null, unbiased?: boolean, keepdim?: boolean): [Tensor, Tensor]; (self: Tensor, dim: number | readonly number[] | null, options?: { unbiased?: boolean; keepdim?: boolean }): [Tensor, Tensor] };
-/** `var_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)`, `var_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)`, `var_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)` */
+/**
+ * The variance and the mean, of all elements or along `dim`.
+ *
+ * - `var_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)`
+ * - `var_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)`
+ * - `var_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)`
+ */
 export const varMean = operator("aten::var_mean", ["","correction","dim"], "varMean") as { (self: Tensor, unbiased?: boolean): [Tensor, Tensor]; (self: Tensor, options?: { unbiased?: boolean }): [Tensor, Tensor]; (self: Tensor, dim?: number | readonly number[] | null, options?: { correction?: Scalar | null; keepdim?: boolean }): [Tensor, Tensor]; (self: Tensor, options?: { dim?: number | readonly number[] | null; correction?: Scalar | null; keepdim?: boolean }): [Tensor, Tensor]; (self: Tensor, dim: number | readonly number[] | null, unbiased?: boolean, keepdim?: boolean): [Tensor, Tensor]; (self: Tensor, dim: number | readonly number[] | null, options?: { unbiased?: boolean; keepdim?: boolean }): [Tensor, Tensor] };
-/** `all(Tensor self) -> Tensor`, `all.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor`, `all.dim(Tensor self, int dim, bool keepdim=False) -> Tensor` */
+/**
+ * Whether all elements are other than 0, or all along `dim`: a bool tensor.
+ *
+ * - `all(Tensor self) -> Tensor`
+ * - `all.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor`
+ * - `all.dim(Tensor self, int dim, bool keepdim=False) -> Tensor`
+ */
 export const all = operator("aten::all", ["","dims","dim"], "all") as { (self: Tensor): Tensor; (self: Tensor, dim?: readonly number[] | null, keepdim?: boolean): Tensor; (self: Tensor, options?: { dim?: readonly number[] | null; keepdim?: boolean }): Tensor; (self: Tensor, dim: number, keepdim?: boolean): Tensor; (self: Tensor, dim: number, options?: { keepdim?: boolean }): Tensor };
-/** `any(Tensor self) -> Tensor`, `any.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor`, `any.dim(Tensor self, int dim, bool keepdim=False) -> Tensor` */
+/**
+ * Whether some element is other than 0, or some along `dim`: a bool tensor.
+ *
+ * - `any(Tensor self) -> Tensor`
+ * - `any.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor`
+ * - `any.dim(Tensor self, int dim, bool keepdim=False) -> Tensor`
+ */
 export const any = operator("aten::any", ["","dims","dim"], "any") as { (self: Tensor): Tensor; (self: Tensor, dim?: readonly number[] | null, keepdim?: boolean): Tensor; (self: Tensor, options?: { dim?: readonly number[] | null; keepdim?: boolean }): Tensor; (self: Tensor, dim: number, keepdim?: boolean): Tensor; (self: Tensor, dim: number, options?: { keepdim?: boolean }): Tensor };
-/** `norm.Scalar(Tensor self, Scalar p=2) -> Tensor`, `norm.ScalarOpt_dtype(Tensor self, Scalar? p, *, ScalarType dtype) -> Tensor`, `norm.ScalarOpt_dim(Tensor self, Scalar? p, int[1] dim, bool keepdim=False) -> Tensor`, `norm.ScalarOpt_dim_dtype(Tensor self, Scalar? p, int[1] dim, bool keepdim, *, ScalarType dtype) -> Tensor` */
+/**
+ * The p-norm of all elements, or along `dim` (2 unless told otherwise).
+ *
+ * - `norm.Scalar(Tensor self, Scalar p=2) -> Tensor`
+ * - `norm.ScalarOpt_dtype(Tensor self, Scalar? p, *, ScalarType dtype) -> Tensor`
+ * - `norm.ScalarOpt_dim(Tensor self, Scalar? p, int[1] dim, bool keepdim=False) -> Tensor`
+ * - `norm.ScalarOpt_dim_dtype(Tensor self, Scalar? p, int[1] dim, bool keepdim, *, ScalarType dtype) -> Tensor`
+ */
 export const norm = operator("aten::norm", ["Scalar","ScalarOpt_dtype","ScalarOpt_dim","ScalarOpt_dim_dtype"], "norm") as { (self: Tensor, p?: Scalar): Tensor; (self: Tensor, options?: { p?: Scalar }): Tensor; (self: Tensor, p: Scalar | null, options: { dtype: DType }): Tensor; (self: Tensor, p: Scalar | null, dim: number | readonly number[], keepdim?: boolean): Tensor; (self: Tensor, p: Scalar | null, dim: number | readonly number[], options?: { keepdim?: boolean }): Tensor; (self: Tensor, p: Scalar | null, dim: number | readonly number[], keepdim: boolean, options: { dtype: DType }): Tensor };
-/** `logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor` */
+/**
+ * log(sum(exp(x))) along `dim`, without overflow.
+ *
+ * - `logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor`
+ */
 export const logsumexp = operator("aten::logsumexp", [""], "logsumexp") as { (self: Tensor, dim: number | readonly number[], keepdim?: boolean): Tensor; (self: Tensor, dim: number | readonly number[], options?: { keepdim?: boolean }): Tensor };
-/** `cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor` */
+/**
+ * The sums of all elements so far, along `dim`.
+ *
+ * - `cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor`
+ */
 export const cumsum = operator("aten::cumsum", [""], "cumsum") as { (self: Tensor, dim: number, options?: { dtype?: DType | null }): Tensor };
-/** `cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor` */
+/**
+ * The products of all elements so far, along `dim`.
+ *
+ * - `cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor`
+ */
 export const cumprod = operator("aten::cumprod", [""], "cumprod") as { (self: Tensor, dim: number, options?: { dtype?: DType | null }): Tensor };
-/** `cummax(Tensor self, int dim) -> (Tensor values, Tensor indices)` */
+/**
+ * The largest element so far along `dim`, and its indices.
+ *
+ * - `cummax(Tensor self, int dim) -> (Tensor values, Tensor indices)`
+ */
 export const cummax = operator("aten::cummax", [""], "cummax") as { (self: Tensor, dim: number): [Tensor, Tensor] };
-/** `cummin(Tensor self, int dim) -> (Tensor values, Tensor indices)` */
+/**
+ * The smallest element so far along `dim`, and its indices.
+ *
+ * - `cummin(Tensor self, int dim) -> (Tensor values, Tensor indices)`
+ */
 export const cummin = operator("aten::cummin", [""], "cummin") as { (self: Tensor, dim: number): [Tensor, Tensor] };
-/** `nansum(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
+/**
+ * The sum of all elements that are not NaN, or along `dim`.
+ *
+ * - `nansum(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor`
+ */
 export const nansum = operator("aten::nansum", [""], "nansum") as { (self: Tensor, dim?: number | readonly number[] | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor; (self: Tensor, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor };
-/** `nanmean(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
+/**
+ * The mean of all elements that are not NaN, or along `dim`.
+ *
+ * - `nanmean(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor`
+ */
 export const nanmean = operator("aten::nanmean", [""], "nanmean") as { (self: Tensor, dim?: number | readonly number[] | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor; (self: Tensor, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor };
-/** `median(Tensor self) -> Tensor`, `median.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
+/**
+ * The median (of two middle elements the lower) of all elements; along `dim` also its index.
+ *
+ * - `median(Tensor self) -> Tensor`
+ * - `median.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)`
+ */
 export const median = operator("aten::median", ["","dim"], "median") as { (self: Tensor): Tensor; (self: Tensor, dim: number, keepdim?: boolean): [Tensor, Tensor]; (self: Tensor, dim: number, options?: { keepdim?: boolean }): [Tensor, Tensor] };
-/** `nanmedian(Tensor self) -> Tensor`, `nanmedian.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
+/**
+ * The median of the elements that are not NaN; along `dim` also its index.
+ *
+ * - `nanmedian(Tensor self) -> Tensor`
+ * - `nanmedian.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)`
+ */
 export const nanmedian = operator("aten::nanmedian", ["","dim"], "nanmedian") as { (self: Tensor): Tensor; (self: Tensor, dim: number, keepdim?: boolean): [Tensor, Tensor]; (self: Tensor, dim: number, options?: { keepdim?: boolean }): [Tensor, Tensor] };
-/** `mode(Tensor self, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)` */
+/**
+ * The most frequent element along `dim` (the smallest of several), and the index of one.
+ *
+ * - `mode(Tensor self, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)`
+ */
 export const mode = operator("aten::mode", [""], "mode") as { (self: Tensor, dim?: number, keepdim?: boolean): [Tensor, Tensor]; (self: Tensor, options?: { dim?: number; keepdim?: boolean }): [Tensor, Tensor] };
-/** `quantile(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, str interpolation="linear") -> Tensor`, `quantile.scalar(Tensor self, float q, int? dim=None, bool keepdim=False, *, str interpolation="linear") -> Tensor` */
+/**
+ * The `q` quantiles (0 to 1) of all elements, or along `dim`; between elements by `interpolation`.
+ *
+ * - `quantile(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, str interpolation="linear") -> Tensor`
+ * - `quantile.scalar(Tensor self, float q, int? dim=None, bool keepdim=False, *, str interpolation="linear") -> Tensor`
+ */
 export const quantile = operator("aten::quantile", ["","scalar"], "quantile") as { (self: Tensor, q: Tensor, dim?: number | null, keepdim?: boolean, options?: { interpolation?: string }): Tensor; (self: Tensor, q: Tensor, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string }): Tensor; (self: Tensor, q: number, dim?: number | null, keepdim?: boolean, options?: { interpolation?: string }): Tensor; (self: Tensor, q: number, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string }): Tensor };
-/** `nanquantile(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, str interpolation="linear") -> Tensor`, `nanquantile.scalar(Tensor self, float q, int? dim=None, bool keepdim=False, *, str interpolation="linear") -> Tensor` */
+/**
+ * The `q` quantiles of the elements that are not NaN, or along `dim`.
+ *
+ * - `nanquantile(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, str interpolation="linear") -> Tensor`
+ * - `nanquantile.scalar(Tensor self, float q, int? dim=None, bool keepdim=False, *, str interpolation="linear") -> Tensor`
+ */
 export const nanquantile = operator("aten::nanquantile", ["","scalar"], "nanquantile") as { (self: Tensor, q: Tensor, dim?: number | null, keepdim?: boolean, options?: { interpolation?: string }): Tensor; (self: Tensor, q: Tensor, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string }): Tensor; (self: Tensor, q: number, dim?: number | null, keepdim?: boolean, options?: { interpolation?: string }): Tensor; (self: Tensor, q: number, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string }): Tensor };
-/** `count_nonzero(Tensor self, int? dim=None) -> Tensor`, `count_nonzero.dim_IntList(Tensor self, int[] dim) -> Tensor` */
+/**
+ * How many elements are other than 0, in all or along `dim`: int64.
+ *
+ * - `count_nonzero(Tensor self, int? dim=None) -> Tensor`
+ * - `count_nonzero.dim_IntList(Tensor self, int[] dim) -> Tensor`
+ */
 export const countNonzero = operator("aten::count_nonzero", ["","dim_IntList"], "countNonzero") as { (self: Tensor, dim?: number | null): Tensor; (self: Tensor, options?: { dim?: number | null }): Tensor; (self: Tensor, dim: readonly number[]): Tensor };
-/** `aminmax(Tensor self, *, int? dim=None, bool keepdim=False) -> (Tensor min, Tensor max)` */
+/**
+ * The smallest and the largest element, of all or along `dim`.
+ *
+ * - `aminmax(Tensor self, *, int? dim=None, bool keepdim=False) -> (Tensor min, Tensor max)`
+ */
 export const aminmax = operator("aten::aminmax", [""], "aminmax") as { (self: Tensor, options?: { dim?: number | null; keepdim?: boolean }): [Tensor, Tensor] };
-/** `logcumsumexp(Tensor self, int dim) -> Tensor` */
+/**
+ * The logarithm of the sums of exp(x) so far, along `dim`, without overflow.
+ *
+ * - `logcumsumexp(Tensor self, int dim) -> Tensor`
+ */
 export const logcumsumexp = operator("aten::logcumsumexp", [""], "logcumsumexp") as { (self: Tensor, dim: number): Tensor };
-/** `diff(Tensor self, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> Tensor` */
+/**
+ * The differences of neighbours along `dim`, taken `n` times.
+ *
+ * - `diff(Tensor self, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> Tensor`
+ */
 export const diff = operator("aten::diff", [""], "diff") as { (self: Tensor, n?: number, dim?: number, prepend?: Tensor | null, append?: Tensor | null): Tensor; (self: Tensor, options?: { n?: number; dim?: number; prepend?: Tensor | null; append?: Tensor | null }): Tensor };
-/** `trapezoid.dx(Tensor y, *, Scalar dx=1, int dim=-1) -> Tensor`, `trapezoid.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor` */
+/**
+ * The integral along `dim` by the trapezoid rule, over the points `x` or with steps of `dx`.
+ *
+ * - `trapezoid.dx(Tensor y, *, Scalar dx=1, int dim=-1) -> Tensor`
+ * - `trapezoid.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor`
+ */
 export const trapezoid = operator("aten::trapezoid", ["dx","x"], "trapezoid") as { (y: Tensor, options?: { dx?: Scalar; dim?: number }): Tensor; (y: Tensor, x: Tensor, options?: { dim?: number }): Tensor };
 
 // ---- linearAlgebra ----
-/** `matmul(Tensor self, Tensor other) -> Tensor` */
+/**
+ * The matrix product; of vectors the dot product, of more dimensions batches of matrices, with broadcasting.
+ *
+ * - `matmul(Tensor self, Tensor other) -> Tensor`
+ */
 export const matmul = operator("aten::matmul", [""], "matmul") as { (self: Tensor, other: Tensor): Tensor };
-/** `mm(Tensor self, Tensor mat2) -> Tensor`, `mm.dtype(Tensor self, Tensor mat2, ScalarType out_dtype) -> Tensor` */
+/**
+ * The matrix product [n, m] x [m, p] -> [n, p].
+ *
+ * - `mm(Tensor self, Tensor mat2) -> Tensor`
+ * - `mm.dtype(Tensor self, Tensor mat2, ScalarType out_dtype) -> Tensor`
+ */
 export const mm = operator("aten::mm", ["","dtype"], "mm") as { (self: Tensor, mat2: Tensor): Tensor; (self: Tensor, mat2: Tensor, outDtype: DType): Tensor };
-/** `bmm(Tensor self, Tensor mat2) -> Tensor`, `bmm.dtype(Tensor self, Tensor mat2, ScalarType out_dtype) -> Tensor` */
+/**
+ * The matrix products of a batch, [b, n, m] x [b, m, p] -> [b, n, p].
+ *
+ * - `bmm(Tensor self, Tensor mat2) -> Tensor`
+ * - `bmm.dtype(Tensor self, Tensor mat2, ScalarType out_dtype) -> Tensor`
+ */
 export const bmm = operator("aten::bmm", ["","dtype"], "bmm") as { (self: Tensor, mat2: Tensor): Tensor; (self: Tensor, mat2: Tensor, outDtype: DType): Tensor };
-/** `mv(Tensor self, Tensor vec) -> Tensor` */
+/**
+ * The product of a matrix and a vector, [n, m] x [m] -> [n].
+ *
+ * - `mv(Tensor self, Tensor vec) -> Tensor`
+ */
 export const mv = operator("aten::mv", [""], "mv") as { (self: Tensor, vec: Tensor): Tensor };
-/** `dot(Tensor self, Tensor tensor) -> Tensor` */
+/**
+ * The dot product of two vectors.
+ *
+ * - `dot(Tensor self, Tensor tensor) -> Tensor`
+ */
 export const dot = operator("aten::dot", [""], "dot") as { (self: Tensor, tensor: Tensor): Tensor };
-/** `addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor`, `addmm.dtype(Tensor self, Tensor mat1, Tensor mat2, ScalarType out_dtype, *, Scalar beta=1, Scalar alpha=1) -> Tensor` */
+/**
+ * `beta * self + alpha * (mat1 x mat2)`.
+ *
+ * - `addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor`
+ * - `addmm.dtype(Tensor self, Tensor mat1, Tensor mat2, ScalarType out_dtype, *, Scalar beta=1, Scalar alpha=1) -> Tensor`
+ */
 export const addmm = operator("aten::addmm", ["","dtype"], "addmm") as { (self: Tensor, mat1: Tensor, mat2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor; (self: Tensor, mat1: Tensor, mat2: Tensor, outDtype: DType, options?: { beta?: Scalar; alpha?: Scalar }): Tensor };
-/** `addmm_(Tensor(a!) self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor(a!)` */
+/**
+ * In place: `beta * self + alpha * (mat1 x mat2)`.
+ *
+ * - `addmm_(Tensor(a!) self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor(a!)`
+ */
 export const addmm_ = operator("aten::addmm_", [""], "addmm_") as { (self: Tensor, mat1: Tensor, mat2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor };
-/** `baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor`, `baddbmm.dtype(Tensor self, Tensor batch1, Tensor batch2, ScalarType out_dtype, *, Scalar beta=1, Scalar alpha=1) -> Tensor` */
+/**
+ * `beta * self + alpha * (batch1 x batch2)`, for each matrix of a batch.
+ *
+ * - `baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor`
+ * - `baddbmm.dtype(Tensor self, Tensor batch1, Tensor batch2, ScalarType out_dtype, *, Scalar beta=1, Scalar alpha=1) -> Tensor`
+ */
 export const baddbmm = operator("aten::baddbmm", ["","dtype"], "baddbmm") as { (self: Tensor, batch1: Tensor, batch2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor; (self: Tensor, batch1: Tensor, batch2: Tensor, outDtype: DType, options?: { beta?: Scalar; alpha?: Scalar }): Tensor };
-/** `addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor` */
+/**
+ * `beta * self + alpha * (mat x vec)`.
+ *
+ * - `addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor`
+ */
 export const addmv = operator("aten::addmv", [""], "addmv") as { (self: Tensor, mat: Tensor, vec: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor };
-/** `addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor` */
+/**
+ * `beta * self + alpha * (vec1 outer vec2)`.
+ *
+ * - `addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor`
+ */
 export const addr = operator("aten::addr", [""], "addr") as { (self: Tensor, vec1: Tensor, vec2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor };
-/** `outer(Tensor self, Tensor vec2) -> Tensor` */
+/**
+ * The outer product of two vectors, [n] and [m] -> [n, m].
+ *
+ * - `outer(Tensor self, Tensor vec2) -> Tensor`
+ */
 export const outer = operator("aten::outer", [""], "outer") as { (self: Tensor, vec2: Tensor): Tensor };
-/** `vdot(Tensor self, Tensor other) -> Tensor` */
+/**
+ * The dot product of two vectors, the first one conjugated.
+ *
+ * - `vdot(Tensor self, Tensor other) -> Tensor`
+ */
 export const vdot = operator("aten::vdot", [""], "vdot") as { (self: Tensor, other: Tensor): Tensor };
-/** `inner(Tensor self, Tensor other) -> Tensor` */
+/**
+ * The dot products over the last dimension of both.
+ *
+ * - `inner(Tensor self, Tensor other) -> Tensor`
+ */
 export const inner = operator("aten::inner", [""], "inner") as { (self: Tensor, other: Tensor): Tensor };
-/** `einsum(str equation, Tensor[] tensors, *, int[]? path=None) -> Tensor` */
+/**
+ * Products and sums as Einstein's notation has them: `einsum("bij,bjk->bik", [a, b])`.
+ *
+ * - `einsum(str equation, Tensor[] tensors, *, int[]? path=None) -> Tensor`
+ */
 export const einsum = operator("aten::einsum", [""], "einsum") as { (equation: string, tensors: readonly Tensor[], options?: { path?: readonly number[] | null }): Tensor };
-/** `tensordot(Tensor self, Tensor other, int[] dims_self, int[] dims_other) -> Tensor` */
+/**
+ * Products summed over the given dimensions of both.
+ *
+ * - `tensordot(Tensor self, Tensor other, int[] dims_self, int[] dims_other) -> Tensor`
+ */
 export const tensordot = operator("aten::tensordot", [""], "tensordot") as { (self: Tensor, other: Tensor, dimsSelf: readonly number[], dimsOther: readonly number[]): Tensor };
-/** `cdist(Tensor x1, Tensor x2, float p=2., int? compute_mode=None) -> Tensor` */
+/**
+ * The p-norm distances of all pairs of rows, [.., n, d] and [.., m, d] -> [.., n, m].
+ *
+ * - `cdist(Tensor x1, Tensor x2, float p=2., int? compute_mode=None) -> Tensor`
+ */
 export const cdist = operator("aten::cdist", [""], "cdist") as { (x1: Tensor, x2: Tensor, p?: number, computeMode?: number | null): Tensor; (x1: Tensor, x2: Tensor, options?: { p?: number; computeMode?: number | null }): Tensor };
-/** `cosine_similarity(Tensor x1, Tensor x2, int dim=1, float eps=1e-08) -> Tensor` */
+/**
+ * The cosine of the angle between vectors along `dim`.
+ *
+ * - `cosine_similarity(Tensor x1, Tensor x2, int dim=1, float eps=1e-08) -> Tensor`
+ */
 export const cosineSimilarity = operator("aten::cosine_similarity", [""], "cosineSimilarity") as { (x1: Tensor, x2: Tensor, dim?: number, eps?: number): Tensor; (x1: Tensor, x2: Tensor, options?: { dim?: number; eps?: number }): Tensor };
-/** `kron(Tensor self, Tensor other) -> Tensor` */
+/**
+ * The Kronecker product.
+ *
+ * - `kron(Tensor self, Tensor other) -> Tensor`
+ */
 export const kron = operator("aten::kron", [""], "kron") as { (self: Tensor, other: Tensor): Tensor };
-/** `cross(Tensor self, Tensor other, int? dim=None) -> Tensor` */
+/**
+ * The cross product of vectors of 3 elements along `dim`.
+ *
+ * - `cross(Tensor self, Tensor other, int? dim=None) -> Tensor`
+ */
 export const cross = operator("aten::cross", [""], "cross") as { (self: Tensor, other: Tensor, dim?: number | null): Tensor; (self: Tensor, other: Tensor, options?: { dim?: number | null }): Tensor };
-/** `trace(Tensor self) -> Tensor` */
+/**
+ * The sum of a matrix's diagonal.
+ *
+ * - `trace(Tensor self) -> Tensor`
+ */
 export const trace = operator("aten::trace", [""], "trace") as { (self: Tensor): Tensor };
-/** `diag(Tensor self, int diagonal=0) -> Tensor` */
+/**
+ * The diagonal of a matrix as a vector, or the diagonal matrix of a vector.
+ *
+ * - `diag(Tensor self, int diagonal=0) -> Tensor`
+ */
 export const diag = operator("aten::diag", [""], "diag") as { (self: Tensor, diagonal?: number): Tensor; (self: Tensor, options?: { diagonal?: number }): Tensor };
-/** `diagonal(Tensor(a) self, int offset=0, int dim1=0, int dim2=1) -> Tensor(a)` */
+/**
+ * A view of the diagonals over two dimensions.
+ *
+ * - `diagonal(Tensor(a) self, int offset=0, int dim1=0, int dim2=1) -> Tensor(a)`
+ */
 export const diagonal = operator("aten::diagonal", [""], "diagonal") as { (self: Tensor, offset?: number, dim1?: number, dim2?: number): Tensor; (self: Tensor, options?: { offset?: number; dim1?: number; dim2?: number }): Tensor };
-/** `diag_embed(Tensor self, int offset=0, int dim1=-2, int dim2=-1) -> Tensor` */
+/**
+ * Diagonal matrices from the vectors along the last dimension.
+ *
+ * - `diag_embed(Tensor self, int offset=0, int dim1=-2, int dim2=-1) -> Tensor`
+ */
 export const diagEmbed = operator("aten::diag_embed", [""], "diagEmbed") as { (self: Tensor, offset?: number, dim1?: number, dim2?: number): Tensor; (self: Tensor, options?: { offset?: number; dim1?: number; dim2?: number }): Tensor };
-/** `triu(Tensor self, SymInt diagonal=0) -> Tensor` */
+/**
+ * The elements on and above a diagonal; the others 0.
+ *
+ * - `triu(Tensor self, SymInt diagonal=0) -> Tensor`
+ */
 export const triu = operator("aten::triu", [""], "triu") as { (self: Tensor, diagonal?: number): Tensor; (self: Tensor, options?: { diagonal?: number }): Tensor };
-/** `tril(Tensor self, SymInt diagonal=0) -> Tensor` */
+/**
+ * The elements on and below a diagonal; the others 0.
+ *
+ * - `tril(Tensor self, SymInt diagonal=0) -> Tensor`
+ */
 export const tril = operator("aten::tril", [""], "tril") as { (self: Tensor, diagonal?: number): Tensor; (self: Tensor, options?: { diagonal?: number }): Tensor };
-/** `triu_(Tensor(a!) self, SymInt diagonal=0) -> Tensor(a!)` */
+/**
+ * In place: The elements on and above a diagonal; the others 0.
+ *
+ * - `triu_(Tensor(a!) self, SymInt diagonal=0) -> Tensor(a!)`
+ */
 export const triu_ = operator("aten::triu_", [""], "triu_") as { (self: Tensor, diagonal?: number): Tensor; (self: Tensor, options?: { diagonal?: number }): Tensor };
-/** `tril_(Tensor(a!) self, SymInt diagonal=0) -> Tensor(a!)` */
+/**
+ * In place: The elements on and below a diagonal; the others 0.
+ *
+ * - `tril_(Tensor(a!) self, SymInt diagonal=0) -> Tensor(a!)`
+ */
 export const tril_ = operator("aten::tril_", [""], "tril_") as { (self: Tensor, diagonal?: number): Tensor; (self: Tensor, options?: { diagonal?: number }): Tensor };
-/** `linalg_norm(Tensor self, Scalar? ord=None, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor`, `linalg_norm.ord_str(Tensor self, str ord, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
+/**
+ * The norm `ord` of a vector or matrix, of all or over `dim`.
+ *
+ * - `linalg_norm(Tensor self, Scalar? ord=None, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor`
+ * - `linalg_norm.ord_str(Tensor self, str ord, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor`
+ */
 export const linalgNorm = operator("aten::linalg_norm", ["","ord_str"], "linalgNorm") as { (self: Tensor, ord?: Scalar | null, dim?: number | readonly number[] | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor; (self: Tensor, options?: { ord?: Scalar | null; dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor; (self: Tensor, ord: string, dim?: number | readonly number[] | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor; (self: Tensor, ord: string, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor };
-/** `linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
+/**
+ * The norm `ord` of the elements over `dim`, taken as one vector.
+ *
+ * - `linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor`
+ */
 export const linalgVectorNorm = operator("aten::linalg_vector_norm", [""], "linalgVectorNorm") as { (self: Tensor, ord?: Scalar, dim?: number | readonly number[] | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor; (self: Tensor, options?: { ord?: Scalar; dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor };
-/** `linalg_matrix_norm.str_ord(Tensor self, str ord="fro", int[] dim=[-2, -1], bool keepdim=False, *, ScalarType? dtype=None) -> Tensor`, `linalg_matrix_norm(Tensor self, Scalar ord, int[] dim=[-2, -1], bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
+/**
+ * The norm `ord` ("fro" unless told otherwise) of the matrices over two dimensions.
+ *
+ * - `linalg_matrix_norm.str_ord(Tensor self, str ord="fro", int[] dim=[-2, -1], bool keepdim=False, *, ScalarType? dtype=None) -> Tensor`
+ * - `linalg_matrix_norm(Tensor self, Scalar ord, int[] dim=[-2, -1], bool keepdim=False, *, ScalarType? dtype=None) -> Tensor`
+ */
 export const linalgMatrixNorm = operator("aten::linalg_matrix_norm", ["str_ord",""], "linalgMatrixNorm") as { (self: Tensor, ord?: string, dim?: readonly number[], keepdim?: boolean, options?: { dtype?: DType | null }): Tensor; (self: Tensor, options?: { ord?: string; dim?: readonly number[]; keepdim?: boolean; dtype?: DType | null }): Tensor; (self: Tensor, ord: Scalar, dim?: readonly number[], keepdim?: boolean, options?: { dtype?: DType | null }): Tensor; (self: Tensor, ord: Scalar, options?: { dim?: readonly number[]; keepdim?: boolean; dtype?: DType | null }): Tensor };
-/** `linalg_inv(Tensor A) -> Tensor` */
+/**
+ * The inverses of square matrices. Throws for one that has none.
+ *
+ * - `linalg_inv(Tensor A) -> Tensor`
+ */
 export const linalgInv = operator("aten::linalg_inv", [""], "linalgInv") as { (A: Tensor): Tensor };
-/** `linalg_solve(Tensor A, Tensor B, *, bool left=True) -> Tensor` */
+/**
+ * X of A X = B for square A, or of X A = B with `left: false`.
+ *
+ * - `linalg_solve(Tensor A, Tensor B, *, bool left=True) -> Tensor`
+ */
 export const linalgSolve = operator("aten::linalg_solve", [""], "linalgSolve") as { (A: Tensor, B: Tensor, options?: { left?: boolean }): Tensor };
-/** `linalg_qr(Tensor A, str mode="reduced") -> (Tensor Q, Tensor R)` */
+/**
+ * The QR decomposition: Q with orthonormal columns, and the upper triangle R.
+ *
+ * - `linalg_qr(Tensor A, str mode="reduced") -> (Tensor Q, Tensor R)`
+ */
 export const linalgQr = operator("aten::linalg_qr", [""], "linalgQr") as { (A: Tensor, mode?: string): [Tensor, Tensor]; (A: Tensor, options?: { mode?: string }): [Tensor, Tensor] };
-/** `linalg_svd(Tensor A, bool full_matrices=True, *, str? driver=None) -> (Tensor U, Tensor S, Tensor Vh)` */
+/**
+ * The singular value decomposition: U, the singular values from the largest on, and the transpose of V.
+ *
+ * - `linalg_svd(Tensor A, bool full_matrices=True, *, str? driver=None) -> (Tensor U, Tensor S, Tensor Vh)`
+ */
 export const linalgSvd = operator("aten::linalg_svd", [""], "linalgSvd") as { (A: Tensor, fullMatrices?: boolean, options?: { driver?: string | null }): [Tensor, Tensor, Tensor]; (A: Tensor, options?: { fullMatrices?: boolean; driver?: string | null }): [Tensor, Tensor, Tensor] };
-/** `linalg_eigh(Tensor self, str UPLO="L") -> (Tensor eigenvalues, Tensor eigenvectors)` */
+/**
+ * The eigenvalues, from the smallest on, and eigenvectors of symmetric matrices.
+ *
+ * - `linalg_eigh(Tensor self, str UPLO="L") -> (Tensor eigenvalues, Tensor eigenvectors)`
+ */
 export const linalgEigh = operator("aten::linalg_eigh", [""], "linalgEigh") as { (self: Tensor, UPLO?: string): [Tensor, Tensor]; (self: Tensor, options?: { UPLO?: string }): [Tensor, Tensor] };
-/** `linalg_cholesky(Tensor self, *, bool upper=False) -> Tensor` */
+/**
+ * The lower triangle L with A = L Lᵀ of positive definite matrices; the upper one with `upper`.
+ *
+ * - `linalg_cholesky(Tensor self, *, bool upper=False) -> Tensor`
+ */
 export const linalgCholesky = operator("aten::linalg_cholesky", [""], "linalgCholesky") as { (self: Tensor, options?: { upper?: boolean }): Tensor };
-/** `linalg_det(Tensor A) -> Tensor` */
+/**
+ * The determinants of square matrices.
+ *
+ * - `linalg_det(Tensor A) -> Tensor`
+ */
 export const linalgDet = operator("aten::linalg_det", [""], "linalgDet") as { (A: Tensor): Tensor };
-/** `linalg_slogdet(Tensor A) -> (Tensor sign, Tensor logabsdet)` */
+/**
+ * The signs and the logarithms of the absolute determinants of square matrices.
+ *
+ * - `linalg_slogdet(Tensor A) -> (Tensor sign, Tensor logabsdet)`
+ */
 export const linalgSlogdet = operator("aten::linalg_slogdet", [""], "linalgSlogdet") as { (A: Tensor): [Tensor, Tensor] };
-/** `linalg_pinv(Tensor self, float rcond, bool hermitian=False) -> Tensor`, `linalg_pinv.rcond_tensor(Tensor self, Tensor rcond, bool hermitian=False) -> Tensor`, `linalg_pinv.atol_rtol_float(Tensor self, *, float? atol=None, float? rtol=None, bool hermitian=False) -> Tensor`, `linalg_pinv.atol_rtol_tensor(Tensor self, *, Tensor? atol=None, Tensor? rtol=None, bool hermitian=False) -> Tensor` */
+/**
+ * The Moore-Penrose inverses of matrices.
+ *
+ * - `linalg_pinv(Tensor self, float rcond, bool hermitian=False) -> Tensor`
+ * - `linalg_pinv.rcond_tensor(Tensor self, Tensor rcond, bool hermitian=False) -> Tensor`
+ * - `linalg_pinv.atol_rtol_float(Tensor self, *, float? atol=None, float? rtol=None, bool hermitian=False) -> Tensor`
+ * - `linalg_pinv.atol_rtol_tensor(Tensor self, *, Tensor? atol=None, Tensor? rtol=None, bool hermitian=False) -> Tensor`
+ */
 export const linalgPinv = operator("aten::linalg_pinv", ["","rcond_tensor","atol_rtol_float","atol_rtol_tensor"], "linalgPinv") as { (self: Tensor, rcond: number, hermitian?: boolean): Tensor; (self: Tensor, rcond: number, options?: { hermitian?: boolean }): Tensor; (self: Tensor, rcond: Tensor, hermitian?: boolean): Tensor; (self: Tensor, rcond: Tensor, options?: { hermitian?: boolean }): Tensor; (self: Tensor, options?: { atol?: number | null; rtol?: number | null; hermitian?: boolean }): Tensor; (self: Tensor, options?: { atol?: Tensor | null; rtol?: Tensor | null; hermitian?: boolean }): Tensor };
-/** `linalg_lstsq(Tensor self, Tensor b, float? rcond=None, *, str? driver=None) -> (Tensor solution, Tensor residuals, Tensor rank, Tensor singular_values)` */
+/**
+ * The least squares solution of A X = B: solution, residuals, rank and singular values.
+ *
+ * - `linalg_lstsq(Tensor self, Tensor b, float? rcond=None, *, str? driver=None) -> (Tensor solution, Tensor residuals, Tensor rank, Tensor singular_values)`
+ */
 export const linalgLstsq = operator("aten::linalg_lstsq", [""], "linalgLstsq") as { (self: Tensor, b: Tensor, rcond?: number | null, options?: { driver?: string | null }): [Tensor, Tensor, Tensor, Tensor]; (self: Tensor, b: Tensor, options?: { rcond?: number | null; driver?: string | null }): [Tensor, Tensor, Tensor, Tensor] };
-/** `linalg_matrix_rank(Tensor self, float tol, bool hermitian=False) -> Tensor`, `linalg_matrix_rank.tol_tensor(Tensor input, Tensor tol, bool hermitian=False) -> Tensor`, `linalg_matrix_rank.atol_rtol_float(Tensor self, *, float? atol=None, float? rtol=None, bool hermitian=False) -> Tensor`, `linalg_matrix_rank.atol_rtol_tensor(Tensor input, *, Tensor? atol=None, Tensor? rtol=None, bool hermitian=False) -> Tensor` */
+/**
+ * How many singular values lie above a tolerance: int64.
+ *
+ * - `linalg_matrix_rank(Tensor self, float tol, bool hermitian=False) -> Tensor`
+ * - `linalg_matrix_rank.tol_tensor(Tensor input, Tensor tol, bool hermitian=False) -> Tensor`
+ * - `linalg_matrix_rank.atol_rtol_float(Tensor self, *, float? atol=None, float? rtol=None, bool hermitian=False) -> Tensor`
+ * - `linalg_matrix_rank.atol_rtol_tensor(Tensor input, *, Tensor? atol=None, Tensor? rtol=None, bool hermitian=False) -> Tensor`
+ */
 export const linalgMatrixRank = operator("aten::linalg_matrix_rank", ["","tol_tensor","atol_rtol_float","atol_rtol_tensor"], "linalgMatrixRank") as { (self: Tensor, tol: number, hermitian?: boolean): Tensor; (self: Tensor, tol: number, options?: { hermitian?: boolean }): Tensor; (input: Tensor, tol: Tensor, hermitian?: boolean): Tensor; (input: Tensor, tol: Tensor, options?: { hermitian?: boolean }): Tensor; (self: Tensor, options?: { atol?: number | null; rtol?: number | null; hermitian?: boolean }): Tensor; (input: Tensor, options?: { atol?: Tensor | null; rtol?: Tensor | null; hermitian?: boolean }): Tensor };
-/** `linalg_matrix_power(Tensor self, int n) -> Tensor` */
+/**
+ * Square matrices multiplied by themselves `n` times; of the inverse where `n` is negative.
+ *
+ * - `linalg_matrix_power(Tensor self, int n) -> Tensor`
+ */
 export const linalgMatrixPower = operator("aten::linalg_matrix_power", [""], "linalgMatrixPower") as { (self: Tensor, n: number): Tensor };
-/** `inverse(Tensor self) -> Tensor` */
+/**
+ * The inverses of square matrices; the same as `linalgInv`.
+ *
+ * - `inverse(Tensor self) -> Tensor`
+ */
 export const inverse = operator("aten::inverse", [""], "inverse") as { (self: Tensor): Tensor };
-/** `cholesky_solve(Tensor self, Tensor input2, bool upper=False) -> Tensor` */
+/**
+ * X of A X = B, where `input2` is the Cholesky factor of A.
+ *
+ * - `cholesky_solve(Tensor self, Tensor input2, bool upper=False) -> Tensor`
+ */
 export const choleskySolve = operator("aten::cholesky_solve", [""], "choleskySolve") as { (self: Tensor, input2: Tensor, upper?: boolean): Tensor; (self: Tensor, input2: Tensor, options?: { upper?: boolean }): Tensor };
-/** `matrix_exp(Tensor self) -> Tensor` */
+/**
+ * The exponentials of square matrices.
+ *
+ * - `matrix_exp(Tensor self) -> Tensor`
+ */
 export const matrixExp = operator("aten::matrix_exp", [""], "matrixExp") as { (self: Tensor): Tensor };
-/** `corrcoef(Tensor self) -> Tensor` */
+/**
+ * Pearson's correlations of all pairs of rows.
+ *
+ * - `corrcoef(Tensor self) -> Tensor`
+ */
 export const corrcoef = operator("aten::corrcoef", [""], "corrcoef") as { (self: Tensor): Tensor };
-/** `cov(Tensor self, *, int correction=1, Tensor? fweights=None, Tensor? aweights=None) -> Tensor` */
+/**
+ * The covariances of all pairs of rows; divided by n - `correction` (1).
+ *
+ * - `cov(Tensor self, *, int correction=1, Tensor? fweights=None, Tensor? aweights=None) -> Tensor`
+ */
 export const cov = operator("aten::cov", [""], "cov") as { (self: Tensor, options?: { correction?: number; fweights?: Tensor | null; aweights?: Tensor | null }): Tensor };
-/** `pdist(Tensor self, float p=2.) -> Tensor` */
+/**
+ * The p-norm distances of all pairs of rows, each pair once: [n (n - 1) / 2].
+ *
+ * - `pdist(Tensor self, float p=2.) -> Tensor`
+ */
 export const pdist = operator("aten::pdist", [""], "pdist") as { (self: Tensor, p?: number): Tensor; (self: Tensor, options?: { p?: number }): Tensor };
-/** `chain_matmul(Tensor[] matrices) -> Tensor` */
+/**
+ * The product of several matrices, in the order that costs least.
+ *
+ * - `chain_matmul(Tensor[] matrices) -> Tensor`
+ */
 export const chainMatmul = operator("aten::chain_matmul", [""], "chainMatmul") as { (matrices: readonly Tensor[]): Tensor };
 
 // ---- shape ----
-/** `reshape(Tensor(a) self, SymInt[] shape) -> Tensor(a)` */
+/**
+ * The same elements in another shape (one size may be -1): a view where possible, else a copy.
+ *
+ * - `reshape(Tensor(a) self, SymInt[] shape) -> Tensor(a)`
+ */
 export const reshape = operator("aten::reshape", [""], "reshape") as { (self: Tensor, shape: readonly number[]): Tensor };
-/** `view_as(Tensor(a) self, Tensor other) -> Tensor(a)` */
+/**
+ * A view of the same elements in the shape of `other`.
+ *
+ * - `view_as(Tensor(a) self, Tensor other) -> Tensor(a)`
+ */
 export const viewAs = operator("aten::view_as", [""], "viewAs") as { (self: Tensor, other: Tensor): Tensor };
-/** `expand(Tensor(a) self, SymInt[] size, *, bool implicit=False) -> Tensor(a)` */
+/**
+ * A view in which dimensions of size 1 are repeated without copying; -1 leaves a size as it is.
+ *
+ * - `expand(Tensor(a) self, SymInt[] size, *, bool implicit=False) -> Tensor(a)`
+ */
 export const expand = operator("aten::expand", [""], "expand") as { (self: Tensor, size: readonly number[], options?: { implicit?: boolean }): Tensor };
-/** `expand_as(Tensor(a) self, Tensor other) -> Tensor(a)` */
+/**
+ * `expand` to the shape of `other`.
+ *
+ * - `expand_as(Tensor(a) self, Tensor other) -> Tensor(a)`
+ */
 export const expandAs = operator("aten::expand_as", [""], "expandAs") as { (self: Tensor, other: Tensor): Tensor };
-/** `flatten.using_ints(Tensor(a) self, int start_dim=0, int end_dim=-1) -> Tensor(a)` */
+/**
+ * The dimensions from `startDim` to `endDim` made one.
+ *
+ * - `flatten.using_ints(Tensor(a) self, int start_dim=0, int end_dim=-1) -> Tensor(a)`
+ */
 export const flatten = operator("aten::flatten", ["using_ints"], "flatten") as { (self: Tensor, startDim?: number, endDim?: number): Tensor; (self: Tensor, options?: { startDim?: number; endDim?: number }): Tensor };
-/** `unflatten.int(Tensor(a) self, int dim, SymInt[] sizes) -> Tensor(a)` */
+/**
+ * One dimension split into several.
+ *
+ * - `unflatten.int(Tensor(a) self, int dim, SymInt[] sizes) -> Tensor(a)`
+ */
 export const unflatten = operator("aten::unflatten", ["int"], "unflatten") as { (self: Tensor, dim: number, sizes: readonly number[]): Tensor };
-/** `squeeze(Tensor(a) self) -> Tensor(a)`, `squeeze.dim(Tensor(a) self, int dim) -> Tensor(a)`, `squeeze.dims(Tensor(a) self, int[] dim) -> Tensor(a)` */
+/**
+ * A view without dimensions of size 1, all of them or those in `dim`.
+ *
+ * - `squeeze(Tensor(a) self) -> Tensor(a)`
+ * - `squeeze.dim(Tensor(a) self, int dim) -> Tensor(a)`
+ * - `squeeze.dims(Tensor(a) self, int[] dim) -> Tensor(a)`
+ */
 export const squeeze = operator("aten::squeeze", ["","dim","dims"], "squeeze") as { (self: Tensor): Tensor; (self: Tensor, dim: number): Tensor; (self: Tensor, dim: readonly number[]): Tensor };
-/** `squeeze_(Tensor(a!) self) -> Tensor(a!)`, `squeeze_.dim(Tensor(a!) self, int dim) -> Tensor(a!)`, `squeeze_.dims(Tensor(a!) self, int[] dim) -> Tensor(a!)` */
+/**
+ * In place: A view without dimensions of size 1, all of them or those in `dim`.
+ *
+ * - `squeeze_(Tensor(a!) self) -> Tensor(a!)`
+ * - `squeeze_.dim(Tensor(a!) self, int dim) -> Tensor(a!)`
+ * - `squeeze_.dims(Tensor(a!) self, int[] dim) -> Tensor(a!)`
+ */
 export const squeeze_ = operator("aten::squeeze_", ["","dim","dims"], "squeeze_") as { (self: Tensor): Tensor; (self: Tensor, dim: number): Tensor; (self: Tensor, dim: readonly number[]): Tensor };
-/** `unsqueeze(Tensor(a) self, int dim) -> Tensor(a)` */
+/**
+ * A view with a new dimension of size 1 at `dim`.
+ *
+ * - `unsqueeze(Tensor(a) self, int dim) -> Tensor(a)`
+ */
 export const unsqueeze = operator("aten::unsqueeze", [""], "unsqueeze") as { (self: Tensor, dim: number): Tensor };
-/** `unsqueeze_(Tensor(a!) self, int dim) -> Tensor(a!)` */
+/**
+ * In place: A view with a new dimension of size 1 at `dim`.
+ *
+ * - `unsqueeze_(Tensor(a!) self, int dim) -> Tensor(a!)`
+ */
 export const unsqueeze_ = operator("aten::unsqueeze_", [""], "unsqueeze_") as { (self: Tensor, dim: number): Tensor };
-/** `transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)` */
+/**
+ * A view with two dimensions exchanged.
+ *
+ * - `transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)`
+ */
 export const transpose = operator("aten::transpose", ["int"], "transpose") as { (self: Tensor, dim0: number, dim1: number): Tensor };
-/** `transpose_(Tensor(a!) self, int dim0, int dim1) -> Tensor(a!)` */
+/**
+ * In place: A view with two dimensions exchanged.
+ *
+ * - `transpose_(Tensor(a!) self, int dim0, int dim1) -> Tensor(a!)`
+ */
 export const transpose_ = operator("aten::transpose_", [""], "transpose_") as { (self: Tensor, dim0: number, dim1: number): Tensor };
-/** `t(Tensor(a) self) -> Tensor(a)` */
+/**
+ * A view of the transposed matrix.
+ *
+ * - `t(Tensor(a) self) -> Tensor(a)`
+ */
 export const t = operator("aten::t", [""], "t") as { (self: Tensor): Tensor };
-/** `permute(Tensor(a) self, int[] dims) -> Tensor(a)` */
+/**
+ * A view with the dimensions in another order.
+ *
+ * - `permute(Tensor(a) self, int[] dims) -> Tensor(a)`
+ */
 export const permute = operator("aten::permute", [""], "permute") as { (self: Tensor, dims: readonly number[]): Tensor };
-/** `movedim.int(Tensor(a) self, int source, int destination) -> Tensor(a)`, `movedim.intlist(Tensor(a) self, int[] source, int[] destination) -> Tensor(a)` */
+/**
+ * A view with dimensions moved to other places.
+ *
+ * - `movedim.int(Tensor(a) self, int source, int destination) -> Tensor(a)`
+ * - `movedim.intlist(Tensor(a) self, int[] source, int[] destination) -> Tensor(a)`
+ */
 export const movedim = operator("aten::movedim", ["int","intlist"], "movedim") as { (self: Tensor, source: number, destination: number): Tensor; (self: Tensor, source: readonly number[], destination: readonly number[]): Tensor };
-/** `swapaxes(Tensor(a) self, int axis0, int axis1) -> Tensor(a)` */
+/**
+ * A view with two dimensions exchanged; the same as `transpose`.
+ *
+ * - `swapaxes(Tensor(a) self, int axis0, int axis1) -> Tensor(a)`
+ */
 export const swapaxes = operator("aten::swapaxes", [""], "swapaxes") as { (self: Tensor, axis0: number, axis1: number): Tensor };
-/** `cat(Tensor[] tensors, int dim=0) -> Tensor` */
+/**
+ * Tensors joined along a dimension that they have.
+ *
+ * - `cat(Tensor[] tensors, int dim=0) -> Tensor`
+ */
 export const cat = operator("aten::cat", [""], "cat") as { (tensors: readonly Tensor[], dim?: number): Tensor; (tensors: readonly Tensor[], options?: { dim?: number }): Tensor };
-/** `concat(Tensor[] tensors, int dim=0) -> Tensor` */
+/**
+ * Tensors joined along a dimension that they have; the same as `cat`.
+ *
+ * - `concat(Tensor[] tensors, int dim=0) -> Tensor`
+ */
 export const concat = operator("aten::concat", [""], "concat") as { (tensors: readonly Tensor[], dim?: number): Tensor; (tensors: readonly Tensor[], options?: { dim?: number }): Tensor };
-/** `stack(Tensor[] tensors, int dim=0) -> Tensor` */
+/**
+ * Tensors of one shape joined along a new dimension.
+ *
+ * - `stack(Tensor[] tensors, int dim=0) -> Tensor`
+ */
 export const stack = operator("aten::stack", [""], "stack") as { (tensors: readonly Tensor[], dim?: number): Tensor; (tensors: readonly Tensor[], options?: { dim?: number }): Tensor };
-/** `hstack(Tensor[] tensors) -> Tensor` */
+/**
+ * Tensors joined side by side: along dimension 1, vectors along 0.
+ *
+ * - `hstack(Tensor[] tensors) -> Tensor`
+ */
 export const hstack = operator("aten::hstack", [""], "hstack") as { (tensors: readonly Tensor[]): Tensor };
-/** `vstack(Tensor[] tensors) -> Tensor` */
+/**
+ * Tensors joined on top of each other, vectors as rows.
+ *
+ * - `vstack(Tensor[] tensors) -> Tensor`
+ */
 export const vstack = operator("aten::vstack", [""], "vstack") as { (tensors: readonly Tensor[]): Tensor };
-/** `dstack(Tensor[] tensors) -> Tensor` */
+/**
+ * Tensors joined along the third dimension.
+ *
+ * - `dstack(Tensor[] tensors) -> Tensor`
+ */
 export const dstack = operator("aten::dstack", [""], "dstack") as { (tensors: readonly Tensor[]): Tensor };
-/** `split.Tensor(Tensor(a -> *) self, SymInt split_size, int dim=0) -> Tensor(a)[]`, `split.sizes(Tensor(a -> *) self, SymInt[] split_size, int dim=0) -> Tensor(a)[]` */
+/**
+ * Views of parts of `splitSize` elements along `dim`; the last may be smaller.
+ *
+ * - `split.Tensor(Tensor(a -> *) self, SymInt split_size, int dim=0) -> Tensor(a)[]`
+ * - `split.sizes(Tensor(a -> *) self, SymInt[] split_size, int dim=0) -> Tensor(a)[]`
+ */
 export const split = operator("aten::split", ["Tensor","sizes"], "split") as { (self: Tensor, splitSize: number, dim?: number): Tensor[]; (self: Tensor, splitSize: number, options?: { dim?: number }): Tensor[]; (self: Tensor, splitSize: readonly number[], dim?: number): Tensor[]; (self: Tensor, splitSize: readonly number[], options?: { dim?: number }): Tensor[] };
-/** `split_with_sizes(Tensor(a -> *) self, SymInt[] split_sizes, int dim=0) -> Tensor(a)[]` */
+/**
+ * Views of parts of the given sizes along `dim`.
+ *
+ * - `split_with_sizes(Tensor(a -> *) self, SymInt[] split_sizes, int dim=0) -> Tensor(a)[]`
+ */
 export const splitWithSizes = operator("aten::split_with_sizes", [""], "splitWithSizes") as { (self: Tensor, splitSizes: readonly number[], dim?: number): Tensor[]; (self: Tensor, splitSizes: readonly number[], options?: { dim?: number }): Tensor[] };
-/** `chunk(Tensor(a -> *) self, int chunks, int dim=0) -> Tensor(a)[]` */
+/**
+ * Views of at most `chunks` parts of equal size along `dim`; the last may be smaller.
+ *
+ * - `chunk(Tensor(a -> *) self, int chunks, int dim=0) -> Tensor(a)[]`
+ */
 export const chunk = operator("aten::chunk", [""], "chunk") as { (self: Tensor, chunks: number, dim?: number): Tensor[]; (self: Tensor, chunks: number, options?: { dim?: number }): Tensor[] };
-/** `tensor_split.indices(Tensor(a -> *) self, SymInt[] indices, int dim=0) -> Tensor(a)[]`, `tensor_split.sections(Tensor(a -> *) self, SymInt sections, int dim=0) -> Tensor(a)[]`, `tensor_split.tensor_indices_or_sections(Tensor(a -> *) self, Tensor tensor_indices_or_sections, int dim=0) -> Tensor(a)[]` */
+/**
+ * Views of parts along `dim`: so many of nearly equal size, or cut at the given indices.
+ *
+ * - `tensor_split.indices(Tensor(a -> *) self, SymInt[] indices, int dim=0) -> Tensor(a)[]`
+ * - `tensor_split.sections(Tensor(a -> *) self, SymInt sections, int dim=0) -> Tensor(a)[]`
+ * - `tensor_split.tensor_indices_or_sections(Tensor(a -> *) self, Tensor tensor_indices_or_sections, int dim=0) -> Tensor(a)[]`
+ */
 export const tensorSplit = operator("aten::tensor_split", ["indices","sections","tensor_indices_or_sections"], "tensorSplit") as { (self: Tensor, indices: readonly number[], dim?: number): Tensor[]; (self: Tensor, indices: readonly number[], options?: { dim?: number }): Tensor[]; (self: Tensor, sections: number, dim?: number): Tensor[]; (self: Tensor, sections: number, options?: { dim?: number }): Tensor[]; (self: Tensor, tensorIndicesOrSections: Tensor, dim?: number): Tensor[]; (self: Tensor, tensorIndicesOrSections: Tensor, options?: { dim?: number }): Tensor[] };
-/** `unbind.int(Tensor(a -> *) self, int dim=0) -> Tensor(a)[]` */
+/**
+ * Views of each slice along `dim`, without that dimension.
+ *
+ * - `unbind.int(Tensor(a -> *) self, int dim=0) -> Tensor(a)[]`
+ */
 export const unbind = operator("aten::unbind", ["int"], "unbind") as { (self: Tensor, dim?: number): Tensor[]; (self: Tensor, options?: { dim?: number }): Tensor[] };
-/** `narrow(Tensor(a) self, int dim, SymInt start, SymInt length) -> Tensor(a)`, `narrow.Tensor(Tensor(a) self, int dim, Tensor start, SymInt length) -> Tensor(a)` */
+/**
+ * A view of `length` elements along `dim` from `start` on.
+ *
+ * - `narrow(Tensor(a) self, int dim, SymInt start, SymInt length) -> Tensor(a)`
+ * - `narrow.Tensor(Tensor(a) self, int dim, Tensor start, SymInt length) -> Tensor(a)`
+ */
 export const narrow = operator("aten::narrow", ["","Tensor"], "narrow") as { (self: Tensor, dim: number, start: number, length: number): Tensor; (self: Tensor, dim: number, start: Tensor, length: number): Tensor };
-/** `select.int(Tensor(a) self, int dim, SymInt index) -> Tensor(a)` */
+/**
+ * A view of one slice along `dim`, without that dimension.
+ *
+ * - `select.int(Tensor(a) self, int dim, SymInt index) -> Tensor(a)`
+ */
 export const select = operator("aten::select", ["int"], "select") as { (self: Tensor, dim: number, index: number): Tensor };
-/** `slice.Tensor(Tensor(a) self, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> Tensor(a)` */
+/**
+ * A view from `start` to `end` (not included) along `dim`, in steps.
+ *
+ * - `slice.Tensor(Tensor(a) self, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> Tensor(a)`
+ */
 export const slice = operator("aten::slice", ["Tensor"], "slice") as { (self: Tensor, dim?: number, start?: number | null, end?: number | null, step?: number): Tensor; (self: Tensor, options?: { dim?: number; start?: number | null; end?: number | null; step?: number }): Tensor };
-/** `repeat(Tensor self, SymInt[] repeats) -> Tensor` */
+/**
+ * A copy repeated so many times along each dimension.
+ *
+ * - `repeat(Tensor self, SymInt[] repeats) -> Tensor`
+ */
 export const repeat = operator("aten::repeat", [""], "repeat") as { (self: Tensor, repeats: readonly number[]): Tensor };
-/** `tile(Tensor self, SymInt[] dims) -> Tensor` */
+/**
+ * A copy repeated so many times along each dimension, the last ones where fewer are given.
+ *
+ * - `tile(Tensor self, SymInt[] dims) -> Tensor`
+ */
 export const tile = operator("aten::tile", [""], "tile") as { (self: Tensor, dims: readonly number[]): Tensor };
-/** `repeat_interleave.Tensor(Tensor repeats, *, SymInt? output_size=None) -> Tensor`, `repeat_interleave.self_Tensor(Tensor self, Tensor repeats, int? dim=None, *, SymInt? output_size=None) -> Tensor`, `repeat_interleave.self_int(Tensor self, SymInt repeats, int? dim=None, *, SymInt? output_size=None) -> Tensor` */
+/**
+ * Each element repeated next to itself, along `dim` or flattened.
+ *
+ * - `repeat_interleave.Tensor(Tensor repeats, *, SymInt? output_size=None) -> Tensor`
+ * - `repeat_interleave.self_Tensor(Tensor self, Tensor repeats, int? dim=None, *, SymInt? output_size=None) -> Tensor`
+ * - `repeat_interleave.self_int(Tensor self, SymInt repeats, int? dim=None, *, SymInt? output_size=None) -> Tensor`
+ */
 export const repeatInterleave = operator("aten::repeat_interleave", ["Tensor","self_Tensor","self_int"], "repeatInterleave") as { (repeats: Tensor, options?: { outputSize?: number | null }): Tensor; (self: Tensor, repeats: Tensor, dim?: number | null, options?: { outputSize?: number | null }): Tensor; (self: Tensor, repeats: Tensor, options?: { dim?: number | null; outputSize?: number | null }): Tensor; (self: Tensor, repeats: number, dim?: number | null, options?: { outputSize?: number | null }): Tensor; (self: Tensor, repeats: number, options?: { dim?: number | null; outputSize?: number | null }): Tensor };
-/** `roll(Tensor self, SymInt[1] shifts, int[1] dims=[]) -> Tensor` */
+/**
+ * Elements moved along `dims`, those that leave at the end coming in at the start.
+ *
+ * - `roll(Tensor self, SymInt[1] shifts, int[1] dims=[]) -> Tensor`
+ */
 export const roll = operator("aten::roll", [""], "roll") as { (self: Tensor, shifts: number | readonly number[], dims?: number | readonly number[]): Tensor; (self: Tensor, shifts: number | readonly number[], options?: { dims?: number | readonly number[] }): Tensor };
-/** `flip(Tensor self, int[] dims) -> Tensor` */
+/**
+ * A copy with the order along `dims` reversed.
+ *
+ * - `flip(Tensor self, int[] dims) -> Tensor`
+ */
 export const flip = operator("aten::flip", [""], "flip") as { (self: Tensor, dims: readonly number[]): Tensor };
-/** `fliplr(Tensor self) -> Tensor` */
+/**
+ * A copy with the order along dimension 1 reversed.
+ *
+ * - `fliplr(Tensor self) -> Tensor`
+ */
 export const fliplr = operator("aten::fliplr", [""], "fliplr") as { (self: Tensor): Tensor };
-/** `flipud(Tensor self) -> Tensor` */
+/**
+ * A copy with the order along dimension 0 reversed.
+ *
+ * - `flipud(Tensor self) -> Tensor`
+ */
 export const flipud = operator("aten::flipud", [""], "flipud") as { (self: Tensor): Tensor };
-/** `rot90(Tensor self, int k=1, int[] dims=[0, 1]) -> Tensor` */
+/**
+ * A copy turned by 90 degrees `k` times in the plane of two dimensions.
+ *
+ * - `rot90(Tensor self, int k=1, int[] dims=[0, 1]) -> Tensor`
+ */
 export const rot90 = operator("aten::rot90", [""], "rot90") as { (self: Tensor, k?: number, dims?: readonly number[]): Tensor; (self: Tensor, options?: { k?: number; dims?: readonly number[] }): Tensor };
-/** `broadcast_to(Tensor(a) self, SymInt[] size) -> Tensor(a)` */
+/**
+ * A view in the shape that broadcasting gives.
+ *
+ * - `broadcast_to(Tensor(a) self, SymInt[] size) -> Tensor(a)`
+ */
 export const broadcastTo = operator("aten::broadcast_to", [""], "broadcastTo") as { (self: Tensor, size: readonly number[]): Tensor };
-/** `broadcast_tensors(Tensor[] tensors) -> Tensor[]` */
+/**
+ * Views of all tensors in the one shape that broadcasting gives.
+ *
+ * - `broadcast_tensors(Tensor[] tensors) -> Tensor[]`
+ */
 export const broadcastTensors = operator("aten::broadcast_tensors", [""], "broadcastTensors") as { (tensors: readonly Tensor[]): Tensor[] };
-/** `meshgrid(Tensor[] tensors) -> Tensor[]`, `meshgrid.indexing(Tensor[] tensors, *, str indexing) -> Tensor[]` */
+/**
+ * Grids of the coordinates of several vectors; give `indexing` ("ij" or "xy").
+ *
+ * - `meshgrid(Tensor[] tensors) -> Tensor[]`
+ * - `meshgrid.indexing(Tensor[] tensors, *, str indexing) -> Tensor[]`
+ */
 export const meshgrid = operator("aten::meshgrid", ["","indexing"], "meshgrid") as { (tensors: readonly Tensor[]): Tensor[]; (tensors: readonly Tensor[], options: { indexing: string }): Tensor[] };
-/** `unfold(Tensor(a) self, int dimension, int size, int step) -> Tensor(a)` */
+/**
+ * A view of all windows of `size` along `dimension`, `step` apart, as a new last dimension.
+ *
+ * - `unfold(Tensor(a) self, int dimension, int size, int step) -> Tensor(a)`
+ */
 export const unfold = operator("aten::unfold", [""], "unfold") as { (self: Tensor, dimension: number, size: number, step: number): Tensor };
-/** `contiguous(Tensor(a) self, *, MemoryFormat memory_format=0) -> Tensor(a)` */
+/**
+ * The tensor with its elements in row-major order: itself, or a copy.
+ *
+ * - `contiguous(Tensor(a) self, *, MemoryFormat memory_format=0) -> Tensor(a)`
+ */
 export const contiguous = operator("aten::contiguous", [""], "contiguous") as { (self: Tensor, options?: { memoryFormat?: MemoryFormat }): Tensor };
-/** `clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor` */
+/**
+ * A copy, through which gradients flow.
+ *
+ * - `clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor`
+ */
 export const clone = operator("aten::clone", [""], "clone") as { (self: Tensor, options?: { memoryFormat?: MemoryFormat | null }): Tensor };
-/** `detach(Tensor(a) self) -> Tensor(a)` */
+/**
+ * A view that takes no part in autograd.
+ *
+ * - `detach(Tensor(a) self) -> Tensor(a)`
+ */
 export const detach = operator("aten::detach", [""], "detach") as { (self: Tensor): Tensor };
-/** `detach_(Tensor(a!) self) -> Tensor(a!)` */
+/**
+ * In place: A view that takes no part in autograd.
+ *
+ * - `detach_(Tensor(a!) self) -> Tensor(a!)`
+ */
 export const detach_ = operator("aten::detach_", [""], "detach_") as { (self: Tensor): Tensor };
-/** `as_strided(Tensor(a) self, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None) -> Tensor(a)` */
+/**
+ * A view with the given shape, strides and offset into the memory.
+ *
+ * - `as_strided(Tensor(a) self, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None) -> Tensor(a)`
+ */
 export const asStrided = operator("aten::as_strided", [""], "asStrided") as { (self: Tensor, size: readonly number[], stride: readonly number[], storageOffset?: number | null): Tensor; (self: Tensor, size: readonly number[], stride: readonly number[], options?: { storageOffset?: number | null }): Tensor };
-/** `atleast_1d(Tensor self) -> Tensor`, `atleast_1d.Sequence(Tensor[] tensors) -> Tensor[]` */
+/**
+ * A view with at least one dimension.
+ *
+ * - `atleast_1d(Tensor self) -> Tensor`
+ * - `atleast_1d.Sequence(Tensor[] tensors) -> Tensor[]`
+ */
 export const atleast1d = operator("aten::atleast_1d", ["","Sequence"], "atleast1d") as { (self: Tensor): Tensor; (tensors: readonly Tensor[]): Tensor[] };
-/** `atleast_2d(Tensor self) -> Tensor`, `atleast_2d.Sequence(Tensor[] tensors) -> Tensor[]` */
+/**
+ * A view with at least two dimensions.
+ *
+ * - `atleast_2d(Tensor self) -> Tensor`
+ * - `atleast_2d.Sequence(Tensor[] tensors) -> Tensor[]`
+ */
 export const atleast2d = operator("aten::atleast_2d", ["","Sequence"], "atleast2d") as { (self: Tensor): Tensor; (tensors: readonly Tensor[]): Tensor[] };
-/** `atleast_3d(Tensor self) -> Tensor`, `atleast_3d.Sequence(Tensor[] tensors) -> Tensor[]` */
+/**
+ * A view with at least three dimensions.
+ *
+ * - `atleast_3d(Tensor self) -> Tensor`
+ * - `atleast_3d.Sequence(Tensor[] tensors) -> Tensor[]`
+ */
 export const atleast3d = operator("aten::atleast_3d", ["","Sequence"], "atleast3d") as { (self: Tensor): Tensor; (tensors: readonly Tensor[]): Tensor[] };
-/** `block_diag(Tensor[] tensors) -> Tensor` */
+/**
+ * A matrix with the given ones along its diagonal.
+ *
+ * - `block_diag(Tensor[] tensors) -> Tensor`
+ */
 export const blockDiag = operator("aten::block_diag", [""], "blockDiag") as { (tensors: readonly Tensor[]): Tensor };
-/** `ravel(Tensor(a) self) -> Tensor(a)` */
+/**
+ * All elements in one dimension: a view where possible.
+ *
+ * - `ravel(Tensor(a) self) -> Tensor(a)`
+ */
 export const ravel = operator("aten::ravel", [""], "ravel") as { (self: Tensor): Tensor };
-/** `cartesian_prod(Tensor[] tensors) -> Tensor` */
+/**
+ * All combinations of one element of each vector, as rows.
+ *
+ * - `cartesian_prod(Tensor[] tensors) -> Tensor`
+ */
 export const cartesianProd = operator("aten::cartesian_prod", [""], "cartesianProd") as { (tensors: readonly Tensor[]): Tensor };
-/** `combinations(Tensor self, int r=2, bool with_replacement=False) -> Tensor` */
+/**
+ * All combinations of `r` elements of a vector, as rows.
+ *
+ * - `combinations(Tensor self, int r=2, bool with_replacement=False) -> Tensor`
+ */
 export const combinations = operator("aten::combinations", [""], "combinations") as { (self: Tensor, r?: number, withReplacement?: boolean): Tensor; (self: Tensor, options?: { r?: number; withReplacement?: boolean }): Tensor };
 
 // ---- indexing ----
-/** `index_select(Tensor self, int dim, Tensor index) -> Tensor` */
+/**
+ * The slices along `dim` that an int64 vector names, copied.
+ *
+ * - `index_select(Tensor self, int dim, Tensor index) -> Tensor`
+ */
 export const indexSelect = operator("aten::index_select", [""], "indexSelect") as { (self: Tensor, dim: number, index: Tensor): Tensor };
-/** `index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor` */
+/**
+ * `self` with slices of `source` (times `alpha`) added where `index` says, along `dim`.
+ *
+ * - `index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor`
+ */
 export const indexAdd = operator("aten::index_add", [""], "indexAdd") as { (self: Tensor, dim: number, index: Tensor, source: Tensor, options?: { alpha?: Scalar }): Tensor };
-/** `index_add_(Tensor(a!) self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor(a!)` */
+/**
+ * In place: `self` with slices of `source` (times `alpha`) added where `index` says, along `dim`.
+ *
+ * - `index_add_(Tensor(a!) self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor(a!)`
+ */
 export const indexAdd_ = operator("aten::index_add_", [""], "indexAdd_") as { (self: Tensor, dim: number, index: Tensor, source: Tensor, options?: { alpha?: Scalar }): Tensor };
-/** `index_copy(Tensor self, int dim, Tensor index, Tensor source) -> Tensor` */
+/**
+ * `self` with slices of `source` put where `index` says, along `dim`.
+ *
+ * - `index_copy(Tensor self, int dim, Tensor index, Tensor source) -> Tensor`
+ */
 export const indexCopy = operator("aten::index_copy", [""], "indexCopy") as { (self: Tensor, dim: number, index: Tensor, source: Tensor): Tensor };
-/** `index_copy_(Tensor(a!) self, int dim, Tensor index, Tensor source) -> Tensor(a!)` */
+/**
+ * In place: `self` with slices of `source` put where `index` says, along `dim`.
+ *
+ * - `index_copy_(Tensor(a!) self, int dim, Tensor index, Tensor source) -> Tensor(a!)`
+ */
 export const indexCopy_ = operator("aten::index_copy_", [""], "indexCopy_") as { (self: Tensor, dim: number, index: Tensor, source: Tensor): Tensor };
-/** `index_fill.int_Tensor(Tensor self, int dim, Tensor index, Tensor value) -> Tensor`, `index_fill.int_Scalar(Tensor self, int dim, Tensor index, Scalar value) -> Tensor` */
+/**
+ * `self` with the slices that `index` names filled with `value`, along `dim`.
+ *
+ * - `index_fill.int_Tensor(Tensor self, int dim, Tensor index, Tensor value) -> Tensor`
+ * - `index_fill.int_Scalar(Tensor self, int dim, Tensor index, Scalar value) -> Tensor`
+ */
 export const indexFill = operator("aten::index_fill", ["int_Tensor","int_Scalar"], "indexFill") as { (self: Tensor, dim: number, index: Tensor, value: Tensor): Tensor; (self: Tensor, dim: number, index: Tensor, value: Scalar): Tensor };
-/** `index_fill_.int_Tensor(Tensor(a!) self, int dim, Tensor index, Tensor value) -> Tensor(a!)`, `index_fill_.int_Scalar(Tensor(a!) self, int dim, Tensor index, Scalar value) -> Tensor(a!)` */
+/**
+ * In place: `self` with the slices that `index` names filled with `value`, along `dim`.
+ *
+ * - `index_fill_.int_Tensor(Tensor(a!) self, int dim, Tensor index, Tensor value) -> Tensor(a!)`
+ * - `index_fill_.int_Scalar(Tensor(a!) self, int dim, Tensor index, Scalar value) -> Tensor(a!)`
+ */
 export const indexFill_ = operator("aten::index_fill_", ["int_Tensor","int_Scalar"], "indexFill_") as { (self: Tensor, dim: number, index: Tensor, value: Tensor): Tensor; (self: Tensor, dim: number, index: Tensor, value: Scalar): Tensor };
-/** `index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor` */
+/**
+ * `self` with `values` at the places that index tensors name; added there with `accumulate`.
+ *
+ * - `index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor`
+ */
 export const indexPut = operator("aten::index_put", [""], "indexPut") as { (self: Tensor, indices: readonly (Tensor | null)[], values: Tensor, accumulate?: boolean): Tensor; (self: Tensor, indices: readonly (Tensor | null)[], values: Tensor, options?: { accumulate?: boolean }): Tensor };
-/** `index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor(a!)` */
+/**
+ * In place: `self` with `values` at the places that index tensors name; added there with `accumulate`.
+ *
+ * - `index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor(a!)`
+ */
 export const indexPut_ = operator("aten::index_put_", [""], "indexPut_") as { (self: Tensor, indices: readonly (Tensor | null)[], values: Tensor, accumulate?: boolean): Tensor; (self: Tensor, indices: readonly (Tensor | null)[], values: Tensor, options?: { accumulate?: boolean }): Tensor };
-/** `gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor` */
+/**
+ * Elements along `dim` at the places of `index`: out[i][j] = self[index[i][j]][j] for dimension 0.
+ *
+ * - `gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor`
+ */
 export const gather = operator("aten::gather", [""], "gather") as { (self: Tensor, dim: number, index: Tensor, options?: { sparseGrad?: boolean }): Tensor };
-/** `scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor`, `scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor`, `scatter.reduce(Tensor self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor`, `scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor` */
+/**
+ * `self` with elements of `src` written to the places of `index` along `dim`, the inverse of `gather`.
+ *
+ * - `scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor`
+ * - `scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor`
+ * - `scatter.reduce(Tensor self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor`
+ * - `scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor`
+ */
 export const scatter = operator("aten::scatter", ["src","value","reduce","value_reduce"], "scatter") as { (self: Tensor, dim: number, index: Tensor, src: Tensor): Tensor; (self: Tensor, dim: number, index: Tensor, value: Scalar): Tensor; (self: Tensor, dim: number, index: Tensor, src: Tensor, options: { reduce: string }): Tensor; (self: Tensor, dim: number, index: Tensor, value: Scalar, options: { reduce: string }): Tensor };
-/** `scatter_.src(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)`, `scatter_.value(Tensor(a!) self, int dim, Tensor index, Scalar value) -> Tensor(a!)`, `scatter_.reduce(Tensor(a!) self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor(a!)`, `scatter_.value_reduce(Tensor(a!) self, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor(a!)` */
+/**
+ * In place: `self` with elements of `src` written to the places of `index` along `dim`, the inverse of `gather`.
+ *
+ * - `scatter_.src(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)`
+ * - `scatter_.value(Tensor(a!) self, int dim, Tensor index, Scalar value) -> Tensor(a!)`
+ * - `scatter_.reduce(Tensor(a!) self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor(a!)`
+ * - `scatter_.value_reduce(Tensor(a!) self, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor(a!)`
+ */
 export const scatter_ = operator("aten::scatter_", ["src","value","reduce","value_reduce"], "scatter_") as { (self: Tensor, dim: number, index: Tensor, src: Tensor): Tensor; (self: Tensor, dim: number, index: Tensor, value: Scalar): Tensor; (self: Tensor, dim: number, index: Tensor, src: Tensor, options: { reduce: string }): Tensor; (self: Tensor, dim: number, index: Tensor, value: Scalar, options: { reduce: string }): Tensor };
-/** `scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor` */
+/**
+ * `self` with elements of `src` added at the places of `index` along `dim`.
+ *
+ * - `scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor`
+ */
 export const scatterAdd = operator("aten::scatter_add", [""], "scatterAdd") as { (self: Tensor, dim: number, index: Tensor, src: Tensor): Tensor };
-/** `scatter_add_(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)` */
+/**
+ * In place: `self` with elements of `src` added at the places of `index` along `dim`.
+ *
+ * - `scatter_add_(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)`
+ */
 export const scatterAdd_ = operator("aten::scatter_add_", [""], "scatterAdd_") as { (self: Tensor, dim: number, index: Tensor, src: Tensor): Tensor };
-/** `scatter_reduce.two(Tensor self, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) -> Tensor` */
+/**
+ * `self` with elements of `src` combined at the places of `index` by `reduce` ("sum", "prod", "mean", "amax", "amin").
+ *
+ * - `scatter_reduce.two(Tensor self, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) -> Tensor`
+ */
 export const scatterReduce = operator("aten::scatter_reduce", ["two"], "scatterReduce") as { (self: Tensor, dim: number, index: Tensor, src: Tensor, reduce: string, options?: { includeSelf?: boolean }): Tensor };
-/** `scatter_reduce_.two(Tensor(a!) self, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) -> Tensor(a!)` */
+/**
+ * In place: `self` with elements of `src` combined at the places of `index` by `reduce` ("sum", "prod", "mean", "amax", "amin").
+ *
+ * - `scatter_reduce_.two(Tensor(a!) self, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) -> Tensor(a!)`
+ */
 export const scatterReduce_ = operator("aten::scatter_reduce_", ["two"], "scatterReduce_") as { (self: Tensor, dim: number, index: Tensor, src: Tensor, reduce: string, options?: { includeSelf?: boolean }): Tensor };
-/** `masked_select(Tensor self, Tensor mask) -> Tensor` */
+/**
+ * The elements where a bool mask is true, as a vector. Waits for the device.
+ *
+ * - `masked_select(Tensor self, Tensor mask) -> Tensor`
+ */
 export const maskedSelect = operator("aten::masked_select", [""], "maskedSelect") as { (self: Tensor, mask: Tensor): Tensor };
-/** `masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor`, `masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor` */
+/**
+ * `self` with `value` where a bool mask is true.
+ *
+ * - `masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor`
+ * - `masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor`
+ */
 export const maskedFill = operator("aten::masked_fill", ["Tensor","Scalar"], "maskedFill") as { (self: Tensor, mask: Tensor, value: Tensor): Tensor; (self: Tensor, mask: Tensor, value: Scalar): Tensor };
-/** `masked_fill_.Tensor(Tensor(a!) self, Tensor mask, Tensor value) -> Tensor(a!)`, `masked_fill_.Scalar(Tensor(a!) self, Tensor mask, Scalar value) -> Tensor(a!)` */
+/**
+ * In place: `self` with `value` where a bool mask is true.
+ *
+ * - `masked_fill_.Tensor(Tensor(a!) self, Tensor mask, Tensor value) -> Tensor(a!)`
+ * - `masked_fill_.Scalar(Tensor(a!) self, Tensor mask, Scalar value) -> Tensor(a!)`
+ */
 export const maskedFill_ = operator("aten::masked_fill_", ["Tensor","Scalar"], "maskedFill_") as { (self: Tensor, mask: Tensor, value: Tensor): Tensor; (self: Tensor, mask: Tensor, value: Scalar): Tensor };
-/** `masked_scatter(Tensor self, Tensor mask, Tensor source) -> Tensor` */
+/**
+ * `self` with the next elements of `source` where a bool mask is true.
+ *
+ * - `masked_scatter(Tensor self, Tensor mask, Tensor source) -> Tensor`
+ */
 export const maskedScatter = operator("aten::masked_scatter", [""], "maskedScatter") as { (self: Tensor, mask: Tensor, source: Tensor): Tensor };
-/** `masked_scatter_(Tensor(a!) self, Tensor mask, Tensor source) -> Tensor(a!)` */
+/**
+ * In place: `self` with the next elements of `source` where a bool mask is true.
+ *
+ * - `masked_scatter_(Tensor(a!) self, Tensor mask, Tensor source) -> Tensor(a!)`
+ */
 export const maskedScatter_ = operator("aten::masked_scatter_", [""], "maskedScatter_") as { (self: Tensor, mask: Tensor, source: Tensor): Tensor };
-/** `where(Tensor condition) -> Tensor[]`, `where.self(Tensor condition, Tensor self, Tensor other) -> Tensor`, `where.ScalarOther(Tensor condition, Tensor self, Scalar other) -> Tensor`, `where.ScalarSelf(Tensor condition, Scalar self, Tensor other) -> Tensor`, `where.Scalar(Tensor condition, Scalar self, Scalar other) -> Tensor` */
+/**
+ * Elements of one tensor where a condition holds, of another elsewhere; of a condition alone the indices where it holds.
+ *
+ * - `where(Tensor condition) -> Tensor[]`
+ * - `where.self(Tensor condition, Tensor self, Tensor other) -> Tensor`
+ * - `where.ScalarOther(Tensor condition, Tensor self, Scalar other) -> Tensor`
+ * - `where.ScalarSelf(Tensor condition, Scalar self, Tensor other) -> Tensor`
+ * - `where.Scalar(Tensor condition, Scalar self, Scalar other) -> Tensor`
+ */
 export const where = operator("aten::where", ["","self","ScalarOther","ScalarSelf","Scalar"], "where") as { (condition: Tensor): Tensor[]; (condition: Tensor, self: Tensor, other: Tensor): Tensor; (condition: Tensor, self: Tensor, other: Scalar): Tensor; (condition: Tensor, self: Scalar, other: Tensor): Tensor; (condition: Tensor, self: Scalar, other: Scalar): Tensor };
-/** `nonzero(Tensor self) -> Tensor` */
+/**
+ * The indices of all elements other than 0, [n, dimensions], int64. Waits for the device.
+ *
+ * - `nonzero(Tensor self) -> Tensor`
+ */
 export const nonzero = operator("aten::nonzero", [""], "nonzero") as { (self: Tensor): Tensor };
-/** `argwhere(Tensor self) -> Tensor` */
+/**
+ * The indices of all elements other than 0, [n, dimensions], int64; the same as `nonzero`.
+ *
+ * - `argwhere(Tensor self) -> Tensor`
+ */
 export const argwhere = operator("aten::argwhere", [""], "argwhere") as { (self: Tensor): Tensor };
-/** `take(Tensor self, Tensor index) -> Tensor` */
+/**
+ * Elements of the flattened tensor at the given places.
+ *
+ * - `take(Tensor self, Tensor index) -> Tensor`
+ */
 export const take = operator("aten::take", [""], "take") as { (self: Tensor, index: Tensor): Tensor };
-/** `take_along_dim(Tensor self, Tensor indices, int? dim=None) -> Tensor` */
+/**
+ * Elements along `dim` at the places of `indices`, which is broadcast.
+ *
+ * - `take_along_dim(Tensor self, Tensor indices, int? dim=None) -> Tensor`
+ */
 export const takeAlongDim = operator("aten::take_along_dim", [""], "takeAlongDim") as { (self: Tensor, indices: Tensor, dim?: number | null): Tensor; (self: Tensor, indices: Tensor, options?: { dim?: number | null }): Tensor };
-/** `put_(Tensor(a!) self, Tensor index, Tensor source, bool accumulate=False) -> Tensor(a!)` */
+/**
+ * Writes `source` to the given places of the flattened tensor.
+ *
+ * - `put_(Tensor(a!) self, Tensor index, Tensor source, bool accumulate=False) -> Tensor(a!)`
+ */
 export const put_ = operator("aten::put_", [""], "put_") as { (self: Tensor, index: Tensor, source: Tensor, accumulate?: boolean): Tensor; (self: Tensor, index: Tensor, source: Tensor, options?: { accumulate?: boolean }): Tensor };
-/** `tril_indices(int row, int col, int offset=0, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
+/**
+ * The rows and columns of a matrix's lower triangle, [2, n], int64.
+ *
+ * - `tril_indices(int row, int col, int offset=0, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`
+ */
 export const trilIndices = operator("aten::tril_indices", [""], "trilIndices") as { (row: number, col: number, offset?: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (row: number, col: number, options?: { offset?: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
-/** `triu_indices(int row, int col, int offset=0, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
+/**
+ * The rows and columns of a matrix's upper triangle, [2, n], int64.
+ *
+ * - `triu_indices(int row, int col, int offset=0, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`
+ */
 export const triuIndices = operator("aten::triu_indices", [""], "triuIndices") as { (row: number, col: number, offset?: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (row: number, col: number, options?: { offset?: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
-/** `isin.Tensor_Tensor(Tensor elements, Tensor test_elements, *, bool assume_unique=False, bool invert=False) -> Tensor`, `isin.Scalar_Tensor(Scalar element, Tensor test_elements, *, bool assume_unique=False, bool invert=False) -> Tensor`, `isin.Tensor_Scalar(Tensor elements, Scalar test_element, *, bool assume_unique=False, bool invert=False) -> Tensor` */
+/**
+ * Whether each element is among `testElements`: a bool tensor.
+ *
+ * - `isin.Tensor_Tensor(Tensor elements, Tensor test_elements, *, bool assume_unique=False, bool invert=False) -> Tensor`
+ * - `isin.Scalar_Tensor(Scalar element, Tensor test_elements, *, bool assume_unique=False, bool invert=False) -> Tensor`
+ * - `isin.Tensor_Scalar(Tensor elements, Scalar test_element, *, bool assume_unique=False, bool invert=False) -> Tensor`
+ */
 export const isin = operator("aten::isin", ["Tensor_Tensor","Scalar_Tensor","Tensor_Scalar"], "isin") as { (elements: Tensor, testElements: Tensor, options?: { assumeUnique?: boolean; invert?: boolean }): Tensor; (element: Scalar, testElements: Tensor, options?: { assumeUnique?: boolean; invert?: boolean }): Tensor; (elements: Tensor, testElement: Scalar, options?: { assumeUnique?: boolean; invert?: boolean }): Tensor };
 
 // ---- sorting ----
-/** `sort(Tensor self, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)`, `sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)` */
+/**
+ * The elements in order along `dim`, and their indices.
+ *
+ * - `sort(Tensor self, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)`
+ * - `sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)`
+ */
 export const sort = operator("aten::sort", ["","stable"], "sort") as { (self: Tensor, dim?: number, descending?: boolean): [Tensor, Tensor]; (self: Tensor, options?: { dim?: number; descending?: boolean }): [Tensor, Tensor]; (self: Tensor, options: { stable: boolean | null; dim?: number; descending?: boolean }): [Tensor, Tensor] };
-/** `argsort(Tensor self, int dim=-1, bool descending=False) -> Tensor`, `argsort.stable(Tensor self, *, bool stable, int dim=-1, bool descending=False) -> Tensor` */
+/**
+ * The indices that would put the elements in order along `dim`: int64.
+ *
+ * - `argsort(Tensor self, int dim=-1, bool descending=False) -> Tensor`
+ * - `argsort.stable(Tensor self, *, bool stable, int dim=-1, bool descending=False) -> Tensor`
+ */
 export const argsort = operator("aten::argsort", ["","stable"], "argsort") as { (self: Tensor, dim?: number, descending?: boolean): Tensor; (self: Tensor, options?: { dim?: number; descending?: boolean }): Tensor; (self: Tensor, options: { stable: boolean; dim?: number; descending?: boolean }): Tensor };
-/** `topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)` */
+/**
+ * The `k` largest (or smallest) elements along `dim`, and their indices.
+ *
+ * - `topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)`
+ */
 export const topk = operator("aten::topk", [""], "topk") as { (self: Tensor, k: number, dim?: number, largest?: boolean, sorted?: boolean): [Tensor, Tensor]; (self: Tensor, k: number, options?: { dim?: number; largest?: boolean; sorted?: boolean }): [Tensor, Tensor] };
-/** `kthvalue(Tensor self, SymInt k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)` */
+/**
+ * The `k`th smallest element along `dim`, counted from 1, and its index.
+ *
+ * - `kthvalue(Tensor self, SymInt k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)`
+ */
 export const kthvalue = operator("aten::kthvalue", [""], "kthvalue") as { (self: Tensor, k: number, dim?: number, keepdim?: boolean): [Tensor, Tensor]; (self: Tensor, k: number, options?: { dim?: number; keepdim?: boolean }): [Tensor, Tensor] };
-/** `msort(Tensor self) -> Tensor` */
+/**
+ * The elements in order along dimension 0.
+ *
+ * - `msort(Tensor self) -> Tensor`
+ */
 export const msort = operator("aten::msort", [""], "msort") as { (self: Tensor): Tensor };
-/** `searchsorted.Tensor(Tensor sorted_sequence, Tensor self, *, bool out_int32=False, bool right=False, str? side=None, Tensor? sorter=None) -> Tensor`, `searchsorted.Scalar(Tensor sorted_sequence, Scalar self, *, bool out_int32=False, bool right=False, str? side=None, Tensor? sorter=None) -> Tensor` */
+/**
+ * Where each value would be put into a sorted sequence so that it stays sorted: int64.
+ *
+ * - `searchsorted.Tensor(Tensor sorted_sequence, Tensor self, *, bool out_int32=False, bool right=False, str? side=None, Tensor? sorter=None) -> Tensor`
+ * - `searchsorted.Scalar(Tensor sorted_sequence, Scalar self, *, bool out_int32=False, bool right=False, str? side=None, Tensor? sorter=None) -> Tensor`
+ */
 export const searchsorted = operator("aten::searchsorted", ["Tensor","Scalar"], "searchsorted") as { (sortedSequence: Tensor, self: Tensor, options?: { outInt32?: boolean; right?: boolean; side?: string | null; sorter?: Tensor | null }): Tensor; (sortedSequence: Tensor, self: Scalar, options?: { outInt32?: boolean; right?: boolean; side?: string | null; sorter?: Tensor | null }): Tensor };
-/** `bucketize.Tensor(Tensor self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor`, `bucketize.Scalar(Scalar self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor` */
+/**
+ * The number of the interval between sorted boundaries that each element lies in: int64.
+ *
+ * - `bucketize.Tensor(Tensor self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor`
+ * - `bucketize.Scalar(Scalar self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor`
+ */
 export const bucketize = operator("aten::bucketize", ["Tensor","Scalar"], "bucketize") as { (self: Tensor, boundaries: Tensor, options?: { outInt32?: boolean; right?: boolean }): Tensor; (self: Scalar, boundaries: Tensor, options?: { outInt32?: boolean; right?: boolean }): Tensor };
-/** `unique_dim(Tensor self, int dim, bool sorted=True, bool return_inverse=False, bool return_counts=False) -> (Tensor, Tensor, Tensor)` */
+/**
+ * The distinct slices along `dim`, and where asked for their inverse indices and counts. Waits for the device.
+ *
+ * - `unique_dim(Tensor self, int dim, bool sorted=True, bool return_inverse=False, bool return_counts=False) -> (Tensor, Tensor, Tensor)`
+ */
 export const uniqueDim = operator("aten::unique_dim", [""], "uniqueDim") as { (self: Tensor, dim: number, sorted?: boolean, returnInverse?: boolean, returnCounts?: boolean): [Tensor, Tensor, Tensor]; (self: Tensor, dim: number, options?: { sorted?: boolean; returnInverse?: boolean; returnCounts?: boolean }): [Tensor, Tensor, Tensor] };
-/** `unique_consecutive(Tensor self, bool return_inverse=False, bool return_counts=False, int? dim=None) -> (Tensor, Tensor, Tensor)` */
+/**
+ * The elements without repetitions of neighbours, and where asked for inverse indices and counts.
+ *
+ * - `unique_consecutive(Tensor self, bool return_inverse=False, bool return_counts=False, int? dim=None) -> (Tensor, Tensor, Tensor)`
+ */
 export const uniqueConsecutive = operator("aten::unique_consecutive", [""], "uniqueConsecutive") as { (self: Tensor, returnInverse?: boolean, returnCounts?: boolean, dim?: number | null): [Tensor, Tensor, Tensor]; (self: Tensor, options?: { returnInverse?: boolean; returnCounts?: boolean; dim?: number | null }): [Tensor, Tensor, Tensor] };
-/** `bincount(Tensor self, Tensor? weights=None, SymInt minlength=0) -> Tensor` */
+/**
+ * How often each whole number from 0 on occurs in a vector, or the sums of its `weights`.
+ *
+ * - `bincount(Tensor self, Tensor? weights=None, SymInt minlength=0) -> Tensor`
+ */
 export const bincount = operator("aten::bincount", [""], "bincount") as { (self: Tensor, weights?: Tensor | null, minlength?: number): Tensor; (self: Tensor, options?: { weights?: Tensor | null; minlength?: number }): Tensor };
-/** `histc(Tensor self, int bins=100, Scalar min=0, Scalar max=0) -> Tensor` */
+/**
+ * How many elements lie in each of `bins` intervals of equal width from `min` to `max`.
+ *
+ * - `histc(Tensor self, int bins=100, Scalar min=0, Scalar max=0) -> Tensor`
+ */
 export const histc = operator("aten::histc", [""], "histc") as { (self: Tensor, bins?: number, min?: Scalar, max?: Scalar): Tensor; (self: Tensor, options?: { bins?: number; min?: Scalar; max?: Scalar }): Tensor };
 
 // ---- inPlace ----
-/** `copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)` */
+/**
+ * Overwrites the tensor with the elements of `src`, converted, moved and broadcast.
+ *
+ * - `copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)`
+ */
 export const copy_ = operator("aten::copy_", [""], "copy_") as { (self: Tensor, src: Tensor, nonBlocking?: boolean): Tensor; (self: Tensor, src: Tensor, options?: { nonBlocking?: boolean }): Tensor };
-/** `fill_.Tensor(Tensor(a!) self, Tensor value) -> Tensor(a!)`, `fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)` */
+/**
+ * Overwrites all elements with one value.
+ *
+ * - `fill_.Tensor(Tensor(a!) self, Tensor value) -> Tensor(a!)`
+ * - `fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)`
+ */
 export const fill_ = operator("aten::fill_", ["Tensor","Scalar"], "fill_") as { (self: Tensor, value: Tensor): Tensor; (self: Tensor, value: Scalar): Tensor };
-/** `zero_(Tensor(a!) self) -> Tensor(a!)` */
+/**
+ * Overwrites all elements with 0.
+ *
+ * - `zero_(Tensor(a!) self) -> Tensor(a!)`
+ */
 export const zero_ = operator("aten::zero_", [""], "zero_") as { (self: Tensor): Tensor };
-/** `resize_(Tensor(a!) self, SymInt[] size, *, MemoryFormat? memory_format=None) -> Tensor(a!)` */
+/**
+ * Gives the tensor another shape; elements that are new are not set.
+ *
+ * - `resize_(Tensor(a!) self, SymInt[] size, *, MemoryFormat? memory_format=None) -> Tensor(a!)`
+ */
 export const resize_ = operator("aten::resize_", [""], "resize_") as { (self: Tensor, size: readonly number[], options?: { memoryFormat?: MemoryFormat | null }): Tensor };
-/** `set_(Tensor(a!) self) -> Tensor(a!)`, `set_.source_Tensor(Tensor(a!) self, Tensor source) -> Tensor(a!)`, `set_.source_Tensor_storage_offset(Tensor(a!) self, Tensor source, SymInt storage_offset, SymInt[] size, SymInt[] stride=[]) -> Tensor(a!)` */
+/**
+ * Makes the tensor refer to the memory of another.
+ *
+ * - `set_(Tensor(a!) self) -> Tensor(a!)`
+ * - `set_.source_Tensor(Tensor(a!) self, Tensor source) -> Tensor(a!)`
+ * - `set_.source_Tensor_storage_offset(Tensor(a!) self, Tensor source, SymInt storage_offset, SymInt[] size, SymInt[] stride=[]) -> Tensor(a!)`
+ */
 export const set_ = operator("aten::set_", ["","source_Tensor","source_Tensor_storage_offset"], "set_") as { (self: Tensor): Tensor; (self: Tensor, source: Tensor): Tensor; (self: Tensor, source: Tensor, storageOffset: number, size: readonly number[], stride?: readonly number[]): Tensor; (self: Tensor, source: Tensor, storageOffset: number, size: readonly number[], options?: { stride?: readonly number[] }): Tensor };
-/** `uniform_(Tensor(a!) self, float from=0., float to=1., *, Generator? generator=None) -> Tensor(a!)` */
+/**
+ * Overwrites all elements with random numbers, uniform from `from` to `to`.
+ *
+ * - `uniform_(Tensor(a!) self, float from=0., float to=1., *, Generator? generator=None) -> Tensor(a!)`
+ */
 export const uniform_ = operator("aten::uniform_", [""], "uniform_") as { (self: Tensor, from?: number, to?: number, options?: { generator?: Generator | null }): Tensor; (self: Tensor, options?: { from?: number; to?: number; generator?: Generator | null }): Tensor };
-/** `normal_(Tensor(a!) self, float mean=0., float std=1., *, Generator? generator=None) -> Tensor(a!)` */
+/**
+ * Overwrites all elements with random numbers, normal with `mean` and `std`.
+ *
+ * - `normal_(Tensor(a!) self, float mean=0., float std=1., *, Generator? generator=None) -> Tensor(a!)`
+ */
 export const normal_ = operator("aten::normal_", [""], "normal_") as { (self: Tensor, mean?: number, std?: number, options?: { generator?: Generator | null }): Tensor; (self: Tensor, options?: { mean?: number; std?: number; generator?: Generator | null }): Tensor };
-/** `bernoulli_.float(Tensor(a!) self, float p=0.5, *, Generator? generator=None) -> Tensor(a!)`, `bernoulli_.Tensor(Tensor(a!) self, Tensor p, *, Generator? generator=None) -> Tensor(a!)` */
+/**
+ * Overwrites all elements with 1 with probability `p`, else 0.
+ *
+ * - `bernoulli_.float(Tensor(a!) self, float p=0.5, *, Generator? generator=None) -> Tensor(a!)`
+ * - `bernoulli_.Tensor(Tensor(a!) self, Tensor p, *, Generator? generator=None) -> Tensor(a!)`
+ */
 export const bernoulli_ = operator("aten::bernoulli_", ["float","Tensor"], "bernoulli_") as { (self: Tensor, p?: number, options?: { generator?: Generator | null }): Tensor; (self: Tensor, options?: { p?: number; generator?: Generator | null }): Tensor; (self: Tensor, p: Tensor, options?: { generator?: Generator | null }): Tensor };
-/** `random_(Tensor(a!) self, *, Generator? generator=None) -> Tensor(a!)`, `random_.to(Tensor(a!) self, int to, *, Generator? generator=None) -> Tensor(a!)`, `random_.from(Tensor(a!) self, int from, int? to, *, Generator? generator=None) -> Tensor(a!)` */
+/**
+ * Overwrites all elements with random whole numbers from `from` to `to` (not included).
+ *
+ * - `random_(Tensor(a!) self, *, Generator? generator=None) -> Tensor(a!)`
+ * - `random_.to(Tensor(a!) self, int to, *, Generator? generator=None) -> Tensor(a!)`
+ * - `random_.from(Tensor(a!) self, int from, int? to, *, Generator? generator=None) -> Tensor(a!)`
+ */
 export const random_ = operator("aten::random_", ["","to","from"], "random_") as { (self: Tensor, options?: { generator?: Generator | null }): Tensor; (self: Tensor, to: number, options?: { generator?: Generator | null }): Tensor; (self: Tensor, from: number, to: number | null, options?: { generator?: Generator | null }): Tensor };
-/** `exponential_(Tensor(a!) self, float lambd=1., *, Generator? generator=None) -> Tensor(a!)` */
+/**
+ * Overwrites all elements with random numbers, exponential with rate `lambd`.
+ *
+ * - `exponential_(Tensor(a!) self, float lambd=1., *, Generator? generator=None) -> Tensor(a!)`
+ */
 export const exponential_ = operator("aten::exponential_", [""], "exponential_") as { (self: Tensor, lambd?: number, options?: { generator?: Generator | null }): Tensor; (self: Tensor, options?: { lambd?: number; generator?: Generator | null }): Tensor };
-/** `fill_diagonal_(Tensor(a!) self, Scalar fill_value, bool wrap=False) -> Tensor(a!)` */
+/**
+ * Overwrites the main diagonal with one value.
+ *
+ * - `fill_diagonal_(Tensor(a!) self, Scalar fill_value, bool wrap=False) -> Tensor(a!)`
+ */
 export const fillDiagonal_ = operator("aten::fill_diagonal_", [""], "fillDiagonal_") as { (self: Tensor, fillValue: Scalar, wrap?: boolean): Tensor; (self: Tensor, fillValue: Scalar, options?: { wrap?: boolean }): Tensor };
 
 // ---- random ----
-/** `bernoulli(Tensor self, *, Generator? generator=None) -> Tensor`, `bernoulli.Tensor(Tensor self, Tensor p, *, Generator? generator=None) -> Tensor`, `bernoulli.p(Tensor self, float p, *, Generator? generator=None) -> Tensor` */
+/**
+ * 1 with the probability that each element gives, else 0.
+ *
+ * - `bernoulli(Tensor self, *, Generator? generator=None) -> Tensor`
+ * - `bernoulli.Tensor(Tensor self, Tensor p, *, Generator? generator=None) -> Tensor`
+ * - `bernoulli.p(Tensor self, float p, *, Generator? generator=None) -> Tensor`
+ */
 export const bernoulli = operator("aten::bernoulli", ["","Tensor","p"], "bernoulli") as { (self: Tensor, options?: { generator?: Generator | null }): Tensor; (self: Tensor, p: Tensor, options?: { generator?: Generator | null }): Tensor; (self: Tensor, p: number, options?: { generator?: Generator | null }): Tensor };
-/** `multinomial(Tensor self, SymInt num_samples, bool replacement=False, *, Generator? generator=None) -> Tensor` */
+/**
+ * Indices drawn with the weights of each row, with `replacement` or without: int64.
+ *
+ * - `multinomial(Tensor self, SymInt num_samples, bool replacement=False, *, Generator? generator=None) -> Tensor`
+ */
 export const multinomial = operator("aten::multinomial", [""], "multinomial") as { (self: Tensor, numSamples: number, replacement?: boolean, options?: { generator?: Generator | null }): Tensor; (self: Tensor, numSamples: number, options?: { replacement?: boolean; generator?: Generator | null }): Tensor };
-/** `poisson(Tensor self, Generator? generator=None) -> Tensor` */
+/**
+ * Random counts, Poisson with the rates that the elements give.
+ *
+ * - `poisson(Tensor self, Generator? generator=None) -> Tensor`
+ */
 export const poisson = operator("aten::poisson", [""], "poisson") as { (self: Tensor, generator?: Generator | null): Tensor; (self: Tensor, options?: { generator?: Generator | null }): Tensor };
-/** `normal.Tensor_float(Tensor mean, float std=1., *, Generator? generator=None) -> Tensor`, `normal.Tensor_Tensor(Tensor mean, Tensor std, *, Generator? generator=None) -> Tensor`, `normal.float_Tensor(float mean, Tensor std, *, Generator? generator=None) -> Tensor`, `normal.float_float(float mean, float std, SymInt[] size, *, Generator? generator=None, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
+/**
+ * Random numbers, normal with means and standard deviations given as tensors or numbers.
+ *
+ * - `normal.Tensor_float(Tensor mean, float std=1., *, Generator? generator=None) -> Tensor`
+ * - `normal.Tensor_Tensor(Tensor mean, Tensor std, *, Generator? generator=None) -> Tensor`
+ * - `normal.float_Tensor(float mean, Tensor std, *, Generator? generator=None) -> Tensor`
+ * - `normal.float_float(float mean, float std, SymInt[] size, *, Generator? generator=None, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`
+ */
 export const normal = operator("aten::normal", ["Tensor_float","Tensor_Tensor","float_Tensor","float_float"], "normal") as { (mean: Tensor, std?: number, options?: { generator?: Generator | null }): Tensor; (mean: Tensor, options?: { std?: number; generator?: Generator | null }): Tensor; (mean: Tensor, std: Tensor, options?: { generator?: Generator | null }): Tensor; (mean: number, std: Tensor, options?: { generator?: Generator | null }): Tensor; (mean: number, std: number, size: readonly number[], options?: { generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
 
 // ---- neural ----
-/** `linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor` */
+/**
+ * `input` times the transpose of `weight` [out, in], plus `bias`.
+ *
+ * - `linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor`
+ */
 export const linear = operator("aten::linear", [""], "linear") as { (input: Tensor, weight: Tensor, bias?: Tensor | null): Tensor; (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null }): Tensor };
-/** `bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None) -> Tensor` */
+/**
+ * `input1ᵀ weight input2 + bias`, for each weight matrix [out, in1, in2].
+ *
+ * - `bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None) -> Tensor`
+ */
 export const bilinear = operator("aten::bilinear", [""], "bilinear") as { (input1: Tensor, input2: Tensor, weight: Tensor, bias?: Tensor | null): Tensor; (input1: Tensor, input2: Tensor, weight: Tensor, options?: { bias?: Tensor | null }): Tensor };
-/** `embedding(Tensor weight, Tensor indices, SymInt padding_idx=-1, bool scale_grad_by_freq=False, bool sparse=False) -> Tensor` */
+/**
+ * The rows of `weight` that int64 indices name.
+ *
+ * - `embedding(Tensor weight, Tensor indices, SymInt padding_idx=-1, bool scale_grad_by_freq=False, bool sparse=False) -> Tensor`
+ */
 export const embedding = operator("aten::embedding", [""], "embedding") as { (weight: Tensor, indices: Tensor, paddingIdx?: number, scaleGradByFreq?: boolean, sparse?: boolean): Tensor; (weight: Tensor, indices: Tensor, options?: { paddingIdx?: number; scaleGradByFreq?: boolean; sparse?: boolean }): Tensor };
-/** `embedding_bag(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq=False, int mode=0, bool sparse=False, Tensor? per_sample_weights=None, bool include_last_offset=False) -> (Tensor, Tensor, Tensor, Tensor)`, `embedding_bag.padding_idx(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq, int mode, bool sparse, Tensor? per_sample_weights, bool include_last_offset, int? padding_idx) -> (Tensor, Tensor, Tensor, Tensor)` */
+/**
+ * Sums, means (`mode` 1) or maxima (2) of the rows of `weight` in each bag, and what backward needs.
+ *
+ * - `embedding_bag(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq=False, int mode=0, bool sparse=False, Tensor? per_sample_weights=None, bool include_last_offset=False) -> (Tensor, Tensor, Tensor, Tensor)`
+ * - `embedding_bag.padding_idx(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq, int mode, bool sparse, Tensor? per_sample_weights, bool include_last_offset, int? padding_idx) -> (Tensor, Tensor, Tensor, Tensor)`
+ */
 export const embeddingBag = operator("aten::embedding_bag", ["","padding_idx"], "embeddingBag") as { (weight: Tensor, indices: Tensor, offsets: Tensor, scaleGradByFreq?: boolean, mode?: number, sparse?: boolean, perSampleWeights?: Tensor | null, includeLastOffset?: boolean): [Tensor, Tensor, Tensor, Tensor]; (weight: Tensor, indices: Tensor, offsets: Tensor, options?: { scaleGradByFreq?: boolean; mode?: number; sparse?: boolean; perSampleWeights?: Tensor | null; includeLastOffset?: boolean }): [Tensor, Tensor, Tensor, Tensor]; (weight: Tensor, indices: Tensor, offsets: Tensor, scaleGradByFreq: boolean, mode: number, sparse: boolean, perSampleWeights: Tensor | null, includeLastOffset: boolean, paddingIdx: number | null): [Tensor, Tensor, Tensor, Tensor] };
-/** `layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1.0000000000000001e-05, bool cudnn_enable=True) -> Tensor` */
+/**
+ * Elements normalized over the last dimensions to mean 0 and variance 1, times `weight`, plus `bias`.
+ *
+ * - `layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1.0000000000000001e-05, bool cudnn_enable=True) -> Tensor`
+ */
 export const layerNorm = operator("aten::layer_norm", [""], "layerNorm") as { (input: Tensor, normalizedShape: readonly number[], weight?: Tensor | null, bias?: Tensor | null, eps?: number, cudnnEnable?: boolean): Tensor; (input: Tensor, normalizedShape: readonly number[], options?: { weight?: Tensor | null; bias?: Tensor | null; eps?: number; cudnnEnable?: boolean }): Tensor };
-/** `group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1.0000000000000001e-05, bool cudnn_enabled=True) -> Tensor` */
+/**
+ * Channels normalized in groups to mean 0 and variance 1, times `weight`, plus `bias`.
+ *
+ * - `group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1.0000000000000001e-05, bool cudnn_enabled=True) -> Tensor`
+ */
 export const groupNorm = operator("aten::group_norm", [""], "groupNorm") as { (input: Tensor, numGroups: number, weight?: Tensor | null, bias?: Tensor | null, eps?: number, cudnnEnabled?: boolean): Tensor; (input: Tensor, numGroups: number, options?: { weight?: Tensor | null; bias?: Tensor | null; eps?: number; cudnnEnabled?: boolean }): Tensor };
-/** `batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor` */
+/**
+ * Channels normalized over the batch, or by running statistics, times `weight`, plus `bias`.
+ *
+ * - `batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor`
+ */
 export const batchNorm = operator("aten::batch_norm", [""], "batchNorm") as { (input: Tensor, weight: Tensor | null, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, training: boolean, momentum: number, eps: number, cudnnEnabled: boolean): Tensor };
-/** `rms_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor` */
+/**
+ * Elements divided by their root mean square over the last dimensions, times `weight`.
+ *
+ * - `rms_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor`
+ */
 export const rmsNorm = operator("aten::rms_norm", [""], "rmsNorm") as { (input: Tensor, normalizedShape: readonly number[], weight?: Tensor | null, eps?: number | null): Tensor; (input: Tensor, normalizedShape: readonly number[], options?: { weight?: Tensor | null; eps?: number | null }): Tensor };
-/** `instance_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool use_input_stats, float momentum, float eps, bool cudnn_enabled) -> Tensor` */
+/**
+ * Each channel of each sample normalized to mean 0 and variance 1, times `weight`, plus `bias`.
+ *
+ * - `instance_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool use_input_stats, float momentum, float eps, bool cudnn_enabled) -> Tensor`
+ */
 export const instanceNorm = operator("aten::instance_norm", [""], "instanceNorm") as { (input: Tensor, weight: Tensor | null, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, useInputStats: boolean, momentum: number, eps: number, cudnnEnabled: boolean): Tensor };
-/** `dropout(Tensor input, float p, bool train) -> Tensor` */
+/**
+ * With `train`, elements set to 0 with probability `p` and the others divided by 1 - p; else the input.
+ *
+ * - `dropout(Tensor input, float p, bool train) -> Tensor`
+ */
 export const dropout = operator("aten::dropout", [""], "dropout") as { (input: Tensor, p: number, train: boolean): Tensor };
-/** `dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)` */
+/**
+ * In place: With `train`, elements set to 0 with probability `p` and the others divided by 1 - p; else the input.
+ *
+ * - `dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)`
+ */
 export const dropout_ = operator("aten::dropout_", [""], "dropout_") as { (self: Tensor, p: number, train: boolean): Tensor };
-/** `alpha_dropout(Tensor input, float p, bool train) -> Tensor` */
+/**
+ * Dropout that keeps mean and variance, for networks with SELU.
+ *
+ * - `alpha_dropout(Tensor input, float p, bool train) -> Tensor`
+ */
 export const alphaDropout = operator("aten::alpha_dropout", [""], "alphaDropout") as { (input: Tensor, p: number, train: boolean): Tensor };
-/** `relu(Tensor self) -> Tensor` */
+/**
+ * Each element, but 0 for negative ones.
+ *
+ * - `relu(Tensor self) -> Tensor`
+ */
 export const relu = operator("aten::relu", [""], "relu") as { (self: Tensor): Tensor };
-/** `relu_(Tensor(a!) self) -> Tensor(a!)` */
+/**
+ * In place: Each element, but 0 for negative ones.
+ *
+ * - `relu_(Tensor(a!) self) -> Tensor(a!)`
+ */
 export const relu_ = operator("aten::relu_", [""], "relu_") as { (self: Tensor): Tensor };
-/** `gelu(Tensor self, *, str approximate="none") -> Tensor` */
+/**
+ * x times the normal distribution function of x; with `approximate: "tanh"` nearly that.
+ *
+ * - `gelu(Tensor self, *, str approximate="none") -> Tensor`
+ */
 export const gelu = operator("aten::gelu", [""], "gelu") as { (self: Tensor, options?: { approximate?: string }): Tensor };
-/** `silu(Tensor self) -> Tensor` */
+/**
+ * x times sigmoid(x), also called swish.
+ *
+ * - `silu(Tensor self) -> Tensor`
+ */
 export const silu = operator("aten::silu", [""], "silu") as { (self: Tensor): Tensor };
-/** `mish(Tensor self) -> Tensor` */
+/**
+ * x times tanh(softplus(x)).
+ *
+ * - `mish(Tensor self) -> Tensor`
+ */
 export const mish = operator("aten::mish", [""], "mish") as { (self: Tensor): Tensor };
-/** `elu(Tensor self, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1) -> Tensor` */
+/**
+ * x for positive elements, alpha * (exp(x) - 1) for negative ones.
+ *
+ * - `elu(Tensor self, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1) -> Tensor`
+ */
 export const elu = operator("aten::elu", [""], "elu") as { (self: Tensor, alpha?: Scalar, scale?: Scalar, inputScale?: Scalar): Tensor; (self: Tensor, options?: { alpha?: Scalar; scale?: Scalar; inputScale?: Scalar }): Tensor };
-/** `selu(Tensor self) -> Tensor` */
+/**
+ * ELU with the scale and alpha that keep mean 0 and variance 1.
+ *
+ * - `selu(Tensor self) -> Tensor`
+ */
 export const selu = operator("aten::selu", [""], "selu") as { (self: Tensor): Tensor };
-/** `celu(Tensor self, Scalar alpha=1.) -> Tensor` */
+/**
+ * x for positive elements, alpha * (exp(x / alpha) - 1) for negative ones.
+ *
+ * - `celu(Tensor self, Scalar alpha=1.) -> Tensor`
+ */
 export const celu = operator("aten::celu", [""], "celu") as { (self: Tensor, alpha?: Scalar): Tensor; (self: Tensor, options?: { alpha?: Scalar }): Tensor };
-/** `leaky_relu(Tensor self, Scalar negative_slope=0.01) -> Tensor` */
+/**
+ * Each element, negative ones times `negativeSlope` (0.01).
+ *
+ * - `leaky_relu(Tensor self, Scalar negative_slope=0.01) -> Tensor`
+ */
 export const leakyRelu = operator("aten::leaky_relu", [""], "leakyRelu") as { (self: Tensor, negativeSlope?: Scalar): Tensor; (self: Tensor, options?: { negativeSlope?: Scalar }): Tensor };
-/** `leaky_relu_(Tensor(a!) self, Scalar negative_slope=0.01) -> Tensor(a!)` */
+/**
+ * In place: Each element, negative ones times `negativeSlope` (0.01).
+ *
+ * - `leaky_relu_(Tensor(a!) self, Scalar negative_slope=0.01) -> Tensor(a!)`
+ */
 export const leakyRelu_ = operator("aten::leaky_relu_", [""], "leakyRelu_") as { (self: Tensor, negativeSlope?: Scalar): Tensor; (self: Tensor, options?: { negativeSlope?: Scalar }): Tensor };
-/** `hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val=1) -> Tensor` */
+/**
+ * Each element, but within `minVal` (-1) and `maxVal` (1).
+ *
+ * - `hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val=1) -> Tensor`
+ */
 export const hardtanh = operator("aten::hardtanh", [""], "hardtanh") as { (self: Tensor, minVal?: Scalar, maxVal?: Scalar): Tensor; (self: Tensor, options?: { minVal?: Scalar; maxVal?: Scalar }): Tensor };
-/** `hardswish(Tensor self) -> Tensor` */
+/**
+ * x * clamp(x + 3, 0, 6) / 6: swish in straight pieces.
+ *
+ * - `hardswish(Tensor self) -> Tensor`
+ */
 export const hardswish = operator("aten::hardswish", [""], "hardswish") as { (self: Tensor): Tensor };
-/** `hardsigmoid(Tensor self) -> Tensor` */
+/**
+ * clamp(x + 3, 0, 6) / 6: sigmoid in straight pieces.
+ *
+ * - `hardsigmoid(Tensor self) -> Tensor`
+ */
 export const hardsigmoid = operator("aten::hardsigmoid", [""], "hardsigmoid") as { (self: Tensor): Tensor };
-/** `softplus(Tensor self, Scalar beta=1, Scalar threshold=20) -> Tensor` */
+/**
+ * log(1 + exp(beta * x)) / beta: a smooth `relu`.
+ *
+ * - `softplus(Tensor self, Scalar beta=1, Scalar threshold=20) -> Tensor`
+ */
 export const softplus = operator("aten::softplus", [""], "softplus") as { (self: Tensor, beta?: Scalar, threshold?: Scalar): Tensor; (self: Tensor, options?: { beta?: Scalar; threshold?: Scalar }): Tensor };
-/** `softshrink(Tensor self, Scalar lambd=0.5) -> Tensor` */
+/**
+ * Each element moved towards 0 by `lambd`, 0 where it is smaller than that.
+ *
+ * - `softshrink(Tensor self, Scalar lambd=0.5) -> Tensor`
+ */
 export const softshrink = operator("aten::softshrink", [""], "softshrink") as { (self: Tensor, lambd?: Scalar): Tensor; (self: Tensor, options?: { lambd?: Scalar }): Tensor };
-/** `hardshrink(Tensor self, Scalar lambd=0.5) -> Tensor` */
+/**
+ * Each element, but 0 where its size is at most `lambd`.
+ *
+ * - `hardshrink(Tensor self, Scalar lambd=0.5) -> Tensor`
+ */
 export const hardshrink = operator("aten::hardshrink", [""], "hardshrink") as { (self: Tensor, lambd?: Scalar): Tensor; (self: Tensor, options?: { lambd?: Scalar }): Tensor };
-/** `prelu(Tensor self, Tensor weight) -> Tensor` */
+/**
+ * Each element, negative ones times a learned `weight`, one for all or one per channel.
+ *
+ * - `prelu(Tensor self, Tensor weight) -> Tensor`
+ */
 export const prelu = operator("aten::prelu", [""], "prelu") as { (self: Tensor, weight: Tensor): Tensor };
-/** `rrelu(Tensor self, Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None) -> Tensor` */
+/**
+ * Each element, negative ones times a random slope from `lower` to `upper` (their mean without `training`).
+ *
+ * - `rrelu(Tensor self, Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None) -> Tensor`
+ */
 export const rrelu = operator("aten::rrelu", [""], "rrelu") as { (self: Tensor, lower?: Scalar, upper?: Scalar, training?: boolean, generator?: Generator | null): Tensor; (self: Tensor, options?: { lower?: Scalar; upper?: Scalar; training?: boolean; generator?: Generator | null }): Tensor };
-/** `glu(Tensor self, int dim=-1) -> Tensor` */
+/**
+ * The first half along `dim` times the sigmoid of the second half.
+ *
+ * - `glu(Tensor self, int dim=-1) -> Tensor`
+ */
 export const glu = operator("aten::glu", [""], "glu") as { (self: Tensor, dim?: number): Tensor; (self: Tensor, options?: { dim?: number }): Tensor };
-/** `log_sigmoid(Tensor self) -> Tensor` */
+/**
+ * log(sigmoid(x)) without overflow.
+ *
+ * - `log_sigmoid(Tensor self) -> Tensor`
+ */
 export const logSigmoid = operator("aten::log_sigmoid", [""], "logSigmoid") as { (self: Tensor): Tensor };
-/** `softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor` */
+/**
+ * exp(x) divided by its sum along `dim`: positive numbers that add up to 1.
+ *
+ * - `softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor`
+ */
 export const softmax = operator("aten::softmax", ["int"], "softmax") as { (self: Tensor, dim: number, dtype?: DType | null): Tensor; (self: Tensor, dim: number, options?: { dtype?: DType | null }): Tensor };
-/** `log_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor` */
+/**
+ * The logarithm of `softmax` along `dim`, without overflow.
+ *
+ * - `log_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor`
+ */
 export const logSoftmax = operator("aten::log_softmax", ["int"], "logSoftmax") as { (self: Tensor, dim: number, dtype?: DType | null): Tensor; (self: Tensor, dim: number, options?: { dtype?: DType | null }): Tensor };
-/** `relu6(Tensor self) -> Tensor` */
+/**
+ * Each element, but within 0 and 6.
+ *
+ * - `relu6(Tensor self) -> Tensor`
+ */
 export const relu6 = operator("aten::relu6", [""], "relu6") as { (self: Tensor): Tensor };
-/** `threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor` */
+/**
+ * Each element above `threshold`, else `value`.
+ *
+ * - `threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor`
+ */
 export const threshold = operator("aten::threshold", [""], "threshold") as { (self: Tensor, threshold: Scalar, value: Scalar): Tensor };
-/** `one_hot(Tensor self, int num_classes=-1) -> Tensor` */
+/**
+ * Vectors of 0 with a 1 at the place that each int64 element names; `numClasses` long.
+ *
+ * - `one_hot(Tensor self, int num_classes=-1) -> Tensor`
+ */
 export const oneHot = operator("aten::one_hot", [""], "oneHot") as { (self: Tensor, numClasses?: number): Tensor; (self: Tensor, options?: { numClasses?: number }): Tensor };
-/** `scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0., bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> Tensor` */
+/**
+ * softmax(query keyᵀ / sqrt(d) + mask) value, by the fastest kernel that the device has; with `isCausal` each place sees those before it.
+ *
+ * - `scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0., bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> Tensor`
+ */
 export const scaledDotProductAttention = operator("aten::scaled_dot_product_attention", [""], "scaledDotProductAttention") as { (query: Tensor, key: Tensor, value: Tensor, attnMask?: Tensor | null, dropoutP?: number, isCausal?: boolean, options?: { scale?: number | null; enableGqa?: boolean }): Tensor; (query: Tensor, key: Tensor, value: Tensor, options?: { attnMask?: Tensor | null; dropoutP?: number; isCausal?: boolean; scale?: number | null; enableGqa?: boolean }): Tensor };
-/** `mse_loss(Tensor self, Tensor target, int reduction=1) -> Tensor` */
+/**
+ * The mean of (self - target)²; `reduction` 0 for each element, 1 mean, 2 sum.
+ *
+ * - `mse_loss(Tensor self, Tensor target, int reduction=1) -> Tensor`
+ */
 export const mseLoss = operator("aten::mse_loss", [""], "mseLoss") as { (self: Tensor, target: Tensor, reduction?: number): Tensor; (self: Tensor, target: Tensor, options?: { reduction?: number }): Tensor };
-/** `l1_loss(Tensor self, Tensor target, int reduction=1) -> Tensor` */
+/**
+ * The mean of |self - target|; `reduction` 0 for each element, 1 mean, 2 sum.
+ *
+ * - `l1_loss(Tensor self, Tensor target, int reduction=1) -> Tensor`
+ */
 export const l1Loss = operator("aten::l1_loss", [""], "l1Loss") as { (self: Tensor, target: Tensor, reduction?: number): Tensor; (self: Tensor, target: Tensor, options?: { reduction?: number }): Tensor };
-/** `smooth_l1_loss(Tensor self, Tensor target, int reduction=1, float beta=1.) -> Tensor` */
+/**
+ * Squared below `beta` and absolute above it, the difference of `self` and `target`; `reduction` 0, 1 mean, 2 sum.
+ *
+ * - `smooth_l1_loss(Tensor self, Tensor target, int reduction=1, float beta=1.) -> Tensor`
+ */
 export const smoothL1Loss = operator("aten::smooth_l1_loss", [""], "smoothL1Loss") as { (self: Tensor, target: Tensor, reduction?: number, beta?: number): Tensor; (self: Tensor, target: Tensor, options?: { reduction?: number; beta?: number }): Tensor };
-/** `huber_loss(Tensor self, Tensor target, int reduction=1, float delta=1.) -> Tensor` */
+/**
+ * Half the squared difference up to `delta`, linear beyond it; `reduction` 0 for each element, 1 mean, 2 sum.
+ *
+ * - `huber_loss(Tensor self, Tensor target, int reduction=1, float delta=1.) -> Tensor`
+ */
 export const huberLoss = operator("aten::huber_loss", [""], "huberLoss") as { (self: Tensor, target: Tensor, reduction?: number, delta?: number): Tensor; (self: Tensor, target: Tensor, options?: { reduction?: number; delta?: number }): Tensor };
-/** `cross_entropy_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, SymInt ignore_index=-100, float label_smoothing=0.) -> Tensor` */
+/**
+ * The negative log-likelihood of `target` (classes or probabilities) under softmax of the logits `self`.
+ *
+ * - `cross_entropy_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, SymInt ignore_index=-100, float label_smoothing=0.) -> Tensor`
+ */
 export const crossEntropyLoss = operator("aten::cross_entropy_loss", [""], "crossEntropyLoss") as { (self: Tensor, target: Tensor, weight?: Tensor | null, reduction?: number, ignoreIndex?: number, labelSmoothing?: number): Tensor; (self: Tensor, target: Tensor, options?: { weight?: Tensor | null; reduction?: number; ignoreIndex?: number; labelSmoothing?: number }): Tensor };
-/** `nll_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, SymInt ignore_index=-100) -> Tensor` */
+/**
+ * The negative of the log-probabilities at the target classes, weighted; `reduction` 0, 1 mean, 2 sum.
+ *
+ * - `nll_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, SymInt ignore_index=-100) -> Tensor`
+ */
 export const nllLoss = operator("aten::nll_loss", [""], "nllLoss") as { (self: Tensor, target: Tensor, weight?: Tensor | null, reduction?: number, ignoreIndex?: number): Tensor; (self: Tensor, target: Tensor, options?: { weight?: Tensor | null; reduction?: number; ignoreIndex?: number }): Tensor };
-/** `nll_loss_nd(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, SymInt ignore_index=-100) -> Tensor` */
+/**
+ * `nllLoss` for inputs of any number of dimensions, classes in dimension 1.
+ *
+ * - `nll_loss_nd(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, SymInt ignore_index=-100) -> Tensor`
+ */
 export const nllLossNd = operator("aten::nll_loss_nd", [""], "nllLossNd") as { (self: Tensor, target: Tensor, weight?: Tensor | null, reduction?: number, ignoreIndex?: number): Tensor; (self: Tensor, target: Tensor, options?: { weight?: Tensor | null; reduction?: number; ignoreIndex?: number }): Tensor };
-/** `binary_cross_entropy(Tensor self, Tensor target, Tensor? weight=None, int reduction=1) -> Tensor` */
+/**
+ * -(t log p + (1 - t) log(1 - p)) of probabilities; `reduction` 0 for each element, 1 mean, 2 sum.
+ *
+ * - `binary_cross_entropy(Tensor self, Tensor target, Tensor? weight=None, int reduction=1) -> Tensor`
+ */
 export const binaryCrossEntropy = operator("aten::binary_cross_entropy", [""], "binaryCrossEntropy") as { (self: Tensor, target: Tensor, weight?: Tensor | null, reduction?: number): Tensor; (self: Tensor, target: Tensor, options?: { weight?: Tensor | null; reduction?: number }): Tensor };
-/** `binary_cross_entropy_with_logits(Tensor self, Tensor target, Tensor? weight=None, Tensor? pos_weight=None, int reduction=1) -> Tensor` */
+/**
+ * `binaryCrossEntropy` of sigmoid(self), without overflow.
+ *
+ * - `binary_cross_entropy_with_logits(Tensor self, Tensor target, Tensor? weight=None, Tensor? pos_weight=None, int reduction=1) -> Tensor`
+ */
 export const binaryCrossEntropyWithLogits = operator("aten::binary_cross_entropy_with_logits", [""], "binaryCrossEntropyWithLogits") as { (self: Tensor, target: Tensor, weight?: Tensor | null, posWeight?: Tensor | null, reduction?: number): Tensor; (self: Tensor, target: Tensor, options?: { weight?: Tensor | null; posWeight?: Tensor | null; reduction?: number }): Tensor };
-/** `kl_div(Tensor self, Tensor target, int reduction=1, *, bool log_target=False) -> Tensor` */
+/**
+ * The Kullback-Leibler divergence of `target` from log-probabilities `self`; `reduction` 0, 1 mean, 2 sum.
+ *
+ * - `kl_div(Tensor self, Tensor target, int reduction=1, *, bool log_target=False) -> Tensor`
+ */
 export const klDiv = operator("aten::kl_div", [""], "klDiv") as { (self: Tensor, target: Tensor, reduction?: number, options?: { logTarget?: boolean }): Tensor; (self: Tensor, target: Tensor, options?: { reduction?: number; logTarget?: boolean }): Tensor };
-/** `poisson_nll_loss(Tensor input, Tensor target, bool log_input, bool full, float eps, int reduction) -> Tensor` */
+/**
+ * The negative log-likelihood of counts under Poisson with the given rates, or their logarithms with `logInput`.
+ *
+ * - `poisson_nll_loss(Tensor input, Tensor target, bool log_input, bool full, float eps, int reduction) -> Tensor`
+ */
 export const poissonNllLoss = operator("aten::poisson_nll_loss", [""], "poissonNllLoss") as { (input: Tensor, target: Tensor, logInput: boolean, full: boolean, eps: number, reduction: number): Tensor };
-/** `hinge_embedding_loss(Tensor self, Tensor target, float margin=1., int reduction=1) -> Tensor` */
+/**
+ * x where the target is 1, max(0, margin - x) where it is -1.
+ *
+ * - `hinge_embedding_loss(Tensor self, Tensor target, float margin=1., int reduction=1) -> Tensor`
+ */
 export const hingeEmbeddingLoss = operator("aten::hinge_embedding_loss", [""], "hingeEmbeddingLoss") as { (self: Tensor, target: Tensor, margin?: number, reduction?: number): Tensor; (self: Tensor, target: Tensor, options?: { margin?: number; reduction?: number }): Tensor };
-/** `margin_ranking_loss(Tensor input1, Tensor input2, Tensor target, float margin=0., int reduction=1) -> Tensor` */
+/**
+ * max(0, -target * (input1 - input2) + margin).
+ *
+ * - `margin_ranking_loss(Tensor input1, Tensor input2, Tensor target, float margin=0., int reduction=1) -> Tensor`
+ */
 export const marginRankingLoss = operator("aten::margin_ranking_loss", [""], "marginRankingLoss") as { (input1: Tensor, input2: Tensor, target: Tensor, margin?: number, reduction?: number): Tensor; (input1: Tensor, input2: Tensor, target: Tensor, options?: { margin?: number; reduction?: number }): Tensor };
-/** `cosine_embedding_loss(Tensor input1, Tensor input2, Tensor target, float margin=0., int reduction=1) -> Tensor` */
+/**
+ * 1 - cos of the pairs whose target is 1, max(0, cos - margin) where it is -1.
+ *
+ * - `cosine_embedding_loss(Tensor input1, Tensor input2, Tensor target, float margin=0., int reduction=1) -> Tensor`
+ */
 export const cosineEmbeddingLoss = operator("aten::cosine_embedding_loss", [""], "cosineEmbeddingLoss") as { (input1: Tensor, input2: Tensor, target: Tensor, margin?: number, reduction?: number): Tensor; (input1: Tensor, input2: Tensor, target: Tensor, options?: { margin?: number; reduction?: number }): Tensor };
-/** `triplet_margin_loss(Tensor anchor, Tensor positive, Tensor negative, float margin=1., float p=2., float eps=9.9999999999999995e-07, bool swap=False, int reduction=1) -> Tensor` */
+/**
+ * max(0, d(anchor, positive) - d(anchor, negative) + margin) with the p-norm distance d.
+ *
+ * - `triplet_margin_loss(Tensor anchor, Tensor positive, Tensor negative, float margin=1., float p=2., float eps=9.9999999999999995e-07, bool swap=False, int reduction=1) -> Tensor`
+ */
 export const tripletMarginLoss = operator("aten::triplet_margin_loss", [""], "tripletMarginLoss") as { (anchor: Tensor, positive: Tensor, negative: Tensor, margin?: number, p?: number, eps?: number, swap?: boolean, reduction?: number): Tensor; (anchor: Tensor, positive: Tensor, negative: Tensor, options?: { margin?: number; p?: number; eps?: number; swap?: boolean; reduction?: number }): Tensor };
-/** `soft_margin_loss(Tensor self, Tensor target, int reduction=1) -> Tensor` */
+/**
+ * The mean of log(1 + exp(-target * self)) for targets of 1 and -1.
+ *
+ * - `soft_margin_loss(Tensor self, Tensor target, int reduction=1) -> Tensor`
+ */
 export const softMarginLoss = operator("aten::soft_margin_loss", [""], "softMarginLoss") as { (self: Tensor, target: Tensor, reduction?: number): Tensor; (self: Tensor, target: Tensor, options?: { reduction?: number }): Tensor };
-/** `conv1d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[1] stride=[1], SymInt[1] padding=[0], SymInt[1] dilation=[1], SymInt groups=1) -> Tensor`, `conv1d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[1] stride=[1], str padding="valid", SymInt[1] dilation=[1], SymInt groups=1) -> Tensor` */
+/**
+ * Convolution of [n, channels, length] with `weight` [out, channels / groups, width].
+ *
+ * - `conv1d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[1] stride=[1], SymInt[1] padding=[0], SymInt[1] dilation=[1], SymInt groups=1) -> Tensor`
+ * - `conv1d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[1] stride=[1], str padding="valid", SymInt[1] dilation=[1], SymInt groups=1) -> Tensor`
+ */
 export const conv1d = operator("aten::conv1d", ["","padding"], "conv1d") as { (input: Tensor, weight: Tensor, bias?: Tensor | null, stride?: number | readonly number[], padding?: number | readonly number[], dilation?: number | readonly number[], groups?: number): Tensor; (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; groups?: number }): Tensor; (input: Tensor, weight: Tensor, bias?: Tensor | null, stride?: number | readonly number[], padding?: string, dilation?: number | readonly number[], groups?: number): Tensor; (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: string; dilation?: number | readonly number[]; groups?: number }): Tensor };
-/** `conv2d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0], SymInt[2] dilation=[1, 1], SymInt groups=1) -> Tensor`, `conv2d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=[1, 1], str padding="valid", SymInt[2] dilation=[1, 1], SymInt groups=1) -> Tensor` */
+/**
+ * Convolution of [n, channels, height, width] with `weight` [out, channels / groups, h, w].
+ *
+ * - `conv2d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0], SymInt[2] dilation=[1, 1], SymInt groups=1) -> Tensor`
+ * - `conv2d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=[1, 1], str padding="valid", SymInt[2] dilation=[1, 1], SymInt groups=1) -> Tensor`
+ */
 export const conv2d = operator("aten::conv2d", ["","padding"], "conv2d") as { (input: Tensor, weight: Tensor, bias?: Tensor | null, stride?: number | readonly number[], padding?: number | readonly number[], dilation?: number | readonly number[], groups?: number): Tensor; (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; groups?: number }): Tensor; (input: Tensor, weight: Tensor, bias?: Tensor | null, stride?: number | readonly number[], padding?: string, dilation?: number | readonly number[], groups?: number): Tensor; (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: string; dilation?: number | readonly number[]; groups?: number }): Tensor };
-/** `conv3d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0], SymInt[3] dilation=[1, 1, 1], SymInt groups=1) -> Tensor`, `conv3d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], str padding="valid", SymInt[3] dilation=[1, 1, 1], SymInt groups=1) -> Tensor` */
+/**
+ * Convolution of [n, channels, depth, height, width] with `weight` [out, channels / groups, d, h, w].
+ *
+ * - `conv3d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0], SymInt[3] dilation=[1, 1, 1], SymInt groups=1) -> Tensor`
+ * - `conv3d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], str padding="valid", SymInt[3] dilation=[1, 1, 1], SymInt groups=1) -> Tensor`
+ */
 export const conv3d = operator("aten::conv3d", ["","padding"], "conv3d") as { (input: Tensor, weight: Tensor, bias?: Tensor | null, stride?: number | readonly number[], padding?: number | readonly number[], dilation?: number | readonly number[], groups?: number): Tensor; (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; groups?: number }): Tensor; (input: Tensor, weight: Tensor, bias?: Tensor | null, stride?: number | readonly number[], padding?: string, dilation?: number | readonly number[], groups?: number): Tensor; (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: string; dilation?: number | readonly number[]; groups?: number }): Tensor };
-/** `conv_transpose1d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[1] stride=[1], SymInt[1] padding=[0], SymInt[1] output_padding=[0], SymInt groups=1, SymInt[1] dilation=[1]) -> Tensor` */
+/**
+ * The transpose of `conv1d`: an upsampling convolution, `weight` [channels, out / groups, width].
+ *
+ * - `conv_transpose1d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[1] stride=[1], SymInt[1] padding=[0], SymInt[1] output_padding=[0], SymInt groups=1, SymInt[1] dilation=[1]) -> Tensor`
+ */
 export const convTranspose1d = operator("aten::conv_transpose1d", [""], "convTranspose1d") as { (input: Tensor, weight: Tensor, bias?: Tensor | null, stride?: number | readonly number[], padding?: number | readonly number[], outputPadding?: number | readonly number[], groups?: number, dilation?: number | readonly number[]): Tensor; (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }): Tensor };
-/** `conv_transpose2d.input(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0], SymInt[2] output_padding=[0, 0], SymInt groups=1, SymInt[2] dilation=[1, 1]) -> Tensor` */
+/**
+ * The transpose of `conv2d`: an upsampling convolution, `weight` [channels, out / groups, h, w].
+ *
+ * - `conv_transpose2d.input(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0], SymInt[2] output_padding=[0, 0], SymInt groups=1, SymInt[2] dilation=[1, 1]) -> Tensor`
+ */
 export const convTranspose2d = operator("aten::conv_transpose2d", ["input"], "convTranspose2d") as { (input: Tensor, weight: Tensor, bias?: Tensor | null, stride?: number | readonly number[], padding?: number | readonly number[], outputPadding?: number | readonly number[], groups?: number, dilation?: number | readonly number[]): Tensor; (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }): Tensor };
-/** `max_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], int[1] dilation=[1], bool ceil_mode=False) -> Tensor` */
+/**
+ * The largest element of each window over the last dimension.
+ *
+ * - `max_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], int[1] dilation=[1], bool ceil_mode=False) -> Tensor`
+ */
 export const maxPool1d = operator("aten::max_pool1d", [""], "maxPool1d") as { (self: Tensor, kernelSize: number | readonly number[], stride?: number | readonly number[], padding?: number | readonly number[], dilation?: number | readonly number[], ceilMode?: boolean): Tensor; (self: Tensor, kernelSize: number | readonly number[], options?: { stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }): Tensor };
-/** `max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor` */
+/**
+ * The largest element of each window over the last two dimensions.
+ *
+ * - `max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor`
+ */
 export const maxPool2d = operator("aten::max_pool2d", [""], "maxPool2d") as { (self: Tensor, kernelSize: number | readonly number[], stride?: number | readonly number[], padding?: number | readonly number[], dilation?: number | readonly number[], ceilMode?: boolean): Tensor; (self: Tensor, kernelSize: number | readonly number[], options?: { stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }): Tensor };
-/** `avg_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], bool ceil_mode=False, bool count_include_pad=True) -> Tensor` */
+/**
+ * The mean of each window over the last dimension.
+ *
+ * - `avg_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], bool ceil_mode=False, bool count_include_pad=True) -> Tensor`
+ */
 export const avgPool1d = operator("aten::avg_pool1d", [""], "avgPool1d") as { (self: Tensor, kernelSize: number | readonly number[], stride?: number | readonly number[], padding?: number | readonly number[], ceilMode?: boolean, countIncludePad?: boolean): Tensor; (self: Tensor, kernelSize: number | readonly number[], options?: { stride?: number | readonly number[]; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean }): Tensor };
-/** `avg_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor` */
+/**
+ * The mean of each window over the last two dimensions.
+ *
+ * - `avg_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor`
+ */
 export const avgPool2d = operator("aten::avg_pool2d", [""], "avgPool2d") as { (self: Tensor, kernelSize: number | readonly number[], stride?: number | readonly number[], padding?: number | readonly number[], ceilMode?: boolean, countIncludePad?: boolean, divisorOverride?: number | null): Tensor; (self: Tensor, kernelSize: number | readonly number[], options?: { stride?: number | readonly number[]; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null }): Tensor };
-/** `adaptive_avg_pool1d(Tensor self, int[1] output_size) -> Tensor` */
+/**
+ * Means over windows chosen so that the last dimension becomes `outputSize`.
+ *
+ * - `adaptive_avg_pool1d(Tensor self, int[1] output_size) -> Tensor`
+ */
 export const adaptiveAvgPool1d = operator("aten::adaptive_avg_pool1d", [""], "adaptiveAvgPool1d") as { (self: Tensor, outputSize: number | readonly number[]): Tensor };
-/** `adaptive_avg_pool2d(Tensor self, SymInt[2] output_size) -> Tensor` */
+/**
+ * Means over windows chosen so that the last two dimensions become `outputSize`.
+ *
+ * - `adaptive_avg_pool2d(Tensor self, SymInt[2] output_size) -> Tensor`
+ */
 export const adaptiveAvgPool2d = operator("aten::adaptive_avg_pool2d", [""], "adaptiveAvgPool2d") as { (self: Tensor, outputSize: number | readonly number[]): Tensor };
-/** `adaptive_max_pool2d(Tensor self, int[2] output_size) -> (Tensor, Tensor)` */
+/**
+ * Maxima over windows chosen so that the last two dimensions become `outputSize`, and their indices.
+ *
+ * - `adaptive_max_pool2d(Tensor self, int[2] output_size) -> (Tensor, Tensor)`
+ */
 export const adaptiveMaxPool2d = operator("aten::adaptive_max_pool2d", [""], "adaptiveMaxPool2d") as { (self: Tensor, outputSize: number | readonly number[]): [Tensor, Tensor] };
-/** `pad(Tensor self, SymInt[] pad, str mode="constant", float? value=None) -> Tensor` */
+/**
+ * Values added around the last dimensions, two numbers for each from the last on; `mode` "constant", "reflect", "replicate" or "circular".
+ *
+ * - `pad(Tensor self, SymInt[] pad, str mode="constant", float? value=None) -> Tensor`
+ */
 export const pad = operator("aten::pad", [""], "pad") as { (self: Tensor, pad: readonly number[], mode?: string, value?: number | null): Tensor; (self: Tensor, pad: readonly number[], options?: { mode?: string; value?: number | null }): Tensor };
-/** `constant_pad_nd(Tensor self, SymInt[] pad, Scalar value=0) -> Tensor` */
+/**
+ * One value added around the last dimensions, two numbers for each from the last on.
+ *
+ * - `constant_pad_nd(Tensor self, SymInt[] pad, Scalar value=0) -> Tensor`
+ */
 export const constantPadNd = operator("aten::constant_pad_nd", [""], "constantPadNd") as { (self: Tensor, pad: readonly number[], value?: Scalar): Tensor; (self: Tensor, pad: readonly number[], options?: { value?: Scalar }): Tensor };
-/** `pixel_shuffle(Tensor self, int upscale_factor) -> Tensor` */
+/**
+ * [n, c r², h, w] rearranged to [n, c, h r, w r].
+ *
+ * - `pixel_shuffle(Tensor self, int upscale_factor) -> Tensor`
+ */
 export const pixelShuffle = operator("aten::pixel_shuffle", [""], "pixelShuffle") as { (self: Tensor, upscaleFactor: number): Tensor };
-/** `upsample_nearest2d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor`, `upsample_nearest2d(Tensor self, SymInt[2] output_size, float? scales_h=None, float? scales_w=None) -> Tensor` */
+/**
+ * The last two dimensions enlarged to `outputSize` by repeating the nearest element.
+ *
+ * - `upsample_nearest2d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor`
+ * - `upsample_nearest2d(Tensor self, SymInt[2] output_size, float? scales_h=None, float? scales_w=None) -> Tensor`
+ */
 export const upsampleNearest2d = operator("aten::upsample_nearest2d", ["vec",""], "upsampleNearest2d") as { (input: Tensor, outputSize: readonly number[] | null, scaleFactors: readonly number[] | null): Tensor; (self: Tensor, outputSize: number | readonly number[], scalesH?: number | null, scalesW?: number | null): Tensor; (self: Tensor, outputSize: number | readonly number[], options?: { scalesH?: number | null; scalesW?: number | null }): Tensor };
-/** `grid_sampler(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners) -> Tensor` */
+/**
+ * Values of a picture at the places of `grid` (from -1 to 1), between pixels by `interpolationMode`.
+ *
+ * - `grid_sampler(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners) -> Tensor`
+ */
 export const gridSampler = operator("aten::grid_sampler", [""], "gridSampler") as { (input: Tensor, grid: Tensor, interpolationMode: number, paddingMode: number, alignCorners: boolean): Tensor };
 
 // ---- conversion ----
-/** `type_as(Tensor self, Tensor other) -> Tensor` */
+/**
+ * Converted to the dtype and device of `other`.
+ *
+ * - `type_as(Tensor self, Tensor other) -> Tensor`
+ */
 export const typeAs = operator("aten::type_as", [""], "typeAs") as { (self: Tensor, other: Tensor): Tensor };
-/** `is_floating_point(Tensor self) -> bool` */
+/**
+ * Whether the dtype is a floating-point one.
+ *
+ * - `is_floating_point(Tensor self) -> bool`
+ */
 export const isFloatingPoint = operator("aten::is_floating_point", [""], "isFloatingPoint") as { (self: Tensor): boolean };
-/** `is_complex(Tensor self) -> bool` */
+/**
+ * Whether the dtype is a complex one.
+ *
+ * - `is_complex(Tensor self) -> bool`
+ */
 export const isComplex = operator("aten::is_complex", [""], "isComplex") as { (self: Tensor): boolean };
-/** `pin_memory(Tensor(a) self, Device? device=None) -> Tensor(a)` */
+/**
+ * A copy in page-locked host memory, from which a GPU copies faster.
+ *
+ * - `pin_memory(Tensor(a) self, Device? device=None) -> Tensor(a)`
+ */
 export const pinMemory = operator("aten::pin_memory", [""], "pinMemory") as { (self: Tensor, device?: Device | null): Tensor; (self: Tensor, options?: { device?: Device | null }): Tensor };
-/** `is_pinned(Tensor self, Device? device=None) -> bool` */
+/**
+ * Whether the memory is page-locked.
+ *
+ * - `is_pinned(Tensor self, Device? device=None) -> bool`
+ */
 export const isPinned = operator("aten::is_pinned", [""], "isPinned") as { (self: Tensor, device?: Device | null): boolean; (self: Tensor, options?: { device?: Device | null }): boolean };
 
 /** The operators as methods: the tensor is their first argument. */
 export interface TensorMethods {
   // ---- arithmetic ----
+  /** `self + alpha * other`, elementwise, with broadcasting. */
   add(other: Tensor, options?: { alpha?: Scalar }): Tensor;
+  /** `self + alpha * other`, elementwise, with broadcasting. */
   add(other: Scalar, alpha?: Scalar): Tensor;
+  /** `self + alpha * other`, elementwise, with broadcasting. */
   add(other: Scalar, options?: { alpha?: Scalar }): Tensor;
+  /** In place: `self + alpha * other`, elementwise, with broadcasting. */
   add_(other: Tensor, options?: { alpha?: Scalar }): this;
+  /** In place: `self + alpha * other`, elementwise, with broadcasting. */
   add_(other: Scalar, alpha?: Scalar): this;
+  /** In place: `self + alpha * other`, elementwise, with broadcasting. */
   add_(other: Scalar, options?: { alpha?: Scalar }): this;
+  /** `self - alpha * other`, elementwise, with broadcasting. */
   sub(other: Tensor, options?: { alpha?: Scalar }): Tensor;
+  /** `self - alpha * other`, elementwise, with broadcasting. */
   sub(other: Scalar, alpha?: Scalar): Tensor;
+  /** `self - alpha * other`, elementwise, with broadcasting. */
   sub(other: Scalar, options?: { alpha?: Scalar }): Tensor;
+  /** In place: `self - alpha * other`, elementwise, with broadcasting. */
   sub_(other: Tensor, options?: { alpha?: Scalar }): this;
+  /** In place: `self - alpha * other`, elementwise, with broadcasting. */
   sub_(other: Scalar, alpha?: Scalar): this;
+  /** In place: `self - alpha * other`, elementwise, with broadcasting. */
   sub_(other: Scalar, options?: { alpha?: Scalar }): this;
+  /** `self * other`, elementwise, with broadcasting. */
   mul(other: Tensor): Tensor;
+  /** `self * other`, elementwise, with broadcasting. */
   mul(other: Scalar): Tensor;
+  /** In place: `self * other`, elementwise, with broadcasting. */
   mul_(other: Tensor): this;
+  /** In place: `self * other`, elementwise, with broadcasting. */
   mul_(other: Scalar): this;
+  /** `self / other`, elementwise, with broadcasting; integers give floats unless `roundingMode` is "floor" or "trunc". */
   div(other: Tensor): Tensor;
+  /** `self / other`, elementwise, with broadcasting; integers give floats unless `roundingMode` is "floor" or "trunc". */
   div(other: Scalar): Tensor;
+  /** `self / other`, elementwise, with broadcasting; integers give floats unless `roundingMode` is "floor" or "trunc". */
   div(other: Tensor, options: { roundingMode: string | null }): Tensor;
+  /** `self / other`, elementwise, with broadcasting; integers give floats unless `roundingMode` is "floor" or "trunc". */
   div(other: Scalar, options: { roundingMode: string | null }): Tensor;
+  /** In place: `self / other`, elementwise, with broadcasting; integers give floats unless `roundingMode` is "floor" or "trunc". */
   div_(other: Tensor): this;
+  /** In place: `self / other`, elementwise, with broadcasting; integers give floats unless `roundingMode` is "floor" or "trunc". */
   div_(other: Scalar): this;
+  /** In place: `self / other`, elementwise, with broadcasting; integers give floats unless `roundingMode` is "floor" or "trunc". */
   div_(other: Tensor, options: { roundingMode: string | null }): this;
+  /** In place: `self / other`, elementwise, with broadcasting; integers give floats unless `roundingMode` is "floor" or "trunc". */
   div_(other: Scalar, options: { roundingMode: string | null }): this;
+  /** `self` to the power of `exponent`, elementwise, with broadcasting. */
   pow(exponent: Tensor): Tensor;
+  /** `self` to the power of `exponent`, elementwise, with broadcasting. */
   pow(exponent: Scalar): Tensor;
+  /** In place: `self` to the power of `exponent`, elementwise, with broadcasting. */
   pow_(exponent: Tensor): this;
+  /** In place: `self` to the power of `exponent`, elementwise, with broadcasting. */
   pow_(exponent: Scalar): this;
+  /** The remainder of `self / other` with the sign of the divisor, as Python's `%`. */
   remainder(other: Tensor): Tensor;
+  /** The remainder of `self / other` with the sign of the divisor, as Python's `%`. */
   remainder(other: Scalar): Tensor;
+  /** In place: The remainder of `self / other` with the sign of the divisor, as Python's `%`. */
   remainder_(other: Tensor): this;
+  /** In place: The remainder of `self / other` with the sign of the divisor, as Python's `%`. */
   remainder_(other: Scalar): this;
+  /** The remainder of `self / other` with the sign of the dividend, as JavaScript's `%`. */
   fmod(other: Tensor): Tensor;
+  /** The remainder of `self / other` with the sign of the dividend, as JavaScript's `%`. */
   fmod(other: Scalar): Tensor;
+  /** `self / other` rounded down to whole numbers. */
   floorDivide(other: Tensor): Tensor;
+  /** `self / other` rounded down to whole numbers. */
   floorDivide(other: Scalar): Tensor;
+  /** `self / other` without rounding; integers give floats. */
   trueDivide(other: Tensor): Tensor;
+  /** `self / other` without rounding; integers give floats. */
   trueDivide(other: Scalar): Tensor;
+  /** `-self`, elementwise. */
   neg(): Tensor;
+  /** In place: `-self`, elementwise. */
   neg_(): this;
+  /** The absolute value of each element. */
   abs(): Tensor;
+  /** In place: The absolute value of each element. */
   abs_(): this;
+  /** -1, 0 or 1 for each element, by its sign. */
   sign(): Tensor;
+  /** The sign of each element; for complex numbers the element divided by its absolute value. */
   sgn(): Tensor;
+  /** The square of each element. */
   square(): Tensor;
+  /** In place: The square of each element. */
   square_(): this;
+  /** The square root of each element; NaN for negative ones. */
   sqrt(): Tensor;
+  /** In place: The square root of each element; NaN for negative ones. */
   sqrt_(): this;
+  /** One over the square root of each element. */
   rsqrt(): Tensor;
+  /** In place: One over the square root of each element. */
   rsqrt_(): this;
+  /** One over each element. */
   reciprocal(): Tensor;
+  /** In place: One over each element. */
   reciprocal_(): this;
+  /** e to the power of each element. */
   exp(): Tensor;
+  /** In place: e to the power of each element. */
   exp_(): this;
+  /** 2 to the power of each element. */
   exp2(): Tensor;
+  /** e to the power of each element, minus 1; exact also near 0. */
   expm1(): Tensor;
+  /** The natural logarithm of each element; NaN for negative ones, -Infinity for 0. */
   log(): Tensor;
+  /** In place: The natural logarithm of each element; NaN for negative ones, -Infinity for 0. */
   log_(): this;
+  /** The logarithm to base 2 of each element. */
   log2(): Tensor;
+  /** The logarithm to base 10 of each element. */
   log10(): Tensor;
+  /** The natural logarithm of 1 plus each element; exact also near 0. */
   log1p(): Tensor;
+  /** log(exp(self) + exp(other)), elementwise, without overflow. */
   logaddexp(other: Tensor): Tensor;
+  /** `self + value * tensor1 * tensor2`, elementwise, with broadcasting. */
   addcmul(tensor1: Tensor, tensor2: Tensor, options?: { value?: Scalar }): Tensor;
+  /** In place: `self + value * tensor1 * tensor2`, elementwise, with broadcasting. */
   addcmul_(tensor1: Tensor, tensor2: Tensor, options?: { value?: Scalar }): this;
+  /** `self + value * tensor1 / tensor2`, elementwise, with broadcasting. */
   addcdiv(tensor1: Tensor, tensor2: Tensor, options?: { value?: Scalar }): Tensor;
+  /** In place: `self + value * tensor1 / tensor2`, elementwise, with broadcasting. */
   addcdiv_(tensor1: Tensor, tensor2: Tensor, options?: { value?: Scalar }): this;
+  /** The line from `self` to `end`: `self + weight * (end - self)`, elementwise. */
   lerp(end: Tensor, weight: Tensor): Tensor;
+  /** The line from `self` to `end`: `self + weight * (end - self)`, elementwise. */
   lerp(end: Tensor, weight: Scalar): Tensor;
+  /** In place: The line from `self` to `end`: `self + weight * (end - self)`, elementwise. */
   lerp_(end: Tensor, weight: Tensor): this;
+  /** In place: The line from `self` to `end`: `self + weight * (end - self)`, elementwise. */
   lerp_(end: Tensor, weight: Scalar): this;
+  /** Each element, but no less than `min` and no more than `max`; either may be left out. */
   clamp(min?: Tensor | null, max?: Tensor | null): Tensor;
+  /** Each element, but no less than `min` and no more than `max`; either may be left out. */
   clamp(options?: { min?: Tensor | null; max?: Tensor | null }): Tensor;
+  /** Each element, but no less than `min` and no more than `max`; either may be left out. */
   clamp(min?: Scalar | null, max?: Scalar | null): Tensor;
+  /** Each element, but no less than `min` and no more than `max`; either may be left out. */
   clamp(options?: { min?: Scalar | null; max?: Scalar | null }): Tensor;
+  /** In place: Each element, but no less than `min` and no more than `max`; either may be left out. */
   clamp_(min?: Tensor | null, max?: Tensor | null): this;
+  /** In place: Each element, but no less than `min` and no more than `max`; either may be left out. */
   clamp_(options?: { min?: Tensor | null; max?: Tensor | null }): this;
+  /** In place: Each element, but no less than `min` and no more than `max`; either may be left out. */
   clamp_(min?: Scalar | null, max?: Scalar | null): this;
+  /** In place: Each element, but no less than `min` and no more than `max`; either may be left out. */
   clamp_(options?: { min?: Scalar | null; max?: Scalar | null }): this;
+  /** Each element, but no less than `min`. */
   clampMin(min: Tensor): Tensor;
+  /** Each element, but no less than `min`. */
   clampMin(min: Scalar): Tensor;
+  /** In place: Each element, but no less than `min`. */
   clampMin_(min: Tensor): this;
+  /** In place: Each element, but no less than `min`. */
   clampMin_(min: Scalar): this;
+  /** Each element, but no more than `max`. */
   clampMax(max: Tensor): Tensor;
+  /** Each element, but no more than `max`. */
   clampMax(max: Scalar): Tensor;
+  /** In place: Each element, but no more than `max`. */
   clampMax_(max: Tensor): this;
+  /** In place: Each element, but no more than `max`. */
   clampMax_(max: Scalar): this;
+  /** Each element rounded up to a whole number. */
   ceil(): Tensor;
+  /** Each element rounded down to a whole number. */
   floor(): Tensor;
+  /** Each element rounded to the nearest whole number (halves to the even one), or to `decimals` places. */
   round(): Tensor;
+  /** Each element rounded to the nearest whole number (halves to the even one), or to `decimals` places. */
   round(options: { decimals: number }): Tensor;
+  /** Each element without its fraction: rounded towards 0. */
   trunc(): Tensor;
+  /** The fraction of each element, with its sign. */
   frac(): Tensor;
+  /** Each element rounded towards 0; the same as `trunc`. */
   fix(): Tensor;
+  /** The error function of each element. */
   erf(): Tensor;
+  /** 1 minus the error function of each element; exact also where that is tiny. */
   erfc(): Tensor;
+  /** The inverse of the error function, for elements between -1 and 1. */
   erfinv(): Tensor;
+  /** The logarithm of the absolute value of the gamma function of each element. */
   lgamma(): Tensor;
+  /** The derivative of `lgamma` at each element. */
   digamma(): Tensor;
+  /** The sine of each element, in radians. */
   sin(): Tensor;
+  /** The cosine of each element, in radians. */
   cos(): Tensor;
+  /** The tangent of each element, in radians. */
   tan(): Tensor;
+  /** The angle in radians, from -π/2 to π/2, whose sine each element is. */
   asin(): Tensor;
+  /** The angle in radians, from 0 to π, whose cosine each element is. */
   acos(): Tensor;
+  /** The angle in radians, from -π/2 to π/2, whose tangent each element is. */
   atan(): Tensor;
+  /** The angle in radians, from -π to π, of the point with ordinate `self` and abscissa `other`. */
   atan2(other: Tensor): Tensor;
+  /** The hyperbolic sine of each element. */
   sinh(): Tensor;
+  /** The hyperbolic cosine of each element. */
   cosh(): Tensor;
+  /** The hyperbolic tangent of each element, between -1 and 1. */
   tanh(): Tensor;
+  /** In place: The hyperbolic tangent of each element, between -1 and 1. */
   tanh_(): this;
+  /** The inverse hyperbolic sine of each element. */
   asinh(): Tensor;
+  /** The inverse hyperbolic cosine of each element; NaN below 1. */
   acosh(): Tensor;
+  /** The inverse hyperbolic tangent of each element; NaN beyond -1 and 1. */
   atanh(): Tensor;
+  /** 1 / (1 + exp(-x)) of each element, between 0 and 1. */
   sigmoid(): Tensor;
+  /** In place: 1 / (1 + exp(-x)) of each element, between 0 and 1. */
   sigmoid_(): this;
+  /** The inverse of `sigmoid`: log(x / (1 - x)); with `eps` elements are first moved into [eps, 1 - eps]. */
   logit(eps?: number | null): Tensor;
+  /** The inverse of `sigmoid`: log(x / (1 - x)); with `eps` elements are first moved into [eps, 1 - eps]. */
   logit(options?: { eps?: number | null }): Tensor;
+  /** Each element, with NaN replaced by `nan` (0) and infinities by `posinf` and `neginf` (the largest finite numbers). */
   nanToNum(nan?: number | null, posinf?: number | null, neginf?: number | null): Tensor;
+  /** Each element, with NaN replaced by `nan` (0) and infinities by `posinf` and `neginf` (the largest finite numbers). */
   nanToNum(options?: { nan?: number | null; posinf?: number | null; neginf?: number | null }): Tensor;
+  /** In place: Each element, with NaN replaced by `nan` (0) and infinities by `posinf` and `neginf` (the largest finite numbers). */
   nanToNum_(nan?: number | null, posinf?: number | null, neginf?: number | null): this;
+  /** In place: Each element, with NaN replaced by `nan` (0) and infinities by `posinf` and `neginf` (the largest finite numbers). */
   nanToNum_(options?: { nan?: number | null; posinf?: number | null; neginf?: number | null }): this;
+  /** The larger of two elements each, with broadcasting; NaN where one is NaN. */
   maximum(other: Tensor): Tensor;
+  /** The smaller of two elements each, with broadcasting; NaN where one is NaN. */
   minimum(other: Tensor): Tensor;
+  /** The larger of two elements each, with broadcasting; a NaN is passed over. */
   fmax(other: Tensor): Tensor;
+  /** The smaller of two elements each, with broadcasting; a NaN is passed over. */
   fmin(other: Tensor): Tensor;
+  /** The square root of `self² + other²`, elementwise, without overflow. */
   hypot(other: Tensor): Tensor;
+  /** The size of each element with the sign of `other`'s. */
   copysign(other: Tensor): Tensor;
+  /** The size of each element with the sign of `other`'s. */
   copysign(other: Scalar): Tensor;
+  /** `self * log(other)`, elementwise; 0 where `self` is 0. */
   xlogy(other: Tensor): Tensor;
+  /** `self * log(other)`, elementwise; 0 where `self` is 0. */
   xlogy(other: Scalar): Tensor;
+  /** Angles in degrees turned into radians. */
   deg2rad(): Tensor;
+  /** Angles in radians turned into degrees. */
   rad2deg(): Tensor;
+  /** 0 for negative elements, 1 for positive ones, and `values` where they are 0. */
   heaviside(values: Tensor): Tensor;
+  /** sin(πx) / (πx) of each element; 1 at 0. */
   sinc(): Tensor;
+  /** The bitwise AND of integers or bools, elementwise. */
   bitwiseAnd(other: Tensor): Tensor;
+  /** The bitwise AND of integers or bools, elementwise. */
   bitwiseAnd(other: Scalar): Tensor;
+  /** The bitwise OR of integers or bools, elementwise. */
   bitwiseOr(other: Tensor): Tensor;
+  /** The bitwise OR of integers or bools, elementwise. */
   bitwiseOr(other: Scalar): Tensor;
+  /** The bitwise exclusive OR of integers or bools, elementwise. */
   bitwiseXor(other: Tensor): Tensor;
+  /** The bitwise exclusive OR of integers or bools, elementwise. */
   bitwiseXor(other: Scalar): Tensor;
+  /** The bitwise complement of integers or bools, elementwise. */
   bitwiseNot(): Tensor;
+  /** The bits of integers moved left by `other` places. */
   bitwiseLeftShift(other: Tensor): Tensor;
+  /** The bits of integers moved left by `other` places. */
   bitwiseLeftShift(other: Scalar): Tensor;
+  /** The bits of integers moved right by `other` places; the sign stays. */
   bitwiseRightShift(other: Tensor): Tensor;
+  /** The bits of integers moved right by `other` places; the sign stays. */
   bitwiseRightShift(other: Scalar): Tensor;
 
   // ---- comparison ----
+  /** Whether elements are equal: a bool tensor, with broadcasting. NaN equals nothing. */
   eq(other: Tensor): Tensor;
+  /** Whether elements are equal: a bool tensor, with broadcasting. NaN equals nothing. */
   eq(other: Scalar): Tensor;
+  /** Whether elements differ: a bool tensor, with broadcasting. */
   ne(other: Tensor): Tensor;
+  /** Whether elements differ: a bool tensor, with broadcasting. */
   ne(other: Scalar): Tensor;
+  /** Whether elements of `self` are less: a bool tensor, with broadcasting. */
   lt(other: Tensor): Tensor;
+  /** Whether elements of `self` are less: a bool tensor, with broadcasting. */
   lt(other: Scalar): Tensor;
+  /** Whether elements of `self` are less or equal: a bool tensor, with broadcasting. */
   le(other: Tensor): Tensor;
+  /** Whether elements of `self` are less or equal: a bool tensor, with broadcasting. */
   le(other: Scalar): Tensor;
+  /** Whether elements of `self` are greater: a bool tensor, with broadcasting. */
   gt(other: Tensor): Tensor;
+  /** Whether elements of `self` are greater: a bool tensor, with broadcasting. */
   gt(other: Scalar): Tensor;
+  /** Whether elements of `self` are greater or equal: a bool tensor, with broadcasting. */
   ge(other: Tensor): Tensor;
+  /** Whether elements of `self` are greater or equal: a bool tensor, with broadcasting. */
   ge(other: Scalar): Tensor;
+  /** Where elements are NaN: a bool tensor. */
   isnan(): Tensor;
+  /** Where elements are infinite, of either sign: a bool tensor. */
   isinf(): Tensor;
+  /** Where elements are neither NaN nor infinite: a bool tensor. */
   isfinite(): Tensor;
+  /** Where elements are positive infinity: a bool tensor. */
   isposinf(): Tensor;
+  /** Where elements are negative infinity: a bool tensor. */
   isneginf(): Tensor;
+  /** Whether both elements are other than 0: a bool tensor, with broadcasting. */
   logicalAnd(other: Tensor): Tensor;
+  /** Whether one element or both are other than 0: a bool tensor, with broadcasting. */
   logicalOr(other: Tensor): Tensor;
+  /** Whether exactly one of two elements is other than 0: a bool tensor, with broadcasting. */
   logicalXor(other: Tensor): Tensor;
+  /** Whether elements are 0: a bool tensor. */
   logicalNot(): Tensor;
+  /** Whether |self - other| <= atol + rtol * |other|, elementwise: a bool tensor. */
   isclose(other: Tensor, rtol?: number, atol?: number, equalNan?: boolean): Tensor;
+  /** Whether |self - other| <= atol + rtol * |other|, elementwise: a bool tensor. */
   isclose(other: Tensor, options?: { rtol?: number; atol?: number; equalNan?: boolean }): Tensor;
+  /** Whether all elements are close as `isclose` has it: true or false. Waits for the device. */
   allclose(other: Tensor, rtol?: number, atol?: number, equalNan?: boolean): boolean;
+  /** Whether all elements are close as `isclose` has it: true or false. Waits for the device. */
   allclose(other: Tensor, options?: { rtol?: number; atol?: number; equalNan?: boolean }): boolean;
+  /** Whether two tensors have the same shape and elements: true or false. Waits for the device. */
   equal(other: Tensor): boolean;
+  /** Whether the only element of a tensor is other than 0: true or false. Waits for the device. */
   isNonzero(): boolean;
 
   // ---- reduction ----
+  /** The sum of all elements, or along `dim`. */
   sum(options?: { dtype?: DType | null }): Tensor;
+  /** The sum of all elements, or along `dim`. */
   sum(dim: number | readonly number[] | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor;
+  /** The sum of all elements, or along `dim`. */
   sum(dim: number | readonly number[] | null, options?: { keepdim?: boolean; dtype?: DType | null }): Tensor;
+  /** The mean of all elements, or along `dim`; for floats. */
   mean(options?: { dtype?: DType | null }): Tensor;
+  /** The mean of all elements, or along `dim`; for floats. */
   mean(dim: number | readonly number[] | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor;
+  /** The mean of all elements, or along `dim`; for floats. */
   mean(dim: number | readonly number[] | null, options?: { keepdim?: boolean; dtype?: DType | null }): Tensor;
+  /** The product of all elements, or along `dim`. */
   prod(options?: { dtype?: DType | null }): Tensor;
+  /** The product of all elements, or along `dim`. */
   prod(dim: number, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor;
+  /** The product of all elements, or along `dim`. */
   prod(dim: number, options?: { keepdim?: boolean; dtype?: DType | null }): Tensor;
+  /** The largest element along `dim` (one or several); several that tie share the gradient. */
   amax(dim?: number | readonly number[], keepdim?: boolean): Tensor;
+  /** The largest element along `dim` (one or several); several that tie share the gradient. */
   amax(options?: { dim?: number | readonly number[]; keepdim?: boolean }): Tensor;
+  /** The smallest element along `dim` (one or several); several that tie share the gradient. */
   amin(dim?: number | readonly number[], keepdim?: boolean): Tensor;
+  /** The smallest element along `dim` (one or several); several that tie share the gradient. */
   amin(options?: { dim?: number | readonly number[]; keepdim?: boolean }): Tensor;
+  /** The largest of all elements; along `dim` the largest and their indices; with another tensor the larger of two elements each. */
   max(): Tensor;
+  /** The largest of all elements; along `dim` the largest and their indices; with another tensor the larger of two elements each. */
   max(other: Tensor): Tensor;
+  /** The largest of all elements; along `dim` the largest and their indices; with another tensor the larger of two elements each. */
   max(dim: number, keepdim?: boolean): [Tensor, Tensor];
+  /** The largest of all elements; along `dim` the largest and their indices; with another tensor the larger of two elements each. */
   max(dim: number, options?: { keepdim?: boolean }): [Tensor, Tensor];
+  /** The smallest of all elements; along `dim` the smallest and their indices; with another tensor the smaller of two elements each. */
   min(): Tensor;
+  /** The smallest of all elements; along `dim` the smallest and their indices; with another tensor the smaller of two elements each. */
   min(other: Tensor): Tensor;
+  /** The smallest of all elements; along `dim` the smallest and their indices; with another tensor the smaller of two elements each. */
   min(dim: number, keepdim?: boolean): [Tensor, Tensor];
+  /** The smallest of all elements; along `dim` the smallest and their indices; with another tensor the smaller of two elements each. */
   min(dim: number, options?: { keepdim?: boolean }): [Tensor, Tensor];
+  /** The index of the largest element, in the flattened tensor or along `dim`: int64. */
   argmax(dim?: number | null, keepdim?: boolean): Tensor;
+  /** The index of the largest element, in the flattened tensor or along `dim`: int64. */
   argmax(options?: { dim?: number | null; keepdim?: boolean }): Tensor;
+  /** The index of the smallest element, in the flattened tensor or along `dim`: int64. */
   argmin(dim?: number | null, keepdim?: boolean): Tensor;
+  /** The index of the smallest element, in the flattened tensor or along `dim`: int64. */
   argmin(options?: { dim?: number | null; keepdim?: boolean }): Tensor;
+  /** The standard deviation of all elements, or along `dim`; divided by n - `correction` (1). */
   std(unbiased?: boolean): Tensor;
+  /** The standard deviation of all elements, or along `dim`; divided by n - `correction` (1). */
   std(options?: { unbiased?: boolean }): Tensor;
+  /** The standard deviation of all elements, or along `dim`; divided by n - `correction` (1). */
   std(dim?: number | readonly number[] | null, options?: { correction?: Scalar | null; keepdim?: boolean }): Tensor;
+  /** The standard deviation of all elements, or along `dim`; divided by n - `correction` (1). */
   std(options?: { dim?: number | readonly number[] | null; correction?: Scalar | null; keepdim?: boolean }): Tensor;
+  /** The standard deviation of all elements, or along `dim`; divided by n - `correction` (1). */
   std(dim: number | readonly number[] | null, unbiased?: boolean, keepdim?: boolean): Tensor;
+  /** The standard deviation of all elements, or along `dim`; divided by n - `correction` (1). */
   std(dim: number | readonly number[] | null, options?: { unbiased?: boolean; keepdim?: boolean }): Tensor;
+  /** The variance of all elements, or along `dim`; divided by n - `correction` (1). */
   var(unbiased?: boolean): Tensor;
+  /** The variance of all elements, or along `dim`; divided by n - `correction` (1). */
   var(options?: { unbiased?: boolean }): Tensor;
+  /** The variance of all elements, or along `dim`; divided by n - `correction` (1). */
   var(dim?: number | readonly number[] | null, options?: { correction?: Scalar | null; keepdim?: boolean }): Tensor;
+  /** The variance of all elements, or along `dim`; divided by n - `correction` (1). */
   var(options?: { dim?: number | readonly number[] | null; correction?: Scalar | null; keepdim?: boolean }): Tensor;
+  /** The variance of all elements, or along `dim`; divided by n - `correction` (1). */
   var(dim: number | readonly number[] | null, unbiased?: boolean, keepdim?: boolean): Tensor;
+  /** The variance of all elements, or along `dim`; divided by n - `correction` (1). */
   var(dim: number | readonly number[] | null, options?: { unbiased?: boolean; keepdim?: boolean }): Tensor;
+  /** The standard deviation and the mean, of all elements or along `dim`. */
   stdMean(unbiased?: boolean): [Tensor, Tensor];
+  /** The standard deviation and the mean, of all elements or along `dim`. */
   stdMean(options?: { unbiased?: boolean }): [Tensor, Tensor];
+  /** The standard deviation and the mean, of all elements or along `dim`. */
   stdMean(dim?: number | readonly number[] | null, options?: { correction?: Scalar | null; keepdim?: boolean }): [Tensor, Tensor];
+  /** The standard deviation and the mean, of all elements or along `dim`. */
   stdMean(options?: { dim?: number | readonly number[] | null; correction?: Scalar | null; keepdim?: boolean }): [Tensor, Tensor];
+  /** The standard deviation and the mean, of all elements or along `dim`. */
   stdMean(dim: number | readonly number[] | null, unbiased?: boolean, keepdim?: boolean): [Tensor, Tensor];
+  /** The standard deviation and the mean, of all elements or along `dim`. */
   stdMean(dim: number | readonly number[] | null, options?: { unbiased?: boolean; keepdim?: boolean }): [Tensor, Tensor];
+  /** The variance and the mean, of all elements or along `dim`. */
   varMean(unbiased?: boolean): [Tensor, Tensor];
+  /** The variance and the mean, of all elements or along `dim`. */
   varMean(options?: { unbiased?: boolean }): [Tensor, Tensor];
+  /** The variance and the mean, of all elements or along `dim`. */
   varMean(dim?: number | readonly number[] | null, options?: { correction?: Scalar | null; keepdim?: boolean }): [Tensor, Tensor];
+  /** The variance and the mean, of all elements or along `dim`. */
   varMean(options?: { dim?: number | readonly number[] | null; correction?: Scalar | null; keepdim?: boolean }): [Tensor, Tensor];
+  /** The variance and the mean, of all elements or along `dim`. */
   varMean(dim: number | readonly number[] | null, unbiased?: boolean, keepdim?: boolean): [Tensor, Tensor];
+  /** The variance and the mean, of all elements or along `dim`. */
   varMean(dim: number | readonly number[] | null, options?: { unbiased?: boolean; keepdim?: boolean }): [Tensor, Tensor];
+  /** Whether all elements are other than 0, or all along `dim`: a bool tensor. */
   all(): Tensor;
+  /** Whether all elements are other than 0, or all along `dim`: a bool tensor. */
   all(dim?: readonly number[] | null, keepdim?: boolean): Tensor;
+  /** Whether all elements are other than 0, or all along `dim`: a bool tensor. */
   all(options?: { dim?: readonly number[] | null; keepdim?: boolean }): Tensor;
+  /** Whether all elements are other than 0, or all along `dim`: a bool tensor. */
   all(dim: number, keepdim?: boolean): Tensor;
+  /** Whether all elements are other than 0, or all along `dim`: a bool tensor. */
   all(dim: number, options?: { keepdim?: boolean }): Tensor;
+  /** Whether some element is other than 0, or some along `dim`: a bool tensor. */
   any(): Tensor;
+  /** Whether some element is other than 0, or some along `dim`: a bool tensor. */
   any(dim?: readonly number[] | null, keepdim?: boolean): Tensor;
+  /** Whether some element is other than 0, or some along `dim`: a bool tensor. */
   any(options?: { dim?: readonly number[] | null; keepdim?: boolean }): Tensor;
+  /** Whether some element is other than 0, or some along `dim`: a bool tensor. */
   any(dim: number, keepdim?: boolean): Tensor;
+  /** Whether some element is other than 0, or some along `dim`: a bool tensor. */
   any(dim: number, options?: { keepdim?: boolean }): Tensor;
+  /** The p-norm of all elements, or along `dim` (2 unless told otherwise). */
   norm(p?: Scalar): Tensor;
+  /** The p-norm of all elements, or along `dim` (2 unless told otherwise). */
   norm(options?: { p?: Scalar }): Tensor;
+  /** The p-norm of all elements, or along `dim` (2 unless told otherwise). */
   norm(p: Scalar | null, options: { dtype: DType }): Tensor;
+  /** The p-norm of all elements, or along `dim` (2 unless told otherwise). */
   norm(p: Scalar | null, dim: number | readonly number[], keepdim?: boolean): Tensor;
+  /** The p-norm of all elements, or along `dim` (2 unless told otherwise). */
   norm(p: Scalar | null, dim: number | readonly number[], options?: { keepdim?: boolean }): Tensor;
+  /** The p-norm of all elements, or along `dim` (2 unless told otherwise). */
   norm(p: Scalar | null, dim: number | readonly number[], keepdim: boolean, options: { dtype: DType }): Tensor;
+  /** log(sum(exp(x))) along `dim`, without overflow. */
   logsumexp(dim: number | readonly number[], keepdim?: boolean): Tensor;
+  /** log(sum(exp(x))) along `dim`, without overflow. */
   logsumexp(dim: number | readonly number[], options?: { keepdim?: boolean }): Tensor;
+  /** The sums of all elements so far, along `dim`. */
   cumsum(dim: number, options?: { dtype?: DType | null }): Tensor;
+  /** The products of all elements so far, along `dim`. */
   cumprod(dim: number, options?: { dtype?: DType | null }): Tensor;
+  /** The largest element so far along `dim`, and its indices. */
   cummax(dim: number): [Tensor, Tensor];
+  /** The smallest element so far along `dim`, and its indices. */
   cummin(dim: number): [Tensor, Tensor];
+  /** The sum of all elements that are not NaN, or along `dim`. */
   nansum(dim?: number | readonly number[] | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor;
+  /** The sum of all elements that are not NaN, or along `dim`. */
   nansum(options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor;
+  /** The mean of all elements that are not NaN, or along `dim`. */
   nanmean(dim?: number | readonly number[] | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor;
+  /** The mean of all elements that are not NaN, or along `dim`. */
   nanmean(options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor;
+  /** The median (of two middle elements the lower) of all elements; along `dim` also its index. */
   median(): Tensor;
+  /** The median (of two middle elements the lower) of all elements; along `dim` also its index. */
   median(dim: number, keepdim?: boolean): [Tensor, Tensor];
+  /** The median (of two middle elements the lower) of all elements; along `dim` also its index. */
   median(dim: number, options?: { keepdim?: boolean }): [Tensor, Tensor];
+  /** The median of the elements that are not NaN; along `dim` also its index. */
   nanmedian(): Tensor;
+  /** The median of the elements that are not NaN; along `dim` also its index. */
   nanmedian(dim: number, keepdim?: boolean): [Tensor, Tensor];
+  /** The median of the elements that are not NaN; along `dim` also its index. */
   nanmedian(dim: number, options?: { keepdim?: boolean }): [Tensor, Tensor];
+  /** The most frequent element along `dim` (the smallest of several), and the index of one. */
   mode(dim?: number, keepdim?: boolean): [Tensor, Tensor];
+  /** The most frequent element along `dim` (the smallest of several), and the index of one. */
   mode(options?: { dim?: number; keepdim?: boolean }): [Tensor, Tensor];
+  /** The `q` quantiles (0 to 1) of all elements, or along `dim`; between elements by `interpolation`. */
   quantile(q: Tensor, dim?: number | null, keepdim?: boolean, options?: { interpolation?: string }): Tensor;
+  /** The `q` quantiles (0 to 1) of all elements, or along `dim`; between elements by `interpolation`. */
   quantile(q: Tensor, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string }): Tensor;
+  /** The `q` quantiles (0 to 1) of all elements, or along `dim`; between elements by `interpolation`. */
   quantile(q: number, dim?: number | null, keepdim?: boolean, options?: { interpolation?: string }): Tensor;
+  /** The `q` quantiles (0 to 1) of all elements, or along `dim`; between elements by `interpolation`. */
   quantile(q: number, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string }): Tensor;
+  /** The `q` quantiles of the elements that are not NaN, or along `dim`. */
   nanquantile(q: Tensor, dim?: number | null, keepdim?: boolean, options?: { interpolation?: string }): Tensor;
+  /** The `q` quantiles of the elements that are not NaN, or along `dim`. */
   nanquantile(q: Tensor, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string }): Tensor;
+  /** The `q` quantiles of the elements that are not NaN, or along `dim`. */
   nanquantile(q: number, dim?: number | null, keepdim?: boolean, options?: { interpolation?: string }): Tensor;
+  /** The `q` quantiles of the elements that are not NaN, or along `dim`. */
   nanquantile(q: number, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string }): Tensor;
+  /** How many elements are other than 0, in all or along `dim`: int64. */
   countNonzero(dim?: number | null): Tensor;
+  /** How many elements are other than 0, in all or along `dim`: int64. */
   countNonzero(options?: { dim?: number | null }): Tensor;
+  /** How many elements are other than 0, in all or along `dim`: int64. */
   countNonzero(dim: readonly number[]): Tensor;
+  /** The smallest and the largest element, of all or along `dim`. */
   aminmax(options?: { dim?: number | null; keepdim?: boolean }): [Tensor, Tensor];
+  /** The logarithm of the sums of exp(x) so far, along `dim`, without overflow. */
   logcumsumexp(dim: number): Tensor;
+  /** The differences of neighbours along `dim`, taken `n` times. */
   diff(n?: number, dim?: number, prepend?: Tensor | null, append?: Tensor | null): Tensor;
+  /** The differences of neighbours along `dim`, taken `n` times. */
   diff(options?: { n?: number; dim?: number; prepend?: Tensor | null; append?: Tensor | null }): Tensor;
+  /** The integral along `dim` by the trapezoid rule, over the points `x` or with steps of `dx`. */
   trapezoid(options?: { dx?: Scalar; dim?: number }): Tensor;
+  /** The integral along `dim` by the trapezoid rule, over the points `x` or with steps of `dx`. */
   trapezoid(x: Tensor, options?: { dim?: number }): Tensor;
 
   // ---- linearAlgebra ----
+  /** The matrix product; of vectors the dot product, of more dimensions batches of matrices, with broadcasting. */
   matmul(other: Tensor): Tensor;
+  /** The matrix product [n, m] x [m, p] -> [n, p]. */
   mm(mat2: Tensor): Tensor;
+  /** The matrix product [n, m] x [m, p] -> [n, p]. */
   mm(mat2: Tensor, outDtype: DType): Tensor;
+  /** The matrix products of a batch, [b, n, m] x [b, m, p] -> [b, n, p]. */
   bmm(mat2: Tensor): Tensor;
+  /** The matrix products of a batch, [b, n, m] x [b, m, p] -> [b, n, p]. */
   bmm(mat2: Tensor, outDtype: DType): Tensor;
+  /** The product of a matrix and a vector, [n, m] x [m] -> [n]. */
   mv(vec: Tensor): Tensor;
+  /** The dot product of two vectors. */
   dot(tensor: Tensor): Tensor;
+  /** `beta * self + alpha * (mat1 x mat2)`. */
   addmm(mat1: Tensor, mat2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor;
+  /** `beta * self + alpha * (mat1 x mat2)`. */
   addmm(mat1: Tensor, mat2: Tensor, outDtype: DType, options?: { beta?: Scalar; alpha?: Scalar }): Tensor;
+  /** In place: `beta * self + alpha * (mat1 x mat2)`. */
   addmm_(mat1: Tensor, mat2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): this;
+  /** `beta * self + alpha * (batch1 x batch2)`, for each matrix of a batch. */
   baddbmm(batch1: Tensor, batch2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor;
+  /** `beta * self + alpha * (batch1 x batch2)`, for each matrix of a batch. */
   baddbmm(batch1: Tensor, batch2: Tensor, outDtype: DType, options?: { beta?: Scalar; alpha?: Scalar }): Tensor;
+  /** `beta * self + alpha * (mat x vec)`. */
   addmv(mat: Tensor, vec: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor;
+  /** `beta * self + alpha * (vec1 outer vec2)`. */
   addr(vec1: Tensor, vec2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor;
+  /** The outer product of two vectors, [n] and [m] -> [n, m]. */
   outer(vec2: Tensor): Tensor;
+  /** The dot product of two vectors, the first one conjugated. */
   vdot(other: Tensor): Tensor;
+  /** The dot products over the last dimension of both. */
   inner(other: Tensor): Tensor;
+  /** Products summed over the given dimensions of both. */
   tensordot(other: Tensor, dimsSelf: readonly number[], dimsOther: readonly number[]): Tensor;
+  /** The p-norm distances of all pairs of rows, [.., n, d] and [.., m, d] -> [.., n, m]. */
   cdist(x2: Tensor, p?: number, computeMode?: number | null): Tensor;
+  /** The p-norm distances of all pairs of rows, [.., n, d] and [.., m, d] -> [.., n, m]. */
   cdist(x2: Tensor, options?: { p?: number; computeMode?: number | null }): Tensor;
+  /** The cosine of the angle between vectors along `dim`. */
   cosineSimilarity(x2: Tensor, dim?: number, eps?: number): Tensor;
+  /** The cosine of the angle between vectors along `dim`. */
   cosineSimilarity(x2: Tensor, options?: { dim?: number; eps?: number }): Tensor;
+  /** The Kronecker product. */
   kron(other: Tensor): Tensor;
+  /** The cross product of vectors of 3 elements along `dim`. */
   cross(other: Tensor, dim?: number | null): Tensor;
+  /** The cross product of vectors of 3 elements along `dim`. */
   cross(other: Tensor, options?: { dim?: number | null }): Tensor;
+  /** The sum of a matrix's diagonal. */
   trace(): Tensor;
+  /** The diagonal of a matrix as a vector, or the diagonal matrix of a vector. */
   diag(diagonal?: number): Tensor;
+  /** The diagonal of a matrix as a vector, or the diagonal matrix of a vector. */
   diag(options?: { diagonal?: number }): Tensor;
+  /** A view of the diagonals over two dimensions. */
   diagonal(offset?: number, dim1?: number, dim2?: number): Tensor;
+  /** A view of the diagonals over two dimensions. */
   diagonal(options?: { offset?: number; dim1?: number; dim2?: number }): Tensor;
+  /** Diagonal matrices from the vectors along the last dimension. */
   diagEmbed(offset?: number, dim1?: number, dim2?: number): Tensor;
+  /** Diagonal matrices from the vectors along the last dimension. */
   diagEmbed(options?: { offset?: number; dim1?: number; dim2?: number }): Tensor;
+  /** The elements on and above a diagonal; the others 0. */
   triu(diagonal?: number): Tensor;
+  /** The elements on and above a diagonal; the others 0. */
   triu(options?: { diagonal?: number }): Tensor;
+  /** The elements on and below a diagonal; the others 0. */
   tril(diagonal?: number): Tensor;
+  /** The elements on and below a diagonal; the others 0. */
   tril(options?: { diagonal?: number }): Tensor;
+  /** In place: The elements on and above a diagonal; the others 0. */
   triu_(diagonal?: number): this;
+  /** In place: The elements on and above a diagonal; the others 0. */
   triu_(options?: { diagonal?: number }): this;
+  /** In place: The elements on and below a diagonal; the others 0. */
   tril_(diagonal?: number): this;
+  /** In place: The elements on and below a diagonal; the others 0. */
   tril_(options?: { diagonal?: number }): this;
+  /** The norm `ord` of a vector or matrix, of all or over `dim`. */
   linalgNorm(ord?: Scalar | null, dim?: number | readonly number[] | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor;
+  /** The norm `ord` of a vector or matrix, of all or over `dim`. */
   linalgNorm(options?: { ord?: Scalar | null; dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor;
+  /** The norm `ord` of a vector or matrix, of all or over `dim`. */
   linalgNorm(ord: string, dim?: number | readonly number[] | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor;
+  /** The norm `ord` of a vector or matrix, of all or over `dim`. */
   linalgNorm(ord: string, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor;
+  /** The norm `ord` of the elements over `dim`, taken as one vector. */
   linalgVectorNorm(ord?: Scalar, dim?: number | readonly number[] | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor;
+  /** The norm `ord` of the elements over `dim`, taken as one vector. */
   linalgVectorNorm(options?: { ord?: Scalar; dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor;
+  /** The norm `ord` ("fro" unless told otherwise) of the matrices over two dimensions. */
   linalgMatrixNorm(ord?: string, dim?: readonly number[], keepdim?: boolean, options?: { dtype?: DType | null }): Tensor;
+  /** The norm `ord` ("fro" unless told otherwise) of the matrices over two dimensions. */
   linalgMatrixNorm(options?: { ord?: string; dim?: readonly number[]; keepdim?: boolean; dtype?: DType | null }): Tensor;
+  /** The norm `ord` ("fro" unless told otherwise) of the matrices over two dimensions. */
   linalgMatrixNorm(ord: Scalar, dim?: readonly number[], keepdim?: boolean, options?: { dtype?: DType | null }): Tensor;
+  /** The norm `ord` ("fro" unless told otherwise) of the matrices over two dimensions. */
   linalgMatrixNorm(ord: Scalar, options?: { dim?: readonly number[]; keepdim?: boolean; dtype?: DType | null }): Tensor;
+  /** The inverses of square matrices. Throws for one that has none. */
   linalgInv(): Tensor;
+  /** X of A X = B for square A, or of X A = B with `left: false`. */
   linalgSolve(B: Tensor, options?: { left?: boolean }): Tensor;
+  /** The QR decomposition: Q with orthonormal columns, and the upper triangle R. */
   linalgQr(mode?: string): [Tensor, Tensor];
+  /** The QR decomposition: Q with orthonormal columns, and the upper triangle R. */
   linalgQr(options?: { mode?: string }): [Tensor, Tensor];
+  /** The singular value decomposition: U, the singular values from the largest on, and the transpose of V. */
   linalgSvd(fullMatrices?: boolean, options?: { driver?: string | null }): [Tensor, Tensor, Tensor];
+  /** The singular value decomposition: U, the singular values from the largest on, and the transpose of V. */
   linalgSvd(options?: { fullMatrices?: boolean; driver?: string | null }): [Tensor, Tensor, Tensor];
+  /** The eigenvalues, from the smallest on, and eigenvectors of symmetric matrices. */
   linalgEigh(UPLO?: string): [Tensor, Tensor];
+  /** The eigenvalues, from the smallest on, and eigenvectors of symmetric matrices. */
   linalgEigh(options?: { UPLO?: string }): [Tensor, Tensor];
+  /** The lower triangle L with A = L Lᵀ of positive definite matrices; the upper one with `upper`. */
   linalgCholesky(options?: { upper?: boolean }): Tensor;
+  /** The determinants of square matrices. */
   linalgDet(): Tensor;
+  /** The signs and the logarithms of the absolute determinants of square matrices. */
   linalgSlogdet(): [Tensor, Tensor];
+  /** The Moore-Penrose inverses of matrices. */
   linalgPinv(rcond: number, hermitian?: boolean): Tensor;
+  /** The Moore-Penrose inverses of matrices. */
   linalgPinv(rcond: number, options?: { hermitian?: boolean }): Tensor;
+  /** The Moore-Penrose inverses of matrices. */
   linalgPinv(rcond: Tensor, hermitian?: boolean): Tensor;
+  /** The Moore-Penrose inverses of matrices. */
   linalgPinv(rcond: Tensor, options?: { hermitian?: boolean }): Tensor;
+  /** The Moore-Penrose inverses of matrices. */
   linalgPinv(options?: { atol?: number | null; rtol?: number | null; hermitian?: boolean }): Tensor;
+  /** The Moore-Penrose inverses of matrices. */
   linalgPinv(options?: { atol?: Tensor | null; rtol?: Tensor | null; hermitian?: boolean }): Tensor;
+  /** The least squares solution of A X = B: solution, residuals, rank and singular values. */
   linalgLstsq(b: Tensor, rcond?: number | null, options?: { driver?: string | null }): [Tensor, Tensor, Tensor, Tensor];
+  /** The least squares solution of A X = B: solution, residuals, rank and singular values. */
   linalgLstsq(b: Tensor, options?: { rcond?: number | null; driver?: string | null }): [Tensor, Tensor, Tensor, Tensor];
+  /** How many singular values lie above a tolerance: int64. */
   linalgMatrixRank(tol: number, hermitian?: boolean): Tensor;
+  /** How many singular values lie above a tolerance: int64. */
   linalgMatrixRank(tol: number, options?: { hermitian?: boolean }): Tensor;
+  /** How many singular values lie above a tolerance: int64. */
   linalgMatrixRank(tol: Tensor, hermitian?: boolean): Tensor;
+  /** How many singular values lie above a tolerance: int64. */
   linalgMatrixRank(tol: Tensor, options?: { hermitian?: boolean }): Tensor;
+  /** How many singular values lie above a tolerance: int64. */
   linalgMatrixRank(options?: { atol?: number | null; rtol?: number | null; hermitian?: boolean }): Tensor;
+  /** How many singular values lie above a tolerance: int64. */
   linalgMatrixRank(options?: { atol?: Tensor | null; rtol?: Tensor | null; hermitian?: boolean }): Tensor;
+  /** Square matrices multiplied by themselves `n` times; of the inverse where `n` is negative. */
   linalgMatrixPower(n: number): Tensor;
+  /** The inverses of square matrices; the same as `linalgInv`. */
   inverse(): Tensor;
+  /** X of A X = B, where `input2` is the Cholesky factor of A. */
   choleskySolve(input2: Tensor, upper?: boolean): Tensor;
+  /** X of A X = B, where `input2` is the Cholesky factor of A. */
   choleskySolve(input2: Tensor, options?: { upper?: boolean }): Tensor;
+  /** The exponentials of square matrices. */
   matrixExp(): Tensor;
+  /** Pearson's correlations of all pairs of rows. */
   corrcoef(): Tensor;
+  /** The covariances of all pairs of rows; divided by n - `correction` (1). */
   cov(options?: { correction?: number; fweights?: Tensor | null; aweights?: Tensor | null }): Tensor;
+  /** The p-norm distances of all pairs of rows, each pair once: [n (n - 1) / 2]. */
   pdist(p?: number): Tensor;
+  /** The p-norm distances of all pairs of rows, each pair once: [n (n - 1) / 2]. */
   pdist(options?: { p?: number }): Tensor;
 
   // ---- shape ----
+  /** The same elements in another shape (one size may be -1): a view where possible, else a copy. */
   reshape(shape: readonly number[]): Tensor;
+  /** A view of the same elements in the shape of `other`. */
   viewAs(other: Tensor): Tensor;
+  /** A view in which dimensions of size 1 are repeated without copying; -1 leaves a size as it is. */
   expand(size: readonly number[], options?: { implicit?: boolean }): Tensor;
+  /** `expand` to the shape of `other`. */
   expandAs(other: Tensor): Tensor;
+  /** The dimensions from `startDim` to `endDim` made one. */
   flatten(startDim?: number, endDim?: number): Tensor;
+  /** The dimensions from `startDim` to `endDim` made one. */
   flatten(options?: { startDim?: number; endDim?: number }): Tensor;
+  /** One dimension split into several. */
   unflatten(dim: number, sizes: readonly number[]): Tensor;
+  /** A view without dimensions of size 1, all of them or those in `dim`. */
   squeeze(): Tensor;
+  /** A view without dimensions of size 1, all of them or those in `dim`. */
   squeeze(dim: number): Tensor;
+  /** A view without dimensions of size 1, all of them or those in `dim`. */
   squeeze(dim: readonly number[]): Tensor;
+  /** In place: A view without dimensions of size 1, all of them or those in `dim`. */
   squeeze_(): this;
+  /** In place: A view without dimensions of size 1, all of them or those in `dim`. */
   squeeze_(dim: number): this;
+  /** In place: A view without dimensions of size 1, all of them or those in `dim`. */
   squeeze_(dim: readonly number[]): this;
+  /** A view with a new dimension of size 1 at `dim`. */
   unsqueeze(dim: number): Tensor;
+  /** In place: A view with a new dimension of size 1 at `dim`. */
   unsqueeze_(dim: number): this;
+  /** A view with two dimensions exchanged. */
   transpose(dim0: number, dim1: number): Tensor;
+  /** In place: A view with two dimensions exchanged. */
   transpose_(dim0: number, dim1: number): this;
+  /** A view of the transposed matrix. */
   t(): Tensor;
+  /** A view with the dimensions in another order. */
   permute(dims: readonly number[]): Tensor;
+  /** A view with dimensions moved to other places. */
   movedim(source: number, destination: number): Tensor;
+  /** A view with dimensions moved to other places. */
   movedim(source: readonly number[], destination: readonly number[]): Tensor;
+  /** A view with two dimensions exchanged; the same as `transpose`. */
   swapaxes(axis0: number, axis1: number): Tensor;
+  /** Views of parts of `splitSize` elements along `dim`; the last may be smaller. */
   split(splitSize: number, dim?: number): Tensor[];
+  /** Views of parts of `splitSize` elements along `dim`; the last may be smaller. */
   split(splitSize: number, options?: { dim?: number }): Tensor[];
+  /** Views of parts of `splitSize` elements along `dim`; the last may be smaller. */
   split(splitSize: readonly number[], dim?: number): Tensor[];
+  /** Views of parts of `splitSize` elements along `dim`; the last may be smaller. */
   split(splitSize: readonly number[], options?: { dim?: number }): Tensor[];
+  /** Views of parts of the given sizes along `dim`. */
   splitWithSizes(splitSizes: readonly number[], dim?: number): Tensor[];
+  /** Views of parts of the given sizes along `dim`. */
   splitWithSizes(splitSizes: readonly number[], options?: { dim?: number }): Tensor[];
+  /** Views of at most `chunks` parts of equal size along `dim`; the last may be smaller. */
   chunk(chunks: number, dim?: number): Tensor[];
+  /** Views of at most `chunks` parts of equal size along `dim`; the last may be smaller. */
   chunk(chunks: number, options?: { dim?: number }): Tensor[];
+  /** Views of parts along `dim`: so many of nearly equal size, or cut at the given indices. */
   tensorSplit(indices: readonly number[], dim?: number): Tensor[];
+  /** Views of parts along `dim`: so many of nearly equal size, or cut at the given indices. */
   tensorSplit(indices: readonly number[], options?: { dim?: number }): Tensor[];
+  /** Views of parts along `dim`: so many of nearly equal size, or cut at the given indices. */
   tensorSplit(sections: number, dim?: number): Tensor[];
+  /** Views of parts along `dim`: so many of nearly equal size, or cut at the given indices. */
   tensorSplit(sections: number, options?: { dim?: number }): Tensor[];
+  /** Views of parts along `dim`: so many of nearly equal size, or cut at the given indices. */
   tensorSplit(tensorIndicesOrSections: Tensor, dim?: number): Tensor[];
+  /** Views of parts along `dim`: so many of nearly equal size, or cut at the given indices. */
   tensorSplit(tensorIndicesOrSections: Tensor, options?: { dim?: number }): Tensor[];
+  /** Views of each slice along `dim`, without that dimension. */
   unbind(dim?: number): Tensor[];
+  /** Views of each slice along `dim`, without that dimension. */
   unbind(options?: { dim?: number }): Tensor[];
+  /** A view of `length` elements along `dim` from `start` on. */
   narrow(dim: number, start: number, length: number): Tensor;
+  /** A view of `length` elements along `dim` from `start` on. */
   narrow(dim: number, start: Tensor, length: number): Tensor;
+  /** A view of one slice along `dim`, without that dimension. */
   select(dim: number, index: number): Tensor;
+  /** A view from `start` to `end` (not included) along `dim`, in steps. */
   slice(dim?: number, start?: number | null, end?: number | null, step?: number): Tensor;
+  /** A view from `start` to `end` (not included) along `dim`, in steps. */
   slice(options?: { dim?: number; start?: number | null; end?: number | null; step?: number }): Tensor;
+  /** A copy repeated so many times along each dimension. */
   repeat(repeats: readonly number[]): Tensor;
+  /** A copy repeated so many times along each dimension, the last ones where fewer are given. */
   tile(dims: readonly number[]): Tensor;
+  /** Each element repeated next to itself, along `dim` or flattened. */
   repeatInterleave(options?: { outputSize?: number | null }): Tensor;
+  /** Each element repeated next to itself, along `dim` or flattened. */
   repeatInterleave(repeats: Tensor, dim?: number | null, options?: { outputSize?: number | null }): Tensor;
+  /** Each element repeated next to itself, along `dim` or flattened. */
   repeatInterleave(repeats: Tensor, options?: { dim?: number | null; outputSize?: number | null }): Tensor;
+  /** Each element repeated next to itself, along `dim` or flattened. */
   repeatInterleave(repeats: number, dim?: number | null, options?: { outputSize?: number | null }): Tensor;
+  /** Each element repeated next to itself, along `dim` or flattened. */
   repeatInterleave(repeats: number, options?: { dim?: number | null; outputSize?: number | null }): Tensor;
+  /** Elements moved along `dims`, those that leave at the end coming in at the start. */
   roll(shifts: number | readonly number[], dims?: number | readonly number[]): Tensor;
+  /** Elements moved along `dims`, those that leave at the end coming in at the start. */
   roll(shifts: number | readonly number[], options?: { dims?: number | readonly number[] }): Tensor;
+  /** A copy with the order along `dims` reversed. */
   flip(dims: readonly number[]): Tensor;
+  /** A copy with the order along dimension 1 reversed. */
   fliplr(): Tensor;
+  /** A copy with the order along dimension 0 reversed. */
   flipud(): Tensor;
+  /** A copy turned by 90 degrees `k` times in the plane of two dimensions. */
   rot90(k?: number, dims?: readonly number[]): Tensor;
+  /** A copy turned by 90 degrees `k` times in the plane of two dimensions. */
   rot90(options?: { k?: number; dims?: readonly number[] }): Tensor;
+  /** A view in the shape that broadcasting gives. */
   broadcastTo(size: readonly number[]): Tensor;
+  /** A view of all windows of `size` along `dimension`, `step` apart, as a new last dimension. */
   unfold(dimension: number, size: number, step: number): Tensor;
+  /** The tensor with its elements in row-major order: itself, or a copy. */
   contiguous(options?: { memoryFormat?: MemoryFormat }): Tensor;
+  /** A copy, through which gradients flow. */
   clone(options?: { memoryFormat?: MemoryFormat | null }): Tensor;
+  /** A view that takes no part in autograd. */
   detach(): Tensor;
+  /** In place: A view that takes no part in autograd. */
   detach_(): this;
+  /** A view with the given shape, strides and offset into the memory. */
   asStrided(size: readonly number[], stride: readonly number[], storageOffset?: number | null): Tensor;
+  /** A view with the given shape, strides and offset into the memory. */
   asStrided(size: readonly number[], stride: readonly number[], options?: { storageOffset?: number | null }): Tensor;
+  /** A view with at least one dimension. */
   atleast1d(): Tensor;
+  /** A view with at least two dimensions. */
   atleast2d(): Tensor;
+  /** A view with at least three dimensions. */
   atleast3d(): Tensor;
+  /** All elements in one dimension: a view where possible. */
   ravel(): Tensor;
+  /** All combinations of `r` elements of a vector, as rows. */
   combinations(r?: number, withReplacement?: boolean): Tensor;
+  /** All combinations of `r` elements of a vector, as rows. */
   combinations(options?: { r?: number; withReplacement?: boolean }): Tensor;
 
   // ---- indexing ----
+  /** The slices along `dim` that an int64 vector names, copied. */
   indexSelect(dim: number, index: Tensor): Tensor;
+  /** `self` with slices of `source` (times `alpha`) added where `index` says, along `dim`. */
   indexAdd(dim: number, index: Tensor, source: Tensor, options?: { alpha?: Scalar }): Tensor;
+  /** In place: `self` with slices of `source` (times `alpha`) added where `index` says, along `dim`. */
   indexAdd_(dim: number, index: Tensor, source: Tensor, options?: { alpha?: Scalar }): this;
+  /** `self` with slices of `source` put where `index` says, along `dim`. */
   indexCopy(dim: number, index: Tensor, source: Tensor): Tensor;
+  /** In place: `self` with slices of `source` put where `index` says, along `dim`. */
   indexCopy_(dim: number, index: Tensor, source: Tensor): this;
+  /** `self` with the slices that `index` names filled with `value`, along `dim`. */
   indexFill(dim: number, index: Tensor, value: Tensor): Tensor;
+  /** `self` with the slices that `index` names filled with `value`, along `dim`. */
   indexFill(dim: number, index: Tensor, value: Scalar): Tensor;
+  /** In place: `self` with the slices that `index` names filled with `value`, along `dim`. */
   indexFill_(dim: number, index: Tensor, value: Tensor): this;
+  /** In place: `self` with the slices that `index` names filled with `value`, along `dim`. */
   indexFill_(dim: number, index: Tensor, value: Scalar): this;
+  /** `self` with `values` at the places that index tensors name; added there with `accumulate`. */
   indexPut(indices: readonly (Tensor | null)[], values: Tensor, accumulate?: boolean): Tensor;
+  /** `self` with `values` at the places that index tensors name; added there with `accumulate`. */
   indexPut(indices: readonly (Tensor | null)[], values: Tensor, options?: { accumulate?: boolean }): Tensor;
+  /** In place: `self` with `values` at the places that index tensors name; added there with `accumulate`. */
   indexPut_(indices: readonly (Tensor | null)[], values: Tensor, accumulate?: boolean): this;
+  /** In place: `self` with `values` at the places that index tensors name; added there with `accumulate`. */
   indexPut_(indices: readonly (Tensor | null)[], values: Tensor, options?: { accumulate?: boolean }): this;
+  /** Elements along `dim` at the places of `index`: out[i][j] = self[index[i][j]][j] for dimension 0. */
   gather(dim: number, index: Tensor, options?: { sparseGrad?: boolean }): Tensor;
+  /** `self` with elements of `src` written to the places of `index` along `dim`, the inverse of `gather`. */
   scatter(dim: number, index: Tensor, src: Tensor): Tensor;
+  /** `self` with elements of `src` written to the places of `index` along `dim`, the inverse of `gather`. */
   scatter(dim: number, index: Tensor, value: Scalar): Tensor;
+  /** `self` with elements of `src` written to the places of `index` along `dim`, the inverse of `gather`. */
   scatter(dim: number, index: Tensor, src: Tensor, options: { reduce: string }): Tensor;
+  /** `self` with elements of `src` written to the places of `index` along `dim`, the inverse of `gather`. */
   scatter(dim: number, index: Tensor, value: Scalar, options: { reduce: string }): Tensor;
+  /** In place: `self` with elements of `src` written to the places of `index` along `dim`, the inverse of `gather`. */
   scatter_(dim: number, index: Tensor, src: Tensor): this;
+  /** In place: `self` with elements of `src` written to the places of `index` along `dim`, the inverse of `gather`. */
   scatter_(dim: number, index: Tensor, value: Scalar): this;
+  /** In place: `self` with elements of `src` written to the places of `index` along `dim`, the inverse of `gather`. */
   scatter_(dim: number, index: Tensor, src: Tensor, options: { reduce: string }): this;
+  /** In place: `self` with elements of `src` written to the places of `index` along `dim`, the inverse of `gather`. */
   scatter_(dim: number, index: Tensor, value: Scalar, options: { reduce: string }): this;
+  /** `self` with elements of `src` added at the places of `index` along `dim`. */
   scatterAdd(dim: number, index: Tensor, src: Tensor): Tensor;
+  /** In place: `self` with elements of `src` added at the places of `index` along `dim`. */
   scatterAdd_(dim: number, index: Tensor, src: Tensor): this;
+  /** `self` with elements of `src` combined at the places of `index` by `reduce` ("sum", "prod", "mean", "amax", "amin"). */
   scatterReduce(dim: number, index: Tensor, src: Tensor, reduce: string, options?: { includeSelf?: boolean }): Tensor;
+  /** In place: `self` with elements of `src` combined at the places of `index` by `reduce` ("sum", "prod", "mean", "amax", "amin"). */
   scatterReduce_(dim: number, index: Tensor, src: Tensor, reduce: string, options?: { includeSelf?: boolean }): this;
+  /** The elements where a bool mask is true, as a vector. Waits for the device. */
   maskedSelect(mask: Tensor): Tensor;
+  /** `self` with `value` where a bool mask is true. */
   maskedFill(mask: Tensor, value: Tensor): Tensor;
+  /** `self` with `value` where a bool mask is true. */
   maskedFill(mask: Tensor, value: Scalar): Tensor;
+  /** In place: `self` with `value` where a bool mask is true. */
   maskedFill_(mask: Tensor, value: Tensor): this;
+  /** In place: `self` with `value` where a bool mask is true. */
   maskedFill_(mask: Tensor, value: Scalar): this;
+  /** `self` with the next elements of `source` where a bool mask is true. */
   maskedScatter(mask: Tensor, source: Tensor): Tensor;
+  /** In place: `self` with the next elements of `source` where a bool mask is true. */
   maskedScatter_(mask: Tensor, source: Tensor): this;
+  /** Elements of one tensor where a condition holds, of another elsewhere; of a condition alone the indices where it holds. */
   where(): Tensor[];
+  /** Elements of one tensor where a condition holds, of another elsewhere; of a condition alone the indices where it holds. */
   where(self: Tensor, other: Tensor): Tensor;
+  /** Elements of one tensor where a condition holds, of another elsewhere; of a condition alone the indices where it holds. */
   where(self: Tensor, other: Scalar): Tensor;
+  /** Elements of one tensor where a condition holds, of another elsewhere; of a condition alone the indices where it holds. */
   where(self: Scalar, other: Tensor): Tensor;
+  /** Elements of one tensor where a condition holds, of another elsewhere; of a condition alone the indices where it holds. */
   where(self: Scalar, other: Scalar): Tensor;
+  /** The indices of all elements other than 0, [n, dimensions], int64. Waits for the device. */
   nonzero(): Tensor;
+  /** The indices of all elements other than 0, [n, dimensions], int64; the same as `nonzero`. */
   argwhere(): Tensor;
+  /** Elements of the flattened tensor at the given places. */
   take(index: Tensor): Tensor;
+  /** Elements along `dim` at the places of `indices`, which is broadcast. */
   takeAlongDim(indices: Tensor, dim?: number | null): Tensor;
+  /** Elements along `dim` at the places of `indices`, which is broadcast. */
   takeAlongDim(indices: Tensor, options?: { dim?: number | null }): Tensor;
+  /** Writes `source` to the given places of the flattened tensor. */
   put_(index: Tensor, source: Tensor, accumulate?: boolean): this;
+  /** Writes `source` to the given places of the flattened tensor. */
   put_(index: Tensor, source: Tensor, options?: { accumulate?: boolean }): this;
+  /** Whether each element is among `testElements`: a bool tensor. */
   isin(testElements: Tensor, options?: { assumeUnique?: boolean; invert?: boolean }): Tensor;
+  /** Whether each element is among `testElements`: a bool tensor. */
   isin(testElement: Scalar, options?: { assumeUnique?: boolean; invert?: boolean }): Tensor;
 
   // ---- sorting ----
+  /** The elements in order along `dim`, and their indices. */
   sort(dim?: number, descending?: boolean): [Tensor, Tensor];
+  /** The elements in order along `dim`, and their indices. */
   sort(options?: { dim?: number; descending?: boolean }): [Tensor, Tensor];
+  /** The elements in order along `dim`, and their indices. */
   sort(options: { stable: boolean | null; dim?: number; descending?: boolean }): [Tensor, Tensor];
+  /** The indices that would put the elements in order along `dim`: int64. */
   argsort(dim?: number, descending?: boolean): Tensor;
+  /** The indices that would put the elements in order along `dim`: int64. */
   argsort(options?: { dim?: number; descending?: boolean }): Tensor;
+  /** The indices that would put the elements in order along `dim`: int64. */
   argsort(options: { stable: boolean; dim?: number; descending?: boolean }): Tensor;
+  /** The `k` largest (or smallest) elements along `dim`, and their indices. */
   topk(k: number, dim?: number, largest?: boolean, sorted?: boolean): [Tensor, Tensor];
+  /** The `k` largest (or smallest) elements along `dim`, and their indices. */
   topk(k: number, options?: { dim?: number; largest?: boolean; sorted?: boolean }): [Tensor, Tensor];
+  /** The `k`th smallest element along `dim`, counted from 1, and its index. */
   kthvalue(k: number, dim?: number, keepdim?: boolean): [Tensor, Tensor];
+  /** The `k`th smallest element along `dim`, counted from 1, and its index. */
   kthvalue(k: number, options?: { dim?: number; keepdim?: boolean }): [Tensor, Tensor];
+  /** The elements in order along dimension 0. */
   msort(): Tensor;
+  /** Where each value would be put into a sorted sequence so that it stays sorted: int64. */
   searchsorted(self: Tensor, options?: { outInt32?: boolean; right?: boolean; side?: string | null; sorter?: Tensor | null }): Tensor;
+  /** Where each value would be put into a sorted sequence so that it stays sorted: int64. */
   searchsorted(self: Scalar, options?: { outInt32?: boolean; right?: boolean; side?: string | null; sorter?: Tensor | null }): Tensor;
+  /** The number of the interval between sorted boundaries that each element lies in: int64. */
   bucketize(boundaries: Tensor, options?: { outInt32?: boolean; right?: boolean }): Tensor;
+  /** The distinct slices along `dim`, and where asked for their inverse indices and counts. Waits for the device. */
   uniqueDim(dim: number, sorted?: boolean, returnInverse?: boolean, returnCounts?: boolean): [Tensor, Tensor, Tensor];
+  /** The distinct slices along `dim`, and where asked for their inverse indices and counts. Waits for the device. */
   uniqueDim(dim: number, options?: { sorted?: boolean; returnInverse?: boolean; returnCounts?: boolean }): [Tensor, Tensor, Tensor];
+  /** The elements without repetitions of neighbours, and where asked for inverse indices and counts. */
   uniqueConsecutive(returnInverse?: boolean, returnCounts?: boolean, dim?: number | null): [Tensor, Tensor, Tensor];
+  /** The elements without repetitions of neighbours, and where asked for inverse indices and counts. */
   uniqueConsecutive(options?: { returnInverse?: boolean; returnCounts?: boolean; dim?: number | null }): [Tensor, Tensor, Tensor];
+  /** How often each whole number from 0 on occurs in a vector, or the sums of its `weights`. */
   bincount(weights?: Tensor | null, minlength?: number): Tensor;
+  /** How often each whole number from 0 on occurs in a vector, or the sums of its `weights`. */
   bincount(options?: { weights?: Tensor | null; minlength?: number }): Tensor;
+  /** How many elements lie in each of `bins` intervals of equal width from `min` to `max`. */
   histc(bins?: number, min?: Scalar, max?: Scalar): Tensor;
+  /** How many elements lie in each of `bins` intervals of equal width from `min` to `max`. */
   histc(options?: { bins?: number; min?: Scalar; max?: Scalar }): Tensor;
 
   // ---- inPlace ----
+  /** Overwrites the tensor with the elements of `src`, converted, moved and broadcast. */
   copy_(src: Tensor, nonBlocking?: boolean): this;
+  /** Overwrites the tensor with the elements of `src`, converted, moved and broadcast. */
   copy_(src: Tensor, options?: { nonBlocking?: boolean }): this;
+  /** Overwrites all elements with one value. */
   fill_(value: Tensor): this;
+  /** Overwrites all elements with one value. */
   fill_(value: Scalar): this;
+  /** Overwrites all elements with 0. */
   zero_(): this;
+  /** Gives the tensor another shape; elements that are new are not set. */
   resize_(size: readonly number[], options?: { memoryFormat?: MemoryFormat | null }): this;
+  /** Makes the tensor refer to the memory of another. */
   set_(): this;
+  /** Makes the tensor refer to the memory of another. */
   set_(source: Tensor): this;
+  /** Makes the tensor refer to the memory of another. */
   set_(source: Tensor, storageOffset: number, size: readonly number[], stride?: readonly number[]): this;
+  /** Makes the tensor refer to the memory of another. */
   set_(source: Tensor, storageOffset: number, size: readonly number[], options?: { stride?: readonly number[] }): this;
+  /** Overwrites all elements with random numbers, uniform from `from` to `to`. */
   uniform_(from?: number, to?: number, options?: { generator?: Generator | null }): this;
+  /** Overwrites all elements with random numbers, uniform from `from` to `to`. */
   uniform_(options?: { from?: number; to?: number; generator?: Generator | null }): this;
+  /** Overwrites all elements with random numbers, normal with `mean` and `std`. */
   normal_(mean?: number, std?: number, options?: { generator?: Generator | null }): this;
+  /** Overwrites all elements with random numbers, normal with `mean` and `std`. */
   normal_(options?: { mean?: number; std?: number; generator?: Generator | null }): this;
+  /** Overwrites all elements with 1 with probability `p`, else 0. */
   bernoulli_(p?: number, options?: { generator?: Generator | null }): this;
+  /** Overwrites all elements with 1 with probability `p`, else 0. */
   bernoulli_(options?: { p?: number; generator?: Generator | null }): this;
+  /** Overwrites all elements with 1 with probability `p`, else 0. */
   bernoulli_(p: Tensor, options?: { generator?: Generator | null }): this;
+  /** Overwrites all elements with random whole numbers from `from` to `to` (not included). */
   random_(options?: { generator?: Generator | null }): this;
+  /** Overwrites all elements with random whole numbers from `from` to `to` (not included). */
   random_(to: number, options?: { generator?: Generator | null }): this;
+  /** Overwrites all elements with random whole numbers from `from` to `to` (not included). */
   random_(from: number, to: number | null, options?: { generator?: Generator | null }): this;
+  /** Overwrites all elements with random numbers, exponential with rate `lambd`. */
   exponential_(lambd?: number, options?: { generator?: Generator | null }): this;
+  /** Overwrites all elements with random numbers, exponential with rate `lambd`. */
   exponential_(options?: { lambd?: number; generator?: Generator | null }): this;
+  /** Overwrites the main diagonal with one value. */
   fillDiagonal_(fillValue: Scalar, wrap?: boolean): this;
+  /** Overwrites the main diagonal with one value. */
   fillDiagonal_(fillValue: Scalar, options?: { wrap?: boolean }): this;
 
   // ---- random ----
+  /** 1 with the probability that each element gives, else 0. */
   bernoulli(options?: { generator?: Generator | null }): Tensor;
+  /** 1 with the probability that each element gives, else 0. */
   bernoulli(p: Tensor, options?: { generator?: Generator | null }): Tensor;
+  /** 1 with the probability that each element gives, else 0. */
   bernoulli(p: number, options?: { generator?: Generator | null }): Tensor;
+  /** Indices drawn with the weights of each row, with `replacement` or without: int64. */
   multinomial(numSamples: number, replacement?: boolean, options?: { generator?: Generator | null }): Tensor;
+  /** Indices drawn with the weights of each row, with `replacement` or without: int64. */
   multinomial(numSamples: number, options?: { replacement?: boolean; generator?: Generator | null }): Tensor;
+  /** Random counts, Poisson with the rates that the elements give. */
   poisson(generator?: Generator | null): Tensor;
+  /** Random counts, Poisson with the rates that the elements give. */
   poisson(options?: { generator?: Generator | null }): Tensor;
+  /** Random numbers, normal with means and standard deviations given as tensors or numbers. */
   normal(std?: number, options?: { generator?: Generator | null }): Tensor;
+  /** Random numbers, normal with means and standard deviations given as tensors or numbers. */
   normal(options?: { std?: number; generator?: Generator | null }): Tensor;
+  /** Random numbers, normal with means and standard deviations given as tensors or numbers. */
   normal(std: Tensor, options?: { generator?: Generator | null }): Tensor;
 
   // ---- neural ----
+  /** `input` times the transpose of `weight` [out, in], plus `bias`. */
   linear(weight: Tensor, bias?: Tensor | null): Tensor;
+  /** `input` times the transpose of `weight` [out, in], plus `bias`. */
   linear(weight: Tensor, options?: { bias?: Tensor | null }): Tensor;
+  /** `input1ᵀ weight input2 + bias`, for each weight matrix [out, in1, in2]. */
   bilinear(input2: Tensor, weight: Tensor, bias?: Tensor | null): Tensor;
+  /** `input1ᵀ weight input2 + bias`, for each weight matrix [out, in1, in2]. */
   bilinear(input2: Tensor, weight: Tensor, options?: { bias?: Tensor | null }): Tensor;
+  /** The rows of `weight` that int64 indices name. */
   embedding(indices: Tensor, paddingIdx?: number, scaleGradByFreq?: boolean, sparse?: boolean): Tensor;
+  /** The rows of `weight` that int64 indices name. */
   embedding(indices: Tensor, options?: { paddingIdx?: number; scaleGradByFreq?: boolean; sparse?: boolean }): Tensor;
+  /** Sums, means (`mode` 1) or maxima (2) of the rows of `weight` in each bag, and what backward needs. */
   embeddingBag(indices: Tensor, offsets: Tensor, scaleGradByFreq?: boolean, mode?: number, sparse?: boolean, perSampleWeights?: Tensor | null, includeLastOffset?: boolean): [Tensor, Tensor, Tensor, Tensor];
+  /** Sums, means (`mode` 1) or maxima (2) of the rows of `weight` in each bag, and what backward needs. */
   embeddingBag(indices: Tensor, offsets: Tensor, options?: { scaleGradByFreq?: boolean; mode?: number; sparse?: boolean; perSampleWeights?: Tensor | null; includeLastOffset?: boolean }): [Tensor, Tensor, Tensor, Tensor];
+  /** Sums, means (`mode` 1) or maxima (2) of the rows of `weight` in each bag, and what backward needs. */
   embeddingBag(indices: Tensor, offsets: Tensor, scaleGradByFreq: boolean, mode: number, sparse: boolean, perSampleWeights: Tensor | null, includeLastOffset: boolean, paddingIdx: number | null): [Tensor, Tensor, Tensor, Tensor];
+  /** Elements normalized over the last dimensions to mean 0 and variance 1, times `weight`, plus `bias`. */
   layerNorm(normalizedShape: readonly number[], weight?: Tensor | null, bias?: Tensor | null, eps?: number, cudnnEnable?: boolean): Tensor;
+  /** Elements normalized over the last dimensions to mean 0 and variance 1, times `weight`, plus `bias`. */
   layerNorm(normalizedShape: readonly number[], options?: { weight?: Tensor | null; bias?: Tensor | null; eps?: number; cudnnEnable?: boolean }): Tensor;
+  /** Channels normalized in groups to mean 0 and variance 1, times `weight`, plus `bias`. */
   groupNorm(numGroups: number, weight?: Tensor | null, bias?: Tensor | null, eps?: number, cudnnEnabled?: boolean): Tensor;
+  /** Channels normalized in groups to mean 0 and variance 1, times `weight`, plus `bias`. */
   groupNorm(numGroups: number, options?: { weight?: Tensor | null; bias?: Tensor | null; eps?: number; cudnnEnabled?: boolean }): Tensor;
+  /** Channels normalized over the batch, or by running statistics, times `weight`, plus `bias`. */
   batchNorm(weight: Tensor | null, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, training: boolean, momentum: number, eps: number, cudnnEnabled: boolean): Tensor;
+  /** Elements divided by their root mean square over the last dimensions, times `weight`. */
   rmsNorm(normalizedShape: readonly number[], weight?: Tensor | null, eps?: number | null): Tensor;
+  /** Elements divided by their root mean square over the last dimensions, times `weight`. */
   rmsNorm(normalizedShape: readonly number[], options?: { weight?: Tensor | null; eps?: number | null }): Tensor;
+  /** Each channel of each sample normalized to mean 0 and variance 1, times `weight`, plus `bias`. */
   instanceNorm(weight: Tensor | null, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, useInputStats: boolean, momentum: number, eps: number, cudnnEnabled: boolean): Tensor;
+  /** With `train`, elements set to 0 with probability `p` and the others divided by 1 - p; else the input. */
   dropout(p: number, train: boolean): Tensor;
+  /** In place: With `train`, elements set to 0 with probability `p` and the others divided by 1 - p; else the input. */
   dropout_(p: number, train: boolean): this;
+  /** Dropout that keeps mean and variance, for networks with SELU. */
   alphaDropout(p: number, train: boolean): Tensor;
+  /** Each element, but 0 for negative ones. */
   relu(): Tensor;
+  /** In place: Each element, but 0 for negative ones. */
   relu_(): this;
+  /** x times the normal distribution function of x; with `approximate: "tanh"` nearly that. */
   gelu(options?: { approximate?: string }): Tensor;
+  /** x times sigmoid(x), also called swish. */
   silu(): Tensor;
+  /** x times tanh(softplus(x)). */
   mish(): Tensor;
+  /** x for positive elements, alpha * (exp(x) - 1) for negative ones. */
   elu(alpha?: Scalar, scale?: Scalar, inputScale?: Scalar): Tensor;
+  /** x for positive elements, alpha * (exp(x) - 1) for negative ones. */
   elu(options?: { alpha?: Scalar; scale?: Scalar; inputScale?: Scalar }): Tensor;
+  /** ELU with the scale and alpha that keep mean 0 and variance 1. */
   selu(): Tensor;
+  /** x for positive elements, alpha * (exp(x / alpha) - 1) for negative ones. */
   celu(alpha?: Scalar): Tensor;
+  /** x for positive elements, alpha * (exp(x / alpha) - 1) for negative ones. */
   celu(options?: { alpha?: Scalar }): Tensor;
+  /** Each element, negative ones times `negativeSlope` (0.01). */
   leakyRelu(negativeSlope?: Scalar): Tensor;
+  /** Each element, negative ones times `negativeSlope` (0.01). */
   leakyRelu(options?: { negativeSlope?: Scalar }): Tensor;
+  /** In place: Each element, negative ones times `negativeSlope` (0.01). */
   leakyRelu_(negativeSlope?: Scalar): this;
+  /** In place: Each element, negative ones times `negativeSlope` (0.01). */
   leakyRelu_(options?: { negativeSlope?: Scalar }): this;
+  /** Each element, but within `minVal` (-1) and `maxVal` (1). */
   hardtanh(minVal?: Scalar, maxVal?: Scalar): Tensor;
+  /** Each element, but within `minVal` (-1) and `maxVal` (1). */
   hardtanh(options?: { minVal?: Scalar; maxVal?: Scalar }): Tensor;
+  /** x * clamp(x + 3, 0, 6) / 6: swish in straight pieces. */
   hardswish(): Tensor;
+  /** clamp(x + 3, 0, 6) / 6: sigmoid in straight pieces. */
   hardsigmoid(): Tensor;
+  /** log(1 + exp(beta * x)) / beta: a smooth `relu`. */
   softplus(beta?: Scalar, threshold?: Scalar): Tensor;
+  /** log(1 + exp(beta * x)) / beta: a smooth `relu`. */
   softplus(options?: { beta?: Scalar; threshold?: Scalar }): Tensor;
+  /** Each element moved towards 0 by `lambd`, 0 where it is smaller than that. */
   softshrink(lambd?: Scalar): Tensor;
+  /** Each element moved towards 0 by `lambd`, 0 where it is smaller than that. */
   softshrink(options?: { lambd?: Scalar }): Tensor;
+  /** Each element, but 0 where its size is at most `lambd`. */
   hardshrink(lambd?: Scalar): Tensor;
+  /** Each element, but 0 where its size is at most `lambd`. */
   hardshrink(options?: { lambd?: Scalar }): Tensor;
+  /** Each element, negative ones times a learned `weight`, one for all or one per channel. */
   prelu(weight: Tensor): Tensor;
+  /** Each element, negative ones times a random slope from `lower` to `upper` (their mean without `training`). */
   rrelu(lower?: Scalar, upper?: Scalar, training?: boolean, generator?: Generator | null): Tensor;
+  /** Each element, negative ones times a random slope from `lower` to `upper` (their mean without `training`). */
   rrelu(options?: { lower?: Scalar; upper?: Scalar; training?: boolean; generator?: Generator | null }): Tensor;
+  /** The first half along `dim` times the sigmoid of the second half. */
   glu(dim?: number): Tensor;
+  /** The first half along `dim` times the sigmoid of the second half. */
   glu(options?: { dim?: number }): Tensor;
+  /** log(sigmoid(x)) without overflow. */
   logSigmoid(): Tensor;
+  /** exp(x) divided by its sum along `dim`: positive numbers that add up to 1. */
   softmax(dim: number, dtype?: DType | null): Tensor;
+  /** exp(x) divided by its sum along `dim`: positive numbers that add up to 1. */
   softmax(dim: number, options?: { dtype?: DType | null }): Tensor;
+  /** The logarithm of `softmax` along `dim`, without overflow. */
   logSoftmax(dim: number, dtype?: DType | null): Tensor;
+  /** The logarithm of `softmax` along `dim`, without overflow. */
   logSoftmax(dim: number, options?: { dtype?: DType | null }): Tensor;
+  /** Each element, but within 0 and 6. */
   relu6(): Tensor;
+  /** Each element above `threshold`, else `value`. */
   threshold(threshold: Scalar, value: Scalar): Tensor;
+  /** Vectors of 0 with a 1 at the place that each int64 element names; `numClasses` long. */
   oneHot(numClasses?: number): Tensor;
+  /** Vectors of 0 with a 1 at the place that each int64 element names; `numClasses` long. */
   oneHot(options?: { numClasses?: number }): Tensor;
+  /** softmax(query keyᵀ / sqrt(d) + mask) value, by the fastest kernel that the device has; with `isCausal` each place sees those before it. */
   scaledDotProductAttention(key: Tensor, value: Tensor, attnMask?: Tensor | null, dropoutP?: number, isCausal?: boolean, options?: { scale?: number | null; enableGqa?: boolean }): Tensor;
+  /** softmax(query keyᵀ / sqrt(d) + mask) value, by the fastest kernel that the device has; with `isCausal` each place sees those before it. */
   scaledDotProductAttention(key: Tensor, value: Tensor, options?: { attnMask?: Tensor | null; dropoutP?: number; isCausal?: boolean; scale?: number | null; enableGqa?: boolean }): Tensor;
+  /** The mean of (self - target)²; `reduction` 0 for each element, 1 mean, 2 sum. */
   mseLoss(target: Tensor, reduction?: number): Tensor;
+  /** The mean of (self - target)²; `reduction` 0 for each element, 1 mean, 2 sum. */
   mseLoss(target: Tensor, options?: { reduction?: number }): Tensor;
+  /** The mean of |self - target|; `reduction` 0 for each element, 1 mean, 2 sum. */
   l1Loss(target: Tensor, reduction?: number): Tensor;
+  /** The mean of |self - target|; `reduction` 0 for each element, 1 mean, 2 sum. */
   l1Loss(target: Tensor, options?: { reduction?: number }): Tensor;
+  /** Squared below `beta` and absolute above it, the difference of `self` and `target`; `reduction` 0, 1 mean, 2 sum. */
   smoothL1Loss(target: Tensor, reduction?: number, beta?: number): Tensor;
+  /** Squared below `beta` and absolute above it, the difference of `self` and `target`; `reduction` 0, 1 mean, 2 sum. */
   smoothL1Loss(target: Tensor, options?: { reduction?: number; beta?: number }): Tensor;
+  /** Half the squared difference up to `delta`, linear beyond it; `reduction` 0 for each element, 1 mean, 2 sum. */
   huberLoss(target: Tensor, reduction?: number, delta?: number): Tensor;
+  /** Half the squared difference up to `delta`, linear beyond it; `reduction` 0 for each element, 1 mean, 2 sum. */
   huberLoss(target: Tensor, options?: { reduction?: number; delta?: number }): Tensor;
+  /** The negative log-likelihood of `target` (classes or probabilities) under softmax of the logits `self`. */
   crossEntropyLoss(target: Tensor, weight?: Tensor | null, reduction?: number, ignoreIndex?: number, labelSmoothing?: number): Tensor;
+  /** The negative log-likelihood of `target` (classes or probabilities) under softmax of the logits `self`. */
   crossEntropyLoss(target: Tensor, options?: { weight?: Tensor | null; reduction?: number; ignoreIndex?: number; labelSmoothing?: number }): Tensor;
+  /** The negative of the log-probabilities at the target classes, weighted; `reduction` 0, 1 mean, 2 sum. */
   nllLoss(target: Tensor, weight?: Tensor | null, reduction?: number, ignoreIndex?: number): Tensor;
+  /** The negative of the log-probabilities at the target classes, weighted; `reduction` 0, 1 mean, 2 sum. */
   nllLoss(target: Tensor, options?: { weight?: Tensor | null; reduction?: number; ignoreIndex?: number }): Tensor;
+  /** `nllLoss` for inputs of any number of dimensions, classes in dimension 1. */
   nllLossNd(target: Tensor, weight?: Tensor | null, reduction?: number, ignoreIndex?: number): Tensor;
+  /** `nllLoss` for inputs of any number of dimensions, classes in dimension 1. */
   nllLossNd(target: Tensor, options?: { weight?: Tensor | null; reduction?: number; ignoreIndex?: number }): Tensor;
+  /** -(t log p + (1 - t) log(1 - p)) of probabilities; `reduction` 0 for each element, 1 mean, 2 sum. */
   binaryCrossEntropy(target: Tensor, weight?: Tensor | null, reduction?: number): Tensor;
+  /** -(t log p + (1 - t) log(1 - p)) of probabilities; `reduction` 0 for each element, 1 mean, 2 sum. */
   binaryCrossEntropy(target: Tensor, options?: { weight?: Tensor | null; reduction?: number }): Tensor;
+  /** `binaryCrossEntropy` of sigmoid(self), without overflow. */
   binaryCrossEntropyWithLogits(target: Tensor, weight?: Tensor | null, posWeight?: Tensor | null, reduction?: number): Tensor;
+  /** `binaryCrossEntropy` of sigmoid(self), without overflow. */
   binaryCrossEntropyWithLogits(target: Tensor, options?: { weight?: Tensor | null; posWeight?: Tensor | null; reduction?: number }): Tensor;
+  /** The Kullback-Leibler divergence of `target` from log-probabilities `self`; `reduction` 0, 1 mean, 2 sum. */
   klDiv(target: Tensor, reduction?: number, options?: { logTarget?: boolean }): Tensor;
+  /** The Kullback-Leibler divergence of `target` from log-probabilities `self`; `reduction` 0, 1 mean, 2 sum. */
   klDiv(target: Tensor, options?: { reduction?: number; logTarget?: boolean }): Tensor;
+  /** The negative log-likelihood of counts under Poisson with the given rates, or their logarithms with `logInput`. */
   poissonNllLoss(target: Tensor, logInput: boolean, full: boolean, eps: number, reduction: number): Tensor;
+  /** x where the target is 1, max(0, margin - x) where it is -1. */
   hingeEmbeddingLoss(target: Tensor, margin?: number, reduction?: number): Tensor;
+  /** x where the target is 1, max(0, margin - x) where it is -1. */
   hingeEmbeddingLoss(target: Tensor, options?: { margin?: number; reduction?: number }): Tensor;
+  /** max(0, -target * (input1 - input2) + margin). */
   marginRankingLoss(input2: Tensor, target: Tensor, margin?: number, reduction?: number): Tensor;
+  /** max(0, -target * (input1 - input2) + margin). */
   marginRankingLoss(input2: Tensor, target: Tensor, options?: { margin?: number; reduction?: number }): Tensor;
+  /** 1 - cos of the pairs whose target is 1, max(0, cos - margin) where it is -1. */
   cosineEmbeddingLoss(input2: Tensor, target: Tensor, margin?: number, reduction?: number): Tensor;
+  /** 1 - cos of the pairs whose target is 1, max(0, cos - margin) where it is -1. */
   cosineEmbeddingLoss(input2: Tensor, target: Tensor, options?: { margin?: number; reduction?: number }): Tensor;
+  /** max(0, d(anchor, positive) - d(anchor, negative) + margin) with the p-norm distance d. */
   tripletMarginLoss(positive: Tensor, negative: Tensor, margin?: number, p?: number, eps?: number, swap?: boolean, reduction?: number): Tensor;
+  /** max(0, d(anchor, positive) - d(anchor, negative) + margin) with the p-norm distance d. */
   tripletMarginLoss(positive: Tensor, negative: Tensor, options?: { margin?: number; p?: number; eps?: number; swap?: boolean; reduction?: number }): Tensor;
+  /** The mean of log(1 + exp(-target * self)) for targets of 1 and -1. */
   softMarginLoss(target: Tensor, reduction?: number): Tensor;
+  /** The mean of log(1 + exp(-target * self)) for targets of 1 and -1. */
   softMarginLoss(target: Tensor, options?: { reduction?: number }): Tensor;
+  /** Convolution of [n, channels, length] with `weight` [out, channels / groups, width]. */
   conv1d(weight: Tensor, bias?: Tensor | null, stride?: number | readonly number[], padding?: number | readonly number[], dilation?: number | readonly number[], groups?: number): Tensor;
+  /** Convolution of [n, channels, length] with `weight` [out, channels / groups, width]. */
   conv1d(weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; groups?: number }): Tensor;
+  /** Convolution of [n, channels, length] with `weight` [out, channels / groups, width]. */
   conv1d(weight: Tensor, bias?: Tensor | null, stride?: number | readonly number[], padding?: string, dilation?: number | readonly number[], groups?: number): Tensor;
+  /** Convolution of [n, channels, length] with `weight` [out, channels / groups, width]. */
   conv1d(weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: string; dilation?: number | readonly number[]; groups?: number }): Tensor;
+  /** Convolution of [n, channels, height, width] with `weight` [out, channels / groups, h, w]. */
   conv2d(weight: Tensor, bias?: Tensor | null, stride?: number | readonly number[], padding?: number | readonly number[], dilation?: number | readonly number[], groups?: number): Tensor;
+  /** Convolution of [n, channels, height, width] with `weight` [out, channels / groups, h, w]. */
   conv2d(weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; groups?: number }): Tensor;
+  /** Convolution of [n, channels, height, width] with `weight` [out, channels / groups, h, w]. */
   conv2d(weight: Tensor, bias?: Tensor | null, stride?: number | readonly number[], padding?: string, dilation?: number | readonly number[], groups?: number): Tensor;
+  /** Convolution of [n, channels, height, width] with `weight` [out, channels / groups, h, w]. */
   conv2d(weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: string; dilation?: number | readonly number[]; groups?: number }): Tensor;
+  /** Convolution of [n, channels, depth, height, width] with `weight` [out, channels / groups, d, h, w]. */
   conv3d(weight: Tensor, bias?: Tensor | null, stride?: number | readonly number[], padding?: number | readonly number[], dilation?: number | readonly number[], groups?: number): Tensor;
+  /** Convolution of [n, channels, depth, height, width] with `weight` [out, channels / groups, d, h, w]. */
   conv3d(weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; groups?: number }): Tensor;
+  /** Convolution of [n, channels, depth, height, width] with `weight` [out, channels / groups, d, h, w]. */
   conv3d(weight: Tensor, bias?: Tensor | null, stride?: number | readonly number[], padding?: string, dilation?: number | readonly number[], groups?: number): Tensor;
+  /** Convolution of [n, channels, depth, height, width] with `weight` [out, channels / groups, d, h, w]. */
   conv3d(weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: string; dilation?: number | readonly number[]; groups?: number }): Tensor;
+  /** The transpose of `conv1d`: an upsampling convolution, `weight` [channels, out / groups, width]. */
   convTranspose1d(weight: Tensor, bias?: Tensor | null, stride?: number | readonly number[], padding?: number | readonly number[], outputPadding?: number | readonly number[], groups?: number, dilation?: number | readonly number[]): Tensor;
+  /** The transpose of `conv1d`: an upsampling convolution, `weight` [channels, out / groups, width]. */
   convTranspose1d(weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }): Tensor;
+  /** The transpose of `conv2d`: an upsampling convolution, `weight` [channels, out / groups, h, w]. */
   convTranspose2d(weight: Tensor, bias?: Tensor | null, stride?: number | readonly number[], padding?: number | readonly number[], outputPadding?: number | readonly number[], groups?: number, dilation?: number | readonly number[]): Tensor;
+  /** The transpose of `conv2d`: an upsampling convolution, `weight` [channels, out / groups, h, w]. */
   convTranspose2d(weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }): Tensor;
+  /** The largest element of each window over the last dimension. */
   maxPool1d(kernelSize: number | readonly number[], stride?: number | readonly number[], padding?: number | readonly number[], dilation?: number | readonly number[], ceilMode?: boolean): Tensor;
+  /** The largest element of each window over the last dimension. */
   maxPool1d(kernelSize: number | readonly number[], options?: { stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }): Tensor;
+  /** The largest element of each window over the last two dimensions. */
   maxPool2d(kernelSize: number | readonly number[], stride?: number | readonly number[], padding?: number | readonly number[], dilation?: number | readonly number[], ceilMode?: boolean): Tensor;
+  /** The largest element of each window over the last two dimensions. */
   maxPool2d(kernelSize: number | readonly number[], options?: { stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[]; ceilMode?: boolean }): Tensor;
+  /** The mean of each window over the last dimension. */
   avgPool1d(kernelSize: number | readonly number[], stride?: number | readonly number[], padding?: number | readonly number[], ceilMode?: boolean, countIncludePad?: boolean): Tensor;
+  /** The mean of each window over the last dimension. */
   avgPool1d(kernelSize: number | readonly number[], options?: { stride?: number | readonly number[]; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean }): Tensor;
+  /** The mean of each window over the last two dimensions. */
   avgPool2d(kernelSize: number | readonly number[], stride?: number | readonly number[], padding?: number | readonly number[], ceilMode?: boolean, countIncludePad?: boolean, divisorOverride?: number | null): Tensor;
+  /** The mean of each window over the last two dimensions. */
   avgPool2d(kernelSize: number | readonly number[], options?: { stride?: number | readonly number[]; padding?: number | readonly number[]; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null }): Tensor;
+  /** Means over windows chosen so that the last dimension becomes `outputSize`. */
   adaptiveAvgPool1d(outputSize: number | readonly number[]): Tensor;
+  /** Means over windows chosen so that the last two dimensions become `outputSize`. */
   adaptiveAvgPool2d(outputSize: number | readonly number[]): Tensor;
+  /** Maxima over windows chosen so that the last two dimensions become `outputSize`, and their indices. */
   adaptiveMaxPool2d(outputSize: number | readonly number[]): [Tensor, Tensor];
+  /** Values added around the last dimensions, two numbers for each from the last on; `mode` "constant", "reflect", "replicate" or "circular". */
   pad(pad: readonly number[], mode?: string, value?: number | null): Tensor;
+  /** Values added around the last dimensions, two numbers for each from the last on; `mode` "constant", "reflect", "replicate" or "circular". */
   pad(pad: readonly number[], options?: { mode?: string; value?: number | null }): Tensor;
+  /** One value added around the last dimensions, two numbers for each from the last on. */
   constantPadNd(pad: readonly number[], value?: Scalar): Tensor;
+  /** One value added around the last dimensions, two numbers for each from the last on. */
   constantPadNd(pad: readonly number[], options?: { value?: Scalar }): Tensor;
+  /** [n, c r², h, w] rearranged to [n, c, h r, w r]. */
   pixelShuffle(upscaleFactor: number): Tensor;
+  /** The last two dimensions enlarged to `outputSize` by repeating the nearest element. */
   upsampleNearest2d(outputSize: readonly number[] | null, scaleFactors: readonly number[] | null): Tensor;
+  /** The last two dimensions enlarged to `outputSize` by repeating the nearest element. */
   upsampleNearest2d(outputSize: number | readonly number[], scalesH?: number | null, scalesW?: number | null): Tensor;
+  /** The last two dimensions enlarged to `outputSize` by repeating the nearest element. */
   upsampleNearest2d(outputSize: number | readonly number[], options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
+  /** Values of a picture at the places of `grid` (from -1 to 1), between pixels by `interpolationMode`. */
   gridSampler(grid: Tensor, interpolationMode: number, paddingMode: number, alignCorners: boolean): Tensor;
 
   // ---- conversion ----
+  /** Converted to the dtype and device of `other`. */
   typeAs(other: Tensor): Tensor;
+  /** Whether the dtype is a floating-point one. */
   isFloatingPoint(): boolean;
+  /** Whether the dtype is a complex one. */
   isComplex(): boolean;
+  /** A copy in page-locked host memory, from which a GPU copies faster. */
   pinMemory(device?: Device | null): Tensor;
+  /** A copy in page-locked host memory, from which a GPU copies faster. */
   pinMemory(options?: { device?: Device | null }): Tensor;
+  /** Whether the memory is page-locked. */
   isPinned(device?: Device | null): boolean;
+  /** Whether the memory is page-locked. */
   isPinned(options?: { device?: Device | null }): boolean;
 }
 

@@ -27,7 +27,8 @@ const describe = (value: unknown): string =>
 
 /** The base of the optimizers: groups of parameters, each with the settings `Settings`, and a state per parameter. */
 export abstract class Optimizer<Settings extends { lr: number }> {
-  readonly paramGroups: ParameterGroup<Settings>[] = [];
+  /** At least one; a tuple, so that the first is known to be there. */
+  readonly paramGroups = [] as unknown as [ParameterGroup<Settings>, ...ParameterGroup<Settings>[]];
   protected readonly state = new Map<Tensor, Map<string, StateValue>>();
   readonly #ranges: SettingRanges;
 

@@ -11,6 +11,8 @@ export type { Libtorch } from "./libtorchFolder.ts";
 
 const cacheFile = join(buildFolder, "libtorch.json");
 
+const byVariable = "the LIBTORCH variable";
+
 /** What is looked for. */
 export interface LibtorchWish {
   /** False where nothing is to be built: the libraries alone do then. */
@@ -95,7 +97,7 @@ function searchAfresh(
 
   const inspect = (path: string, source: string) => inspectLibtorchFolder(path, source, needsHeaders);
   const variable = process.env["LIBTORCH"];
-  if (variable && accept(inspect(resolve(variable), "the LIBTORCH variable"))) return outcome();
+  if (variable && accept(inspect(resolve(variable), byVariable))) return outcome();
   for (const python of pythons) {
     const report = askPython(python);
     watched.push(python, join(process.env["PYENV_ROOT"] ?? join(homedir(), ".pyenv"), "version"));
@@ -134,7 +136,8 @@ export function searchLibtorch(wish: LibtorchWish = { needsHeaders: true }): Lib
   const cached = readCache(key);
   if (cached) return cached;
   const { search, watched } = searchAfresh(pythons, wish);
-  if (search.libtorch) {
+  // What the variable names is found as quickly without the cache.
+  if (search.libtorch && search.libtorch.source !== byVariable) {
     const stamps = Object.fromEntries(watched.map((path) => [path, stampOf(path)]));
     try {
       mkdirSync(buildFolder, { recursive: true });

@@ -7,6 +7,7 @@ const help = `Usage: aam-torch COMMAND
 
   setup            bring LibTorch (where the machine has none that fits) and the native part
   doctor [--json]  tell what was found on this machine; ends with 1 when something is missing
+  copy FOLDER      copy what a program needs at run time (the native part, LibTorch's libraries) into a folder
   --version        the version of the toolkit
 `;
 
@@ -33,6 +34,12 @@ export async function runCommandLine(): Promise<number> {
     return (await import("./doctor.ts")).runDoctor(values);
   if (positionals.length === 1 && command === "setup" && !values.json) {
     await (await import("../setup/setUp.ts")).setUp();
+    return 0;
+  }
+  if (positionals.length === 2 && command === "copy" && !values.json) {
+    const variables = (await import("./copyRuntime.ts")).copyRuntime(positionals[1]);
+    console.log("Start the program with:");
+    for (const [name, value] of Object.entries(variables)) console.log(`  ${name}=${value}`);
     return 0;
   }
   process.stderr.write(help);

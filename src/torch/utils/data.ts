@@ -11,16 +11,21 @@ export interface Dataset<Example extends readonly Tensor[] = readonly Tensor[]> 
   readonly length: number;
   get(index: number): Example;
   /** Several examples at once, each tensor with a new first dimension; without it they are got one by one and stacked. */
-  batch?(indices: readonly number[]): Tensor[];
+  batch?(indices: readonly number[]): Batch<Example>;
 }
 
+/** What a batch of examples is: as many tensors, each with a new first dimension. */
+export type Batch<Example extends readonly Tensor[]> = { -readonly [Part in keyof Example]: Tensor };
+
 /** Tensors of the same first dimension: example i is the i-th part of each. */
-export class TensorDataset implements Dataset {
-  readonly tensors: readonly Tensor[];
+export class TensorDataset<Tensors extends readonly Tensor[] = readonly Tensor[]>
+  implements Dataset<Batch<Tensors>>
+{
+  readonly tensors: Tensors;
   readonly length: number;
 
   /** @throws TypeError if the tensors do not have the same number of examples. */
-  constructor(...tensors: Tensor[]) {
+  constructor(...tensors: Tensors) {
     if (tensors.length === 0) throw new TypeError("TensorDataset: there are no tensors");
     const sizes = tensors.map((value) => value.size(0));
     if (sizes.some((size) => size !== sizes[0]))
@@ -31,14 +36,16 @@ export class TensorDataset implements Dataset {
     this.length = sizes[0];
   }
 
-  get(index: number): Tensor[] {
-    return this.tensors.map((value) => value.select(0, index));
+  get(index: number): Batch<Tensors> {
+    return this.tensors.map((value) => value.select(0, index)) as Batch<Tensors>;
   }
 
-  batch(indices: readonly number[]): Tensor[] {
+  batch(indices: readonly number[]): Batch<Batch<Tensors>> {
     return tidy(() => {
       const chosen = tensor(indices, { dtype: "int64" });
-      return this.tensors.map((value) => indexSelect(value, 0, chosen.to(value.device)));
+      return this.tensors.map((value) => indexSelect(value, 0, chosen.to(value.device))) as Batch<
+        Batch<Tensors>
+      >;
     });
   }
 }
@@ -52,12 +59,14 @@ export interface DataLoaderOptions {
   generator?: Generator;
 }
 
-/** Passes over a dataset in batches: `for (const [x, y] of loader)`. The tensors of a batch belong to the loop's scope. */
-export class DataLoader implements Iterable<Tensor[]> {
+/** Passes over a dataset in batches, typed by the data set: `for (const [x, y] of loader)`. The tensors of a batch belong to the loop's scope. */
+export class DataLoader<Example extends readonly Tensor[] = readonly Tensor[]>
+  implements Iterable<Batch<Example>>
+{
   readonly #options: Required<Omit<DataLoaderOptions, "generator">> & DataLoaderOptions;
 
   constructor(
-    readonly dataset: Dataset,
+    readonly dataset: Dataset<Example>,
     options: DataLoaderOptions = {},
   ) {
     this.#options = { batchSize: 1, shuffle: false, dropLast: false, ...options };
@@ -73,7 +82,7 @@ export class DataLoader implements Iterable<Tensor[]> {
     return dropLast ? Math.floor(count) : Math.ceil(count);
   }
 
-  *[Symbol.iterator](): IterableIterator<Tensor[]> {
+  *[Symbol.iterator](): IterableIterator<Batch<Example>> {
     const { batchSize } = this.#options;
     const order = this.#order();
     for (let i = 0; i < this.length; i++) yield this.#batch(order.slice(i * batchSize, (i + 1) * batchSize));
@@ -86,11 +95,11 @@ export class DataLoader implements Iterable<Tensor[]> {
     return Array.from(drawn.toFloat64Array());
   }
 
-  #batch(indices: readonly number[]): Tensor[] {
+  #batch(indices: readonly number[]): Batch<Example> {
     if (this.dataset.batch) return this.dataset.batch(indices);
     return tidy(() => {
       const examples = indices.map((index) => this.dataset.get(index));
-      return examples[0].map((_, part) => stack(examples.map((example) => example[part])));
+      return examples[0].map((_, part) => stack(examples.map((example) => example[part]))) as Batch<Example>;
     });
   }
 }

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { findOverload } from "../../../src/torch/dispatch/findOverload.ts";
-import { generateOps } from "../../../src/torch/dispatch/generateOps.ts";
+import { generateLibraryTypes, generateOps } from "../../../src/torch/dispatch/generateOps.ts";
 import { exposedOperators } from "../../../src/torch/dispatch/opList.ts";
 import { isCallable } from "../../../src/torch/dispatch/overloadOrder.ts";
 import { parseSchema } from "../../../src/torch/dispatch/schema.ts";
@@ -23,11 +23,13 @@ test("every exposed operator resolves in the loaded LibTorch", () => {
 });
 
 test.skipIf(loadedLibtorch.minor !== newestMinor)(
-  "ops.gen.ts is what the generator writes for the newest LibTorch",
+  "ops.gen.ts and atenOps.gen.ts are what the generator writes for the newest LibTorch",
   () => {
     const library = readText((buffer, capacity) => shim.aamt_all_schemas(buffer, capacity));
     const written = readFileSync(join(import.meta.dir, "../../../src/torch/dispatch/ops.gen.ts"), "utf8");
     expect(generateOps(exposedOperators, library).text).toBe(written);
+    const types = readFileSync(join(import.meta.dir, "../../../src/torch/dispatch/atenOps.gen.ts"), "utf8");
+    expect(generateLibraryTypes(library).text).toBe(types);
   },
 );
 

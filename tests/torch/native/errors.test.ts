@@ -137,7 +137,7 @@ test("options of layers, optimizers, schedules, losses and autograd that do not 
 });
 
 test("unknown operators", () => {
-  expect(failure(() => torch.ops["aten"]["no_such_thing"])).toMatchObject({ kind: "not-implemented" });
+  expect(failure(() => Object(torch.ops.aten)["no_such_thing"])).toMatchObject({ kind: "not-implemented" });
   expect(failure(() => torch.ops.unsafe["nowhere"]["add"]).message).toContain("nowhere::add");
 });
 

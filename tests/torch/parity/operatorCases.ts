@@ -71,7 +71,7 @@ function call(test: OperatorCase, way: Way, args: unknown[], options: Record<str
     const self = given[0] as Record<string, Callable>;
     return (given[0] as unknown as Record<string, Callable>)[camelCase(op)].apply(self, given.slice(1));
   }
-  const operate = publicFunction(op) ?? torch.ops["aten"][op];
+  const operate = publicFunction(op) ?? (torch.ops.aten as unknown as Record<string, Callable>)[op];
   if (way === "general") return torch.countOperators(() => operate(...given)).result;
   return operate(...given);
 }
