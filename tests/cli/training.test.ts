@@ -117,6 +117,24 @@ describe("after pretraining and fine-tuning", () => {
     expect(done.error).not.toContain("was trained on");
   });
 
+  test("evaluate and report show an encoder beside what needs neither tree nor training", () => {
+    const output = scratch.path("encoder-evaluation");
+    const held = join(encoder(), "val_sample_ids.txt");
+    const done = aam(
+      ...["evaluate", "--model", encoder(), ...files, "--samples", held, "--output", output],
+      ...["--threads", "1"],
+    );
+    expect(done.code).toBe(0);
+    expect(done.out).toMatch(/baselines\n {2}jaccard_asv_r2 .*calibrated_on the data set's other samples/s);
+    const { baselines } = JSON.parse(readFileSync(join(encoder(), "summary.json"), "utf8"));
+    const judged = JSON.parse(readFileSync(join(output, "metrics.json"), "utf8")).baselines;
+    expect(judged.jaccard_asv_r2).toBeCloseTo(baselines.jaccard_asv_r2, 6);
+    expect(aam("report", encoder()).code).toBe(0);
+    const page = readFileSync(join(encoder(), "report.html"), "utf8");
+    for (const text of ["Jaccard distance of ASVs", "R² without training", `${baselines.jaccard_kmer}-mers`])
+      expect(page).toContain(text);
+  });
+
   test("evaluate says which share of the samples the model was trained on", () => {
     const { code, error } = aam("evaluate", "--model", run(), ...files, "--threads", "1");
     expect(code).toBe(0);

@@ -5,6 +5,7 @@ import { makeFolder, writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { UserError } from "../../common/userError.ts";
 import { readIdFile } from "../../data/split/files.ts";
 import { savePlot } from "../../display/plots/index.ts";
+import { notBetterThan, treeFreeBaselines } from "../../training/baselines/treeFree/treeFreeBaselines.ts";
 import { judgeRun } from "../../training/inference/judgeEncoder.ts";
 import { predictSamples } from "../../training/inference/predictSamples.ts";
 import { RunFolder } from "../../training/run/folder.ts";
@@ -100,13 +101,38 @@ async function judgeDistances(
   flags: EvaluateFlags,
   metrics: Record<string, unknown>,
 ): Promise<void> {
-  const { run: opened, dataset, samples, device } = use;
-  const { metric } = opened.facts.config;
+  const { run: opened, dataset, samples, device, display } = use;
+  const { metric, training } = opened.facts.config;
   const pairs = judgeRun(opened, dataset, samples, device);
   if (!pairs) return;
   metrics[metric === "faith_pd" ? "faith_pd" : "unifrac"] = pairs.result;
+  if (opened.facts.kind === "pretrain") {
+    const others = othersThan(samples, dataset.sampleCount);
+    const enough = others.length >= fewestCalibrating;
+    const baselines = treeFreeBaselines(dataset, {
+      metric,
+      train: enough ? others : samples,
+      validation: samples,
+      seed: training.seed,
+    });
+    metrics["baselines"] = {
+      ...baselines,
+      calibrated_on: enough ? "the data set's other samples" : "these samples themselves",
+    };
+    const warning = notBetterThan(baselines, pairs.result.r2);
+    if (warning) display.warn(warning);
+  }
   const plot = flags.output === undefined ? null : await pairPlot(pairs, metric, "samples");
   if (plot) await savePlot(plot, join(flags.output!, "unifrac_plot"));
+}
+
+/** Samples that baselines are calibrated on at least; with fewer, the judged ones do, in the baselines' favour. */
+const fewestCalibrating = 20;
+
+/** The samples of a data set that are not among `samples`. */
+function othersThan(samples: Int32Array, count: number): Int32Array {
+  const judged = new Set(samples);
+  return Int32Array.from({ length: count }, (_, i) => i).filter((sample) => !judged.has(sample));
 }
 
 function asText(metrics: Record<string, unknown>): string {
@@ -116,6 +142,7 @@ function asText(metrics: Record<string, unknown>): string {
     lines.push(part === "figures" ? "targets" : part);
     for (const [name, number] of Object.entries(value as Record<string, unknown>))
       if (typeof number === "number") lines.push(`  ${name.padEnd(12)} ${Number(number.toPrecision(6))}`);
+      else if (typeof number === "string") lines.push(`  ${name.padEnd(12)} ${number}`);
   }
   return lines.join("\n");
 }

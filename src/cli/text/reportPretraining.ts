@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { baselineTexts } from "../../training/baselines/treeFree/treeFreeBaselines.ts";
 import type { PretrainConfig } from "../../training/config/config.ts";
 import type { RunSummary } from "../../training/tasks/pretrain.ts";
 import type { TrainingSetup } from "../options/setUpTraining.ts";
@@ -18,6 +19,7 @@ export function reportPretraining(
     [
       `${isValue ? "Faith's PD" : "UniFrac"} of ${summary.samples.validation} validation samples${isValue ? "" : ", all pairs"}: ` +
         `R² ${summary["val.unifrac_r2"].toFixed(4)}, MAE ${summary["val.unifrac_mae"].toFixed(4)}, Pearson ${summary["val.unifrac_pearson"].toFixed(4)}`,
+      ...baselineTexts(summary.baselines).map((text) => `  without tree or training, ${text}`),
       ...(nucleotides === null
         ? []
         : [`Hidden nucleotides predicted rightly: ${(100 * nucleotides).toFixed(1)} %`]),

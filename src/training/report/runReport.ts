@@ -16,8 +16,14 @@ import { embeddingMap, lineChart, savePlot } from "../../display/plots/index.ts"
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import * as torch from "../../torch/index.ts";
 import { type BaselineSummary, baselinesOfRun } from "../baselines/baselinesOfRun.ts";
+import {
+  type BaselineFigures,
+  bestBaseline,
+  namedBaselines,
+  treeFreeBaselines,
+} from "../baselines/treeFree/treeFreeBaselines.ts";
 import { embedSamples } from "../inference/embedSamples.ts";
-import { judgeRun } from "../inference/judgeEncoder.ts";
+import { hasMetric, judgeRun } from "../inference/judgeEncoder.ts";
 import { predictSamples } from "../inference/predictSamples.ts";
 import { pcaOf, pcoaOf } from "../inference/principalCoordinates.ts";
 import type { EpochReport, Figures } from "../loop/trainer.ts";
@@ -78,7 +84,16 @@ export async function reportRun(options: ReportOptions): Promise<string> {
         isClassifier: run.targets.classes !== null,
         keepsLast: run.facts.kind === "fine-tune" && run.facts.config.bestMetric === "last",
       });
-  } else figures = encoderFigures(summary, record.config.metric);
+  } else {
+    const { metric, training } = record.config;
+    const known = summary["baselines"] as BaselineFigures | undefined;
+    const others =
+      (options.baselines ?? true) && hasMetric(dataset, metric)
+        ? (known ?? treeFreeBaselines(dataset, { metric, ...split, seed: training.seed }))
+        : {};
+    figures = encoderFigures(summary, metric, others);
+    comparison = compareEncoder(summary, others);
+  }
   const pairs = judgeRun(run, dataset, split.validation, device);
   const pairsPlot = pairs && (await pairPlot(pairs, record.config.metric));
   if (pairsPlot) plots.push({ plot: pairsPlot });
@@ -150,15 +165,53 @@ function targetFigures(figures: Figures, { columns, quantiles }: Targets): Figur
   return rows;
 }
 
-function encoderFigures(summary: Record<string, unknown>, metric: string): Figure[] {
+function encoderFigures(
+  summary: Record<string, unknown>,
+  metric: string,
+  baselines: BaselineFigures,
+): Figure[] {
+  const best = bestBaseline(baselines);
   const name = metric === "faith_pd" ? "Faith's PD" : "UniFrac, all pairs of validation samples";
   const number = (key: string) => (typeof summary[key] === "number" ? rounded(summary[key]) : "not measured");
   return [
     { label: "R²", value: number("val.unifrac_r2"), note: name },
+    ...(best ? [{ label: "R² without training", value: rounded(best.r2), note: best.name }] : []),
     { label: "MAE", value: number("val.unifrac_mae"), note: name },
     { label: "Pearson", value: number("val.unifrac_pearson"), note: name },
     { label: "Hidden nucleotides", value: number("val.nuc_accuracy"), note: "share predicted rightly" },
   ];
+}
+
+/** The encoder beside what needs neither tree nor training; nothing where that is not known. */
+function compareEncoder(
+  summary: Record<string, unknown>,
+  baselines: BaselineFigures,
+): Comparison | undefined {
+  const others = namedBaselines(baselines);
+  if (others.length === 0) return undefined;
+  const values = (r2: unknown, mae: unknown) =>
+    Object.fromEntries(
+      Object.entries({ r2, mae }).filter(([, value]) => typeof value === "number"),
+    ) as Record<string, number>;
+  return {
+    metrics: [
+      { key: "r2", label: "R²", better: "higher" },
+      { key: "mae", label: "MAE", better: "lower" },
+    ],
+    rows: [
+      {
+        name: "This model",
+        isModel: true,
+        values: values(summary["val.unifrac_r2"], summary["val.unifrac_mae"]),
+      },
+      ...others.map(({ name, r2, mae }) => ({
+        name,
+        note: "no tree, no training: calibrated by a cubic on training samples",
+        values: values(r2, mae),
+      })),
+    ],
+    note: "All on the same held-out samples. The model's best epoch was chosen on them.",
+  };
 }
 
 function rounded(value: number): number {

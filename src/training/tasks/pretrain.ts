@@ -3,6 +3,11 @@ import { UserError } from "../../common/userError.ts";
 import { savePlot } from "../../display/plots/index.ts";
 import { tags } from "../../display/tensorboard/tags.ts";
 import * as torch from "../../torch/index.ts";
+import {
+  type BaselineFigures,
+  notBetterThan,
+  treeFreeBaselines,
+} from "../baselines/treeFree/treeFreeBaselines.ts";
 import { batchOptionsOf, buildEncoder, decideAuto, distanceFormOf } from "../config/buildModel.ts";
 import { checkModel } from "../config/checkModel.ts";
 import { type PretrainConfig, pretrainSchema } from "../config/config.ts";
@@ -29,6 +34,8 @@ export interface RunSummary extends ReturnType<typeof trainingFigures> {
   "val.unifrac_mae": number;
   "val.unifrac_pearson": number;
   "val.nuc_accuracy": number | null;
+  /** What needs neither tree nor training, on the same pairs; none where distances are not learned. */
+  baselines: BaselineFigures;
   samples: { train: number; validation: number };
   split: string;
 }
@@ -121,11 +128,19 @@ export async function pretrain(
       command: options.command,
       conclude: async (ended, show) => {
         const figures = task.validate();
+        const { train } = split;
+        const baselines =
+          training.uniFracPenalty > 0
+            ? treeFreeBaselines(dataset, { metric, train, validation, seed: training.seed })
+            : {};
+        const warning = notBetterThan(baselines, figures["r2"]);
+        if (warning) display.warn(warning);
         summary = {
           "val.unifrac_r2": figures["r2"],
           "val.unifrac_mae": figures["mae"],
           "val.unifrac_pearson": figures["pearson"],
           "val.nuc_accuracy": figures["nuc_accuracy"] ?? null,
+          baselines,
           ...trainingFigures(ended, model, device),
           samples: { train: split.train.length, validation: validation.length },
           split: split.name,
