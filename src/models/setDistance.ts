@@ -19,9 +19,9 @@ const smallest = 1e-12;
  *
  *     tanimoto   u = 2 |a - b|² / (|a|² + |b|² + |a - b|² + 2 C)
  *     l1         u = |a - b|_1 / (|a|_1 + |b|_1 + 2 C)
- *     l1, not normalized   u = |a - b|_1
+ *     l1, not normalized   u = |a - b|_1 / unit
  *
- * and the prediction u + (slope - 1) u + offset + curve u². C stands for branches that every sample has: they lengthen the whole and separate
+ * and the prediction scale (slope u + offset + curve u²). C stands for branches that every sample has: they lengthen the whole and separate
  * nobody, so no code learns them. All of this is learned, from a start that `fit` computes.
  */
 export class SetDistance extends torch.nn.Module {
@@ -31,6 +31,8 @@ export class SetDistance extends torch.nn.Module {
   readonly calibration: torch.Tensor;
   /** [1]: C in units of `unit` after a softplus. */
   readonly shared: torch.Tensor;
+  /** [1]: a usual distance at the start, the unit of predictions. */
+  readonly scale: torch.Tensor;
   /** [1]: the size of a usual sample at the start: mean of |z|² or |z|_1. */
   readonly unit: torch.Tensor;
 
@@ -40,6 +42,7 @@ export class SetDistance extends torch.nn.Module {
     this.normalized = normalized || kind === "tanimoto";
     this.calibration = torch.nn.parameter(torch.tensor([1, 0, 0]));
     this.shared = torch.nn.parameter(torch.full([1], fewShared));
+    this.scale = torch.nn.buffer(torch.ones([1]));
     this.unit = torch.nn.buffer(torch.ones([1]));
   }
 
@@ -47,12 +50,12 @@ export class SetDistance extends torch.nn.Module {
   forward(some: torch.Tensor, all: torch.Tensor): torch.Tensor {
     const raw = this.uncalibrated(some, all);
     const [slope, offset, curve] = this.calibration.unbind();
-    return raw.mul(curve).add(slope).mul(raw).add(offset);
+    return raw.mul(curve).add(slope).mul(raw).add(offset).mul(this.scale);
   }
 
   /** The distances u [n, N]. */
   uncalibrated(some: torch.Tensor, all: torch.Tensor): torch.Tensor {
-    if (this.kind === "l1" && !this.normalized) return torch.cdist(some, all, 1);
+    if (this.kind === "l1" && !this.normalized) return torch.cdist(some, all, 1).div(this.unit);
     const constant = this.shared.softplus().mul(this.unit).mul(2);
     const together = this.sizes(some).unsqueeze(1).add(this.sizes(all));
     if (this.kind === "l1") return torch.cdist(some, all, 1).div(together.add(constant).clampMin(smallest));

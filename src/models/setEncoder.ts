@@ -6,6 +6,7 @@ import { type EncodeRequest, withEmptyRow } from "./sampleSequenceEncoder.ts";
 import type { SequenceEncoding } from "./sequenceEncoder.ts";
 import { SetDistance, type SetDistanceOptions } from "./setDistance.ts";
 import { SetPooling, type SetPoolingKind, slotWeights } from "./setPooling.ts";
+import { WordSets } from "./words/wordSets.ts";
 
 export interface SetEncoderOptions extends AsvCodesOptions {
   readonly pooling: SetPoolingKind;
@@ -30,13 +31,19 @@ const mostOwn = 2 ** 15;
  *   source: "kmer", codes: 512, pooling: "union", distance: { kind: "tanimoto" },
  *   words: { kinds: [{ length: 6, stretch: 0 }], maxBases: 150, dim: 128, buckets: 65536 }, asv,
  * });
- * const { embeddings } = encoder.forward(batch); // [B, 512 + U]: coordinates of codes, then of own branches
+ * const { embeddings } = encoder.forward(batch); // [B, 512 + V + U]: codes, words, own branches
  * const distances = encoder.distance!.forward(embeddings!, embeddings!); // [B, B]
  */
 export class SetEncoder extends torch.nn.Module {
-  static override readonly names = { asvEncoder: "asv_encoder", valueHead: "value_head" };
+  static override readonly names = {
+    asvEncoder: "asv_encoder",
+    wordSets: "word_sets",
+    valueHead: "value_head",
+  };
   readonly asvEncoder: AsvCodes;
   readonly pooling: SetPooling;
+  /** Of presence alone, and where codes come from words. */
+  readonly wordSets: WordSets | null;
   readonly distance: SetDistance | null;
   /** Faith's PD from |z|²: two numbers. Null for distances. */
   readonly valueHead: torch.nn.Linear | null;
@@ -53,6 +60,8 @@ export class SetEncoder extends torch.nn.Module {
     this.encoderType = options.encoderType ?? "unifrac";
     this.asvEncoder = new AsvCodes(options);
     this.pooling = new SetPooling(options.pooling, options.codes);
+    const { words } = this.asvEncoder;
+    this.wordSets = words && options.pooling === "union" ? new WordSets(words.weight.size(0)) : null;
     const isValue = this.encoderType === "faith_pd";
     this.distance = options.distance && !isValue ? new SetDistance(options.distance) : null;
     this.valueHead = isValue ? new torch.nn.Linear(1, 1) : null;
@@ -60,7 +69,12 @@ export class SetEncoder extends torch.nn.Module {
 
   forward(batch: RaggedBatch, request: EncodeRequest = {}): SequenceEncoding {
     const { codes, own, nucleotides } = this.#codesOf(batch, request);
-    const coordinates = torch.cat([this.pooling.forward(this.sums(codes, batch)), this.own(own, batch)], 1);
+    const coordinates = torch.cat(
+      [this.pooling.forward(this.sums(codes, batch)), this.words(batch), this.own(own, batch)].filter(
+        (part) => part !== null,
+      ),
+      1,
+    );
     const { asvIndex } = batch;
     const featuresOf = () => this.#features(codes, batch);
     return {
@@ -100,6 +114,13 @@ export class SetEncoder extends torch.nn.Module {
       return torch.embedding(withEmptyRow(codes), asvIndex, 0).mul(weights.unsqueeze(-1)).sum([1]);
     }
     return exactProduct(spread(weights, asvIndex, distinct), codes);
+  }
+
+  /** Coordinates [B, V] of the words of samples; null where words have none, or the sequences are not at hand. */
+  words(batch: RaggedBatch): torch.Tensor | null {
+    const { asvTokens, asvWords, asvIndex } = batch;
+    if (!this.wordSets || (!asvWords && asvTokens.size(1) === 0)) return null;
+    return this.wordSets.forward(asvWords ?? this.asvEncoder.words!.rowsOf(asvTokens), asvIndex);
   }
 
   /** Lengths [U] of own branches -> coordinates [B, min(U, 2^15)] of samples, a column for each ASV. */

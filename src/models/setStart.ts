@@ -45,16 +45,15 @@ export function startFrom(encoder: SetEncoder, batch: RaggedBatch, targets: Star
       const fromCodes = encoder.pooling.forward(encoder.sums(logits.add(bias).softplus(), batch));
       const size = (values: torch.Tensor) =>
         (encoder.pooling.kind === "union" ? values.square() : values).sum();
-      const own = size(encoder.own(raw.select(1, encoder.dim).softplus(), batch)).item();
+      const codes = size(fromCodes);
+      const ownLengths = raw.select(1, encoder.dim).softplus();
       const weight = encoder.pooling.kind === "union" ? 1 : ownWeight;
-      if (own > 0)
-        encoder.pooling.ownUnit.copy_(
-          size(fromCodes)
-            .mul(weight / own)
-            .reshape([1]),
-        );
+      scaleTo(encoder.pooling.ownUnit, codes.mul(weight), size(encoder.own(ownLengths, batch)));
+      const words = encoder.words(batch);
+      if (words) scaleTo(encoder.wordSets!.unit, codes, size(words));
+      const parts = [fromCodes, encoder.words(batch), encoder.own(ownLengths, batch)];
       const coordinates = torch.cat(
-        [fromCodes, encoder.own(raw.select(1, encoder.dim).softplus(), batch)],
+        parts.filter((part) => part !== null),
         1,
       );
       const { distance, valueHead } = encoder;
@@ -70,18 +69,19 @@ export function startFrom(encoder: SetEncoder, batch: RaggedBatch, targets: Star
       distance.unit.copy_(distance.sizes(coordinates).mean().clampMin(1e-6).reshape([1]));
       const line = fitLine(distance.uncalibrated(coordinates, coordinates), targets);
       if (!line) return;
-      if (distance.normalized) {
-        distance.calibration.copy_(
-          torch.tensor([line.slope, line.offset, 0]).to(distance.calibration.device),
-        );
-        return;
-      }
-      // Lengths have the tree's unit: the slope belongs to them.
-      const length = encoder.pooling.length.softplus().mul(Math.max(line.slope, 1e-6));
-      encoder.pooling.ownUnit.mul_(Math.max(line.slope, 1e-6));
-      encoder.pooling.length.copy_(length.expm1().clampMin(1e-12).log());
+      distance.scale.fill_(line.mean);
+      const { slope, offset, mean } = line;
+      distance.calibration.copy_(
+        torch.tensor([slope / mean, offset / mean, 0]).to(distance.calibration.device),
+      );
     }),
   );
+}
+
+/** Multiplies a unit so that what is `present` becomes as large as `wanted`. */
+function scaleTo(unit: torch.Tensor, wanted: torch.Tensor, present: torch.Tensor): void {
+  const ratio = wanted.item() / present.item();
+  if (Number.isFinite(ratio) && ratio > 0) unit.mul_(ratio);
 }
 
 /** Moves biases until each code is on in the wanted share of the samples. */
@@ -98,7 +98,7 @@ function balance(encoder: SetEncoder, batch: RaggedBatch, logits: torch.Tensor, 
 function fitLine(
   given: torch.Tensor,
   targets: StartTargets | null,
-): { slope: number; offset: number } | null {
+): { slope: number; offset: number; mean: number } | null {
   if (!targets) return null;
   const { values, known } = targets;
   const chosen = known.logicalAnd(values.isnan().logicalNot());
@@ -109,5 +109,5 @@ function fitLine(
   const spread = x.sub(meanX).square().mean().item();
   const slope = x.sub(meanX).mul(y.sub(meanY)).mean().item() / spread;
   if (!Number.isFinite(slope) || slope <= 0) return null;
-  return { slope, offset: meanY.item() - slope * meanX.item() };
+  return { slope, offset: meanY.item() - slope * meanX.item(), mean: meanY.item() };
 }

@@ -165,7 +165,7 @@ test("were codes the branches of the tree, distances would be UniFrac and norms 
   }
 });
 
-test("coordinates are those of the formulas, own branches after the codes", () => {
+test("coordinates are those of the formulas, own branches among them", () => {
   for (const kind of setPoolings) {
     const pooling = new SetPooling(kind, 2);
     torch.noGrad(() => pooling.length.copy_(torch.tensor([0.3, -1])));
@@ -259,8 +259,11 @@ test("the start puts each code on in a third of the samples and the line of dist
   const on = features!.narrow(1, 0, 20).mean([0]).toArray() as number[];
   for (const share of on) expect(share).toBeCloseTo(0.35, 1);
   expect(pairwiseDistances(embeddings!, model.distance!).sum().item() / (40 * 39)).toBeCloseTo(0.65, 1);
-  const [codes, own] = [embeddings!.narrow(1, 0, 20), embeddings!.narrow(1, 20, embeddings!.size(1) - 20)];
-  expect(own.square().sum().item()).toBeCloseTo(codes.square().sum().item(), 0);
+  // Codes, words and own branches weigh the same.
+  const words = model.wordSets!.length.numel;
+  const part = (from: number, size: number) => embeddings!.narrow(1, from, size).square().sum().item();
+  expect(part(20, words)).toBeCloseTo(part(0, 20), 0);
+  expect(part(20 + words, embeddings!.size(1) - 20 - words)).toBeCloseTo(part(0, 20), 0);
 });
 
 test("Faith's PD comes from the same coordinates", () => {

@@ -1,6 +1,8 @@
 import { Random } from "../../common/random/random.ts";
-import { type Batch, BatchBuilder, type BatchOptions } from "../../data/batches/batch.ts";
+import { type Batch, BatchBuilder, type BatchOptions, tokenMatrix } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
+import { tokenCount } from "../../data/sequences/tokenizer.ts";
+import { AsvCodes } from "../../models/asvCodes.ts";
 import type { EncoderOfAsvs } from "../../models/encoder.ts";
 import { packingOn } from "../../models/packing.ts";
 import type { RaggedBatch } from "../../models/raggedBatch.ts";
@@ -45,6 +47,7 @@ export function mapSampleSet(
       const builder = new BatchBuilder(dataset, { ...batch, withoutTokens: true });
       const whole = builder.build(samples, new Random(seed));
       const asvEmbeddings = withEmptyRow(encodeAsvs(encoder, dataset, whole.asvRows, options));
+      const asvWords = wordsOf(encoder, dataset, whole, options);
       const order = Array.from(samples.keys()).sort((a, b) => slotsOf(whole, a) - slotsOf(whole, b));
       const parts: torch.Tensor[] = [];
       for (let start = 0; start < order.length; ) {
@@ -59,7 +62,7 @@ export function mapSampleSet(
         parts.push(
           torch.tidy(() =>
             run({
-              input: chunkInput(whole, rows, slots, device),
+              input: { ...chunkInput(whole, rows, slots, device), asvWords },
               asvEmbeddings,
               rows,
               asvRows: whole.asvRows,
@@ -70,6 +73,19 @@ export function mapSampleSet(
       return joinRows(parts, order);
     }),
   );
+}
+
+/** The words of a batch's ASVs [U, W], where the encoder looks at them; else null. */
+function wordsOf(
+  encoder: EncoderOfAsvs,
+  dataset: Dataset,
+  { asvRows, asvLengths }: Batch,
+  { device, batch }: SampleSetOptions,
+): torch.Tensor | null {
+  if (!(encoder instanceof AsvCodes) || !encoder.words || asvRows.length === 0) return null;
+  const width = Math.min(asvLengths[asvRows.length - 1], tokenCount(batch.maxBases ?? 150));
+  const tokens = tokenMatrix(dataset, asvRows, width);
+  return encoder.words.rowsOf(torch.tensor(tokens, { shape: [asvRows.length, width], device }));
 }
 
 function slotsOf(batch: Batch, row: number): number {
