@@ -59,7 +59,7 @@ export function makeCommand(): Command {
     .optionsGroup("Rarefaction:")
     .option(
       "--rarefy-depth <n>",
-      "counts to draw of each sample; `auto`: what keeps the most counts, at least 1,000 if samples have them; `none`",
+      "counts to draw of each sample; `auto`: what keeps the most counts and nine of ten samples, at least 1,000 if samples have them; `none`",
       parseDepth,
       "auto",
     )

@@ -24,7 +24,7 @@ export interface PrepareOptions {
   readonly varianceAdjusted?: boolean;
   /**
    * Counts that are drawn of each sample. "none" keeps the counts as they are. "auto", the default, keeps them where
-   * all samples have the same number and else draws as many as keep the most counts (`suggestDepth`).
+   * all samples have the same number and else draws as many as keep the most counts and nine of ten samples (`suggestDepth`).
    */
   readonly rarefyDepth?: number | "auto" | "none";
   readonly withReplacement?: boolean;

@@ -138,7 +138,7 @@ function rarefyTable(table: Table, options: PrepareOptions): Rarefied {
 
 function chosenDepth(depth: number, kept: number, samples: number): string {
   return (
-    `The table was rarefied to ${depth} counts, which ${kept} of its ${samples} samples have: the depth that keeps the most counts in all` +
+    `The table was rarefied to ${depth} counts, which ${kept} of its ${samples} samples have: the depth that keeps the most counts and nine of ten samples` +
     `${depth < leastDepth ? "" : ` (from ${leastDepth} on)`}; others are left out. Choose another one with --rarefy-depth.`
   );
 }

@@ -43,10 +43,13 @@ const failedShare = 0.1;
 /** Share of the samples that must have so many counts for a study to offer them. */
 const offeringShare = 0.25;
 
+/** Share of the samples that a depth must keep, of those that did not fail. */
+const keptShare = 0.9;
+
 /**
- * The depth that keeps most: the one whose product with the number of samples that have so many counts is largest, never below
- * `leastDepth` where a quarter of the samples has that. Of equal ones the smallest. Samples without counts do not count.
- * 0 for a table without counts.
+ * The depth that keeps the most counts, depth times samples that have it, of those depths that keep nine of ten samples. Where a quarter of
+ * the samples has `leastDepth`, samples with less count as failed: they are not asked, and no depth below it is taken. Of equal ones the
+ * smallest. Samples without counts do not count. 0 for a table without counts.
  */
 export function suggestDepth(table: Table): number {
   const totals = sampleTotals(table)
@@ -54,9 +57,9 @@ export function suggestDepth(table: Table): number {
     .sort()
     .reverse();
   const deep = totals.filter((total) => total >= leastDepth).length;
-  const least = deep >= 2 && deep >= offeringShare * totals.length ? leastDepth : 1;
+  const usable = deep >= 2 && deep >= offeringShare * totals.length ? deep : totals.length;
   let [best, most] = [0, 0];
-  for (let i = 0; i < totals.length && totals[i] >= least; i++) {
+  for (let i = Math.max(0, Math.ceil(keptShare * usable) - 1); i < usable; i++) {
     const depth = Math.floor(totals[i]);
     // Of samples with equal totals the last one counts them all.
     if (depth * (i + 1) >= most) [best, most] = [depth, depth * (i + 1)];

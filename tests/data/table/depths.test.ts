@@ -38,9 +38,9 @@ describe("the suggested depth", () => {
     ["passes failed samples by, however many", [...repeated(5000, 80), ...repeated(68, 20)], 5000],
     ["keeps the most counts", [...repeated(9000, 10), ...repeated(4000, 90)], 4000],
     [
-      "keeps the most counts, if few samples have them",
+      "keeps nine of ten samples, though few have the most counts",
       [...repeated(90_000, 10), ...repeated(4000, 90)],
-      90_000,
+      4000,
     ],
     ["is not below 1,000 where samples have that", [...repeated(1500, 40), ...repeated(900, 60)], 1500],
     ["is below 1,000 where hardly any has that", [...repeated(1500, 5), ...repeated(900, 95)], 900],
@@ -105,7 +105,8 @@ describe("what depths keep", () => {
     const study = await readTable(real);
     const depth = suggestDepth(study);
     const { rows, failed } = summarizeDepths(study, depth)!;
-    expect(rows.find((row) => row.depth === depth)!.counts).toBe(Math.max(...rows.map((row) => row.counts)));
+    const { samples } = rows.find((row) => row.depth === depth)!;
+    expect(samples).toBeGreaterThan(0.85 * study.sampleIds.length);
     expect(depth).toBeGreaterThanOrEqual(1000);
     expect(failed).toContainEqual({ id: "udca.trial.2P98GWQ5WK6IP", total: 1 });
   });
