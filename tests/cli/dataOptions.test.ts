@@ -55,6 +55,17 @@ describe("prep", () => {
     for (const [i, value] of exact.entries()) expect(value).toBeCloseTo(usual[i], 5);
   });
 
+  showsOptions("prep", "--distance-storage");
+  test("--distance-storage says whether distances are stored; they are the same", async () => {
+    const tree = ["--tree", study.tree, "--metric", "weighted_normalized"];
+    const stored = (dataset: Dataset) => [dataset.manifest.perBatch?.length ?? 0];
+    const computed = ["--distance-storage", "per-batch"];
+    expect(await prepared(stored, ...tree)).toEqual([0]);
+    expect(await prepared(stored, ...tree, ...computed)).toEqual([1]);
+    const read = distances("weighted_normalized");
+    expect(await prepared(read, ...tree, ...computed)).toEqual(await prepared(read, ...tree));
+  });
+
   showsOptions("prep", "--rarefy-depth --with-replacement --seed");
   test("--rarefy-depth, --with-replacement and --seed decide what is drawn", async () => {
     const drawn = (...options: string[]) => prepared(counts, "--rarefy-depth", "100", ...options);
@@ -99,6 +110,7 @@ describe("prep", () => {
   test.each([
     [["--alpha", "0.5"], "--alpha has no effect unless"],
     [["--variance-adjusted"], "--variance-adjusted has no effect where"],
+    [["--distance-storage", "per-batch"], "--distance-storage has no effect where"],
     [["--distance-ids", "table"], "--distance-ids has no effect without"],
     [["--with-replacement"], "--with-replacement has no effect with"],
   ])("refuses %p where it has no effect", async (options, message) => {

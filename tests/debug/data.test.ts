@@ -7,7 +7,7 @@ import { zeroDistanceSamples } from "../../debug/zero-distance-samples.ts";
 import { Random } from "../../src/common/random/random.ts";
 import type { Dataset } from "../../src/data/dataset/dataset.ts";
 import { openDataset } from "../../src/data/dataset/dataset.ts";
-import { PairDistances } from "../../src/data/dataset/pairDistances.ts";
+import { StoredDistances } from "../../src/data/dataset/pairDistances.ts";
 import { prepareDataset } from "../../src/data/prepare/prepare.ts";
 import { simulate, writeSimulation } from "../../src/data/simulate/simulate.ts";
 import type { Table } from "../../src/data/table/table.ts";
@@ -62,7 +62,7 @@ function shuffledMatrix(dataset: Dataset, metric: string): Dataset {
   let place = 0;
   for (let a = 0; a < n; a++)
     for (let b = a + 1; b < n; b++) values[place++] = truth.between(order[a], order[b]);
-  const distances = new PairDistances(metric, n, { partLength: values.length, part: () => values });
+  const distances = new StoredDistances(metric, n, { partLength: values.length, part: () => values });
   return withOverrides(dataset, { distance: () => distances });
 }
 
@@ -79,7 +79,7 @@ test("batching: sound batches pass, worker included; a shuffled matrix is found"
 
 test("batching: distances in the table's order instead of the batch's are found", async () => {
   const truth = subject.dataset.distance(subject.metric);
-  class Sorted extends PairDistances {
+  class Sorted extends StoredDistances {
     override block(samples: ArrayLike<number>): Float32Array {
       return super.block(Int32Array.from(samples).sort());
     }

@@ -10,7 +10,7 @@ import { nucleotideLoss } from "../../debug/nucleotide-loss.ts";
 import { underfitting } from "../../debug/underfitting.ts";
 import { Random } from "../../src/common/random/random.ts";
 import { type Batch, BatchBuilder } from "../../src/data/batches/batch.ts";
-import { PairDistances } from "../../src/data/dataset/pairDistances.ts";
+import { StoredDistances } from "../../src/data/dataset/pairDistances.ts";
 import type { AsvRequest } from "../../src/models/asvEncoder.ts";
 import * as torch from "../../src/torch/index.ts";
 import { euclideanFormOf } from "../../src/training/config/buildModel.ts";
@@ -73,7 +73,7 @@ test("underfitting: a trained model passes; distances of other samples are found
   const values = new Random(1).shuffle(
     Float32Array.from([...truth.condensed()].flatMap((part) => [...part])),
   );
-  const shuffled = new PairDistances(subject.metric, truth.samples, {
+  const shuffled = new StoredDistances(subject.metric, truth.samples, {
     partLength: values.length,
     part: () => values,
   });

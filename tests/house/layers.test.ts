@@ -26,7 +26,7 @@ const rooms: Record<string, string> = {
   torch:
     "setup native core dispatch functions machine autograd distributed/ranks nn/functional nn/base nn/utils nn/layers nn/normalization nn/convolution " +
     "nn/pooling nn/loss nn/transformer nn/parallel nn io optim/schedules optim distributed utils testing . tools",
-  data: ". sequences metadata tree table split simulate dataset encoding distances unifrac batches prepare describe",
+  data: ". sequences metadata tree table split simulate distances unifrac dataset encoding batches prepare describe",
   models: "words .",
   training: "config encoding loop objectives targets run inference baselines baselines/treeFree tasks report",
   reference: ". parity convert",

@@ -224,6 +224,18 @@ describe("data", () => {
     expect(between(reordered, first, last)).toBeCloseTo((ids.length - 2) / 50, 6);
   });
 
+  showsOptions(["pretrain", "train", "lr-finder"], "--distance-storage");
+  test("may have their distances computed batch by batch", async () => {
+    const { table, tree } = study;
+    using usual = await open({ table, tree });
+    using computed = await open({ table, tree, distanceStorage: "per-batch" });
+    expect([usual, computed].map((set) => set.distance("unweighted").isStored)).toEqual([true, false]);
+    expect(await refusal({ table, distanceStorage: "per-batch" })).toContain(
+      "computes distances from a tree",
+    );
+    expect(await refusal({ dataset: study.folder, distanceStorage: "all-pairs" })).toContain("has no effect");
+  });
+
   showsOptions(["pretrain", "train", "lr-finder"], "--dataset");
   test("of two kinds, or none, are refused", async () => {
     const { table, tree, folder } = study;

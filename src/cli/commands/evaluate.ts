@@ -8,6 +8,7 @@ import { savePlot } from "../../display/plots/index.ts";
 import { notBetterThan, treeFreeBaselines } from "../../training/baselines/treeFree/treeFreeBaselines.ts";
 import { judgeRun } from "../../training/inference/judgeEncoder.ts";
 import { predictSamples } from "../../training/inference/predictSamples.ts";
+import { judgedName } from "../../training/objectives/judgedSamples.ts";
 import { RunFolder } from "../../training/run/folder.ts";
 import { runCategories } from "../../training/run/openSamples.ts";
 import { figuresOf, judgePredictions } from "../../training/targets/predictions.ts";
@@ -105,7 +106,7 @@ async function judgeDistances(
   const { metric, training } = opened.facts.config;
   const pairs = judgeRun(opened, dataset, samples, device);
   if (!pairs) return;
-  metrics[metric === "faith_pd" ? "faith_pd" : "unifrac"] = pairs.result;
+  metrics[judgedName(metric === "faith_pd" ? "faith_pd" : "unifrac", samples.length)] = pairs.result;
   if (opened.facts.kind === "pretrain") {
     const others = othersThan(samples, dataset.sampleCount);
     const enough = others.length >= fewestCalibrating;

@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { UserError } from "../../common/userError.ts";
 import { openDataset } from "../../data/dataset/dataset.ts";
 import { summarizeDataset } from "../../data/describe/datasetSummary.ts";
+import { type DistanceStorage, distanceStorages } from "../../data/prepare/distanceStorage.ts";
 import type { ImportedDistances } from "../../data/prepare/importDistances.ts";
 import type { Metric } from "../../data/prepare/options.ts";
 import { metrics } from "../../data/prepare/options.ts";
@@ -20,6 +21,7 @@ interface PrepOptions {
   distances?: string;
   distanceIds?: string;
   metric?: Metric[];
+  distanceStorage: DistanceStorage;
   alpha?: number;
   varianceAdjusted: boolean;
   rarefyDepth: number | "auto" | "none";
@@ -54,6 +56,14 @@ export function makeCommand(): Command {
       `what to compute, or what the distances are: ${metrics.join(", ")} (several with commas; default unweighted)`,
       parseMetrics,
     )
+    .addOption(
+      new Option(
+        "--distance-storage <where>",
+        "store all pairs, or the tree to compute each batch's distances from: the same numbers; auto: by what is free of disk and memory",
+      )
+        .choices(distanceStorages)
+        .default("auto"),
+    )
     .option("--alpha <share>", "of the generalized metric, 0 to 1; by default 1", share)
     .option("--variance-adjusted", "the variance-adjusted form of the metrics", false)
     .optionsGroup("Rarefaction:")
@@ -72,7 +82,12 @@ export function makeCommand(): Command {
         .default("float32"),
     )
     .addOption(
-      new Option("--device <name>", "where to compute").choices(["auto", "cpu", "cuda"]).default("auto"),
+      new Option(
+        "--device <name>",
+        "where to compute all pairs; those of cuda may differ in the last digit from what per-batch computes",
+      )
+        .choices(["auto", "cpu", "cuda"])
+        .default("cpu"),
     )
     .requiredOption("-o, --output <folder>", "where to write the data set; an older one there is replaced")
     .option("--json", "print JSON lines", false)
@@ -111,6 +126,10 @@ function refuseUselessOptions(options: PrepOptions): void {
   };
   if (options.alpha !== undefined && !computed.includes("generalized"))
     refuse("--alpha", "unless the generalized metric is computed (--metric generalized)");
+  if (options.distanceStorage !== "auto" && !computed.some((name) => name !== "faith_pd"))
+    refuse("--distance-storage", "where no UniFrac is computed");
+  if (options.distanceStorage === "per-batch" && options.device === "cuda")
+    refuse("--device cuda", "with --distance-storage per-batch, which computes on the CPU");
   if (options.varianceAdjusted && !computed.some((name) => name !== "faith_pd"))
     refuse("--variance-adjusted", "where no UniFrac is computed");
   if (options.distanceIds !== undefined && distances === undefined)

@@ -18,6 +18,7 @@ export const commonOptions: readonly SchemaOption[] = [
   { flags: "--metadata <file>", path: "data.metadata", group: data },
   { flags: "--distances <file>", path: "data.distances", group: data, formerly: "--unifrac-matrix" },
   { flags: "--distance-ids <file>", path: "data.distanceIds", group: data },
+  { flags: "--distance-storage <where>", path: "data.distanceStorage", group: data },
   { flags: "--rarefy-depth <n>", path: "data.rarefyDepth", group: data },
   { flags: "--rarefy-seed <n>", path: "data.rarefySeed", group: data },
   { flags: "--test-size <share>", path: "split.validationShare", group: split },

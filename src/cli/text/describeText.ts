@@ -93,7 +93,9 @@ function datasetLines(description: DatasetSummary): string[] {
     ...quantileLine("length", description.length),
     ...depthLines(description.depths, parameters["rarefyDepth"]),
     ...duplicationLine(description.duplication),
-    ...Object.entries(description.distances).flatMap(([metric, summary]) => distanceLines(metric, summary)),
+    ...Object.entries(description.distances).flatMap(([metric, summary]) =>
+      distanceLines(metric, summary, description.samples),
+    ),
     ...Object.entries(description.vectors).flatMap(([name, summary]) => quantileLine(name, summary)),
     ...columnLines(description.metadata),
     ...dropped.map((drop) =>
@@ -136,9 +138,11 @@ function duplicationLine(duplication: number | null): string[] {
   return [line("duplication", `${number(duplication)} occurrences per distinct ASV in a batch of 32`)];
 }
 
-function distanceLines(metric: string, summary: DistanceSummary): string[] {
+function distanceLines(metric: string, summary: DistanceSummary, samples?: number): string[] {
   const unknown = summary.unknown === 0 ? "" : `, ${count(summary.unknown)} unknown`;
-  const lines = [line(metric, `${count(summary.pairs)} pairs of samples${unknown}`)];
+  const all = samples === undefined ? summary.pairs : (samples * (samples - 1)) / 2;
+  const of = all === summary.pairs ? "" : ` of ${count(all)}, which are computed when they are asked for`;
+  const lines = [line(metric, `${count(summary.pairs)} pairs of samples${of}${unknown}`)];
   if (summary.mean === null) return lines;
   const { mean, sd, min, max, histogram } = summary;
   lines.push(line("", `mean ${number(mean)}, sd ${number(sd!)}, ${number(min!)} to ${number(max!)}`));

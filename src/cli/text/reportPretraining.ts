@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { baselineTexts } from "../../training/baselines/treeFree/treeFreeBaselines.ts";
 import type { PretrainConfig } from "../../training/config/config.ts";
+import { chooseJudged, judgedName } from "../../training/objectives/judgedSamples.ts";
 import type { RunSummary } from "../../training/tasks/pretrain.ts";
 import type { TrainingSetup } from "../options/setUpTraining.ts";
 
@@ -15,10 +16,14 @@ export function reportPretraining(
   }
   const isValue = config.metric === "faith_pd";
   const nucleotides = summary["val.nuc_accuracy"];
+  const { validation } = summary.samples;
+  const figure = (name: string) => summary[`val.unifrac_${judgedName(name, validation)}`].toFixed(4);
+  const judged = chooseJudged(validation);
+  const whose = judged === null ? `${validation}` : `${judged.length} of ${validation}`;
   console.log(
     [
-      `${isValue ? "Faith's PD" : "UniFrac"} of ${summary.samples.validation} validation samples${isValue ? "" : ", all pairs"}: ` +
-        `R² ${summary["val.unifrac_r2"].toFixed(4)}, MAE ${summary["val.unifrac_mae"].toFixed(4)}, Pearson ${summary["val.unifrac_pearson"].toFixed(4)}`,
+      `${isValue ? "Faith's PD" : "UniFrac"} of ${whose} validation samples${isValue ? "" : ", all pairs"}: ` +
+        `R² ${figure("r2")}, MAE ${figure("mae")}, Pearson ${figure("pearson")}`,
       ...baselineTexts(summary.baselines).map((text) => `  without tree or training, ${text}`),
       ...(nucleotides === null
         ? []

@@ -1,11 +1,13 @@
 import { resolve } from "node:path";
 import type { Data } from "apache-arrow";
 import { UserError } from "../../common/userError.ts";
+import { ChosenPairs } from "../unifrac/chosenPairs.ts";
+import type { UniFracMetric } from "../unifrac/metrics.ts";
 import type { Column } from "./column.ts";
 import { DatasetFile } from "./datasetFile.ts";
 import type { Manifest } from "./manifest.ts";
 import { readManifest } from "./manifest.ts";
-import { PairDistances } from "./pairDistances.ts";
+import { ComputedDistances, type PairDistances, StoredDistances } from "./pairDistances.ts";
 
 /** The ASVs of a sample in ascending order, and how often each was counted. Views into the mapped file. */
 export interface Sample {
@@ -88,7 +90,12 @@ class ArrowDataset implements Dataset {
     }
     this.#asvs = this.#file("asvs.arrow");
     this.#samples = this.#file("samples.arrow");
-    if (this.#asvs.rows !== this.asvCount || this.#samples.rows !== this.sampleCount)
+    const tips = this.#files.get("tips.arrow")?.rows ?? this.asvCount;
+    if (
+      this.#asvs.rows !== this.asvCount ||
+      tips !== this.asvCount ||
+      this.#samples.rows !== this.sampleCount
+    )
       throw new UserError(
         `${path} is damaged: its parts do not belong together; prepare the data set again.`,
       );
@@ -145,15 +152,35 @@ class ArrowDataset implements Dataset {
 
   distance(metric: string): PairDistances {
     const { distances } = this.manifest;
-    const position = distances.indexOf(metric);
-    if (position < 0) throw this.#missing("distances", metric, distances);
+    if (!distances.includes(metric)) throw this.#missing("distances", metric, distances);
+    const { perBatch = [] } = this.manifest;
+    if (perBatch.includes(metric)) return this.#computed(metric);
+    const position = distances.filter((name) => !perBatch.includes(name)).indexOf(metric);
     const file = this.#file("distances.arrow");
     const parts: Float32Array[] = [];
     const part = (index: number) => (parts[index] ??= valuesOf<Float32Array>(file.batch(index)[position]));
-    return new PairDistances(metric, this.sampleCount, {
+    return new StoredDistances(metric, this.sampleCount, {
       partLength: Math.max(1, file.firstBatchRows),
       part,
     });
+  }
+
+  #computed(metric: string): ComputedDistances {
+    const [parent, length] = this.#file("tree.arrow").batch(0);
+    const [tipOfAsv] = this.#file("tips.arrow").batch(0);
+    const tree = {
+      parent: valuesOf<Int32Array>(parent),
+      length: valuesOf<Float64Array>(length),
+      tipOfAsv: valuesOf<Int32Array>(tipOfAsv),
+    };
+    const { alpha = 1, varianceAdjusted = false, precision } = this.manifest.parameters;
+    const pairs = new ChosenPairs(tree, (sample) => this.sample(sample), {
+      metric: metric as UniFracMetric,
+      alpha: Number(alpha),
+      varianceAdjusted: varianceAdjusted === true,
+      precision: precision === "float64" ? "float64" : "float32",
+    });
+    return new ComputedDistances(metric, this.sampleCount, pairs);
   }
 
   vector(name: string): Float32Array {

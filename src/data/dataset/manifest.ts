@@ -58,6 +58,8 @@ export interface Manifest extends Provenance {
   };
   /** Names of the pairwise distances. */
   readonly distances: readonly string[];
+  /** Those of them that are computed from the tree when they are asked for, and not stored; absent if there are none. */
+  readonly perBatch?: readonly string[];
   /** Names of the values per sample, such as `faith_pd`. */
   readonly vectors: readonly string[];
   readonly metadata: readonly MetadataColumnSummary[];
@@ -126,6 +128,7 @@ const areTexts = (value: unknown) => Array.isArray(value) && value.every((one) =
 function isSound({
   counts,
   distances,
+  perBatch = [],
   vectors,
   metadata,
   sources,
@@ -135,7 +138,7 @@ function isSound({
 }: Manifest): boolean {
   return (
     [counts?.samples, counts?.asvs, counts?.nonzero, counts?.longestAsv].every(isCount) &&
-    [distances, vectors, warnings].every(areTexts) &&
+    [distances, perBatch, vectors, warnings].every(areTexts) &&
     [metadata, sources, dropped].every(Array.isArray) &&
     metadata.every(
       (column) => typeof column?.name === "string" && ["numeric", "text"].includes(column.kind),

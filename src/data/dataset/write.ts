@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Data } from "apache-arrow";
-import { Field, Float32, Int32, Schema, Uint8, Utf8 } from "apache-arrow";
+import { Field, Float32, Float64, Int32, Schema, Uint8, Utf8 } from "apache-arrow";
 import packageJson from "../../../package.json" with { type: "json" };
 import { writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { writeFolderAtomic } from "../../common/files/folderSwap.ts";
@@ -8,6 +8,7 @@ import { writeArrowFile } from "../../formats/arrow/file.ts";
 import type { UnknownBases } from "../sequences/tokenizer.ts";
 import { tokenCount, tokenizeAll } from "../sequences/tokenizer.ts";
 import type { Table } from "../table/table.ts";
+import type { ShearedTree } from "../unifrac/shearTree.ts";
 import { columnData, field, listOf, lists, numbers, texts } from "./arrowColumns.ts";
 import type { Column } from "./column.ts";
 import { missingValues } from "./column.ts";
@@ -25,6 +26,8 @@ export interface DatasetContent {
   readonly metadata?: readonly Column[];
   /** By name: all pairs of samples, condensed: (0,1), (0,2), ... (1,2), ...; NaN is an unknown distance. */
   readonly distances?: Readonly<Record<string, Numbers>>;
+  /** What is to be computed when it is asked for, and the tree to compute it from, whose ASVs are the table's. */
+  readonly perBatch?: { readonly metrics: readonly string[]; readonly tree: ShearedTree };
   /** By name: one value for each sample, such as `faith_pd`; NaN is an unknown value. */
   readonly vectors?: Readonly<Record<string, Float32Array | Float64Array>>;
   readonly provenance: Provenance;
@@ -34,8 +37,8 @@ export interface DatasetContent {
 const batchBytes = 64 * 2 ** 20;
 
 /**
- * Writes a data set: a folder with `asvs.arrow`, `samples.arrow`, if there are any `distances.arrow`, `vectors.arrow`
- * and `metadata.arrow`, and `manifest.json`. It appears as a whole or not at all, and replaces an older data set of the
+ * Writes a data set: a folder with `asvs.arrow`, `samples.arrow`, if there are any `distances.arrow`, `tree.arrow`
+ * with `tips.arrow` (the node of each ASV), `vectors.arrow` and `metadata.arrow`, and `manifest.json`. It appears as a whole or not at all, and replaces an older data set of the
  * same name. Counts and distances are stored as float32. @throws UserError where the folder cannot be written and
  * a `RangeError` where the content does not fit together. Returns the manifest.
  */
@@ -50,7 +53,7 @@ export function writeDataset(folder: string, content: DatasetContent): Manifest 
 }
 
 function writeFiles(folder: string, content: DatasetContent): Manifest {
-  const { table, metadata = [], distances = {}, vectors = {}, provenance } = content;
+  const { table, metadata = [], distances = {}, vectors = {}, perBatch, provenance } = content;
   const sequences = content.sequences ?? table.asvIds;
   const files: Record<string, Manifest["files"][string]> = {};
   const write = (name: string, fields: Field[], batches: Iterable<readonly Data[]>): void => {
@@ -74,6 +77,12 @@ function writeFiles(folder: string, content: DatasetContent): Manifest {
   if (metrics.length > 0) {
     const fields = metrics.map((name) => field(name, new Float32()));
     write("distances.arrow", fields, distanceBatches(Object.values(distances), table.sampleIds.length));
+  }
+  if (perBatch !== undefined && perBatch.metrics.length > 0) {
+    const { parent, length, tipOfAsv } = perBatch.tree;
+    const nodes = [numbers(new Int32(), parent), numbers(new Float64(), length)];
+    write("tree.arrow", [field("parent", new Int32()), field("length", new Float64())], [nodes]);
+    write("tips.arrow", [field("node", new Int32())], [[numbers(new Int32(), tipOfAsv)]]);
   }
   const vectorNames = Object.keys(vectors);
   if (vectorNames.length > 0) {
@@ -99,7 +108,8 @@ function writeFiles(folder: string, content: DatasetContent): Manifest {
       nonzero: table.indptr[table.sampleIds.length],
       longestAsv: sequences.reduce((longest, sequence) => Math.max(longest, tokenCount(sequence.length)), 0),
     },
-    distances: metrics,
+    distances: [...metrics, ...(perBatch?.metrics ?? [])],
+    ...(perBatch?.metrics.length ? { perBatch: perBatch.metrics } : {}),
     vectors: vectorNames,
     metadata: metadata.map((column) => ({
       name: column.name,
@@ -115,12 +125,13 @@ function writeFiles(folder: string, content: DatasetContent): Manifest {
   };
 }
 
-function checkSizes({ table, sequences, metadata = [], vectors = {} }: DatasetContent): void {
+function checkSizes({ table, sequences, metadata = [], vectors = {}, perBatch }: DatasetContent): void {
   const samples = table.sampleIds.length;
   const check = (what: string, length: number, expected: number): void => {
     if (length !== expected) throw new RangeError(`${what}: ${length} values, ${expected} expected.`);
   };
   check("Sequences", sequences?.length ?? table.asvIds.length, table.asvIds.length);
+  if (perBatch !== undefined) check("Tips", perBatch.tree.tipOfAsv.length, table.asvIds.length);
   check("Offsets of the table", table.indptr.length, samples + 1);
   for (const [name, values] of Object.entries(vectors)) check(`Vector ${name}`, values.length, samples);
   for (const column of metadata) {

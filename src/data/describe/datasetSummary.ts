@@ -1,6 +1,8 @@
+import { Random } from "../../common/random/random.ts";
 import type { Column } from "../dataset/column.ts";
 import type { Dataset } from "../dataset/dataset.ts";
 import type { Manifest } from "../dataset/manifest.ts";
+import type { PairDistances } from "../dataset/pairDistances.ts";
 import type { DepthSummary } from "../table/depths.ts";
 import type { DistanceSummary, Quantiles } from "./numberSummary.ts";
 import { quantiles, summarizeDistances } from "./numberSummary.ts";
@@ -61,10 +63,7 @@ export function summarizeDataset(dataset: Dataset): DatasetSummary {
   }
   const lengths = Float64Array.from({ length: asvCount }, (_, row) => dataset.asvTokens(row).length - 1);
   const distances = Object.fromEntries(
-    manifest.distances.map((metric) => [
-      metric,
-      summarizeDistances(() => dataset.distance(metric).condensed()),
-    ]),
+    manifest.distances.map((metric) => [metric, summarizeDistances(distanceParts(dataset.distance(metric)))]),
   );
   const zeroWarnings = Object.entries(distances).flatMap(([metric, summary]) =>
     summary.zeros === 0 ? [] : [`${summary.zeros} pairs of samples have the ${metric} distance 0.`],
@@ -88,6 +87,23 @@ export function summarizeDataset(dataset: Dataset): DatasetSummary {
     dropped: manifest.dropped,
     warnings: [...manifest.warnings, ...zeroWarnings],
     depths: manifest.depths ?? null,
+  };
+}
+
+/** Up to so many samples all pairs are computed for a summary, of more those of a choice. */
+const summarizedSamples = 2048;
+
+/** The distances that a summary is made of: all stored ones; of many that would have to be computed those between some samples. */
+function distanceParts(distances: PairDistances): () => Iterable<Float32Array> {
+  if (distances.isStored) return () => distances.condensed();
+  const chosen = new Random(0).derive("summary");
+  const samples = Array.from(
+    chosen.sample(distances.samples, Math.min(distances.samples, summarizedSamples)),
+  ).sort((a, b) => a - b);
+  const n = samples.length;
+  const block = distances.block(samples);
+  return function* rows() {
+    for (let row = 0; row < n - 1; row++) yield block.subarray(row * n + row + 1, (row + 1) * n);
   };
 }
 

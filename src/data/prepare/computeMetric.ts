@@ -27,6 +27,8 @@ export const computeMetric: MetricFunction = async (metric, table, tree, options
     varianceAdjusted,
     device,
     precision,
+    // On CPUs without dense branches: then a distance depends on its two samples alone, as where batches have theirs computed.
+    denseShare: device === undefined || device === "cpu" ? 2 : undefined,
     treeSource: options.tree,
     onProgress: (share) => onProgress?.(`Computing ${metric}`, { done: Math.round(share * total), total }),
   });

@@ -2,6 +2,7 @@ import { UserError } from "../../common/userError.ts";
 import type { Manifest, Source } from "../dataset/manifest.ts";
 import type { UniFracMetric } from "../unifrac/metrics.ts";
 import { uniFracMetrics } from "../unifrac/metrics.ts";
+import { type DistanceStorage, refusePerBatchImport } from "./distanceStorage.ts";
 import type { ImportedDistances } from "./importDistances.ts";
 import { describeSource } from "./provenance.ts";
 
@@ -19,6 +20,8 @@ export interface PrepareOptions {
   readonly distances?: ImportedDistances;
   /** What to compute from the tree; default `unweighted` if there is one and no distances are given. */
   readonly metrics?: readonly Metric[];
+  /** Store the distances of all pairs, or the tree to compute those of each batch from. The numbers are the same. Default `auto`. */
+  readonly distanceStorage?: DistanceStorage;
   /** Of generalized UniFrac. Default 1. */
   readonly alpha?: number;
   readonly varianceAdjusted?: boolean;
@@ -60,7 +63,8 @@ export function describeSources(options: PrepareOptions): Source[] {
  */
 export function prepareParameters(options: PrepareOptions): Manifest["parameters"] {
   const { rarefyDepth = "auto", withReplacement = false, seed = 0 } = options;
-  const { alpha = 1, varianceAdjusted = false, precision = "float32" } = options;
+  const { alpha = 1, varianceAdjusted = false, precision = "float32", distanceStorage = "auto" } = options;
+  if (options.distances !== undefined) refusePerBatchImport(distanceStorage, options.distances.path);
   if (typeof rarefyDepth === "number" && (!Number.isInteger(rarefyDepth) || rarefyDepth < 1)) {
     throw new UserError(`The rarefaction depth must be a whole number from 1 on, got ${rarefyDepth}.`);
   }
@@ -84,7 +88,7 @@ export function prepareParameters(options: PrepareOptions): Manifest["parameters
     metrics: wanted.join(","),
     ...(wanted.includes("generalized") ? { alpha } : {}),
     ...(varianceAdjusted ? { varianceAdjusted } : {}),
-    ...(wanted.length > 0 ? { precision } : {}),
+    ...(wanted.length > 0 ? { precision, distanceStorage } : {}),
     ...(imported === null ? {} : { imported, importedInTableOrder: options.distances?.order === "table" }),
     rarefyDepth,
     ...(rarefyDepth === "none" ? {} : { withReplacement, seed }),

@@ -3,8 +3,10 @@ import type { Manifest } from "../dataset/manifest.ts";
 import { manifestName } from "../dataset/manifest.ts";
 import { writeDataset } from "../dataset/write.ts";
 import { readMetadata } from "../metadata/read.ts";
+import { type ShearedTree, shearTree } from "../unifrac/shearTree.ts";
 import type { MetricFunction } from "./computeMetric.ts";
 import { computeMetric as computeUniFrac } from "./computeMetric.ts";
+import { chooseStorage, freeSpace } from "./distanceStorage.ts";
 import { importDistances } from "./importDistances.ts";
 import type { PrepareOptions } from "./options.ts";
 import { describeSources, prepareParameters, wantedMetrics } from "./options.ts";
@@ -32,17 +34,18 @@ export async function prepareDataset(
     options.metadata === undefined
       ? { columns: [], dropped: [], warnings: [] }
       : metadataOf(readMetadata(options.metadata), table.sampleIds, options.table);
-  const distances = await collectDistances(options, prepared, computeMetric);
+  const distances = await collectDistances(options, prepared, output, computeMetric);
   options.onProgress?.("Writing the data set");
   return writeDataset(output, {
     table,
     sequences: options.repSeqs === undefined ? undefined : prepared.sequences,
     metadata: metadata.columns,
     distances: distances.pairwise,
+    perBatch: distances.perBatch,
     vectors: distances.perSample,
     provenance: {
       sources,
-      parameters: { ...parameters, rarefyDepth: prepared.depth },
+      parameters: { ...parameters, ...distances.parameters, rarefyDepth: prepared.depth },
       depths: prepared.depths,
       dropped: [...prepared.dropped, ...metadata.dropped],
       warnings: [...prepared.warnings, ...distances.warnings, ...metadata.warnings],
@@ -53,6 +56,8 @@ export async function prepareDataset(
 interface CollectedDistances {
   readonly pairwise: Record<string, Float32Array | Float64Array>;
   readonly perSample: Record<string, Float32Array | Float64Array>;
+  readonly perBatch?: { readonly metrics: readonly string[]; readonly tree: ShearedTree };
+  readonly parameters: { readonly distanceStorage?: string };
   readonly warnings: string[];
 }
 
@@ -60,9 +65,10 @@ interface CollectedDistances {
 async function collectDistances(
   options: PrepareOptions,
   { table, tipNames, tree, sampleIdsAsRead }: PreparedTable,
+  output: string,
   computeMetric: MetricFunction,
 ): Promise<CollectedDistances> {
-  const collected: CollectedDistances = { pairwise: {}, perSample: {}, warnings: [] };
+  const collected: CollectedDistances = { pairwise: {}, perSample: {}, parameters: {}, warnings: [] };
   if (options.distances !== undefined) {
     options.onProgress?.("Reading the distances");
     const { values, isPairwise, warnings } = importDistances(
@@ -73,10 +79,29 @@ async function collectDistances(
     collected[isPairwise ? "pairwise" : "perSample"][options.distances.name] = values;
     collected.warnings.push(...warnings);
   }
-  for (const metric of wantedMetrics(options)) {
+  const named = { ...table, asvIds: tipNames };
+  const wanted = wantedMetrics(options);
+  const pairwise = wanted.filter((metric) => metric !== "faith_pd");
+  const storage = storageOf(options, pairwise.length, table.sampleIds.length, output);
+  for (const metric of storage === "per-batch" ? wanted.filter((name) => name === "faith_pd") : wanted) {
     options.onProgress?.(`Computing ${metric}`);
-    const values = await computeMetric(metric, { ...table, asvIds: tipNames }, tree!, options);
+    const values = await computeMetric(metric, named, tree!, options);
     collected[metric === "faith_pd" ? "perSample" : "pairwise"][metric] = values;
   }
-  return collected;
+  if (pairwise.length === 0) return collected;
+  const parameters = { distanceStorage: storage };
+  if (storage === "all-pairs") return { ...collected, parameters };
+  options.onProgress?.("Cutting the tree down to the ASVs");
+  const perBatch = { metrics: pairwise, tree: shearTree(tree!, tipNames, options.tree) };
+  return { ...collected, parameters, perBatch };
+}
+
+function storageOf(
+  { distanceStorage = "auto", precision }: PrepareOptions,
+  metrics: number,
+  samples: number,
+  output: string,
+): "all-pairs" | "per-batch" {
+  const bytesEach = precision === "float64" ? 8 : 4;
+  return chooseStorage(distanceStorage, { samples, metrics, bytesEach }, freeSpace(output));
 }

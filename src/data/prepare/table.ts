@@ -79,7 +79,8 @@ export async function prepareTable(options: PrepareOptions): Promise<PreparedTab
   const rowOfId = new Map(matched.table.asvIds.map((id, row) => [id, row]));
   const rows = rarefied.table.asvIds.map((id) => rowOfId.get(id)!);
   return {
-    table: rarefied.table,
+    // Distances shall be those of the counts that are stored.
+    table: { ...rarefied.table, data: rarefied.table.data.map(Math.fround) },
     sequences: rows.map((row) => matched.sequences[row]),
     tipNames: rows.map((row) => matched.tipNames[row]),
     tree,

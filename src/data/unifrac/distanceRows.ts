@@ -1,8 +1,9 @@
 import * as torch from "../../torch/index.ts";
 import type { Table } from "../table/table.ts";
+import { makeDense, pairRowsOf } from "./denseRows.ts";
 import { metricForm } from "./metrics.ts";
 import { type PairData, preparePairs, type UniFracOptions } from "./pairData.ts";
-import { type DistanceRows, PairRows } from "./pairRows.ts";
+import type { DistanceRows } from "./pairRows.ts";
 import { RowThreads } from "./rowThreads.ts";
 import type { ShearedTree } from "./shearTree.ts";
 
@@ -22,9 +23,9 @@ export function* distanceRows(
   tree: ShearedTree,
   options: UniFracOptions = {},
 ): Generator<DistanceRows, void, void> {
-  const data = preparePairs(table, tree, options);
+  const data = preparePairs(table, tree, options, makeDense);
   try {
-    const rows = new PairRows(data);
+    const rows = pairRowsOf(data);
     const starts = blockStarts(data, options);
     for (let i = 0; i < starts.length; i++) {
       yield onOneThread(data, () => rows.compute(starts[i], starts[i + 1] ?? data.samples));
@@ -45,7 +46,7 @@ export async function* distanceRowsOnThreads(
     yield* distanceRows(table, tree, options);
     return;
   }
-  const data = preparePairs(table, tree, options);
+  const data = preparePairs(table, tree, options, makeDense);
   const numThreads = torch.getNumThreads();
   const matmulPrecision = torch.getFloat32MatmulPrecision();
   torch.setFloat32MatmulPrecision("highest");

@@ -66,7 +66,8 @@ class Collector {
     const isDouble = precision === "float64";
     if (pairs * (isDouble ? 8 : 4) > largestArray) {
       throw new UserError(
-        `The distances of ${samples} samples do not fit into one array; compute them into a file with the command unifrac.`,
+        `The distances of ${samples} samples do not fit into one array; prepare the data set with --distance-storage per-batch, ` +
+          "or compute them into a file with the command unifrac.",
       );
     }
     this.condensed = isDouble ? new Float64Array(pairs) : new Float32Array(pairs);

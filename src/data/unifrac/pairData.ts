@@ -3,7 +3,7 @@ import { UserError } from "../../common/userError.ts";
 import type * as torch from "../../torch/index.ts";
 import type { Table } from "../table/table.ts";
 import { BranchWalker } from "./branchWalker.ts";
-import { DenseBuilder, type DenseData } from "./denseBranches.ts";
+import type { DenseBuilder, DenseData, DenseOptions } from "./denseBranches.ts";
 import { Fingerprints } from "./fingerprints.ts";
 import { type MetricForm, metricForm, type UniFracMetric } from "./metrics.ts";
 import type { ShearedTree } from "./shearTree.ts";
@@ -61,6 +61,14 @@ export interface PairData {
   readonly dense?: DenseData;
 }
 
+/** Makes what collects the dense branches; without it all branches are sparse, and no LibTorch is needed. */
+export type MakeDense = (
+  samples: number,
+  walker: BranchWalker,
+  branches: readonly number[],
+  options: DenseOptions,
+) => DenseBuilder;
+
 /** From which share of the samples on a branch is cheaper as matrix work. Measured with 2,537 samples on a core with AVX-512. */
 const denseShares = { presence: 0.12, weighted: 0.2, generalized: 0.35 };
 /** What an accelerator makes of these shares. */
@@ -95,7 +103,12 @@ function chooseDense(
  * The caller disposes the dense part's tensor.
  * @throws UserError for counts that are negative or not finite, for an alpha outside 0 to 1, and for more than fits into memory.
  */
-export function preparePairs(table: Table, tree: ShearedTree, options: UniFracOptions = {}): PairData {
+export function preparePairs(
+  table: Table,
+  tree: ShearedTree,
+  options: UniFracOptions = {},
+  makeDense?: MakeDense,
+): PairData {
   const { metric = "unweighted", alpha = 1, device = "cpu", precision = "float32" } = options;
   const { varianceAdjusted = false, absolute = false, bypassTips = false } = options;
   const form = metricForm(metric, alpha);
@@ -107,12 +120,12 @@ export function preparePairs(table: Table, tree: ShearedTree, options: UniFracOp
     for (let k = 0; k < walker.size; k++) frequency[walker.branches[k]]++;
   }
 
-  const denseBranches = chooseDense(frequency, samples, form, options);
+  const denseBranches = makeDense ? chooseDense(frequency, samples, form, options) : [];
   const isDense = new Uint8Array(walker.nodes);
   for (const branch of denseBranches) isDense[branch] = 1;
   const dense =
     denseBranches.length > 0
-      ? new DenseBuilder(samples, walker, denseBranches, { form, device, precision })
+      ? makeDense?.(samples, walker, denseBranches, { form, device, precision })
       : undefined;
   const sparse = new BranchLists(
     samples,

@@ -1,5 +1,5 @@
 import { AdjustedBranches } from "./adjustedBranches.ts";
-import { denseSums } from "./denseBranches.ts";
+import type { DenseSums } from "./denseBranches.ts";
 import { distanceOf } from "./metrics.ts";
 import type { PairData } from "./pairData.ts";
 import { SharedBranches } from "./sharedBranches.ts";
@@ -14,13 +14,16 @@ export interface DistanceRows {
 /** Computes distances from what `preparePairs` has prepared, some rows at a time. */
 export class PairRows {
   readonly #data: PairData;
+  readonly #denseSums: ((from: number, to: number) => DenseSums) | undefined;
   readonly #shared: SharedBranches | undefined;
   readonly #adjusted: AdjustedBranches | undefined;
   readonly #low: Float64Array;
   readonly #high: Float64Array;
 
-  constructor(data: PairData) {
+  /** `denseSums` gives the dense branches' part of some rows, where there are such branches. */
+  constructor(data: PairData, denseSums?: (from: number, to: number) => DenseSums) {
     this.#data = data;
+    this.#denseSums = denseSums;
     this.#shared = data.byBranch && new SharedBranches(data, data.byBranch);
     this.#adjusted = data.adjusted && new AdjustedBranches(data, data.adjusted);
     this.#low = new Float64Array(data.samples);
@@ -29,11 +32,11 @@ export class PairRows {
 
   /** Rows must come in ascending order, but some may be left out. */
   compute(from: number, to: number): DistanceRows {
-    const { samples, precision, alone, fingerprint, form, dense } = this.#data;
+    const { samples, precision, alone, fingerprint, form } = this.#data;
     const width = samples - from;
     const size = (to - from) * width;
     const values = precision === "float64" ? new Float64Array(size) : new Float32Array(size);
-    const sums = dense && denseSums(dense, form, from, to);
+    const sums = this.#denseSums?.(from, to);
     // `high` is what the two samples have alone, corrected for what they share: by `low` itself where w is 1.
     const isComplement = form.exponent === 0 && !this.#adjusted;
     const low = this.#low;

@@ -1,7 +1,8 @@
 import * as torch from "../../torch/index.ts";
 import type { DenseData } from "./denseBranches.ts";
+import { pairRowsOf } from "./denseRows.ts";
 import type { PairData } from "./pairData.ts";
-import { type DistanceRows, PairRows } from "./pairRows.ts";
+import type { DistanceRows, PairRows } from "./pairRows.ts";
 
 /** The first message to a worker; the dense tensor comes as what `Tensor.transfer` returned. */
 export interface StartRequest {
@@ -36,7 +37,7 @@ self.onmessage = ({ data: request }: MessageEvent<StartRequest | RowsRequest | S
       torch.setNumThreads(1);
       const { data, dense } = request;
       amounts = dense && torch.Tensor.receive(dense.amounts);
-      rows = new PairRows({ ...data, dense: dense && amounts && { ...dense, amounts } });
+      rows = pairRowsOf({ ...data, dense: dense && amounts && { ...dense, amounts } });
     } else if (request.kind === "rows") {
       const answer = rows!.compute(request.from, request.to);
       postMessage(answer satisfies RowsAnswer, [answer.values.buffer]);

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { targetTransformNames } from "../../data/encoding/targetTransforms.ts";
+import { distanceStorages } from "../../data/prepare/distanceStorage.ts";
 import { codeSources } from "../../models/asvCodes.ts";
 import { setPoolings } from "../../models/setPooling.ts";
 import { isWordKinds } from "../../models/words/wordKinds.ts";
@@ -34,6 +35,12 @@ export const dataSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe("ids of a distance file that has none, one on each line; `table`: as in the table"),
+  distanceStorage: z
+    .enum(distanceStorages)
+    .default("auto")
+    .describe(
+      "store the distances of all pairs, or compute those of each batch from the tree; auto: by what is free of disk and memory",
+    ),
   rarefyDepth: z
     .union([whole, z.enum(["auto", "none"])])
     .default("auto")

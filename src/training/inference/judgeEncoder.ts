@@ -4,6 +4,7 @@ import * as torch from "../../torch/index.ts";
 import { batchOptionsOf, distanceFormOf } from "../config/buildModel.ts";
 import { mapSampleSet, type SampleSetOptions } from "../encoding/mapSampleSet.ts";
 import { type BaseObjective, makeBaseObjective } from "../objectives/baseObjective.ts";
+import { judgedOf } from "../objectives/judgedSamples.ts";
 import type { PairEvaluation } from "../objectives/pairEvaluation.ts";
 import type { OpenedRun } from "../run/open.ts";
 
@@ -12,7 +13,10 @@ export function hasMetric({ manifest }: Dataset, metric: string): boolean {
   return manifest.distances.includes(metric) || manifest.vectors.includes(metric);
 }
 
-/** Predicted against true distances over all pairs of some samples (or against the samples' values). */
+/**
+ * Predicted against true distances over all pairs of some samples (or against the samples' values), of many samples for those that
+ * `chooseJudged` names.
+ */
 export function judgeEncoder(
   encoder: Encoder,
   objective: BaseObjective,
@@ -22,10 +26,11 @@ export function judgeEncoder(
 ): PairEvaluation {
   using _scope = torch.scope();
   const { asvEncoder } = encoder;
-  const outputs = mapSampleSet(asvEncoder, dataset, samples, options, ({ input, asvEmbeddings }) =>
+  const judged = judgedOf(samples);
+  const outputs = mapSampleSet(asvEncoder, dataset, judged, options, ({ input, asvEmbeddings }) =>
     objective.output(encoder.forward(input, { asvEmbeddings })),
   );
-  return objective.evaluate(outputs, samples);
+  return objective.evaluate(outputs, judged);
 }
 
 /** Judges the encoder of a run; null where the data set does not know what it was trained on. */

@@ -6,6 +6,7 @@ import type { DistanceForm } from "../../models/pairwiseDistances.ts";
 import type { EncoderType, SequenceEncoding } from "../../models/sequenceEncoder.ts";
 import type * as torch from "../../torch/index.ts";
 import type { BatchTargets } from "./batchTensors.ts";
+import { chooseJudged, judgedOf } from "./judgedSamples.ts";
 import { baseValueLoss, unifracLoss } from "./losses.ts";
 import { evaluatePairs, type PairEvaluation } from "./pairEvaluation.ts";
 
@@ -46,7 +47,9 @@ export function fitBaseScaling(dataset: Dataset, metric: string, train: Int32Arr
   return fitZScore(Array.from(train, (sample) => values[sample])) ?? noScaling;
 }
 
-/** Whether all known distances (or values) of some samples are the same: then there is nothing to learn. */
+const fewSamples = 32;
+
+/** Whether all known distances (or values) of some samples are the same: then there is nothing to learn. Of many samples some are asked. */
 export function hasConstantDistances(dataset: Dataset, metric: string, samples: Int32Array): boolean {
   let first = Number.NaN;
   const differs = (value: number) => {
@@ -58,7 +61,10 @@ export function hasConstantDistances(dataset: Dataset, metric: string, samples: 
     return !samples.some((sample) => differs(values[sample]));
   }
   const distances = dataset.distance(metric);
-  return !samples.some((a, i) => samples.subarray(0, i).some((b) => differs(distances.between(a, b))));
+  // Nearly always the first few tell.
+  return [samples.subarray(0, fewSamples), judgedOf(samples)].every(
+    (some) => !distances.block(some).some((value, k) => k % some.length > k / some.length && differs(value)),
+  );
 }
 
 function distanceObjective(dataset: Dataset, metric: string, form: DistanceForm): BaseObjective {
@@ -85,7 +91,8 @@ function valueObjective(dataset: Dataset, metric: string, { shift, scale }: Scal
       baseValueLoss(encoding.basePrediction!, targets.vector!.sub(shift).div(scale), targets.vectorMask),
     evaluate: (outputs, samples) => {
       const given = outputs.toFloat32Array();
-      const known = Array.from(samples.keys()).filter((i) => !Number.isNaN(values[samples[i]]));
+      const judged = chooseJudged(samples.length) ?? samples.keys();
+      const known = Array.from(judged).filter((i) => !Number.isNaN(values[samples[i]]));
       const predicted = Float32Array.from(known, (i) => given[i] * scale + shift);
       const actual = Float32Array.from(known, (i) => values[samples[i]]);
       const metrics = new RegressionMetrics();

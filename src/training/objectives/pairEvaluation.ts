@@ -1,6 +1,7 @@
 import { RegressionMetrics, type RegressionResult } from "../../metrics/metrics.ts";
 import { type DistanceForm, distancesBetween } from "../../models/pairwiseDistances.ts";
 import * as torch from "../../torch/index.ts";
+import { chooseJudged, judgedOf } from "./judgedSamples.ts";
 
 /** Predicted against true distances over all pairs of some samples, and the pairs themselves for plots. */
 export interface PairEvaluation {
@@ -12,7 +13,8 @@ export interface PairEvaluation {
 
 /**
  * Compares distances between embeddings [N, D] with the true ones over all pairs whose distance is known, as
- * `form` predicts them. At most `keep` pairs are returned.
+ * `form` predicts them; of more than a few thousand samples over the pairs of those that `chooseJudged` names. At most `keep` pairs are
+ * returned.
  */
 export function evaluatePairs(
   embeddings: torch.Tensor,
@@ -22,6 +24,11 @@ export function evaluatePairs(
   keep = 20_000,
 ): PairEvaluation {
   using _scope = torch.scope();
+  const chosen = chooseJudged(samples.length);
+  if (chosen !== null) {
+    const rows = torch.tensor(chosen, { dtype: "int64" });
+    return evaluatePairs(embeddings.indexSelect(0, rows), distancesOf, judgedOf(samples), form, keep);
+  }
   const n = samples.length;
   const actual = distancesOf(samples);
   const metrics = new RegressionMetrics();

@@ -27,6 +27,7 @@ import { hasMetric, judgeRun } from "../inference/judgeEncoder.ts";
 import { predictSamples } from "../inference/predictSamples.ts";
 import { pcaOf, pcoaOf } from "../inference/principalCoordinates.ts";
 import type { EpochReport, Figures } from "../loop/trainer.ts";
+import { chooseJudged, judgedName } from "../objectives/judgedSamples.ts";
 import { RunFolder } from "../run/folder.ts";
 import { type OpenedRun, openRun } from "../run/open.ts";
 import { runCategories } from "../run/openSamples.ts";
@@ -165,19 +166,27 @@ function targetFigures(figures: Figures, { columns, quantiles }: Targets): Figur
   return rows;
 }
 
+function validationOf(summary: Record<string, unknown>): number {
+  return (summary["samples"] as { validation?: number } | undefined)?.validation ?? 0;
+}
+
 function encoderFigures(
   summary: Record<string, unknown>,
   metric: string,
   baselines: BaselineFigures,
 ): Figure[] {
   const best = bestBaseline(baselines);
-  const name = metric === "faith_pd" ? "Faith's PD" : "UniFrac, all pairs of validation samples";
+  const validation = validationOf(summary);
+  const judged = chooseJudged(validation);
+  const whose =
+    judged === null ? "validation samples" : `${judged.length} of ${validation} validation samples`;
+  const name = metric === "faith_pd" ? `Faith's PD of ${whose}` : `UniFrac, all pairs of ${whose}`;
   const number = (key: string) => (typeof summary[key] === "number" ? rounded(summary[key]) : "not measured");
   return [
-    { label: "R²", value: number("val.unifrac_r2"), note: name },
+    { label: "R²", value: number(`val.unifrac_${judgedName("r2", validation)}`), note: name },
     ...(best ? [{ label: "R² without training", value: rounded(best.r2), note: best.name }] : []),
-    { label: "MAE", value: number("val.unifrac_mae"), note: name },
-    { label: "Pearson", value: number("val.unifrac_pearson"), note: name },
+    { label: "MAE", value: number(`val.unifrac_${judgedName("mae", validation)}`), note: name },
+    { label: "Pearson", value: number(`val.unifrac_${judgedName("pearson", validation)}`), note: name },
     { label: "Hidden nucleotides", value: number("val.nuc_accuracy"), note: "share predicted rightly" },
   ];
 }
@@ -189,6 +198,7 @@ function compareEncoder(
 ): Comparison | undefined {
   const others = namedBaselines(baselines);
   if (others.length === 0) return undefined;
+  const figure = (name: string) => summary[`val.unifrac_${judgedName(name, validationOf(summary))}`];
   const values = (r2: unknown, mae: unknown) =>
     Object.fromEntries(
       Object.entries({ r2, mae }).filter(([, value]) => typeof value === "number"),
@@ -202,7 +212,7 @@ function compareEncoder(
       {
         name: "This model",
         isModel: true,
-        values: values(summary["val.unifrac_r2"], summary["val.unifrac_mae"]),
+        values: values(figure("r2"), figure("mae")),
       },
       ...others.map(({ name, r2, mae }) => ({
         name,

@@ -14,6 +14,7 @@ import type { BatchLosses } from "../loop/batchLosses.ts";
 import type { Figures, TrainingTask } from "../loop/trainer.ts";
 import type { BaseObjective } from "../objectives/baseObjective.ts";
 import { batchTensors } from "../objectives/batchTensors.ts";
+import { judgedName } from "../objectives/judgedSamples.ts";
 import { countLoss, countTargets } from "../objectives/losses.ts";
 import { totalLoss } from "../objectives/multiTaskLoss.ts";
 import {
@@ -194,7 +195,7 @@ export class FineTuneTask implements TrainingTask {
     const pairs = wantsBase && first.base ? objective.evaluate(first.base, validation) : null;
     if (pairs) {
       losses["unifrac_loss"] = pairs.result.mse;
-      losses["unifrac_r2"] = pairs.result.r2;
+      losses[judgedName("unifrac_r2", validation.length)] = pairs.result.r2;
     }
     if (first.count) {
       losses["count_loss"] = first.count.result.mse;

@@ -27,6 +27,7 @@ export async function openConfiguredData(options: OpenDataOptions): Promise<Data
   checkSources(data);
   if (data.dataset !== null) return openDataset(data.dataset);
   const { table, tree, repSeqs, metadata, distances, distanceIds, rarefyDepth, rarefySeed } = data;
+  const { distanceStorage } = data;
   const imported =
     distances === null
       ? undefined
@@ -47,6 +48,7 @@ export async function openConfiguredData(options: OpenDataOptions): Promise<Data
       metadata: metadata ?? undefined,
       distances: imported as PrepareOptions["distances"],
       metrics: wanted?.filter((name) => computable.includes(name)),
+      distanceStorage,
       rarefyDepth,
       seed: rarefySeed ?? seed,
     },
@@ -86,7 +88,13 @@ function checkSources(data: DataConfig): void {
       throw new UserError(
         "--dataset is rarefied already, or was not to be; prepare another one with `prep`.",
       );
+    if (data.distanceStorage !== "auto")
+      throw new UserError(
+        "--distance-storage has no effect on --dataset, which has its distances; leave one of them out.",
+      );
   }
+  if (data.distanceStorage === "per-batch" && tree === null)
+    throw new UserError("--distance-storage per-batch computes distances from a tree; give one with --tree.");
   if (tree !== null && distances !== null)
     throw new UserError("--tree and --distances exclude each other: distances come from one of them.");
   if (distanceIds !== null && distances === null) throw new UserError("--distance-ids needs --distances.");

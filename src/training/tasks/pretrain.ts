@@ -18,6 +18,7 @@ import {
   hasConstantDistances,
   makeBaseObjective,
 } from "../objectives/baseObjective.ts";
+import { judgedName } from "../objectives/judgedSamples.ts";
 import { dataFactsOf, type PretrainFacts } from "../run/facts.ts";
 import { RunFolder } from "../run/folder.ts";
 import { pairPlot } from "./pairPlot.ts";
@@ -30,9 +31,8 @@ export type PretrainOptions = RunOptions<PretrainConfig>;
 
 /** What `summary.json` says. */
 export interface RunSummary extends ReturnType<typeof trainingFigures> {
-  "val.unifrac_r2": number;
-  "val.unifrac_mae": number;
-  "val.unifrac_pearson": number;
+  /** `r2`, `mae` and `pearson`; of many samples they bear the number of those that were judged, see `judgedName`. */
+  [figure: `val.unifrac_${string}`]: number;
   "val.nuc_accuracy": number | null;
   /** What needs neither tree nor training, on the same pairs; none where distances are not learned. */
   baselines: BaselineFigures;
@@ -133,12 +133,15 @@ export async function pretrain(
           training.uniFracPenalty > 0
             ? treeFreeBaselines(dataset, { metric, train, validation, seed: training.seed })
             : {};
-        const warning = notBetterThan(baselines, figures["r2"]);
+        const warning = notBetterThan(baselines, figures[judgedName("r2", validation.length)]);
         if (warning) display.warn(warning);
         summary = {
-          "val.unifrac_r2": figures["r2"],
-          "val.unifrac_mae": figures["mae"],
-          "val.unifrac_pearson": figures["pearson"],
+          ...Object.fromEntries(
+            ["r2", "mae", "pearson"].map((figure) => {
+              const name = judgedName(figure, validation.length);
+              return [`val.unifrac_${name}`, figures[name]];
+            }),
+          ),
           "val.nuc_accuracy": figures["nuc_accuracy"] ?? null,
           baselines,
           ...trainingFigures(ended, model, device),

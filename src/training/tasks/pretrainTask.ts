@@ -11,6 +11,7 @@ import type { BatchLosses } from "../loop/batchLosses.ts";
 import type { Figures, TrainingTask } from "../loop/trainer.ts";
 import type { BaseObjective } from "../objectives/baseObjective.ts";
 import { batchTensors } from "../objectives/batchTensors.ts";
+import { judgedName } from "../objectives/judgedSamples.ts";
 import { totalLoss } from "../objectives/multiTaskLoss.ts";
 import {
   evaluateNucleotides,
@@ -114,7 +115,11 @@ export class PretrainTask implements TrainingTask, Disposable {
           })
         : {};
     const total = uniFracPenalty * mse + nucPenalty * (nucleotides.nuc_loss ?? 0);
-    return { total_loss: total, unifrac_loss: mse, ...nucleotides, r2, mae, mse, pearson, bias };
+    const figures = Object.entries({ r2, mae, mse, pearson, bias }).map(([name, value]) => [
+      judgedName(name, validation.length),
+      value,
+    ]);
+    return { total_loss: total, unifrac_loss: mse, ...nucleotides, ...Object.fromEntries(figures) };
   }
 
   /** Predicted against true distances over all pairs of some samples (or values of the samples). */

@@ -172,9 +172,8 @@ function knownValues(dataset: Dataset, metric: string, samples: Int32Array) {
       add(i, all[sample]);
     });
   } else {
-    const distances = dataset.distance(metric);
-    for (let i = 0; i < n; i++)
-      for (let j = i + 1; j < n; j++) add(i * n + j, distances.between(samples[i], samples[j]));
+    const distances = dataset.distance(metric).block(samples);
+    for (let i = 0; i < n; i++) for (let j = i + 1; j < n; j++) add(i * n + j, distances[i * n + j]);
   }
   return {
     values: Float64Array.from(values),
