@@ -66,8 +66,10 @@ export class AsvCodes extends torch.nn.Module {
     return this.asv?.halveChunks() ?? null;
   }
 
-  forward(tokens: torch.Tensor, request: AsvRequest = {}): AsvEncoding {
-    const fromWords = this.words && this.wordProjection!.forward(this.words.forward(tokens));
+  /** `rows` are those of the sequences' words, where they are known already. */
+  forward(tokens: torch.Tensor, request: AsvRequest = {}, rows: torch.Tensor | null = null): AsvEncoding {
+    const sums = this.words?.forward(rows ?? this.words.rowsOf(tokens));
+    const fromWords = sums && this.wordProjection!.forward(sums);
     const read = this.asv?.forward(tokens, request) ?? null;
     const fromBases = read && this.asvProjection!.forward(read.embeddings);
     const sum = fromWords && fromBases ? fromWords.add(fromBases) : (fromWords ?? fromBases)!;

@@ -1,5 +1,6 @@
 import * as torch from "../torch/index.ts";
 import { AsvCodes, type AsvCodesOptions } from "./asvCodes.ts";
+import type { AsvRequest } from "./asvEncoder.ts";
 import { atLeastFloat32, exactProduct } from "./precision.ts";
 import type { RaggedBatch } from "./raggedBatch.ts";
 import { type EncodeRequest, withEmptyRow } from "./sampleSequenceEncoder.ts";
@@ -68,9 +69,10 @@ export class SetEncoder extends torch.nn.Module {
   }
 
   forward(batch: RaggedBatch, request: EncodeRequest = {}): SequenceEncoding {
-    const { codes, own, nucleotides } = this.#codesOf(batch, request);
+    const rows = this.#rowsOf(batch);
+    const { codes, own, nucleotides } = this.#codesOf(batch, request, rows);
     const coordinates = torch.cat(
-      [this.pooling.forward(this.sums(codes, batch)), this.words(batch), this.own(own, batch)].filter(
+      [this.pooling.forward(this.sums(codes, batch)), this.words(batch, rows), this.own(own, batch)].filter(
         (part) => part !== null,
       ),
       1,
@@ -89,15 +91,17 @@ export class SetEncoder extends torch.nn.Module {
         return torch.embedding(withEmptyRow(codes), asvIndex, 0);
       },
       valid: batch.hasSamplePadding ? asvIndex.ne(0) : null,
-      packing: batch.samplePacking ?? null,
+      get packing() {
+        return batch.samplePacking ?? null;
+      },
       nucleotides,
     };
   }
 
   /** [B, S, K + 1]: what `asvEncoder` gives for the ASV in each slot, zeros where a slot is empty. */
   asvSlots(batch: RaggedBatch, { asvEmbeddings }: EncodeRequest = {}): torch.Tensor {
-    const padding = { hasPadding: batch.hasAsvPadding, packing: batch.asvPacking };
-    const table = asvEmbeddings ?? withEmptyRow(this.asvEncoder.forward(batch.asvTokens, padding).embeddings);
+    const encode = () => this.asvEncoder.forward(batch.asvTokens, this.#padding(batch)).embeddings;
+    const table = asvEmbeddings ?? withEmptyRow(encode());
     return torch.embedding(table, batch.asvIndex, 0);
   }
 
@@ -117,10 +121,24 @@ export class SetEncoder extends torch.nn.Module {
   }
 
   /** Coordinates [B, V] of the words of samples; null where words have none, or the sequences are not at hand. */
-  words(batch: RaggedBatch): torch.Tensor | null {
-    const { asvTokens, asvWords, asvIndex } = batch;
-    if (!this.wordSets || (!asvWords && asvTokens.size(1) === 0)) return null;
-    return this.wordSets.forward(asvWords ?? this.asvEncoder.words!.rowsOf(asvTokens), asvIndex);
+  words(batch: RaggedBatch, rows = this.#rowsOf(batch)): torch.Tensor | null {
+    if (!rows || !this.wordSets) return null;
+    const { asvIndex } = batch;
+    const distinct = rows.size(0);
+    const isDense = distinct <= denseShare * asvIndex.size(1);
+    const members = isDense ? spread(asvIndex.ne(0).to("float32"), asvIndex, distinct) : null;
+    return this.wordSets.forward(rows, asvIndex, members);
+  }
+
+  /** What a transformer of bases has to know of the padding. */
+  #padding(batch: RaggedBatch): Pick<AsvRequest, "hasPadding" | "packing"> {
+    return this.asvEncoder.asv ? { hasPadding: batch.hasAsvPadding, packing: batch.asvPacking } : {};
+  }
+
+  /** The rows of the words of ASVs [U, W]. */
+  #rowsOf({ asvTokens, asvWords }: RaggedBatch): torch.Tensor | null {
+    const { words } = this.asvEncoder;
+    return asvWords ?? (words && asvTokens.size(1) > 0 ? words.rowsOf(asvTokens) : null);
   }
 
   /** Lengths [U] of own branches -> coordinates [B, min(U, 2^15)] of samples, a column for each ASV. */
@@ -147,6 +165,7 @@ export class SetEncoder extends torch.nn.Module {
   #codesOf(
     batch: RaggedBatch,
     { asvEmbeddings, nucleotides: wanted, mask, separateMasking }: EncodeRequest,
+    rows: torch.Tensor | null,
   ): { codes: torch.Tensor; own: torch.Tensor; nucleotides: SequenceEncoding["nucleotides"] } {
     const divided = (raw: torch.Tensor) => {
       const known = atLeastFloat32(raw).softplus();
@@ -155,10 +174,11 @@ export class SetEncoder extends torch.nn.Module {
     if (asvEmbeddings) {
       return { ...divided(asvEmbeddings.narrow(0, 1, asvEmbeddings.size(0) - 1)), nucleotides: null };
     }
-    const padding = { hasPadding: batch.hasAsvPadding, packing: batch.asvPacking };
-    const first = this.asvEncoder.forward(batch.asvTokens, { ...padding, nucleotides: wanted, mask });
+    const padding = this.#padding(batch);
+    const { asvTokens } = batch;
+    const first = this.asvEncoder.forward(asvTokens, { ...padding, nucleotides: wanted, mask }, rows);
     const hidden = separateMasking && first.nucleotides?.mask;
-    const { embeddings } = hidden ? this.asvEncoder.forward(batch.asvTokens, padding) : first;
+    const { embeddings } = hidden ? this.asvEncoder.forward(asvTokens, padding, rows) : first;
     return { ...divided(embeddings), nucleotides: first.nucleotides };
   }
 }

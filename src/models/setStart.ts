@@ -30,7 +30,7 @@ export function startFrom(encoder: SetEncoder, batch: RaggedBatch, targets: Star
       const { asvEncoder } = encoder;
       if (batch.asvTokens.size(0) === 0) return;
       if (asvEncoder.words) {
-        const spread = asvEncoder.words.forward(batch.asvTokens).std().item();
+        const spread = asvEncoder.words.forward(asvEncoder.words.rowsOf(batch.asvTokens)).std().item();
         if (spread > 0) asvEncoder.words.weight.div_(spread);
       }
       const padding = { hasPadding: batch.hasAsvPadding, packing: batch.asvPacking };

@@ -22,23 +22,28 @@ export class WordSets extends torch.nn.Module {
     this.unit = torch.nn.buffer(torch.ones([1]));
   }
 
-  /** Rows of words [U, W] (`WordTable.rowsOf`) and `RaggedBatch.asvIndex` [B, S] -> coordinates [B, V]. */
-  forward(rows: torch.Tensor, index: torch.Tensor): torch.Tensor {
-    const columns = this.length.numel;
+  /**
+   * Rows of words [U, W] (`WordTable.rowsOf`) and `RaggedBatch.asvIndex` [B, S] -> coordinates [B, V]. `members` [B, U] says how often each
+   * sample has each ASV, where that is at hand: a product with it is faster than looking up each slot.
+   */
+  forward(rows: torch.Tensor, index: torch.Tensor, members: torch.Tensor | null): torch.Tensor {
     const present = torch.noGrad(() =>
       torch.tidy(() => {
-        const none = torch.zeros([1, rows.size(1)], { dtype: rows.dtype, device: rows.device });
-        const slots = torch.cat([none, rows]).indexSelect(0, index.flatten()).to("int64");
-        const place = slots
-          .sub(1)
-          .remainder(columns)
-          .add(1)
-          .mul(slots.ne(0))
-          .view([index.size(0), -1]);
-        return torch
-          .zeros([index.size(0), columns + 1], { dtype: this.length.dtype, device: rows.device })
-          .scatter(1, place, 1)
-          .narrow(1, 1, columns);
+        const columns = this.length.numel;
+        const folded = rows.sub(1).remainder(columns).add(1).mul(rows.ne(0)).to("int64");
+        const has = (places: torch.Tensor) =>
+          torch
+            .zeros([places.size(0), columns + 1], { dtype: this.length.dtype, device: rows.device })
+            .scatter(1, places, 1)
+            .narrow(1, 1, columns);
+        if (members) return members.matmul(has(folded)).clampMax(1);
+        const none = torch.zeros([1, rows.size(1)], { dtype: "int64", device: rows.device });
+        return has(
+          torch
+            .cat([none, folded])
+            .indexSelect(0, index.flatten())
+            .view([index.size(0), -1]),
+        );
       }),
     );
     return present.mul(this.length.softplus().mul(this.unit).sqrt());

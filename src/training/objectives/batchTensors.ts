@@ -1,5 +1,5 @@
 import type { Batch } from "../../data/batches/batch.ts";
-import { packingOn } from "../../models/packing.ts";
+import { type Packing, packingOn } from "../../models/packing.ts";
 import type { RaggedBatch } from "../../models/raggedBatch.ts";
 import * as torch from "../../torch/index.ts";
 
@@ -32,6 +32,8 @@ export function batchTensors(batch: Batch, device: torch.Device): BatchTensors {
   const { samples, slots, distinct, tokens } = batch;
   const mask = (values: Uint8Array | undefined, shape: readonly number[]) =>
     values ? send(values, shape).to("bool") : null;
+  let asvPacking: { known: Packing | null } | undefined;
+  let samplePacking: { known: Packing | null } | undefined;
   return {
     input: {
       asvTokens: send(batch.asvTokens, [distinct, tokens], "int64"),
@@ -40,8 +42,15 @@ export function batchTensors(batch: Batch, device: torch.Device): BatchTensors {
       multiplicity: send(batch.multiplicity, [distinct]),
       hasAsvPadding: hasZero(batch.asvTokens),
       hasSamplePadding: hasZero(batch.asvIndex),
-      asvPacking: packingOn(device, batch.asvTokens, distinct, tokens),
-      samplePacking: packingOn(device, batch.asvIndex, samples, slots),
+      // Worked out where a transformer asks for it.
+      get asvPacking() {
+        asvPacking ??= { known: packingOn(device, batch.asvTokens, distinct, tokens) };
+        return asvPacking.known;
+      },
+      get samplePacking() {
+        samplePacking ??= { known: packingOn(device, batch.asvIndex, samples, slots) };
+        return samplePacking.known;
+      },
     },
     targets: {
       distances: batch.distances ? send(batch.distances, [samples, samples]) : null,
