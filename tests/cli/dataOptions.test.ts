@@ -21,22 +21,28 @@ const newPath = (ending = "") => scratch.path(`output-${files++}${ending}`);
 const different = (a: unknown, b: unknown) => !Bun.deepEquals(a, b);
 
 describe("prep", () => {
-  const inputs = () => [
+  const inputs = (table = study.table) => [
     "prep",
     "--quiet",
     "--device",
     "cpu",
     "--table",
-    study.table,
+    table,
     "--rarefy-depth",
     "none",
   ];
-  const prepared = async (read: (dataset: Dataset) => number[], ...options: string[]) => {
+  const preparedFrom = async (
+    given: string[],
+    read: (dataset: Dataset) => number[],
+    ...options: string[]
+  ) => {
     const output = newPath();
-    await succeed(...inputs(), "--output", output, ...options);
+    await succeed(...given, "--output", output, ...options);
     using dataset = openDataset(output);
     return read(dataset);
   };
+  const prepared = (read: (dataset: Dataset) => number[], ...options: string[]) =>
+    preparedFrom(inputs(), read, ...options);
   const counts = (dataset: Dataset) => Array.from(dataset.sample(0).counts);
   const distances = (metric: string) => (dataset: Dataset) =>
     [...dataset.distance(metric).condensed()].flatMap((part) => Array.from(part));
@@ -53,6 +59,14 @@ describe("prep", () => {
     const exact = await computed("--precision", "float64");
     expect(exact).not.toEqual(usual);
     for (const [i, value] of exact.entries()) expect(value).toBeCloseTo(usual[i], 5);
+  });
+
+  test("--table given twice merges the tables", async () => {
+    const ids = (dataset: Dataset) => [dataset.sampleCount, dataset.asvCount];
+    const sequence = "ACGTACGTACGTACGTACGT";
+    const more = scratch.write("more.tsv", `#OTU ID\tnew1\tnew2\n${sequence}\t3\t4\n`);
+    const [samples, asvs] = await prepared(ids);
+    expect(await prepared(ids, "--table", more)).toEqual([samples + 2, asvs + 1]);
   });
 
   showsOptions("prep", "--distance-storage");
@@ -84,14 +98,24 @@ describe("prep", () => {
     await succeed("unifrac", "--quiet", "--table", study.table, "--tree", study.tree, "--output", matrix);
     expect(await refusal(...inputs(), "--distances", matrix, "--output", "x")).toContain("ids");
     const { table, sequences } = hashedFiles(study, scratch);
-    const options = ["--table", table, "--distances", matrix];
+    const options = ["--distances", matrix];
     const first = (dataset: Dataset) => [dataset.distance("unweighted").between(0, 1)];
     const hashed = ["--distance-ids", "table"];
-    expect(await refusal(...inputs(), ...options, ...hashed, "--output", newPath())).toContain("--rep-seqs");
-    const inOrder = await prepared(first, ...options, ...hashed, "--rep-seqs", sequences);
+    expect(await refusal(...inputs(table), ...options, ...hashed, "--output", newPath())).toContain(
+      "--rep-seqs",
+    );
+    const inOrder = await preparedFrom(inputs(table), first, ...options, ...hashed, "--rep-seqs", sequences);
     expect(inOrder[0]).toBeCloseTo(study.dataset.distance("unweighted").between(0, 1), 5);
     const ids = scratch.write("reversed.txt", [...study.dataset.sampleIds].reverse().join("\n"));
-    const reversed = await prepared(first, ...options, "--distance-ids", ids, "--rep-seqs", sequences);
+    const reversed = await preparedFrom(
+      inputs(table),
+      first,
+      ...options,
+      "--distance-ids",
+      ids,
+      "--rep-seqs",
+      sequences,
+    );
     expect(reversed).not.toEqual(inOrder);
   });
 

@@ -14,7 +14,7 @@ import { share, wholeNumber } from "../options/optionValues.ts";
 import { describeText } from "../text/describeText.ts";
 
 interface PrepOptions {
-  table: string;
+  table: string[];
   tree?: string;
   repSeqs?: string;
   metadata?: string;
@@ -38,7 +38,11 @@ export function makeCommand(): Command {
   return new Command("prep")
     .description("Make a data set from a table, and from a tree, distances and metadata if there are any")
     .optionsGroup("Input:")
-    .requiredOption("--table <file>", "BIOM, classic TSV or QIIME 2 table, gzipped or not")
+    .requiredOption(
+      "--table <file>",
+      "BIOM, classic TSV or QIIME 2 table, gzipped or not; given several times, the tables are merged: same sequence, same ASV",
+      (path: string, earlier: string[] = []) => [...earlier, path],
+    )
     .option("--tree <file>", "Newick or QIIME 2 tree; what distances are computed from")
     .option("--rep-seqs <file>", "FASTA or QIIME 2 sequences, for tables whose ids are hashes")
     .option("--metadata <file>", "TSV, CSV or QIIME 2 metadata")

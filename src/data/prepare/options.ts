@@ -12,8 +12,8 @@ export type Metric = UniFracMetric | "faith_pd";
 
 /** What a data set is made from, and how. */
 export interface PrepareOptions {
-  /** Paths of the sources. */
-  readonly table: string;
+  /** Paths of the sources; the samples of several tables are put together, where ASVs with the same sequence are one. */
+  readonly table: string | readonly string[];
   readonly tree?: string;
   readonly repSeqs?: string;
   readonly metadata?: string;
@@ -52,9 +52,14 @@ export function describeSources(options: PrepareOptions): Source[] {
     distances: options.distances?.path,
     "distance-ids": typeof order === "object" ? order.path : undefined,
   };
-  return Object.entries(roles).flatMap(([role, path]) =>
-    path === undefined ? [] : [describeSource(role, path)],
+  return Object.entries(roles).flatMap(([role, paths = []]) =>
+    [paths].flat().map((path) => describeSource(role, path)),
   );
+}
+
+/** What the tables are called in messages. */
+export function tableName({ table }: Pick<PrepareOptions, "table">): string {
+  return [table].flat().join(" and ");
 }
 
 /**

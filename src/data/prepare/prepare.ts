@@ -9,7 +9,7 @@ import { computeMetric as computeUniFrac } from "./computeMetric.ts";
 import { chooseStorage, freeSpace } from "./distanceStorage.ts";
 import { importDistances } from "./importDistances.ts";
 import type { PrepareOptions } from "./options.ts";
-import { describeSources, prepareParameters, wantedMetrics } from "./options.ts";
+import { describeSources, prepareParameters, tableName, wantedMetrics } from "./options.ts";
 import { metadataOf } from "./sampleMetadata.ts";
 import type { PreparedTable } from "./table.ts";
 import { prepareTable } from "./table.ts";
@@ -33,7 +33,7 @@ export async function prepareDataset(
   const metadata =
     options.metadata === undefined
       ? { columns: [], dropped: [], warnings: [] }
-      : metadataOf(readMetadata(options.metadata), table.sampleIds, options.table);
+      : metadataOf(readMetadata(options.metadata), table.sampleIds, tableName(options));
   const distances = await collectDistances(options, prepared, output, computeMetric);
   options.onProgress?.("Writing the data set");
   return writeDataset(output, {

@@ -4,6 +4,7 @@ import type { Dropped } from "../dataset/manifest.ts";
 import { readFasta } from "../sequences/readFasta.ts";
 import { type DepthSummary, leastDepth, suggestDepth, summarizeDepths } from "../table/depths.ts";
 import { dropEmpty } from "../table/dropEmpty.ts";
+import { mergeTables, type TablePart } from "../table/merge.ts";
 import { rarefy } from "../table/rarefy.ts";
 import { readTable } from "../table/read.ts";
 import { sampleTotals } from "../table/select.ts";
@@ -13,7 +14,7 @@ import { readTree } from "../tree/read.ts";
 import type { Tree } from "../tree/tree.ts";
 import { resolveSequences } from "./asvSequences.ts";
 import { matchTree } from "./matchTree.ts";
-import type { PrepareOptions } from "./options.ts";
+import { type PrepareOptions, tableName } from "./options.ts";
 import { dropped } from "./provenance.ts";
 
 /** A table that is ready for a data set, and what goes with it. */
@@ -39,22 +40,11 @@ export interface PreparedTable {
  * @throws UserError for files that cannot be read or do not belong together.
  */
 export async function prepareTable(options: PrepareOptions): Promise<PreparedTable> {
-  const { table: tablePath, tree: treePath, repSeqs } = options;
+  const { tree: treePath } = options;
+  const name = tableName(options);
   const stage = options.onProgress ?? (() => {});
-  stage("Reading the table");
-  const read = await readTable(tablePath);
-  const filled = dropEmpty(read);
-  if (filled.sampleIds.length === 0)
-    throw new UserError(`${tablePath} holds no counts; give a table that does.`);
-  const empty = [
-    ...dropped("samples", "empty", missingFrom(read.sampleIds, filled.sampleIds)),
-    ...dropped("asvs", "in no sample", missingFrom(read.asvIds, filled.asvIds)),
-  ];
-  const sequences = resolveSequences(
-    filled.asvIds,
-    tablePath,
-    repSeqs === undefined ? undefined : { name: repSeqs, sequences: readFasta(repSeqs) },
-  );
+  const { merged, sampleIdsAsRead, empty } = await readTables(options, stage);
+  const { table: filled, sequences } = merged;
   let tree: Tree | undefined;
   const rooting: string[] = [];
   let matched: ReturnType<typeof matchTree> = {
@@ -72,7 +62,7 @@ export async function prepareTable(options: PrepareOptions): Promise<PreparedTab
       rooting.push(
         `${treePath} says that it is unrooted, but UniFrac depends on the root: it was put halfway between the two most distant tips.`,
       );
-    matched = matchTree(filled, sequences, tree, { table: tablePath, tree: treePath });
+    matched = matchTree(filled, sequences, tree, { table: name, tree: treePath });
   }
   stage("Rarefying");
   const rarefied = rarefyTable(matched.table, options);
@@ -84,12 +74,34 @@ export async function prepareTable(options: PrepareOptions): Promise<PreparedTab
     sequences: rows.map((row) => matched.sequences[row]),
     tipNames: rows.map((row) => matched.tipNames[row]),
     tree,
-    sampleIdsAsRead: read.sampleIds,
+    sampleIdsAsRead,
     depth: rarefied.depth,
     depths: rarefied.depths,
     dropped: [...empty, ...matched.dropped, ...rarefied.dropped],
     warnings: [...rooting, ...matched.warnings, ...rarefied.warnings],
   };
+}
+
+/** Reads the tables one by one, each without what is empty, and puts them together. */
+async function readTables({ table, repSeqs }: PrepareOptions, stage: (name: string) => void) {
+  const known = repSeqs === undefined ? undefined : { name: repSeqs, sequences: readFasta(repSeqs) };
+  const parts: TablePart[] = [];
+  const sampleIdsAsRead: string[] = [];
+  const [emptySamples, emptyAsvs]: [string[], string[]] = [[], []];
+  const paths = [table].flat();
+  for (const [i, path] of paths.entries()) {
+    stage(paths.length === 1 ? "Reading the table" : `Reading table ${i + 1} of ${paths.length}`);
+    const read = await readTable(path);
+    const filled = dropEmpty(read);
+    if (filled.sampleIds.length === 0)
+      throw new UserError(`${path} holds no counts; give a table that does.`);
+    for (const id of read.sampleIds) sampleIdsAsRead.push(id);
+    emptySamples.push(...missingFrom(read.sampleIds, filled.sampleIds));
+    emptyAsvs.push(...missingFrom(read.asvIds, filled.asvIds));
+    parts.push({ table: filled, sequences: resolveSequences(filled.asvIds, path, known), source: path });
+  }
+  const empty = [...dropped("samples", "empty", emptySamples), ...dropped("asvs", "in no sample", emptyAsvs)];
+  return { merged: mergeTables(parts), sampleIdsAsRead, empty };
 }
 
 interface Rarefied {
@@ -111,12 +123,12 @@ function rarefyTable(table: Table, options: PrepareOptions): Rarefied {
     const totals = sampleTotals(table);
     if (totals.every((total) => total === totals[0])) return unchanged;
     if (!table.data.every(Number.isInteger)) {
-      const warning = `${options.table} has counts that are no whole numbers, so it was not rarefied.`;
+      const warning = `${tableName(options)} has counts that are no whole numbers, so it was not rarefied.`;
       return { ...unchanged, warnings: [warning] };
     }
     depth = suggestDepth(table);
   } else depth = rarefyDepth;
-  const result = rarefy(table, { depth, seed, withReplacement, source: options.table });
+  const result = rarefy(table, { depth, seed, withReplacement, source: tableName(options) });
   const depths = summarizeDepths(table, depth);
   return {
     table: result.table,
