@@ -1,7 +1,8 @@
 /**
- * Packs what is published, into build/packages: `aam-torch` (the toolkit: src/torch, what it imports of the layers below, the native
+ * Packs what is published, into build/packages (or `--output FOLDER`): `aam-torch` (the toolkit: src/torch, what it imports of the layers below, the native
  * sources), `aam-bun` (all the rest of src, which imports the toolkit by its name) and, with `--prebuilt`, the compiled native part
- * for this kind of machine. `bun scripts/pack.ts [--prebuilt] [--output FOLDER]`. Nothing is published.
+ * for this kind of machine. `--merge FOLDER...` makes one package of several prebuilt ones for the same kind
+ * of machine, made with other versions of LibTorch. Nothing is published.
  */
 import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, normalize, relative, resolve } from "node:path";
@@ -235,13 +236,55 @@ function packPrebuilt(output: string): string {
   return stage.pack();
 }
 
-const { values } = parseArgs({
-  options: { prebuilt: { type: "boolean", default: false }, output: { type: "string" } },
+/** The libraries of all folders, which `--prebuilt` made for one kind of machine, in one package. */
+function mergePrebuilt(output: string, folders: readonly string[]): string {
+  const manifests = folders.map((folder) => {
+    const path = join(resolve(folder), "package.json");
+    if (!existsFile(path))
+      throw new UserError(`${folder} holds no package.json: give folders that --prebuilt made.`);
+    return JSON.parse(readFileSync(path, "utf8")) as { name: string; version: string };
+  });
+  const [first] = manifests;
+  if (
+    first === undefined ||
+    manifests.some(({ name, version }) => name !== first.name || version !== first.version)
+  ) {
+    const found = manifests.map(({ name, version }) => `${name}@${version}`).join(", ") || "no folder";
+    throw new UserError(`--merge takes folders of one package and version, got ${found}.`);
+  }
+  const libraries = folders.flatMap((folder) =>
+    [...new Bun.Glob("libaam_torch-*").scanSync({ cwd: resolve(folder) })].map((name) => ({
+      name,
+      from: join(resolve(folder), name),
+    })),
+  );
+  const files = [...new Set(libraries.map(({ name }) => name))].sort();
+  const readme = readFileSync(join(resolve(folders[0] ?? ""), "README.md"), "utf8");
+  const stage = new Stage(output, { ...first, files: [...files, "CHANGELOG.md"] });
+  for (const { name, from } of libraries) stage.copy(from, name);
+  const versions = files.map((name) => /-([\d.]+)\.\w+$/.exec(name)?.[1]).join(", ");
+  stage.write("README.md", readme.replace(/\(here [\d.]+\)/, `(here ${versions})`));
+  return stage.pack();
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    prebuilt: { type: "boolean", default: false },
+    merge: { type: "boolean", default: false },
+    output: { type: "string" },
+  },
 });
 const output = resolve(values.output ?? join(root, "build/packages"));
 const types = join(output, "declarations");
 try {
   mkdirSync(output, { recursive: true });
+  if (values.merge) {
+    mergePrebuilt(output, positionals);
+    process.exit();
+  }
+  if (positionals.length > 0)
+    throw new UserError(`Only --merge takes folders, got ${positionals.join(" ")}.`);
   writeTypes(types);
   const own = importedBy(filesOf("src/torch", "**/*.ts").filter((file) => !generator.includes(file)));
   const outside = [...own].filter((file) => !/^src\/(torch|common|formats)\//.test(file));

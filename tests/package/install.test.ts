@@ -312,6 +312,34 @@ test("with the optional package there is no build and no compiler, and another v
   expect(other.bun(["main.ts"], env).err).toContain(`${name} is of version 0.0.1, but this toolkit of `);
 });
 
+test("prebuilt packages for several versions of LibTorch become one", () => {
+  const one = unpackedOf(packed.prebuilt);
+  const two = join(folder, "two");
+  cpSync(one, two, { recursive: true });
+  const [library = ""] = readdirSync(one).filter((name) => name.startsWith("libaam_torch-"));
+  renameSync(join(two, library), join(two, library.replace(/-\d+\.\d+/, "-2.99")));
+  const script = join(projectRoot, "scripts/pack.ts");
+  const merge = (...folders: string[]) => {
+    const output = join(folder, "merged");
+    const done = Bun.spawnSync([process.execPath, script, "--merge", "--output", output, ...folders]);
+    return { code: done.exitCode, err: done.stderr.toString(), output };
+  };
+  const { code, output } = merge(one, two);
+  expect(code).toBe(0);
+  const { stdout } = Bun.spawnSync(["tar", "tzf", join(output, basename(packed.prebuilt))]);
+  const names = stdout
+    .toString()
+    .trim()
+    .split("\n")
+    .filter((name) => name.includes("libaam_torch-"));
+  const expected = [library, library.replace(/-\d+\.\d+/, "-2.99")].map((name) => `package/${name}`);
+  expect(names.sort()).toEqual(expected.sort());
+  expect(merge(one, unpackedOf(packed.toolkit)).err).toMatch(
+    /takes folders of one package and version, got /,
+  );
+  expect(merge(two, folder).err).toContain("holds no package.json");
+});
+
 test("the microbiome package computes through the toolkit that lies beside it", () => {
   const user = new Project(join(folder, "user"));
   const names = readdirSync(join(projectRoot, "node_modules")).filter((name) => !name.startsWith("."));
