@@ -5,9 +5,11 @@
  *
  * Everything written is one JSON object per line; an end of input ends it.
  */
+
 import { Random } from "../../src/common/random/random.ts";
 import { BatchBuilder } from "../../src/data/batches/batch.ts";
 import { openDataset } from "../../src/data/dataset/dataset.ts";
+import type { AsvEncoder } from "../../src/models/asvEncoder.ts";
 import * as torch from "../../src/torch/index.ts";
 import { batchOptionsOf, buildEncoder, distanceFormOf } from "../../src/training/config/buildModel.ts";
 import { type PretrainInput, pretrainSchema } from "../../src/training/config/config.ts";
@@ -89,7 +91,7 @@ function makeWorkload({ dataset: path, samples, config: input, device }: OurConf
     return performance.now() / 1000;
   };
   let inEncoder = 0;
-  const encoder = model.asvEncoder;
+  const encoder = model.asvEncoder as AsvEncoder;
   const encode = encoder.forward.bind(encoder);
   encoder.forward = (...given) => {
     const begin = clock();
