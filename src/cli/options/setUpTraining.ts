@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import "../../reference/predictor.ts"; // the form of converted models
 import type { Command } from "commander";
 import type { z } from "zod";
@@ -5,14 +6,17 @@ import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { openDataset } from "../../data/dataset/dataset.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import { silentTerminal } from "../../display/terminal/terminal.ts";
 import * as torch from "../../torch/index.ts";
 import { checkModel } from "../../training/config/checkModel.ts";
 import type { DataConfig, ModelConfig, SplitConfig, TrainingConfig } from "../../training/config/config.ts";
 import { startingSettings } from "../../training/config/recipes.ts";
+import { currentShare, isMainRank } from "../../training/ranks/share.ts";
 import { RunFolder } from "../../training/run/folder.ts";
 import { checkMetadataColumns, openConfiguredData } from "../../training/tasks/openData.ts";
 import { checkTraining } from "../../training/tasks/runTraining.ts";
 import { chooseDevice } from "./chooseDevice.ts";
+import { deviceOfRank, joinRanks } from "./joinRanks.ts";
 import { configOf, givenPaths, type SchemaOption, valueAt } from "./schemaOptions.ts";
 import type { RunFlags } from "./trainingOptions.ts";
 
@@ -62,36 +66,40 @@ export async function setUpTraining<Config extends Trainable>(
     throw new UserError("--output and --output-dir are the same; give one of them.");
   const output = flags.output ?? flags.outputDir;
   if (output === undefined) throw new UserError("Where to write the run is missing; give --output.");
+  const rank = await joinRanks(flags);
+  // What torchrun has started anew goes on from the last checkpoint, if there was one.
+  if (rank && rank.restarts > 0 && existsSync(new RunFolder(output).lastCheckpoint)) flags.resume = true;
   const { config, folder } = flags.resume
     ? resumedConfig(command, schema, options, output)
     : { config: newConfig(command, schema, options), folder: null };
   const { needsDistances, columns = [] } = check(config);
-  const display = new ProgressDisplay(chooseDisplayMode(flags));
+  const display = isMainRank()
+    ? new ProgressDisplay(chooseDisplayMode(flags))
+    : new ProgressDisplay("quiet", silentTerminal);
   if (flags.deterministic) torch.useDeterministicAlgorithms(true);
   if (flags.threads || flags.deterministic) torch.setNumThreads(flags.threads ?? 1);
-  const device = await chooseDevice(flags.device);
+  const device = deviceOfRank(await chooseDevice(flags.device), rank);
   checkModel(config.model);
   checkTraining(config.training, device);
   if (!flags.resume) {
-    new RunFolder(output).refuseOther();
+    if (isMainRank()) new RunFolder(output).refuseOther();
     const { by, stratify } = config.split;
     checkMetadataColumns(config.data, [...columns, ...[by, stratify].filter((name) => name !== null)]);
   }
-  const dataset =
-    folder !== null
-      ? openDataset(folder)
-      : await openConfiguredData({
-          data: config.data,
-          metric: needsDistances ? config.metric : null,
-          seed: config.training.seed,
-          output,
-          display,
-        });
+  const open = () =>
+    openConfiguredData({
+      data: config.data,
+      metric: needsDistances ? config.metric : null,
+      seed: config.training.seed,
+      output,
+      display,
+    });
+  const dataset = folder !== null ? openDataset(folder) : await firstOnRankZero(open);
   const { samples, asvs } = dataset.manifest.counts;
   const threads = torch.getNumThreads();
-  display.message(
-    `${samples} samples, ${asvs} ASVs; training on ${device} with ${threads} thread${threads === 1 ? "" : "s"}`,
-  );
+  const each = `${threads} thread${threads === 1 ? "" : "s"}`;
+  const who = rank ? `${rank.worldSize} ranks of ${each}` : each;
+  display.message(`${samples} samples, ${asvs} ASVs; training on ${device} with ${who}`);
   const line = process.argv.slice(2).map((word) => (/[\s"'$]/.test(word) ? JSON.stringify(word) : word));
   return {
     config,
@@ -104,6 +112,16 @@ export async function setUpTraining<Config extends Trainable>(
     plots: flags.plots,
     command: `aam ${line.join(" ")}`,
   };
+}
+
+/** What rank 0 prepares on the disk, the others find there. */
+async function firstOnRankZero<T>(open: () => Promise<T>): Promise<T> {
+  if (currentShare() === null) return await open();
+  let opened: { value: T } | null = null;
+  await torch.distributed.onRankZero(async () => {
+    opened = { value: await open() };
+  });
+  return (opened as { value: T } | null)?.value ?? (await open());
 }
 
 function newConfig<Config extends Trainable>(

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { type PresetName, presetNames } from "../../training/config/presets.ts";
 import { positiveWholeNumber } from "./optionValues.ts";
+import { addRankFlags, type RankFlags } from "./rankFlags.ts";
 import { addFormerName, type SchemaOption } from "./schemaOptions.ts";
 
 const data = "Data:";
@@ -131,7 +132,7 @@ function metricName(text: string): string {
 }
 
 /** Options of how a training runs, which are no part of its configuration. */
-export interface RunFlags {
+export interface RunFlags extends RankFlags {
   output?: string;
   outputDir?: string;
   config?: string;
@@ -156,7 +157,7 @@ export function addRunFlags(command: Command): Command {
   );
   command.optionsGroup(running).addOption(output);
   addFormerName(command, output, "--output-dir");
-  return command
+  return addRankFlags(command)
     .option("--config <file>", "settings in YAML or JSON, such as a run's config.json; options here win")
     .addOption(
       command

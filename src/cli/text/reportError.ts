@@ -19,12 +19,20 @@ function keepDetails(error: Error, argv: readonly string[]): string | undefined 
   }
 }
 
+let mayReport: (error: unknown) => boolean = () => true;
+
+/** Is asked before an error is told, and may keep it from being told here (another process has told it). */
+export function beforeReporting(ask: (error: unknown) => boolean): void {
+  mayReport = ask;
+}
+
 /**
  * Tells an error on standard error as far as its reader can use it, and returns the exit code 1: a user's mistake
  * (`UserError`, `TorchError`) as its sentence alone, anything else as one line and where its details are kept, and
  * with `--debug` among the arguments the stack trace too.
  */
 export function reportError(error: unknown, argv: readonly string[] = process.argv.slice(2)): number {
+  if (!mayReport(error)) return 1;
   const problem = error instanceof Error ? error : new Error(String(error));
   // By name, so that what needs no tensors does not load the binding for this test.
   const isMistake = problem.name === "UserError" || problem.name === "TorchError";

@@ -39,3 +39,6 @@ export function standardTerminal(): Terminal {
     writeError: (text) => writeTo(2, text),
   };
 }
+
+/** Of a process that shows nothing: another one shows the same. */
+export const silentTerminal: Terminal = { columns: 80, write: () => {}, writeError: () => {} };

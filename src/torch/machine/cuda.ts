@@ -1,5 +1,6 @@
 /** `torch.cuda`: the accelerator's part of machine.ts under PyTorch's names. */
 import type { Device } from "../core/device.ts";
+import { check, shim } from "../native/library.ts";
 import { accelerator, memory } from "./machine.ts";
 
 export {
@@ -12,6 +13,11 @@ export {
 export function deviceCount(): number {
   const found = accelerator();
   return found?.type === "cuda" ? found.count : 0;
+}
+
+/** Makes a device the current one: that of `"cuda"` without a number. @throws TorchError for one that is not there. */
+export function setDevice(index: number): void {
+  check(shim.aamt_device_index(index), "cuda.setDevice");
 }
 
 /** Bytes that tensors occupy on the device now. */

@@ -2,6 +2,7 @@ import { UserError } from "../../common/userError.ts";
 import type { Batch } from "../../data/batches/batch.ts";
 import type { Loader, LoaderState } from "../../data/batches/loader.ts";
 import * as torch from "../../torch/index.ts";
+import { currentShare, numbersOfRankZero, type Share } from "../ranks/share.ts";
 import type { BatchLosses } from "./batchLosses.ts";
 import { GradientCopy } from "./gradientCopy.ts";
 import { type MixedPrecision, withMixedPrecision } from "./mixedPrecision.ts";
@@ -162,6 +163,9 @@ export class Trainer {
   readonly #plateau: PlateauFactor;
   readonly #scaler: torch.GradScaler | null;
   readonly #average: WeightAverage | null;
+  /** This process's place where several ranks train together: all of them decide alike, and rank 0 alone writes. */
+  readonly #share: Share | null = currentShare();
+  readonly #buckets: torch.distributed.GradientBuckets | null;
   #savedAt = performance.now();
   #epoch = 0;
   #step = 0;
@@ -186,6 +190,7 @@ export class Trainer {
     this.#plateau = new PlateauFactor({ factor, patience, floor: options.schedule.floor });
     this.#scaler = options.mixedPrecision === "fp16" ? new torch.GradScaler() : null;
     this.#average = options.ema ? new WeightAverage(task.model, options.ema) : null;
+    this.#buckets = this.#share ? new torch.distributed.GradientBuckets(task.model.parameters()) : null;
   }
 
   /** Frees the moving average. */
@@ -242,6 +247,22 @@ export class Trainer {
     };
   }
 
+  /** All ranks go by the slowest one's clock, and end when one of them is told to. */
+  #agree(): void {
+    if (!this.#share) return;
+    torch.tidy(() => {
+      const said = torch.tensor(Float64Array.of(this.#interrupted ? 1 : 0, this.#elapsed));
+      torch.distributed.allReduce(said, { op: "max" });
+      const [interrupted, elapsed] = said.toFloat64Array();
+      this.#interrupted = interrupted > 0;
+      this.#elapsed = elapsed;
+    });
+  }
+
+  #isSaveDue(minutes: number): boolean {
+    return (this.#share?.rank ?? 0) === 0 && performance.now() - this.#savedAt > minutes * 60_000;
+  }
+
   /** From 0 to 1: what the learning rate follows. */
   #progress(): number {
     const { epochs, maxSteps, maxMinutes, loader } = this.#options;
@@ -293,10 +314,11 @@ export class Trainer {
       if (this.#step % stepsPerLook === 0) await new Promise((resolve) => setImmediate(resolve));
       stopClock();
       if (!completes) continue;
+      this.#agree();
       this.#awaitsValidation = position === loader.batchesPerEpoch;
       stop = this.#stopReason();
       if (stop !== null) break;
-      if (performance.now() - this.#savedAt > saveMinutes * 60_000) this.#saveLast();
+      if (this.#isSaveDue(saveMinutes)) this.#saveLast();
     }
     stopClock();
     if (stop === "interrupted") {
@@ -306,6 +328,7 @@ export class Trainer {
     const finishing = performance.now();
     await this.#finishEpoch();
     this.#elapsed += (performance.now() - finishing) / 1000;
+    this.#agree();
     return this.#stopReason();
   }
 
@@ -318,6 +341,11 @@ export class Trainer {
         return this.#trainBatch(batch, place);
       } catch (error) {
         const isMemory = error instanceof torch.TorchError && error.kind === "out-of-memory";
+        // What ranks do together cannot be done again by one of them: they all end, saved as of the last checkpoint.
+        if (isMemory && this.#share)
+          throw new UserError(
+            `Step ${this.#step + 1} ran out of memory; use a smaller --batch-size or more ranks, and go on with --resume. (${error.message})`,
+          );
         const remedy = isMemory ? this.#task.useLessMemory?.() : null;
         if (!remedy) throw error;
         before?.restore();
@@ -338,10 +366,11 @@ export class Trainer {
     const { model } = this.#task;
     return torch.tidy(() => {
       const random = debugNan ? randomStates(model) : null;
-      const { total, parts } = this.#losses(batch);
+      const { total, parts, finish } = this.#losses(batch);
       if (isFirst) optimizer.zeroGrad();
       const share = together > 1 ? total.div(together) : total;
       (this.#scaler ? this.#scaler.scale(share) : share).backward();
+      finish?.((this.#scaler?.getScale() ?? 1) / together);
       this.#running.add({ total_loss: total, ...parts });
       if (debugNan && random) {
         const { sampleIds, folder } = debugNan;
@@ -367,6 +396,7 @@ export class Trainer {
       group.lr = this.#baseRates[i] * factor;
     });
     const parameters = this.#task.model.parameters().filter((value) => value.requiresGrad);
+    this.#buckets?.reduce("avg");
     const allFinite = this.#scaler === null || this.#scaler.unscale_(optimizer);
     const norm = maxGradNorm === null ? null : torch.nn.clipGradNorm_(parameters, maxGradNorm);
     if (allFinite) {
@@ -403,19 +433,22 @@ export class Trainer {
     this.#task.model.eval();
     // What is judged and kept is the average, where there is one.
     this.#average?.swap();
-    const val = await this.#task.validate();
+    const found = await this.#task.validate();
+    // Rounding may differ between machines, and what follows from the figures must not.
+    const val = this.#share ? numbersOfRankZero(found) : found;
     const value = monitor.name === lastEpoch ? this.#epoch : val[monitor.name];
     const sign = monitor.direction === "min" ? 1 : -1;
     const isBest = Number.isFinite(value) && (this.#best === null || sign * value < sign * this.#best.value);
     if (isBest) {
       this.#best = { epoch: this.#epoch, value, figures: val };
       this.#badEpochs = 0;
-      saveWeights(checkpoints.best, this.#task.model, {
-        ...facts,
-        epoch: this.#epoch,
-        step: this.#step,
-        figures: val,
-      });
+      if ((this.#share?.rank ?? 0) === 0)
+        saveWeights(checkpoints.best, this.#task.model, {
+          ...facts,
+          epoch: this.#epoch,
+          step: this.#step,
+          figures: val,
+        });
     }
     this.#average?.swap();
     if (this.#options.schedule.name === "plateau") this.#plateau.step(val["total_loss"] ?? value);
@@ -446,6 +479,7 @@ export class Trainer {
   }
 
   #saveLast(): void {
+    if ((this.#share?.rank ?? 0) > 0) return;
     const { optimizer, checkpoints, facts, loader, observer } = this.#options;
     const scaler = this.#scaler?.stateDict();
     const progress: Progress = {

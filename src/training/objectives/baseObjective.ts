@@ -10,6 +10,9 @@ import { chooseJudged, judgedOf } from "./judgedSamples.ts";
 import { baseValueLoss, unifracLoss } from "./losses.ts";
 import { evaluatePairs, type PairEvaluation } from "./pairEvaluation.ts";
 
+/** What of an encoding a metric is predicted from. */
+export type Outputs = Pick<SequenceEncoding, "embeddings" | "basePrediction">;
+
 /** What the encoder itself learns to predict from a tree: distances between samples, or a value of each sample. */
 export interface BaseObjective {
   /** `unweighted`, `faith_pd`, ... */
@@ -18,8 +21,8 @@ export interface BaseObjective {
   /** What batches must bring along. */
   readonly needs: Pick<BatchOptions, "distance" | "vector">;
   /** What predictions are made of: [B, D] embeddings, or [B, 1] values. */
-  output(encoding: SequenceEncoding): torch.Tensor;
-  loss(encoding: SequenceEncoding, targets: BatchTargets): torch.Tensor;
+  output(encoding: Outputs): torch.Tensor;
+  loss(encoding: Outputs, targets: BatchTargets): torch.Tensor;
   /** Judges outputs [N, ...] of samples, on the CPU. */
   evaluate(outputs: torch.Tensor, samples: Int32Array): PairEvaluation;
 }

@@ -20,20 +20,37 @@ export interface BatchTensors {
   targets: BatchTargets;
 }
 
-/** A batch as tensors on a device. On an accelerator the copies go through page-locked memory and do not wait. */
-export function batchTensors(batch: Batch, device: torch.Device): BatchTensors {
+/** Copies values to a device. On an accelerator the copies go through page-locked memory and do not wait. */
+function sendTo(device: torch.Device) {
   const isHost = device === "cpu";
-  const send = (values: torch.TypedArray, shape: readonly number[], dtype?: torch.DType): torch.Tensor => {
+  return (values: torch.TypedArray, shape: readonly number[], dtype?: torch.DType): torch.Tensor => {
     if (isHost) return torch.tensor(values, { shape, dtype });
     // `meta` is no hardware: nothing is copied.
     const pinned = torch.tensor(values, { shape, pinMemory: device !== "meta" });
     return pinned.to({ device, dtype, nonBlocking: true });
   };
-  const { samples, slots, distinct, tokens } = batch;
+}
+
+/** What a batch's losses are measured against, as tensors on a device. */
+export function batchTargets(batch: Batch, device: torch.Device): BatchTargets {
+  const send = sendTo(device);
+  const { samples } = batch;
   const mask = (values: Uint8Array | undefined, shape: readonly number[]) =>
     values ? send(values, shape).to("bool") : null;
   let asvPacking: { known: Packing | null } | undefined;
   let samplePacking: { known: Packing | null } | undefined;
+  return {
+    distances: batch.distances ? send(batch.distances, [samples, samples]) : null,
+    distanceMask: mask(batch.distanceMask, [samples, samples]),
+    vector: batch.vector ? send(batch.vector, [samples]) : null,
+    vectorMask: mask(batch.vectorMask, [samples]),
+  };
+}
+
+/** A batch as tensors on a device. */
+export function batchTensors(batch: Batch, device: torch.Device): BatchTensors {
+  const send = sendTo(device);
+  const { samples, slots, distinct, tokens } = batch;
   return {
     input: {
       asvTokens: send(batch.asvTokens, [distinct, tokens], "int64"),
@@ -52,12 +69,7 @@ export function batchTensors(batch: Batch, device: torch.Device): BatchTensors {
         return samplePacking.known;
       },
     },
-    targets: {
-      distances: batch.distances ? send(batch.distances, [samples, samples]) : null,
-      distanceMask: mask(batch.distanceMask, [samples, samples]),
-      vector: batch.vector ? send(batch.vector, [samples]) : null,
-      vectorMask: mask(batch.vectorMask, [samples]),
-    },
+    targets: batchTargets(batch, device),
   };
 }
 

@@ -88,15 +88,24 @@ function atPositions(
   return { target, weight: occurrences.mul(counts) };
 }
 
+/** The sum of the losses of `nucleotideLoss` over all occurrences, and how many these are. */
+export function nucleotideSums(
+  prediction: NucleotidePrediction,
+  targets: NucleotideTargets,
+): { loss: torch.Tensor; weight: torch.Tensor } {
+  const { target, weight } = atPositions(prediction, targets);
+  const logits = atLeastFloat32(prediction.logits);
+  const losses = torch.nn.functional.crossEntropy(logits, target.to("int64"), { reduction: "none" });
+  return { loss: losses.mul(weight).sum(), weight: weight.sum() };
+}
+
 /**
  * Cross-entropy of predicted tokens, averaged over all occurrences of all ASVs in the batch: over the hidden positions where some
  * were hidden, else over all positions that are no padding (the start token included). 0 where there is none.
  */
 export function nucleotideLoss(prediction: NucleotidePrediction, targets: NucleotideTargets): torch.Tensor {
-  const { target, weight } = atPositions(prediction, targets);
-  const logits = atLeastFloat32(prediction.logits);
-  const losses = torch.nn.functional.crossEntropy(logits, target.to("int64"), { reduction: "none" });
-  return weightedMean(losses, weight);
+  const { loss, weight } = nucleotideSums(prediction, targets);
+  return loss.div(weight.clampMin(1));
 }
 
 /**

@@ -6,7 +6,8 @@ import { isBase } from "../../models/masking.ts";
 import type { RaggedBatch } from "../../models/raggedBatch.ts";
 import * as torch from "../../torch/index.ts";
 import { asvsOf, mapAsvChunks } from "../encoding/encodeAsvs.ts";
-import { nucleotideAccuracy, nucleotideLoss } from "./losses.ts";
+import { type Share, sumOverRanks, timesInGradient } from "../ranks/share.ts";
+import { nucleotideAccuracy, nucleotideLoss, nucleotideSums } from "./losses.ts";
 
 /** ASVs on which nucleotide prediction is judged at most. */
 const judgedAsvs = 1024;
@@ -33,14 +34,26 @@ export function predictSomeNucleotides(
   return { prediction: encoder.forward(part.asvTokens, request).nucleotides, input: part };
 }
 
-/** Loss and accuracy of the nucleotides that a batch hid. */
+/**
+ * Loss and accuracy of the nucleotides that a batch hid. With a `share`, `prediction` and `input` are of this rank's ASVs, and the
+ * means are over those of all ranks; the gradient is of the kind that `gatherRows` describes.
+ */
 export function nucleotideParts(
   prediction: NucleotidePrediction,
   input: RaggedBatch,
+  share: Share | null = null,
 ): { loss: torch.Tensor; accuracy: torch.Tensor } {
   const sequences = { tokens: input.asvTokens, multiplicity: input.multiplicity };
   const { correct, total } = nucleotideAccuracy(prediction, sequences);
-  return { loss: nucleotideLoss(prediction, sequences), accuracy: correct.div(total.clampMin(1)) };
+  if (!share)
+    return { loss: nucleotideLoss(prediction, sequences), accuracy: correct.div(total.clampMin(1)) };
+  const own = nucleotideSums(prediction, sequences);
+  const [sum, weight, right, all] = sumOverRanks([own.loss, own.weight, correct, total]);
+  const mine = timesInGradient(own.loss, share.size);
+  return {
+    loss: sum.sub(own.loss.detach()).add(mine).div(weight.clampMin(1)),
+    accuracy: right.div(all.clampMin(1)),
+  };
 }
 
 export interface NucleotideEvaluation {

@@ -1,15 +1,31 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { describeWriteError, makeFolder, writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { FolderLock } from "../../common/files/folderLock.ts";
 import { UserError } from "../../common/userError.ts";
+import { isMainRank } from "../ranks/share.ts";
 
 /** Where the files of a run lie. */
 export class RunFolder {
   readonly path: string;
+  /** The run's own folder, where its checkpoints are. */
+  readonly #run: string;
 
-  constructor(path: string) {
-    this.path = resolve(path);
+  constructor(path: string, scratch?: string) {
+    this.#run = resolve(path);
+    this.path = scratch ?? this.#run;
+  }
+
+  /**
+   * The folder of the run that this process trains. One rank writes it, the first; what the others would write goes into a folder that
+   * is gone when they end. Checkpoints, which rank 0 alone writes, are those of the run for all.
+   */
+  static ofTraining(path: string): RunFolder {
+    if (isMainRank()) return new RunFolder(path);
+    const scratch = mkdtempSync(join(tmpdir(), "aam-rank-"));
+    process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
+    return new RunFolder(path, scratch);
   }
 
   get config(): string {
@@ -52,10 +68,10 @@ export class RunFolder {
     return join(this.path, "plots");
   }
   get bestCheckpoint(): string {
-    return join(this.path, "checkpoints", "best.safetensors");
+    return join(this.#run, "checkpoints", "best.safetensors");
   }
   get lastCheckpoint(): string {
-    return join(this.path, "checkpoints", "last.safetensors");
+    return join(this.#run, "checkpoints", "last.safetensors");
   }
 
   /**
@@ -63,7 +79,7 @@ export class RunFolder {
    * @throws UserError also if it cannot be written to, or another process trains in it.
    */
   create(options: { resume: boolean }): FolderLock {
-    if (!options.resume) this.refuseOther();
+    if (!options.resume && this.path === this.#run) this.refuseOther();
     if (options.resume && !existsSync(this.lastCheckpoint)) {
       throw new UserError(
         `${this.path} holds no run to continue (no checkpoints/last.safetensors); leave --resume out.`,

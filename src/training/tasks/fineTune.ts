@@ -26,6 +26,7 @@ import { loadWeights } from "../loop/savedState.ts";
 import { type Figures, lastEpoch, type TrainingResult } from "../loop/trainer.ts";
 import { encoderTypeOf, fitBaseScaling, makeBaseObjective } from "../objectives/baseObjective.ts";
 import { TargetLoss } from "../objectives/targetLoss.ts";
+import { isMainRank } from "../ranks/share.ts";
 import { dataFactsOf, type FineTuneFacts } from "../run/facts.ts";
 import { RunFolder } from "../run/folder.ts";
 import { pretrainFactsOf } from "../run/open.ts";
@@ -102,7 +103,7 @@ export async function fineTune(
   const loss = makeLoss(dataset, config, targets, split);
   const largestCount = largestCountOf(dataset, split.train);
 
-  const folder = new RunFolder(options.output);
+  const folder = RunFolder.ofTraining(options.output);
   using _lock = folder.create({ resume: options.resume });
   const unseen = unseenClasses(dataset, targets, split.validation);
   for (const warning of [...split.warnings, ...targets.warnings, ...unseen, ...warnings])
@@ -202,7 +203,7 @@ export async function fineTune(
         const shown = { dataset, samples: validation, predictions, qualities, targets };
         writePredictions(folder.predictions, { ...shown, withActual: true });
         for (const warning of qualities.map(oneClassWarning)) if (warning) display.warn(warning);
-        if (!(options.plots ?? true)) return;
+        if (!(options.plots ?? true) || !isMainRank()) return;
         for (const { name, plot } of await targetPlots(shown)) {
           await savePlot(plot, join(folder.plots, name));
           if (name.startsWith("prediction_plot")) await show(tagOfPlot(name), plot);

@@ -1,7 +1,6 @@
 import { Random } from "../../common/random/random.ts";
 import { type Batch, BatchBuilder } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
-import type { NucleotidePrediction } from "../../models/asvEncoder.ts";
 import type { SequencePredictor } from "../../models/sequencePredictor.ts";
 import * as torch from "../../torch/index.ts";
 import { batchOptionsOf } from "../config/buildModel.ts";
@@ -13,8 +12,8 @@ import { predictOutputs } from "../inference/predictOutputs.ts";
 import type { BatchLosses } from "../loop/batchLosses.ts";
 import type { Figures, TrainingTask } from "../loop/trainer.ts";
 import type { BaseObjective } from "../objectives/baseObjective.ts";
-import { batchTensors } from "../objectives/batchTensors.ts";
 import { judgedName } from "../objectives/judgedSamples.ts";
+import { batchTargets, batchTensors } from "../objectives/batchTensors.ts";
 import { countLoss, countTargets } from "../objectives/losses.ts";
 import { totalLoss } from "../objectives/multiTaskLoss.ts";
 import {
@@ -24,6 +23,9 @@ import {
 } from "../objectives/nucleotideObjective.ts";
 import type { PairEvaluation } from "../objectives/pairEvaluation.ts";
 import type { TargetLoss } from "../objectives/targetLoss.ts";
+import { gatherEncoding } from "../ranks/gatherEncoding.ts";
+import { currentShare } from "../ranks/share.ts";
+import { SharedBatch } from "../ranks/sharedBatch.ts";
 import {
   type ColumnPrediction,
   type ColumnQuality,
@@ -90,47 +92,65 @@ export class FineTuneTask implements TrainingTask {
   losses(batch: Batch): BatchLosses {
     const { device, config, objective, frozen, categories, largestCount } = this.options;
     const { training } = config;
-    const { input, targets } = batchTensors(batch, device);
+    const share = currentShare();
+    const shared = share && new SharedBatch(batch, device, share);
+    // What is per sample is computed of a rank's own ones and gathered, so that losses are those of the whole batch.
+    const gather = (rows: torch.Tensor) => (shared ? shared.gather(rows) : rows);
+    const whole = shared ? null : batchTensors(batch, device);
+    const targets = whole?.targets ?? batchTargets(batch, device);
+    const input = shared?.input ?? whole!.input;
     const nucleotides = frozen === null && training.nucPenalty > 0;
     const inOnePass = config.nucShare === 1;
+    const { asvEncoder } = this.model.baseModel;
+    const asvs =
+      shared && frozen === null
+        ? shared.encodeAsvs(asvEncoder, {
+            nucleotides: nucleotides && inOnePass,
+            lessMemory: () => halveAsvChunks(asvEncoder) !== null,
+          })
+        : null;
     const result = this.model.forward(input, {
-      nucleotides: nucleotides && inOnePass,
-      categories: categories?.ids(batch.sampleIndices, device),
-      ...frozen?.request(batch, input),
+      nucleotides: nucleotides && inOnePass && !asvs,
+      categories: categories?.ids(shared?.samples ?? batch.sampleIndices, device),
+      ...(asvs ? { asvEmbeddings: asvs.table } : {}),
+      ...frozen?.request(shared?.part ?? batch, input),
     });
     const parts: Record<string, torch.Tensor> = {
-      target_loss: this.#targetLoss(result.target, batch.sampleIndices, this.options.sampleWeights),
+      target_loss: this.#targetLoss(gather(result.target), batch.sampleIndices, this.options.sampleWeights),
       ...fusionFigures(this.model, result),
     };
     if (objective && training.uniFracPenalty > 0)
-      parts["unifrac_loss"] = objective.loss(result.base, targets);
+      parts["unifrac_loss"] = objective.loss(gatherEncoding(result.base, gather), targets);
     if (result.count) {
+      const counts = gather(input.counts);
+      const filled = batch.asvIndex.includes(0) ? gather(input.asvIndex.ne(0).to("float32")).gt(0) : null;
       parts["count_loss"] = countLoss(
-        result.count,
-        countTargets(input.counts, { countForm: config.target.countForm, largestCount }),
-        input.hasSamplePadding ? input.asvIndex.ne(0) : null,
+        gather(result.count),
+        countTargets(counts, { countForm: config.target.countForm, largestCount }),
+        filled,
       );
     }
     // As in pretraining, distances and targets are learned from whole sequences.
+    const sequences = shared?.asvs ?? input;
     const own =
-      nucleotides && !inOnePass
-        ? predictSomeNucleotides(this.model.baseModel.asvEncoder, input, config.nucShare)
-        : null;
-    const predicted = own?.prediction ?? result.base.nucleotides;
-    return { total: this.#total(predicted, parts, own?.input ?? input), parts };
+      nucleotides && !inOnePass ? predictSomeNucleotides(asvEncoder, sequences, config.nucShare) : null;
+    const predicted = own?.prediction ?? asvs?.nucleotides ?? result.base.nucleotides;
+    const found = predicted ? nucleotideParts(predicted, own?.input ?? sequences, share) : null;
+    if (found) {
+      parts["nuc_loss"] = found.loss;
+      parts["nuc_accuracy"] = found.accuracy;
+    }
+    // In one pass the gradients of a rank's nucleotides go the way of its ASVs' embeddings, and with them.
+    const isApart = found !== null && asvs !== null && !own;
+    const total = this.#total(isApart ? { ...parts, nuc_loss: found.loss.detach() } : parts);
+    if (!asvs) return { total, parts };
+    const finish = (weight: number) =>
+      asvs.backward(isApart ? found.loss.mul(weight * training.nucPenalty) : null);
+    return { total, parts, finish };
   }
 
-  #total(
-    nucleotides: NucleotidePrediction | null,
-    parts: Record<string, torch.Tensor>,
-    input: Parameters<typeof nucleotideParts>[1],
-  ): torch.Tensor {
+  #total(parts: Readonly<Record<string, torch.Tensor>>): torch.Tensor {
     const { training, target } = this.options.config;
-    if (nucleotides) {
-      const { loss, accuracy } = nucleotideParts(nucleotides, input);
-      parts["nuc_loss"] = loss;
-      parts["nuc_accuracy"] = accuracy;
-    }
     return totalLoss(
       {
         target_loss: parts["target_loss"],

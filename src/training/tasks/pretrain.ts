@@ -19,6 +19,7 @@ import {
   makeBaseObjective,
 } from "../objectives/baseObjective.ts";
 import { judgedName } from "../objectives/judgedSamples.ts";
+import { isMainRank } from "../ranks/share.ts";
 import { dataFactsOf, type PretrainFacts } from "../run/facts.ts";
 import { RunFolder } from "../run/folder.ts";
 import { pairPlot } from "./pairPlot.ts";
@@ -62,7 +63,7 @@ export async function pretrain(
     throw new UserError(
       "--nuc-penalty is for encoders that read bases one by one; add --codes both, or leave it out.",
     );
-  const folder = new RunFolder(options.output);
+  const folder = RunFolder.ofTraining(options.output);
   const split = splitSamples(dataset, config.split, training.seed);
   const baseScaling = fitBaseScaling(dataset, metric, split.train);
   using _lock = folder.create({ resume: options.resume });
@@ -149,7 +150,7 @@ export async function pretrain(
           split: split.name,
         };
         folder.writeJson(folder.summary, summary);
-        if (!(options.plots ?? true)) return;
+        if (!(options.plots ?? true) || !isMainRank()) return;
         const plot = await pairPlot(task.lastPairs!, metric);
         if (!plot) return;
         await savePlot(plot, join(folder.plots, "unifrac_plot_best"));

@@ -10,8 +10,8 @@ import { judgeEncoder } from "../inference/judgeEncoder.ts";
 import type { BatchLosses } from "../loop/batchLosses.ts";
 import type { Figures, TrainingTask } from "../loop/trainer.ts";
 import type { BaseObjective } from "../objectives/baseObjective.ts";
-import { batchTensors } from "../objectives/batchTensors.ts";
 import { judgedName } from "../objectives/judgedSamples.ts";
+import { batchTargets, batchTensors } from "../objectives/batchTensors.ts";
 import { totalLoss } from "../objectives/multiTaskLoss.ts";
 import {
   evaluateNucleotides,
@@ -19,6 +19,9 @@ import {
   predictSomeNucleotides,
 } from "../objectives/nucleotideObjective.ts";
 import type { PairEvaluation } from "../objectives/pairEvaluation.ts";
+import { gatherEncoding } from "../ranks/gatherEncoding.ts";
+import { currentShare, type Share } from "../ranks/share.ts";
+import { SharedBatch } from "../ranks/sharedBatch.ts";
 
 export interface PretrainTaskOptions {
   dataset: Dataset;
@@ -65,6 +68,8 @@ export class PretrainTask implements TrainingTask, Disposable {
 
   losses(batch: Batch): BatchLosses {
     const { device, training, objective } = this.options;
+    const share = currentShare();
+    if (share) return this.#sharedLosses(batch, share);
     const { input, targets } = batchTensors(batch, device);
     if (this.#kept) {
       const encoding = this.model.forward(input, { asvEmbeddings: this.#kept.ofBatch(batch) });
@@ -90,6 +95,47 @@ export class PretrainTask implements TrainingTask, Disposable {
     }
     const weights = { unifrac_loss: training.uniFracPenalty, nuc_loss: training.nucPenalty };
     return { total: totalLoss({ unifrac_loss: unifrac, nuc_loss: nuc }, weights).total_loss, parts };
+  }
+
+  /** `losses` of a batch that several ranks share: the same numbers on all of them, those of the whole batch. */
+  #sharedLosses(batch: Batch, share: Share): BatchLosses {
+    const { device, training, objective, nucShare } = this.options;
+    const shared = new SharedBatch(batch, device, share);
+    const targets = batchTargets(batch, device);
+    const lossOf = (asvEmbeddings: torch.Tensor) => {
+      const own = this.model.forward(shared.input, { asvEmbeddings });
+      return objective.loss(
+        gatherEncoding(own, (rows) => shared.gather(rows)),
+        targets,
+      );
+    };
+    if (this.#kept) {
+      const loss = lossOf(this.#kept.ofBatch(batch));
+      return { total: loss.mul(training.uniFracPenalty), parts: { unifrac_loss: loss } };
+    }
+    const wantsNucleotides = training.nucPenalty > 0;
+    const inOnePass = nucShare === 1;
+    const { asvEncoder } = this.model;
+    const asvs = shared.encodeAsvs(asvEncoder, {
+      nucleotides: wantsNucleotides && inOnePass,
+      lessMemory: () => halveAsvChunks(asvEncoder) !== null,
+    });
+    const unifrac = lossOf(asvs.table);
+    const own =
+      wantsNucleotides && !inOnePass ? predictSomeNucleotides(asvEncoder, shared.asvs, nucShare) : null;
+    const nucleotides = own?.prediction ?? asvs.nucleotides;
+    const found = nucleotides ? nucleotideParts(nucleotides, own?.input ?? shared.asvs, share) : null;
+    // In one pass their gradients go the way of the ASVs' embeddings, and with them.
+    const nuc = found && (own ? found.loss : found.loss.detach());
+    const weights = { unifrac_loss: training.uniFracPenalty, nuc_loss: training.nucPenalty };
+    return {
+      total: totalLoss({ unifrac_loss: unifrac, nuc_loss: nuc }, weights).total_loss,
+      parts: {
+        unifrac_loss: unifrac,
+        ...(found ? { nuc_loss: found.loss, nuc_accuracy: found.accuracy } : {}),
+      },
+      finish: (weight) => asvs.backward(found && !own ? found.loss.mul(weight * training.nucPenalty) : null),
+    };
   }
 
   /** Epochs on kept ASV embeddings encode nothing that could be chunked. */

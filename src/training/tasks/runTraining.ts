@@ -17,6 +17,7 @@ import { precisionOn } from "../loop/mixedPrecision.ts";
 import { makeOptimizer, parameterGroups } from "../loop/paramGroups.ts";
 import { loadWeights, readCheckpointFacts } from "../loop/savedState.ts";
 import { type StopReason, Trainer, type TrainingResult, type TrainingTask } from "../loop/trainer.ts";
+import { currentShare, isMainRank, type Share, spreadWeights } from "../ranks/share.ts";
 import type { RunFacts } from "../run/facts.ts";
 import type { RunFolder } from "../run/folder.ts";
 import { TrainingWatch } from "./trainingWatch.ts";
@@ -129,6 +130,8 @@ export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
   const { folder, dataset, split, task, training, facts, monitor, display } = plan;
   const { model } = task;
   setMatmulPrecision(training, plan.device);
+  const share = currentShare();
+  if (share) checkSharing(plan);
   if (!plan.resume) {
     if (training.autoBatchSize) {
       const { message, ...chosen } = chooseBatchSize(training, {
@@ -212,12 +215,14 @@ export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
   });
   try {
     if (plan.resume) trainer.resume(folder.lastCheckpoint);
+    if (share) startTogether(model, training.seed, share);
     const result = await withSignals(
       () => trainer.interrupt(),
       display,
       () => trainer.run(),
     );
-    if (result.best) loadWeights(folder.bestCheckpoint, model);
+    if (result.best && isMainRank()) loadWeights(folder.bestCheckpoint, model);
+    if (share) spreadWeights(model);
     model.eval();
     folder.writeJson(folder.history, result.history);
     await plan.conclude(result, async (tag, plot) => {
@@ -228,6 +233,23 @@ export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
     trainer.dispose();
     optimizer.dispose();
   }
+}
+
+/** @throws UserError for what several ranks cannot do together. */
+function checkSharing({ training, debugNan }: TrainingPlan): void {
+  if (training.autoBatchSize)
+    throw new UserError(
+      "--auto-batch-size looks at one process alone; with several ranks give --batch-size.",
+    );
+  if (debugNan)
+    throw new UserError("--debug-nan looks into one process alone; go on with one rank to find the NaN.");
+}
+
+/** All ranks have the same weights, and draw what they hide and drop by numbers of their own. */
+function startTogether(model: torch.nn.Module, seed: number, { rank }: Share): void {
+  spreadWeights(model);
+  // Rank 0 goes on where a single process would.
+  if (rank > 0) torch.manualSeed(seed + 1_000_003 * rank);
 }
 
 /** Numbers of parameters. */

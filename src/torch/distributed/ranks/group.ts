@@ -218,19 +218,32 @@ export function rankFailure(cause: unknown): unknown {
 
 /**
  * Tells the other ranks why this one ends; they end with the same sentence. To be called with an error of this rank's own that
- * nothing catches; what other ranks caused is told already. Never throws.
+ * nothing catches; what other ranks caused is told already. Returns whether this rank is the one that told. Never throws.
  */
-export function announceEnd(error: unknown): void {
-  if (!group) return;
+export function announceEnd(error: unknown): boolean {
+  if (!group) return true;
+  let isFirst = false;
   try {
     if (!(error instanceof RankFailure)) {
       const message = error instanceof Error ? error.message : String(error);
-      postText(verdictKey, `Rank ${group.rank} ended with an error: ${message}`);
+      const sentence = `Rank ${group.rank} ended with an error: ${message}`;
+      isFirst = postText(verdictKey, sentence) === sentence;
+    } else {
+      isFirst = group.rank === Math.min(...livingRanks());
     }
     letOthersRead();
   } catch {
     // Without the store they find out by themselves that this rank is gone.
+    isFirst = true;
   }
+  return isFirst;
+}
+
+/** Ranks that have read the verdict so far, with this one. */
+function livingRanks(): number[] {
+  const { rank, worldSize } = currentGroup();
+  const all = Array.from({ length: worldSize }, (_, other) => other);
+  return all.filter((other) => other === rank || readPosted(`told/${other}`) !== "");
 }
 
 /** Where this process serves the store, it lives on for some seconds until the others have read why they end. */

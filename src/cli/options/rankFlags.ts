@@ -1,0 +1,22 @@
+import type { Command } from "commander";
+import { positiveWholeNumber } from "./optionValues.ts";
+
+export interface RankFlags {
+  ranks?: number;
+  rankTimeout: number;
+}
+
+export function addRankFlags(command: Command): Command {
+  return command
+    .option(
+      "--ranks <n>",
+      "share the work among so many processes on this machine (see docs/cluster.md)",
+      positiveWholeNumber,
+    )
+    .option(
+      "--rank-timeout <seconds>",
+      "how long ranks wait for one that does not answer before they end",
+      positiveWholeNumber,
+      600,
+    );
+}
