@@ -3,6 +3,7 @@ import { makeCommand as makeData } from "./data.ts";
 import { makeCommand as makeEncoder } from "./encoder.ts";
 import { makeCommand as makeOps } from "./ops.ts";
 import { makeCommand as makePredict } from "./predict.ts";
+import { makeCommand as makeRanks } from "./ranks.ts";
 import { makeCommand as makeScaling } from "./scaling.ts";
 import { makeCommand as makeStep } from "./step.ts";
 import { makeCommand as makeTrain } from "./train.ts";
@@ -12,7 +13,17 @@ import { makeCommand as makeUniFrac } from "./unifrac.ts";
  * To add a subject: write `lab/bench/<subject>.ts` like the others, with a `makeCommand` that imports what is measured only when it
  * runs, and add it here.
  */
-const subjects = [makeOps, makeStep, makeTrain, makePredict, makeData, makeUniFrac, makeEncoder, makeScaling];
+const subjects = [
+  makeOps,
+  makeStep,
+  makeTrain,
+  makePredict,
+  makeData,
+  makeUniFrac,
+  makeEncoder,
+  makeScaling,
+  makeRanks,
+];
 
 export function makeCommand(): Command {
   const bench = new Command("bench")

@@ -154,3 +154,19 @@ test("mistakes are told in one sentence", () => {
   expect({ code, lines: err.trim().split("\n").length }).toEqual({ code: 1, lines: 1 });
   expect(err).toContain("--table and --tree go together");
 });
+
+showsOptions("bench ranks", "--json --ranks --samples --batch-size --steps");
+test("two and three ranks have the gradients of one process, of both encoders", async () => {
+  const { code, out, err } = bench(
+    ..."ranks --ranks 2 --samples 20 --batch-size 8 --steps 20 --json".split(" "),
+  );
+  expect({ code, err }).toEqual({ code: 0, err: "" });
+  const report = JSON.parse(out);
+  expect(report.gradient_error).toBeLessThan(1e-10);
+  expect(report.gradient_error).toBeGreaterThan(0);
+  expect(report.parameter_error).toBeLessThan(1e-6);
+  expect(Object.keys(report.samples_per_second)).toEqual(["1", "2"]);
+  for (const speed of Object.values(report.samples_per_second)) expect(speed as number).toBeGreaterThan(0);
+  const few = bench("ranks", "--samples", "3");
+  expect(few.err).toBe("Error: --batch-size must be from 4 to --samples.\n");
+});

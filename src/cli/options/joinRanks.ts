@@ -26,7 +26,7 @@ export async function joinRanks(
     throw new UserError(
       `--ranks is ${ranks}, but ${found.launcher} has started ${found.worldSize}; leave --ranks out there.`,
     );
-  if (found.worldSize === 1) return null;
+  if (found.worldSize === 1) return found;
   if (!flags.threads && !flags.deterministic) torch.setNumThreads(found.threads);
   distributed.initProcessGroup({ timeoutSeconds: rankTimeout });
   // What one rank has told, others need not repeat: whoever started them here shows it all on one terminal.

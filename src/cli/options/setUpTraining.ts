@@ -98,7 +98,7 @@ export async function setUpTraining<Config extends Trainable>(
   const { samples, asvs } = dataset.manifest.counts;
   const threads = torch.getNumThreads();
   const each = `${threads} thread${threads === 1 ? "" : "s"}`;
-  const who = rank ? `${rank.worldSize} ranks of ${each}` : each;
+  const who = rank && rank.worldSize > 1 ? `${rank.worldSize} ranks of ${each}` : each;
   display.message(`${samples} samples, ${asvs} ASVs; training on ${device} with ${who}`);
   const line = process.argv.slice(2).map((word) => (/[\s"'$]/.test(word) ? JSON.stringify(word) : word));
   return {

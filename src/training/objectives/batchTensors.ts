@@ -37,8 +37,6 @@ export function batchTargets(batch: Batch, device: torch.Device): BatchTargets {
   const { samples } = batch;
   const mask = (values: Uint8Array | undefined, shape: readonly number[]) =>
     values ? send(values, shape).to("bool") : null;
-  let asvPacking: { known: Packing | null } | undefined;
-  let samplePacking: { known: Packing | null } | undefined;
   return {
     distances: batch.distances ? send(batch.distances, [samples, samples]) : null,
     distanceMask: mask(batch.distanceMask, [samples, samples]),
@@ -51,6 +49,8 @@ export function batchTargets(batch: Batch, device: torch.Device): BatchTargets {
 export function batchTensors(batch: Batch, device: torch.Device): BatchTensors {
   const send = sendTo(device);
   const { samples, slots, distinct, tokens } = batch;
+  let asvPacking: { known: Packing | null } | undefined;
+  let samplePacking: { known: Packing | null } | undefined;
   return {
     input: {
       asvTokens: send(batch.asvTokens, [distinct, tokens], "int64"),
