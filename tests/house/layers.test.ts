@@ -28,7 +28,8 @@ const rooms: Record<string, string> = {
     "nn/pooling nn/loss nn/transformer nn/parallel nn io optim/schedules optim distributed utils testing . tools",
   data: ". sequences metadata tree table split simulate distances unifrac dataset encoding batches prepare describe",
   models: "words .",
-  training: "config ranks encoding loop objectives targets run inference baselines baselines/treeFree tasks report",
+  training:
+    "config ranks encoding loop objectives targets run inference baselines baselines/treeFree tasks report",
   reference: ". parity convert",
   cli: "options text commands .",
 };

@@ -1,8 +1,8 @@
 import { UserError } from "../../common/userError.ts";
 import { launchRanks } from "../../torch/distributed/ranks/launchRanks.ts";
 import * as torch from "../../torch/index.ts";
-import { beforeReporting } from "../text/reportError.ts";
 import type { RankFlags } from "./rankFlags.ts";
+import { beforeReporting } from "./reportGate.ts";
 
 const { distributed } = torch;
 

@@ -2,6 +2,7 @@ import { mkdtempSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import packageJson from "../../../package.json" with { type: "json" };
+import { isToBeReported } from "../options/reportGate.ts";
 
 /** Keeps the details of an unexpected error in a file; the path, or undefined where nothing can be written. */
 function keepDetails(error: Error, argv: readonly string[]): string | undefined {
@@ -19,20 +20,13 @@ function keepDetails(error: Error, argv: readonly string[]): string | undefined 
   }
 }
 
-let mayReport: (error: unknown) => boolean = () => true;
-
-/** Is asked before an error is told, and may keep it from being told here (another process has told it). */
-export function beforeReporting(ask: (error: unknown) => boolean): void {
-  mayReport = ask;
-}
-
 /**
  * Tells an error on standard error as far as its reader can use it, and returns the exit code 1: a user's mistake
  * (`UserError`, `TorchError`) as its sentence alone, anything else as one line and where its details are kept, and
  * with `--debug` among the arguments the stack trace too.
  */
 export function reportError(error: unknown, argv: readonly string[] = process.argv.slice(2)): number {
-  if (!mayReport(error)) return 1;
+  if (!isToBeReported(error)) return 1;
   const problem = error instanceof Error ? error : new Error(String(error));
   // By name, so that what needs no tensors does not load the binding for this test.
   const isMistake = problem.name === "UserError" || problem.name === "TorchError";

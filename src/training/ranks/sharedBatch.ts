@@ -50,7 +50,11 @@ export class SharedBatch {
     const shape = [to - from, slots];
     this.input = {
       // Of the whole batch, for encoders that look at a sample's sequences themselves.
-      asvTokens: torch.tensor(batch.asvTokens, { shape: [batch.distinct, batch.tokens], dtype: "int64", device }),
+      asvTokens: torch.tensor(batch.asvTokens, {
+        shape: [batch.distinct, batch.tokens],
+        dtype: "int64",
+        device,
+      }),
       multiplicity: torch.empty([0], { device }),
       asvIndex: torch.tensor(index, { shape, dtype: "int64", device }),
       counts: torch.tensor(counts, { shape, device }),

@@ -12,8 +12,8 @@ import { predictOutputs } from "../inference/predictOutputs.ts";
 import type { BatchLosses } from "../loop/batchLosses.ts";
 import type { Figures, TrainingTask } from "../loop/trainer.ts";
 import type { BaseObjective } from "../objectives/baseObjective.ts";
-import { judgedName } from "../objectives/judgedSamples.ts";
 import { batchTargets, batchTensors } from "../objectives/batchTensors.ts";
+import { judgedName } from "../objectives/judgedSamples.ts";
 import { countLoss, countTargets } from "../objectives/losses.ts";
 import { totalLoss } from "../objectives/multiTaskLoss.ts";
 import {
