@@ -10,14 +10,26 @@ import { midpointRoot } from "../../data/tree/midpointRoot.ts";
 import { readTree } from "../../data/tree/read.ts";
 import { tipMask } from "../../data/tree/shape.ts";
 import type { Tree } from "../../data/tree/tree.ts";
+import { mergeParts, partSize } from "../../data/unifrac/partFile.ts";
+import {
+  checkSomeOutput,
+  rowRange,
+  writeAgainst,
+  writePairs,
+  writeRows,
+} from "../../data/unifrac/someDistances.ts";
 import { checkUniFracOutput, writeFaithPd, writeUniFrac } from "../../data/unifrac/uniFracFile.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import { chooseDevice } from "../options/chooseDevice.ts";
 import { positiveWholeNumber, share, wholeNumber } from "../options/optionValues.ts";
 
 interface UniFracFlags {
-  table: string;
-  tree: string;
+  table?: string;
+  tree?: string;
+  rows?: string;
+  merge?: string[];
+  against?: string;
+  pairs?: number;
   output: string;
   metric: Metric;
   alpha?: number;
@@ -40,8 +52,8 @@ export function makeCommand(): Command {
   return new Command("unifrac")
     .description("Compute UniFrac distances between all samples of a table, or Faith's PD of each")
     .optionsGroup("Input and output:")
-    .requiredOption("--table <file>", "BIOM, classic TSV or QIIME 2 table, gzipped or not")
-    .requiredOption("--tree <file>", "rooted Newick or QIIME 2 tree")
+    .option("--table <file>", "BIOM, classic TSV or QIIME 2 table, gzipped or not")
+    .option("--tree <file>", "rooted Newick or QIIME 2 tree")
     .requiredOption(
       "-o, --output <file>",
       "the square matrix: .npy, .h5 (as unifrac-binaries), .tsv (as QIIME 2) or .arrow; Faith's PD: .tsv or .npy",
@@ -51,6 +63,21 @@ export function makeCommand(): Command {
       "FASTA or QIIME 2 sequences, if the tree's tips are sequences and the table's ids are not",
     )
     .option("--midpoint-root", "root an unrooted tree halfway between its two most distant tips", false)
+    .optionsGroup("Parts of what is too large:")
+    .option(
+      "--rows <A:B>",
+      "only the rows A up to B (counted from 0, B not among them) with all later samples, into an .h5 for --merge",
+    )
+    .option(
+      "--merge <file>",
+      "put parts that --rows wrote together to the whole matrix; once for each part",
+      (path: string, earlier: string[] = []) => [...earlier, path],
+    )
+    .option(
+      "--against <table>",
+      "the samples of --table (rows) against those of this one (columns) alone: .tsv or .npy",
+    )
+    .option("--pairs <n>", "only so many pairs, drawn at random by --seed: .tsv", positiveWholeNumber)
     .optionsGroup("Distances:")
     .addOption(new Option("--metric <name>", "what to compute").choices(metrics).default("unweighted"))
     .option("--alpha <share>", "of the generalized metric, 0 to 1; by default 1", share)
@@ -64,7 +91,7 @@ export function makeCommand(): Command {
       positiveWholeNumber,
     )
     .option("--with-replacement", "rarefy with replacement", false)
-    .option("--seed <n>", "of the rarefaction", wholeNumber, 0)
+    .option("--seed <n>", "of the rarefaction and of --pairs", wholeNumber, 0)
     .optionsGroup("Running:")
     .addOption(
       new Option("--precision <type>", "of the distances").choices(["float32", "float64"]).default("float32"),
@@ -78,9 +105,17 @@ export function makeCommand(): Command {
     .action(run);
 }
 
-async function run(flags: UniFracFlags): Promise<void> {
+async function run(given: UniFracFlags): Promise<void> {
+  refuseContradictions(given);
+  if (given.merge !== undefined) {
+    await merge(given, given.merge);
+    return;
+  }
+  const flags = withSources(given);
   refuseUselessOptions(flags);
-  checkUniFracOutput(flags.output, flags.metric);
+  const part = (["rows", "against", "pairs"] as const).find((name) => flags[name] !== undefined);
+  if (part === undefined) checkUniFracOutput(flags.output, flags.metric);
+  else checkSomeOutput(flags.output, part);
   const display = new ProgressDisplay(chooseDisplayMode(flags));
   const tree = rootedTree(flags);
   const table = matchedTable(rarefied(await readTable(flags.table), flags, display), tree, flags);
@@ -95,15 +130,75 @@ async function run(flags: UniFracFlags): Promise<void> {
   const { metric, alpha, varianceAdjusted, bypassTips, absolute, precision } = flags;
   const device = await chooseDevice(flags.device);
   if (flags.threads !== undefined) (await import("../../torch/index.ts")).setNumThreads(flags.threads);
+  const options = { metric, alpha, varianceAdjusted, bypassTips, absolute, precision, device };
+  const common = { ...options, treeSource: flags.tree, onProgress: (done: number) => display.update(done) };
+  const finish = (what: string, record: Record<string, unknown> = {}) => {
+    display.end();
+    display.message(`The ${metric} distances of ${what} are in ${flags.output}`);
+    display.record("unifrac", { metric, samples, ...record, output: flags.output });
+  };
+  if (flags.rows !== undefined) {
+    const [from, to] = rowRange(flags.rows, samples);
+    display.begin(`Computing ${metric}`, partSize(samples, from, to), "pairs");
+    await writeRows(flags.output, table, tree, [from, to], common);
+    finish(`rows ${from}:${to} of ${samples} samples`, { rows: [from, to] });
+    return;
+  }
+  if (flags.against !== undefined) {
+    const other = { ...flags, table: flags.against };
+    const others = matchedTable(rarefied(await readTable(flags.against), other, display), tree, other);
+    display.begin(`Computing ${metric}`, samples * others.sampleIds.length, "pairs");
+    const source = { table: others, source: flags.against };
+    await writeAgainst(flags.output, table, source, tree, { ...common, source: flags.table });
+    finish(`${samples} samples to ${others.sampleIds.length} others`, { against: others.sampleIds.length });
+    return;
+  }
+  if (flags.pairs !== undefined) {
+    display.begin(`Computing ${metric}`, Math.min(flags.pairs, (samples * (samples - 1)) / 2), "pairs");
+    const pairs = writePairs(flags.output, table, tree, { ...common, count: flags.pairs, seed: flags.seed });
+    finish(`${pairs} pairs of ${samples} samples`, { pairs });
+    return;
+  }
   display.begin(`Computing ${metric}`, (samples * (samples - 1)) / 2, "pairs");
   await writeUniFrac(flags.output, table, tree, {
-    ...{ metric, alpha, varianceAdjusted, bypassTips, absolute, precision, device },
+    ...options,
     treeSource: flags.tree,
     onProgress: (done) => display.update(done),
   });
-  display.end();
-  display.message(`The ${metric} distances of ${samples} samples are in ${flags.output}`);
-  display.record("unifrac", { metric, samples, output: flags.output });
+  finish(`${samples} samples`);
+}
+
+type FlagsWithSources = UniFracFlags & { readonly table: string; readonly tree: string };
+
+function withSources(flags: UniFracFlags): FlagsWithSources {
+  const { table, tree } = flags;
+  if (table === undefined || tree === undefined)
+    throw new UserError(
+      `Distances need a table and a tree; give ${table === undefined ? "--table" : "--tree"} too (or --merge with parts).`,
+    );
+  return { ...flags, table, tree };
+}
+
+function refuseContradictions(flags: UniFracFlags): void {
+  const given = (["rows", "merge", "against", "pairs"] as const).filter((name) => flags[name] !== undefined);
+  if (given.length > 1)
+    throw new UserError(`--${given[0]} and --${given[1]} exclude each other; leave one of them out.`);
+  if (given.length === 1 && flags.metric === "faith_pd")
+    throw new UserError(
+      `--${given[0]} is about pairs, and faith_pd is a value for each sample; leave it out.`,
+    );
+  if (flags.merge !== undefined && (flags.table !== undefined || flags.tree !== undefined))
+    throw new UserError(
+      "--merge needs neither --table nor --tree, since the parts hold the distances; leave them out.",
+    );
+}
+
+async function merge(flags: UniFracFlags, parts: readonly string[]): Promise<void> {
+  checkUniFracOutput(flags.output, "the whole matrix");
+  const display = new ProgressDisplay(chooseDisplayMode(flags));
+  const samples = await mergeParts(flags.output, parts);
+  display.message(`The distances of ${samples} samples are in ${flags.output}`);
+  display.record("unifrac", { samples, parts: parts.length, output: flags.output });
 }
 
 function refuseUselessOptions({
@@ -132,7 +227,7 @@ function refuseUselessOptions({
   }
 }
 
-function rootedTree({ tree: path, midpointRoot: isToBeRooted }: UniFracFlags): Tree {
+function rootedTree({ tree: path, midpointRoot: isToBeRooted }: FlagsWithSources): Tree {
   const tree = readTree(path);
   if (isToBeRooted) return midpointRoot(tree, path);
   if (tree.rooted === false) {
@@ -143,7 +238,7 @@ function rootedTree({ tree: path, midpointRoot: isToBeRooted }: UniFracFlags): T
   return tree;
 }
 
-function rarefied(table: Table, flags: UniFracFlags, display: ProgressDisplay): Table {
+function rarefied(table: Table, flags: FlagsWithSources, display: ProgressDisplay): Table {
   const { rarefyDepth: depth, seed, withReplacement, table: source } = flags;
   if (depth === undefined) return table;
   const { table: drawn, report } = rarefy(table, { depth, seed, withReplacement, source });
@@ -157,7 +252,7 @@ function rarefied(table: Table, flags: UniFracFlags, display: ProgressDisplay): 
 }
 
 /** The table with its ASVs called as in the tree: by their ids, or by their sequences if more of these are tips. */
-function matchedTable(table: Table, tree: Tree, { table: source, repSeqs }: UniFracFlags): Table {
+function matchedTable(table: Table, tree: Tree, { table: source, repSeqs }: FlagsWithSources): Table {
   if (repSeqs === undefined) return table;
   const sequences = resolveSequences(table.asvIds, source, { name: repSeqs, sequences: readFasta(repSeqs) });
   const isTip = tipMask(tree);

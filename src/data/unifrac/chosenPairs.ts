@@ -25,11 +25,7 @@ export class ChosenPairs {
   readonly #nodeNumber: Int32Array;
   readonly #asvNumber: Int32Array;
 
-  constructor(
-    tree: ShearedTree,
-    sampleOf: (sample: number) => SampleCounts,
-    options: Pick<UniFracOptions, "metric" | "alpha" | "varianceAdjusted" | "precision">,
-  ) {
+  constructor(tree: ShearedTree, sampleOf: (sample: number) => SampleCounts, options: UniFracOptions) {
     this.#tree = tree;
     this.#sampleOf = sampleOf;
     this.#options = options;

@@ -26,9 +26,9 @@ export function* distanceRows(
   const data = preparePairs(table, tree, options, makeDense);
   try {
     const rows = pairRowsOf(data);
-    const starts = blockStarts(data, options);
+    const { starts, end } = blockStarts(data, options);
     for (let i = 0; i < starts.length; i++) {
-      yield onOneThread(data, () => rows.compute(starts[i], starts[i + 1] ?? data.samples));
+      yield onOneThread(data, () => rows.compute(starts[i], starts[i + 1] ?? end));
     }
   } finally {
     data.dense?.amounts.dispose();
@@ -52,7 +52,8 @@ export async function* distanceRowsOnThreads(
   torch.setFloat32MatmulPrecision("highest");
   const threads = new RowThreads(data, cores);
   try {
-    yield* threads.compute(blockStarts(data, options), data.samples);
+    const { starts, end } = blockStarts(data, options);
+    yield* threads.compute(starts, end);
   } finally {
     await threads.close();
     data.dense?.amounts.dispose();
@@ -73,9 +74,11 @@ function coresFor(table: Table, tree: ShearedTree, options: UniFracOptions): num
   return work > largeWork ? torch.getNumThreads() : 1;
 }
 
-function blockStarts({ samples }: PairData, { device = "cpu" }: UniFracOptions): number[] {
+function blockStarts({ samples }: PairData, { device = "cpu", rows }: UniFracOptions) {
+  const [from, end] = rows ?? [0, samples];
   const step = device === "cpu" ? rowsPerBlock.cpu : rowsPerBlock.accelerator;
-  return Array.from({ length: Math.ceil(samples / step) }, (_, i) => i * step);
+  const starts = Array.from({ length: Math.ceil((end - from) / step) }, (_, i) => from + i * step);
+  return { starts, end };
 }
 
 /**

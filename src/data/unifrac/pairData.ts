@@ -26,6 +26,8 @@ export interface UniFracOptions {
   readonly precision?: "float32" | "float64";
   /** Cores to use: as many as LibTorch may use (`torch.setNumThreads`) by default, where that saves time. */
   readonly threads?: number;
+  /** Only the rows of these samples, from the first up to the second, which is not among them; all by default. */
+  readonly rows?: readonly [from: number, to: number];
   /** From which share of the samples on a branch is dense, 0 for all and 2 for none: the default is what was fastest. */
   readonly denseShare?: number;
 }
