@@ -31,12 +31,50 @@ OPTIMIZERS = [
     ("AdamW", {"lr": 0.01, "weight_decay": 0.2, "betas": (0.7, 0.9), "eps": 1e-5}),
     ("AdamW", {"lr": 0.01, "amsgrad": True, "weight_decay": 0.05}),
     ("AdamW", {"lr": 0.01, "maximize": True}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "maximize": True, "weight_decay": 0.1}),
+    ("SGD", {"lr": 0.05, "momentum": 0.7, "dampening": 0.5, "maximize": True}),
+    *[
+        (name, {"lr": 0.01, "weight_decay": 0.1, "amsgrad": amsgrad, "maximize": amsgrad, **form})
+        for name in ("Adam", "AdamW")
+        for amsgrad in (False, True)
+        for form in ({"fused": True}, {"foreach": True}, {"foreach": False}, {"fused": False})
+    ],
+    ("RMSprop", {}),
+    ("RMSprop", {"lr": 0.05, "alpha": 0.9, "eps": 1e-5, "weight_decay": 0.1, "maximize": True}),
+    ("RMSprop", {"momentum": 0.8}),
+    ("RMSprop", {"momentum": 0.8, "centered": True, "weight_decay": 0.02}),
+    ("RMSprop", {"centered": True}),
+    ("Adagrad", {}),
+    ("Adagrad", {"lr": 0.1, "lr_decay": 0.2, "weight_decay": 0.1, "initial_accumulator_value": 0.3}),
+    ("Adagrad", {"eps": 1e-4, "maximize": True}),
+    ("Adadelta", {}),
+    ("Adadelta", {"lr": 0.5, "rho": 0.7, "eps": 1e-4, "weight_decay": 0.1, "maximize": True}),
+    ("NAdam", {}),
+    ("NAdam", {"lr": 0.05, "betas": (0.8, 0.95), "weight_decay": 0.1, "momentum_decay": 0.02}),
+    ("NAdam", {"weight_decay": 0.2, "decoupled_weight_decay": True, "maximize": True}),
+    ("RAdam", {}),
+    ("RAdam", {"lr": 0.05, "betas": (0.8, 0.95), "weight_decay": 0.1, "eps": 1e-5}),
+    ("RAdam", {"betas": (0.8, 0.99), "weight_decay": 0.2, "decoupled_weight_decay": True, "maximize": True}),
+    ("Adamax", {}),
+    ("Adamax", {"lr": 0.05, "betas": (0.7, 0.9), "weight_decay": 0.1, "eps": 1e-4, "maximize": True}),
+]
+
+# LBFGS with a loss of its own, see `descent`
+DESCENTS = [
+    {},
+    {"lr": 0.3, "max_iter": 4},
+    {"history_size": 3, "max_iter": 6, "lr": 0.5},
+    {"line_search_fn": "strong_wolfe"},
+    {"line_search_fn": "strong_wolfe", "history_size": 2, "max_iter": 5, "max_eval": 7},
+    {"line_search_fn": "strong_wolfe", "tolerance_grad": 0.1, "tolerance_change": 1e-3, "lr": 2.0},
 ]
 
 GROUPS = [
     ("AdamW", {"lr": 0.01}, [{"weight_decay": 0.0}, {"lr": 0.1, "weight_decay": 0.3}]),
     ("SGD", {"lr": 0.01, "momentum": 0.9}, [{"lr": 0.2, "momentum": 0.5}, {"weight_decay": 0.3}]),
     ("Adam", {"lr": 0.01}, [{"betas": (0.5, 0.6)}, {"lr": 0.1, "eps": 1e-4}]),
+    ("RMSprop", {"lr": 0.01}, [{"momentum": 0.5}, {"alpha": 0.5, "centered": True}]),
+    ("NAdam", {"lr": 0.01}, [{"betas": (0.5, 0.6)}, {"momentum_decay": 0.1}]),
 ]
 
 SCHEDULES = [
@@ -57,10 +95,21 @@ SCHEDULES = [
     ("LinearLR", {"start_factor": 0.2, "end_factor": 0.8, "total_iters": 4}, 8),
     ("PolynomialLR", {"total_iters": 6, "power": 2.0}, 8),
     ("OneCycleLR", {"max_lr": [0.1, 0.5], "total_steps": 12, "pct_start": 0.4, "div_factor": 10.0}, 11),
+    ("CyclicLR", {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 4}, 20),
+    ("CyclicLR", {"base_lr": [0.01, 0.2], "max_lr": [0.1, 0.4], "step_size_up": 3, "step_size_down": 5}, 20),
+    ("CyclicLR", {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 3, "mode": "triangular2"}, 20),
+    ("CyclicLR", {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 3, "mode": "exp_range", "gamma": 0.9}, 20),
     ("ReduceLROnPlateau", {"mode": "min", "factor": 0.3, "patience": 2}, 16),
     ("ReduceLROnPlateau", {"mode": "max", "factor": 0.5, "patience": 1, "cooldown": 2, "min_lr": 0.02}, 16),
     ("ReduceLROnPlateau", {"factor": 0.1, "patience": 1, "threshold": 0.05, "threshold_mode": "abs"}, 16),
     ("ReduceLROnPlateau", {"factor": 0.1, "patience": 0, "eps": 0.02}, 8),
+]
+
+# schedules of one optimizer at once: name and options of each
+CHAINS = [
+    [("ConstantLR", {"factor": 0.1, "total_iters": 4}), ("ExponentialLR", {"gamma": 0.9})],
+    [("LinearLR", {"start_factor": 0.2, "total_iters": 5}), ("CosineAnnealingLR", {"T_max": 6, "eta_min": 0.01})],
+    [("StepLR", {"step_size": 3}), ("MultiStepLR", {"milestones": [2, 7]}), ("PolynomialLR", {"total_iters": 8})],
 ]
 
 CLIPS = [
@@ -132,6 +181,61 @@ class OptimizerCases:
         }
         self.store.cases.append(case)
 
+    def descent(self, options: dict, dtype: torch.dtype) -> None:
+        """Three steps of LBFGS down sum(scale (p - target)^2 + 0.1 p^4) over all parameters."""
+        number = len(self.store.cases)
+        parameters = {key: torch.nn.Parameter(value) for key, value in self.draw(dtype).items()}
+        targets = self.draw(dtype)
+        scales = {key: value.abs() + 0.3 for key, value in self.draw(dtype).items()}
+        optimizer = torch.optim.LBFGS(parameters.values(), **options)
+        case = {
+            "kind": "descent",
+            "name": f"LBFGS/{number}/{str(dtype)[6:]}",
+            "options": options,
+            "parameters": self.keep(f"{number}/parameters", parameters),
+            "targets": self.keep(f"{number}/targets", targets),
+            "scales": self.keep(f"{number}/scales", scales),
+            "after": [],
+            "losses": [],
+            "evaluations": [],
+            "tolerance": 2e-4 if dtype == torch.float32 else 1e-8,
+        }
+
+        def closure() -> torch.Tensor:
+            optimizer.zero_grad()
+            loss = sum(
+                (scales[key] * (p - targets[key]) ** 2 + 0.1 * p**4).sum() for key, p in parameters.items()
+            )
+            loss.backward()
+            return loss
+
+        for step in range(3):
+            case["losses"].append(optimizer.step(closure).item())
+            case["after"].append(self.keep(f"{number}/after/{step}", parameters))
+            case["evaluations"].append(optimizer.state[next(iter(parameters.values()))]["func_evals"])
+        self.store.cases.append(case)
+
+    def chain(self, parts: list[tuple[str, dict]], steps: int) -> None:
+        base = [0.1, 0.5]
+        optimizer = torch.optim.SGD([{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": lr} for lr in base])
+        schedulers = [getattr(lr_scheduler, name)(optimizer, **options) for name, options in parts]
+        scheduler = lr_scheduler.ChainedScheduler(schedulers, optimizer)
+        rates = [[group["lr"] for group in optimizer.param_groups]]
+        for _ in range(steps):
+            optimizer.step()
+            scheduler.step()
+            rates.append([group["lr"] for group in optimizer.param_groups])
+        self.store.cases.append(
+            {
+                "kind": "chain",
+                "name": f"ChainedScheduler/{len(self.store.cases)}",
+                "parts": [{"scheduler": name, "options": options} for name, options in parts],
+                "base": base,
+                "rates": rates,
+                "tolerance": 1e-12,
+            }
+        )
+
     def schedule(self, name: str, options: dict, steps: int) -> None:
         """Rates of two groups before the first step and after each step of the schedule."""
         parameters = [torch.nn.Parameter(torch.zeros(1)) for _ in range(2)]
@@ -175,6 +279,7 @@ class OptimizerCases:
                 "base": base,
                 "metrics": metrics if name == "ReduceLROnPlateau" else None,
                 "rates": rates,
+                "momentum": [group["betas"][0] for group in optimizer.param_groups],
                 "tolerance": 1e-12,
             }
         )
@@ -221,8 +326,12 @@ def generate(folder: Path, seed: int) -> Store:
             cases.optimizer(name, options, [], dtype)
         for name, options, groups in GROUPS:
             cases.optimizer(name, options, groups, dtype)
+        for options in DESCENTS:
+            cases.descent(options, dtype)
     for entry in SCHEDULES:
         cases.schedule(*entry)
+    for parts in CHAINS:
+        cases.chain(parts, 10)
     for entry in CLIPS:
         cases.clip(*entry)
     return cases.store

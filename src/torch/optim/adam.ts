@@ -1,8 +1,8 @@
 import type { Tensor } from "../core/tensor.ts";
-import { ops } from "../dispatch/operators.ts";
 import { zeros } from "../functions/creation.ts";
 import { stepAdam } from "./adamFormula.ts";
 import { type FusedPart, isFusible, laidOutAs, stepFused } from "./fusedAdam.ts";
+import { zerosAs } from "./lists.ts";
 import { Optimizer, type ParameterGroup, type Params } from "./optimizer.ts";
 import { withDefaults } from "./settings.ts";
 
@@ -36,8 +36,6 @@ interface Plan {
   readonly amsgrad: boolean;
 }
 
-const zerosAs = (param: Tensor): Tensor => ops.aten.zeros_like(param) as Tensor;
-
 /** What Adam and AdamW have in common. */
 abstract class AdamFamily extends Optimizer<AdamSettings> {
   protected abstract readonly decoupled: boolean;
@@ -62,15 +60,14 @@ abstract class AdamFamily extends Optimizer<AdamSettings> {
     const batches = group.foreach === false ? indices.map((i) => [i]) : [indices];
     for (const batch of batches) {
       const chosen = batch.map((i) => params[i]);
-      const named = (name: string) => chosen.map((param) => this.stateOf(param, name, () => zerosAs(param)));
       stepAdam(
         {
           params: chosen,
           grads: batch.map((i) => grads[i]),
-          averages: named("exp_avg"),
-          squares: named("exp_avg_sq"),
-          maxima: group.amsgrad ? named("max_exp_avg_sq") : null,
-          steps: chosen.map((param) => this.stateOf(param, "step", () => zeros([]))),
+          averages: this.statesOf(chosen, "exp_avg"),
+          squares: this.statesOf(chosen, "exp_avg_sq"),
+          maxima: group.amsgrad ? this.statesOf(chosen, "max_exp_avg_sq") : null,
+          steps: this.stepsOf(chosen),
         },
         group,
         this.decoupled,

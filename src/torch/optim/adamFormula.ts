@@ -1,5 +1,6 @@
 import type { Tensor } from "../core/tensor.ts";
 import { ops } from "../dispatch/operators.ts";
+import { averageSquares, countSteps, usedGradients } from "./lists.ts";
 
 /** Parameters and what Adam keeps of them, side by side. */
 export interface AdamLists {
@@ -25,17 +26,13 @@ export function stepAdam(lists: AdamLists, numbers: AdamNumbers, decoupled: bool
   const { lr, betas, eps, weightDecay, maximize } = numbers;
   const [beta1, beta2] = betas;
   const aten = ops.aten;
-  let grads = maximize ? (aten._foreach_neg(lists.grads) as Tensor[]) : lists.grads;
-  aten._foreach_add_(steps, 1);
-  if (weightDecay !== 0) {
-    if (decoupled) aten._foreach_mul_(params, 1 - lr * weightDecay);
-    else grads = aten._foreach_add(grads, params, { alpha: weightDecay }) as Tensor[];
-  }
+  const inGradient = decoupled ? 0 : weightDecay;
+  const grads = usedGradients(lists.grads, params, { maximize, weightDecay: inGradient });
+  const counts = countSteps(steps);
+  if (decoupled && weightDecay !== 0) aten._foreach_mul_(params, 1 - lr * weightDecay);
   aten._foreach_lerp_(averages, grads, 1 - beta1);
-  aten._foreach_mul_(squares, beta2);
-  aten._foreach_addcmul_(squares, grads, grads, 1 - beta2);
+  averageSquares(squares, grads, beta2);
   if (maxima) aten._foreach_maximum_(maxima, squares);
-  const counts = steps.map((step) => step.item());
   const denominators = aten._foreach_sqrt(maxima ?? squares) as Tensor[];
   aten._foreach_div_(
     denominators,

@@ -2,7 +2,9 @@ import { enableGrad, noGrad } from "../autograd/modes.ts";
 import { scope } from "../core/scope.ts";
 import { Tensor } from "../core/tensor.ts";
 import { refuseUnknownSettings } from "../dispatch/optionNames.ts";
+import { zeros } from "../functions/creation.ts";
 import type { PickleValue } from "../io/pickle.ts";
+import { zerosAs } from "./lists.ts";
 import { groupToState, type OptimizerState, readOptimizerState, type StateValue } from "./optimizerState.ts";
 import { initialRateOf, rememberInitialRate } from "./schedules/scheduler.ts";
 import { checkRanges, type SettingRanges } from "./settings.ts";
@@ -239,6 +241,16 @@ export abstract class Optimizer<Settings extends { lr: number }> {
     const fresh = make().detachFromScope();
     own.set(name, fresh);
     return fresh;
+  }
+
+  /** The states of one name of several parameters, zeros at first. */
+  protected statesOf(params: readonly Tensor[], name: string): Tensor[] {
+    return params.map((param) => this.stateOf(param, name, () => zerosAs(param)));
+  }
+
+  /** The counts of steps of several parameters. */
+  protected stepsOf(params: readonly Tensor[]): Tensor[] {
+    return params.map((param) => this.stateOf(param, "step", () => zeros([])));
   }
 
   /** Frees the state tensors now. */

@@ -1,5 +1,6 @@
 import type { Tensor } from "../core/tensor.ts";
 import { ops } from "../dispatch/operators.ts";
+import { usedGradients } from "./lists.ts";
 import { Optimizer, type ParameterGroup, type Params } from "./optimizer.ts";
 import { withDefaults } from "./settings.ts";
 
@@ -38,10 +39,7 @@ export class SGD extends Optimizer<SGDSettings> {
   protected stepGroup(group: ParameterGroup<SGDSettings>): void {
     const found = this.withGradients(group);
     if (found.params.length === 0) return;
-    let grads = found.grads;
-    if (group.maximize) grads = ops.aten._foreach_neg(grads) as Tensor[];
-    if (group.weightDecay !== 0)
-      grads = ops.aten._foreach_add(grads, found.params, { alpha: group.weightDecay }) as Tensor[];
+    let grads = usedGradients(found.grads, found.params, group);
     if (group.momentum !== 0) {
       const fresh = new Set<Tensor>();
       const buffers = found.params.map((param, i) =>

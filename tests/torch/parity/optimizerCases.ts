@@ -8,7 +8,7 @@ type Named = Readonly<Record<string, string>>;
 export interface OptimizerCase {
   readonly kind: "optimizer";
   readonly name: string;
-  readonly optimizer: "SGD" | "Adam" | "AdamW";
+  readonly optimizer: string;
   readonly options: Settings;
   readonly groups: readonly { readonly params: readonly string[]; readonly options: Settings }[];
   readonly parameters: Named;
@@ -25,6 +25,32 @@ export interface ScheduleCase {
   readonly options: Settings;
   readonly base: readonly number[];
   readonly metrics: readonly number[] | null;
+  readonly rates: readonly (readonly number[])[];
+  /** The first beta of each group at the end. */
+  readonly momentum: readonly number[];
+  readonly tolerance: number;
+}
+
+/** LBFGS down a loss of the parameters: sum(scale (p - target)^2 + 0.1 p^4). */
+export interface DescentCase {
+  readonly kind: "descent";
+  readonly name: string;
+  readonly options: Settings;
+  readonly parameters: Named;
+  readonly targets: Named;
+  readonly scales: Named;
+  readonly after: readonly Named[];
+  readonly losses: readonly number[];
+  readonly evaluations: readonly number[];
+  readonly tolerance: number;
+}
+
+/** Several schedules of one optimizer at once. */
+export interface ChainCase {
+  readonly kind: "chain";
+  readonly name: string;
+  readonly parts: readonly { readonly scheduler: string; readonly options: Settings }[];
+  readonly base: readonly number[];
   readonly rates: readonly (readonly number[])[];
   readonly tolerance: number;
 }
@@ -103,18 +129,90 @@ export function runOptimizer(test: OptimizerCase, tensors: Tensors): string[] {
   const { state } = optimizer.stateDict();
   for (const [name, expected] of Object.entries(test.state)) {
     const own = state.get(order.indexOf(name)) ?? new Map();
-    wrong.push(...compareNamed(own, expected, tensors, test.tolerance, `state of ${name}`));
+    const states = new Map(
+      [...own].filter((entry): entry is [string, torch.Tensor] => entry[1] instanceof torch.Tensor),
+    );
+    wrong.push(...compareNamed(states, expected, tensors, test.tolerance, `state of ${name}`));
   }
   optimizer.dispose();
   for (const parameter of parameters.values()) parameter.dispose();
   return wrong;
 }
 
+/** Three steps of LBFGS; its state goes into another one before the last. */
+export function runDescent(test: DescentCase, tensors: Tensors): string[] {
+  using _s = torch.scope();
+  const parameters = new Map(
+    Object.entries(test.parameters).map(
+      ([name, key]) => [name, torch.nn.parameter(tensors.get(key)!.clone())] as const,
+    ),
+  );
+  const make = () => new torch.optim.LBFGS(parameters.values(), settings(test.options));
+  let optimizer = make();
+  const wrong: string[] = [];
+  const closure = () => {
+    optimizer.zeroGrad();
+    const losses = [...parameters].map(([name, p]) => {
+      const distance = p.sub(tensors.get(test.targets[name])!).square();
+      return tensors.get(test.scales[name])!.mul(distance).add(p.pow(4).mul(0.1)).sum();
+    });
+    const loss = losses.reduce((sum, value) => sum.add(value));
+    loss.backward();
+    return loss;
+  };
+  test.after.forEach((after, i) => {
+    if (i === 2) {
+      const other = make();
+      other.loadStateDict(optimizer.stateDict());
+      optimizer.dispose();
+      optimizer = other;
+    }
+    const loss = optimizer.step(closure)!.item();
+    if (!(Math.abs(loss - test.losses[i]) <= test.tolerance * (1 + Math.abs(test.losses[i]))))
+      wrong.push(`loss of step ${i}: ${loss}, expected ${test.losses[i]}`);
+    wrong.push(...compareNamed(parameters, after, tensors, test.tolerance, `step ${i}`));
+    const calls = optimizer.stateDict().state.get(0)!.get("func_evals");
+    // In float32 a comparison within a rounding error may go the other way.
+    if (test.tolerance < 1e-6 && calls !== test.evaluations[i])
+      wrong.push(`step ${i}: ${calls} calls of the closure, expected ${test.evaluations[i]}`);
+  });
+  optimizer.dispose();
+  for (const parameter of parameters.values()) parameter.dispose();
+  return wrong;
+}
+
+const groupsOf = (base: readonly number[]) => ({
+  paramGroups: base.map((lr): torch.optim.ScheduledGroup => ({ lr, betas: [0.9, 0.999] })),
+});
+
+/** The rates of several schedules at once; half way they are saved and loaded into new ones. */
+export function runChain(test: ChainCase): string[] {
+  const make = () => {
+    const optimizer = groupsOf(test.base);
+    const parts = test.parts.map((part) => new classes[part.scheduler](optimizer, settings(part.options)));
+    const chain = new torch.optim.ChainedScheduler(parts as unknown as torch.optim.Scheduler[], optimizer);
+    return { optimizer, chain };
+  };
+  let { optimizer, chain } = make();
+  return test.rates.flatMap((expected, i) => {
+    if (i > 0) chain.step();
+    if (i === 5) {
+      const state = chain.stateDict();
+      ({ optimizer, chain } = make());
+      chain.loadStateDict(state);
+    }
+    return expected.flatMap((rate, group) => {
+      const own = optimizer.paramGroups[group].lr;
+      return Math.abs(own - rate) <= test.tolerance
+        ? []
+        : [`group ${group} after ${i}: ${own}, expected ${rate}`];
+    });
+  });
+}
+
 /** The rates before the first step and after each one; half way the schedule is saved and loaded into a new one. */
 export function runSchedule(test: ScheduleCase): string[] {
-  const optimizer = {
-    paramGroups: test.base.map((lr): torch.optim.ScheduledGroup => ({ lr, betas: [0.9, 0.999] })),
-  };
+  const optimizer = groupsOf(test.base);
   const make = (target: torch.optim.Scheduled) => new classes[test.scheduler](target, settings(test.options));
   let scheduler = make(optimizer);
   let groups = optimizer.paramGroups;
@@ -123,9 +221,7 @@ export function runSchedule(test: ScheduleCase): string[] {
     if (i > 0) scheduler.step(...(test.metrics ? [test.metrics[i - 1]] : []));
     if (i === Math.floor(test.rates.length / 2)) {
       const state = JSON.parse(JSON.stringify(scheduler.stateDict())) as torch.optim.SchedulerState;
-      const other = {
-        paramGroups: test.base.map((lr): torch.optim.ScheduledGroup => ({ lr, betas: [0.9, 0.999] })),
-      };
+      const other = groupsOf(test.base);
       scheduler = make(other);
       scheduler.loadStateDict(state);
       groups = other.paramGroups;
@@ -135,6 +231,10 @@ export function runSchedule(test: ScheduleCase): string[] {
       if (!(Math.abs(own - rate) <= test.tolerance))
         wrong.push(`group ${group} after step ${i}: ${own}, expected ${rate}`);
     });
+  });
+  test.momentum.forEach((expected, group) => {
+    const own = groups[group].betas![0];
+    if (!(Math.abs(own - expected) <= test.tolerance)) wrong.push(`momentum ${own}, expected ${expected}`);
   });
   return wrong;
 }

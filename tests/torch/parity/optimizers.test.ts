@@ -1,9 +1,13 @@
 import { expect, test } from "bun:test";
 import * as torch from "../../../src/torch/index.ts";
 import {
+  type ChainCase,
   type ClipCase,
+  type DescentCase,
   type OptimizerCase,
+  runChain,
   runClip,
+  runDescent,
   runOptimizer,
   runSchedule,
   type ScheduleCase,
@@ -15,7 +19,9 @@ torch.setNumThreads(1);
 const obstacle = whyNoPython();
 if (obstacle) console.log(`optimizers against Python's torch: skipped, ${obstacle}`);
 
-const drawn = obstacle ? null : drawCases<OptimizerCase | ScheduleCase | ClipCase>("optimizers");
+const drawn = obstacle
+  ? null
+  : drawCases<OptimizerCase | ScheduleCase | ClipCase | DescentCase | ChainCase>("optimizers");
 const cases = drawn?.cases ?? [];
 
 test.skipIf(!drawn)("optimizers take Python's steps and keep Python's state", () => {
@@ -24,6 +30,20 @@ test.skipIf(!drawn)("optimizers take Python's steps and keep Python's state", ()
     chosen.flatMap((one) => runOptimizer(one, drawn!.tensors).map((text) => `${one.name}: ${text}`)),
   ).toEqual([]);
   console.log(`${new Set(chosen.map((one) => one.optimizer)).size} optimizers in ${chosen.length} cases`);
+});
+
+test.skipIf(!drawn)("LBFGS takes Python's steps with as many calls, also from a saved state", () => {
+  const chosen = cases.filter((one) => one.kind === "descent");
+  expect(chosen.length).toBeGreaterThan(10);
+  expect(
+    chosen.flatMap((one) => runDescent(one, drawn!.tensors).map((text) => `${one.name}: ${text}`)),
+  ).toEqual([]);
+});
+
+test.skipIf(!drawn)("schedules at once give the rates of Python's, also from a saved state", () => {
+  const chosen = cases.filter((one) => one.kind === "chain");
+  expect(chosen.length).toBeGreaterThan(2);
+  expect(chosen.flatMap((one) => runChain(one).map((text) => `${one.name}: ${text}`))).toEqual([]);
 });
 
 test.skipIf(!drawn)("gradient clipping gives Python's norms and gradients", () => {
@@ -53,7 +73,17 @@ test.skipIf(!drawn)("every optimizer and schedule has a case", () => {
     ),
   );
   // The warm-up has a formula of its own below; schedules made of functions and of schedules are tried in toolkit.test.ts.
-  const apart = ["Optimizer", "Scheduler", "WarmupCosineLR", "LambdaLR", "SequentialLR", "lrScheduler"];
+  const apart = [
+    "Optimizer",
+    "Scheduler",
+    "WarmupCosineLR",
+    "LambdaLR",
+    "MultiplicativeLR",
+    "SequentialLR",
+    "lrScheduler",
+    "LBFGS",
+    "ChainedScheduler",
+  ];
   const classes = Object.keys(torch.optim).filter((name) => !apart.includes(name));
   expect(classes.filter((name) => !seen.has(name))).toEqual([]);
 });

@@ -48,6 +48,16 @@ export class CosineAnnealingLR extends Scheduler {
   rate(step: number, base: number): number {
     return annealCosine(base, this.etaMin, step / this.tMax);
   }
+
+  override chained(step: number, current: number, base: number): number {
+    if (step === 0) return current;
+    const floor = this.etaMin;
+    const [before, now] = [this.rate(step - 1, base) - floor, this.rate(step, base) - floor];
+    // At the lowest point the way up begins with what the base rate gives.
+    return (step - 1 - this.tMax) % (2 * this.tMax) === 0
+      ? current + now
+      : floor + ((current - floor) * now) / before;
+  }
 }
 
 /** Cosines that start again: the first lasts `t0` steps, each next one `tMult` times as long (SGDR). */

@@ -1,6 +1,6 @@
 import { refuseUnknownSettings } from "../../dispatch/optionNames.ts";
 import { annealLinear } from "./annealing.ts";
-import { type Scheduled, Scheduler, wholeSteps } from "./scheduler.ts";
+import { type Scheduled, Scheduler, type SchedulerState, wholeSteps } from "./scheduler.ts";
 
 /** The base rate times what `factor` gives for the number of steps taken; one function, or one per group. */
 export class LambdaLR extends Scheduler {
@@ -21,6 +21,39 @@ export class LambdaLR extends Scheduler {
 
   rate(step: number, base: number, group: number): number {
     return base * this.#factors[group](step);
+  }
+
+  /** As in PyTorch it knows nothing of other schedules. */
+  override chained(step: number, _current: number, base: number, group: number): number {
+    return this.rate(step, base, group);
+  }
+
+  /** Functions can't be saved: Python's has a null for each, too. */
+  override stateDict(): SchedulerState {
+    return { ...super.stateDict(), lr_lambdas: this.#factors.map(() => null) };
+  }
+}
+
+/** The rate times what `factor` gives for the number of steps taken, again at every step; one function, or one per group. */
+export class MultiplicativeLR extends LambdaLR {
+  /** @throws TypeError if there are not as many functions as groups. */
+  constructor(
+    optimizer: Scheduled,
+    factor: ((step: number) => number) | readonly ((step: number) => number)[],
+  ) {
+    const list = typeof factor === "function" ? optimizer.paramGroups.map(() => factor) : factor;
+    super(
+      optimizer,
+      list.map((one) => (step) => {
+        let product = 1;
+        for (let i = 1; i <= step; i++) product *= one(i);
+        return product;
+      }),
+    );
+  }
+
+  override chained(step: number, current: number, base: number, group: number): number {
+    return step === 0 ? current : (current * this.rate(step, base, group)) / this.rate(step - 1, base, group);
   }
 }
 
@@ -139,41 +172,13 @@ export class PolynomialLR extends Scheduler {
   }
 }
 
-/** One schedule after the other: the next one starts, from its own beginning, at each milestone. */
-export class SequentialLR extends Scheduler {
-  readonly milestones: readonly number[];
-  readonly #schedulers: readonly Scheduler[];
-
-  /** @throws TypeError unless there is one milestone less than schedules. */
-  constructor(
-    optimizer: Scheduled,
-    options: { schedulers: readonly Scheduler[]; milestones: readonly number[] },
-  ) {
-    super(optimizer);
-    refuseUnknownSettings("SequentialLR", options, { schedulers: 0, milestones: 0 });
-    this.milestones = risingSteps("SequentialLR", options.milestones);
-    this.#schedulers = options.schedulers;
-    if (this.#schedulers.length !== this.milestones.length + 1) {
-      throw new TypeError(
-        `SequentialLR: ${this.#schedulers.length} schedules need ${this.#schedulers.length - 1} milestones, got ${this.milestones.length}`,
-      );
-    }
-    this.apply();
-  }
-
-  rate(step: number, base: number, group: number): number {
-    const turn = this.milestones.filter((milestone) => milestone <= step).length;
-    const start = turn === 0 ? 0 : this.milestones[turn - 1];
-    return this.#schedulers[turn].rate(step - start, base, group);
-  }
-}
-
 /** @throws RangeError for a factor outside [0, 1]. */
 function needShare(name: string, factor: number): void {
   if (!(factor >= 0 && factor <= 1)) throw new RangeError(`${name} must lie between 0 and 1, got ${factor}`);
 }
 
-function risingSteps(name: string, milestones: readonly number[]): readonly number[] {
+/** @throws RangeError for steps that do not rise. */
+export function risingSteps(name: string, milestones: readonly number[]): readonly number[] {
   milestones.forEach((milestone, i) => {
     wholeSteps(`${name}: milestones`, milestone, 0);
     if (i > 0 && milestone < milestones[i - 1])

@@ -1,5 +1,6 @@
 import { refuseUnknownSettings } from "../../dispatch/optionNames.ts";
 import { annealCosine, annealLinear } from "./annealing.ts";
+import { needMomentum, setMomentum } from "./momentum.ts";
 import { type Scheduled, type ScheduledGroup, Scheduler, wholeSteps } from "./scheduler.ts";
 
 export interface OneCycleOptions {
@@ -54,10 +55,7 @@ export class OneCycleLR extends Scheduler {
     if (typeof maxLr !== "number" && maxLr.length !== this.#groups.length)
       throw new TypeError(`OneCycleLR: ${maxLr.length} rates for ${this.#groups.length} parameter groups`);
     const { cycleMomentum } = this.#options;
-    if (cycleMomentum && this.#groups.some((group) => !group.betas && group.momentum === undefined))
-      throw new TypeError(
-        "OneCycleLR: the optimizer has neither momentum nor betas; set cycleMomentum: false",
-      );
+    if (cycleMomentum) needMomentum("OneCycleLR", optimizer);
     this.apply();
   }
 
@@ -83,9 +81,6 @@ export class OneCycleLR extends Scheduler {
     const { cycleMomentum, baseMomentum, maxMomentum } = this.#options;
     if (!cycleMomentum) return;
     const momentum = this.#curve(this.lastStep, maxMomentum, baseMomentum, maxMomentum);
-    for (const group of this.#groups) {
-      if (group.betas) group.betas = [momentum, group.betas[1]];
-      else if (group.momentum !== undefined) group.momentum = momentum;
-    }
+    for (const group of this.#groups) setMomentum(group, momentum);
   }
 }

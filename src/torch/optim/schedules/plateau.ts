@@ -1,5 +1,6 @@
 import { refuseUnknownSettings } from "../../dispatch/optionNames.ts";
-import type { Scheduled, SchedulerState } from "./scheduler.ts";
+import type { PickleValue } from "../../io/pickle.ts";
+import { readSchedulerState, type Scheduled, type SchedulerState } from "./scheduler.ts";
 
 /** Multiplies the rate by `factor` once the watched value has not improved for more than `patience` epochs. */
 export class ReduceLROnPlateau {
@@ -7,6 +8,7 @@ export class ReduceLROnPlateau {
   #best: number;
   #badEpochs = 0;
   #cooldown = 0;
+  #epochs = 0;
 
   constructor(
     private readonly optimizer: Scheduled,
@@ -48,6 +50,7 @@ export class ReduceLROnPlateau {
   /** Tells the value of this epoch. */
   step(value: number): void {
     const { factor, patience, cooldown, minLr, eps } = this.#options;
+    this.#epochs++;
     const better = this.#isBetter(value);
     if (better) {
       this.#best = value;
@@ -80,16 +83,26 @@ export class ReduceLROnPlateau {
   }
 
   stateDict(): SchedulerState {
-    const best = Number.isFinite(this.#best) ? this.#best : null;
-    return { best, badEpochs: this.#badEpochs, cooldown: this.#cooldown, lrs: this.getLastLr() };
+    return {
+      best: this.#best,
+      num_bad_epochs: this.#badEpochs,
+      cooldown_counter: this.#cooldown,
+      last_epoch: this.#epochs,
+      _last_lr: this.getLastLr(),
+    };
   }
 
-  loadStateDict(state: SchedulerState): void {
+  /** Takes over what `stateDict` gave, or what `torch.load` read of it, here or from Python. @throws TypeError for something else. */
+  loadStateDict(given: SchedulerState | PickleValue): void {
+    const needed = ["best", "num_bad_epochs", "cooldown_counter", "_last_lr"];
+    const state = readSchedulerState("ReduceLROnPlateau", given, needed);
+    // JSON has no infinity: nothing was best yet.
     if (state["best"] !== null) this.#best = state["best"] as number;
-    this.#badEpochs = state["badEpochs"] as number;
-    this.#cooldown = state["cooldown"] as number;
+    this.#badEpochs = state["num_bad_epochs"] as number;
+    this.#cooldown = state["cooldown_counter"] as number;
+    this.#epochs = (state["last_epoch"] as number | undefined) ?? 0;
     this.optimizer.paramGroups.forEach((group, i) => {
-      group.lr = (state["lrs"] as number[])[i];
+      group.lr = (state["_last_lr"] as number[])[i];
     });
   }
 }

@@ -1,3 +1,5 @@
+import type { PickleValue } from "../../io/pickle.ts";
+
 /**
  * Learning-rate schedules. `step()` is called once after each optimizer step (`ReduceLROnPlateau`: after each epoch, with the
  * watched value). A schedule sets the rate of its first step when it is made.
@@ -34,8 +36,23 @@ export function rememberInitialRate(group: ScheduledGroup, rate: number): void {
   initialRates.set(group, rate);
 }
 
-/** Numbers to be saved and loaded again. */
-export type SchedulerState = Record<string, number | number[] | null>;
+/** What a schedule keeps, under PyTorch's names: Python's `load_state_dict` takes it. */
+export type SchedulerState = {
+  [name: string]: number | null | readonly (number | null)[] | readonly SchedulerState[];
+};
+
+/** A saved state by name, whether as it was given out or as `torch.load` or JSON gives it. @throws TypeError for something else. */
+export function readSchedulerState(
+  name: string,
+  given: SchedulerState | PickleValue,
+  needed: readonly string[],
+): Record<string, unknown> {
+  const state = given instanceof Map ? Object.fromEntries(given) : Object(given);
+  for (const key of needed)
+    if (state[key] === undefined)
+      throw new TypeError(`${name}: expected the state of a schedule, with ${needed.join(", ")}`);
+  return state;
+}
 
 /** A schedule that is a function of the number of steps taken. */
 export abstract class Scheduler {
@@ -49,6 +66,20 @@ export abstract class Scheduler {
 
   /** The rate after `step` steps for group number `group`, whose rate was `base` at the start. */
   abstract rate(step: number, base: number, group: number): number;
+
+  /**
+   * The rate after `step` steps where other schedules change it as well and have made it `current`: changed by what this schedule
+   * does from the step before.
+   */
+  chained(step: number, current: number, base: number, group: number): number {
+    const before = step === 0 ? base : this.rate(step - 1, base, group);
+    return before === 0 ? current : (current * this.rate(step, base, group)) / before;
+  }
+
+  /** Whether it was made for this optimizer. */
+  isOf(optimizer: Scheduled): boolean {
+    return this.optimizer === optimizer;
+  }
 
   protected apply(): void {
     this.optimizer.paramGroups.forEach((group, i) => {
@@ -67,12 +98,22 @@ export abstract class Scheduler {
   }
 
   stateDict(): SchedulerState {
-    return { lastStep: this.lastStep, baseLrs: [...this.baseLrs] };
+    return {
+      last_epoch: this.lastStep,
+      base_lrs: [...this.baseLrs],
+      _step_count: this.lastStep + 1,
+      _last_lr: this.getLastLr(),
+    };
   }
 
-  loadStateDict(state: SchedulerState): void {
-    this.lastStep = state["lastStep"] as number;
-    this.baseLrs.splice(0, this.baseLrs.length, ...(state["baseLrs"] as number[]));
+  /** Takes over what `stateDict` gave, or what `torch.load` read of it, here or from Python. @throws TypeError for something else. */
+  loadStateDict(given: SchedulerState | PickleValue): void {
+    const { last_epoch, base_lrs } = readSchedulerState(this.constructor.name, given, [
+      "last_epoch",
+      "base_lrs",
+    ]);
+    this.lastStep = last_epoch as number;
+    this.baseLrs.splice(0, this.baseLrs.length, ...(base_lrs as number[]));
     this.apply();
   }
 }
