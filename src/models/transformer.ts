@@ -60,10 +60,10 @@ export class TransformerLayer extends nn.Module {
   }
 
   /** Another layer with the same weights; draws no random numbers. */
-  clone(): TransformerLayer {
+  override clone(): this {
     const copy = torch.forkRng(() => new TransformerLayer(this.#options));
     copy.loadStateDict(this.stateDict());
-    return copy;
+    return copy as this;
   }
 
   /** Whether `runs` can be given for such tokens: the layer is then one operator. */

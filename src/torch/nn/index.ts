@@ -10,12 +10,18 @@ export * from "./layers/embedding.ts";
 export * from "./layers/linear.ts";
 export * from "./layers/shapeLayers.ts";
 export * from "./loss/losses.ts";
+export * from "./normalization/batchNorm.ts";
 export * from "./normalization/layerNorm.ts";
 export * from "./normalization/normLayers.ts";
 export * as parallel from "./parallel/index.ts";
 export * from "./pooling/pooling.ts";
 export * from "./transformer/encoder.ts";
 export * from "./transformer/fusedLayer.ts";
+export {
+  type Activation,
+  activationFunction,
+  type TransformerLayerOptions,
+} from "./transformer/layerSettings.ts";
 export * from "./transformer/multiheadAttention.ts";
 export * from "./utils/clipGrad.ts";
 export * as utils from "./utils/index.ts";

@@ -12,3 +12,5 @@ export * from "./rmsprop.ts";
 export * as lrScheduler from "./schedules/index.ts";
 export * from "./schedules/index.ts";
 export * from "./sgd.ts";
+/** PyTorch's `torch.optim.swa_utils`. */
+export * as swaUtils from "./swaUtils.ts";

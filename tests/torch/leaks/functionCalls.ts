@@ -280,12 +280,39 @@ export const optimizers: Record<string, Call> = {
     useOptimizer(t, (params) => new optim.Adam(params, { amsgrad: true, foreach: true }));
   },
   AdamW: (t) => useOptimizer(t, (params) => new optim.AdamW(params)),
+  RMSprop: (t) => useOptimizer(t, (params) => new optim.RMSprop(params, { momentum: 0.9, centered: true })),
+  Adagrad: (t) => useOptimizer(t, (params) => new optim.Adagrad(params)),
+  Adadelta: (t) => useOptimizer(t, (params) => new optim.Adadelta(params)),
+  NAdam: (t) => useOptimizer(t, (params) => new optim.NAdam(params, { weightDecay: 0.1 })),
+  RAdam: (t) => useOptimizer(t, (params) => new optim.RAdam(params)),
+  Adamax: (t) => useOptimizer(t, (params) => new optim.Adamax(params)),
+  LBFGS: (t) => {
+    const param = t.x.requiresGrad_();
+    const closure = () => {
+      param.grad = null;
+      const loss = param.sub(t.y.detach()).pow(2).sum();
+      loss.backward();
+      return loss;
+    };
+    const [optimizer, other] = [{}, {}].map(
+      () => new optim.LBFGS([param], { lineSearchFn: "strong_wolfe", maxIter: 2 }),
+    );
+    using _s = torch.scope();
+    optimizer.step(closure);
+    optimizer.step(closure);
+    other.loadStateDict(optimizer.stateDict());
+    other.step(closure);
+    optimizer.dispose();
+    other.dispose();
+    param.grad = null;
+  },
 };
 
 /** Schedules hold numbers only. */
 export const optimizersWithoutTensors =
   "Optimizer Scheduler CosineAnnealingLR CosineAnnealingWarmRestarts OneCycleLR ReduceLROnPlateau WarmupCosineLR " +
-  "LambdaLR StepLR MultiStepLR ExponentialLR ConstantLR LinearLR PolynomialLR SequentialLR";
+  "LambdaLR StepLR MultiStepLR ExponentialLR ConstantLR LinearLR PolynomialLR SequentialLR " +
+  "MultiplicativeLR CyclicLR ChainedScheduler";
 
 /** The rest: what is constructed rather than called. */
 export const objects: Record<string, Call> = {

@@ -102,6 +102,10 @@ export function layers(useLayer: UseLayer): Record<string, Call> {
     RMSNorm: (t) => useLayer(new nn.RMSNorm(4), t.x),
     GroupNorm: (t) => useLayer(new nn.GroupNorm(2, 4), t.x),
     BatchNorm1d: (t) => useLayer(new nn.BatchNorm1d(4, { momentum: null }), t.x),
+    BatchNorm3d: scoped((t) => useLayer(new nn.BatchNorm3d(1), t.image.unsqueeze(1))),
+    InstanceNorm1d: (t) => useLayer(new nn.InstanceNorm1d(4, { affine: true }), t.signal),
+    InstanceNorm2d: (t) => useLayer(new nn.InstanceNorm2d(4, { trackRunningStats: true }), t.image),
+    InstanceNorm3d: (t) => useLayer(new nn.InstanceNorm3d(2), t.image),
     BatchNorm2d: (t) => useLayer(new nn.BatchNorm2d(4), t.image),
     Conv1d: (t) => useLayer(new nn.Conv1d(4, 2, 3), t.signal),
     Conv2d: (t) => useLayer(new nn.Conv2d(4, 2, 3, { padding: "same" }), t.image),
@@ -121,6 +125,7 @@ export const functionals: Record<string, Call> = {
   dropout: (t) => F.dropout(t.x),
   batchNorm: (t) => F.batchNorm(t.image, t.v, t.v, { training: true }),
   embedding: (t) => F.embedding(t.n, t.x, { maxNorm: 0.5 }),
+  instanceNorm: (t) => F.instanceNorm(t.image),
   groupNorm: (t) => F.groupNorm(t.x, 2),
   hardtanh: (t) => F.hardtanh(t.x),
   pairwiseDistance: (t) => F.pairwiseDistance(t.x, t.y),
@@ -140,11 +145,33 @@ export const initializers: Record<string, Call> = {
   truncNormal_: (t) => [nn.init.truncNormal_(t.x), nn.init.truncNormal_(t.x, 0, 1, 2, 3)],
 };
 
+const useLayerOnce = (layer: torch.nn.Sequential, x: torch.Tensor) => {
+  using _s = torch.scope();
+  layer.forward(x);
+  layer.dispose();
+};
+
 export const objects: Record<string, Call> = {
   "nn.utils": (t) => {
     const vector = nn.utils.parametersToVector([t.x, t.y]);
     nn.utils.vectorToParameters(vector, [t.x, t.y]);
     return vector;
+  },
+  "nn.Module.clone": (t) => {
+    const layer = new nn.Sequential(new nn.Linear(4, 4), new nn.BatchNorm1d(4));
+    const copy = layer.clone();
+    layer.dispose();
+    useLayerOnce(copy, t.x);
+  },
+  "optim.swaUtils": (t) => {
+    const { AveragedModel, updateBn } = torch.optim.swaUtils;
+    const layer = new nn.Sequential(new nn.Linear(4, 4), new nn.BatchNorm1d(4));
+    const averaged = new AveragedModel(layer);
+    averaged.updateParameters(layer);
+    averaged.updateParameters(layer);
+    updateBn([t.x, [t.y]], averaged);
+    layer.dispose();
+    averaged.dispose();
   },
   "utils.data": (t) => {
     const { DataLoader, TensorDataset } = torch.utils.data;

@@ -70,7 +70,7 @@ test.skipIf(!drawn)("every layer, functional form and initializer has a case", (
   );
   console.log(`${seen.size} layers in ${cases.length} cases against Python's torch: ${[...seen].join(", ")}`);
   expect(modules.filter((name) => !seen.has(name))).toEqual([]);
-  // `attentionKernel` tells a choice of LibTorch's, `fans` and `calculateGain` are seen through the initializers, the next five
+  // `attentionKernel` tells a choice of LibTorch's, `fans` and `calculateGain` are seen through the initializers, the next six
   // through layers; `gumbelSoftmax` has a test in toolkit.test.ts.
   const apart = [
     "attentionKernel",
@@ -80,6 +80,7 @@ test.skipIf(!drawn)("every layer, functional form and initializer has a case", (
     "dropout",
     "batchNorm",
     "groupNorm",
+    "instanceNorm",
     "hardtanh",
     "gumbelSoftmax",
     // PyTorch 2.11 drew other numbers.

@@ -26,6 +26,11 @@ export class Sequential extends Module implements Iterable<Layer> {
     this.#layers = new Map(named);
   }
 
+  protected override hollowCopy(copied: Map<object, object>): this {
+    const layers = [...this.#layers].map(([name, layer]) => [name, layer.clone(copied)]);
+    return Reflect.construct(Sequential, [Object.fromEntries(layers)], this.constructor) as this;
+  }
+
   override *namedChildren(): Generator<[string, Module]> {
     yield* this.#layers;
   }
@@ -63,6 +68,11 @@ export class ModuleList<M extends Module = Module> extends Module implements Ite
   constructor(items: Iterable<M> = []) {
     super();
     this.#items = [...items];
+  }
+
+  protected override hollowCopy(copied: Map<object, object>): this {
+    const items = this.#items.map((item) => item.clone(copied));
+    return Reflect.construct(ModuleList, [items], this.constructor) as this;
   }
 
   override *namedChildren(): Generator<[string, Module]> {
@@ -111,6 +121,11 @@ export class ModuleDict<M extends Module = Module> extends Module {
     super();
     this.#items = new Map();
     for (const [name, item] of Object.entries(items)) this.set(name, item);
+  }
+
+  protected override hollowCopy(copied: Map<object, object>): this {
+    const items = [...this.#items].map(([name, item]) => [name, item.clone(copied)]);
+    return Reflect.construct(ModuleDict, [Object.fromEntries(items)], this.constructor) as this;
   }
 
   override *namedChildren(): Generator<[string, Module]> {

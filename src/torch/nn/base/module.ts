@@ -243,6 +243,31 @@ export abstract class Module {
     return this.to(index === undefined ? "cuda" : `cuda:${index}`);
   }
 
+  /**
+   * A deep copy, as Python's `copy.deepcopy(module)`: parameters, buffers, layers and all other properties, on the same devices; what occurs
+   * twice (tied weights) does so in the copy. Draws no random numbers, and copies no gradients. `copied` holds the pairs so far.
+   * @throws TypeError for a class with `#private` fields or methods, which cannot be copied from outside: let it override `clone`, or
+   * `hollowCopy`; and for a tensor that is computed from others.
+   * @example const teacher = student.clone().requiresGrad_(false).eval();
+   */
+  clone(copied: Map<object, object> = new Map()): this {
+    const known = copied.get(this);
+    if (known) return known as this;
+    refusePrivateNames(this);
+    const copy = this.hollowCopy(copied);
+    copied.set(this, copy);
+    for (const key of Object.keys(this)) {
+      const value = deepCopy((this as unknown as Record<string, unknown>)[key], copied);
+      Object.defineProperty(copy, key, { value, writable: true, enumerable: true, configurable: true });
+    }
+    return copy;
+  }
+
+  /** An object of this one's class without its properties; a class with private fields makes one that has them. */
+  protected hollowCopy(_copied: Map<object, object>): this {
+    return Reflect.construct(Module as unknown as new () => Module, [], this.constructor) as this;
+  }
+
   /** Calls `fn` with every module below and then this one, e.g. to initialize the weights in another way. */
   apply(fn: (module: Module) => void): this {
     for (const child of this.children()) child.apply(fn);
@@ -281,6 +306,53 @@ export abstract class Module {
   [Symbol.for("nodejs.util.inspect.custom")](): string {
     return this.toString();
   }
+}
+
+/** @throws TypeError for a class whose private names `hollowCopy` does not install. */
+function refusePrivateNames(module: Module): void {
+  for (
+    let at = Object.getPrototypeOf(module);
+    !Object.hasOwn(at, "hollowCopy");
+    at = Object.getPrototypeOf(at)
+  ) {
+    const found = /(?<![\w$"'`])#[A-Za-z_$][\w$]*/.exec(String(at.constructor));
+    if (found)
+      throw new TypeError(
+        `${at.constructor.name}: clone can't copy private names such as ${found[0]}; let the class override clone(), or declare them without #`,
+      );
+  }
+}
+
+/** A copy of a property: tensors, modules, lists, Maps, Sets and plain objects anew, everything else as it is. */
+function deepCopy(value: unknown, copied: Map<object, object>): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  const known = copied.get(value);
+  if (known) return known;
+  if (value instanceof Module) return value.clone(copied);
+  const remember = <T extends object>(copy: T): T => {
+    copied.set(value, copy);
+    return copy;
+  };
+  if (value instanceof Tensor) return remember(copyTensor(value));
+  const copyOf = (one: unknown) => deepCopy(one, copied);
+  if (Array.isArray(value)) return remember(value.map(copyOf));
+  if (value instanceof Map)
+    return remember(new Map([...value].map(([key, one]) => [copyOf(key), copyOf(one)])));
+  if (value instanceof Set) return remember(new Set([...value].map(copyOf)));
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return value;
+  return remember(Object.fromEntries(Object.entries(value).map(([key, one]) => [key, copyOf(one)])));
+}
+
+function copyTensor(value: Tensor): Tensor {
+  if (!value.isLeaf)
+    throw new TypeError(
+      "clone: a property is a tensor that is computed from others; only leaves can be copied",
+    );
+  const copy = noGrad(() => value.clone());
+  if (parameterMark.has(value)) return parameter(copy, value.requiresGrad);
+  if (bufferMark.has(value)) return buffer(copy, bufferMark.get(value));
+  return value.requiresGrad ? copy.requiresGrad_() : copy;
 }
 
 function listed(names: readonly string[]): string {

@@ -91,6 +91,26 @@ export function batchNorm(
   return ops.batchNorm(input, weight, bias, runningMean, runningVar, training, momentum, eps, true);
 }
 
+export interface InstanceNormOptions {
+  weight?: Tensor | null;
+  bias?: Tensor | null;
+  /** Normalize by each example's own figures; without it by the running ones. */
+  useInputStats?: boolean;
+  momentum?: number;
+  eps?: number;
+}
+
+/** Normalizes each channel of each example over its positions (Ulyanov et al. 2017): [N, C, ...]. @throws TorchError for one position. */
+export function instanceNorm(
+  input: Tensor,
+  runningMean: Tensor | null = null,
+  runningVar: Tensor | null = null,
+  { weight = null, bias = null, useInputStats = true, momentum = 0.1, eps = 1e-5 }: InstanceNormOptions = {},
+): Tensor {
+  if (useInputStats) needSeveralValues("instanceNorm", product(input.shape.slice(2)), input.shape);
+  return ops.instanceNorm(input, weight, bias, runningMean, runningVar, useInputStats, momentum, eps, true);
+}
+
 /** Normalizes groups of channels of each example (Wu and He 2018): [N, C, ...]. @throws TorchError for one value per group. */
 export function groupNorm(
   input: Tensor,

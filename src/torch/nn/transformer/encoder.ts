@@ -1,32 +1,17 @@
-import { forkRng } from "../../core/generator.ts";
 import type { Tensor } from "../../core/tensor.ts";
-import * as ops from "../../dispatch/ops.gen.ts";
 import { refuseOthers } from "../../dispatch/optionNames.ts";
 import { ModuleList } from "../base/containers.ts";
-import { type BatchFirstOption, needBatchFirst } from "../base/layerOptions.ts";
 import { Module } from "../base/module.ts";
 import { Dropout } from "../layers/dropout.ts";
 import { Linear } from "../layers/linear.ts";
 import { LayerNorm } from "../normalization/layerNorm.ts";
+import {
+  activationFunction,
+  copiesOf,
+  layerSettings,
+  type TransformerLayerOptions,
+} from "./layerSettings.ts";
 import { MultiheadAttention } from "./multiheadAttention.ts";
-
-export type Activation = "relu" | "gelu" | "gelu_tanh";
-
-/** The function of an activation's name. @throws RangeError for another name. */
-export function activationFunction(name: Activation): (input: Tensor) => Tensor {
-  if (name === "relu") return (input) => ops.relu(input);
-  if (name === "gelu") return (input) => ops.gelu(input);
-  if (name === "gelu_tanh") return (input) => ops.gelu(input, { approximate: "tanh" });
-  throw new RangeError(`Unknown activation ${JSON.stringify(name)}; expected "relu", "gelu" or "gelu_tanh"`);
-}
-
-export interface TransformerLayerOptions extends BatchFirstOption {
-  dimFeedforward?: number;
-  dropout?: number;
-  activation?: Activation;
-  layerNormEps?: number;
-  normFirst?: boolean;
-}
 
 export interface EncoderMasks {
   /** [length, length] or [batch * heads, length, length]. */
@@ -47,8 +32,7 @@ export class TransformerEncoderLayer extends Module {
   readonly dropout1: Dropout;
   readonly dropout2: Dropout;
   readonly normFirst: boolean;
-  readonly #activation: (input: Tensor) => Tensor;
-  readonly #options: TransformerLayerOptions;
+  readonly activation: (input: Tensor) => Tensor;
 
   constructor(
     readonly dModel: number,
@@ -56,62 +40,42 @@ export class TransformerEncoderLayer extends Module {
     options: TransformerLayerOptions = {},
   ) {
     super();
-    const {
-      dimFeedforward = 2048,
-      dropout = 0.1,
-      activation = "relu",
-      layerNormEps = 1e-5,
-      normFirst = false,
-      batchFirst,
-      ...others
-    } = options;
-    needBatchFirst("TransformerEncoderLayer", { batchFirst });
-    refuseOthers(
+    const { dimFeedforward, dropout, activation, layerNormEps, normFirst, bias } = layerSettings(
       "TransformerEncoderLayer",
-      others,
-      "dimFeedforward, dropout, activation, layerNormEps, normFirst, batchFirst",
+      options,
     );
-    this.selfAttn = new MultiheadAttention(dModel, nhead, { dropout });
-    this.linear1 = new Linear(dModel, dimFeedforward);
+    this.selfAttn = new MultiheadAttention(dModel, nhead, { dropout, bias });
+    this.linear1 = new Linear(dModel, dimFeedforward, { bias });
     this.dropout = new Dropout(dropout);
-    this.linear2 = new Linear(dimFeedforward, dModel);
-    this.norm1 = new LayerNorm(dModel, { eps: layerNormEps });
-    this.norm2 = new LayerNorm(dModel, { eps: layerNormEps });
+    this.linear2 = new Linear(dimFeedforward, dModel, { bias });
+    this.norm1 = new LayerNorm(dModel, { eps: layerNormEps, bias });
+    this.norm2 = new LayerNorm(dModel, { eps: layerNormEps, bias });
     this.dropout1 = new Dropout(dropout);
     this.dropout2 = new Dropout(dropout);
     this.normFirst = normFirst;
-    this.#activation = activationFunction(activation);
-    this.#options = options;
-  }
-
-  /** A new layer with the same settings and a copy of the weights. Draws no random numbers. */
-  clone(): TransformerEncoderLayer {
-    const copy = forkRng(() => new TransformerEncoderLayer(this.dModel, this.nhead, this.#options));
-    copy.loadStateDict(this.stateDict());
-    return copy;
+    this.activation = activationFunction(activation);
   }
 
   forward(input: Tensor, masks: EncoderMasks = {}): Tensor {
-    if (this.normFirst) {
-      const attended = input.add(this.#attend(this.norm1.forward(input), masks));
-      return attended.add(this.#feedForward(this.norm2.forward(attended)));
-    }
-    const attended = this.norm1.forward(input.add(this.#attend(input, masks)));
-    return this.norm2.forward(attended.add(this.#feedForward(attended)));
-  }
-
-  #attend(input: Tensor, { srcMask, srcKeyPaddingMask, ...others }: EncoderMasks): Tensor {
+    const { srcMask, srcKeyPaddingMask, ...others } = masks;
     refuseOthers("TransformerEncoderLayer", others, "srcMask, srcKeyPaddingMask");
-    const [mixed] = this.selfAttn.forward(input, input, input, {
-      attnMask: srcMask,
-      keyPaddingMask: srcKeyPaddingMask,
-    });
-    return this.dropout1.forward(mixed);
-  }
-
-  #feedForward(input: Tensor): Tensor {
-    const hidden = this.dropout.forward(this.#activation(this.linear1.forward(input)));
-    return this.dropout2.forward(this.linear2.forward(hidden));
+    const attend = (x: Tensor): Tensor => {
+      const [mixed] = this.selfAttn.forward(x, x, x, {
+        attnMask: srcMask,
+        keyPaddingMask: srcKeyPaddingMask,
+      });
+      return this.dropout1.forward(mixed);
+    };
+    const feedForward = (x: Tensor): Tensor => {
+      const hidden = this.dropout.forward(this.activation(this.linear1.forward(x)));
+      return this.dropout2.forward(this.linear2.forward(hidden));
+    };
+    if (this.normFirst) {
+      const attended = input.add(attend(this.norm1.forward(input)));
+      return attended.add(feedForward(this.norm2.forward(attended)));
+    }
+    const attended = this.norm1.forward(input.add(attend(input)));
+    return this.norm2.forward(attended.add(feedForward(attended)));
   }
 }
 
@@ -122,9 +86,10 @@ export class TransformerEncoder extends Module {
 
   constructor(layer: TransformerEncoderLayer, numLayers: number, options: { norm?: LayerNorm | null } = {}) {
     super();
-    const copies = Array.from({ length: Math.max(numLayers - 1, 0) }, () => layer.clone());
-    this.layers = new ModuleList(numLayers > 0 ? [layer, ...copies] : []);
-    this.norm = options.norm ?? null;
+    const { norm = null, ...others } = options;
+    refuseOthers("TransformerEncoder", others, "norm");
+    this.layers = new ModuleList(copiesOf(layer, numLayers));
+    this.norm = norm;
   }
 
   forward(input: Tensor, masks: EncoderMasks = {}): Tensor {

@@ -74,85 +74,86 @@ export class MultiheadAttention extends Module {
   ): [Tensor, Tensor | null] {
     const { keyPaddingMask: _, attnMask: __, needWeights, ...others } = options;
     refuseOthers("MultiheadAttention", others, "keyPaddingMask, attnMask, needWeights");
-    this.#checkInputs(query, key, value);
+    checkInputs(this, query, key, value);
     const [batch, queries] = query.shape;
     const keys = key.size(1);
-    const [q, k, v] = this.#project(query, key, value);
-    const mask = this.#mask(options, batch, queries, keys);
+    const [q, k, v] = project(this, query, key, value);
+    const mask = maskOf(this, options, batch, queries, keys);
     const p = this.training ? this.dropout : 0;
     if (!needWeights) {
       const mixed = ops.scaledDotProductAttention(q, k, v, mask, p);
-      return [this.#merge(mixed), null];
+      return [merge(this, mixed), null];
     }
     let scores = q.matmul(k.transpose(-2, -1)).div(Math.sqrt(this.headDim));
     if (mask)
       scores = mask.dtype === "bool" ? scores.maskedFill(mask.logicalNot(), -Infinity) : scores.add(mask);
     let weights = scores.softmax(-1);
     if (p > 0) weights = ops.dropout(weights, p, true);
-    return [this.#merge(weights.matmul(v)), weights.mean(1)];
-  }
-
-  #checkInputs(query: Tensor, key: Tensor, value: Tensor): void {
-    const shapes = [query.shape, key.shape, value.shape];
-    const [q, k, v] = shapes;
-    const fit =
-      shapes.every((shape) => shape.length === 3 && shape[0] === q[0] && shape[2] === this.embedDim) &&
-      k[1] === v[1];
-    if (!fit)
-      refuse(
-        "MultiheadAttention",
-        `takes query [batch, queries, ${this.embedDim}], key and value [batch, keys, ${this.embedDim}], got ${shapes.map(shown).join(", ")}`,
-      );
-  }
-
-  /**
-   * [batch, heads, queries, headDim] -> [batch, queries, D]. With dropout its elements lie in memory as PyTorch's do, queries first:
-   * random numbers are drawn in that order, so that a dropout behind hits the same elements at the same seed.
-   */
-  #merge(mixed: Tensor): Tensor {
-    if (!this.training || this.dropout === 0) return this.outProj.forward(mixed.transpose(1, 2).flatten(2));
-    return this.outProj.forward(mixed.permute([2, 0, 1, 3]).flatten(2)).transpose(0, 1);
-  }
-
-  /** [batch, length, D] each -> [batch, heads, length, headDim] each. */
-  #project(query: Tensor, key: Tensor, value: Tensor): Tensor[] {
-    const split = (projected: Tensor) =>
-      projected.unflatten(-1, [this.numHeads, this.headDim]).transpose(1, 2);
-    if (query === key && key === value) {
-      return ops.linear(query, this.inProjWeight, this.inProjBias).chunk(3, -1).map(split);
-    }
-    const weights = this.inProjWeight.chunk(3);
-    const biases = this.inProjBias?.chunk(3);
-    return [query, key, value].map((input, i) => split(ops.linear(input, weights[i], biases?.[i] ?? null)));
-  }
-
-  /** What `scaledDotProductAttention` takes: bool, true where attention is allowed; or float, added. */
-  #mask(
-    { keyPaddingMask, attnMask }: AttentionOptions,
-    batch: number,
-    queries: number,
-    keys: number,
-  ): Tensor | null {
-    const padding = keyPaddingMask
-      ? allowing("keyPaddingMask", keyPaddingMask, [[batch, keys]]).view([batch, 1, 1, keys])
-      : null;
-    const heads = batch * this.numHeads;
-    let attention = attnMask
-      ? allowing("attnMask", attnMask, [
-          [queries, keys],
-          [heads, queries, keys],
-        ])
-      : null;
-    if (attention?.ndim === 3) attention = attention.view([batch, this.numHeads, queries, keys]);
-    if (!padding || !attention) return padding ?? attention;
-    if (attention.dtype === "bool" && padding.dtype === "bool") return attention.logicalAnd(padding);
-    const dtype = attention.dtype === "bool" ? padding.dtype : attention.dtype;
-    return added(attention, dtype).expand([batch, -1, queries, keys]).add(added(padding, dtype));
+    return [merge(this, weights.matmul(v)), weights.mean(1)];
   }
 
   override extraRepr(): string {
     return `embedDim=${this.embedDim}, numHeads=${this.numHeads}`;
   }
+}
+
+function checkInputs(layer: MultiheadAttention, query: Tensor, key: Tensor, value: Tensor): void {
+  const shapes = [query.shape, key.shape, value.shape];
+  const [q, k, v] = shapes;
+  const fit =
+    shapes.every((shape) => shape.length === 3 && shape[0] === q[0] && shape[2] === layer.embedDim) &&
+    k[1] === v[1];
+  if (!fit)
+    refuse(
+      "MultiheadAttention",
+      `takes query [batch, queries, ${layer.embedDim}], key and value [batch, keys, ${layer.embedDim}], got ${shapes.map(shown).join(", ")}`,
+    );
+}
+
+/**
+ * [batch, heads, queries, headDim] -> [batch, queries, D]. With dropout its elements lie in memory as PyTorch's do, queries first:
+ * random numbers are drawn in that order, so that a dropout behind hits the same elements at the same seed.
+ */
+function merge(layer: MultiheadAttention, mixed: Tensor): Tensor {
+  if (!layer.training || layer.dropout === 0) return layer.outProj.forward(mixed.transpose(1, 2).flatten(2));
+  return layer.outProj.forward(mixed.permute([2, 0, 1, 3]).flatten(2)).transpose(0, 1);
+}
+
+/** [batch, length, D] each -> [batch, heads, length, headDim] each. */
+function project(layer: MultiheadAttention, query: Tensor, key: Tensor, value: Tensor): Tensor[] {
+  const split = (projected: Tensor) =>
+    projected.unflatten(-1, [layer.numHeads, layer.headDim]).transpose(1, 2);
+  if (query === key && key === value) {
+    return ops.linear(query, layer.inProjWeight, layer.inProjBias).chunk(3, -1).map(split);
+  }
+  const weights = layer.inProjWeight.chunk(3);
+  const biases = layer.inProjBias?.chunk(3);
+  return [query, key, value].map((input, i) => split(ops.linear(input, weights[i], biases?.[i] ?? null)));
+}
+
+/** What `scaledDotProductAttention` takes: bool, true where attention is allowed; or float, added. */
+function maskOf(
+  layer: MultiheadAttention,
+  { keyPaddingMask, attnMask }: AttentionOptions,
+  batch: number,
+  queries: number,
+  keys: number,
+): Tensor | null {
+  const padding = keyPaddingMask
+    ? allowing("keyPaddingMask", keyPaddingMask, [[batch, keys]]).view([batch, 1, 1, keys])
+    : null;
+  const heads = batch * layer.numHeads;
+  let attention = attnMask
+    ? allowing("attnMask", attnMask, [
+        [queries, keys],
+        [heads, queries, keys],
+      ])
+    : null;
+  if (attention?.ndim === 3) attention = attention.view([batch, layer.numHeads, queries, keys]);
+  if (!padding || !attention) return padding ?? attention;
+  if (attention.dtype === "bool" && padding.dtype === "bool") return attention.logicalAnd(padding);
+  const dtype = attention.dtype === "bool" ? padding.dtype : attention.dtype;
+  return added(attention, dtype).expand([batch, -1, queries, keys]).add(added(padding, dtype));
 }
 
 /**
