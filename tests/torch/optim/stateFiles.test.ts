@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as torch from "../../../src/torch/index.ts";
+import { findPython } from "../../../src/torch/setup/findPython.ts";
 import { projectRoot } from "../../../src/torch/setup/places.ts";
-import { pythonWithTorch } from "../../../src/torch/setup/torchPython.ts";
 import { disagreement } from "../parity/agreement.ts";
 import { whyNoPython } from "../parity/pythonCases.ts";
 
@@ -31,7 +31,7 @@ const classes = torch.optim as unknown as Record<string, new (params: torch.Tens
 
 function python(mode: string, folder: string): string {
   const script = join(projectRoot, "lab", "python", "parity", "optimizer_states.py");
-  const run = Bun.spawnSync([pythonWithTorch()!, script, mode, folder], {
+  const run = Bun.spawnSync([findPython(["torch"])!, script, mode, folder], {
     env: { ...process.env, OMP_NUM_THREADS: "1" },
   });
   return run.stdout.toString() + run.stderr.toString();
