@@ -279,7 +279,7 @@ test("schedules of functions and of schedules; later schedules keep the first ba
   });
   // As torch.optim.lr_scheduler.SequentialLR with the same schedules gives.
   expect(lrs(6, sequence)).toEqual([0.25, 0.5, 0.75, 1, 0.5, 0.25]);
-  expect(() => new optim.SequentialLR(target, { schedulers: [], milestones: [1] })).toThrow("milestones");
+  expect(() => new optim.SequentialLR(target, { schedulers: [], milestones: [1] })).toThrow("no schedules");
   expect(optim.lrScheduler.StepLR).toBe(optim.StepLR);
 });
 
