@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { hashedFiles, makeStudy, type Study } from "../../lab/material/study.ts";
 import { type Dataset, openDataset } from "../../src/data/dataset/dataset.ts";
 import { readDistances } from "../../src/data/distances/read.ts";
+import { readTable } from "../../src/data/table/read.ts";
 import * as torch from "../../src/torch/index.ts";
 import { refusal, run, succeed } from "../helpers/commandLine.ts";
 import { useScratch } from "../helpers/scratch.ts";
@@ -183,6 +184,20 @@ describe("unifrac", () => {
     for (const option of [["--seed", "1"], ["--with-replacement"]])
       expect((await computed("--rarefy-depth", "100", ...option)).values).not.toEqual(usual.values);
   });
+});
+
+showsOptions("simulate", "--parts");
+test("simulate: --parts writes the samples into several tables", async () => {
+  const output = newPath();
+  await succeed("simulate", "--samples", "9", "--asvs", "30", "--parts", "2", "--output", output);
+  const sizes = await Promise.all(
+    [1, 2].map(async (part) => (await readTable(join(output, `table-${part}.biom`))).sampleIds.length),
+  );
+  expect(sizes).toEqual([4, 5]);
+  expect(existsSync(join(output, "table.biom"))).toBe(false);
+  expect(
+    await refusal("simulate", "--samples", "2", "--asvs", "30", "--parts", "3", "--output", output),
+  ).toContain("from 1 to the 2 samples");
 });
 
 showsOptions("simulate", "--output --samples --asvs --depth --richness --length --vary-length --seed");

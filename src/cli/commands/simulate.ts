@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { simulate, writeSimulation } from "../../data/simulate/simulate.ts";
-import { wholeNumber } from "../options/optionValues.ts";
+import { positiveWholeNumber, wholeNumber } from "../options/optionValues.ts";
 
 interface SimulateCommandOptions {
   output: string;
@@ -11,6 +11,7 @@ interface SimulateCommandOptions {
   length: number;
   varyLength: boolean;
   seed: number;
+  parts: number;
 }
 
 export function makeCommand(): Command {
@@ -31,12 +32,18 @@ export function makeCommand(): Command {
     .option("--length <n>", "bases of a sequence", wholeNumber, 150)
     .option("--vary-length", "let insertions and deletions vary the length", false)
     .option("--seed <n>", "another seed gives another study", wholeNumber, 0)
-    .action(({ output, ...options }: SimulateCommandOptions) => {
+    .option(
+      "--parts <n>",
+      "tables to write, each with some of the samples: table-1.biom, ...",
+      positiveWholeNumber,
+      1,
+    )
+    .action(({ output, parts, ...options }: SimulateCommandOptions) => {
       const simulation = simulate(options);
-      const files = writeSimulation(output, simulation);
+      const files = writeSimulation(output, simulation, parts);
       const { sampleIds, asvIds } = simulation.table;
       console.log(simulation.notice);
       console.log(`${sampleIds.length} samples with ${asvIds.length} ASVs that were seen:`);
-      for (const path of Object.values(files)) console.log(`  ${path}`);
+      for (const path of [...files.tables, files.tree, files.metadata]) console.log(`  ${path}`);
     });
 }

@@ -3,6 +3,7 @@ import packageJson from "../../../package.json" with { type: "json" };
 import { makeFolder, writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { Random } from "../../common/random/random.ts";
 import { UserError } from "../../common/userError.ts";
+import { selectSamples } from "../table/select.ts";
 import type { Table } from "../table/table.ts";
 import { writeBiom } from "../table/writeBiom.ts";
 import type { Tree } from "../tree/tree.ts";
@@ -121,24 +122,51 @@ function nameAsvs(table: Table, sequences: readonly string[]): Table {
 
 /** Paths of the files of a simulated study. */
 export interface SimulatedFiles {
+  /** Of the first part, where there are several. */
   readonly table: string;
   readonly tree: string;
   readonly metadata: string;
+  /** Of all parts. */
+  readonly tables: readonly string[];
 }
 
 /**
  * Writes a simulated study into a folder: `table.biom` (BIOM 2.1), `tree.nwk` and `metadata.tsv` (columns `ph`, `site`
- * and `plot`). That it is simulated stands in the table's id, the name of the tree's root and the metadata's first line.
+ * and `plot`). With several parts each table, `table-1.biom` and so on, holds some of the samples, for what is read and merged again. That it is simulated stands in the table's id, the name of the tree's root and the metadata's first line.
  */
-export function writeSimulation(folder: string, simulation: Simulation): SimulatedFiles {
+export function writeSimulation(folder: string, simulation: Simulation, parts = 1): SimulatedFiles {
   makeFolder(folder);
+  const { table } = simulation;
+  const samples = table.sampleIds.length;
+  if (!Number.isInteger(parts) || parts < 1 || parts > samples)
+    throw new UserError(
+      `The option parts must be a whole number from 1 to the ${samples} samples, got ${parts}.`,
+    );
+  const tables = Array.from({ length: parts }, (_, part) =>
+    join(folder, parts === 1 ? "table.biom" : `table-${part + 1}.biom`),
+  );
   const files = {
-    table: join(folder, "table.biom"),
+    table: tables[0],
+    tables,
     tree: join(folder, "tree.nwk"),
     metadata: join(folder, "metadata.tsv"),
   };
   // A fixed date, so that the same options give the same bytes.
-  writeBiom(files.table, simulation.table, { tableId: simulation.notice, creationDate: new Date(0) });
+  const options = { tableId: simulation.notice, creationDate: new Date(0) };
+  for (const [part, path] of tables.entries()) {
+    const from = Math.floor((part * samples) / parts);
+    const own = Math.floor(((part + 1) * samples) / parts) - from;
+    writeBiom(
+      path,
+      parts === 1
+        ? table
+        : selectSamples(
+            table,
+            Array.from({ length: own }, (_, i) => from + i),
+          ),
+      options,
+    );
+  }
   writeFileAtomic(files.tree, writeNewick(simulation.tree));
   const rows = simulation.samples.map(({ id, ph, site, plot }) => `${id}\t${ph}\t${site}\t${plot}\n`);
   writeFileAtomic(files.metadata, `# ${simulation.notice}\nsample-id\tph\tsite\tplot\n${rows.join("")}`);

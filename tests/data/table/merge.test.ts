@@ -1,13 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { scratchFolder } from "../../../lab/material/exampleTable.ts";
 import { openDataset } from "../../../src/data/dataset/dataset.ts";
 import { prepareDataset } from "../../../src/data/prepare/prepare.ts";
 import { simulate, writeSimulation } from "../../../src/data/simulate/simulate.ts";
 import { mergeTables } from "../../../src/data/table/merge.ts";
-import { selectSamples } from "../../../src/data/table/select.ts";
 import type { Table } from "../../../src/data/table/table.ts";
-import { writeBiom } from "../../../src/data/table/writeBiom.ts";
 
 function table(sampleIds: string[], asvIds: string[], rows: number[][]): Table {
   const cells = rows.map((row) => row.flatMap((count, asv) => (count > 0 ? [[asv, count]] : [])));
@@ -62,27 +60,23 @@ test("a data set of two tables is that of their union", async () => {
   const scratch = scratchFolder();
   const study = simulate({ samples: 24, asvs: 40, depth: 300, richness: 15, length: 40 });
   const files = writeSimulation(join(scratch, "study"), study);
-  const all = Array.from(study.table.sampleIds.keys());
-  const halves = [all.slice(0, 9), all.slice(9)].map((samples, i) => {
-    const path = join(scratch, `half${i}.biom`);
-    writeBiom(path, selectSamples(study.table, samples));
-    return path;
-  });
+  const parts = [...writeSimulation(join(scratch, "parts"), study, 3).tables];
+  expect(parts.map((path) => basename(path))).toEqual(["table-1.biom", "table-2.biom", "table-3.biom"]);
   const open = async (tables: string | string[], name: string) => {
     await prepareDataset({ ...files, table: tables, rarefyDepth: 100 }, join(scratch, name));
     return openDataset(join(scratch, name));
   };
   const whole = await open(files.table, "whole");
-  const merged = await open(halves, "merged");
+  const merged = await open(parts, "merged");
   expect(merged.sampleIds).toEqual(whole.sampleIds as string[]);
-  expect(merged.manifest.sources.filter(({ role }) => role === "table")).toHaveLength(2);
+  expect(merged.manifest.sources.filter(({ role }) => role === "table")).toHaveLength(3);
   expect(merged.column("ph")).toEqual(whole.column("ph"));
   // ASVs may come in another order, and draws with them: what is in the tables is the same.
   const counts = (set: typeof whole) =>
     Array.from({ length: set.sampleCount }, (_, i) => set.sample(i).counts.reduce((sum, n) => sum + n, 0));
   expect(counts(merged)).toEqual(counts(whole));
   const unrarefied = await Promise.all(
-    [files.table, halves].map(async (tables, i) => {
+    [files.table, parts].map(async (tables, i) => {
       await prepareDataset({ ...files, table: tables, rarefyDepth: "none" }, join(scratch, `all${i}`));
       const set = openDataset(join(scratch, `all${i}`));
       return Array.from({ length: set.sampleCount }, (_, s) => {
