@@ -84,6 +84,7 @@ function trainOurs(
   command.push("--max-minutes", String(flags.minutes), "--epochs", "1000000", "--patience", "1000000");
   command.push("--threads", String(threads), "--device", device, "--no-plots", "--quiet");
   if (flags.sameShape) {
+    command.push("--encoder", "aam");
     command.push("--embedding-dim", String(flags.embeddingDim), "--attention-layers", String(flags.layers));
     command.push("--attention-heads", String(flags.heads), "--token-limit", String(flags.tokenLimit));
     command.push("--max-bp", String(flags.maxBp));

@@ -86,6 +86,8 @@ test("samples that are all alike give a warning, as there is nothing to learn", 
     ...[
       "--max-steps",
       "1",
+      "--encoder",
+      "aam",
       "--embedding-dim",
       "8",
       "--attention-layers",
@@ -106,7 +108,7 @@ test("classes that only validation samples have give a warning", async () => {
   const file = metadata("single.tsv", (row) => `class ${row}`);
   const { error } = await run(
     ...[...train(file, "depth"), "--output", scratch.path("single"), "--max-steps", "1", "--no-plots"],
-    ...["--embedding-dim", "8", "--attention-layers", "1", "--nuc-penalty", "0"],
+    ...["--encoder", "aam", "--embedding-dim", "8", "--attention-layers", "1", "--nuc-penalty", "0"],
   );
   expect(error).toMatch(
     /Warning: 8 of the 8 validation samples have classes of "depth" that no training sample/,

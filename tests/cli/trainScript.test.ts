@@ -18,6 +18,8 @@ function train(...args: string[]): { code: number; out: string; error: string } 
 }
 
 const small = [
+  "--encoder",
+  "aam",
   "--embedding-dim",
   "8",
   "--attention-layers",
@@ -79,7 +81,7 @@ describe("refuses with one sentence and leaves nothing behind:", () => {
     ["one sample at a time", () => [...sources(), "--batch-size", "1"], /--batch-size/],
     [
       "heads that do not divide",
-      () => [...sources(), "--embedding-dim", "8", "--attention-heads", "3"],
+      () => [...sources(), "--encoder", "aam", "--embedding-dim", "8", "--attention-heads", "3"],
       /3 attention heads/,
     ],
     [

@@ -23,7 +23,9 @@ function rows(path: string): string[][] {
     .map((line) => line.split("\t"));
 }
 
-const small = "--embedding-dim 8 --attention-layers 1 --attention-heads 2 --max-bp 24".split(" ");
+const small = "--encoder aam --embedding-dim 8 --attention-layers 1 --attention-heads 2 --max-bp 24".split(
+  " ",
+);
 const brief = "--epochs 2 --batch-size 8 --threads 1".split(" ");
 const [encoder, run] = ["encoder", "run"].map((name) => () => scratch.path(name));
 let files: string[];

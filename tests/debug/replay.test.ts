@@ -100,7 +100,7 @@ test("from the command line: a run goes on from a NaN weight, is stopped with it
     run(
       "train.ts",
       ...["--table", files.table, "--tree", files.tree, "--rarefy-depth", "none", "--output", output],
-      ..."--embedding-dim 8 --attention-layers 1 --attention-heads 2 --batch-size 8 --threads 1 --no-plots --quiet".split(
+      ..."--encoder aam --embedding-dim 8 --attention-layers 1 --attention-heads 2 --batch-size 8 --threads 1 --no-plots --quiet".split(
         " ",
       ),
       ...more,

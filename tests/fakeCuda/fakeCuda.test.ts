@@ -76,17 +76,23 @@ test.skipIf(obstacle !== null)("pretraining, fine-tuning and prediction run on i
       end: "",
     });
   };
-  const [encoder, tuned, predictions] = ["encoder", "tuned", "predictions.tsv"].map((name) =>
-    join(folder, name),
-  );
   const brief = ["--epochs", "2", "--batch-size", "6", "--no-plots"];
-  run("pretrain", "--table", table, "--tree", tree, "--output", encoder, ...shape, ...brief);
-  const { device } = JSON.parse(readFileSync(join(encoder, "summary.json"), "utf8"));
-  expect(device ?? "cuda").toBe("cuda");
-  const targets = ["--metadata", metadata, "--metadata-column", "ph", "--pretrained-encoder", encoder];
-  run("train", "--table", table, "--output", tuned, ...targets, ...brief);
-  run("predict", "--model", tuned, "--table", table, "--output", predictions);
-  expect(existsSync(predictions)).toBe(true);
+  const kinds = {
+    aam: ["--encoder", "aam", ...shape],
+    set: "--code-dim 16 --word-dim 8 --words 4 --token-limit 32 --max-bp 30 --min-epoch-steps 1".split(" "),
+  };
+  for (const [kind, options] of Object.entries(kinds)) {
+    const [encoder, tuned, predictions] = ["encoder", "tuned", "predictions.tsv"].map((name) =>
+      join(folder, `${kind}-${name}`),
+    );
+    run("pretrain", "--table", table, "--tree", tree, "--output", encoder, ...options, ...brief);
+    const { device } = JSON.parse(readFileSync(join(encoder, "summary.json"), "utf8"));
+    expect(device).toStartWith("cuda");
+    const targets = ["--metadata", metadata, "--metadata-column", "ph", "--pretrained-encoder", encoder];
+    run("train", "--table", table, "--output", tuned, ...targets, ...brief);
+    run("predict", "--model", tuned, "--table", table, "--output", predictions);
+    expect(existsSync(predictions)).toBe(true);
+  }
 });
 
 test.skipIf(obstacle !== null)("a benchmark refuses the kernel of attention that keeps all weights", () => {

@@ -83,7 +83,9 @@ export async function succeed(...args: string[]): Promise<string> {
 /** Runs a command line that must be refused with one sentence, which it gives. */
 export async function refusal(...args: string[]): Promise<string> {
   const { code, error: said } = await run(...args);
-  const sentences = said.split("\n").filter((line) => line !== "" && !line.startsWith("Warning: "));
+  const sentences = said
+    .split("\n")
+    .filter((line) => line !== "" && !/^Warning: |^--\S+ is now called --/.test(line));
   if (code !== 1 || sentences.length !== 1)
     throw new Error(`${args.join(" ")} ended with ${code} and ${sentences.length} sentences: ${said}`);
   return sentences[0];

@@ -6,12 +6,25 @@ import type { PretrainInput } from "../../src/training/config/config.ts";
 /** The place of an option, a value of it, and what else must be set for it to matter. */
 export type Effect<Config extends object> = readonly [path: string, value: unknown, base?: Config];
 
+/** Words alone predict no nucleotides. */
+const set: Pick<PretrainInput, "model" | "training"> = {
+  model: { encoder: "set", codeDim: 16 },
+  training: { nucPenalty: 0 },
+};
+
 /** Options that all trainings have. */
 export const commonEffects: readonly Effect<Pick<PretrainInput, "model" | "training">>[] = [
   ["metric", "weighted_normalized"],
   ["split.validationShare", 0.4],
   ["split.by", "plot"],
   ["split.stratify", "site"],
+  ["model.encoder", "set", { training: { nucPenalty: 0 } }],
+  ["model.codes", "both", set],
+  ["model.codeDim", 24, set],
+  ["model.words", "4@12", set],
+  ["model.wordDim", 20, set],
+  ["model.wordBuckets", 64, set],
+  ["model.pooling", "share", set],
   ["model.embeddingDim", 16],
   ["model.layers", 2],
   ["model.heads", 4],
@@ -30,6 +43,7 @@ export const commonEffects: readonly Effect<Pick<PretrainInput, "model" | "train
   ["training.uniFracPenalty", 0.1],
   ["training.nucPenalty", 0],
   ["training.epochs", 2],
+  ["training.minEpochSteps", 5],
   ["training.maxSteps", 2],
   ["training.maxMinutes", 1e-9],
   ["training.batchSize", 6],

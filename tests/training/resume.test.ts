@@ -43,6 +43,7 @@ describe("a training that is ended and continued", () => {
 
 function command(run: string, ...more: string[]): string[] {
   const options = {
+    encoder: "aam",
     "embedding-dim": "8",
     layers: "1",
     heads: "2",

@@ -10,7 +10,8 @@ import { findLearningRate } from "../../training/tasks/findLearningRate.ts";
 import { openConfiguredData } from "../../training/tasks/openData.ts";
 import { chooseDevice } from "../options/chooseDevice.ts";
 import { positiveNumber, positiveWholeNumber } from "../options/optionValues.ts";
-import { addSchemaOptions, configOf } from "../options/schemaOptions.ts";
+import { refuseIdleOptions } from "../options/refuseIdleOptions.ts";
+import { addSchemaOptions, configOf, givenPaths } from "../options/schemaOptions.ts";
 import { commonOptions } from "../options/trainingOptions.ts";
 
 interface Flags {
@@ -27,7 +28,7 @@ interface Flags {
 
 /** What a search of the learning rate has no use for. */
 const unused =
-  /^training\.(epochs|max(Steps|Minutes|Memory)|learningRate|scheduler|warmup|floor|patience|ema|save|auto|target|accum)/;
+  /^training\.(epochs|minEpoch|max(Steps|Minutes|Memory)|learningRate|scheduler|warmup|floor|patience|ema|save|auto|target|accum)/;
 export const lrFinderOptions = commonOptions.filter(({ path }) => !unused.test(path));
 
 export function makeCommand(): Command {
@@ -67,10 +68,11 @@ async function run(flags: Flags, command: Command): Promise<void> {
       startingSettings(Object.keys(pretrainSchema.shape), encoder),
     );
   const config = read(read().model);
+  refuseIdleOptions(givenPaths(command, lrFinderOptions), { model: config.model });
   const { from, to, steps, output } = flags;
   if (steps < 10) throw new UserError("--steps must be at least 10 for a curve that says anything.");
   if (!(from < to)) throw new UserError(`The search must go up: --from ${from} is not below --to ${to}.`);
-  checkModel(config.model);
+  checkModel(config.model, config.training);
   const display = new ProgressDisplay(chooseDisplayMode(flags));
   if (flags.threads) torch.setNumThreads(flags.threads);
   const device = await chooseDevice(flags.device);

@@ -1,8 +1,11 @@
 import { resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { parseWeightRule } from "../../data/encoding/categoryWeights.ts";
+import { chosenTargetPooling } from "../../training/config/buildModel.ts";
 import { type FineTuneConfig, fineTuneSchema } from "../../training/config/config.ts";
+import { pretrainFactsOf } from "../../training/run/open.ts";
 import { fineTune } from "../../training/tasks/fineTune.ts";
+import type { EncoderUse } from "../options/refuseIdleOptions.ts";
 import { addSchemaOptions, type SchemaOption } from "../options/schemaOptions.ts";
 import { setUpTraining } from "../options/setUpTraining.ts";
 import { addRunFlags, commonOptions } from "../options/trainingOptions.ts";
@@ -82,10 +85,16 @@ export function makeCommand(): Command {
 }
 
 async function run(command: Command): Promise<void> {
-  const setup = await setUpTraining<FineTuneConfig>(command, fineTuneSchema, trainOptions, (config) => ({
-    needsDistances: config.training.uniFracPenalty > 0 && !config.freezeBase,
-    columns: [...config.target.columns, ...config.target.normalizeBy, ...config.categories.columns],
-  }));
+  const setup = await setUpTraining<FineTuneConfig>(
+    command,
+    fineTuneSchema,
+    trainOptions,
+    (config) => ({
+      needsDistances: config.training.uniFracPenalty > 0 && !config.freezeBase,
+      columns: [...config.target.columns, ...config.target.normalizeBy, ...config.categories.columns],
+    }),
+    useOf,
+  );
   using _dataset = setup.dataset;
   const { summary } = await fineTune(setup);
   const { display } = setup;
@@ -124,6 +133,23 @@ async function run(command: Command): Promise<void> {
       `The run is in ${resolve(setup.output)}`,
     ].join("\n"),
   );
+}
+
+/** The encoder that is trained is the pretrained one; a target's transformers may lie above codes, too. */
+function useOf({
+  pretrainedEncoder: pretrained,
+  model: own,
+  target,
+  categories,
+}: FineTuneConfig): EncoderUse {
+  const model = pretrained === null ? own : pretrainFactsOf(pretrained).facts.config.model;
+  const pooling = chosenTargetPooling(model, target, categories);
+  return {
+    model,
+    pretrained,
+    hasHead: pooling !== "sum",
+    hasTransformersAbove: pooling === "attention" || target.countPrediction,
+  };
 }
 
 function ruleValue(text: string, option: string): unknown {

@@ -17,6 +17,7 @@ import { checkMetadataColumns, openConfiguredData } from "../../training/tasks/o
 import { checkTraining } from "../../training/tasks/runTraining.ts";
 import { chooseDevice } from "./chooseDevice.ts";
 import { deviceOfRank, joinRanks } from "./joinRanks.ts";
+import { type EncoderUse, refuseIdleOptions } from "./refuseIdleOptions.ts";
 import { configOf, givenPaths, type SchemaOption, valueAt } from "./schemaOptions.ts";
 import type { RunFlags } from "./trainingOptions.ts";
 
@@ -53,13 +54,16 @@ export interface TrainingSetup<Config> {
 
 /**
  * Resolves options, configuration file and, for a run that goes on, the run's own configuration, and opens the data.
- * `needsDistances` tells whether the configuration uses any, `columns` what metadata it needs besides those of the split. @throws UserError for contradictions, before any work is done.
+ * `check` tells with `needsDistances` whether the configuration uses any, with `columns` what metadata it needs besides those of the
+ * split; `useOf` which encoder is trained, where the configuration alone does not tell.
+ * @throws UserError for contradictions, before any work is done.
  */
 export async function setUpTraining<Config extends Trainable>(
   command: Command,
   schema: z.ZodType<Config> & { readonly shape: object },
   options: readonly SchemaOption[],
   check: (config: Config) => { needsDistances: boolean; columns?: readonly string[] },
+  useOf: (config: Config) => EncoderUse = ({ model }) => ({ model }),
 ): Promise<TrainingSetup<Config>> {
   const flags = command.opts<RunFlags>();
   if (flags.output !== undefined && flags.outputDir !== undefined)
@@ -71,7 +75,7 @@ export async function setUpTraining<Config extends Trainable>(
   if (rank && rank.restarts > 0 && existsSync(new RunFolder(output).lastCheckpoint)) flags.resume = true;
   const { config, folder } = flags.resume
     ? resumedConfig(command, schema, options, output)
-    : { config: newConfig(command, schema, options), folder: null };
+    : { config: newConfig(command, schema, options, useOf), folder: null };
   const { needsDistances, columns = [] } = check(config);
   const display = isMainRank()
     ? new ProgressDisplay(chooseDisplayMode(flags))
@@ -79,7 +83,7 @@ export async function setUpTraining<Config extends Trainable>(
   if (flags.deterministic) torch.useDeterministicAlgorithms(true);
   if (flags.threads || flags.deterministic) torch.setNumThreads(flags.threads ?? 1);
   const device = deviceOfRank(await chooseDevice(flags.device), rank);
-  checkModel(config.model);
+  checkModel(useOf(config).model, config.training);
   checkTraining(config.training, device);
   if (!flags.resume) {
     if (isMainRank()) new RunFolder(output).refuseOther();
@@ -128,14 +132,16 @@ function newConfig<Config extends Trainable>(
   command: Command,
   schema: z.ZodType<Config> & { readonly shape: object },
   options: readonly SchemaOption[],
+  useOf: (config: Config) => EncoderUse,
 ): Config {
   const { config, preset } = command.opts<RunFlags>();
   const sections = Object.keys(schema.shape);
   const read = (encoder?: ModelConfig) =>
     configOf(command, schema, options, config, startingSettings(sections, encoder, preset));
   // What is best depends on the encoder that is asked for.
-  const result = read(read().model);
+  const result = read(useOf(read()).model);
   const given = givenPaths(command, options);
+  refuseIdleOptions(given, useOf(result));
   const chosen = ["training.batchSize", "training.accumulationSteps"].find((path) => given.has(path));
   if (result.training.autoBatchSize && chosen !== undefined)
     throw new UserError(`--auto-batch-size chooses what ${given.get(chosen)} sets; leave one of them out.`);

@@ -20,6 +20,8 @@ const lossSchema = z.strictObject({
   under_penalty: z.number().optional(),
   loss_config: z.record(z.string(), z.string()).nullish(),
   target_columns: z.array(z.string()).nullish(),
+  /** Whether `targets/sample_weights` [B] weigh the samples; without it they do where there are any. */
+  sample_weights: z.boolean().optional(),
 });
 
 /** What the numbers were computed in; default float32. */

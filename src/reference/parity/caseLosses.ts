@@ -1,3 +1,4 @@
+import { UserError } from "../../common/userError.ts";
 import { type DistanceForm, referenceTanhScale } from "../../models/pairwiseDistances.ts";
 import { SequencePredictor } from "../../models/sequencePredictor.ts";
 import type * as torch from "../../torch/index.ts";
@@ -38,7 +39,11 @@ export function caseLosses(
   const { outputs, batch, encoding, nucleotides } = run;
   const baseTarget = targets.get("base_target");
   const target = targets.get("target");
-  const sampleWeights = targets.get("sample_weights") ?? null;
+  const sampleWeights = settings.sample_weights === false ? null : (targets.get("sample_weights") ?? null);
+  if (settings.sample_weights && !sampleWeights)
+    throw new UserError(
+      `Case ${loaded.name} has sample_weights in its loss, but no targets/sample_weights; add them [B], or leave the setting out.`,
+    );
   const form = distanceForm(description.distance_normalization);
   const prediction = outputs.get("target_prediction");
   const count = outputs.get("count_prediction");

@@ -1,8 +1,8 @@
 import { UserError } from "../../common/userError.ts";
-import { type ModelConfig, transformerNames } from "./config.ts";
+import { type ModelConfig, type TrainingConfig, transformerNames } from "./config.ts";
 
-/** Refuses a model that cannot be built, before any work is done. @throws UserError */
-export function checkModel(model: ModelConfig): void {
+/** Refuses a model that cannot be built, or cannot learn what it shall, before any work is done. @throws UserError */
+export function checkModel(model: ModelConfig, training?: Pick<TrainingConfig, "nucPenalty">): void {
   const { embeddingDim, transformers, maskRatio, vocabulary } = model;
   for (const heads of [model.heads, ...transformerNames.map((name) => transformers[name]?.heads)]) {
     if (heads !== undefined && embeddingDim % heads !== 0)
@@ -14,6 +14,10 @@ export function checkModel(model: ModelConfig): void {
   if (model.encoder === "set" && model.pooling === "attention")
     throw new UserError(
       "--encoder set pools by union, share or root; choose one of them, or --encoder aam for --pooling attention.",
+    );
+  if (model.encoder === "set" && model.codes === "kmer" && training && training.nucPenalty > 0)
+    throw new UserError(
+      "--nuc-penalty is for encoders that read bases one by one; add --codes both, or leave it out.",
     );
   if (maskRatio >= 1)
     throw new UserError("With --nuc-mask-ratio 1 nothing is left to learn from; choose a share below 1.");

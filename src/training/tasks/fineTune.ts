@@ -88,7 +88,7 @@ export async function fineTune(
     : given;
   decideAuto(config);
   const { training, target, model: shape } = config;
-  checkModel(shape);
+  checkModel(shape, training);
   checkTraining(training, device);
   checkFineTune(config, { isClassifier: isClassifier(dataset, target) });
   const split = splitSamples(dataset, config.split, training.seed, labelledSamples(dataset, target.columns));

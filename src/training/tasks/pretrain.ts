@@ -54,15 +54,11 @@ export async function pretrain(
   const config = pretrainSchema.parse(options.config);
   decideAuto(config);
   const { training, model: shape, metric } = config;
-  checkModel(shape);
+  checkModel(shape, training);
   checkTraining(training, device);
   if (training.uniFracPenalty === 0 && training.nucPenalty === 0) {
     throw new UserError("With --penalty 0 and --nuc-penalty 0 there is nothing to learn; raise one of them.");
   }
-  if (training.nucPenalty > 0 && shape.encoder === "set" && shape.codes === "kmer")
-    throw new UserError(
-      "--nuc-penalty is for encoders that read bases one by one; add --codes both, or leave it out.",
-    );
   const folder = RunFolder.ofTraining(options.output);
   const split = splitSamples(dataset, config.split, training.seed);
   const baseScaling = fitBaseScaling(dataset, metric, split.train);

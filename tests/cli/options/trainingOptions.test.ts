@@ -17,7 +17,7 @@ beforeAll(async () => {
   study = await makeStudy(scratch.path("study"), 20);
 });
 
-const small = "--embedding-dim 8 --attention-layers 1 --attention-heads 2".split(" ");
+const small = "--encoder aam --embedding-dim 8 --attention-layers 1 --attention-heads 2".split(" ");
 const brief = [...small, ..."--batch-size 8 --epochs 1 --no-plots".split(" ")];
 /** Where all is the same to the last bit, whatever the machine has. */
 const onCpu = ["--device", "cpu"];
@@ -47,10 +47,9 @@ describe.each(Object.keys(data))("%s", (command) => {
   test("--output names the run's folder, --output-dir does so too, and both are one too many", async () => {
     const folder = newFolder();
     expect(await refusal(command, ...data[command]())).toContain("give --output");
-    expect(await run(command, ...data[command](), ...brief, "--output-dir", folder)).toMatchObject({
-      code: 0,
-      error: "--output-dir is now called --output; the old name still works.\n",
-    });
+    const { code, error } = await run(command, ...data[command](), ...brief, "--output-dir", folder);
+    const said = error.split("\n").filter((line) => line !== "" && !line.startsWith("Warning: "));
+    expect([code, ...said]).toEqual([0, "--output-dir is now called --output; the old name still works."]);
     expect(existsSync(join(folder, "summary.json"))).toBe(true);
     const both = ["--output", folder, "--output-dir", folder];
     expect(await refusal(command, ...data[command](), ...both)).toContain("are the same");
@@ -58,7 +57,10 @@ describe.each(Object.keys(data))("%s", (command) => {
 
   showsOptions(["pretrain", "train", "train.ts"], "--config --preset");
   test("--config sets what options do not, --preset what neither does", async () => {
-    const file = scratch.write("settings.yaml", "model:\n  embeddingDim: 4\n  heads: 1\n  layers: 1\n");
+    const file = scratch.write(
+      "settings.yaml",
+      "model:\n  encoder: aam\n  embeddingDim: 4\n  heads: 1\n  layers: 1\n",
+    );
     const common = ["--epochs", "1", "--no-plots", "--batch-size", "8", "--config", file];
     const tokens = async (...options: string[]) => {
       const { folder } = await train(...common, ...options);
@@ -102,7 +104,7 @@ describe.each(Object.keys(data))("%s", (command) => {
 
   showsOptions(["pretrain", "train", "train.ts"], "--debug-nan");
   test("--debug-nan says where a NaN arose", async () => {
-    const wild = [...brief.slice(0, 8), "--epochs", "9", "--no-plots", "--lr", "1e30"];
+    const wild = [...brief.slice(0, 10), "--epochs", "9", "--no-plots", "--lr", "1e30"];
     const file = scratch.write("wild.json", '{"training":{"maxGradNorm":null,"scheduler":"constant"}}');
     const options = [...data[command](), ...wild, "--config", file, "--output"];
     const place = /the output of \S+ \[.*\] is not finite/;
@@ -163,6 +165,25 @@ describe("train.ts", () => {
     ["--seed", "7"],
   ])("learns something else with %s %s", async (flag, value) => {
     expect(await outcome([flag, value])).not.toBe(usual);
+  });
+
+  showsOptions("train.ts", "--encoder --codes --code-dim --words");
+  test("a set encoder is the usual one, and --codes, --code-dim and --words change what it learns", async () => {
+    const learned = async (...options: string[]) => {
+      const output = newFolder();
+      const common = ["--batch-size", "8", "--max-steps", "2", "--no-plots", "--quiet", "--output", output];
+      await succeed("train.ts", ...data["train.ts"](), ...common, ...options);
+      return { model: readJson(output, "config.json").model, text: outcomeOf(output) };
+    };
+    const [named, unnamed] = [await learned("--encoder", "set"), await learned()];
+    expect(unnamed).toEqual(named);
+    expect(named.model).toMatchObject({ encoder: "set", codes: "kmer", pooling: "union" });
+    for (const option of [
+      ["--codes", "transformer", "--embedding-dim", "8"],
+      ["--code-dim", "20"],
+      ["--words", "4"],
+    ])
+      expect((await learned(...option)).text).not.toBe(named.text);
   });
 
   showsOptions("train.ts", "--table --tree --rep-seqs");
@@ -259,6 +280,8 @@ describe("lr-finder", () => {
       study.folder,
       "--output",
       "x",
+      "--encoder",
+      "aam",
       "--embedding-dim",
       "8",
       "--attention-heads",

@@ -1,0 +1,86 @@
+import { UserError } from "../../common/userError.ts";
+import type { ModelConfig } from "../../training/config/config.ts";
+
+/** What decides whether a model has a use for an option. */
+export interface EncoderUse {
+  /** The encoder that is trained: that of `pretrained`, where there is one. */
+  readonly model: ModelConfig;
+  /** Whether transformers read the ASVs of a sample for a head above the encoder, as in `train`. */
+  readonly hasTransformersAbove?: boolean;
+  /** Whether targets are predicted with layers of the width of the embeddings, as in `train`. */
+  readonly hasHead?: boolean;
+  /** The run that the encoder is taken from. */
+  readonly pretrained?: string | null;
+}
+
+const ofWords = ["words", "wordDim", "wordBuckets"].map((name) => `model.${name}`);
+const ofSets = ["model.codes", "model.codeDim", ...ofWords];
+const ofLayers = ["layers", "heads", "feedForwardDim", "dropout", "activation"].map(
+  (name) => `model.${name}`,
+);
+const ofBases = [
+  "model.maskRatio",
+  "model.maskStrategy",
+  "nucShare",
+  "model.gradientCheckpointing",
+  "model.asvChunkSize",
+];
+/** Settled by the encoder that training goes on with. */
+const ofShape = [
+  ...ofSets,
+  "model.encoder",
+  "model.pooling",
+  "model.embeddingDim",
+  ...ofLayers.filter((path) => path !== "model.dropout"),
+  "model.maxBases",
+  "model.tokenLimit",
+  "model.countEmbedding",
+  "model.distance",
+  "model.tanhScale",
+];
+
+/**
+ * Refuses options that do nothing for the kind of encoder that is trained. `given` are the options on the command line, by their place in
+ * the configuration. @throws UserError
+ */
+export function refuseIdleOptions(given: ReadonlyMap<string, string>, use: EncoderUse): void {
+  const { model, pretrained = null, hasTransformersAbove = false, hasHead = false } = use;
+  const refuse = (paths: readonly string[], why: (name: string) => string) => {
+    const path = paths.find((one) => given.has(one));
+    if (path !== undefined) throw new UserError(why(given.get(path)!));
+  };
+  if (pretrained !== null)
+    refuse(ofShape, (name) => `${name} is settled by the encoder in ${pretrained}; leave it out.`);
+  const isLeft = model.encoder === "aam" && model.distance === "auto";
+  if (!isLeft && model.distance !== "tanh")
+    refuse(
+      ["model.tanhScale"],
+      (name) => `${name} is for --distance-form tanh; add it, or leave the scale out.`,
+    );
+  if (model.encoder === "aam") {
+    refuse(ofSets, (name) => `${name} is for set encoders; give --encoder set, or leave it out.`);
+    return;
+  }
+  refuse(
+    ["model.countEmbedding"],
+    (name) =>
+      `${name} is for --encoder aam: a set encoder reads counts where --pooling is share or root; leave it out.`,
+  );
+  if (model.codes === "transformer")
+    refuse(
+      ofWords,
+      (name) => `${name} is for codes from words; give --codes kmer or --codes both, or leave it out.`,
+    );
+  if (model.codes === "kmer") {
+    const idle = [
+      ...(hasHead ? [] : ["model.embeddingDim"]),
+      ...(hasTransformersAbove ? [] : ofLayers),
+      ...ofBases,
+    ];
+    refuse(
+      idle,
+      (name) =>
+        `${name} is for transformers, and --codes kmer has none; give --codes both or --encoder aam, or leave it out.`,
+    );
+  }
+}
