@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import packageJson from "../package.json" with { type: "json" };
 import { bunProcess } from "../src/common/bunProcess.ts";
 import { UserError } from "../src/common/userError.ts";
-import { ensureShim, hashOfSources, shimSources } from "../src/torch/setup/build.ts";
+import { ensureShim, hashOfSources, shimSources, standInHeaders } from "../src/torch/setup/build.ts";
 import { prebuiltName, prebuiltPackage } from "../src/torch/setup/findShim.ts";
 import { findLibtorch } from "../src/torch/setup/libtorch.ts";
 
@@ -133,7 +133,8 @@ function packToolkit(output: string, own: ReadonlySet<string>, types: string): s
     peerDependenciesMeta: { [prebuiltPackage]: { optional: true } },
   });
   for (const file of own) stage.copy(join(root, file), file);
-  for (const name of shimSources()) stage.copy(join(root, "native", name), join("native", name));
+  for (const name of [...shimSources(), ...standInHeaders()])
+    stage.copy(join(root, "native", name), join("native", name));
   stage.write("native/sources.json", `${JSON.stringify({ hash: hashOfSources() })}\n`);
   stage.copy(join(root, "scripts/aamTorch.ts"), "bin/aamTorch.ts");
   stage.copy(join(root, "packaging/needsBun.mjs"), "needsBun.mjs");

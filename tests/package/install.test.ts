@@ -19,7 +19,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
-import { ensureShim, expectedShim, shimSources } from "../../src/torch/setup/build.ts";
+import { ensureShim, expectedShim, shimSources, standInHeaders } from "../../src/torch/setup/build.ts";
 import { buildFolder } from "../../src/torch/setup/places.ts";
 import { projectRoot } from "../helpers/projectFiles.ts";
 import { bunInitOptions, type Packed, Project, pack } from "./stranger.ts";
@@ -50,6 +50,10 @@ test("the tarballs are small, hold what every package holds, and publint finds n
       expect(names).toContain(`package/${file}`);
     }
     expect(names.filter((file) => /\.test\.|\.venv|node_modules|\.log$/.test(basename(file)))).toEqual([]);
+    if (name === "toolkit") {
+      const sources = [...shimSources(), ...standInHeaders()].map((source) => `package/native/${source}`);
+      expect(sources.filter((source) => !names.includes(source))).toEqual([]);
+    }
     const pkgDir = unpackedOf(tarball);
     const { messages, pkg } = await publint({ pkgDir, strict: true });
     expect(messages.map((message) => formatMessage(message, pkg))).toEqual([]);
@@ -278,7 +282,7 @@ test("after an uninstallation nothing is left but the cache", () => {
   expect(existsSync(project.path("node_modules/aam-torch"))).toBe(false);
   expect(existsSync(project.path("node_modules/.bin/aam-torch"))).toBe(false);
   const left = (readdirSync(project.home, { recursive: true }) as string[]).filter(
-    (name) => !/^\.bun|objects\//.test(name),
+    (name) => !/^\.bun/.test(name),
   );
   expect(left.sort()).toEqual(
     [
@@ -286,7 +290,6 @@ test("after an uninstallation nothing is left but the cache", () => {
       ".cache/aam-torch",
       ".cache/aam-torch/native",
       `.cache/aam-torch/native/${basename(ensureShim())}`,
-      ...(existsSync(join(cacheOf(project), "objects")) ? [".cache/aam-torch/native/objects"] : []),
     ].sort(),
   );
 });

@@ -10,11 +10,26 @@ import { buildFolder, commandNames, projectRoot, runsFromFiles } from "./places.
 
 export const sourceFolder = join(projectRoot, "native");
 
-/** Part of the source hash, so that other flags make another library. */
-export const compileFlags = ["-O2", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra"];
+const isMac = process.platform === "darwin";
 
-/** The same for linking: every library is kept, and what none of them has is an error now, not when the shim is loaded. */
-export const linkFlags = process.platform === "darwin" ? [] : ["-Wl,--no-as-needed", "-Wl,-z,defs"];
+/**
+ * Part of the source hash, so that other flags make another library. macOS has no advice about huge pages to give to the system: the
+ * name stands for no advice there.
+ */
+export const compileFlags = [
+  "-O2",
+  "-fPIC",
+  "-fvisibility=hidden",
+  "-Wall",
+  "-Wextra",
+  ...(isMac ? ["-DMADV_HUGEPAGE=MADV_NORMAL"] : []),
+];
+
+/**
+ * The same for linking: every library is kept, and what none of them has is an error now, not when the shim is loaded; on macOS it is
+ * null then, as weak names (OpenMP's, where LibTorch has other threads) must be.
+ */
+export const linkFlags = isMac ? ["-Wl,-undefined,dynamic_lookup"] : ["-Wl,--no-as-needed", "-Wl,-z,defs"];
 
 /** The library that belongs to the present sources and LibTorch, whether or not it has been built. */
 export interface ExpectedShim {

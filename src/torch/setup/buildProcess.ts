@@ -18,7 +18,7 @@ import {
 import { withLock } from "./buildLock.ts";
 import { findCompiler, firstErrors } from "./compiler.ts";
 import { groupSource, groupVariants } from "./groupVariants.ts";
-import { buildFolder } from "./places.ts";
+import { buildFolder, isClone } from "./places.ts";
 
 const objectFolder = join(buildFolder, "objects");
 
@@ -80,8 +80,10 @@ async function compile(
     flags.push(`-DAAM_TORCH_SOURCE_HASH="${shim.hash}"`);
   }
   for (const folder of shim.libtorch.includeDirs) flags.push("-isystem", folder);
+  // The stand-ins' place does not matter, what they say does.
+  const placeless = flags.map((flag) => flag.replaceAll(sourceFolder, "native"));
   const key = new Bun.CryptoHasher("sha256")
-    .update([...compiler, ...flags, name, text, ...headers].join("\0"))
+    .update([...compiler, ...placeless, name, text, ...headers].join("\0"))
     .digest("hex");
   const object = join(objectFolder, `${name}-${key.slice(0, 16)}.o`);
   if (existsSync(object)) return object;
@@ -152,6 +154,11 @@ async function link(compiler: string[], objects: string[], shim: ExpectedShim): 
 
 /** Removes what earlier sources, another LibTorch or a killed build left. Only the holder of the lock does this. */
 function removeOldBuilds(shim: ExpectedShim, objects: string[]): void {
+  if (!isClone) {
+    // The cache folder serves other projects too, whose libraries stay; compiled once, the objects are of no more use.
+    rmSync(objectFolder, { recursive: true, force: true });
+    return;
+  }
   for (const name of readdirSync(buildFolder)) {
     const path = join(buildFolder, name);
     if (name.startsWith("libaam_torch-") && path !== shim.path) rmSync(path, { force: true });
