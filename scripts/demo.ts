@@ -9,7 +9,7 @@ import { simulate, writeSimulation } from "../src/data/simulate/simulate.ts";
 
 const root = join(import.meta.dir, "..");
 const folder = join(root, "runs", "demo");
-const minutes = process.env["AAM_DEMO_MINUTES"] ?? "3";
+const minutes = process.env["AAM_DEMO_MINUTES"] ?? "1";
 
 function freshRun(): string {
   for (let number = 1; ; number++) {
