@@ -93,6 +93,16 @@ export const commands: CommandEntry[] = [
     load: () => import("./commands/lrFinder.ts"),
   },
   {
+    name: "cross-validate",
+    group: groups.training,
+    summary: "judge predictors in folds, with intervals and reasons",
+    examples: [
+      "aam cross-validate --dataset set --metadata-column age --split-by host --repeats 10 --output cv",
+      "aam cross-validate --dataset set --metadata-column age --leave-out study --output studies",
+    ],
+    load: () => import("./commands/crossValidate.ts"),
+  },
+  {
     name: "rf-baseline",
     group: groups.training,
     summary: "what a random forest and nearest neighbours would predict",

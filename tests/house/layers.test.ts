@@ -29,7 +29,7 @@ const rooms: Record<string, string> = {
   data: ". sequences metadata tree table split simulate distances unifrac dataset encoding batches prepare describe",
   models: "words .",
   training:
-    "config ranks encoding loop objectives targets run inference baselines baselines/treeFree tasks report",
+    "config ranks encoding loop objectives targets run inference baselines baselines/treeFree tasks predictors folds report",
   reference: ". parity convert",
   cli: "options text commands .",
 };

@@ -1,0 +1,169 @@
+import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { UserError } from "../../common/userError.ts";
+import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import { dataSchema } from "../../training/config/config.ts";
+import { crossValidate } from "../../training/folds/crossValidate.ts";
+import { summaryText } from "../../training/folds/foldReport.ts";
+import { planSchema } from "../../training/folds/plan.ts";
+import { type PredictorName, predictorNames } from "../../training/predictors/index.ts";
+import { openConfiguredData } from "../../training/tasks/openData.ts";
+import { nameList, positiveWholeNumber, shareOption, wholeNumber } from "../options/optionValues.ts";
+
+interface Flags {
+  dataset?: string;
+  table?: string;
+  tree?: string;
+  repSeqs?: string;
+  metadata?: string;
+  rarefyDepth?: string;
+  metadataColumn?: string;
+  classifier?: boolean;
+  predictor: PredictorName[];
+  folds: number;
+  repeats: number;
+  splitBy?: string;
+  stratify?: string;
+  leaveOut?: string;
+  innerFolds: number;
+  nEstimators: number;
+  coverage: number;
+  learningCurve: number[];
+  reasons: boolean;
+  taxonomy?: string;
+  seed: number;
+  workers: number;
+  output?: string;
+  resume: boolean;
+  quiet: boolean;
+  json: boolean;
+}
+
+export function makeCommand(): Command {
+  return new Command("cross-validate")
+    .description(
+      "Judge predictors of a metadata column on samples they have not seen, in folds, with intervals, and say which ASVs carry it",
+    )
+    .optionsGroup("Data:")
+    .option("--dataset <folder>", "a data set that `prep` wrote")
+    .option("--table <file>", "BIOM, TSV or QIIME 2 table")
+    .option("--tree <file>", "Newick or QIIME 2 tree, for UniFrac")
+    .option("--rep-seqs <file>", "FASTA or QIIME 2 sequences, for tables whose ids are hashes")
+    .option("--metadata <file>", "TSV, CSV or QIIME 2 metadata")
+    .option("--rarefy-depth <n>", "counts to draw of each sample: a number, auto or none")
+    .optionsGroup("Target:")
+    .option("--metadata-column <name>", "what to predict")
+    .option("--classifier", "predict classes, also of numbers")
+    .option("--no-classifier", "predict numbers; a column of text is refused")
+    .optionsGroup("Predictors:")
+    .option(
+      "--predictor <names>",
+      `${predictorNames.join(", ")}: several with commas, the first one is compared with the others`,
+      predictorList,
+      ["auto"],
+    )
+    .option("--inner-folds <n>", "folds within each fold, by which settings are chosen", atLeastTwo, 5)
+    .option("--n-estimators <n>", "trees of the forest", positiveWholeNumber, 500)
+    .optionsGroup("Folds:")
+    .option("--folds <n>", "parts, each of which is held out once", atLeastTwo, 5)
+    .option("--repeats <n>", "how often the samples are divided anew", positiveWholeNumber, 1)
+    .option("--split-by <column>", "hold out whole groups, such as hosts")
+    .option("--stratify <column>", "each part has the values of this column in the same proportion")
+    .option("--leave-out <column>", "hold out one group after the other, such as studies")
+    .option("--seed <n>", "decides the folds and the forest", wholeNumber, 0)
+    .optionsGroup("Results:")
+    .option("--coverage <share>", "share of true values that intervals are to hold", coverageShare, 0.9)
+    .option("--learning-curve <shares>", "also learn from these shares of the training samples", shares, [])
+    .option("--no-reasons", "leave out which ASVs carry the predictions")
+    .option("--taxonomy <file>", "names of the ASVs in the table of reasons")
+    .option("-o, --output <folder>", "report, predictions and the folds themselves")
+    .optionsGroup("Running:")
+    .addOption(
+      new Option("--workers <n>", "folds side by side, each in a process of its own; no number depends on it")
+        .argParser(positiveWholeNumber)
+        .default(availableParallelism(), "one for each core"),
+    )
+    .option("--resume", "go on with folds that are not done yet", false)
+    .option("--quiet", "print warnings and the figures only", false)
+    .option("--json", "print the figures as JSON", false)
+    .action(run);
+}
+
+function predictorList(text: string): PredictorName[] {
+  const names = nameList(text);
+  const unknown = names.find((name) => !(predictorNames as readonly string[]).includes(name));
+  if (unknown !== undefined)
+    throw new InvalidArgumentError(`"${unknown}" is none of ${predictorNames.join(", ")}.`);
+  return [...new Set(names)] as PredictorName[];
+}
+
+function atLeastTwo(text: string): number {
+  const value = positiveWholeNumber(text);
+  if (value < 2) throw new InvalidArgumentError("It must be at least 2.");
+  return value;
+}
+
+function coverageShare(text: string): number {
+  const value = shareOption(text);
+  if (value === 1) throw new InvalidArgumentError("It must be below 1.");
+  return value;
+}
+
+function shares(text: string): number[] {
+  return nameList(text)
+    .map(coverageShare)
+    .sort((a, b) => a - b);
+}
+
+async function run(flags: Flags): Promise<void> {
+  const { output, metadataColumn: column } = flags;
+  if (column === undefined) throw new UserError("Nothing to predict is named; give --metadata-column.");
+  if (output === undefined) throw new UserError("Give --output, a folder for the results.");
+  const display = new ProgressDisplay(chooseDisplayMode(flags));
+  const { dataset: folder, table, tree, repSeqs, metadata, rarefyDepth } = flags;
+  const data = dataSchema.safeParse({
+    ...{ dataset: folder, table, tree, repSeqs, metadata },
+    rarefyDepth: rarefyDepth !== undefined && /^\d+$/.test(rarefyDepth) ? Number(rarefyDepth) : rarefyDepth,
+  });
+  if (!data.success)
+    throw new UserError(`--rarefy-depth must be a whole number, auto or none, not "${rarefyDepth}".`);
+  using dataset = await openConfiguredData({
+    data: data.data,
+    metric: tree === undefined ? null : "unweighted",
+    seed: flags.seed,
+    output,
+    display,
+  });
+  const config = planSchema.parse({
+    column,
+    classifier: flags.classifier ?? null,
+    predictors: flags.predictor,
+    folds: flags.folds,
+    repeats: flags.repeats,
+    splitBy: flags.splitBy ?? null,
+    stratify: flags.stratify ?? null,
+    leaveOut: flags.leaveOut ?? null,
+    innerFolds: flags.innerFolds,
+    trees: flags.nEstimators,
+    coverage: flags.coverage,
+    curve: flags.learningCurve,
+    reasons: flags.reasons,
+    seed: flags.seed,
+  });
+  const command = `aam ${process.argv.slice(2).join(" ")}`;
+  const { workers, resume, taxonomy } = flags;
+  const { summary, report } = await crossValidate({
+    dataset,
+    config,
+    output: resolve(output),
+    workers,
+    resume,
+    taxonomy,
+    command,
+    display,
+  });
+  if (flags.json) console.log(JSON.stringify({ event: "cross-validation", ...summary }));
+  else console.log(summaryText(summary));
+  display.message(`The report is ${report}`);
+}

@@ -1,0 +1,75 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { makeFolder, writeFileAtomic } from "../../common/files/atomicFile.ts";
+import { UserError } from "../../common/userError.ts";
+import type { Dataset } from "../../data/dataset/dataset.ts";
+import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import { writeFoldPredictions, writeFoldReport, writeReasons } from "./foldReport.ts";
+import { makePlan, type PlanConfig } from "./plan.ts";
+import { type ReasonRow, readTaxonomy, reasonTable } from "./reasonTable.ts";
+import { runJobs } from "./runJobs.ts";
+import { type FoldSummary, summarize } from "./summarize.ts";
+
+export interface CrossValidateOptions {
+  readonly dataset: Dataset;
+  readonly config: PlanConfig;
+  /** Folder of the results; `report.html`, `summary.json`, `predictions.tsv`, `reasons.tsv` and a file for each fold. */
+  readonly output: string;
+  /** Folds side by side. */
+  readonly workers: number;
+  readonly resume: boolean;
+  readonly taxonomy?: string;
+  readonly command?: string;
+  readonly display: ProgressDisplay;
+}
+
+/**
+ * Cross-validates predictors of a metadata column and writes what came of it.
+ * @throws UserError for columns and folds that do not do, and for a folder that has other results.
+ * @example
+ * const { summary } = await crossValidate({ dataset, config: planSchema.parse({ column: "age", splitBy: "host" }), output: "cv",
+ *   workers: 2, resume: false, display });
+ */
+export async function crossValidate(
+  options: CrossValidateOptions,
+): Promise<{ summary: FoldSummary; reasons: ReasonRow[]; report: string }> {
+  const { dataset, config, output, workers, resume, display, command } = options;
+  const plan = makePlan(dataset, config);
+  const taxonomy = options.taxonomy === undefined ? null : readTaxonomy(options.taxonomy);
+  claimFolder(output, dataset, config, resume);
+  for (const warning of plan.warnings) display.warn(warning);
+  display.begin("Folds", plan.jobs.length, "folds");
+  const results = await runJobs(dataset, plan, {
+    workers,
+    folder: join(output, "folds"),
+    onDone: (_result, done) => display.update(done),
+  });
+  display.end();
+  const summary = summarize(plan, results);
+  const reasons = reasonTable(dataset, plan.target, results, taxonomy);
+  writeFileAtomic(join(output, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
+  writeFoldPredictions(join(output, "predictions.tsv"), dataset, plan, results);
+  if (reasons.length > 0) writeReasons(join(output, "reasons.tsv"), reasons);
+  const report = await writeFoldReport({ folder: output, dataset, plan, results, summary, reasons, command });
+  return { summary, reasons, report };
+}
+
+/** What must be the same for folds to be of one piece. */
+function claimFolder(output: string, dataset: Dataset, config: PlanConfig, resume: boolean): void {
+  const path = join(output, "cross-validation.json");
+  const { files } = dataset.manifest;
+  const content = `${JSON.stringify({ config, data: files }, null, 2)}\n`;
+  if (existsSync(path)) {
+    if (!resume)
+      throw new UserError(
+        `${output} has results of a cross-validation already; give --resume to go on with it, or another --output.`,
+      );
+    if (readFileSync(path, "utf8") !== content)
+      throw new UserError(
+        `${output} has folds of other data or settings (see ${path}); give the same ones, or another --output.`,
+      );
+    return;
+  }
+  makeFolder(output);
+  writeFileAtomic(path, content);
+}

@@ -1,0 +1,371 @@
+import { join } from "node:path";
+import { writeFileAtomic } from "../../common/files/atomicFile.ts";
+import type { Dataset } from "../../data/dataset/dataset.ts";
+import { readableNumber } from "../../display/numberText.ts";
+import type { ReportPlot } from "../../display/page/types.ts";
+import { writePage } from "../../display/page/write.ts";
+import { barChart, histogramPlot, lineChart, predictionScatter } from "../../display/plots/index.ts";
+import type { Interval } from "../../metrics/intervals.ts";
+import { delimitedText, type ResultColumn } from "../targets/predictionTable.ts";
+import type { Plan } from "./plan.ts";
+import type { ReasonRow } from "./reasonTable.ts";
+import type { JobResult } from "./runJob.ts";
+import { classOf, type FoldSummary, figureNames, predictionsOf } from "./summarize.ts";
+
+const labels: Record<string, string> = {
+  mae: "MAE",
+  rmse: "RMSE",
+  r2: "R²",
+  error: "Wrong classes",
+  log_loss: "Log loss",
+  auc: "AUC",
+};
+
+/** `2.81 (2.53 to 3.12)` */
+export function intervalText({ value, low, high }: Interval): string {
+  return `${readableNumber(value, 3)} (${readableNumber(low, 3)} to ${readableNumber(high, 3)})`;
+}
+
+/** The sentence that says whether anything was learned, and against what. */
+export function verdictText(summary: FoldSummary): string {
+  const { kind, column, differences, main, isReal } = summary;
+  const deciding = figureNames[kind][0];
+  const base = kind === "numbers" ? "the median" : "the classes' shares";
+  const found = differences.find(({ against, figure }) => against === "constant" && figure === deciding);
+  if (!found) return "";
+  const text = intervalText(found.difference);
+  return isReal
+    ? `${column}: ${main} is better than ${base} (${labels[deciding]} ${text}).`
+    : `${column}: ${main} is no better than ${base} (${labels[deciding]} differs by ${text}).`;
+}
+
+/** Table of the figures as plain text. */
+export function summaryText(summary: FoldSummary): string {
+  const keys = figureNames[summary.kind];
+  const rows = [
+    ["", ...keys.map((key) => labels[key]), "coverage"],
+    ...summary.predictors.map(({ title, figures, coverage }) => [
+      title,
+      ...keys.map((key) => intervalText(figures[key])),
+      intervalText(coverage),
+    ]),
+  ];
+  const widths = rows[0].map((_, c) => Math.max(...rows.map((row) => row[c].length)));
+  const table = rows.map((row) =>
+    row
+      .map((cell, c) => cell.padEnd(widths[c]))
+      .join("  ")
+      .trimEnd(),
+  );
+  const deciding = keys[0];
+  const paired = summary.differences
+    .filter(({ figure }) => figure === deciding)
+    .map(
+      ({ name, against, difference, verdict }) =>
+        `${name} less ${against}: ${intervalText(difference)}, ${verdict}`,
+    );
+  return [...table, "", ...paired, "", verdictText(summary)].join("\n");
+}
+
+/** Writes the predictions of every fold, one row for each sample and repeat. */
+export function writeFoldPredictions(
+  path: string,
+  dataset: Dataset,
+  plan: Plan,
+  results: readonly JobResult[],
+): void {
+  const { target, groupOf, groupColumn } = plan;
+  const whole = results.filter(({ share }) => share === 1);
+  const rows = whole.flatMap((result) => result.test.map((sample, row) => ({ result, sample, row })));
+  const k = target.classes.length;
+  const number = (name: string, of: (row: (typeof rows)[number]) => number): ResultColumn => ({
+    name,
+    values: Float64Array.from(rows, of),
+  });
+  const text = (name: string, of: (row: (typeof rows)[number]) => string): ResultColumn => ({
+    name,
+    values: rows.map(of),
+  });
+  const groupNames = groupColumn === null ? null : dataset.column(groupColumn);
+  const groupName = (sample: number) => {
+    if (!groupNames) return "";
+    return groupNames.kind === "numeric"
+      ? String(groupNames.values[sample])
+      : groupNames.categories[groupNames.codes[sample]];
+  };
+  const columns: ResultColumn[] = [
+    text("sample-id", ({ sample }) => dataset.sampleIds[sample]),
+    number("repeat", ({ result }) => result.repeat + 1),
+    number("fold", ({ result }) => result.fold + 1),
+    ...(groupOf ? [text(groupColumn!, ({ sample }) => groupName(sample))] : []),
+    target.kind === "numbers"
+      ? number("actual", ({ sample }) => target.values[sample])
+      : text("actual", ({ sample }) => target.classes[target.values[sample]]),
+  ];
+  for (const name of Object.keys(whole[0].predictors)) {
+    const of = (result: JobResult) => result.predictors[name];
+    if (target.kind === "numbers") {
+      columns.push(
+        number(name, ({ result, row }) => of(result).predicted[row]),
+        number(`${name} lower`, ({ result, row }) => of(result).predicted[row] - of(result).radius),
+        number(`${name} upper`, ({ result, row }) => of(result).predicted[row] + of(result).radius),
+      );
+    } else {
+      columns.push(
+        text(name, ({ result, row }) => target.classes[classOf(of(result).predicted, row, k)]),
+        ...target.classes.map((className, c) =>
+          number(`${name} ${className}`, ({ result, row }) => of(result).predicted[row * k + c]),
+        ),
+      );
+    }
+  }
+  if (whole[0].likeness) columns.push(number("likeness", ({ result, row }) => result.likeness![row]));
+  writeFileAtomic(path, delimitedText(columns, "\t"));
+}
+
+/** Writes the table of ASVs that carry the predictions. */
+export function writeReasons(path: string, rows: readonly ReasonRow[]): void {
+  const number = (name: string, of: (row: ReasonRow) => number): ResultColumn => ({
+    name,
+    values: Float64Array.from(rows, of),
+  });
+  const columns: ResultColumn[] = [
+    { name: "feature-id", values: rows.map(({ id }) => id) },
+    number("importance", (row) => row.importance),
+    number("importance lower", (row) => row.importanceLow),
+    number("importance upper", (row) => row.importanceHigh),
+    number("effect", (row) => row.effect),
+    number("effect lower", (row) => row.low),
+    number("effect upper", (row) => row.high),
+    ...(rows.some(({ className }) => className !== null)
+      ? [{ name: "effect on class", values: rows.map(({ className }) => className ?? "") }]
+      : []),
+    number("folds", (row) => row.folds),
+    ...(rows.some(({ taxon }) => taxon !== null)
+      ? [{ name: "Taxon", values: rows.map(({ taxon }) => taxon ?? "") }]
+      : []),
+  ];
+  writeFileAtomic(path, delimitedText(columns, "\t"));
+}
+
+const shownReasons = 20;
+
+export interface FoldReportInput {
+  readonly folder: string;
+  readonly dataset: Dataset;
+  readonly plan: Plan;
+  readonly results: readonly JobResult[];
+  readonly summary: FoldSummary;
+  readonly reasons: readonly ReasonRow[];
+  readonly command?: string;
+}
+
+/** Writes `report.html`, and returns its path. */
+export async function writeFoldReport(input: FoldReportInput): Promise<string> {
+  const { folder, dataset, plan, results, summary, reasons, command } = input;
+  const { target, config } = plan;
+  const keys = figureNames[target.kind];
+  const main = summary.predictors.find(({ name }) => name === summary.main)!;
+  const plots: ReportPlot[] = await plotsOf(input);
+  const path = join(folder, "report.html");
+  await writePage(path, {
+    title: `Cross-validation of ${target.column}`,
+    subtitle: verdictText(summary),
+    created: new Date().toISOString(),
+    command,
+    split: {
+      name: plan.split,
+      parts: [{ name: "predicted", samples: summary.samples }],
+    },
+    figures: [
+      ...keys.map((key) => ({
+        label: labels[key],
+        value: readableNumber(main.figures[key].value, 3),
+        note: `95 % interval ${readableNumber(main.figures[key].low, 3)} to ${readableNumber(main.figures[key].high, 3)}`,
+      })),
+      {
+        label: `Coverage, ${readableNumber(100 * config.coverage, 3)} % wanted`,
+        value: `${readableNumber(100 * main.coverage.value, 3)} %`,
+        note: `${target.kind === "numbers" ? "mean width" : "mean classes in a set"} ${readableNumber(main.width, 3)}`,
+      },
+    ],
+    warnings: [
+      ...plan.warnings,
+      ...(summary.isReal ? [] : [verdictText(summary)]),
+      ...(summary.unlike !== null && summary.unlike > 0.15
+        ? [
+            `${readableNumber(100 * summary.unlike, 2)} % of the held-out samples are unlike the samples trained on, where 5 % would be usual: predictions and intervals may not hold for them.`,
+          ]
+        : []),
+    ],
+    comparison: {
+      metrics: keys.map((key) => ({
+        key,
+        label: labels[key],
+        better: key === "r2" || key === "auc" ? "higher" : "lower",
+      })),
+      rows: summary.predictors.map((one) => {
+        const paired = summary.differences.find(
+          ({ against, figure }) => against === one.name && figure === keys[0],
+        );
+        return {
+          name: one.title,
+          isModel: one.name === summary.main,
+          note: paired
+            ? `${summary.main} less this: ${labels[keys[0]]} ${intervalText(paired.difference)}, ${paired.verdict}`
+            : `${labels[keys[0]]} ${intervalText(one.figures[keys[0]])}`,
+          values: Object.fromEntries(keys.map((key) => [key, one.figures[key].value])),
+        };
+      }),
+      note: "Intervals are 95 %, by bootstrap over groups; they hold for samples drawn anew, not for another way of training.",
+    },
+    plots,
+    data: [
+      { label: "Data set", value: dataset.path },
+      { label: "Samples", value: summary.samples },
+      { label: "Groups", value: summary.groups },
+      { label: "ASVs", value: dataset.asvCount },
+    ],
+    configuration: config,
+    environment: [
+      { label: "Folds", value: results.length },
+      {
+        label: "Seconds of all folds",
+        value: Math.round(results.reduce((sum, { seconds }) => sum + seconds, 0)),
+      },
+    ],
+    samples:
+      reasons.length > 0
+        ? {
+            columns: [
+              { name: "ASV", kind: "text" },
+              { name: "importance", kind: "error" },
+              { name: "effect", kind: "number" },
+              { name: "lower", kind: "number" },
+              { name: "upper", kind: "number" },
+              { name: "taxon or class", kind: "text" },
+            ],
+            rows: reasons
+              .slice(0, 200)
+              .map((row) => [
+                row.id,
+                row.importance,
+                row.effect,
+                row.low,
+                row.high,
+                [row.className, row.taxon].filter(Boolean).join(": "),
+              ]),
+            note: "ASVs by permutation importance within groups, in ridge regression on presence; effect: what presence adds, with the folds' central 95 %.",
+          }
+        : undefined,
+  });
+  return path;
+}
+
+async function plotsOf({ plan, results, summary, reasons }: FoldReportInput): Promise<ReportPlot[]> {
+  const { target } = plan;
+  const deciding = figureNames[target.kind][0];
+  const plots: ReportPlot[] = [];
+  plots.push({
+    plot: await barChart({
+      title: "Predictors on the same folds",
+      valueTitle: labels[deciding],
+      bars: summary.predictors.map(({ title, name, figures }) => ({
+        label: title,
+        value: figures[deciding].value,
+        error: (figures[deciding].high - figures[deciding].low) / 2,
+        muted: name === "constant",
+      })),
+    }),
+    caption:
+      "Bars: 95 % intervals over groups. Whether two predictors differ is told by the paired differences.",
+  });
+  const main = predictionsOf(results).find(({ name }) => name === summary.main)!;
+  if (target.kind === "numbers") {
+    plots.push({
+      plot: await predictionScatter({
+        title: "Held-out samples",
+        quantity: target.column,
+        actual: Float64Array.from(main.samples, (sample) => target.values[sample]),
+        predicted: main.predicted,
+      }),
+    });
+  } else plots.push({ plot: await reliabilityPlot(target.classes.length, main, target.values) });
+  const likeness = results.flatMap((result) => result.likeness ?? []);
+  if (likeness.length > 0)
+    plots.push({
+      plot: await histogramPlot({
+        title: "Likeness to the training data",
+        xTitle: "share of training samples that are as far from the others",
+        series: [{ name: "held-out samples", values: likeness }],
+        bins: 20,
+      }),
+      caption: "Even where held-out samples are like the training samples; a peak near 0 where they are not.",
+    });
+  const shown = reasons.slice(0, shownReasons).filter(({ importance }) => importance > 0);
+  if (shown.length > 0)
+    plots.push({
+      plot: await barChart({
+        title: `ASVs that carry ${target.column}`,
+        valueTitle: "effect of presence",
+        bars: shown.map((row) => ({
+          label: [row.className, lastName(row.taxon) ?? row.id.slice(0, 24)].filter(Boolean).join(": "),
+          value: row.effect,
+          error: (row.high - row.low) / 2,
+        })),
+      }),
+      caption: "By permutation importance within groups, the largest first; bars: central 95 % of the folds.",
+    });
+  if (summary.curve.length > 0) {
+    const names = [...new Set(summary.curve.map(({ name }) => name))].slice(0, 7);
+    plots.push({
+      plot: await lineChart({
+        title: "Learning curve",
+        xTitle: "training samples",
+        yTitle: labels[deciding],
+        series: names.map((name) => {
+          const own = summary.curve.filter((point) => point.name === name);
+          return { name, x: own.map(({ trained }) => trained), y: own.map(({ value }) => value) };
+        }),
+      }),
+    });
+  }
+  return plots;
+}
+
+/** The last rank with a name. */
+function lastName(taxon: string | null): string | null {
+  const parts = (taxon ?? "").split(";").map((part) => part.trim().replace(/^([a-z]|D_\d+)__/i, ""));
+  return parts.findLast((part) => part !== "") ?? null;
+}
+
+const bins = 10;
+
+/** How often a class is the true one where it was given a probability, over all classes. */
+function reliabilityPlot(
+  classes: number,
+  { samples, predicted }: ReturnType<typeof predictionsOf>[number],
+  values: Float64Array,
+) {
+  const sums = Array.from({ length: bins }, () => ({ n: 0, said: 0, true: 0 }));
+  predicted.forEach((share, at) => {
+    const bin = sums[Math.min(bins - 1, Math.floor(share * bins))];
+    bin.n++;
+    bin.said += share;
+    if (values[samples[Math.floor(at / classes)]] === at % classes) bin.true++;
+  });
+  const filled = sums.filter(({ n }) => n > 0);
+  return lineChart({
+    title: "Reliability of probabilities",
+    xTitle: "probability that was given",
+    yTitle: "share of times it was true",
+    series: [
+      {
+        name: "predictions",
+        x: filled.map(({ said, n }) => said / n),
+        y: filled.map((bin) => bin.true / bin.n),
+      },
+      { name: "ideal", x: [0, 1], y: [0, 1] },
+    ],
+  });
+}

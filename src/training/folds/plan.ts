@@ -1,0 +1,140 @@
+import { z } from "zod";
+import { quote } from "../../common/quote.ts";
+import { UserError } from "../../common/userError.ts";
+import type { Dataset } from "../../data/dataset/dataset.ts";
+import { textValues } from "../../data/encoding/categories.ts";
+import { encodeClasses, fitClasses } from "../../data/encoding/classLabels.ts";
+import { type Fold, makeFolds } from "../../data/split/folds.ts";
+import { targetSchema } from "../config/config.ts";
+import { predictorNames } from "../predictors/index.ts";
+import type { LearnTarget } from "../predictors/learner.ts";
+import { isClassifier, labelledSamples } from "../targets/targets.ts";
+
+/** All that decides the numbers of a cross-validation, besides the data. */
+export const planSchema = z.object({
+  column: z.string(),
+  /** Classes or numbers; null: as the column holds text or numbers. */
+  classifier: z.boolean().nullable().default(null),
+  predictors: z.array(z.enum(predictorNames)).default(["auto"]),
+  folds: z.number().int().min(2).default(5),
+  repeats: z.number().int().min(1).default(1),
+  splitBy: z.string().nullable().default(null),
+  stratify: z.string().nullable().default(null),
+  leaveOut: z.string().nullable().default(null),
+  /** Parts of the inner folds, by which settings are chosen. */
+  innerFolds: z.number().int().min(2).default(5),
+  trees: z.number().int().min(1).default(500),
+  /** Share of true values that prediction intervals are to hold. */
+  coverage: z.number().gt(0).lt(1).default(0.9),
+  /** Shares of the training samples (or groups) that the learning curve has, besides 1. */
+  curve: z.array(z.number().gt(0).lt(1)).default([]),
+  /** Which ASVs carry the predictions. */
+  reasons: z.boolean().default(true),
+  seed: z.number().int().min(0).default(0),
+});
+export type PlanConfig = z.infer<typeof planSchema>;
+
+/** One unit of work: a fold, at a share of its training samples. */
+export interface Job extends Fold {
+  /** `repeat-1-fold-2`, `repeat-1-fold-2-share-0.5`: the name of its file. */
+  readonly name: string;
+  readonly share: number;
+}
+
+export interface Plan {
+  readonly config: PlanConfig;
+  readonly samples: Int32Array;
+  readonly target: LearnTarget;
+  /** By sample of the data set; null where samples stand alone. */
+  readonly groupOf: Int32Array | null;
+  readonly groupColumn: string | null;
+  readonly jobs: readonly Job[];
+  /** `whole host held out, 5 folds, 10 repeats`. */
+  readonly split: string;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Divides the samples whose target is known.
+ * @throws UserError for columns that are missing or do not do, and for folds that cannot be made.
+ */
+export function makePlan(dataset: Dataset, config: PlanConfig): Plan {
+  const { column, leaveOut, folds, repeats, seed } = config;
+  const asTarget = targetSchema.parse({ columns: [column], classifier: config.classifier });
+  const classifies = isClassifier(dataset, asTarget);
+  const labelled = labelledSamples(dataset, [column]);
+  const by = leaveOut ?? config.splitBy;
+  const labels = (name: string) => ({ column: name, values: textValues(dataset.column(name)).values });
+  const groups = by === null ? null : labels(by);
+  const strata = config.stratify === null ? null : labels(config.stratify);
+  const samples = labelled.filter((i) => !groups || groups.values[i] !== null);
+  const warnings: string[] = [];
+  if (samples.length < labelled.length)
+    warnings.push(
+      `${labelled.length - samples.length} of ${labelled.length} samples have no value of ${quote(by!)} and are left out.`,
+    );
+  if (samples.length === 0)
+    throw new UserError(
+      `No sample has values of both ${quote(column)} and ${quote(by!)}; choose another column.`,
+    );
+  const target = targetOf(dataset, column, classifies, samples);
+  const names = groups && [...new Set(Array.from(samples, (i) => groups.values[i]!))].sort();
+  const outer = makeFolds(samples, {
+    folds,
+    repeats,
+    seed,
+    ...(leaveOut !== null ? { leaveOut: groups! } : groups ? { groups } : {}),
+    ...(strata && { strata }),
+  });
+  const groupOf = groups && encodeClasses(groups.values, names!);
+  const jobs = [1, ...config.curve].flatMap((share) =>
+    outer.map((fold): Job => {
+      const name = `repeat-${fold.repeat + 1}-fold-${fold.fold + 1}${share < 1 ? `-share-${share}` : ""}`;
+      return { ...fold, name, share };
+    }),
+  );
+  const how =
+    leaveOut !== null ? `each ${leaveOut} left out once` : by !== null ? `whole ${by} held out` : "random";
+  const parts =
+    leaveOut !== null
+      ? `${outer.length} folds`
+      : `${folds} folds, ${repeats} repeat${repeats > 1 ? "s" : ""}`;
+  const split = `${how}${strata ? `, stratified by ${strata.column}` : ""}, ${parts}`;
+  if (by === null) {
+    const suspects = dataset.manifest.metadata.filter(({ name }) =>
+      /host|subject|patient|participant/i.test(name),
+    );
+    const repeated = suspects.find(({ name }) => isRepeated(dataset, name, samples));
+    if (repeated)
+      warnings.push(
+        `Samples share values of ${quote(repeated.name)}, but folds are random: samples of one of them are on both sides, so the figures do not hold for new ones. Give --split-by ${repeated.name}.`,
+      );
+  }
+  return { config, samples, target, groupOf, groupColumn: by, jobs, split, warnings };
+}
+
+/** Whether a column looks like names of those that were sampled several times. */
+function isRepeated(dataset: Dataset, name: string, samples: Int32Array): boolean {
+  const { values } = textValues(dataset.column(name));
+  const known = Array.from(samples, (i) => values[i]).filter((value) => value !== null);
+  const different = new Set(known).size;
+  return different >= 5 && different < known.length && known.length > samples.length / 2;
+}
+
+function targetOf(dataset: Dataset, column: string, classifies: boolean, samples: Int32Array): LearnTarget {
+  if (classifies) {
+    const { values } = textValues(dataset.column(column));
+    const classes = fitClasses(values, samples, column);
+    const numbers = encodeClasses(values, classes);
+    return {
+      kind: "classes",
+      column,
+      classes,
+      values: Float64Array.from(numbers, (value) => (value < 0 ? Number.NaN : value)),
+    };
+  }
+  const known = dataset.column(column);
+  if (known.kind !== "numeric")
+    throw new UserError(`${quote(column)} holds text, not numbers; leave --no-classifier out.`);
+  return { kind: "numbers", column, classes: [], values: known.values };
+}

@@ -1,0 +1,86 @@
+import { median } from "../../common/median.ts";
+import type { Dataset } from "../../data/dataset/dataset.ts";
+import { readMetadata } from "../../data/metadata/read.ts";
+import type { LearnTarget } from "../predictors/learner.ts";
+import type { JobResult } from "./runJob.ts";
+
+/** What one ASV does, over folds. */
+export interface ReasonRow {
+  readonly asv: number;
+  readonly id: string;
+  /** Its lineage; null where no taxonomy was given or has it. */
+  readonly taxon: string | null;
+  /** Folds whose training samples have it often enough. */
+  readonly folds: number;
+  /** What its presence adds to the number, or to a class's score. Median over folds, with the folds' central 95 %. */
+  readonly effect: number;
+  readonly low: number;
+  readonly high: number;
+  /** The class that `effect` is of: the one of the largest effect. Null for numbers. */
+  readonly className: string | null;
+  /** How much larger the loss is with its presence permuted. Mean over folds, with the folds' central 95 %. */
+  readonly importance: number;
+  readonly importanceLow: number;
+  readonly importanceHigh: number;
+}
+
+/** Lineages by ASV id. @throws UserError for a file that is no table of ids and lineages. */
+export function readTaxonomy(path: string): Map<string, string> {
+  const { ids, columns } = readMetadata(path);
+  const [lineages] = columns.values();
+  return new Map(ids.flatMap((id, i) => (lineages?.values[i] ? [[id, lineages.values[i]]] : [])));
+}
+
+/** ASVs by importance, the largest first; those that are in less than half of the folds are left out. */
+export function reasonTable(
+  dataset: Dataset,
+  target: LearnTarget,
+  results: readonly JobResult[],
+  taxonomy: ReadonlyMap<string, string> | null,
+): ReasonRow[] {
+  const width = target.kind === "numbers" ? 1 : target.classes.length;
+  const found = new Map<number, { effects: number[][]; importance: number[] }>();
+  let folds = 0;
+  for (const { reasons } of results) {
+    if (!reasons) continue;
+    folds++;
+    reasons.asvs.forEach((asv, at) => {
+      const own = found.get(asv) ?? { effects: [], importance: [] };
+      found.set(asv, own);
+      own.effects.push(reasons.effects.slice(at * width, (at + 1) * width));
+      own.importance.push(reasons.importance[at]);
+    });
+  }
+  const rows: ReasonRow[] = [];
+  for (const [asv, { effects, importance }] of found) {
+    if (importance.length < folds / 2) continue;
+    const ofClass = Array.from({ length: width }, (_, c) => effects.map((own) => own[c]));
+    const medians = ofClass.map(median);
+    let best = 0;
+    for (let c = 1; c < width; c++) if (Math.abs(medians[c]) > Math.abs(medians[best])) best = c;
+    const [low, high] = central(ofClass[best]);
+    const [importanceLow, importanceHigh] = central(importance);
+    const id = dataset.asvId(asv);
+    rows.push({
+      asv,
+      id,
+      taxon: taxonomy?.get(id) ?? null,
+      folds: importance.length,
+      effect: medians[best],
+      low,
+      high,
+      className: target.kind === "classes" ? target.classes[best] : null,
+      importance: importance.reduce((sum, value) => sum + value, 0) / importance.length,
+      importanceLow,
+      importanceHigh,
+    });
+  }
+  return rows.sort((a, b) => b.importance - a.importance || a.asv - b.asv);
+}
+
+/** Ends of the central 95 %. */
+function central(values: readonly number[]): [number, number] {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (share: number) => sorted[Math.round(share * (sorted.length - 1))];
+  return [at(0.025), at(0.975)];
+}

@@ -1,0 +1,264 @@
+import { groupBootstrap, type Interval } from "../../metrics/intervals.ts";
+import { areaUnderRoc } from "../../metrics/metrics.ts";
+import { titleOf } from "../predictors/index.ts";
+import { type LearnTarget, lossOf } from "../predictors/learner.ts";
+import type { Plan } from "./plan.ts";
+import type { JobResult } from "./runJob.ts";
+
+/** The figures by which predictors are compared; the first one decides. */
+export const figureNames = {
+  numbers: ["mae", "rmse", "r2"],
+  classes: ["error", "log_loss", "auc"],
+} as const;
+
+/** All predictions of one predictor, in the order of folds; a sample occurs once in each repeat. */
+export interface Predicted {
+  readonly name: string;
+  readonly samples: Int32Array;
+  readonly predicted: Float64Array;
+  /** By row: half the width of the interval, or the size that a class's improbability may have. */
+  readonly radius: Float64Array;
+}
+
+export interface PredictorSummary {
+  readonly name: string;
+  readonly title: string;
+  readonly figures: Readonly<Record<string, Interval>>;
+  /** Share of true values in the intervals or sets of classes, and their mean width or size. */
+  readonly coverage: Interval;
+  readonly width: number;
+}
+
+export interface Difference {
+  readonly name: string;
+  readonly against: string;
+  readonly figure: string;
+  /** Figure of `name` less that of `against`. */
+  readonly difference: Interval;
+  /** By the interval: below 0, above 0, or neither. Of errors less is better, of R² and AUC more. */
+  readonly verdict: "better" | "worse" | "no difference shown";
+}
+
+export interface FoldSummary {
+  readonly column: string;
+  readonly kind: "numbers" | "classes";
+  readonly classes: readonly string[];
+  readonly split: string;
+  readonly samples: number;
+  readonly groups: number;
+  readonly repeats: number;
+  /** The predictor that the others are compared with: the first one asked for. */
+  readonly main: string;
+  readonly predictors: readonly PredictorSummary[];
+  readonly differences: readonly Difference[];
+  /** Whether the main predictor is better than the median or the classes' shares. */
+  readonly isReal: boolean;
+  /** Mean deciding figure by share of the training samples. */
+  readonly curve: readonly {
+    readonly share: number;
+    readonly trained: number;
+    readonly name: string;
+    readonly value: number;
+  }[];
+  /** Share of held-out samples that are unlike the training data (p < 0.05); null without distances. */
+  readonly unlike: number | null;
+}
+
+const moreIsBetter = new Set(["r2", "auc"]);
+
+/** Puts the folds of all samples together, by predictor. */
+export function predictionsOf(results: readonly JobResult[]): Predicted[] {
+  const whole = results.filter(({ share }) => share === 1);
+  const names = Object.keys(whole[0].predictors);
+  return names.map((name) => ({
+    name,
+    samples: Int32Array.from(whole.flatMap(({ test }) => test)),
+    predicted: Float64Array.from(whole.flatMap(({ predictors }) => predictors[name].predicted)),
+    radius: Float64Array.from(
+      whole.flatMap(({ predictors, test }) => test.map(() => predictors[name].radius)),
+    ),
+  }));
+}
+
+/**
+ * Figures of every predictor over all folds with 95 % intervals (bootstrap over groups), and the paired differences of the main one to the
+ * others on the very same samples.
+ */
+export function summarize(plan: Plan, results: readonly JobResult[]): FoldSummary {
+  const { target, groupOf, config } = plan;
+  const all = predictionsOf(results);
+  const [{ samples }] = all;
+  const groups = samples.map((sample) => (groupOf ? groupOf[sample] : sample));
+  const options = { seed: config.seed };
+  const figures = all.map((one) => new RowFigures(target, one));
+  const mainName = config.predictors[0];
+  const main = figures[all.findIndex(({ name }) => name === mainName)];
+  const predictors = all.map(({ name, radius }, p): PredictorSummary => {
+    const own = figures[p];
+    return {
+      name,
+      title: titleOf(name, target.kind === "classes"),
+      figures: Object.fromEntries(
+        figureNames[target.kind].map((key) => [
+          key,
+          groupBootstrap(groups, (rows) => own.figure(key, rows), options),
+        ]),
+      ),
+      coverage: groupBootstrap(groups, (rows) => meanOf(rows, own.covered), options),
+      width:
+        target.kind === "numbers"
+          ? 2 * (radius.reduce((sum, value) => sum + value, 0) / radius.length)
+          : own.setSizes.reduce((sum, value) => sum + value, 0) / radius.length,
+    };
+  });
+  const differences = all.flatMap(({ name }, p) =>
+    name === mainName
+      ? []
+      : figureNames[target.kind].map((figure): Difference => {
+          const difference = groupBootstrap(
+            groups,
+            (rows) => main.figure(figure, rows) - figures[p].figure(figure, rows),
+            options,
+          );
+          return {
+            name: mainName,
+            against: name,
+            figure,
+            difference,
+            verdict: verdictOf(figure, difference),
+          };
+        }),
+  );
+  const whole = results.filter(({ share }) => share === 1);
+  const likeness = whole.flatMap((result) => result.likeness ?? []);
+  const deciding = figureNames[target.kind][0];
+  return {
+    column: target.column,
+    kind: target.kind,
+    classes: target.classes,
+    split: plan.split,
+    samples: plan.samples.length,
+    groups: new Set(groups).size,
+    repeats: 1 + Math.max(...whole.map(({ repeat }) => repeat)),
+    main: mainName,
+    predictors,
+    differences,
+    isReal: differences.some(
+      ({ against, figure, verdict }) => against === "constant" && figure === deciding && verdict === "better",
+    ),
+    curve: config.curve.length > 0 ? curveOf(target, results) : [],
+    unlike: likeness.length > 0 ? likeness.filter((p) => p < 0.05).length / likeness.length : null,
+  };
+}
+
+function verdictOf(figure: string, { low, high }: Interval): Difference["verdict"] {
+  if (low <= 0 && high >= 0) return "no difference shown";
+  return high < 0 === moreIsBetter.has(figure) ? "worse" : "better";
+}
+
+function meanOf(rows: ArrayLike<number>, values: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < rows.length; i++) sum += values[rows[i]];
+  return sum / rows.length;
+}
+
+/** Losses of one predictor by row, of which figures of any rows are made. */
+class RowFigures {
+  /** 1 where the interval, or the set of classes, holds the true value. */
+  readonly covered: Float64Array;
+  /** Classes in the set. */
+  readonly setSizes: Float64Array;
+  readonly #target: LearnTarget;
+  readonly #losses: Float64Array;
+  /** Squared errors of numbers; 1 for a wrong class. */
+  readonly #errors: Float64Array;
+  readonly #truth: Float64Array;
+  readonly #predicted: Float64Array;
+
+  constructor(target: LearnTarget, { samples, predicted, radius }: Predicted) {
+    this.#target = target;
+    this.#predicted = predicted;
+    this.#truth = Float64Array.from(samples, (sample) => target.values[sample]);
+    this.#losses = this.#truth.map((truth, row) => lossOf(target, predicted, row, truth));
+    const k = target.classes.length;
+    this.setSizes = new Float64Array(samples.length);
+    if (target.kind === "numbers") {
+      this.#errors = this.#losses.map((loss) => loss * loss);
+      this.covered = this.#losses.map((loss, row) => (loss <= radius[row] ? 1 : 0));
+      return;
+    }
+    this.#errors = this.#truth.map((truth, row) => (classOf(predicted, row, k) === truth ? 0 : 1));
+    this.covered = this.#truth.map((truth, row) => (1 - predicted[row * k + truth] <= radius[row] ? 1 : 0));
+    this.setSizes = this.#truth.map((_, row) => {
+      let size = 0;
+      for (let c = 0; c < k; c++) if (1 - predicted[row * k + c] <= radius[row]) size++;
+      return size;
+    });
+  }
+
+  figure(name: string, rows: Int32Array): number {
+    switch (name) {
+      case "mae":
+      case "log_loss":
+        return meanOf(rows, this.#losses);
+      case "error":
+        return meanOf(rows, this.#errors);
+      case "rmse":
+        return Math.sqrt(meanOf(rows, this.#errors));
+      case "r2": {
+        const mean = meanOf(rows, this.#truth);
+        let total = 0;
+        for (const row of rows) total += (this.#truth[row] - mean) ** 2 / rows.length;
+        return total > 0 ? 1 - meanOf(rows, this.#errors) / total : Number.NaN;
+      }
+      default:
+        return this.#auc(rows);
+    }
+  }
+
+  /** Of two classes; of more, the mean over classes against the rest. */
+  #auc(rows: Int32Array): number {
+    const k = this.#target.classes.length;
+    const areas: number[] = [];
+    for (let c = k === 2 ? 1 : 0; c < k; c++) {
+      const area = areaUnderRoc(
+        Float64Array.from(rows, (row) => this.#predicted[row * k + c]),
+        Float64Array.from(rows, (row) => (this.#truth[row] === c ? 1 : 0)),
+      );
+      if (area !== undefined) areas.push(area);
+    }
+    return areas.length > 0 ? areas.reduce((sum, area) => sum + area, 0) / areas.length : Number.NaN;
+  }
+}
+
+/** The most probable class of a row. */
+export function classOf(predicted: ArrayLike<number>, row: number, classes: number): number {
+  let best = 0;
+  for (let c = 1; c < classes; c++)
+    if (predicted[row * classes + c] > predicted[row * classes + best]) best = c;
+  return best;
+}
+
+function curveOf(target: LearnTarget, results: readonly JobResult[]): FoldSummary["curve"] {
+  const shares = [...new Set(results.map(({ share }) => share))].sort((a, b) => a - b);
+  return shares.flatMap((share) => {
+    const own = results.filter((result) => result.share === share);
+    const trained = own.reduce((sum, result) => sum + result.trained, 0) / own.length;
+    return Object.keys(own[0].predictors).map((name) => {
+      let [sum, count] = [0, 0];
+      for (const { test, predictors } of own)
+        test.forEach((sample, row) => {
+          const { predicted } = predictors[name];
+          const truth = target.values[sample];
+          sum +=
+            target.kind === "numbers"
+              ? Math.abs(predicted[row] - truth)
+              : classOf(predicted, row, target.classes.length) === truth
+                ? 0
+                : 1;
+          count++;
+        });
+      return { share, trained, name, value: sum / count };
+    });
+  });
+}

@@ -1,0 +1,53 @@
+import { kernelRidge, ridge } from "./kernelRidge.ts";
+import type { Learned, Learner, LearnTask } from "./learner.ts";
+import { constant, forest, neighbours } from "./simple.ts";
+import { best, stack } from "./stack.ts";
+import { supportVectors } from "./supportVectors.ts";
+
+/** Predictors that learn by themselves; `stack` and `auto` are made of them. */
+const learners = {
+  forest: { title: "Random forest", learn: forest },
+  ridge: { title: "Ridge on presence", learn: ridge },
+  kernel: { title: "Kernel ridge", learn: (task) => kernelRidge(task, task.study.kernels) },
+  vectors: { title: "Support vectors", learn: (task) => supportVectors(task, task.study.kernels) },
+  neighbours: { title: "Nearest neighbours", learn: neighbours },
+} satisfies Record<string, { title: string; learn: Learner }>;
+
+export type SingleName = keyof typeof learners;
+export const singleNames = Object.keys(learners) as SingleName[];
+export const predictorNames = ["auto", "stack", ...singleNames] as const;
+export type PredictorName = (typeof predictorNames)[number];
+
+/** The column's name of a predictor in tables; `constant` is the median or the commonest class. */
+export function titleOf(name: string, isClassifier: boolean): string {
+  if (name === "constant") return isClassifier ? "Shares of the classes" : "Median";
+  if (name === "auto") return "Auto";
+  if (name === "stack") return "Stack";
+  return learners[name as SingleName].title;
+}
+
+/** The predictors that must be learned for those that are wanted. Neighbours need distances. */
+export function partsOf(wanted: readonly PredictorName[], hasDistances: boolean): SingleName[] {
+  const all = wanted.includes("auto") || wanted.includes("stack");
+  return singleNames.filter(
+    (name) => (all && (name !== "neighbours" || hasDistances)) || wanted.includes(name),
+  );
+}
+
+/** Learns the wanted predictors and the constant one; `auto` says in its settings which one it is. */
+export async function learnAll(
+  task: LearnTask,
+  wanted: readonly PredictorName[],
+): Promise<Record<string, Learned>> {
+  const parts: Record<string, Learned> = {};
+  for (const name of partsOf(wanted, task.study.metric !== null))
+    parts[name] = await learners[name].learn(task);
+  const all: Record<string, Learned> = { constant: constant(task), ...parts };
+  if (wanted.includes("stack") || wanted.includes("auto")) all["stack"] = stack(task, parts);
+  if (wanted.includes("auto")) {
+    const [name, learned] = best(task, all);
+    all["auto"] = { ...learned, settings: { chosen: name, ...learned.settings } };
+    if (!wanted.includes("stack")) delete all["stack"];
+  }
+  return all;
+}

@@ -1,0 +1,180 @@
+import { beforeAll, describe, expect, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { FoldSummary } from "../../../src/training/folds/summarize.ts";
+import { refusal, run, succeed } from "../../helpers/commandLine.ts";
+import { type PlantedStudy, plantedStudy } from "../../helpers/plantedStudy.ts";
+import { useScratch } from "../../helpers/scratch.ts";
+import { showsOptions } from "../../helpers/showsOptions.ts";
+
+const scratch = useScratch();
+let study: PlantedStudy;
+let usual: Outcome;
+let outputs = 0;
+
+interface Outcome {
+  summary: FoldSummary;
+  output: string;
+}
+
+/** Cheap settings; later options override earlier ones. */
+async function validate(...more: string[]): Promise<Outcome> {
+  const output = scratch.path(`cv${outputs++}`);
+  const cheap = [
+    "--predictor",
+    "ridge",
+    "--folds",
+    "3",
+    "--inner-folds",
+    "2",
+    "--n-estimators",
+    "5",
+    "--workers",
+    "1",
+  ];
+  const data = more.includes("--table") ? [] : ["--dataset", study.folder];
+  const column = more.includes("--metadata-column") ? [] : ["--metadata-column", "score"];
+  const given = [...data, ...column, ...cheap, "--output", output, "--json", ...more];
+  const out = await succeed("cross-validate", ...given);
+  const line = out.split("\n").find((text) => text.startsWith('{"event":"cross-validation"'));
+  return { summary: JSON.parse(line!), output };
+}
+
+beforeAll(async () => {
+  study = await plantedStudy(scratch.path("study"), 30, 8);
+  usual = await validate();
+});
+
+const figure = ({ summary }: Outcome) =>
+  summary.predictors.find(({ name }) => name === summary.main)!.figures["mae"]?.value;
+const config = ({ output }: Outcome) =>
+  JSON.parse(readFileSync(join(output, "cross-validation.json"), "utf8")).config;
+
+showsOptions(
+  "cross-validate",
+  "--folds --repeats --split-by --stratify --leave-out --seed --predictor --inner-folds --n-estimators --classifier --no-classifier " +
+    "--coverage --learning-curve --metadata-column --dataset --output --json",
+);
+describe("cross-validate", () => {
+  test.each([
+    ["--folds 4", ({ summary }) => expect(summary.split).toContain("4 folds")],
+    ["--repeats 2", ({ summary }) => expect(summary.repeats).toBe(2)],
+    ["--split-by host", ({ summary }) => expect(summary.groups).toBe(10)],
+    ["--stratify state", (changed) => expect(figure(changed)).not.toBe(figure(usual))],
+    [
+      "--leave-out study",
+      ({ summary }) =>
+        expect([summary.groups, summary.split]).toEqual([3, "each study left out once, 3 folds"]),
+    ],
+    ["--seed 5", (changed) => expect(figure(changed)).not.toBe(figure(usual))],
+    ["--inner-folds 5", (changed) => expect(config(changed).innerFolds).toBe(5)],
+    [
+      "--predictor kernel,forest",
+      ({ summary }) =>
+        expect(summary.predictors.map(({ name }) => name)).toEqual(["constant", "forest", "kernel"]),
+    ],
+    [
+      "--coverage 0.5",
+      ({ summary }) => expect(summary.predictors[1].width).toBeLessThan(usual.summary.predictors[1].width),
+    ],
+    ["--learning-curve 0.5", ({ summary }) => expect(summary.curve.length).toBe(4)],
+    ["--metadata-column state", ({ summary }) => expect(summary.kind).toBe("classes")],
+    [
+      "--metadata-column state --classifier",
+      ({ summary }) => expect(summary.classes).toEqual(["ill", "well"]),
+    ],
+  ] as [string, (changed: Outcome) => void][])("%s", async (line, judge) => {
+    judge(await validate(...line.split(" ")));
+  });
+
+  test("the number of trees decides the forest", async () => {
+    const few = await validate("--predictor", "forest");
+    expect(figure(await validate("--predictor", "forest", "--n-estimators", "9"))).not.toBe(figure(few));
+  });
+
+  showsOptions("cross-validate", "--table --tree --rep-seqs --metadata --rarefy-depth");
+  test("takes files: with a tree there are distances, and counts can be drawn", async () => {
+    const files = ["--table", study.table, "--metadata", study.metadata];
+    const likeness = async (...more: string[]) => (await validate(...files, ...more)).summary.unlike;
+    expect(await likeness("--rarefy-depth", "none")).toBeNull();
+    expect(await likeness("--rarefy-depth", "none", "--tree", study.tree)).toBeNumber();
+    const whole = await validate(...files, "--rarefy-depth", "none");
+    expect(whole.summary.samples).toBe(30);
+    expect((await validate(...files, "--rarefy-depth", "120")).summary.samples).toBeLessThan(30);
+    expect(
+      await refusal(
+        "cross-validate",
+        "--table",
+        study.table,
+        "--rarefy-depth",
+        "few",
+        "--metadata-column",
+        "score",
+        "--output",
+        "x",
+      ),
+    ).toContain("--rarefy-depth");
+    expect(
+      await refusal(
+        "cross-validate",
+        ...files,
+        "--rep-seqs",
+        scratch.path("none"),
+        "--metadata-column",
+        "score",
+        "--output",
+        scratch.path("y"),
+      ),
+    ).toContain("none");
+  });
+
+  showsOptions("cross-validate", "--no-reasons --taxonomy");
+  test("reasons have names where a taxonomy is given, and can be left out", async () => {
+    const reasons = ({ output }: Outcome) => join(output, "reasons.tsv");
+    expect(readFileSync(reasons(usual), "utf8")).not.toContain("Genus");
+    const named = await validate("--taxonomy", study.taxonomy);
+    expect(readFileSync(reasons(named), "utf8").split("\n")[1]).toMatch(/Genus[01]$/);
+    expect(readFileSync(join(named.output, "report.html"), "utf8")).toContain("Genus0");
+    expect(existsSync(reasons(await validate("--no-reasons")))).toBe(false);
+  });
+
+  showsOptions("cross-validate", "--workers --resume --quiet");
+  test("goes on with --resume; --quiet says less; several workers change nothing", async () => {
+    const { output } = usual;
+    const again = [
+      "--predictor",
+      "ridge",
+      "--folds",
+      "3",
+      "--inner-folds",
+      "2",
+      "--n-estimators",
+      "5",
+      "--output",
+      output,
+    ];
+    const given = ["--dataset", study.folder, "--metadata-column", "score", ...again];
+    expect(await refusal("cross-validate", ...given)).toContain("--resume");
+    const loud = await run("cross-validate", ...given, "--resume");
+    const quiet = await run("cross-validate", ...given, "--resume", "--quiet");
+    expect(loud.out + loud.error).toContain("The report is");
+    expect(quiet.out + quiet.error).not.toContain("The report is");
+    expect(quiet.out).toContain("Ridge on presence");
+    expect((await validate("--workers", "2")).summary).toEqual(usual.summary);
+    expect(readdirSync(join(output, "folds")).length).toBe(3);
+  });
+
+  test("refuses what it cannot do, in one sentence", async () => {
+    const refused = (...more: string[]) => refusal("cross-validate", "--dataset", study.folder, ...more);
+    const output = ["--output", scratch.path("refused")];
+    expect(await refused(...output)).toContain("--metadata-column");
+    expect(await refused("--metadata-column", "score")).toContain("--output");
+    expect(await refused("--metadata-column", "colour", ...output)).toContain('"colour"');
+    expect(await refused("--metadata-column", "state", "--no-classifier", ...output)).toContain(
+      "--no-classifier",
+    );
+    expect(await refused("--metadata-column", "score", "--folds", "31", ...output)).toContain("31 folds");
+    expect(existsSync(output[1])).toBe(false);
+    expect((await run("cross-validate", "--predictor", "oracle")).code).toBe(2);
+  });
+});

@@ -1,0 +1,111 @@
+import { beforeAll, describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Dataset, openDataset } from "../../../src/data/dataset/dataset.ts";
+import { ProgressDisplay } from "../../../src/display/terminal/progressBar.ts";
+import { crossValidate } from "../../../src/training/folds/crossValidate.ts";
+import { makePlan, planSchema } from "../../../src/training/folds/plan.ts";
+import { FoldRunner } from "../../../src/training/folds/runJob.ts";
+import { asvId, plantedStudy } from "../../helpers/plantedStudy.ts";
+import { useScratch } from "../../helpers/scratch.ts";
+
+const scratch = useScratch();
+let folder: string;
+let dataset: Dataset;
+beforeAll(async () => {
+  ({ folder } = await plantedStudy(scratch.path("study")));
+  dataset = openDataset(folder);
+});
+const display = new ProgressDisplay("quiet");
+type Config = Partial<Parameters<typeof planSchema.parse>[0] & object>;
+const configOf = (more: Config) =>
+  planSchema.parse({ column: "score", splitBy: "host", folds: 3, trees: 20, seed: 3, ...more });
+let outputs = 0;
+const validate = (more: Config, workers = 1, output = scratch.path(`cv${outputs++}`), resume = false) =>
+  crossValidate({ dataset, config: configOf(more), output, workers, resume, display });
+
+describe("cross-validation", () => {
+  test("finds planted ASVs with their signs, and is better than the median", async () => {
+    const { summary, reasons } = await validate({ repeats: 2, trees: 10, innerFolds: 3 });
+    expect(summary).toMatchObject({ isReal: true, samples: 60, groups: 20, repeats: 2, main: "auto" });
+    const carrying = reasons.slice(0, 2);
+    expect(carrying.map(({ id }) => id)).toEqual([asvId(0), asvId(1)]);
+    expect(carrying[0].low).toBeGreaterThan(1);
+    expect(carrying[1].high).toBeLessThan(-1);
+    expect(carrying[1].importanceLow).toBeGreaterThan(
+      Math.max(...reasons.slice(2).map((row) => row.importance)),
+    );
+    const figures = Object.fromEntries(summary.predictors.map((one) => [one.name, one.figures["mae"]]));
+    const singles = ["forest", "ridge", "kernel", "vectors", "neighbours"].map((name) => figures[name].value);
+    expect(figures["auto"].value).toBeLessThan(Math.min(...singles) * 1.2);
+    for (const { low, value, high } of Object.values(figures)) {
+      expect(low).toBeLessThanOrEqual(value);
+      expect(high).toBeGreaterThanOrEqual(value);
+    }
+    const { coverage } = summary.predictors.find(({ name }) => name === "auto")!;
+    expect(coverage.value).toBeGreaterThan(0.8);
+  });
+
+  test("tells classes apart, with probabilities that fit", async () => {
+    const { summary, reasons } = await validate({ column: "state", predictors: ["stack"], trees: 10, innerFolds: 3 });
+    const { figures } = summary.predictors.find(({ name }) => name === "stack")!;
+    expect(figures["error"].value).toBeLessThan(0.15);
+    expect(figures["auc"].value).toBeGreaterThan(0.9);
+    expect(summary.isReal).toBe(true);
+    expect(reasons[0].id).toBe(asvId(0));
+  });
+
+  test("does not dress up what cannot be predicted", async () => {
+    const { summary } = await validate({ column: "noise", trees: 5, innerFolds: 3 });
+    expect(summary.isReal).toBe(false);
+  });
+
+  test("gives the same numbers for one process and for several, and goes on where it stopped", async () => {
+    const config = { predictors: ["ridge", "forest"] as const, trees: 5 };
+    const alone = await validate({ ...config, predictors: ["ridge", "forest"] });
+    const output = scratch.path("resumed");
+    const beside = await validate({ ...config, predictors: ["ridge", "forest"] }, 2, output);
+    expect(beside.summary).toEqual(alone.summary);
+    const folds = join(output, "folds");
+    const files = readdirSync(folds).sort();
+    expect(files).toEqual([1, 2, 3].map((fold) => `repeat-1-fold-${fold}.json`));
+    const kept = readFileSync(join(folds, files[0]), "utf8");
+    rmSync(join(folds, files[1]));
+    writeFileSync(join(folds, files[0]), kept.replace(/"seconds":[\d.]+/, '"seconds":77'));
+    const again = await validate({ ...config, predictors: ["ridge", "forest"] }, 1, output, true);
+    expect(again.summary).toEqual(alone.summary);
+    expect(readFileSync(join(folds, files[0]), "utf8")).toContain('"seconds":77');
+    expect(validate({ ...config, predictors: ["ridge", "forest"] }, 1, output)).rejects.toThrow("--resume");
+    expect(validate({ predictors: ["ridge"] }, 1, output, true)).rejects.toThrow("other data or settings");
+  });
+
+  test("has a learning curve that falls, from parts of the training samples", async () => {
+    const { summary } = await validate({ predictors: ["ridge"], curve: [0.3], repeats: 2 });
+    const values = summary.curve.filter(({ name }) => name === "ridge");
+    expect(values.map(({ share, trained }) => [share, trained < 30])).toEqual([
+      [0.3, true],
+      [1, false],
+    ]);
+    expect(values[0].value).toBeGreaterThan(values[1].value);
+  });
+
+  test("warns of random folds where hosts have several samples", () => {
+    expect(makePlan(dataset, configOf({ splitBy: null })).warnings.join()).toContain("--split-by host");
+    expect(makePlan(dataset, configOf({})).warnings).toEqual([]);
+  });
+});
+
+describe("a fold", () => {
+  test("knows nothing of the held-out samples' values: others give the same predictions", async () => {
+    const plan = makePlan(dataset, configOf({}));
+    const [job] = plan.jobs;
+    const usual = await new FoldRunner(dataset, plan).run(job);
+    const values = plan.target.values.slice();
+    for (const sample of job.test) values[sample] = 1000;
+    const changed = await new FoldRunner(dataset, { ...plan, target: { ...plan.target, values } }).run(job);
+    expect(changed.predictors).toEqual(usual.predictors);
+    expect(changed.likeness).toEqual(usual.likeness);
+    expect(changed.reasons!.effects).toEqual(usual.reasons!.effects);
+    expect(changed.reasons!.importance).not.toEqual(usual.reasons!.importance);
+  });
+});

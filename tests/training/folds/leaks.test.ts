@@ -1,0 +1,104 @@
+/** Leaks of each kind are planted into predictors and caught; the same checks find none in ours. */
+import { beforeAll, describe, expect, test } from "bun:test";
+import { Random } from "../../../src/common/random/random.ts";
+import { type Dataset, openDataset } from "../../../src/data/dataset/dataset.ts";
+import { makeFolds } from "../../../src/data/split/folds.ts";
+import { makePlan, type Plan, planSchema } from "../../../src/training/folds/plan.ts";
+import { learnAll } from "../../../src/training/predictors/index.ts";
+import { kernelRidge } from "../../../src/training/predictors/kernelRidge.ts";
+import type { Learned, LearnTask } from "../../../src/training/predictors/learner.ts";
+import { Study } from "../../../src/training/predictors/study.ts";
+import { plantedStudy } from "../../helpers/plantedStudy.ts";
+import { useScratch } from "../../helpers/scratch.ts";
+
+const scratch = useScratch();
+let dataset: Dataset;
+let plan: Plan;
+beforeAll(async () => {
+  dataset = openDataset((await plantedStudy(scratch.path("study"))).folder);
+  plan = makePlan(dataset, planSchema.parse({ column: "score", splitBy: "host", folds: 3, trees: 5 }));
+});
+
+type Learn = (task: LearnTask, test: Int32Array) => Promise<Learned["predict"]> | Learned["predict"];
+
+/** Which leaks a way of learning has. */
+async function leaksOf(learn: Learn): Promise<string[]> {
+  const [{ train, test }] = plan.jobs;
+  const { groupOf, target } = plan;
+  const values = { column: "host", values: Array.from(groupOf!, String) };
+  const taskOf = (own: Int32Array, changed = target.values, studied = plan.samples): LearnTask => ({
+    study: new Study(dataset, studied),
+    target: { ...target, values: changed },
+    train: own,
+    inner: makeFolds(own, { folds: 3, groups: values }),
+    groupOf,
+    random: new Random(1),
+    trees: 5,
+  });
+  const usual = (await learn(taskOf(train), test))(test);
+  const leaks: string[] = [];
+  // Other values of held-out samples must change nothing.
+  const changed = target.values.slice();
+  for (const sample of test) changed[sample] = 100 - changed[sample];
+  if (!Bun.deepEquals((await learn(taskOf(train, changed), test))(test), usual)) leaks.push("values");
+  // Nor may it matter which other samples are held out beside one.
+  const [first] = test;
+  const alone = Int32Array.of(first);
+  const small = Int32Array.from([...train, first]).sort();
+  const [one] = (await learn(taskOf(train, target.values, small), alone))(alone);
+  if (Math.abs(one - usual[0]) > 1e-9) leaks.push("features");
+  return leaks;
+}
+
+const meanOf = (values: ArrayLike<number>, samples: Int32Array) =>
+  samples.reduce((sum, sample) => sum + values[sample], 0) / samples.length;
+
+describe("planted leaks are caught:", () => {
+  test("the mean of a target over all samples", async () => {
+    const leaky: Learn = ({ target, study }) => {
+      const mean = meanOf(target.values, study.samples);
+      return (samples) => new Float64Array(samples.length).fill(mean);
+    };
+    expect(await leaksOf(leaky)).toContain("values");
+  });
+
+  test("a setting chosen by the errors on held-out samples", async () => {
+    const leaky: Learn = (task, test) => {
+      const { target, train } = task;
+      const own = meanOf(target.values, train);
+      const errors = [0.5, 1, 2].map((factor) => Math.abs(own * factor - meanOf(target.values, test)));
+      const factor = [0.5, 1, 2][errors.indexOf(Math.min(...errors))];
+      return (samples) => new Float64Array(samples.length).fill(own * factor);
+    };
+    expect(await leaksOf(leaky)).toEqual(["values"]);
+  });
+
+  test("features scaled by all samples, held-out ones too", async () => {
+    const leaky: Learn = ({ study }) => {
+      const richness = Float64Array.from({ length: dataset.sampleCount }, (_, i) => dataset.richness(i));
+      const mean = meanOf(richness, study.samples);
+      return (samples) => Float64Array.from(samples, (sample) => richness[sample] - mean);
+    };
+    expect(await leaksOf(leaky)).toEqual(["features"]);
+  });
+
+  test("a group on both sides, inside as outside", () => {
+    const isShared = (train: Int32Array, test: Int32Array) => {
+      const trained = new Set(Array.from(train, (sample) => plan.groupOf![sample]));
+      return Array.from(test).some((sample) => trained.has(plan.groupOf![sample]));
+    };
+    for (const { train, test } of plan.jobs) expect(isShared(train, test)).toBe(false);
+    const random = makePlan(dataset, { ...plan.config, splitBy: null });
+    expect(random.jobs.some(({ train, test }) => isShared(train, test))).toBe(true);
+    expect(random.warnings.join()).toContain("on both sides");
+  });
+});
+
+test("our predictors have none of these leaks", async () => {
+  for (const name of ["forest", "ridge", "kernel", "vectors", "neighbours", "stack", "auto"] as const)
+    expect([name, await leaksOf(async (task) => (await learnAll(task, [name]))[name].predict)]).toEqual([
+      name,
+      [],
+    ]);
+  expect(await leaksOf((task) => kernelRidge(task, ["unifrac"]).predict)).toEqual([]);
+});
