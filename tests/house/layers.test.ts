@@ -25,7 +25,7 @@ const rooms: Record<string, string> = {
   display: ". terminal tensorboard plots page",
   torch:
     "setup native core dispatch functions machine autograd distributed/ranks nn/functional nn/base nn/utils nn/layers nn/normalization nn/convolution " +
-    "nn/pooling nn/loss nn/transformer nn/parallel nn io optim/schedules optim distributed utils testing . tools",
+    "nn/pooling nn/recurrent nn/loss nn/transformer nn/parallel nn io optim/schedules optim distributed utils testing . tools",
   data: ". sequences metadata tree table split simulate distances unifrac dataset encoding batches prepare describe",
   models: "words .",
   training:

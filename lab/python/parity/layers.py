@@ -27,6 +27,8 @@ def construct(description: dict) -> nn.Module:
     kwargs = dict(description["kwargs"])
     if kwargs.get("activation") in ("gelu", "relu"):
         kwargs["activation"] = {"gelu": nn.GELU(), "relu": nn.ReLU()}[kwargs["activation"]]
+    if description["module"] == "TransformerDecoder":
+        return nn.TransformerDecoder(children[0], *description["args"], norm=children[1])
     if description["module"] == "TransformerEncoder":
         norm = children[1] if len(children) > 1 else None
         return nn.TransformerEncoder(children[0], *description["args"], norm=norm, enable_nested_tensor=False)
@@ -41,6 +43,8 @@ FEED = {"dim_feedforward": 10, "dropout": 0.2}
 PRE_NORM = encoder_layer(8, 2, **FEED, norm_first=True, activation="gelu")
 POST_NORM = encoder_layer(8, 4, **FEED, norm_first=False, activation="relu", layer_norm_eps=1e-6)
 ATTENTION = module("MultiheadAttention", 8, 2, batch_first=True, dropout=0.1)
+
+DECODER = module("TransformerDecoderLayer", 8, 2, batch_first=True, **FEED)
 
 # description, shapes of the positional inputs, named tensors of the call, other arguments of the call
 FORWARD = [
@@ -97,6 +101,88 @@ FORWARD = [
     (module("Conv1d", 4, 6, 3, padding="same", bias=False), [(2, 4, 9)], {}, {}),
     (module("Conv2d", 2, 3, [3, 2], stride=[1, 2], padding=1), [(2, 2, 6, 7)], {}, {}),
     (module("Conv2d", 2, 3, 3, padding="valid"), [(2, 2, 6, 7)], {}, {}),
+    (module("Conv3d", 2, 3, [1, 2, 3], padding=1), [(2, 2, 3, 4, 5)], {}, {}),
+    (module("ConvTranspose1d", 4, 6, 3), [(2, 4, 5)], {}, {}),
+    (module("ConvTranspose1d", 4, 6, 3, stride=3, padding=1, output_padding=2, groups=2), [(2, 4, 5)], {}, {}),
+    (module("ConvTranspose2d", 2, 3, [3, 2], stride=2, bias=False), [(2, 2, 3, 4)], {}, {}),
+    (module("ConvTranspose2d", 2, 4, 3, dilation=2, padding=1), [(2, 2, 3, 4)], {}, {}),
+    (module("ConvTranspose3d", 2, 3, 2, stride=[1, 2, 1]), [(1, 2, 2, 3, 2)], {}, {}),
+    (module("MaxPool3d", 2), [(1, 2, 4, 4, 5)], {}, {}),
+    (module("AvgPool3d", [1, 2, 2]), [(1, 2, 2, 4, 5)], {}, {}),
+    (module("AdaptiveAvgPool3d", 2), [(1, 2, 3, 4, 5)], {}, {}),
+    (module("AdaptiveMaxPool1d", 3), [(2, 3, 8)], {}, {}),
+    (module("AdaptiveMaxPool2d", [2, 3]), [(2, 3, 8, 7)], {}, {}),
+    (module("AdaptiveMaxPool3d", 2), [(1, 2, 3, 4, 5)], {}, {}),
+    *[
+        (module(name, *args, **kwargs), shapes, {}, {})
+        for name in ("RNN", "GRU", "LSTM")
+        for args, kwargs, shapes in (
+            ((3, 4), {}, [(5, 2, 3)]),
+            ((3, 4), {"num_layers": 2, "batch_first": True, "bidirectional": True}, [(2, 5, 3)]),
+            ((3, 4), {"num_layers": 3, "dropout": 0.4, "bias": False}, [(5, 2, 3)]),
+            ((3, 4), {}, [(5, 3)]),
+        )
+    ],
+    (module("RNN", 3, 4, nonlinearity="relu"), [(5, 2, 3), (1, 2, 4)], {}, {}),
+    (module("GRU", 3, 4, num_layers=2), [(5, 2, 3), (2, 2, 4)], {}, {}),
+    (module("LSTM", 3, 5, proj_size=2, num_layers=2, bidirectional=True), [(5, 2, 3)], {}, {}),
+    *[(module(f"{name}Cell", 3, 4), [(2, 3)], {}, {}) for name in ("RNN", "GRU", "LSTM")],
+    *[(module(f"{name}Cell", 3, 4, bias=False), [(2, 3), (2, 4)], {}, {}) for name in ("RNN", "GRU")],
+    (module("RNNCell", 3, 4, nonlinearity="relu"), [(3,)], {}, {}),
+    (module("Bilinear", 3, 4, 5), [(2, 3), (2, 4)], {}, {}),
+    (module("Bilinear", 3, 4, 5, bias=False), [(2, 6, 3), (2, 6, 4)], {}, {}),
+    (module("Softmax2d"), [(2, 3, 4, 5)], {}, {}),
+    (module("Dropout1d", 0.4), [(2, 3, 5)], {}, {}),
+    (module("Dropout1d"), [(3, 5)], {}, {}),
+    (module("Dropout2d"), [(2, 3, 4, 2)], {}, {}),
+    (module("Dropout3d", 0.3), [(2, 3, 2, 4, 2)], {}, {}),
+    (module("AlphaDropout", 0.3), [(3, 6)], {}, {}),
+    (module("FeatureAlphaDropout"), [(2, 3, 4)], {}, {}),
+    *[
+        (module(f"{name}Pad{n}d", *size), [(1, 2, *(4,) * n)], {}, {})
+        for n in (1, 2, 3)
+        for name, size in (
+            ("Constant", ([1, 2] * n, 3.5)),
+            ("Zero", (2,)),
+            ("Reflection", (1,)),
+            ("Replication", ([2, 1] * n,)),
+            ("Circular", (1,)),
+        )
+    ],
+    (module("PixelShuffle", 2), [(1, 8, 2, 3)], {}, {}),
+    (module("PixelUnshuffle", 2), [(1, 2, 4, 6)], {}, {}),
+    *[
+        (module("Upsample", scale_factor=2, mode=mode), [(1, 2, *(3,) * n)], {}, {})
+        for mode, n in (("nearest", 1), ("nearest", 2), ("nearest", 3), ("linear", 1), ("bicubic", 2))
+    ],
+    (module("Upsample", size=[5, 7], mode="bilinear", align_corners=True), [(1, 2, 3, 4)], {}, {}),
+    (module("Upsample", scale_factor=1.7, mode="trilinear"), [(1, 1, 2, 3, 4)], {}, {}),
+    (module("Fold", [4, 5], [2, 3]), [(1, 12, 9)], {}, {}),
+    (module("Fold", [4, 6], 2, stride=2), [(1, 8, 6)], {}, {}),
+    (module("Unfold", [2, 3], padding=1, dilation=[1, 2]), [(1, 2, 4, 5)], {}, {}),
+    (DECODER, [(3, 5, 8), (3, 6, 8)], {}, {}),
+    (DECODER, [(3, 5, 8), (3, 6, 8)], {"memory_key_padding_mask": "padding (3, 6)"}, {}),
+    (
+        module("TransformerDecoder", 2, children=(DECODER, module("LayerNorm", 8))),
+        [(3, 5, 8), (3, 6, 8)],
+        {"tgt_mask": "forbidden (5, 5)"},
+        {},
+    ),
+    (
+        module(
+            "Transformer",
+            d_model=8,
+            nhead=2,
+            num_encoder_layers=1,
+            num_decoder_layers=2,
+            batch_first=True,
+            norm_first=True,
+            **FEED,
+        ),
+        [(3, 6, 8), (3, 5, 8)],
+        {},
+        {},
+    ),
     (module("MaxPool1d", 2), [(2, 3, 8)], {}, {}),
     (module("MaxPool2d", 3, stride=2, padding=1), [(2, 3, 8, 7)], {}, {}),
     (module("AvgPool1d", 3, stride=2), [(2, 3, 8)], {}, {}),
@@ -216,6 +302,17 @@ def functional_calls() -> list[tuple[str, list, dict]]:
         calls += [("gaussian_nll_loss", [*two, "leaf positive (4, 3)"], plain)]
     calls += [("pairwise_distance", [(4, 3), (4, 3)], {}), ("pairwise_distance", [(4, 3), (4, 3)], {"p": 1.0})]
     calls += [("softsign", [(4, 3)], {}), ("tanhshrink", [(4, 3)], {})]
+    image = [(1, 2, 4, 5)]
+    calls += [
+        ("interpolate", image, {"size": [7, 3], "mode": "bicubic", "align_corners": True}),
+        ("interpolate", image, {"scale_factor": [1.6, 0.5], "mode": "bilinear", "recompute_scale_factor": True}),
+        ("interpolate", image, {"size": [2, 2], "mode": "bilinear", "antialias": True}),
+        ("interpolate", image, {"scale_factor": 0.6, "mode": "area"}),
+        ("interpolate", image, {"scale_factor": 1.5, "mode": "nearest-exact"}),
+        ("grid_sample", [(1, 2, 4, 5), (1, 3, 2, 2)], {"align_corners": False}),
+        ("grid_sample", [(1, 2, 4, 5), (1, 3, 2, 2)], {"mode": "bicubic", "padding_mode": "border", "align_corners": True}),
+        ("grid_sample", [(1, 1, 2, 3, 4), (1, 2, 2, 2, 3)], {"padding_mode": "reflection", "align_corners": False}),
+    ]
     calls += [("embedding", ["ids 7 (3, 5)", (7, 4)], {"padding_idx": -2})]
     calls += [("embedding", ["ids 3 (3, 5)", (3, 4)], {"scale_grad_by_freq": True})]
     return calls
@@ -247,6 +344,11 @@ if torch.__version__ >= (2, 12):
         ("trunc_normal_", (6, 9), [0.0, 1.0, 1.0, 3.0], {}),
     ]
 
+
+
+def flat(results) -> list:
+    """The tensors of nested tuples."""
+    return [one for part in results for one in flat(part)] if isinstance(results, tuple) else [results]
 
 
 class LayerCases:
@@ -296,9 +398,7 @@ class LayerCases:
     def outcome(self, results, leaves: dict[str, torch.Tensor]) -> dict:
         """Outputs, cotangents and gradients of sum(output * cotangent)."""
         number = self.number()
-        outputs = [
-            output for output in (results if isinstance(results, tuple) else (results,)) if output is not None
-        ]
+        outputs = [output for output in flat(results) if output is not None]
         total, cotangents = torch.zeros((), dtype=torch.float64, device=DEVICE), []
         for output in outputs:
             cotangents.append(self.normal(output.shape).to(output.dtype).to(output.device))

@@ -67,6 +67,9 @@ export const tensorMethods: Record<string, Call> = {
   ),
 };
 
+/** [1, 2, 4, ...] with so many dimensions of positions. */
+const ofDimensions = (_t: Inputs, n: number) => torch.ones([1, 2, ...Array.from({ length: n }, () => 4)]);
+
 /** `useLayer` runs, prints, saves, loads and frees a layer. */
 export function layers(useLayer: UseLayer): Record<string, Call> {
   const plain = [
@@ -115,6 +118,67 @@ export function layers(useLayer: UseLayer): Record<string, Call> {
     AvgPool2d: (t) => useLayer(new nn.AvgPool2d(2), t.image),
     AdaptiveAvgPool1d: (t) => useLayer(new nn.AdaptiveAvgPool1d(2), t.signal),
     AdaptiveAvgPool2d: (t) => useLayer(new nn.AdaptiveAvgPool2d(2), t.image),
+    ...Object.fromEntries(
+      (["RNN", "GRU", "LSTM"] as const).map((name): [string, Call] => [
+        name,
+        scoped((t) => useLayer(new nn[name](4, 3, { numLayers: 2, batchFirst: true }), t.batch)),
+      ]),
+    ),
+    ...Object.fromEntries(
+      (["RNNCell", "GRUCell", "LSTMCell"] as const).map((name): [string, Call] => [
+        name,
+        (t) => useLayer(new nn[name](4, 3), t.x),
+      ]),
+    ),
+    ...Object.fromEntries(
+      ["Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout", "Softmax2d"].map(
+        (name): [string, Call] => [name, (t) => useLayer(new classes[name](), t.image)],
+      ),
+    ),
+    ...Object.fromEntries(
+      [1, 2, 3].flatMap((n) =>
+        ["Constant", "Zero", "Reflection", "Replication", "Circular"].map((kind): [string, Call] => {
+          const name = `${kind}Pad${n}d`;
+          const padded = nn as unknown as Record<string, new (size: number) => torch.nn.ZeroPad1d>;
+          return [name, scoped((t) => useLayer(new padded[name](1), ofDimensions(t, n)))];
+        }),
+      ),
+    ),
+    ...Object.fromEntries(
+      [1, 2, 3].map((n): [string, Call] => {
+        const name = `AdaptiveMaxPool${n}d`;
+        const pools = nn as unknown as Record<string, new (size: number) => torch.nn.AdaptiveMaxPool1d>;
+        return [name, scoped((t) => useLayer(new pools[name](2), ofDimensions(t, n)))];
+      }),
+    ),
+    MaxPool3d: scoped((t) => useLayer(new nn.MaxPool3d(2), ofDimensions(t, 3))),
+    AvgPool3d: scoped((t) => useLayer(new nn.AvgPool3d(2), ofDimensions(t, 3))),
+    AdaptiveAvgPool3d: scoped((t) => useLayer(new nn.AdaptiveAvgPool3d(2), ofDimensions(t, 3))),
+    Conv3d: scoped((t) => useLayer(new nn.Conv3d(2, 3, 2), ofDimensions(t, 3))),
+    ConvTranspose1d: scoped((t) => useLayer(new nn.ConvTranspose1d(2, 3, 2), ofDimensions(t, 1))),
+    ConvTranspose2d: scoped((t) =>
+      useLayer(new nn.ConvTranspose2d(2, 3, 2, { stride: 2 }), ofDimensions(t, 2)),
+    ),
+    ConvTranspose3d: scoped((t) => useLayer(new nn.ConvTranspose3d(2, 3, 2), ofDimensions(t, 3))),
+    Bilinear: (t) => useLayer(new nn.Bilinear(4, 4, 2), t.x, t.y),
+    PixelShuffle: scoped((t) => useLayer(new nn.PixelShuffle(1), ofDimensions(t, 2))),
+    PixelUnshuffle: scoped((t) => useLayer(new nn.PixelUnshuffle(2), ofDimensions(t, 2))),
+    Upsample: scoped((t) =>
+      useLayer(new nn.Upsample({ scaleFactor: 2, mode: "bilinear" }), ofDimensions(t, 2)),
+    ),
+    Fold: scoped(() => useLayer(new nn.Fold(3, 2), torch.ones([1, 4, 4]))),
+    Unfold: scoped((t) => useLayer(new nn.Unfold(2), ofDimensions(t, 2))),
+    TransformerDecoderLayer: (t) =>
+      useLayer(new nn.TransformerDecoderLayer(4, 2, { dimFeedforward: 8 }), t.batch, t.batch),
+    TransformerDecoder: (t) => {
+      const layer = new nn.TransformerDecoderLayer(4, 2, { dimFeedforward: 8 });
+      useLayer(new nn.TransformerDecoder(layer, 2), t.batch, t.batch);
+    },
+    Transformer: (t) => {
+      const sizes = { dModel: 4, nhead: 2, numEncoderLayers: 1, numDecoderLayers: 1, dimFeedforward: 8 };
+      useLayer(new nn.Transformer(sizes), t.batch, t.batch);
+      return nn.Transformer.generateSquareSubsequentMask(3);
+    },
     Parameter: (t) => new nn.Parameter(t.x.clone()),
     Buffer: (t) => new nn.Buffer(t.x.clone()),
   };
@@ -125,6 +189,14 @@ export const functionals: Record<string, Call> = {
   dropout: (t) => F.dropout(t.x),
   batchNorm: (t) => F.batchNorm(t.image, t.v, t.v, { training: true }),
   embedding: (t) => F.embedding(t.n, t.x, { maxNorm: 0.5 }),
+  interpolate: scoped((t) => F.interpolate(ofDimensions(t, 2), { size: 3, mode: "area" }).item.name),
+  gridSample: scoped((t) =>
+    F.gridSample(ofDimensions(t, 2), torch.zeros([1, 2, 2, 2]), { alignCorners: false }),
+  ),
+  affineGrid: scoped(() => F.affineGrid(torch.zeros([1, 2, 3]), [1, 1, 2, 2], { alignCorners: false })),
+  fold: scoped(() => F.fold(torch.ones([1, 4, 4]), 3, 2)),
+  unfold: scoped((t) => F.unfold(ofDimensions(t, 2), 2)),
+  pixelUnshuffle: scoped((t) => F.pixelUnshuffle(ofDimensions(t, 2), 2)),
   instanceNorm: (t) => F.instanceNorm(t.image),
   groupNorm: (t) => F.groupNorm(t.x, 2),
   hardtanh: (t) => F.hardtanh(t.x),

@@ -70,9 +70,8 @@ function options(kwargs: Readonly<Record<string, Value>>): Record<string, unknow
 /** Builds our layer of a description. Where PyTorch takes a keyword that is a position here, it is put there. */
 export function construct({ module, args, kwargs, children }: LayerDescription): Layer {
   const below = children.map(construct);
-  const { batchFirst, dim, approximate, ...rest } = options(kwargs);
-  if (batchFirst === false) throw new Error("all attention is batch first here");
-  if (module === "TransformerEncoder")
+  const { dim, approximate, ...rest } = options(kwargs);
+  if (module === "TransformerEncoder" || module === "TransformerDecoder")
     return new classes[module](below[0], ...args, ...(below[1] ? [{ norm: below[1] }] : []));
   const positions = [dim, approximate].filter((value) => value !== undefined);
   const last = Object.keys(rest).length > 0 ? [rest] : [];
@@ -94,7 +93,7 @@ function compareOutcome(
   leaves: ReadonlyMap<string, torch.Tensor>,
   tensors: Tensors,
 ): string[] {
-  const outputs = (Array.isArray(result) ? result : [result]).filter((output) => output !== null);
+  const outputs = [result].flat(3).filter((output) => output !== null) as torch.Tensor[];
   if (outputs.length !== outcome.outputs.length)
     return [`${outputs.length} outputs, expected ${outcome.outputs.length}`];
   const wrong: string[] = [];

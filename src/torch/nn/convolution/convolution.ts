@@ -111,3 +111,23 @@ export class Conv2d extends Convolution {
       : ops.conv2d(input, weight, bias, stride, padding, dilation, groups);
   }
 }
+
+/** [N, Cin, D, H, W] -> [N, Cout, D', H', W']. */
+export class Conv3d extends Convolution {
+  constructor(
+    inChannels: number,
+    outChannels: number,
+    kernelSize: number | readonly number[],
+    options: ConvolutionOptions = {},
+  ) {
+    super(inChannels, outChannels, kernelSize, 3, options);
+  }
+
+  forward(input: Tensor): Tensor {
+    const { weight, bias, stride, padding, dilation, groups } = this;
+    // The operator has a form for each kind of padding.
+    return typeof padding === "string"
+      ? ops.conv3d(input, weight, bias, stride, padding, dilation, groups)
+      : ops.conv3d(input, weight, bias, stride, padding, dilation, groups);
+  }
+}

@@ -9,6 +9,7 @@ import { refuseOthers } from "../../dispatch/optionNames.ts";
 import { needProbability, needSeveralValues, product, refuse, rowNumber, shown } from "./checks.ts";
 
 export * from "./losses.ts";
+export * from "./vision.ts";
 
 /** Scales vectors along a dimension to norm 1. */
 export function normalize(input: Tensor, { p = 2, dim = 1, eps = 1e-12, ...others } = {}): Tensor {

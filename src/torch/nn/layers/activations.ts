@@ -4,6 +4,7 @@ import { full } from "../../functions/creation.ts";
 import type { LayerClass } from "../base/layerClass.ts";
 import { type LayerOptions, refuseLayerOptions } from "../base/layerOptions.ts";
 import { Module, parameter } from "../base/module.ts";
+import { refuse, shown } from "../functional/checks.ts";
 import * as functional from "../functional/index.ts";
 
 interface Elementwise extends Module {
@@ -287,5 +288,14 @@ export class LogSoftmax extends Module {
 
   override extraRepr(): string {
     return `dim=${this.dim}`;
+  }
+}
+
+/** Softmax over the channels of [N, C, H, W] or [C, H, W]. @throws TorchError for other numbers of dimensions. */
+export class Softmax2d extends Module {
+  forward(input: Tensor): Tensor {
+    if (input.ndim !== 3 && input.ndim !== 4)
+      refuse("Softmax2d", `takes 3 or 4 dimensions, got ${shown(input.shape)}`);
+    return ops.softmax(input, -3);
   }
 }

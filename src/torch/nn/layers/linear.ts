@@ -37,3 +37,37 @@ export class Linear extends Module {
     return `inFeatures=${this.inFeatures}, outFeatures=${this.outFeatures}, bias=${this.bias !== null}`;
   }
 }
+
+/** y = x1^T W x2 + b for each output: [..., in1Features], [..., in2Features] -> [..., outFeatures]. */
+export class Bilinear extends Module {
+  readonly weight: Tensor;
+  readonly bias: Tensor | null;
+
+  constructor(
+    readonly in1Features: number,
+    readonly in2Features: number,
+    readonly outFeatures: number,
+    options: LayerOptions & { bias?: boolean } = {},
+  ) {
+    super();
+    const { bias = true, ...creation } = options;
+    refuseLayerOptions("Bilinear", creation, "bias");
+    if (!(in1Features > 0)) throw new RangeError(`Bilinear: in1Features must be above 0, got ${in1Features}`);
+    this.weight = parameter(empty([outFeatures, in1Features, in2Features], creation));
+    this.bias = bias ? parameter(empty([outFeatures], creation)) : null;
+    this.resetParameters();
+  }
+
+  resetParameters(): void {
+    const bound = 1 / Math.sqrt(this.in1Features);
+    for (const value of this.parameters()) uniform_(value, -bound, bound);
+  }
+
+  forward(input1: Tensor, input2: Tensor): Tensor {
+    return ops.bilinear(input1, input2, this.weight, this.bias);
+  }
+
+  override extraRepr(): string {
+    return `in1Features=${this.in1Features}, in2Features=${this.in2Features}, outFeatures=${this.outFeatures}`;
+  }
+}

@@ -5,6 +5,8 @@ import { tidy } from "../../core/tidy.ts";
 import { cat } from "../../dispatch/ops.gen.ts";
 
 export { clipGradNorm_, clipGradValue_ } from "./clipGrad.ts";
+/** `torch.nn.utils.rnn`. */
+export * as rnn from "./rnn.ts";
 
 /** All parameters as one vector. */
 export function parametersToVector(parameters: Iterable<Tensor>): Tensor {
