@@ -4,7 +4,7 @@
 #
 #   scripts/cuda-check.sh [--quick] [--cpu] [--only STAGE] [--list] [--parity FOLDER] [--table FILE --tree FILE]
 #
-# Needs Python's torch 2.11 to 2.13 (with numpy), a C++ compiler, and Bun or npm. --cpu is a dry run of the same stages on the CPU.
+# Needs Python's torch 2.11 to 2.15 (with numpy), a C++ compiler, and Bun or npm. --cpu is a dry run of the same stages on the CPU.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -63,7 +63,7 @@ export function whyNoCuda(
 ): string | null {
   const dryRun = "scripts/cuda-check.sh --cpu runs the same stages on the CPU";
   if (libtorch === null)
-    return `No LibTorch was found on this host: install Python's torch 2.11 to 2.13 with CUDA, or set LIBTORCH; ${dryRun} once there is one.`;
+    return `No LibTorch was found on this host: install Python's torch 2.11 to 2.15 with CUDA, or set LIBTORCH; ${dryRun} once there is one.`;
   if (libtorch.cuda === null)
     return `This host's LibTorch ${libtorch.version} is a CPU build: install Python's torch with CUDA, or set LIBTORCH; ${dryRun}.`;
   if (gpus.length === 0)

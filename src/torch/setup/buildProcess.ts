@@ -19,6 +19,7 @@ import { withLock } from "./buildLock.ts";
 import { findCompiler, firstErrors } from "./compiler.ts";
 import { groupSource, groupVariants } from "./groupVariants.ts";
 import { buildFolder, isClone } from "./places.ts";
+import { acceptedVersions } from "./libtorchFolder.ts";
 
 const objectFolder = join(buildFolder, "objects");
 
@@ -177,6 +178,10 @@ async function buildOnce(compiler: string[], progress: ProgressLine): Promise<bo
   const { version, cuda } = shim.libtorch;
   const title = `Building the native part for LibTorch ${version} (${cuda === null ? "CPU" : `CUDA ${cuda}`})`;
   let done = 0;
+  if (shim.libtorch.isUntried)
+    progress.say(
+      `LibTorch ${version} is newer than ${acceptedVersions}, which are known to work: it is tried. Should it fail, set LIBTORCH to one of those.`,
+    );
   progress.say(`${title}, ${names.length} files, once`);
   const show = () => progress.show(`${title}: ${done} of ${names.length} files`);
   const ticker = setInterval(show, 500);

@@ -17,6 +17,8 @@ export interface Libtorch {
   cxxStandard: 17 | 20;
   /** Whether the headers are there, without which nothing can be built against it. */
   hasHeaders: boolean;
+  /** Newer than any version that this was tried with. */
+  isUntried: boolean;
   /** How it was found, in words. */
   source: string;
 }
@@ -29,7 +31,8 @@ export interface Inspection {
 }
 
 export const oldestMinor = 11;
-export const newestMinor = 13;
+/** The newest that this was tried with; what is newer is tried with a warning. */
+export const newestMinor = 15;
 export const acceptedVersions = `2.${oldestMinor} to 2.${newestMinor}`;
 
 export function sharedLibraryName(stem: string): string {
@@ -87,14 +90,12 @@ export function inspectLibtorchFolder(root: string, source: string, needsHeaders
   if (major < 2 || (major === 2 && minor < oldestMinor)) {
     return reject(`version ${version} is too old; ${acceptedVersions} are accepted`);
   }
-  if (major > 2 || minor > newestMinor) {
-    return reject(`version ${version} is too new; ${acceptedVersions} are accepted`);
-  }
+  const isUntried = major > 2 || minor > newestMinor;
   const cmake = readIfThere(join(root, "share/cmake/Torch/TorchConfig.cmake"));
   const cuda = readCuda(root, libDir, version);
   return {
     path: root,
-    verdict: `version ${version}, ${cuda === null ? "CPU" : `CUDA ${cuda}`}`,
+    verdict: `version ${version}, ${cuda === null ? "CPU" : `CUDA ${cuda}`}${isUntried ? `, newer than ${acceptedVersions}, which are known to work` : ""}`,
     libtorch: {
       root,
       includeDirs: [join(root, "include"), join(root, "include/torch/csrc/api/include")],
@@ -104,6 +105,7 @@ export function inspectLibtorchFolder(root: string, source: string, needsHeaders
       cxx11Abi: readFileSync(join(libDir, sharedLibraryName("c10"))).includes("__cxx11"),
       cxxStandard: /CXX_STANDARD 20/.test(cmake) ? 20 : 17,
       hasHeaders,
+      isUntried,
       source,
     },
   };

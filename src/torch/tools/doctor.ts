@@ -131,6 +131,8 @@ function printDiagnosis(found: Diagnosis): void {
   row("Bun", `${found.bun.version} (${found.bun.path})`);
   if (found.libtorch) {
     row("LibTorch", `${found.libtorch.version}, from ${found.libtorch.source}`);
+    const untried = found.tried.at(-1)?.verdict.split(", ").slice(2).join(", ");
+    if (untried) row("", `Warning: ${untried}`);
     row("", found.libtorch.path);
     for (const { path, verdict } of found.tried.slice(0, -1)) row("", `passed over ${path}: ${verdict}`);
     row("Device", found.libtorch.device);

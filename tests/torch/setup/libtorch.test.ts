@@ -58,12 +58,20 @@ test("a build without either tells its version by its headers", () => {
   expect(found.verdict).toBe("version 2.13.0, CPU");
 });
 
+test("2.11 to 2.15 are accepted, and newer ones tried with a warning", () => {
+  for (const version of ["2.11.0", "2.14.1+cu130", "2.15.0a0"])
+    expect(inspect({ ...libraries, "build-version": version }).libtorch?.isUntried).toBe(false);
+  for (const version of ["2.16.0", "3.0.0"]) {
+    const found = inspect({ ...libraries, "build-version": version });
+    expect(found.libtorch).toMatchObject({ version, isUntried: true });
+    expect(found.verdict).toBe(`version ${version}, CPU, newer than 2.11 to 2.15, which are known to work`);
+  }
+});
+
 test("what does not fit is rejected with the reason", () => {
   const version = (text: string) => inspect({ ...libraries, "build-version": text }).verdict;
-  expect(version("2.10.0+cpu")).toBe("version 2.10.0+cpu is too old; 2.11 to 2.13 are accepted");
+  expect(version("2.10.0+cpu")).toBe("version 2.10.0+cpu is too old; 2.11 to 2.15 are accepted");
   expect(version("1.13.1")).toContain("too old");
-  expect(version("2.14.0a0")).toBe("version 2.14.0a0 is too new; 2.11 to 2.13 are accepted");
-  expect(version("3.0.0")).toContain("too new");
   expect(version("")).toBe("its version could not be read");
   expect(inspect({}).verdict).toContain("not a LibTorch folder");
   const { "include/ATen/ATen.h": _, ...withoutHeaders } = libraries;
