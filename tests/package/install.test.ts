@@ -84,7 +84,7 @@ test("before the set-up the doctor and a program say what is missing, and the se
   const none = { LIBTORCH: undefined, PATH: join(process.execPath, "..") };
   const without = project.run([process.execPath, "-e", 'await import("aam-torch")'], none);
   expect(without.code).toBe(1);
-  expect(without.err).toContain("No LibTorch 2.11 to 2.13 was found.");
+  expect(without.err).toContain("No LibTorch 2.11 to 2.15 was found.");
   expect(without.err).toContain("Run `bunx aam-torch setup`, which brings one");
 });
 

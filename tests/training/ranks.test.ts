@@ -149,6 +149,36 @@ test("a run of two ranks is continued by one, and the other way round, as if not
   }
 });
 
+showsOptions(["predict", "embed"], "--ranks --rank-timeout");
+test("two and three ranks embed and predict what one does", async () => {
+  const options = [...aam, ..."--metadata-column ph --epochs 1".split(" ")];
+  const model = await train("train", "model", ...options);
+  const rows = (path: string) =>
+    readFileSync(path, "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => line.split("\t"));
+  for (const command of ["predict", "embed"]) {
+    const files: string[] = [];
+    for (const ranks of ["1", "2", "3"]) {
+      const file = scratch.path(`${command}-${ranks}.tsv`);
+      files.push(file);
+      const given = ["--model", model, "--dataset", study.folder, "--output", file, "--threads", "1"];
+      const { code, error } = await run(command, ...given, "--ranks", ranks, "--rank-timeout", "60");
+      expect({ code, error: code === 0 ? "" : error }).toEqual({ code: 0, error: "" });
+    }
+    const [one, ...many] = files.map(rows);
+    expect(one).toHaveLength(27);
+    for (const other of many) {
+      expect(other.map(([id]) => id)).toEqual(one.map(([id]) => id));
+      one.slice(1).forEach((cells, i) => {
+        for (const [k, cell] of cells.slice(1).entries())
+          expect(Math.abs(Number(other[i + 1][k + 1]) - Number(cell))).toBeLessThan(1e-4);
+      });
+    }
+  }
+});
+
 /** A training that would not end, and what `act` does to it once it has made steps. */
 async function disturbed(name: string, act: (pids: { launcher: number; ranks: number[] }) => void) {
   const output = scratch.path(name);

@@ -6,6 +6,7 @@ import { SetEncoder } from "../../models/setEncoder.ts";
 import { batchOptionsOf, distanceFormOf } from "../../training/config/buildModel.ts";
 import { positionAttention, sampleAttention } from "../../training/inference/attention.ts";
 import { embedAsvs, embeddingColumns, embedSamples } from "../../training/inference/embedSamples.ts";
+import { isMainRank } from "../../training/ranks/share.ts";
 import { writeResults } from "../../training/targets/resultFile.ts";
 import {
   addFormatOption,
@@ -15,6 +16,7 @@ import {
   type ModelFlags,
   openModelAndSamples,
 } from "../options/modelOptions.ts";
+import { addRankFlags } from "../options/rankFlags.ts";
 
 interface EmbedFlags extends ModelFlags {
   output?: string;
@@ -40,7 +42,7 @@ export function makeCommand(): Command {
     .option("--asvs <file>", "where to write the ASVs' embeddings")
     .option("--attention <file>", "where to write how much each ASV of each sample counted")
     .option("--positions <file>", "where to write how much each base of each ASV counted");
-  return addRunningOptions(addFormatOption(command)).action(run);
+  return addRankFlags(addRunningOptions(addFormatOption(command))).action(run);
 }
 
 async function run(flags: EmbedFlags): Promise<void> {
@@ -77,6 +79,8 @@ async function run(flags: EmbedFlags): Promise<void> {
   if (flags.output !== undefined || flags.distances !== undefined) {
     const ids = Array.from(samples, (sample) => dataset.sampleIds[sample]);
     using embeddings = embedSamples(opened, dataset, samples, device);
+    // What all ranks have computed together, the first one writes.
+    if (!isMainRank()) return;
     if (flags.output !== undefined)
       write(
         flags.output,
@@ -91,6 +95,7 @@ async function run(flags: EmbedFlags): Promise<void> {
       );
     }
   }
+  if (!isMainRank()) return;
   if (flags.asvs !== undefined) {
     const ids = Array.from({ length: dataset.asvCount }, (_, row) => dataset.asvId(row));
     write(

@@ -3,6 +3,7 @@ import { UserError } from "../../common/userError.ts";
 import { batchOptionsOf } from "../../training/config/buildModel.ts";
 import { sampleAttention } from "../../training/inference/attention.ts";
 import { predictSamples } from "../../training/inference/predictSamples.ts";
+import { isMainRank } from "../../training/ranks/share.ts";
 import { runCategories } from "../../training/run/openSamples.ts";
 import { predictionColumns } from "../../training/targets/predictionTable.ts";
 import { resultFormats, writeResults } from "../../training/targets/resultFile.ts";
@@ -15,6 +16,7 @@ import {
   openModelAndSamples,
 } from "../options/modelOptions.ts";
 import { positiveWholeNumber } from "../options/optionValues.ts";
+import { addRankFlags } from "../options/rankFlags.ts";
 
 interface PredictFlags extends ModelFlags {
   output: string;
@@ -51,7 +53,7 @@ export function makeCommand(): Command {
     .optionsGroup("Output:")
     .requiredOption("-o, --output <file>", `where to write the predictions: .${resultFormats.join(", .")}`)
     .option("--attention <file>", "also write how much each ASV of each sample counted");
-  return addRunningOptions(addFormatOption(command)).action(run);
+  return addRankFlags(addRunningOptions(addFormatOption(command))).action(run);
 }
 
 async function run(flags: PredictFlags): Promise<void> {
@@ -68,6 +70,8 @@ async function run(flags: PredictFlags): Promise<void> {
     asvSampling: flags.asvSampling,
     passes: flags.predictionPasses,
   });
+  // What all ranks have computed together, the first one writes.
+  if (!isMainRank()) return;
   const targets = opened.targets!;
   const columns = predictionColumns({
     dataset,

@@ -1,6 +1,9 @@
 import { UserError } from "../../common/userError.ts";
+import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import { silentTerminal } from "../../display/terminal/terminal.ts";
 import { launchRanks } from "../../torch/distributed/ranks/launchRanks.ts";
 import * as torch from "../../torch/index.ts";
+import { currentShare, isMainRank } from "../../training/ranks/share.ts";
 import type { RankFlags } from "./rankFlags.ts";
 import { beforeReporting } from "./reportGate.ts";
 
@@ -43,4 +46,21 @@ export function deviceOfRank(
   const index = found.localRank % torch.cuda.deviceCount();
   torch.cuda.setDevice(index);
   return `cuda:${index}`;
+}
+
+/** Rank 0 shows what happens; the others would show the same. */
+export function displayOfRank(flags: { quiet: boolean; json: boolean }): ProgressDisplay {
+  return isMainRank()
+    ? new ProgressDisplay(chooseDisplayMode(flags))
+    : new ProgressDisplay("quiet", silentTerminal);
+}
+
+/** What rank 0 prepares on the disk, the others find there. */
+export async function firstOnRankZero<T>(open: () => Promise<T>): Promise<T> {
+  if (currentShare() === null) return await open();
+  let opened: { value: T } | null = null;
+  await distributed.onRankZero(async () => {
+    opened = { value: await open() };
+  });
+  return (opened as { value: T } | null)?.value ?? (await open());
 }

@@ -6,12 +6,13 @@ import { type Command, Option } from "commander";
 import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { readIdFile } from "../../data/split/files.ts";
-import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import * as torch from "../../torch/index.ts";
 import { type OpenedRun, openRun } from "../../training/run/open.ts";
 import { openSamples } from "../../training/run/openSamples.ts";
 import { formatOfPath, type ResultFormat, resultFormats } from "../../training/targets/resultFile.ts";
 import { chooseDevice } from "./chooseDevice.ts";
+import { deviceOfRank, displayOfRank, firstOnRankZero, joinRanks } from "./joinRanks.ts";
 import { positiveWholeNumber, wholeNumber } from "./optionValues.ts";
 
 /** Options of every command that uses a trained model. */
@@ -26,6 +27,9 @@ export interface ModelFlags {
   rarefyDepth?: number | "auto" | "none";
   device: "auto" | "cpu" | "cuda";
   threads?: number;
+  /** Of commands that several ranks can run. */
+  ranks?: number;
+  rankTimeout?: number;
   format?: ResultFormat;
   quiet: boolean;
   json: boolean;
@@ -98,13 +102,16 @@ export async function openModelAndSamples(
   flags: ModelFlags,
   beside: string | undefined,
 ): Promise<ModelAndSamples> {
-  const display = new ProgressDisplay(chooseDisplayMode(flags));
-  if (flags.threads) torch.setNumThreads(flags.threads);
-  const device = await chooseDevice(flags.device);
+  const { ranks, rankTimeout, threads } = flags;
+  const rank = rankTimeout === undefined ? null : await joinRanks({ ranks, rankTimeout, threads });
+  const display = displayOfRank(flags);
+  if (threads) torch.setNumThreads(threads);
+  const device = deviceOfRank(await chooseDevice(flags.device), rank);
   const run = openRun(flags.model, device);
   using disposables = new DisposableStack();
+  const cache = cacheFolder(beside, disposables);
   const dataset = disposables.use(
-    await openSamples(run.facts, { ...flags, cache: cacheFolder(beside, disposables) }, display),
+    await firstOnRankZero(() => openSamples(run.facts, { ...flags, cache }, display)),
   );
   const samples = chosenSamples(dataset, flags.samples, display);
   const open = disposables.move();

@@ -5,18 +5,17 @@ import type { z } from "zod";
 import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { openDataset } from "../../data/dataset/dataset.ts";
-import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
-import { silentTerminal } from "../../display/terminal/terminal.ts";
+import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import * as torch from "../../torch/index.ts";
 import { checkModel } from "../../training/config/checkModel.ts";
 import type { DataConfig, ModelConfig, SplitConfig, TrainingConfig } from "../../training/config/config.ts";
 import { startingSettings } from "../../training/config/recipes.ts";
-import { currentShare, isMainRank } from "../../training/ranks/share.ts";
+import { isMainRank } from "../../training/ranks/share.ts";
 import { RunFolder } from "../../training/run/folder.ts";
 import { checkMetadataColumns, openConfiguredData } from "../../training/tasks/openData.ts";
 import { checkTraining } from "../../training/tasks/runTraining.ts";
 import { chooseDevice } from "./chooseDevice.ts";
-import { deviceOfRank, joinRanks } from "./joinRanks.ts";
+import { deviceOfRank, displayOfRank, firstOnRankZero, joinRanks } from "./joinRanks.ts";
 import { type EncoderUse, refuseIdleOptions } from "./refuseIdleOptions.ts";
 import { configOf, givenPaths, type SchemaOption, valueAt } from "./schemaOptions.ts";
 import type { RunFlags } from "./trainingOptions.ts";
@@ -77,9 +76,7 @@ export async function setUpTraining<Config extends Trainable>(
     ? resumedConfig(command, schema, options, output)
     : { config: newConfig(command, schema, options, useOf), folder: null };
   const { needsDistances, columns = [] } = check(config);
-  const display = isMainRank()
-    ? new ProgressDisplay(chooseDisplayMode(flags))
-    : new ProgressDisplay("quiet", silentTerminal);
+  const display = displayOfRank(flags);
   if (flags.deterministic) torch.useDeterministicAlgorithms(true);
   if (flags.threads || flags.deterministic) torch.setNumThreads(flags.threads ?? 1);
   const device = deviceOfRank(await chooseDevice(flags.device), rank);
@@ -116,16 +113,6 @@ export async function setUpTraining<Config extends Trainable>(
     plots: flags.plots,
     command: `aam ${line.join(" ")}`,
   };
-}
-
-/** What rank 0 prepares on the disk, the others find there. */
-async function firstOnRankZero<T>(open: () => Promise<T>): Promise<T> {
-  if (currentShare() === null) return await open();
-  let opened: { value: T } | null = null;
-  await torch.distributed.onRankZero(async () => {
-    opened = { value: await open() };
-  });
-  return (opened as { value: T } | null)?.value ?? (await open());
 }
 
 function newConfig<Config extends Trainable>(

@@ -8,6 +8,7 @@ import { packingOn } from "../../models/packing.ts";
 import type { RaggedBatch } from "../../models/raggedBatch.ts";
 import { withEmptyRow } from "../../models/sampleSequenceEncoder.ts";
 import * as torch from "../../torch/index.ts";
+import { currentShare, gatherRows, partOf, type Share } from "../ranks/share.ts";
 import { type EncodeAsvsOptions, encodeAsvs } from "./encodeAsvs.ts";
 import { joinRows } from "./joinRows.ts";
 
@@ -15,6 +16,8 @@ export interface SampleSetOptions extends EncodeAsvsOptions {
   batch: BatchOptions;
   /** Empty or filled slots (samples x ASVs of the richest) at a time. */
   slotsPerChunk?: number;
+  /** Where several ranks run, each computes a part, and all have the whole result; all must call it then. Default false. */
+  shared?: boolean;
   /** Decides random ASV sampling. Default 0: the same in every evaluation. */
   seed?: number;
 }
@@ -46,9 +49,12 @@ export function mapSampleSet(
       const { device, batch, slotsPerChunk = 1 << 14, seed = 0 } = options;
       const builder = new BatchBuilder(dataset, { ...batch, withoutTokens: true });
       const whole = builder.build(samples, new Random(seed));
-      const asvEmbeddings = withEmptyRow(encodeAsvs(encoder, dataset, whole.asvRows, options));
+      const share = options.shared ? currentShare() : null;
+      const asvEmbeddings = withEmptyRow(encodeShared(encoder, dataset, whole.asvRows, options, share));
       const asvWords = wordsOf(encoder, dataset, whole, options);
-      const order = Array.from(samples.keys()).sort((a, b) => slotsOf(whole, a) - slotsOf(whole, b));
+      const { from, to } = share ? workOf(samples.length, share) : { from: 0, to: samples.length };
+      const order = Array.from({ length: to - from }, (_, i) => from + i);
+      order.sort((a, b) => slotsOf(whole, a) - slotsOf(whole, b));
       const parts: torch.Tensor[] = [];
       for (let start = 0; start < order.length; ) {
         const rows: number[] = [];
@@ -70,9 +76,34 @@ export function mapSampleSet(
           ),
         );
       }
-      return joinRows(parts, order);
+      const own = joinRows(
+        parts,
+        order.map((row) => row - from),
+      );
+      return share ? gatherRows(own, samples.length, share) : own;
     }),
   );
+}
+
+/** What a rank computes of `total` things: its part, or one thing where that is empty, so that all ranks do the same. */
+function workOf(total: number, share: Share): { from: number; to: number } {
+  const { from, to } = partOf(total, share);
+  if (to > from) return { from, to };
+  const place = Math.min(from, total - 1);
+  return { from: place, to: place + 1 };
+}
+
+/** Embeddings of ASVs, of which each rank encodes a part. */
+function encodeShared(
+  encoder: EncoderOfAsvs,
+  dataset: Dataset,
+  asvs: Int32Array,
+  options: SampleSetOptions,
+  share: Share | null,
+): torch.Tensor {
+  if (!share) return encodeAsvs(encoder, dataset, asvs, options);
+  const { from, to } = workOf(asvs.length, share);
+  return gatherRows(encodeAsvs(encoder, dataset, asvs.subarray(from, to), options), asvs.length, share);
 }
 
 /** The words of a batch's ASVs [U, W], where the encoder looks at them; else null. */

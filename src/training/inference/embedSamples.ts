@@ -35,15 +35,21 @@ export function embedSampleSet(
   samples: Int32Array,
   options: SampleSetOptions,
 ): torch.Tensor {
-  return mapSampleSet(encoder.asvEncoder, dataset, samples, options, ({ input, asvEmbeddings }) => {
-    const { embeddings } = encoder.forward(input, { asvEmbeddings });
-    if (embeddings || encoder instanceof SetEncoder) return embeddings!;
-    // Encoders of another kind pool too, before their head.
-    const { sampleEncoder, encoderTransformer } = encoder;
-    const { sampleEmbeddings, valid, packing } = sampleEncoder.forward(input, { asvEmbeddings });
-    const encoded = encoderTransformer.forward(sampleEmbeddings, keyMask(valid), packing);
-    return encoder.pool(encoded, valid, input);
-  });
+  return mapSampleSet(
+    encoder.asvEncoder,
+    dataset,
+    samples,
+    { ...options, shared: true },
+    ({ input, asvEmbeddings }) => {
+      const { embeddings } = encoder.forward(input, { asvEmbeddings });
+      if (embeddings || encoder instanceof SetEncoder) return embeddings!;
+      // Encoders of another kind pool too, before their head.
+      const { sampleEncoder, encoderTransformer } = encoder;
+      const { sampleEmbeddings, valid, packing } = sampleEncoder.forward(input, { asvEmbeddings });
+      const encoded = encoderTransformer.forward(sampleEmbeddings, keyMask(valid), packing);
+      return encoder.pool(encoded, valid, input);
+    },
+  );
 }
 
 /** Embeddings [A, D] of all ASVs of a data set, on the CPU. @throws UserError if one is NaN or infinite. */

@@ -27,8 +27,12 @@ export function judgeEncoder(
   using _scope = torch.scope();
   const { asvEncoder } = encoder;
   const judged = judgedOf(samples);
-  const outputs = mapSampleSet(asvEncoder, dataset, judged, options, ({ input, asvEmbeddings }) =>
-    objective.output(encoder.forward(input, { asvEmbeddings })),
+  const outputs = mapSampleSet(
+    asvEncoder,
+    dataset,
+    judged,
+    { ...options, shared: true },
+    ({ input, asvEmbeddings }) => objective.output(encoder.forward(input, { asvEmbeddings })),
   );
   return objective.evaluate(outputs, judged);
 }

@@ -44,23 +44,31 @@ export function predictOutputs(
   const judged = new RegressionMetrics();
   const kept = new Reservoir(keptCounts, 2, new Random(0));
   const encoder = model.baseModel.asvEncoder;
-  const target = mapSampleSet(encoder, dataset, samples, options, ({ input, asvEmbeddings, rows }) => {
-    const own = rows.map((row) => samples[row]);
-    const result = model.forward(input, { asvEmbeddings, categories: categories?.ids(own, device) });
-    if (objective) {
-      bases.push(objective.output(result.base).to({ device: "cpu", copy: true }).detachFromScope());
-      order.push(...rows);
-    }
-    if (result.count && counts !== undefined) {
-      const filled = input.asvIndex.ne(0);
-      const ofSlots = (values: torch.Tensor) => values.maskedSelect(filled).to("float32").toFloat32Array();
-      const predicted = ofSlots(result.count.squeeze(-1));
-      const actual = ofSlots(countTargets(input.counts, counts));
-      judged.update(predicted, actual);
-      kept.offer(predicted, actual);
-    }
-    return result.target;
-  });
+  // What is collected beside the result is of the samples that this process computes.
+  const shared = objective === null && counts === undefined;
+  const target = mapSampleSet(
+    encoder,
+    dataset,
+    samples,
+    { ...options, shared },
+    ({ input, asvEmbeddings, rows }) => {
+      const own = rows.map((row) => samples[row]);
+      const result = model.forward(input, { asvEmbeddings, categories: categories?.ids(own, device) });
+      if (objective) {
+        bases.push(objective.output(result.base).to({ device: "cpu", copy: true }).detachFromScope());
+        order.push(...rows);
+      }
+      if (result.count && counts !== undefined) {
+        const filled = input.asvIndex.ne(0);
+        const ofSlots = (values: torch.Tensor) => values.maskedSelect(filled).to("float32").toFloat32Array();
+        const predicted = ofSlots(result.count.squeeze(-1));
+        const actual = ofSlots(countTargets(input.counts, counts));
+        judged.update(predicted, actual);
+        kept.offer(predicted, actual);
+      }
+      return result.target;
+    },
+  );
   const base = bases.length > 0 ? joinRows(bases, order) : null;
   for (const part of bases) part.dispose();
   return {
