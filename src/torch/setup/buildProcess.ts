@@ -18,8 +18,8 @@ import {
 import { withLock } from "./buildLock.ts";
 import { findCompiler, firstErrors } from "./compiler.ts";
 import { groupSource, groupVariants } from "./groupVariants.ts";
-import { buildFolder, isClone } from "./places.ts";
 import { acceptedVersions } from "./libtorchFolder.ts";
+import { buildFolder, isClone } from "./places.ts";
 
 const objectFolder = join(buildFolder, "objects");
 
