@@ -91,7 +91,7 @@ export function summarizeDataset(dataset: Dataset): DatasetSummary {
 }
 
 /** Up to so many samples all pairs are computed for a summary, of more those of a choice. */
-const summarizedSamples = 2048;
+const summarizedSamples = 512;
 
 /** The distances that a summary is made of: all stored ones; of many that would have to be computed those between some samples. */
 function distanceParts(distances: PairDistances): () => Iterable<Float32Array> {
