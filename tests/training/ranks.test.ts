@@ -30,6 +30,8 @@ async function ended(child: ReturnType<typeof start>): Promise<{ code: number; o
 }
 
 const run = (...args: string[]) => ended(start(args));
+/** What is told besides warnings: so short a training may well be worse than none. */
+const errorsIn = (text: string) => text.replace(/^Warning: .*\n/gm, "");
 const readJson = (...path: string[]) => JSON.parse(readFileSync(join(...path), "utf8"));
 
 /** Plain steps, and nothing drawn: bases are not hidden. Adam would make large what rounding leaves of gradients of 0. */
@@ -141,7 +143,7 @@ test("a run of two ranks is continued by one, and the other way round, as if not
     "1",
   ];
   const restarted = await ended(start(["pretrain", ...more], env));
-  expect({ code: restarted.code, error: restarted.error }).toEqual({ code: 0, error: "" });
+  expect({ code: restarted.code, error: errorsIn(restarted.error) }).toEqual({ code: 0, error: "" });
   for (const run of [half, again]) {
     expect(readJson(run, "history.json")).toHaveLength(2);
     // A learning rate's schedule follows the length that a run was begun with.
@@ -230,7 +232,7 @@ test.skipIf(process.platform !== "linux")(
     const { epochs } = { epochs: readJson(output, "config.json").training.epochs };
     expect(epochs).toBe(100000);
     const resumed = await run("pretrain", "--output", output, "--resume", "--epochs", "1", "--no-plots");
-    expect({ code: resumed.code, error: resumed.error }).toEqual({ code: 0, error: "" });
+    expect({ code: resumed.code, error: errorsIn(resumed.error) }).toEqual({ code: 0, error: "" });
   },
 );
 
