@@ -34,6 +34,12 @@ test("linear regression finds the line", async () => {
   expect(losses.at(-1)).toBeLessThan(losses[0] / 100);
 }, 60_000);
 
+test("a study goes from files to distances without a tree and to predictions of metadata", async () => {
+  const text = await run("study");
+  expect(numbers(text, /R2 (\S+)/g)[0]).toBeGreaterThan(0.5);
+  expect(numbers(text, /pH of \S+(?: \S+)*: (\S+)$/gm)[0]).toBeWithin(3, 10);
+}, 120_000);
+
 test("the perceptron reads digits that it has not seen", async () => {
   const text = await run("digits");
   expect(text).toContain("parameters");

@@ -1,4 +1,12 @@
-import { type ModelConfig, type PretrainConfig, type PretrainInput, pretrainSchema } from "./config.ts";
+import {
+  type FineTuneConfig,
+  type FineTuneInput,
+  fineTuneSchema,
+  type ModelConfig,
+  type PretrainConfig,
+  type PretrainInput,
+  pretrainSchema,
+} from "./config.ts";
 import { mergeSettings, type Settings } from "./mergeSettings.ts";
 import { type PresetName, presetSettings } from "./presets.ts";
 
@@ -55,4 +63,18 @@ export function pretrainConfig(input: PretrainInput = {}): PretrainConfig {
   const { encoder, codes } = { ...usual, ...input.model };
   const start = startingSettings(Object.keys(pretrainSchema.shape), { encoder, codes } as Encoders);
   return pretrainSchema.parse(mergeSettings(start, input as Settings));
+}
+
+/**
+ * A fine-tuning's configuration in full, with a set encoder where neither an encoder nor a pretrained one is named.
+ *
+ * @example
+ * fineTuneConfig({ target: { columns: ["age"] }, pretrainedEncoder: "encoder", freezeBase: true });
+ *
+ * @throws z.ZodError for settings that are none.
+ */
+export function fineTuneConfig(input: FineTuneInput = {}): FineTuneConfig {
+  const { encoder, codes } = { ...usual, ...input.model };
+  const start = startingSettings(Object.keys(fineTuneSchema.shape), { encoder, codes } as Encoders);
+  return fineTuneSchema.parse(mergeSettings(start, input as Settings));
 }
