@@ -180,7 +180,7 @@ async function buildOnce(compiler: string[], progress: ProgressLine): Promise<bo
   let done = 0;
   if (shim.libtorch.isUntried)
     progress.say(
-      `LibTorch ${version} is newer than ${acceptedVersions}, which are known to work: it is tried. Should it fail, set LIBTORCH to one of those.`,
+      `LibTorch ${version} is newer than ${acceptedVersions}, which are supported: it is tried. Should it fail, set LIBTORCH to one of those.`,
     );
   progress.say(`${title}, ${names.length} files, once`);
   const show = () => progress.show(`${title}: ${done} of ${names.length} files`);

@@ -64,7 +64,7 @@ test("2.11 to 2.15 are accepted, and newer ones tried with a warning", () => {
   for (const version of ["2.16.0", "3.0.0"]) {
     const found = inspect({ ...libraries, "build-version": version });
     expect(found.libtorch).toMatchObject({ version, isUntried: true });
-    expect(found.verdict).toBe(`version ${version}, CPU, newer than 2.11 to 2.15, which are known to work`);
+    expect(found.verdict).toBe(`version ${version}, CPU, newer than 2.11 to 2.15, which are supported`);
   }
 });
 
