@@ -57,6 +57,23 @@ test("the transformer goes on with the text that it has learned", async () => {
   expect(text).toContain("written: the quick brown fox jumps");
 }, 110_000);
 
+test("LBFGS finds the oscillation behind noisy points in five steps", async () => {
+  const text = await run("lbfgsFit");
+  const found = /found: (.*)/.exec(text)![1].split(" ").map(Number);
+  [2, 0.3, 3, 0.5].forEach((value, i) => {
+    expect(Math.abs(found[i] - value)).toBeLessThan(0.05);
+  });
+  expect(numbers(text, /loss (\S+)/g).at(-1)).toBeLessThan(0.004);
+}, 60_000);
+
+test("the LSTM writes the sentence that it has learned", async () => {
+  const text = await run("lstmLanguageModel");
+  const losses = numbers(text, /loss (\S+)/g);
+  expect(losses[0]).toBeGreaterThan(2.5);
+  expect(losses.at(-1)).toBeLessThan(0.2);
+  expect(text).toContain("written: gut microbes ferment fibre to short chain fatty acids.");
+}, 110_000);
+
 test("two ranks learn what one learns of the whole batch", async () => {
   const [one, two] = [await run("dataParallel", 1), await run("dataParallel", 2)];
   const losses = numbers(two, /loss (\S+)/g);

@@ -325,6 +325,78 @@ function attend(options: torch.nn.AttentionOptions) {
   return new nn.MultiheadAttention(4, 2).forward(x, x, x, options);
 }
 
+layers.push(
+  throws("nn.RNN", "numLayers 0", () => new nn.RNN(2, 2, { numLayers: 0 }), "numLayers must be"),
+  throws(
+    "nn.LSTM",
+    "projSize as large as the hidden size",
+    () => new nn.LSTM(2, 2, { projSize: 2 }),
+    "projSize",
+  ),
+  throws("nn.GRU", "dropout 2", () => new nn.GRU(2, 2, { dropout: 2 }), "between 0 and 1"),
+  throws(
+    "nn.LSTMCell",
+    "input of another size",
+    () => new nn.LSTMCell(2, 2).forward(torch.ones([1, 3])),
+    "takes [batch, 2]",
+  ),
+  throws(
+    "nn.InstanceNorm1d",
+    "one position",
+    () => new nn.InstanceNorm1d(2).forward(torch.ones([1, 2, 1])),
+    "more than 1 value",
+  ),
+  throws(
+    "nn.Softmax2d",
+    "two dimensions",
+    () => new nn.Softmax2d().forward(torch.ones([2, 2])),
+    "3 or 4 dimensions",
+  ),
+  throws(
+    "nn.ReflectionPad2d",
+    "a list of another length",
+    () => new nn.ReflectionPad2d([1, 1]),
+    "one number or 4",
+  ),
+  throws("nn.Dropout2d", "p 2", () => new nn.Dropout2d(2), "between 0 and 1"),
+  throws(
+    "functional.interpolate",
+    "size and factor",
+    () => F.interpolate(torch.ones([1, 1, 2]), { size: 2, scaleFactor: 2 }),
+    "either a size or",
+  ),
+  throws(
+    "functional.interpolate",
+    "a mode of other dimensions",
+    () => F.interpolate(torch.ones([1, 1, 2]), { size: 2, mode: "bilinear" }),
+    "does not go with an input",
+  ),
+  throws(
+    "functional.affineGrid",
+    "other maps",
+    () => F.affineGrid(torch.ones([1, 2, 2]), [1, 1, 2, 2]),
+    "takes maps",
+  ),
+  throws(
+    "functional.multiMarginLoss",
+    "p 3",
+    () => F.multiMarginLoss(torch.ones([1, 2]), torch.tensor([0n]), untyped({ p: 3 })),
+    "p must be 1 or 2",
+  ),
+  throws(
+    "nn.ParameterDict",
+    "a name with a dot",
+    () => new nn.ParameterDict({ "a.b": torch.ones([1]) }),
+    "must not be empty or have dots",
+  ),
+  throws(
+    "nn.ParameterDict",
+    "the name of a method",
+    () => new nn.ParameterDict({ keys: torch.ones([1]) }),
+    "is the name of something else",
+  ),
+);
+
 const initializers: Check[] = [
   throws(
     "init.kaimingUniform_",

@@ -207,6 +207,10 @@ FORWARD = [
     (module("SoftMarginLoss"), [(4, 3), "signs (4, 3)"], {}, {}),
     (module("PoissonNLLLoss", full=True), [(4, 3), "positive (4, 3)"], {}, {}),
     (module("GaussianNLLLoss", full=True), [(4, 3), "constant (4, 3)", "positive (4, 3)"], {}, {}),
+    (module("CTCLoss", blank=1, zero_infinity=True), [(6, 2, 4), "labels (2, 3)", "sixes (2,)", "threes (2,)"], {}, {}),
+    (module("MultiLabelMarginLoss"), [(4, 3), "labels (4, 3)"], {}, {}),
+    (module("MultiLabelSoftMarginLoss"), [(4, 3), "probabilities (4, 3)"], {}, {}),
+    (module("MultiMarginLoss", p=2, margin=0.7), [(4, 3), "ids 3 (4,)"], {}, {}),
     (module("Softmax", dim=1), [(3, 6)], {}, {}),
     (module("LogSoftmax", dim=-1), [(3, 6)], {}, {}),
     (
@@ -299,6 +303,11 @@ def functional_calls() -> list[tuple[str, list, dict]]:
         calls += [("triplet_margin_loss", [*two, (4, 3)], {**plain, "margin": 0.7})]
         calls += [("soft_margin_loss", [(4, 3), "signs (4, 3)"], plain)]
         calls += [("poisson_nll_loss", [(4, 3), "positive (4, 3)"], {**plain, "full": True})]
+        calls += [("multi_margin_loss", [(4, 3), "ids 3 (4,)"], {**plain, "weight": "positive (3,)"})]
+        calls += [("multilabel_margin_loss", [(4, 3), "labels (4, 3)"], plain)]
+        calls += [("multilabel_soft_margin_loss", [(4, 3), "probabilities (4, 3)"], {**plain, "weight": "positive (3,)"})]
+        lengths = ["labels (2, 3)", "sixes (2,)", "threes (2,)"]
+        calls += [("ctc_loss", [(6, 2, 4), *lengths], {**plain, "blank": 3})]
         calls += [("gaussian_nll_loss", [*two, "leaf positive (4, 3)"], plain)]
     calls += [("pairwise_distance", [(4, 3), (4, 3)], {}), ("pairwise_distance", [(4, 3), (4, 3)], {"p": 1.0})]
     calls += [("softsign", [(4, 3)], {}), ("tanhshrink", [(4, 3)], {})]
@@ -376,6 +385,10 @@ class LayerCases:
         uniform = torch.rand(shape, generator=self.generator)
         if words[0] == "ids":
             return torch.randint(0, int(words[1]), shape, generator=self.generator)
+        if words[0] == "labels":
+            return torch.tensor([0, 2, 0]).repeat(shape[0], 1) if shape[0] < 4 else torch.tensor([[2, 0, -1]] * shape[0])
+        if words[0] in ("sixes", "threes"):
+            return torch.full(shape, 6 if words[0] == "sixes" else 3)
         if words[0] == "padding":
             kept = torch.randint(1, shape[1] + 1, (shape[0], 1), generator=self.generator)
             return torch.arange(shape[1]) >= kept

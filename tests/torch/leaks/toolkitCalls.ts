@@ -67,6 +67,14 @@ export const tensorMethods: Record<string, Call> = {
   ),
 };
 
+/** Log-probabilities [4, 1, 3] and the labels 1, 2. */
+const ctc = (): [torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor] => [
+  torch.zeros([4, 1, 3]),
+  torch.tensor([[1n, 2n]]),
+  torch.tensor([4n]),
+  torch.tensor([2n]),
+];
+
 /** [1, 2, 4, ...] with so many dimensions of positions. */
 const ofDimensions = (_t: Inputs, n: number) => torch.ones([1, 2, ...Array.from({ length: n }, () => 4)]);
 
@@ -160,6 +168,12 @@ export function layers(useLayer: UseLayer): Record<string, Call> {
       useLayer(new nn.ConvTranspose2d(2, 3, 2, { stride: 2 }), ofDimensions(t, 2)),
     ),
     ConvTranspose3d: scoped((t) => useLayer(new nn.ConvTranspose3d(2, 3, 2), ofDimensions(t, 3))),
+    CTCLoss: scoped(() => useLayer(new nn.CTCLoss(), ...ctc())),
+    MultiLabelMarginLoss: scoped((t) => useLayer(new nn.MultiLabelMarginLoss(), t.x, t.x.mul(0).long())),
+    MultiLabelSoftMarginLoss: (t) => useLayer(new nn.MultiLabelSoftMarginLoss(), t.x, t.y),
+    MultiMarginLoss: (t) => useLayer(new nn.MultiMarginLoss(), t.x, t.order),
+    ParameterList: (t) => new nn.ParameterList([t.x.clone()]).dispose(),
+    ParameterDict: (t) => new nn.ParameterDict({ a: t.x.clone() }).dispose(),
     Bilinear: (t) => useLayer(new nn.Bilinear(4, 4, 2), t.x, t.y),
     PixelShuffle: scoped((t) => useLayer(new nn.PixelShuffle(1), ofDimensions(t, 2))),
     PixelUnshuffle: scoped((t) => useLayer(new nn.PixelUnshuffle(2), ofDimensions(t, 2))),
@@ -197,6 +211,10 @@ export const functionals: Record<string, Call> = {
   fold: scoped(() => F.fold(torch.ones([1, 4, 4]), 3, 2)),
   unfold: scoped((t) => F.unfold(ofDimensions(t, 2), 2)),
   pixelUnshuffle: scoped((t) => F.pixelUnshuffle(ofDimensions(t, 2), 2)),
+  ctcLoss: scoped(() => F.ctcLoss(...ctc()).item()),
+  multilabelMarginLoss: scoped((t) => F.multilabelMarginLoss(t.x, t.x.mul(0).long()).item()),
+  multilabelSoftMarginLoss: (t) => F.multilabelSoftMarginLoss(t.x, t.y),
+  multiMarginLoss: (t) => F.multiMarginLoss(t.x, t.order),
   instanceNorm: (t) => F.instanceNorm(t.image),
   groupNorm: (t) => F.groupNorm(t.x, 2),
   hardtanh: (t) => F.hardtanh(t.x),

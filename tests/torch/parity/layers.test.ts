@@ -46,7 +46,7 @@ test.skipIf(Boolean(obstacle))("initializers draw what Python's draw", () => {
 });
 
 /** Modules that compute nothing themselves, or are compared elsewhere. */
-const containers = ["Module", "ModuleList", "ModuleDict"];
+const containers = ["Module", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"];
 
 /** Every class of a description, those inside it too. */
 function named({ module, children }: LayerDescription): string[] {

@@ -1,5 +1,5 @@
 import type { Tensor } from "../../core/tensor.ts";
-import { Module } from "./module.ts";
+import { isParameter, Module, parameter } from "./module.ts";
 
 /** A module that makes one tensor of one. */
 export type Layer = Module & { forward(input: Tensor): Tensor };
@@ -172,3 +172,92 @@ export class ModuleDict<M extends Module = Module> extends Module {
     throw new TypeError("A ModuleDict cannot be called; call its modules.");
   }
 }
+
+/** A list of parameters, named by their positions; plain tensors become parameters. */
+export class ParameterList extends Module implements Iterable<Tensor> {
+  constructor(items: Iterable<Tensor> = []) {
+    super();
+    this.extend(items);
+  }
+
+  get length(): number {
+    return this.parameters().length;
+  }
+
+  /** The one at a position; negative ones count from the end. @throws RangeError where there is none. */
+  at(index: number): Tensor {
+    const item = this.parameters().at(index);
+    if (!item) throw new RangeError(`ParameterList: no parameter ${index} among ${this.length}`);
+    return item;
+  }
+
+  append(item: Tensor): this {
+    (this as unknown as Record<number, Tensor>)[this.length] = isParameter(item) ? item : parameter(item);
+    return this;
+  }
+
+  extend(items: Iterable<Tensor>): this {
+    for (const item of items) this.append(item);
+    return this;
+  }
+
+  [Symbol.iterator](): Iterator<Tensor> {
+    return this.parameters()[Symbol.iterator]();
+  }
+
+  forward(): never {
+    throw new TypeError("A ParameterList cannot be called; use its parameters.");
+  }
+}
+
+/** Parameters by name, which are properties too; plain tensors become parameters. */
+export class ParameterDict extends Module {
+  constructor(items: Readonly<Record<string, Tensor>> = {}) {
+    super();
+    for (const [name, item] of Object.entries(items)) this.set(name, item);
+  }
+
+  /** @throws RangeError where there is none of that name. */
+  get(name: string): Tensor {
+    const item = parametersOf(this).get(name);
+    if (!item)
+      throw new RangeError(`ParameterDict: no parameter "${name}"; there are ${this.keys().join(", ")}`);
+    return item;
+  }
+
+  has(name: string): boolean {
+    return parametersOf(this).has(name);
+  }
+
+  /** Adds a parameter, or replaces the one of that name. @throws TypeError for names with dots and those that modules have themselves. */
+  set(name: string, item: Tensor): this {
+    checkName("ParameterDict", name);
+    if (name in this && !this.has(name))
+      throw new TypeError(`ParameterDict: "${name}" is the name of something else`);
+    (this as unknown as Record<string, Tensor>)[name] = isParameter(item) ? item : parameter(item);
+    return this;
+  }
+
+  keys(): string[] {
+    return [...parametersOf(this).keys()];
+  }
+
+  values(): Tensor[] {
+    return [...parametersOf(this).values()];
+  }
+
+  entries(): [string, Tensor][] {
+    return [...parametersOf(this)];
+  }
+
+  get length(): number {
+    return parametersOf(this).size;
+  }
+
+  forward(): never {
+    throw new TypeError("A ParameterDict cannot be called; use its parameters.");
+  }
+}
+
+const parametersOf = (module: Module): Map<string, Tensor> =>
+  new Map(Object.entries(module).filter((entry): entry is [string, Tensor] => isParameter(entry[1])));

@@ -2,6 +2,7 @@
 
 import type { Tensor } from "../../core/tensor.ts";
 import { tidy } from "../../core/tidy.ts";
+import { operator } from "../../dispatch/operators.ts";
 import * as ops from "../../dispatch/ops.gen.ts";
 import { refuseOthers } from "../../dispatch/optionNames.ts";
 import { broadcast, needSameShape, refuse, sameShape, shown } from "./checks.ts";
@@ -302,4 +303,86 @@ export interface PoissonOptions extends LossOptions {
   /** Add what does not depend on the input. */
   full?: boolean;
   eps?: number;
+}
+
+export interface CtcOptions extends LossOptions {
+  /** The class that means no label. */
+  blank?: number;
+  /** Zero in place of the infinite losses of targets longer than their inputs. */
+  zeroInfinity?: boolean;
+}
+
+type Kernel = (...args: readonly unknown[]) => Tensor;
+const kernels = {
+  ctc: operator("aten::ctc_loss", ["IntList", "Tensor"], "ctcLoss") as unknown as Kernel,
+  multilabelMargin: operator(
+    "aten::multilabel_margin_loss",
+    [""],
+    "multilabelMarginLoss",
+  ) as unknown as Kernel,
+  multiMargin: operator("aten::multi_margin_loss", [""], "multiMarginLoss") as unknown as Kernel,
+};
+
+/**
+ * Connectionist temporal classification (Graves et al. 2006): log-probabilities [length, batch, classes] against label sequences
+ * [batch, longest] or all in one row, whose lengths are given.
+ */
+export function ctcLoss(
+  logProbs: Tensor,
+  targets: Tensor,
+  inputLengths: Tensor | readonly number[],
+  targetLengths: Tensor | readonly number[],
+  { blank = 0, reduction = "mean", zeroInfinity = false, ...others }: CtcOptions = {},
+): Tensor {
+  const code = reductionCode("ctcLoss", reduction, others, "blank, reduction, zeroInfinity");
+  return kernels.ctc(logProbs, targets, inputLengths, targetLengths, blank, code, zeroInfinity);
+}
+
+/** Margins of 1 between each label of an example and each other class; the target [N, C] lists labels, ended by -1. */
+export function multilabelMarginLoss(
+  input: Tensor,
+  target: Tensor,
+  { reduction = "mean", ...others }: LossOptions = {},
+): Tensor {
+  return kernels.multilabelMargin(
+    input,
+    target,
+    reductionCode("multilabelMarginLoss", reduction, others, "reduction"),
+  );
+}
+
+/** The mean over classes of binary cross-entropies: logits [N, C] against targets of 0 and 1. */
+export function multilabelSoftMarginLoss(
+  input: Tensor,
+  target: Tensor,
+  { weight = null, reduction = "mean", ...others }: Omit<ClassOptions, "ignoreIndex"> = {},
+): Tensor {
+  reductionCode("multilabelSoftMarginLoss", reduction, others, "weight, reduction");
+  return tidy(() => {
+    const terms = target
+      .mul(ops.logSigmoid(input))
+      .add(target.neg().add(1).mul(ops.logSigmoid(input.neg())))
+      .neg();
+    const losses = (weight ? terms.mul(weight) : terms).mean(-1);
+    if (reduction === "none") return losses;
+    return reduction === "sum" ? losses.sum() : losses.mean();
+  });
+}
+
+export interface MultiMarginOptions extends MarginOptions {
+  p?: 1 | 2;
+  weight?: Tensor | null;
+}
+
+/** The mean of max(0, margin - x[label] + x[other])^p over the other classes: logits [N, C] against classes [N]. @throws RangeError for another p. */
+export function multiMarginLoss(
+  input: Tensor,
+  target: Tensor,
+  { p = 1, margin = 1, weight = null, reduction = "mean", ...others }: MultiMarginOptions = {},
+): Tensor {
+  if (p !== 1 && p !== 2) throw new RangeError(`multiMarginLoss: p must be 1 or 2, got ${p}`);
+  if (weight && weight.ndim !== 1)
+    refuse("multiMarginLoss", `the weight must have one dimension, got ${shown(weight.shape)}`);
+  const code = reductionCode("multiMarginLoss", reduction, others, "p, margin, weight, reduction");
+  return kernels.multiMargin(input, target, p, margin, weight, code);
 }

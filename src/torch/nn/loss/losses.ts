@@ -120,3 +120,32 @@ export class BCEWithLogitsLoss extends weightedLossLayer<BinaryOptions>(
     return functional.binaryCrossEntropyWithLogits(input, target, { ...this.options, weight, posWeight });
   }
 }
+
+/** Labels [N, C], ended by -1, against all other classes. */
+export class MultiLabelMarginLoss extends lossLayer<functional.LossOptions, TwoInputs>(
+  functional.multilabelMarginLoss,
+) {}
+/** Logits [N, C] against targets of 0 and 1. */
+export class MultiLabelSoftMarginLoss extends weightedLossLayer<functional.LossOptions & Weights>(
+  functional.multilabelSoftMarginLoss,
+) {}
+/** Logits [N, C] against classes [N]. */
+export class MultiMarginLoss extends weightedLossLayer<functional.MultiMarginOptions>(
+  functional.multiMarginLoss,
+) {}
+
+/** `functional.ctcLoss` as a layer. */
+export class CTCLoss extends Module {
+  constructor(readonly options: functional.CtcOptions = {}) {
+    super();
+  }
+
+  forward(
+    logProbs: Tensor,
+    targets: Tensor,
+    inputLengths: Tensor | readonly number[],
+    targetLengths: Tensor | readonly number[],
+  ): Tensor {
+    return functional.ctcLoss(logProbs, targets, inputLengths, targetLengths, this.options);
+  }
+}
