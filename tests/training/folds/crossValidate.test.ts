@@ -47,7 +47,12 @@ describe("cross-validation", () => {
   });
 
   test("tells classes apart, with probabilities that fit", async () => {
-    const { summary, reasons } = await validate({ column: "state", predictors: ["stack"], trees: 10, innerFolds: 3 });
+    const { summary, reasons } = await validate({
+      column: "state",
+      predictors: ["stack"],
+      trees: 10,
+      innerFolds: 3,
+    });
     const { figures } = summary.predictors.find(({ name }) => name === "stack")!;
     expect(figures["error"].value).toBeLessThan(0.15);
     expect(figures["auc"].value).toBeGreaterThan(0.9);
