@@ -162,3 +162,14 @@ test("of a folder of cases all are compared, also after one that cannot be run",
   expect(text).toContain("passed  asv-encoder-relu");
   expect(text).toContain("1 of 2 cases passed");
 });
+
+test("a model's loss may say that samples have weights, which then must be there", () => {
+  const weighted = (wanted: boolean, remove = false) =>
+    altered("predictor-weights-mse", (description, tensors) => {
+      (description["loss"] as Record<string, unknown>)["sample_weights"] = wanted;
+      if (remove) tensors.delete("targets/sample_weights");
+    });
+  expect(failures(weighted(true))).toEqual([]);
+  expect(failures(weighted(false)).length).toBeGreaterThan(0);
+  expect(() => failures(weighted(true, true))).toThrow(/no targets\/sample_weights; add them \[B\]/);
+});

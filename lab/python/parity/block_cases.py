@@ -144,6 +144,29 @@ def block_list(d: Draw) -> list[tuple[str, str, dict, dict]]:
             {"x": torch.cat([pooled, pooled[:1]])},
         ),
     ]
+    return cases + set_cases(d)
+
+
+def set_cases(d: Draw) -> list[tuple[str, str, dict, dict]]:
+    """Set encoders in all their forms, on samples of distinct ASVs of different length, some with unknown bases."""
+    pool = torch.randint(1, 5, (9, 13), generator=d.generator)
+    pool[:, 0] = 5
+    pool[2, 9:], pool[3, 4:], pool[4, 6], pool[5, 7:9] = 0, 0, 0, 0
+    tokens = torch.zeros(6, 5, 13, dtype=torch.long)
+    for row, filled in enumerate([5, 1, 4, 3, 0, 2]):
+        tokens[row, :filled] = pool[torch.randperm(9, generator=d.generator)[:filled]]
+    inputs = {"tokens": tokens, "counts": 1 + d.ids(40, 6, 5)}
+    shape = {"max_bp": 12, "codes": 6, "word_dim": 4, "buckets": 65536}
+    cases = []
+    for pooling in ("union", "share", "root"):
+        for distance, normalized in (("tanimoto", True), ("l1", True), ("l1", False)):
+            name = f"set-{pooling}-{distance}{'' if normalized else '-raw'}"
+            form = {"pooling": pooling, "distance": distance, "normalized": normalized}
+            cases.append((name, "SetEncoder", {**shape, **form, "words": ["2"]}, inputs))
+    form = {**shape, "pooling": "union", "distance": "tanimoto"}
+    for name, words, buckets in (("places", ["2@4", "3@5"], 65536), ("hashed", ["3", "4"], 50)):
+        config = {**form, "words": words, "buckets": buckets}
+        cases.append((f"set-{name}", "SetEncoder", config, inputs))
     return cases
 
 

@@ -29,6 +29,8 @@ with `cotangents/<output>` from the case or ones. Weights that the block does no
     ConditionalScaling    columns {name: cardinality} out_dim          x [B, out_dim], <column> ... -> output
     OutputTransform       is_classifier bounded activation             x -> output
     PairwiseDistances     normalization                                x [B, D] -> output
+    SetEncoder            words max_bp codes word_dim buckets pooling distance normalized
+                                                     tokens [B, S, L], counts [B, S] -> codes, sizes, distances
     ASVEncoder, SampleSequenceEncoder, SequenceEncoder, SequencePredictor   as in model cases, one by one
 
 Exit status 1 when --check finds a difference.
@@ -43,6 +45,7 @@ from pathlib import Path
 
 import blocks_models as models
 import blocks_parts as parts
+import blocks_set
 from store import read_tensors, write_tensors
 
 import torch
@@ -168,6 +171,7 @@ BLOCKS: dict[str, Callable[..., nn.Module]] = {
     "ConditionalScaling": conditional_scaling,
     "OutputTransform": without_layers(parts.apply_output),
     "PairwiseDistances": without_layers(models.pairwise_distances),
+    "SetEncoder": blocks_set.SetEncoder,
 }
 MODELS = ("ASVEncoder", "SampleSequenceEncoder", "SequenceEncoder", "SequencePredictor")
 SECOND_OUTPUT = {"GMU": "gate", "CrossAttentionFusion": "weights", "PerceiverFusion": "weights"}

@@ -36,7 +36,7 @@ export class WordSets extends torch.nn.Module {
             .zeros([places.size(0), columns + 1], { dtype: this.length.dtype, device: rows.device })
             .scatter(1, places, 1)
             .narrow(1, 1, columns);
-        if (members) return members.matmul(has(folded)).clampMax(1);
+        if (members) return members.to(this.length.dtype).matmul(has(folded)).clampMax(1);
         const none = torch.zeros([1, rows.size(1)], { dtype: "int64", device: rows.device });
         return has(
           torch

@@ -6,8 +6,12 @@ import { CrossAttentionFusion, GatedUnit, PerceiverFusion } from "../../models/f
 import { OutputTransform } from "../../models/outputTransform.ts";
 import { pairwiseDistances } from "../../models/pairwiseDistances.ts";
 import { PositionEmbedding } from "../../models/positionEmbedding.ts";
+import { denseToRagged } from "../../models/raggedBatch.ts";
+import { SetEncoder } from "../../models/setEncoder.ts";
+import { setPoolings } from "../../models/setPooling.ts";
 import { makeTargetHead } from "../../models/targetHead.ts";
 import { keyMask, PreNormEncoder } from "../../models/transformer.ts";
+import { readWordKinds } from "../../models/words/wordKinds.ts";
 import * as torch from "../../torch/index.ts";
 import { ConfigReader, readTargetHead, readTransformer } from "../config.ts";
 import { type BlockCase, type LoadedCase, withPrefix } from "./caseFile.ts";
@@ -222,6 +226,39 @@ const makers: Record<string, (reader: ConfigReader) => Block> = {
     return new Block({ output_scales: scales, output_biases: biases }, (inputs) => ({
       output: transform.apply(need(inputs, "x"), caseCategories(inputs), parameters),
     }));
+  },
+  SetEncoder: (reader) => {
+    const maxBases = reader.number("max_bp", 0);
+    const codes = reader.number("codes", 0);
+    const inner = new SetEncoder({
+      source: "kmer",
+      codes,
+      words: {
+        kinds: readWordKinds((reader.list("words", "string") ?? ["6"]).join()),
+        maxBases,
+        dim: reader.number("word_dim", 0),
+        buckets: reader.number("buckets", 0),
+      },
+      // Codes from words alone have no transformer.
+      asv: { layers: 1, heads: 1, dim: 1, dropout: 0, maxBases },
+      pooling: reader.text("pooling", "union", setPoolings),
+      distance: {
+        kind: reader.text("distance", "tanimoto", ["tanimoto", "l1"]),
+        normalized: reader.boolean("normalized", true),
+      },
+    });
+    return new Bare(inner, (inputs) => {
+      const { dtype } = inner.pooling.length;
+      const batch = denseToRagged(need(inputs, "tokens"), need(inputs, "counts"));
+      const embeddings = inner.forward({ ...batch, counts: batch.counts.to(dtype) }).embeddings!;
+      // Own branches stand behind the rest, in an order that is the batch's.
+      const shared = codes + (inner.wordSets?.length.numel ?? 0);
+      return {
+        codes: embeddings.narrow(1, 0, shared),
+        sizes: embeddings.square().sum([1]),
+        distances: pairwiseDistances(embeddings, inner.distance!),
+      };
+    });
   },
   PairwiseDistances: (reader) => {
     const normalization = reader.text<"none" | "tanh10">("normalization", "tanh10", ["none", "tanh10"]);
