@@ -133,6 +133,92 @@ AAMT_EXPORT int32_t aamt_segment_begin(void);
 AAMT_EXPORT int32_t aamt_segment_end(const double* outputs, int32_t count, double* results);
 AAMT_EXPORT int32_t aamt_segment_abort(void);
 
+// ---- functions and hooks written in JavaScript (turns.h, customFunction.cpp) ----------------------------------
+// While the graph has any of these, a backward pass runs on a thread beside (`aamt_turns_start`, otherwise as `aamt_backward`
+// with `accumulate`, as `aamt_autograd_grad` without). Status 1: autograd asks a question; look at it, answer it, and go on, which
+// gives the next status. 0: the pass is done. Answers may run backward passes of their own.
+AAMT_EXPORT double aamt_turns_id(void);  // a number for a function call or hook, never given twice
+AAMT_EXPORT int32_t aamt_turns_needed(void);
+AAMT_EXPORT int32_t aamt_turns_start(const double* outputs, const double* gradients, int32_t count, const double* inputs,
+                                     int32_t input_count, int32_t accumulate, int32_t retain_graph, int32_t create_graph,
+                                     int32_t allow_unused);
+// The question: [kind (0 function, 1 hook on a tensor, 2 hook after accumulating), id, tensors given, gradients asked for,
+// the tensors' handles (0: none), for each gradient whether it is wanted]. Returns the length; asks again if capacity is less.
+AAMT_EXPORT int32_t aamt_turn_question(double* out, int32_t capacity);
+AAMT_EXPORT int32_t aamt_turn_saved(double* results, int32_t capacity);  // what the asking function saved; returns the count
+// The answer (0 for no gradient); autograd goes on with `aamt_turns_go_on`, and fails there if so told.
+AAMT_EXPORT int32_t aamt_turn_answer(const double* values, int32_t count);
+AAMT_EXPORT int32_t aamt_turns_go_on(int32_t failed);
+AAMT_EXPORT int32_t aamt_turns_results(double* results, int32_t count);  // of the last `grad` that was done
+// Ids of functions and hooks that are gone from the graph: nothing asks for them any more. Returns the count; repeat until 0.
+AAMT_EXPORT int32_t aamt_turns_forgotten(double* ids, int32_t capacity);
+AAMT_EXPORT int32_t aamt_function_allowed(void);  // an error where a function with a backward of its own can't be
+// A call of a function with a backward of its own, packed: id, whether missing gradients come as zeros, then counted lists: inputs,
+// outputs (each with whether it has no gradient), tensors to save, inputs that were changed in place. results: the outputs, as
+// they stand in the graph. Returns 1 if a node was made, 0 if nothing needs gradients.
+AAMT_EXPORT int32_t aamt_function_apply(const double* packed, int32_t length, const uint8_t* name, int32_t name_length,
+                                        double* results);
+// Tensors of the same values whose derivative is an error with this text.
+AAMT_EXPORT int32_t aamt_refuse_second_derivative(const double* tensors, int32_t count, const uint8_t* text, int32_t length,
+                                                  double* results);
+AAMT_EXPORT int32_t aamt_register_hook(double tensor, double id, int32_t accumulated);
+AAMT_EXPORT int32_t aamt_remove_hook(double id);
+AAMT_EXPORT int32_t aamt_retain_grad(double tensor);
+
+// ---- transforms of torch.func (transforms.cpp) -----------------------------------------------------------------
+// Opens a level: 0 vmap (of so many examples; randomness 0 an error, 1 the same, 2 different for each), 1 grad, 2 jvp. Returns it.
+AAMT_EXPORT int32_t aamt_transform_push(int32_t kind, double batch_size, int32_t randomness);
+AAMT_EXPORT int32_t aamt_transform_pop(void);
+// 0: hides dimension `dim` as the level's batch; 1: the batch as dimension `dim` again (of `batch_size` where the tensor has
+// none); 2: wraps for a grad or jvp level; 3: the tensor in it; 4: the wrapped tensor requires a gradient (result 0).
+AAMT_EXPORT int32_t aamt_transform_wrap(int32_t how, double tensor, double level, double dim, double batch_size, double* result);
+AAMT_EXPORT int32_t aamt_dual_level(int32_t enter);  // forward mode; there is one level
+
+// ---- anomaly mode (anomaly.cpp) ---------------------------------------------------------------------------------
+// The place that calls of this thread stand at from now on; empty: anomaly mode is off.
+AAMT_EXPORT int32_t aamt_anomaly_site(const uint8_t* text, int32_t length, int32_t check_nan);
+AAMT_EXPORT int32_t aamt_anomaly_last(uint8_t* text, int32_t capacity);  // where the last node run stands; null forgets it
+
+// ---- profiler (profiler.cpp) ------------------------------------------------------------------------------------
+AAMT_EXPORT int32_t aamt_profiler_start(int32_t accelerator, int32_t shapes, int32_t memory, int32_t flops);
+// What is between a name and none is told under the name in the profile; nests.
+AAMT_EXPORT int32_t aamt_profiler_mark(const uint8_t* name, int32_t length);
+AAMT_EXPORT int32_t aamt_profiler_stop(void);
+// JSON: of each event [name, start in ns, duration in ns, thread, device type, bytes, flops, correlation, linked correlation, shapes].
+AAMT_EXPORT int32_t aamt_profiler_events(uint8_t* text, int32_t capacity);
+AAMT_EXPORT int32_t aamt_profiler_save(const uint8_t* path, int32_t length);  // Chrome's trace format
+
+// ---- models from Python (jit.cpp) -------------------------------------------------------------------------------
+// Each load returns a number. Calls give the tensors of their result; `aamt_jit_structure` has the result as JSON, in which
+// {"tensor": i} stands for the i-th of them.
+AAMT_EXPORT int32_t aamt_jit_load(const uint8_t* path, int32_t length, int32_t device_type, int32_t device_index);
+AAMT_EXPORT int32_t aamt_package_load(const uint8_t* path, int32_t length, int32_t device_index);
+AAMT_EXPORT int32_t aamt_package_run(int32_t model, const double* inputs, int32_t count, double* results, int32_t capacity);
+AAMT_EXPORT int32_t aamt_jit_free(int32_t model);
+AAMT_EXPORT int32_t aamt_jit_methods(int32_t model, uint8_t* text, int32_t capacity);  // a schema per line
+AAMT_EXPORT int32_t aamt_jit_call(int32_t model, const uint8_t* method, int32_t method_length, const double* arguments,
+                                  int32_t length, const uint8_t* text, int32_t text_length, double* results, int32_t capacity);
+AAMT_EXPORT int32_t aamt_jit_structure(uint8_t* text, int32_t capacity);
+AAMT_EXPORT int32_t aamt_jit_state(int32_t model, int32_t buffers, double* results, int32_t capacity);
+AAMT_EXPORT int32_t aamt_jit_train(int32_t model, int32_t on);
+
+// ---- streams, events, graphs (streams.cpp) ----------------------------------------------------------------------
+// A stream is [id, device index]. 0 the current one, 1 the default one, 2 a new one.
+AAMT_EXPORT int32_t aamt_stream(int32_t how, int32_t device, int32_t priority, double* out);
+AAMT_EXPORT int32_t aamt_stream_use(double id, int32_t device, double* before);
+AAMT_EXPORT int32_t aamt_stream_synchronize(double id, int32_t device);
+AAMT_EXPORT int32_t aamt_stream_query(double id, int32_t device);
+AAMT_EXPORT int32_t aamt_record_stream(double tensor, double id, int32_t device);
+AAMT_EXPORT int32_t aamt_event(int32_t timing);
+AAMT_EXPORT int32_t aamt_event_free(int32_t event);
+AAMT_EXPORT int32_t aamt_event_record(int32_t event, double id, int32_t device);
+AAMT_EXPORT int32_t aamt_event_wait(int32_t event, double id, int32_t device);
+AAMT_EXPORT int32_t aamt_event_synchronize(int32_t event);
+AAMT_EXPORT int32_t aamt_event_query(int32_t event);
+AAMT_EXPORT int32_t aamt_event_elapsed(int32_t start, int32_t end, double* milliseconds);
+AAMT_EXPORT int32_t aamt_graph(void);
+AAMT_EXPORT int32_t aamt_graph_do(int32_t graph, int32_t what);  // 0 begin to capture, 1 end, 2 replay, 3 reset, 4 free
+
 // ---- autocast -------------------------------------------------------------------------------------------------
 // previous: [enabled, dtype, cache enabled] before the call. `enter` != 0 opens a nesting level, else closes it.
 AAMT_EXPORT int32_t aamt_autocast(int32_t device_type, int32_t enabled, int32_t dtype, int32_t cache, int32_t enter,

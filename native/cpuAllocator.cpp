@@ -15,6 +15,7 @@
 #include <fstream>
 #include <mutex>
 #include "internal.h"
+#include "memoryReports.h"
 
 namespace aamt {
 namespace {
@@ -246,6 +247,7 @@ void release_small(Block* block) {
 
 void release_block(void* data) {
   if (data == nullptr) return;
+  if (aamt::report_memory.load(std::memory_order_relaxed)) c10::profiledCPUMemoryReporter().Delete(data);
   Block* block = reinterpret_cast<Block*>(static_cast<char*>(data) - kHeader);
   if (block->size_class < 0) {
     release_small(block);
@@ -265,6 +267,7 @@ void release_block(void* data) {
 struct CachingCpuAllocator final : c10::Allocator {
   c10::DataPtr allocate(size_t wanted) override {
     void* data = wanted == 0 ? nullptr : take(wanted);
+    if (data != nullptr && aamt::report_memory.load(std::memory_order_relaxed)) c10::profiledCPUMemoryReporter().New(data, wanted);
     return {data, data, &release_block, c10::Device(c10::DeviceType::CPU)};
   }
 

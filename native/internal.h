@@ -98,6 +98,9 @@ struct Operator {
   TypedListCall call_with_list = nullptr;
   TypedTensorsCall call_with_tensors = nullptr;
 };
+// Unpacks the arguments of a call behind those that the stack has already; missing ones are the schema's defaults.
+void read_arguments(const std::vector<c10::Argument>& formal, const double* arguments, int32_t length, const uint8_t* text,
+                    int32_t text_length, torch::jit::Stack& stack);
 // Chooses the typed call that fits the schema, if there is one.
 void find_typed_call(Operator& op);
 

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <sstream>
 #include <unordered_map>
+#include "anomaly.h"
 #include "internal.h"
 
 namespace aamt {
@@ -224,18 +225,16 @@ int32_t call(int32_t op, const double* arguments, int32_t length, const uint8_t*
   const auto& formal = handle.schema().arguments();
   torch::jit::Stack stack;
   stack.reserve(formal.size());
-  Reader reader(arguments, length, text, text_length);
-  while (!reader.done()) {
-    if (stack.size() >= formal.size()) throw ShimError(AAMT_ERR_ARGUMENT, "more arguments than the operator takes");
-    stack.push_back(reader.value(&formal[stack.size()]));
+  read_arguments(formal, arguments, length, text, text_length, stack);
+  if (recording()) {
+    call_and_record(handle, stack);
+  } else if (anomaly_on()) {
+    auto since = anomaly_begin();
+    handle.callBoxed(stack);
+    anomaly_label(stack, since);
+  } else {
+    handle.callBoxed(stack);
   }
-  while (stack.size() < formal.size()) {
-    const auto& argument = formal[stack.size()];
-    if (!argument.default_value()) throw ShimError(AAMT_ERR_ARGUMENT, "argument '" + argument.name() + "' is missing");
-    stack.push_back(*argument.default_value());
-  }
-  if (recording()) call_and_record(handle, stack);
-  else handle.callBoxed(stack);
   if (discard) return 0;
   if (stack.size() == 1 && stack[0].isTensor() && capacity >= 3) {  // by far the most frequent case
     at::Tensor tensor = std::move(stack[0]).toTensor();
@@ -257,6 +256,21 @@ int32_t call(int32_t op, const double* arguments, int32_t length, const uint8_t*
 }
 
 }  // namespace
+
+void read_arguments(const std::vector<c10::Argument>& formal, const double* arguments, int32_t length, const uint8_t* text,
+                    int32_t text_length, torch::jit::Stack& stack) {
+  Reader reader(arguments, length, text, text_length);
+  while (!reader.done()) {
+    if (stack.size() >= formal.size()) throw ShimError(AAMT_ERR_ARGUMENT, "more arguments than the operator takes");
+    stack.push_back(reader.value(&formal[stack.size()]));
+  }
+  while (stack.size() < formal.size()) {
+    const auto& argument = formal[stack.size()];
+    if (!argument.default_value()) throw ShimError(AAMT_ERR_ARGUMENT, "argument '" + argument.name() + "' is missing");
+    stack.push_back(*argument.default_value());
+  }
+}
+
 }  // namespace aamt
 
 using namespace aamt;

@@ -10,12 +10,14 @@ import { parseArgs } from "node:util";
 import packageJson from "../package.json" with { type: "json" };
 import { bunProcess } from "../src/common/bunProcess.ts";
 import { UserError } from "../src/common/userError.ts";
-import { ensureShim, hashOfSources, shimSources, standInHeaders } from "../src/torch/setup/build.ts";
+import { allSources, ensureShim, hashOfSources } from "../src/torch/setup/build.ts";
 import { prebuiltName, prebuiltPackage } from "../src/torch/setup/findShim.ts";
 import { findLibtorch } from "../src/torch/setup/libtorch.ts";
 
 const root = resolve(import.meta.dir, "..");
 const toolkit = "aam-torch";
+/** What the toolkit itself imports: image files and tokenizers. */
+const toolkitLibraries = ["@huggingface/tokenizers", "fast-png", "jpeg-js"] as const;
 
 /** They write ops.gen.ts; no program needs them. */
 const generator = ["src/torch/dispatch/generateOps.ts", "src/torch/dispatch/opDocs.ts"];
@@ -129,12 +131,12 @@ function packToolkit(output: string, own: ReadonlySet<string>, types: string): s
     },
     bin: { [toolkit]: "bin/aamTorch.ts" },
     files: ["bin", "docs", "native", "src", "types", "needsBun.mjs", "CHANGELOG.md"],
+    dependencies: Object.fromEntries(toolkitLibraries.map((name) => [name, packageJson.dependencies[name]])),
     peerDependencies: { [prebuiltPackage]: packageJson.version },
     peerDependenciesMeta: { [prebuiltPackage]: { optional: true } },
   });
   for (const file of own) stage.copy(join(root, file), file);
-  for (const name of [...shimSources(), ...standInHeaders()])
-    stage.copy(join(root, "native", name), join("native", name));
+  for (const name of allSources()) stage.copy(join(root, "native", name), join("native", name));
   stage.write("native/sources.json", `${JSON.stringify({ hash: hashOfSources() })}\n`);
   stage.copy(join(root, "scripts/aamTorch.ts"), "bin/aamTorch.ts");
   stage.copy(join(root, "packaging/needsBun.mjs"), "needsBun.mjs");

@@ -69,7 +69,8 @@ export class TransformerLayer extends nn.Module {
   /** Whether `runs` can be given for such tokens: the layer is then one operator. */
   canFuse(input: torch.Tensor): boolean {
     const { dropout = 0.1 } = this.#options;
-    return !(this.training && dropout > 0) && nn.canFuseLayer(input) && nn.canFuseLayer(this.linear1.weight);
+    if ((this.training && dropout > 0) || nn.hasHooks(this)) return false;
+    return nn.canFuseLayer(input) && nn.canFuseLayer(this.linear1.weight);
   }
 
   /** [N, D] -> [N, D]. Two dimensions, so that a product's result is no view and the residual can be added in place. */

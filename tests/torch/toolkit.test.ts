@@ -120,7 +120,7 @@ test("files: mapped bytes, .npy both ways, save and load in PyTorch's order", ()
     expect(() => torch.fromFile(raw, { shape: [8] })).toThrow("has 28 bytes");
     expect(() => torch.fromFile(raw, { offset: 3 })).toThrow("multiple of 4");
     expect(() => torch.fromFile(join(folder, "none"))).toThrow("Cannot read");
-    for (const dtype of torch.dtypes.filter((name) => name !== "bfloat16")) {
+    for (const dtype of torch.dtypes.filter((name) => !/^(bfloat16|float8|complex)/.test(name))) {
       const value = torch.tensor([[1, 0, 1]]).to(dtype);
       torch.saveNpy(join(folder, "a.npy"), value);
       const read = torch.loadNpy(join(folder, "a.npy"));
@@ -365,20 +365,25 @@ test("DataLoader gives every example once, in order or shuffled by a generator",
   using _s = torch.scope();
   const { DataLoader, TensorDataset } = torch.utils.data;
   const set = new TensorDataset(torch.arange(7), torch.arange(14).view([7, 2]));
-  const batches = [...new DataLoader(set, { batchSize: 3 })];
-  expect(batches.map(([x]) => x.toArray())).toEqual([[0, 1, 2], [3, 4, 5], [6]]);
-  expect(batches[2][1].toArray()).toEqual([[12, 13]]);
+  const batches: unknown[][] = [];
+  for (const [x, y] of new DataLoader(set, { batchSize: 3 })) batches.push([x.toArray(), y.toArray()]);
+  expect(batches.map(([x]) => x)).toEqual([[0, 1, 2], [3, 4, 5], [6]]);
+  expect(batches[2]?.[1]).toEqual([[12, 13]]);
   const shuffled = (seed: number) => {
     const generator = new torch.Generator().manualSeed(seed);
     const loader = new DataLoader(set, { batchSize: 2, shuffle: true, dropLast: true, generator });
     expect(loader.length).toBe(3);
-    return [...loader].flatMap(([x]) => x.toArray() as number[]);
+    const order: number[] = [];
+    for (const [x] of loader) order.push(...(x.toArray() as number[]));
+    return order;
   };
   expect(shuffled(1)).toEqual(shuffled(1));
   expect(shuffled(1)).not.toEqual(shuffled(2));
   expect(new Set(shuffled(1)).size).toBe(6);
   const plain = { length: 3, get: (i: number) => [torch.tensor([i, i])] };
-  expect([...new DataLoader(plain, { batchSize: 2 })].map(([x]) => x.shape)).toEqual([
+  const shapes: number[][] = [];
+  for (const [x] of new DataLoader(plain, { batchSize: 2 })) shapes.push(x.shape);
+  expect(shapes).toEqual([
     [2, 2],
     [1, 2],
   ]);

@@ -3,7 +3,7 @@ import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fineTuneStudy, makeStudy, pretrainStudy, type Study, weightsOf } from "../../lab/material/study.ts";
 import { Random } from "../../src/common/random/random.ts";
-import { readScalars } from "../../src/display/tensorboard/eventReader.ts";
+import { readScalars } from "../../src/formats/tensorboard/eventReader.ts";
 import { useScratch } from "../helpers/scratch.ts";
 
 // Other programs may keep the machine busy.

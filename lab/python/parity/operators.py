@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import operators_complex
 import operators_math
 import operators_neural
 import operators_shape
@@ -164,7 +165,9 @@ def gradients(store: Store, number: int, results: list, leaves: dict, generator)
         cotangent = torch.randn(output.shape, generator=generator, dtype=torch.float64)
         cotangent = cotangent.to(output.dtype).to(output.device)
         cotangents[str(index)] = store.put(f"{number}/cot{index}", cotangent)["tensor"]
-        term = (output * cotangent).sum().double()
+        # of a complex output the real part counts, so that the cotangent is the gradient that the output gets
+        product = (output * cotangent.conj()).sum()
+        term = (product.real if product.is_complex() else product).double()
         total = term if total is None else total + term
     if total is None:
         return {"cotangents": {}, "grads": {}}
@@ -179,7 +182,7 @@ def gradients(store: Store, number: int, results: list, leaves: dict, generator)
 
 def all_operators() -> list[Operator]:
     registry = Registry()
-    for module in (operators_math, operators_shape, operators_neural):
+    for module in (operators_math, operators_complex, operators_shape, operators_neural):
         module.register(registry)
     return registry.operators
 

@@ -27,8 +27,11 @@ class Store:
         self.cases: list[dict] = []
 
     def put(self, key: str, tensor: torch.Tensor) -> dict:
-        """Keep a tensor as it is now and give its reference for the description."""
-        self.tensors[key] = tensor.detach().clone()
+        """Keep a tensor as it is now and give its reference for the description; of complex ones the two parts."""
+        tensor = tensor.detach()
+        if tensor.is_complex():
+            key, tensor = f"{key}#complex", torch.view_as_real(tensor.resolve_conj())
+        self.tensors[key] = tensor.clone()
         return {"tensor": key}
 
     def save(self, **facts) -> None:

@@ -195,7 +195,7 @@ const appendingWriters: Writer[] = [
     name: "event file",
     targets: [],
     async write(folder, version) {
-      const { EventFile } = await import("../../../src/display/tensorboard/eventFile.ts");
+      const { EventFile } = await import("../../../src/formats/tensorboard/eventFile.ts");
       const events = new EventFile(join(folder, "events"));
       try {
         for (const [step, value] of logged(version).entries()) {
@@ -208,8 +208,8 @@ const appendingWriters: Writer[] = [
       }
     },
     async read(folder) {
-      const { listEventFiles } = await import("../../../src/display/tensorboard/eventFile.ts");
-      const { readEventFile } = await import("../../../src/display/tensorboard/eventReader.ts");
+      const { listEventFiles } = await import("../../../src/formats/tensorboard/eventFile.ts");
+      const { readEventFile } = await import("../../../src/formats/tensorboard/eventReader.ts");
       for (const name of listEventFiles(join(folder, "events"))) {
         const { events } = readEventFile(join(folder, "events", name));
         const values = events.flatMap(({ values }) =>

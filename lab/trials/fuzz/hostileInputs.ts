@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { encodeRecord } from "../../../src/display/tensorboard/tfRecord.ts";
+import { encodeRecord } from "../../../src/formats/tensorboard/tfRecord.ts";
 import { makeQza, qzaUuid } from "../../material/makeQza.ts";
 import { makeZip } from "../../material/makeZip.ts";
 

@@ -2,9 +2,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { configOf } from "../../../src/cli/options/schemaOptions.ts";
-import { EventFile } from "../../../src/display/tensorboard/eventFile.ts";
-import { readEventFile } from "../../../src/display/tensorboard/eventReader.ts";
-import { encodeRecord, readRecords } from "../../../src/display/tensorboard/tfRecord.ts";
+import { EventFile } from "../../../src/formats/tensorboard/eventFile.ts";
+import { readEventFile } from "../../../src/formats/tensorboard/eventReader.ts";
+import { encodeRecord, readRecords } from "../../../src/formats/tensorboard/tfRecord.ts";
 import * as torch from "../../../src/torch/index.ts";
 import { fineTuneSchema, pretrainSchema } from "../../../src/training/config/config.ts";
 import {

@@ -20,7 +20,7 @@ int main(int count, char** arguments_given) {
       {"arguments", [](int) { arguments(); }},   {"autograd", [](int) { autograd(); }},
       {"random", [](int) { random_numbers(); }}, {"allocator", allocator},
       {"group", [](int) { group(); }},
-      {"machine", [](int) { machine(); }},       {"typed", typed},
+      {"turns", [](int) { turns(); }},           {"machine", [](int) { machine(); }},       {"typed", typed},
       {"segments", segments},                    {"threads", threads},
       {"packings", packings},
   };

@@ -128,6 +128,7 @@ void autograd();
 void random_numbers();
 void machine();
 void group();
+void turns();
 void typed(int effort);
 void segments(int effort);
 void packings(int effort);

@@ -1,4 +1,4 @@
-import type { LayoutCategory } from "./eventMessages.ts";
+import type { LayoutCategory } from "../../formats/tensorboard/eventMessages.ts";
 
 /** Losses of an epoch under the names that `train/` and `val/` tags carry. */
 export type LossName =

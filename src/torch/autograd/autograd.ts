@@ -1,6 +1,13 @@
 import { type BackwardOptions, Tensor } from "../core/tensor.ts";
 import { refuseOthers } from "../dispatch/optionNames.ts";
-import { check, shim } from "../native/library.ts";
+import { check, nativeError, shim } from "../native/library.ts";
+import { failedPlace, forgetPlace } from "./anomaly.ts";
+import { takeTurns, turnsNeeded } from "./turns.ts";
+
+/** Throws for a pass that failed; in anomaly mode with the place in the program. */
+function passed(status: number, what: string): void {
+  if (status < 0) throw nativeError(status, what, failedPlace());
+}
 
 const empty = new Float64Array(new ArrayBuffer(1024));
 
@@ -31,18 +38,19 @@ export function backward(
   const { inputs = [], createGraph = false, retainGraph = createGraph, ...others } = options;
   refuseOthers("backward", others, "gradient, inputs, retainGraph, createGraph");
   const seeds = tensors.map((_, i) => gradients?.[i] ?? null);
-  check(
-    shim.aamt_backward(
-      handlesOf(tensors),
-      handlesOf(seeds),
-      tensors.length,
-      retainGraph ? 1 : 0,
-      createGraph ? 1 : 0,
-      inputs.length ? handlesOf(inputs) : empty,
-      inputs.length,
-    ),
-    "backward",
-  );
+  const roots = handlesOf(tensors);
+  const weights = handlesOf(seeds);
+  const leaves = inputs.length ? handlesOf(inputs) : empty;
+  const count = tensors.length;
+  const retain = retainGraph ? 1 : 0;
+  const create = createGraph ? 1 : 0;
+  forgetPlace();
+  if (turnsNeeded()) {
+    const started = shim.aamt_turns_start(roots, weights, count, leaves, inputs.length, 1, retain, create, 0);
+    takeTurns(started, "backward");
+  } else {
+    passed(shim.aamt_backward(roots, weights, count, retain, create, leaves, inputs.length), "backward");
+  }
   if (waitingForBackward.size === 0) return;
   const works = [...waitingForBackward];
   waitingForBackward.clear();
@@ -83,19 +91,29 @@ export function grad(
   const { gradOutputs, createGraph = false, retainGraph = createGraph, allowUnused, ...others } = options;
   refuseOthers("grad", others, "gradOutputs, retainGraph, createGraph, allowUnused");
   const results = new Float64Array(new ArrayBuffer(8 * Math.max(leaves.length, 128)));
-  check(
-    shim.aamt_autograd_grad(
-      handlesOf(roots),
-      handlesOf(roots.map((_, i) => gradOutputs?.[i] ?? null)),
+  const from = handlesOf(roots);
+  const weights = handlesOf(roots.map((_, i) => gradOutputs?.[i] ?? null));
+  const to = handlesOf(leaves);
+  const [retain, create, unused] = [retainGraph, createGraph, allowUnused].map((on) => (on ? 1 : 0));
+  const count = leaves.length;
+  forgetPlace();
+  if (turnsNeeded()) {
+    const started = shim.aamt_turns_start(from, weights, roots.length, to, count, 0, retain, create, unused);
+    takeTurns(started, "grad");
+    check(shim.aamt_turns_results(results, count), "grad");
+  } else {
+    const status = shim.aamt_autograd_grad(
+      from,
+      weights,
       roots.length,
-      handlesOf(leaves),
-      leaves.length,
-      retainGraph ? 1 : 0,
-      createGraph ? 1 : 0,
-      allowUnused ? 1 : 0,
+      to,
+      count,
+      retain,
+      create,
+      unused,
       results,
-    ),
-    "grad",
-  );
+    );
+    passed(status, "grad");
+  }
   return leaves.map((_, i) => (results[i] === 0 ? null : Tensor.fromHandle(results[i], leaves[i].nbytes)));
 }

@@ -35,13 +35,3 @@ export function inferenceMode<T>(fn: () => T): T {
     check(shim.aamt_inference_mode_pop());
   }
 }
-
-/** Runs `fn` with errors for NaN gradients in `backward` that name the operator. Slow: for looking for a fault. */
-export function detectAnomaly<T>(fn: () => T): T {
-  check(shim.aamt_anomaly_mode(1, 1));
-  try {
-    return synchronous("detectAnomaly", fn());
-  } finally {
-    check(shim.aamt_anomaly_mode(0, 0));
-  }
-}

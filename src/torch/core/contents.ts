@@ -1,13 +1,16 @@
 import { TorchError } from "../native/errors.ts";
-import type { TypedArray } from "./dtype.ts";
+import { type DType, isComplexDtype, type TypedArray } from "./dtype.ts";
+import type { Layout } from "./layout.ts";
 
 /** What is read of a tensor to compare and print it. */
 interface Readable {
-  readonly dtype: string;
+  readonly dtype: DType;
+  readonly layout: Layout;
   readonly shape: readonly number[];
   readonly device: string;
   data(): TypedArray;
   toFloat64Array(): Float64Array;
+  toDense(): Readable & Disposable;
 }
 
 const names: readonly (string | symbol)[] = ["dtype", "shape", "device", "values"];
@@ -17,15 +20,15 @@ const longestRow = 32;
 const mostRows = 64;
 
 /** The bytes of a copy of the elements in which every NaN is the same and -0 is 0, as equal numbers must have equal bytes. */
-function comparableBytes(values: TypedArray): Uint8Array {
-  if (values instanceof Uint16Array) {
+function comparableBytes(values: TypedArray, dtype: DType): Uint8Array {
+  if (dtype === "bfloat16" && values instanceof Uint16Array) {
     // bfloat16: a sign, eight bits of exponent, seven of mantissa.
     for (let i = 0; i < values.length; i++) {
       const size = values[i] & 0x7fff;
       if (size > 0x7f80) values[i] = 0x7fc0;
       else if (size === 0) values[i] = 0;
     }
-  } else if (!(values instanceof BigInt64Array)) {
+  } else if (!(values instanceof BigInt64Array || values instanceof BigUint64Array)) {
     for (let i = 0; i < values.length; i++) values[i] = Number.isNaN(values[i]) ? Number.NaN : values[i] + 0;
   }
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
@@ -40,18 +43,28 @@ function float32Text(value: number): string {
   return String(Number(value.toPrecision(9)));
 }
 
+/** The elements, of a sparse tensor those that it stands for. */
+function read(tensor: Readable): TypedArray {
+  if (tensor.layout === "strided") return tensor.data();
+  using dense = tensor.toDense();
+  return dense.data();
+}
+
 /** What a snapshot keeps: every value in one row per line, or some of them and a hash of all. */
 function describe(tensor: Readable): Record<string, unknown> {
   const { dtype, shape, device } = tensor;
   const facts = { tensor: `${dtype} [${shape.join(", ")}]${device === "cpu" ? "" : ` on ${device}`}` };
   if (device === "meta") return facts;
-  const data = tensor.data();
+  const data = read(tensor);
   const text = (value: number | bigint) => {
     if (Object.is(value, -0)) return "-0";
     return dtype === "float32" && typeof value === "number" ? float32Text(value) : String(value);
   };
-  const values = data instanceof BigInt64Array ? data : tensor.toFloat64Array();
-  const width = shape.at(-1) ?? 1;
+  const isComplex = isComplexDtype(dtype);
+  const asIs = isComplex || data instanceof BigInt64Array || data instanceof BigUint64Array;
+  const values = asIs ? (data as Float64Array) : tensor.toFloat64Array();
+  // Of a complex number both parts stand in the row.
+  const width = (shape.at(-1) ?? 1) * (isComplex ? 2 : 1);
   const rows: string[] = [];
   for (let at = 0; at < values.length && rows.length < mostRows; at += width) {
     const row = Array.from(values.slice(at, at + Math.min(width, longestRow)), text);
@@ -84,7 +97,8 @@ const handler: ProxyHandler<Readable> = {
     };
   },
   get(tensor, name) {
-    if (name === "values") return tensor.device === "meta" ? null : comparableBytes(tensor.data());
+    if (name === "values")
+      return tensor.device === "meta" ? null : comparableBytes(read(tensor), tensor.dtype);
     if (name === "toJSON") return () => describe(tensor);
     return names.includes(name) ? tensor[name as "dtype" | "shape" | "device"] : undefined;
   },

@@ -2,7 +2,17 @@ import { TorchError } from "../native/errors.ts";
 import { adoptMemory, check, readText, shim } from "../native/library.ts";
 import { contentsOf, notCloneable } from "./contents.ts";
 import { type Device, deviceName } from "./device.ts";
-import { arrayFor, type DType, dtypeOfCode, type Scalar, type TypedArray } from "./dtype.ts";
+import {
+  arrayFor,
+  type Complex,
+  type DType,
+  dtypeOfCode,
+  isComplexDtype,
+  isFloat8Dtype,
+  type Scalar,
+  type TypedArray,
+} from "./dtype.ts";
+import { type Layout, layoutOfCode } from "./layout.ts";
 import { currentScope, makeToken, moveTo, type Owned, own, type Scope, type Token } from "./scope.ts";
 
 /** @internal */
@@ -19,7 +29,7 @@ const out = new Float64Array(new ArrayBuffer(1024));
 const integerTag = 2;
 
 /** Nested arrays of numbers (booleans for bool tensors), as deep as the tensor has dimensions. */
-export type Nested = number | boolean | Nested[];
+export type Nested = number | boolean | Complex | Nested[];
 
 /** How often values were read back to JavaScript: on an accelerator each read waits for the device. */
 export const hostReads = { count: 0 };
@@ -212,6 +222,15 @@ export class Tensor implements Owned, Disposable {
     return deviceName(m[1], m[2]);
   }
 
+  /** How the elements are stored: `strided`, or one of the sparse layouts. */
+  get layout(): Layout {
+    return layoutOfCode(this.#meta()[7]);
+  }
+
+  get isSparse(): boolean {
+    return this.layout === "sparse_coo";
+  }
+
   /** The number of dimensions. */
   get ndim(): number {
     return this.#meta()[3];
@@ -298,15 +317,12 @@ export class Tensor implements Owned, Disposable {
 
   /**
    * A copy of the elements in row-major order: the typed array of the dtype (int64: BigInt64Array; bool: bytes 0 and 1;
-   * bfloat16: its 16 bits in a Uint16Array). Waits for the device.
+   * bfloat16: its 16 bits in a Uint16Array; float8: its bits in a Uint8Array; complex: pairs of real and imaginary parts). Waits for the device.
    */
   data(): TypedArray {
     const m = this.#meta();
     if (m[7] !== 0)
-      throw new TorchError(
-        "data: only a dense tensor can be read; torch.ops.aten.to_dense(x) makes it one.",
-        "value",
-      );
+      throw new TorchError("data: only a dense tensor can be read; x.toDense() makes it one.", "value");
     const bytes = m[5];
     const values = arrayFor(dtypeOfCode(m[0]), m[4]);
     this.#copyTo(values, bytes);
@@ -315,9 +331,20 @@ export class Tensor implements Owned, Disposable {
 
   /** A copy of the elements as numbers, whatever the dtype (bfloat16 and int64 converted; int64 beyond 2^53 rounded). */
   toFloat64Array(): Float64Array {
+    const { dtype } = this;
+    if (isComplexDtype(dtype))
+      throw new TorchError(
+        "toFloat64Array: the tensor is complex; torch.viewAsReal(x) has its parts.",
+        "type",
+      );
+    if (isFloat8Dtype(dtype)) {
+      using wide = this.detach().to("float32");
+      return wide.toFloat64Array();
+    }
     const values = this.data();
-    if (values instanceof BigInt64Array) return Float64Array.from(values, Number);
-    if (values instanceof Uint16Array) return Float64Array.from(values, bfloat16ToNumber);
+    if (values instanceof BigInt64Array || values instanceof BigUint64Array)
+      return Float64Array.from(values as BigInt64Array, Number);
+    if (dtype === "bfloat16") return Float64Array.from(values as Uint16Array, bfloat16ToNumber);
     return values instanceof Float64Array ? values : Float64Array.from(values as Float32Array);
   }
 
@@ -366,16 +393,24 @@ export class Tensor implements Owned, Disposable {
     return this.toArray();
   }
 
-  /** The elements as nested arrays of numbers (booleans for bool), a plain value for a tensor without dimensions. */
+  /**
+   * The elements as nested arrays of numbers (booleans for bool, `{ re, im }` for complex), a plain value for a tensor without
+   * dimensions. Sparse tensors are read as dense ones.
+   */
   toArray(): Nested {
-    const shape = this.shape;
-    const isBool = this.dtype === "bool";
-    const values = this.toFloat64Array();
+    if (this.layout !== "strided") {
+      using dense = this.detach().toDense();
+      return dense.toArray();
+    }
+    const { shape, dtype } = this;
+    const isBool = dtype === "bool";
+    const isComplex = isComplexDtype(dtype);
+    const values = isComplex ? (this.data() as Float64Array) : this.toFloat64Array();
     let at = 0;
     const build = (level: number): Nested => {
       if (level === shape.length) {
         const value = values[at++];
-        return isBool ? value !== 0 : value;
+        return isComplex ? { re: value, im: values[at++] } : isBool ? value !== 0 : value;
       }
       return Array.from({ length: shape[level] }, () => build(level + 1));
     };

@@ -1,6 +1,7 @@
 import { type Device, isDevice, parseDevice } from "../core/device.ts";
 import { type DType, dtypeCode, dtypes, isDtype } from "../core/dtype.ts";
 import { Generator } from "../core/generator.ts";
+import { type Layout, layouts } from "../core/layout.ts";
 import { Tensor } from "../core/tensor.ts";
 import type { ArgumentKind, SchemaArgument } from "./schema.ts";
 
@@ -30,7 +31,8 @@ const memoryFormats: Record<string, number> = {
   channelsLast: 2,
   channelsLast3d: 3,
 };
-const layouts: Record<string, number> = { strided: 0, sparse: 1 };
+
+export type { Layout } from "../core/layout.ts";
 
 const encoder = new TextEncoder();
 
@@ -168,7 +170,7 @@ export class ArgumentPack {
         this.put2(tags.int, memoryFormats[value as string]);
         break;
       case "Layout":
-        this.put2(tags.int, layouts[value as string]);
+        this.put2(tags.int, layouts[value as Layout]);
         break;
       case "Generator":
         this.put2(tags.generator, (value as Generator).handle);
@@ -257,7 +259,7 @@ const kindNames: Partial<Record<ArgumentKind, string>> = {
   Device: 'a device ("cpu", "cuda", "cuda:N" ...)',
   Generator: "a Generator",
   MemoryFormat: 'one of "contiguous", "preserve", "channelsLast", "channelsLast3d"',
-  Layout: '"strided" or "sparse"',
+  Layout: `a layout (${Object.keys(layouts).join(", ")})`,
 };
 
 /** What an argument takes, for messages. */

@@ -165,6 +165,7 @@ export interface AtenOperators {
   readonly amin: { (self: Tensor, dim?: number | readonly number[], keepdim?: boolean): Tensor; (self: Tensor, options?: { dim?: number | readonly number[]; keepdim?: boolean }): Tensor };
   /** The smallest and the largest element, of all or along `dim`. */
   readonly aminmax: { (self: Tensor, options?: { dim?: number | null; keepdim?: boolean }): [Tensor, Tensor] };
+  /** The angle of each complex number, in radians. */
   readonly angle: { (self: Tensor): Tensor };
   /** Whether some element is other than 0, or some along `dim`: a bool tensor. */
   readonly any: { (self: Tensor): Tensor; (self: Tensor, dim?: readonly number[] | null, keepdim?: boolean): Tensor; (self: Tensor, options?: { dim?: readonly number[] | null; keepdim?: boolean }): Tensor; (self: Tensor, dim: number, keepdim?: boolean): Tensor; (self: Tensor, dim: number, options?: { keepdim?: boolean }): Tensor };
@@ -333,17 +334,21 @@ export interface AtenOperators {
   readonly clip_: { (self: Tensor, min?: Tensor | null, max?: Tensor | null): Tensor; (self: Tensor, options?: { min?: Tensor | null; max?: Tensor | null }): Tensor; (self: Tensor, min?: Scalar | null, max?: Scalar | null): Tensor; (self: Tensor, options?: { min?: Scalar | null; max?: Scalar | null }): Tensor };
   /** A copy, through which gradients flow. */
   readonly clone: { (self: Tensor, options?: { memoryFormat?: MemoryFormat | null }): Tensor };
+  /** The sparse tensor with equal coordinates summed, in order. */
   readonly coalesce: { (self: Tensor): Tensor };
   readonly col2im: { (self: Tensor, outputSize: number | readonly number[], kernelSize: number | readonly number[], dilation: number | readonly number[], padding: number | readonly number[], stride: number | readonly number[]): Tensor };
+  /** The column of each stored value of a CSR matrix. */
   readonly col_indices: { (self: Tensor): Tensor };
   readonly col_indices_copy: { (self: Tensor): Tensor };
   readonly column_stack: { (tensors: readonly Tensor[]): Tensor };
   /** All combinations of `r` elements of a vector, as rows. */
   readonly combinations: { (self: Tensor, r?: number, withReplacement?: boolean): Tensor; (self: Tensor, options?: { r?: number; withReplacement?: boolean }): Tensor };
+  /** Complex numbers of real and imaginary parts. */
   readonly complex: { (real: Tensor, imag: Tensor): Tensor };
   /** Tensors joined along a dimension that they have; the same as `cat`. */
   readonly concat: { (tensors: readonly Tensor[], dim?: number): Tensor; (tensors: readonly Tensor[], options?: { dim?: number }): Tensor };
   readonly concatenate: { (tensors: readonly Tensor[], dim?: number): Tensor; (tensors: readonly Tensor[], options?: { dim?: number }): Tensor };
+  /** The complex conjugates, a view that remembers to be one. */
   readonly conj: { (self: Tensor): Tensor };
   readonly conj_physical: { (self: Tensor): Tensor };
   readonly conj_physical_: { (self: Tensor): Tensor };
@@ -397,6 +402,7 @@ export interface AtenOperators {
   readonly cross: { (self: Tensor, other: Tensor, dim?: number | null): Tensor; (self: Tensor, other: Tensor, options?: { dim?: number | null }): Tensor };
   /** The negative log-likelihood of `target` (classes or probabilities) under softmax of the logits `self`. */
   readonly cross_entropy_loss: { (self: Tensor, target: Tensor, weight?: Tensor | null, reduction?: number, ignoreIndex?: number, labelSmoothing?: number): Tensor; (self: Tensor, target: Tensor, options?: { weight?: Tensor | null; reduction?: number; ignoreIndex?: number; labelSmoothing?: number }): Tensor };
+  /** Where each row begins among the stored values of a CSR matrix. */
   readonly crow_indices: { (self: Tensor): Tensor };
   readonly crow_indices_copy: { (self: Tensor): Tensor };
   readonly ctc_loss: { (logProbs: Tensor, targets: Tensor, inputLengths: readonly number[], targetLengths: readonly number[], blank?: number, reduction?: number, zeroInfinity?: boolean): Tensor; (logProbs: Tensor, targets: Tensor, inputLengths: readonly number[], targetLengths: readonly number[], options?: { blank?: number; reduction?: number; zeroInfinity?: boolean }): Tensor; (logProbs: Tensor, targets: Tensor, inputLengths: Tensor, targetLengths: Tensor, blank?: number, reduction?: number, zeroInfinity?: boolean): Tensor; (logProbs: Tensor, targets: Tensor, inputLengths: Tensor, targetLengths: Tensor, options?: { blank?: number; reduction?: number; zeroInfinity?: boolean }): Tensor };
@@ -522,27 +528,45 @@ export interface AtenOperators {
   readonly feature_alpha_dropout_: { (self: Tensor, p: number, train: boolean): Tensor };
   readonly feature_dropout: { (input: Tensor, p: number, train: boolean): Tensor };
   readonly feature_dropout_: { (self: Tensor, p: number, train: boolean): Tensor };
+  /** The discrete Fourier transform along `dim`. */
   readonly fft_fft: { (self: Tensor, n?: number | null, dim?: number, norm?: string | null): Tensor; (self: Tensor, options?: { n?: number | null; dim?: number; norm?: string | null }): Tensor };
+  /** The Fourier transform in two dimensions. */
   readonly fft_fft2: { (self: Tensor, s?: number | readonly number[] | null, dim?: number | readonly number[], norm?: string | null): Tensor; (self: Tensor, options?: { s?: number | readonly number[] | null; dim?: number | readonly number[]; norm?: string | null }): Tensor };
+  /** The frequencies of `fft` of `n` values that are `d` apart. */
   readonly fft_fftfreq: { (n: number, d?: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (n: number, options?: { d?: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
+  /** The Fourier transform in several dimensions. */
   readonly fft_fftn: { (self: Tensor, s?: number | readonly number[] | null, dim?: number | readonly number[] | null, norm?: string | null): Tensor; (self: Tensor, options?: { s?: number | readonly number[] | null; dim?: number | readonly number[] | null; norm?: string | null }): Tensor };
+  /** The order with the frequency 0 in the middle. */
   readonly fft_fftshift: { (self: Tensor, dim?: number | readonly number[] | null): Tensor; (self: Tensor, options?: { dim?: number | readonly number[] | null }): Tensor };
+  /** The Fourier transform of a signal that is Hermitian in time, given by its half. */
   readonly fft_hfft: { (self: Tensor, n?: number | null, dim?: number, norm?: string | null): Tensor; (self: Tensor, options?: { n?: number | null; dim?: number; norm?: string | null }): Tensor };
   readonly fft_hfft2: { (self: Tensor, s?: number | readonly number[] | null, dim?: number | readonly number[], norm?: string | null): Tensor; (self: Tensor, options?: { s?: number | readonly number[] | null; dim?: number | readonly number[]; norm?: string | null }): Tensor };
   readonly fft_hfftn: { (self: Tensor, s?: number | readonly number[] | null, dim?: number | readonly number[] | null, norm?: string | null): Tensor; (self: Tensor, options?: { s?: number | readonly number[] | null; dim?: number | readonly number[] | null; norm?: string | null }): Tensor };
+  /** The inverse of `fft`. */
   readonly fft_ifft: { (self: Tensor, n?: number | null, dim?: number, norm?: string | null): Tensor; (self: Tensor, options?: { n?: number | null; dim?: number; norm?: string | null }): Tensor };
+  /** The inverse of `fft2`. */
   readonly fft_ifft2: { (self: Tensor, s?: number | readonly number[] | null, dim?: number | readonly number[], norm?: string | null): Tensor; (self: Tensor, options?: { s?: number | readonly number[] | null; dim?: number | readonly number[]; norm?: string | null }): Tensor };
+  /** The inverse of `fftn`. */
   readonly fft_ifftn: { (self: Tensor, s?: number | readonly number[] | null, dim?: number | readonly number[] | null, norm?: string | null): Tensor; (self: Tensor, options?: { s?: number | readonly number[] | null; dim?: number | readonly number[] | null; norm?: string | null }): Tensor };
+  /** The inverse of `fftshift`. */
   readonly fft_ifftshift: { (self: Tensor, dim?: number | readonly number[] | null): Tensor; (self: Tensor, options?: { dim?: number | readonly number[] | null }): Tensor };
+  /** The inverse of `hfft`. */
   readonly fft_ihfft: { (self: Tensor, n?: number | null, dim?: number, norm?: string | null): Tensor; (self: Tensor, options?: { n?: number | null; dim?: number; norm?: string | null }): Tensor };
   readonly fft_ihfft2: { (self: Tensor, s?: number | readonly number[] | null, dim?: number | readonly number[], norm?: string | null): Tensor; (self: Tensor, options?: { s?: number | readonly number[] | null; dim?: number | readonly number[]; norm?: string | null }): Tensor };
   readonly fft_ihfftn: { (self: Tensor, s?: number | readonly number[] | null, dim?: number | readonly number[] | null, norm?: string | null): Tensor; (self: Tensor, options?: { s?: number | readonly number[] | null; dim?: number | readonly number[] | null; norm?: string | null }): Tensor };
+  /** The inverse of `rfft`; `n` tells the length where it was odd. */
   readonly fft_irfft: { (self: Tensor, n?: number | null, dim?: number, norm?: string | null): Tensor; (self: Tensor, options?: { n?: number | null; dim?: number; norm?: string | null }): Tensor };
+  /** The inverse of `rfft2`. */
   readonly fft_irfft2: { (self: Tensor, s?: number | readonly number[] | null, dim?: number | readonly number[], norm?: string | null): Tensor; (self: Tensor, options?: { s?: number | readonly number[] | null; dim?: number | readonly number[]; norm?: string | null }): Tensor };
+  /** The inverse of `rfftn`. */
   readonly fft_irfftn: { (self: Tensor, s?: number | readonly number[] | null, dim?: number | readonly number[] | null, norm?: string | null): Tensor; (self: Tensor, options?: { s?: number | readonly number[] | null; dim?: number | readonly number[] | null; norm?: string | null }): Tensor };
+  /** The Fourier transform of real numbers: the half that says all. */
   readonly fft_rfft: { (self: Tensor, n?: number | null, dim?: number, norm?: string | null): Tensor; (self: Tensor, options?: { n?: number | null; dim?: number; norm?: string | null }): Tensor };
+  /** `rfft` in two dimensions. */
   readonly fft_rfft2: { (self: Tensor, s?: number | readonly number[] | null, dim?: number | readonly number[], norm?: string | null): Tensor; (self: Tensor, options?: { s?: number | readonly number[] | null; dim?: number | readonly number[]; norm?: string | null }): Tensor };
+  /** The frequencies of `rfft` of `n` values that are `d` apart. */
   readonly fft_rfftfreq: { (n: number, d?: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (n: number, options?: { d?: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
+  /** `rfft` in several dimensions. */
   readonly fft_rfftn: { (self: Tensor, s?: number | readonly number[] | null, dim?: number | readonly number[] | null, norm?: string | null): Tensor; (self: Tensor, options?: { s?: number | readonly number[] | null; dim?: number | readonly number[] | null; norm?: string | null }): Tensor };
   readonly fill: { (self: Tensor, value: Tensor): Tensor; (self: Tensor, value: Scalar): Tensor };
   /** Overwrites all elements with one value. */
@@ -654,6 +678,7 @@ export interface AtenOperators {
   readonly hinge_embedding_loss: { (self: Tensor, target: Tensor, margin?: number, reduction?: number): Tensor; (self: Tensor, target: Tensor, options?: { margin?: number; reduction?: number }): Tensor };
   /** How many elements lie in each of `bins` intervals of equal width from `min` to `max`. */
   readonly histc: { (self: Tensor, bins?: number, min?: Scalar, max?: Scalar): Tensor; (self: Tensor, options?: { bins?: number; min?: Scalar; max?: Scalar }): Tensor };
+  /** How many elements fall into each of `bins` intervals, and the edges of these. */
   readonly histogram: { (self: Tensor, bins: Tensor, options?: { weight?: Tensor | null; density?: boolean }): [Tensor, Tensor]; (self: Tensor, bins?: number, options?: { range?: readonly number[] | null; weight?: Tensor | null; density?: boolean }): [Tensor, Tensor]; (self: Tensor, options?: { bins?: number; range?: readonly number[] | null; weight?: Tensor | null; density?: boolean }): [Tensor, Tensor] };
   readonly histogramdd: { (self: Tensor, bins: readonly number[], range?: readonly number[] | null, weight?: Tensor | null, density?: boolean): [Tensor, Tensor[]]; (self: Tensor, bins: readonly number[], options?: { range?: readonly number[] | null; weight?: Tensor | null; density?: boolean }): [Tensor, Tensor[]]; (self: Tensor, bins: readonly Tensor[], range?: readonly number[] | null, weight?: Tensor | null, density?: boolean): [Tensor, Tensor[]]; (self: Tensor, bins: readonly Tensor[], options?: { range?: readonly number[] | null; weight?: Tensor | null; density?: boolean }): [Tensor, Tensor[]]; (self: Tensor, bins: number, range?: readonly number[] | null, weight?: Tensor | null, density?: boolean): [Tensor, Tensor[]]; (self: Tensor, bins: number, options?: { range?: readonly number[] | null; weight?: Tensor | null; density?: boolean }): [Tensor, Tensor[]] };
   readonly hsplit: { (self: Tensor, indices: readonly number[]): Tensor[]; (self: Tensor, sections: number): Tensor[] };
@@ -673,6 +698,7 @@ export interface AtenOperators {
   readonly igammac: { (self: Tensor, other: Tensor): Tensor };
   readonly igammac_: { (self: Tensor, other: Tensor): Tensor };
   readonly im2col: { (self: Tensor, kernelSize: number | readonly number[], dilation: number | readonly number[], padding: number | readonly number[], stride: number | readonly number[]): Tensor };
+  /** The imaginary parts, a view. */
   readonly imag: { (self: Tensor): Tensor };
   readonly index: { (self: Tensor, indices: readonly (Tensor | null)[]): Tensor };
   /** `self` with slices of `source` (times `alpha`) added where `index` says, along `dim`. */
@@ -695,6 +721,7 @@ export interface AtenOperators {
   readonly index_reduce_: { (self: Tensor, dim: number, index: Tensor, source: Tensor, reduce: string, options?: { includeSelf?: boolean }): Tensor };
   /** The slices along `dim` that an int64 vector names, copied. */
   readonly index_select: { (self: Tensor, dim: number, index: Tensor): Tensor };
+  /** The coordinates of a coalesced sparse tensor. */
   readonly indices: { (self: Tensor): Tensor };
   readonly indices_copy: { (self: Tensor): Tensor };
   /** The dot products over the last dimension of both. */
@@ -704,9 +731,11 @@ export interface AtenOperators {
   readonly int_repr: { (self: Tensor): Tensor };
   /** The inverses of square matrices; the same as `linalgInv`. */
   readonly inverse: { (self: Tensor): Tensor };
+  /** Whether the coordinates are in order and none stands twice. */
   readonly is_coalesced: { (self: Tensor): boolean };
   /** Whether the dtype is a complex one. */
   readonly is_complex: { (self: Tensor): boolean };
+  /** Whether the tensor only remembers that it is a conjugate. */
   readonly is_conj: { (self: Tensor): boolean };
   readonly is_contiguous: { (self: Tensor): boolean; (self: Tensor, memoryFormat: MemoryFormat): boolean };
   readonly is_distributed: { (self: Tensor): boolean };
@@ -738,6 +767,7 @@ export interface AtenOperators {
   /** Where elements are positive infinity: a bool tensor. */
   readonly isposinf: { (self: Tensor): Tensor };
   readonly isreal: { (self: Tensor): Tensor };
+  /** The inverse of `stft`. */
   readonly istft: { (self: Tensor, nFft: number, hopLength?: number | null, winLength?: number | null, window?: Tensor | null, center?: boolean, normalized?: boolean, onesided?: boolean | null, length?: number | null, returnComplex?: boolean): Tensor; (self: Tensor, nFft: number, options?: { hopLength?: number | null; winLength?: number | null; window?: Tensor | null; center?: boolean; normalized?: boolean; onesided?: boolean | null; length?: number | null; returnComplex?: boolean }): Tensor };
   readonly item: { (self: Tensor): number };
   readonly kaiser_window: { (windowLength: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (windowLength: number, periodic: boolean, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (windowLength: number, periodic: boolean, beta: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
@@ -781,20 +811,28 @@ export interface AtenOperators {
   readonly linalg__powsum: { (self: Tensor, ord?: Scalar, dim?: number | readonly number[] | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor; (self: Tensor, options?: { ord?: Scalar; dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor };
   /** The lower triangle L with A = L Lᵀ of positive definite matrices; the upper one with `upper`. */
   readonly linalg_cholesky: { (self: Tensor, options?: { upper?: boolean }): Tensor };
+  /** The Cholesky factor, and 0 or the order of the first minor that is not positive definite. */
   readonly linalg_cholesky_ex: { (self: Tensor, options?: { upper?: boolean; checkErrors?: boolean }): [Tensor, Tensor] };
+  /** The condition number of matrices, by the norm `p`. */
   readonly linalg_cond: { (self: Tensor, p?: Scalar | null): Tensor; (self: Tensor, options?: { p?: Scalar | null }): Tensor; (self: Tensor, p: string): Tensor };
+  /** The cross product of vectors of three elements along `dim`. */
   readonly linalg_cross: { (self: Tensor, other: Tensor, options?: { dim?: number }): Tensor };
   /** The determinants of square matrices. */
   readonly linalg_det: { (A: Tensor): Tensor };
+  /** The diagonal of matrices. */
   readonly linalg_diagonal: { (A: Tensor, options?: { offset?: number; dim1?: number; dim2?: number }): Tensor };
+  /** Eigenvalues and eigenvectors of square matrices, complex; their order is not defined. */
   readonly linalg_eig: { (self: Tensor): [Tensor, Tensor] };
   /** The eigenvalues, from the smallest on, and eigenvectors of symmetric matrices. */
   readonly linalg_eigh: { (self: Tensor, UPLO?: string): [Tensor, Tensor]; (self: Tensor, options?: { UPLO?: string }): [Tensor, Tensor] };
+  /** The eigenvalues of square matrices, complex. */
   readonly linalg_eigvals: { (self: Tensor): Tensor };
+  /** The eigenvalues of symmetric (Hermitian) matrices, from the smallest on. */
   readonly linalg_eigvalsh: { (self: Tensor, UPLO?: string): Tensor; (self: Tensor, options?: { UPLO?: string }): Tensor };
   readonly linalg_householder_product: { (input: Tensor, tau: Tensor): Tensor };
   /** The inverses of square matrices. Throws for one that has none. */
   readonly linalg_inv: { (A: Tensor): Tensor };
+  /** The inverse, and 0 or where a matrix was found to be singular. */
   readonly linalg_inv_ex: { (A: Tensor, options?: { checkErrors?: boolean }): [Tensor, Tensor] };
   readonly linalg_ldl_factor: { (self: Tensor, options?: { hermitian?: boolean }): [Tensor, Tensor] };
   readonly linalg_ldl_factor_ex: { (self: Tensor, options?: { hermitian?: boolean; checkErrors?: boolean }): [Tensor, Tensor, Tensor] };
@@ -802,10 +840,12 @@ export interface AtenOperators {
   /** The least squares solution of A X = B: solution, residuals, rank and singular values. */
   readonly linalg_lstsq: { (self: Tensor, b: Tensor, rcond?: number | null, options?: { driver?: string | null }): [Tensor, Tensor, Tensor, Tensor]; (self: Tensor, b: Tensor, options?: { rcond?: number | null; driver?: string | null }): [Tensor, Tensor, Tensor, Tensor] };
   readonly linalg_lu: { (A: Tensor, options?: { pivot?: boolean }): [Tensor, Tensor, Tensor] };
+  /** The LU factorization in one matrix, and its pivots. */
   readonly linalg_lu_factor: { (A: Tensor, options?: { pivot?: boolean }): [Tensor, Tensor] };
   readonly linalg_lu_factor_ex: { (A: Tensor, options?: { pivot?: boolean; checkErrors?: boolean }): [Tensor, Tensor, Tensor] };
   readonly linalg_lu_solve: { (LU: Tensor, pivots: Tensor, B: Tensor, options?: { left?: boolean; adjoint?: boolean }): Tensor };
   readonly linalg_matmul: { (self: Tensor, other: Tensor): Tensor };
+  /** The matrix exponential. */
   readonly linalg_matrix_exp: { (self: Tensor): Tensor };
   /** The norm `ord` ("fro" unless told otherwise) of the matrices over two dimensions. */
   readonly linalg_matrix_norm: { (self: Tensor, ord?: string, dim?: readonly number[], keepdim?: boolean, options?: { dtype?: DType | null }): Tensor; (self: Tensor, options?: { ord?: string; dim?: readonly number[]; keepdim?: boolean; dtype?: DType | null }): Tensor; (self: Tensor, ord: Scalar, dim?: readonly number[], keepdim?: boolean, options?: { dtype?: DType | null }): Tensor; (self: Tensor, ord: Scalar, options?: { dim?: readonly number[]; keepdim?: boolean; dtype?: DType | null }): Tensor };
@@ -813,6 +853,7 @@ export interface AtenOperators {
   readonly linalg_matrix_power: { (self: Tensor, n: number): Tensor };
   /** How many singular values lie above a tolerance: int64. */
   readonly linalg_matrix_rank: { (self: Tensor, tol: number, hermitian?: boolean): Tensor; (self: Tensor, tol: number, options?: { hermitian?: boolean }): Tensor; (input: Tensor, tol: Tensor, hermitian?: boolean): Tensor; (input: Tensor, tol: Tensor, options?: { hermitian?: boolean }): Tensor; (self: Tensor, options?: { atol?: number | null; rtol?: number | null; hermitian?: boolean }): Tensor; (input: Tensor, options?: { atol?: Tensor | null; rtol?: Tensor | null; hermitian?: boolean }): Tensor };
+  /** The product of several matrices, in the order of multiplications that costs least. */
   readonly linalg_multi_dot: { (tensors: readonly Tensor[]): Tensor };
   /** The norm `ord` of a vector or matrix, of all or over `dim`. */
   readonly linalg_norm: { (self: Tensor, ord?: Scalar | null, dim?: number | readonly number[] | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor; (self: Tensor, options?: { ord?: Scalar | null; dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor; (self: Tensor, ord: string, dim?: number | readonly number[] | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor; (self: Tensor, ord: string, options?: { dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor };
@@ -825,13 +866,19 @@ export interface AtenOperators {
   /** X of A X = B for square A, or of X A = B with `left: false`. */
   readonly linalg_solve: { (A: Tensor, B: Tensor, options?: { left?: boolean }): Tensor };
   readonly linalg_solve_ex: { (A: Tensor, B: Tensor, options?: { left?: boolean; checkErrors?: boolean }): [Tensor, Tensor] };
+  /** X of `self X = B` for a triangular `self`. */
   readonly linalg_solve_triangular: { (self: Tensor, B: Tensor, options: { upper: boolean; left?: boolean; unitriangular?: boolean }): Tensor };
   /** The singular value decomposition: U, the singular values from the largest on, and the transpose of V. */
   readonly linalg_svd: { (A: Tensor, fullMatrices?: boolean, options?: { driver?: string | null }): [Tensor, Tensor, Tensor]; (A: Tensor, options?: { fullMatrices?: boolean; driver?: string | null }): [Tensor, Tensor, Tensor] };
+  /** The singular values of matrices, from the largest on. */
   readonly linalg_svdvals: { (A: Tensor, options?: { driver?: string | null }): Tensor };
+  /** The inverse of `tensordot` by the first `ind` dimensions. */
   readonly linalg_tensorinv: { (self: Tensor, ind?: number): Tensor; (self: Tensor, options?: { ind?: number }): Tensor };
+  /** X of `tensordot(self, X) = other`. */
   readonly linalg_tensorsolve: { (self: Tensor, other: Tensor, dims?: readonly number[] | null): Tensor; (self: Tensor, other: Tensor, options?: { dims?: readonly number[] | null }): Tensor };
+  /** The Vandermonde matrix: the powers of each element, from 0 on. */
   readonly linalg_vander: { (x: Tensor, options?: { N?: number | null }): Tensor };
+  /** The dot products of vectors along `dim`; the first is conjugated. */
   readonly linalg_vecdot: { (x: Tensor, y: Tensor, options?: { dim?: number }): Tensor };
   /** The norm `ord` of the elements over `dim`, taken as one vector. */
   readonly linalg_vector_norm: { (self: Tensor, ord?: Scalar, dim?: number | readonly number[] | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor; (self: Tensor, options?: { ord?: Scalar; dim?: number | readonly number[] | null; keepdim?: boolean; dtype?: DType | null }): Tensor };
@@ -1061,6 +1108,7 @@ export interface AtenOperators {
   readonly poisson: { (self: Tensor, generator?: Generator | null): Tensor; (self: Tensor, options?: { generator?: Generator | null }): Tensor };
   /** The negative log-likelihood of counts under Poisson with the given rates, or their logarithms with `logInput`. */
   readonly poisson_nll_loss: { (input: Tensor, target: Tensor, logInput: boolean, full: boolean, eps: number, reduction: number): Tensor };
+  /** Complex numbers of absolute values and angles. */
   readonly polar: { (abs: Tensor, angle: Tensor): Tensor };
   readonly polygamma: { (n: number, self: Tensor): Tensor };
   readonly polygamma_: { (self: Tensor, n: number): Tensor };
@@ -1105,6 +1153,7 @@ export interface AtenOperators {
   readonly randperm: { (n: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (n: number, options: { generator: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
   /** All elements in one dimension: a view where possible. */
   readonly ravel: { (self: Tensor): Tensor };
+  /** The real parts, a view. */
   readonly real: { (self: Tensor): Tensor };
   /** One over each element. */
   readonly reciprocal: { (self: Tensor): Tensor };
@@ -1144,7 +1193,9 @@ export interface AtenOperators {
   readonly resize_as_: { (self: Tensor, theTemplate: Tensor, options?: { memoryFormat?: MemoryFormat | null }): Tensor };
   readonly resize_as_sparse: { (self: Tensor, theTemplate: Tensor): Tensor };
   readonly resize_as_sparse_: { (self: Tensor, theTemplate: Tensor): Tensor };
+  /** The tensor with conjugates written out where they were only remembered. */
   readonly resolve_conj: { (self: Tensor): Tensor };
+  /** The tensor with negatives written out where they were only remembered. */
   readonly resolve_neg: { (self: Tensor): Tensor };
   readonly result_type: { (tensor: Tensor, other: Tensor): number; (tensor: Tensor, other: Scalar): number; (scalar: Scalar, tensor: Tensor): number; (scalar1: Scalar, scalar2: Scalar): number };
   readonly retain_grad: { (self: Tensor): void };
@@ -1264,8 +1315,10 @@ export interface AtenOperators {
   readonly sparse_bsc_tensor: { (ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
   readonly sparse_bsr_tensor: { (crowIndices: Tensor, colIndices: Tensor, values: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (crowIndices: Tensor, colIndices: Tensor, values: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
   readonly sparse_compressed_tensor: { (compressedIndices: Tensor, plainIndices: Tensor, values: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (compressedIndices: Tensor, plainIndices: Tensor, values: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
+  /** A sparse tensor of coordinates (int64 [dimensions, elements]) and values. */
   readonly sparse_coo_tensor: { (size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (indices: Tensor, values: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; isCoalesced?: boolean | null }): Tensor; (indices: Tensor, values: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; isCoalesced?: boolean | null }): Tensor };
   readonly sparse_csc_tensor: { (ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
+  /** A sparse matrix of compressed rows: where each row begins, columns, values. */
   readonly sparse_csr_tensor: { (crowIndices: Tensor, colIndices: Tensor, values: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (crowIndices: Tensor, colIndices: Tensor, values: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
   readonly sparse_dim: { (self: Tensor): number };
   readonly sparse_mask: { (self: Tensor, mask: Tensor): Tensor };
@@ -1274,49 +1327,85 @@ export interface AtenOperators {
   readonly sparse_resize_and_clear: { (self: Tensor, size: readonly number[], sparseDim: number, denseDim: number): Tensor };
   readonly sparse_resize_and_clear_: { (self: Tensor, size: readonly number[], sparseDim: number, denseDim: number): Tensor };
   readonly sparse_sampled_addmm: { (self: Tensor, mat1: Tensor, mat2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor };
+  /** The Airy function Ai. */
   readonly special_airy_ai: { (x: Tensor): Tensor };
+  /** The Bessel function of the first kind, order 0. */
   readonly special_bessel_j0: { (self: Tensor): Tensor };
+  /** The Bessel function of the first kind, order 1. */
   readonly special_bessel_j1: { (self: Tensor): Tensor };
+  /** The Bessel function of the second kind, order 0. */
   readonly special_bessel_y0: { (self: Tensor): Tensor };
+  /** The Bessel function of the second kind, order 1. */
   readonly special_bessel_y1: { (self: Tensor): Tensor };
   readonly special_chebyshev_polynomial_t: { (x: Tensor, n: Tensor): Tensor; (x: Tensor, n: Scalar): Tensor; (x: Scalar, n: Tensor): Tensor };
   readonly special_chebyshev_polynomial_u: { (x: Tensor, n: Tensor): Tensor; (x: Tensor, n: Scalar): Tensor; (x: Scalar, n: Tensor): Tensor };
   readonly special_chebyshev_polynomial_v: { (x: Tensor, n: Tensor): Tensor; (x: Tensor, n: Scalar): Tensor; (x: Scalar, n: Tensor): Tensor };
   readonly special_chebyshev_polynomial_w: { (x: Tensor, n: Tensor): Tensor; (x: Tensor, n: Scalar): Tensor; (x: Scalar, n: Tensor): Tensor };
+  /** The digamma function: the derivative of the logarithm of gamma. */
   readonly special_digamma: { (self: Tensor): Tensor };
+  /** `-x ln x` elementwise, 0 for 0 and -inf below. */
   readonly special_entr: { (self: Tensor): Tensor };
+  /** The error function. */
   readonly special_erf: { (self: Tensor): Tensor };
+  /** 1 minus the error function. */
   readonly special_erfc: { (self: Tensor): Tensor };
+  /** `exp(x^2) erfc(x)`, which does not vanish for large x. */
   readonly special_erfcx: { (self: Tensor): Tensor };
+  /** The inverse of the error function. */
   readonly special_erfinv: { (self: Tensor): Tensor };
+  /** 2 to the power of each element. */
   readonly special_exp2: { (self: Tensor): Tensor };
+  /** The logistic function `1 / (1 + exp(-x))`. */
   readonly special_expit: { (self: Tensor): Tensor };
+  /** `exp(x) - 1`, exact near 0. */
   readonly special_expm1: { (self: Tensor): Tensor };
+  /** The lower incomplete gamma function, divided by gamma. */
   readonly special_gammainc: { (self: Tensor, other: Tensor): Tensor };
+  /** The upper incomplete gamma function, divided by gamma. */
   readonly special_gammaincc: { (self: Tensor, other: Tensor): Tensor };
+  /** The logarithm of the absolute value of gamma. */
   readonly special_gammaln: { (self: Tensor): Tensor };
   readonly special_hermite_polynomial_h: { (x: Tensor, n: Tensor): Tensor; (x: Tensor, n: Scalar): Tensor; (x: Scalar, n: Tensor): Tensor };
   readonly special_hermite_polynomial_he: { (x: Tensor, n: Tensor): Tensor; (x: Tensor, n: Scalar): Tensor; (x: Scalar, n: Tensor): Tensor };
+  /** The modified Bessel function of the first kind, order 0. */
   readonly special_i0: { (self: Tensor): Tensor };
+  /** `exp(-|x|) i0(x)`. */
   readonly special_i0e: { (self: Tensor): Tensor };
+  /** The modified Bessel function of the first kind, order 1. */
   readonly special_i1: { (self: Tensor): Tensor };
+  /** `exp(-|x|) i1(x)`. */
   readonly special_i1e: { (self: Tensor): Tensor };
   readonly special_laguerre_polynomial_l: { (x: Tensor, n: Tensor): Tensor; (x: Tensor, n: Scalar): Tensor; (x: Scalar, n: Tensor): Tensor };
   readonly special_legendre_polynomial_p: { (x: Tensor, n: Tensor): Tensor; (x: Tensor, n: Scalar): Tensor; (x: Scalar, n: Tensor): Tensor };
+  /** `ln(1 + x)`, exact near 0. */
   readonly special_log1p: { (self: Tensor): Tensor };
+  /** The logarithm of the normal distribution function. */
   readonly special_log_ndtr: { (self: Tensor): Tensor };
+  /** The logarithm of `softmax`. */
   readonly special_log_softmax: { (self: Tensor, dim: number, options?: { dtype?: DType | null }): Tensor };
+  /** `ln(x / (1 - x))`, with x kept `eps` away from 0 and 1. */
   readonly special_logit: { (self: Tensor, eps?: number | null): Tensor; (self: Tensor, options?: { eps?: number | null }): Tensor };
+  /** The logarithm of the sum of exponentials along `dim`. */
   readonly special_logsumexp: { (self: Tensor, dim: number | readonly number[], keepdim?: boolean): Tensor; (self: Tensor, dim: number | readonly number[], options?: { keepdim?: boolean }): Tensor };
+  /** The modified Bessel function of the first kind, order 0. */
   readonly special_modified_bessel_i0: { (self: Tensor): Tensor };
+  /** The modified Bessel function of the first kind, order 1. */
   readonly special_modified_bessel_i1: { (self: Tensor): Tensor };
+  /** The modified Bessel function of the second kind, order 0. */
   readonly special_modified_bessel_k0: { (self: Tensor): Tensor };
+  /** The modified Bessel function of the second kind, order 1. */
   readonly special_modified_bessel_k1: { (self: Tensor): Tensor };
+  /** The logarithm of the multivariate gamma function of dimension `p`. */
   readonly special_multigammaln: { (self: Tensor, p: number): Tensor };
+  /** The normal distribution function. */
   readonly special_ndtr: { (self: Tensor): Tensor };
+  /** The inverse of the normal distribution function. */
   readonly special_ndtri: { (self: Tensor): Tensor };
+  /** The n-th derivative of the digamma function. */
   readonly special_polygamma: { (n: number, self: Tensor): Tensor };
+  /** The digamma function: the derivative of the logarithm of gamma. */
   readonly special_psi: { (self: Tensor): Tensor };
+  /** Rounded to `decimals` places; halves to even. */
   readonly special_round: { (self: Tensor, options?: { decimals?: number }): Tensor };
   readonly special_scaled_modified_bessel_k0: { (x: Tensor): Tensor };
   readonly special_scaled_modified_bessel_k1: { (x: Tensor): Tensor };
@@ -1324,11 +1413,17 @@ export interface AtenOperators {
   readonly special_shifted_chebyshev_polynomial_u: { (x: Tensor, n: Tensor): Tensor; (x: Tensor, n: Scalar): Tensor; (x: Scalar, n: Tensor): Tensor };
   readonly special_shifted_chebyshev_polynomial_v: { (x: Tensor, n: Tensor): Tensor; (x: Tensor, n: Scalar): Tensor; (x: Scalar, n: Tensor): Tensor };
   readonly special_shifted_chebyshev_polynomial_w: { (x: Tensor, n: Tensor): Tensor; (x: Tensor, n: Scalar): Tensor; (x: Scalar, n: Tensor): Tensor };
+  /** `sin(pi x) / (pi x)`. */
   readonly special_sinc: { (self: Tensor): Tensor };
+  /** Exponentials along `dim`, scaled to a sum of 1. */
   readonly special_softmax: { (self: Tensor, dim: number, dtype?: DType | null): Tensor; (self: Tensor, dim: number, options?: { dtype?: DType | null }): Tensor };
+  /** The spherical Bessel function of the first kind, order 0. */
   readonly special_spherical_bessel_j0: { (x: Tensor): Tensor };
+  /** `self ln(1 + other)`, 0 where self is 0. */
   readonly special_xlog1py: { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor; (self: Scalar, other: Tensor): Tensor };
+  /** `self ln(other)`, 0 where self is 0. */
   readonly special_xlogy: { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor; (self: Scalar, other: Tensor): Tensor };
+  /** The Hurwitz zeta function. */
   readonly special_zeta: { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor; (self: Scalar, other: Tensor): Tensor };
   /** Views of parts of `splitSize` elements along `dim`; the last may be smaller. */
   readonly split: { (self: Tensor, splitSize: number, dim?: number): Tensor[]; (self: Tensor, splitSize: number, options?: { dim?: number }): Tensor[]; (self: Tensor, splitSize: readonly number[], dim?: number): Tensor[]; (self: Tensor, splitSize: readonly number[], options?: { dim?: number }): Tensor[] };
@@ -1356,6 +1451,7 @@ export interface AtenOperators {
   readonly std: { (self: Tensor, unbiased?: boolean): Tensor; (self: Tensor, options?: { unbiased?: boolean }): Tensor; (self: Tensor, dim?: number | readonly number[] | null, options?: { correction?: Scalar | null; keepdim?: boolean }): Tensor; (self: Tensor, options?: { dim?: number | readonly number[] | null; correction?: Scalar | null; keepdim?: boolean }): Tensor; (self: Tensor, dim: number | readonly number[] | null, unbiased?: boolean, keepdim?: boolean): Tensor; (self: Tensor, dim: number | readonly number[] | null, options?: { unbiased?: boolean; keepdim?: boolean }): Tensor };
   /** The standard deviation and the mean, of all elements or along `dim`. */
   readonly std_mean: { (self: Tensor, unbiased?: boolean): [Tensor, Tensor]; (self: Tensor, options?: { unbiased?: boolean }): [Tensor, Tensor]; (self: Tensor, dim?: number | readonly number[] | null, options?: { correction?: Scalar | null; keepdim?: boolean }): [Tensor, Tensor]; (self: Tensor, options?: { dim?: number | readonly number[] | null; correction?: Scalar | null; keepdim?: boolean }): [Tensor, Tensor]; (self: Tensor, dim: number | readonly number[] | null, unbiased?: boolean, keepdim?: boolean): [Tensor, Tensor]; (self: Tensor, dim: number | readonly number[] | null, options?: { unbiased?: boolean; keepdim?: boolean }): [Tensor, Tensor] };
+  /** The short-time Fourier transform: that of a window that moves along the signal. */
   readonly stft: { (self: Tensor, nFft: number, hopLength?: number | null, winLength?: number | null, window?: Tensor | null, normalized?: boolean, onesided?: boolean | null, returnComplex?: boolean | null, alignToWindow?: boolean | null): Tensor; (self: Tensor, nFft: number, options?: { hopLength?: number | null; winLength?: number | null; window?: Tensor | null; normalized?: boolean; onesided?: boolean | null; returnComplex?: boolean | null; alignToWindow?: boolean | null }): Tensor; (self: Tensor, nFft: number, hopLength?: number | null, winLength?: number | null, window?: Tensor | null, center?: boolean, padMode?: string, normalized?: boolean, onesided?: boolean | null, returnComplex?: boolean | null, alignToWindow?: boolean | null): Tensor; (self: Tensor, nFft: number, options?: { hopLength?: number | null; winLength?: number | null; window?: Tensor | null; center?: boolean; padMode?: string; normalized?: boolean; onesided?: boolean | null; returnComplex?: boolean | null; alignToWindow?: boolean | null }): Tensor };
   readonly storage_offset: { (self: Tensor): number };
   readonly stride: { (self: Tensor, dim: number): number };
@@ -1404,13 +1500,16 @@ export interface AtenOperators {
   /** A copy repeated so many times along each dimension, the last ones where fewer are given. */
   readonly tile: { (self: Tensor, dims: readonly number[]): Tensor };
   readonly to: { (self: Tensor, dtype: DType, nonBlocking?: boolean, copy?: boolean, memoryFormat?: MemoryFormat | null): Tensor; (self: Tensor, dtype: DType, options?: { nonBlocking?: boolean; copy?: boolean; memoryFormat?: MemoryFormat | null }): Tensor; (self: Tensor, other: Tensor, nonBlocking?: boolean, copy?: boolean, memoryFormat?: MemoryFormat | null): Tensor; (self: Tensor, other: Tensor, options?: { nonBlocking?: boolean; copy?: boolean; memoryFormat?: MemoryFormat | null }): Tensor; (self: Tensor, device: Device, dtype: DType, nonBlocking?: boolean, copy?: boolean, memoryFormat?: MemoryFormat | null): Tensor; (self: Tensor, device: Device, dtype: DType, options?: { nonBlocking?: boolean; copy?: boolean; memoryFormat?: MemoryFormat | null }): Tensor; (self: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; nonBlocking?: boolean; copy?: boolean; memoryFormat?: MemoryFormat | null }): Tensor };
+  /** The sparse tensor with its zeros written out. */
   readonly to_dense: { (self: Tensor, dtype?: DType | null, options?: { maskedGrad?: boolean | null }): Tensor; (self: Tensor, options?: { dtype?: DType | null; maskedGrad?: boolean | null }): Tensor };
   readonly to_mkldnn: { (self: Tensor, dtype?: DType | null): Tensor; (self: Tensor, options?: { dtype?: DType | null }): Tensor };
   readonly to_padded_tensor: { (self: Tensor, padding: number, outputSize?: readonly number[] | null): Tensor; (self: Tensor, padding: number, options?: { outputSize?: readonly number[] | null }): Tensor };
+  /** The tensor without its zeros, as coordinates and values. */
   readonly to_sparse: { (self: Tensor, sparseDim: number): Tensor; (self: Tensor, options?: { layout?: Layout | null; blocksize?: number | readonly number[] | null; denseDim?: number | null }): Tensor };
   readonly to_sparse_bsc: { (self: Tensor, blocksize: number | readonly number[], denseDim?: number | null): Tensor; (self: Tensor, blocksize: number | readonly number[], options?: { denseDim?: number | null }): Tensor };
   readonly to_sparse_bsr: { (self: Tensor, blocksize: number | readonly number[], denseDim?: number | null): Tensor; (self: Tensor, blocksize: number | readonly number[], options?: { denseDim?: number | null }): Tensor };
   readonly to_sparse_csc: { (self: Tensor, denseDim?: number | null): Tensor; (self: Tensor, options?: { denseDim?: number | null }): Tensor };
+  /** The matrix without its zeros, in compressed rows. */
   readonly to_sparse_csr: { (self: Tensor, denseDim?: number | null): Tensor; (self: Tensor, options?: { denseDim?: number | null }): Tensor };
   /** The `k` largest (or smallest) elements along `dim`, and their indices. */
   readonly topk: { (self: Tensor, k: number, dim?: number, largest?: boolean, sorted?: boolean): [Tensor, Tensor]; (self: Tensor, k: number, options?: { dim?: number; largest?: boolean; sorted?: boolean }): [Tensor, Tensor] };
@@ -1482,6 +1581,7 @@ export interface AtenOperators {
   readonly upsample_nearest2d: { (input: Tensor, outputSize: readonly number[] | null, scaleFactors: readonly number[] | null): Tensor; (self: Tensor, outputSize: number | readonly number[], scalesH?: number | null, scalesW?: number | null): Tensor; (self: Tensor, outputSize: number | readonly number[], options?: { scalesH?: number | null; scalesW?: number | null }): Tensor };
   readonly upsample_nearest3d: { (input: Tensor, outputSize: readonly number[] | null, scaleFactors: readonly number[] | null): Tensor; (self: Tensor, outputSize: number | readonly number[], scalesD?: number | null, scalesH?: number | null, scalesW?: number | null): Tensor; (self: Tensor, outputSize: number | readonly number[], options?: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null }): Tensor };
   readonly upsample_trilinear3d: { (input: Tensor, outputSize: readonly number[] | null, alignCorners: boolean, scaleFactors: readonly number[] | null): Tensor; (self: Tensor, outputSize: number | readonly number[], alignCorners: boolean, scalesD?: number | null, scalesH?: number | null, scalesW?: number | null): Tensor; (self: Tensor, outputSize: number | readonly number[], alignCorners: boolean, options?: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null }): Tensor };
+  /** The stored values of a sparse tensor. */
   readonly values: { (self: Tensor): Tensor };
   readonly values_copy: { (self: Tensor): Tensor };
   readonly vander: { (x: Tensor, N?: number | null, increasing?: boolean): Tensor; (x: Tensor, options?: { N?: number | null; increasing?: boolean }): Tensor };
@@ -1494,8 +1594,10 @@ export interface AtenOperators {
   readonly view: { (self: Tensor, size: readonly number[]): Tensor; (self: Tensor, dtype: DType): Tensor };
   /** A view of the same elements in the shape of `other`. */
   readonly view_as: { (self: Tensor, other: Tensor): Tensor };
+  /** Pairs in the last dimension as complex numbers, a view. */
   readonly view_as_complex: { (self: Tensor): Tensor };
   readonly view_as_complex_copy: { (self: Tensor): Tensor };
+  /** Complex numbers as pairs of real and imaginary parts in a new last dimension, a view. */
   readonly view_as_real: { (self: Tensor): Tensor };
   readonly view_as_real_copy: { (self: Tensor): Tensor };
   readonly view_copy: { (self: Tensor, size: readonly number[]): Tensor; (self: Tensor, dtype: DType): Tensor };

@@ -17,3 +17,13 @@ export function withoutTypedCalls(): () => void {
     typedCalls = --obstacles === 0;
   };
 }
+
+/** What is called before each operator that goes the general way, for anomaly mode. */
+export let beforeCall: (() => void) | null = null;
+
+/** Sets `beforeCall`; returns what it was. */
+export function setBeforeCall(call: (() => void) | null): (() => void) | null {
+  const before = beforeCall;
+  beforeCall = call;
+  return before;
+}

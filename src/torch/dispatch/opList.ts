@@ -21,6 +21,8 @@ export const exposedOperators: Record<string, string> = {
     "matmul mm bmm mv dot addmm addmm_ baddbmm addmv addr outer vdot inner einsum tensordot cdist cosine_similarity kron cross trace diag diagonal " +
     "diag_embed triu tril triu_ tril_ linalg_norm linalg_vector_norm linalg_matrix_norm linalg_inv linalg_solve linalg_qr linalg_svd " +
     "linalg_eigh linalg_cholesky linalg_det linalg_slogdet linalg_pinv linalg_lstsq linalg_matrix_rank linalg_matrix_power inverse " +
+    "linalg_eig linalg_eigvals linalg_eigvalsh linalg_solve_triangular linalg_lu_factor linalg_multi_dot linalg_cond linalg_cross linalg_svdvals " +
+    "linalg_cholesky_ex linalg_inv_ex linalg_matrix_exp linalg_tensorinv linalg_tensorsolve linalg_vander linalg_vecdot linalg_diagonal " +
     "cholesky_solve matrix_exp corrcoef cov pdist chain_matmul",
   shape:
     "reshape view_as expand expand_as flatten unflatten squeeze squeeze_ unsqueeze unsqueeze_ transpose transpose_ t permute movedim " +
@@ -32,7 +34,7 @@ export const exposedOperators: Record<string, string> = {
     "scatter_add_ scatter_reduce scatter_reduce_ masked_select masked_fill masked_fill_ masked_scatter masked_scatter_ where nonzero argwhere take " +
     "take_along_dim put_ tril_indices triu_indices isin",
   sorting:
-    "sort argsort topk kthvalue msort searchsorted bucketize unique_dim unique_consecutive bincount histc",
+    "sort argsort topk kthvalue msort searchsorted bucketize unique_dim unique_consecutive bincount histc histogram",
   inPlace: "copy_ fill_ zero_ resize_ set_ uniform_ normal_ bernoulli_ random_ exponential_ fill_diagonal_",
   random: "bernoulli multinomial poisson normal",
   neural:
@@ -42,5 +44,17 @@ export const exposedOperators: Record<string, string> = {
     "binary_cross_entropy binary_cross_entropy_with_logits kl_div poisson_nll_loss hinge_embedding_loss margin_ranking_loss cosine_embedding_loss triplet_margin_loss soft_margin_loss " +
     "conv1d conv2d conv3d conv_transpose1d conv_transpose2d max_pool1d max_pool2d avg_pool1d avg_pool2d adaptive_avg_pool1d adaptive_avg_pool2d " +
     "adaptive_max_pool2d pad constant_pad_nd pixel_shuffle upsample_nearest2d grid_sampler",
+  complex: "complex polar real imag conj angle view_as_real view_as_complex resolve_conj resolve_neg is_conj",
+  fourier:
+    "fft_fft fft_ifft fft_fft2 fft_ifft2 fft_fftn fft_ifftn fft_rfft fft_irfft fft_rfft2 fft_irfft2 fft_rfftn fft_irfftn fft_hfft " +
+    "fft_ihfft fft_fftfreq fft_rfftfreq fft_fftshift fft_ifftshift stft istft",
+  special:
+    "special_entr special_psi special_digamma special_gammaln special_polygamma special_erf special_erfc special_erfcx special_erfinv special_exp2 " +
+    "special_expm1 special_expit special_i0 special_i0e special_i1 special_i1e special_log1p special_log_ndtr special_logit special_logsumexp " +
+    "special_log_softmax special_multigammaln special_ndtr special_ndtri special_round special_sinc special_softmax special_xlog1py special_xlogy " +
+    "special_zeta special_bessel_j0 special_bessel_j1 special_bessel_y0 special_bessel_y1 special_modified_bessel_i0 special_modified_bessel_i1 " +
+    "special_modified_bessel_k0 special_modified_bessel_k1 special_gammainc special_gammaincc special_airy_ai special_spherical_bessel_j0",
+  sparse:
+    "sparse_coo_tensor sparse_csr_tensor to_dense to_sparse to_sparse_csr coalesce is_coalesced indices values crow_indices col_indices",
   conversion: "type_as is_floating_point is_complex pin_memory is_pinned",
 };

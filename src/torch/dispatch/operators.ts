@@ -3,7 +3,7 @@ import { kindOfStatus, TorchError } from "../native/errors.ts";
 import { readText, shim } from "../native/library.ts";
 import type { AtenOperators } from "./atenOps.gen.ts";
 import { callBoxed, callError, explain, isOptions, mismatch, type Options } from "./boxedCall.ts";
-import { typedCalls, withoutTypedCalls } from "./callMode.ts";
+import { beforeCall, typedCalls, withoutTypedCalls } from "./callMode.ts";
 import { findOverload, type Overload } from "./findOverload.ts";
 import { isInternalOperator } from "./internalOperators.ts";
 import { isCallable, sortOverloads } from "./overloadOrder.ts";
@@ -45,6 +45,7 @@ export class Operator {
     for (const overload of overloads) {
       if (mismatch(overload.schema, args, count, options) !== null) continue;
       if (observer !== null) observer(this.#name.replace(/^aten::/, ""), args);
+      if (beforeCall !== null) beforeCall();
       return callBoxed(this.#display, overload, args, count, options);
     }
     throw explain(this.#display, overloads, args, count, options);

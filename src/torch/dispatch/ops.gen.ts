@@ -1261,6 +1261,109 @@ export const linalgMatrixPower = operator("aten::linalg_matrix_power", [""], "li
  */
 export const inverse = operator("aten::inverse", [""], "inverse") as { (self: Tensor): Tensor };
 /**
+ * Eigenvalues and eigenvectors of square matrices, complex; their order is not defined.
+ *
+ * - `linalg_eig(Tensor self) -> (Tensor eigenvalues, Tensor eigenvectors)`
+ */
+export const linalgEig = operator("aten::linalg_eig", [""], "linalgEig") as { (self: Tensor): [Tensor, Tensor] };
+/**
+ * The eigenvalues of square matrices, complex.
+ *
+ * - `linalg_eigvals(Tensor self) -> Tensor`
+ */
+export const linalgEigvals = operator("aten::linalg_eigvals", [""], "linalgEigvals") as { (self: Tensor): Tensor };
+/**
+ * The eigenvalues of symmetric (Hermitian) matrices, from the smallest on.
+ *
+ * - `linalg_eigvalsh(Tensor self, str UPLO="L") -> Tensor`
+ */
+export const linalgEigvalsh = operator("aten::linalg_eigvalsh", [""], "linalgEigvalsh") as { (self: Tensor, UPLO?: string): Tensor; (self: Tensor, options?: { UPLO?: string }): Tensor };
+/**
+ * X of `self X = B` for a triangular `self`.
+ *
+ * - `linalg_solve_triangular(Tensor self, Tensor B, *, bool upper, bool left=True, bool unitriangular=False) -> Tensor`
+ */
+export const linalgSolveTriangular = operator("aten::linalg_solve_triangular", [""], "linalgSolveTriangular") as { (self: Tensor, B: Tensor, options: { upper: boolean; left?: boolean; unitriangular?: boolean }): Tensor };
+/**
+ * The LU factorization in one matrix, and its pivots.
+ *
+ * - `linalg_lu_factor(Tensor A, *, bool pivot=True) -> (Tensor LU, Tensor pivots)`
+ */
+export const linalgLuFactor = operator("aten::linalg_lu_factor", [""], "linalgLuFactor") as { (A: Tensor, options?: { pivot?: boolean }): [Tensor, Tensor] };
+/**
+ * The product of several matrices, in the order of multiplications that costs least.
+ *
+ * - `linalg_multi_dot(Tensor[] tensors) -> Tensor`
+ */
+export const linalgMultiDot = operator("aten::linalg_multi_dot", [""], "linalgMultiDot") as { (tensors: readonly Tensor[]): Tensor };
+/**
+ * The condition number of matrices, by the norm `p`.
+ *
+ * - `linalg_cond(Tensor self, Scalar? p=None) -> Tensor`
+ * - `linalg_cond.p_str(Tensor self, str p) -> Tensor`
+ */
+export const linalgCond = operator("aten::linalg_cond", ["","p_str"], "linalgCond") as { (self: Tensor, p?: Scalar | null): Tensor; (self: Tensor, options?: { p?: Scalar | null }): Tensor; (self: Tensor, p: string): Tensor };
+/**
+ * The cross product of vectors of three elements along `dim`.
+ *
+ * - `linalg_cross(Tensor self, Tensor other, *, int dim=-1) -> Tensor`
+ */
+export const linalgCross = operator("aten::linalg_cross", [""], "linalgCross") as { (self: Tensor, other: Tensor, options?: { dim?: number }): Tensor };
+/**
+ * The singular values of matrices, from the largest on.
+ *
+ * - `linalg_svdvals(Tensor A, *, str? driver=None) -> Tensor`
+ */
+export const linalgSvdvals = operator("aten::linalg_svdvals", [""], "linalgSvdvals") as { (A: Tensor, options?: { driver?: string | null }): Tensor };
+/**
+ * The Cholesky factor, and 0 or the order of the first minor that is not positive definite.
+ *
+ * - `linalg_cholesky_ex(Tensor self, *, bool upper=False, bool check_errors=False) -> (Tensor L, Tensor info)`
+ */
+export const linalgCholeskyEx = operator("aten::linalg_cholesky_ex", [""], "linalgCholeskyEx") as { (self: Tensor, options?: { upper?: boolean; checkErrors?: boolean }): [Tensor, Tensor] };
+/**
+ * The inverse, and 0 or where a matrix was found to be singular.
+ *
+ * - `linalg_inv_ex(Tensor A, *, bool check_errors=False) -> (Tensor inverse, Tensor info)`
+ */
+export const linalgInvEx = operator("aten::linalg_inv_ex", [""], "linalgInvEx") as { (A: Tensor, options?: { checkErrors?: boolean }): [Tensor, Tensor] };
+/**
+ * The matrix exponential.
+ *
+ * - `linalg_matrix_exp(Tensor self) -> Tensor`
+ */
+export const linalgMatrixExp = operator("aten::linalg_matrix_exp", [""], "linalgMatrixExp") as { (self: Tensor): Tensor };
+/**
+ * The inverse of `tensordot` by the first `ind` dimensions.
+ *
+ * - `linalg_tensorinv(Tensor self, int ind=2) -> Tensor`
+ */
+export const linalgTensorinv = operator("aten::linalg_tensorinv", [""], "linalgTensorinv") as { (self: Tensor, ind?: number): Tensor; (self: Tensor, options?: { ind?: number }): Tensor };
+/**
+ * X of `tensordot(self, X) = other`.
+ *
+ * - `linalg_tensorsolve(Tensor self, Tensor other, int[]? dims=None) -> Tensor`
+ */
+export const linalgTensorsolve = operator("aten::linalg_tensorsolve", [""], "linalgTensorsolve") as { (self: Tensor, other: Tensor, dims?: readonly number[] | null): Tensor; (self: Tensor, other: Tensor, options?: { dims?: readonly number[] | null }): Tensor };
+/**
+ * The Vandermonde matrix: the powers of each element, from 0 on.
+ *
+ * - `linalg_vander(Tensor x, *, SymInt? N=None) -> Tensor`
+ */
+export const linalgVander = operator("aten::linalg_vander", [""], "linalgVander") as { (x: Tensor, options?: { N?: number | null }): Tensor };
+/**
+ * The dot products of vectors along `dim`; the first is conjugated.
+ *
+ * - `linalg_vecdot(Tensor x, Tensor y, *, int dim=-1) -> Tensor`
+ */
+export const linalgVecdot = operator("aten::linalg_vecdot", [""], "linalgVecdot") as { (x: Tensor, y: Tensor, options?: { dim?: number }): Tensor };
+/**
+ * The diagonal of matrices.
+ *
+ * - `linalg_diagonal(Tensor(a) A, *, int offset=0, int dim1=-2, int dim2=-1) -> Tensor(a)`
+ */
+export const linalgDiagonal = operator("aten::linalg_diagonal", [""], "linalgDiagonal") as { (A: Tensor, options?: { offset?: number; dim1?: number; dim2?: number }): Tensor };
+/**
  * X of A X = B, where `input2` is the Cholesky factor of A.
  *
  * - `cholesky_solve(Tensor self, Tensor input2, bool upper=False) -> Tensor`
@@ -1907,6 +2010,13 @@ export const bincount = operator("aten::bincount", [""], "bincount") as { (self:
  * - `histc(Tensor self, int bins=100, Scalar min=0, Scalar max=0) -> Tensor`
  */
 export const histc = operator("aten::histc", [""], "histc") as { (self: Tensor, bins?: number, min?: Scalar, max?: Scalar): Tensor; (self: Tensor, options?: { bins?: number; min?: Scalar; max?: Scalar }): Tensor };
+/**
+ * How many elements fall into each of `bins` intervals, and the edges of these.
+ *
+ * - `histogram.bins_tensor(Tensor self, Tensor bins, *, Tensor? weight=None, bool density=False) -> (Tensor hist, Tensor bin_edges)`
+ * - `histogram.bin_ct(Tensor self, int bins=100, *, float[]? range=None, Tensor? weight=None, bool density=False) -> (Tensor hist, Tensor bin_edges)`
+ */
+export const histogram = operator("aten::histogram", ["bins_tensor","bin_ct"], "histogram") as { (self: Tensor, bins: Tensor, options?: { weight?: Tensor | null; density?: boolean }): [Tensor, Tensor]; (self: Tensor, bins?: number, options?: { range?: readonly number[] | null; weight?: Tensor | null; density?: boolean }): [Tensor, Tensor]; (self: Tensor, options?: { bins?: number; range?: readonly number[] | null; weight?: Tensor | null; density?: boolean }): [Tensor, Tensor] };
 
 // ---- inPlace ----
 /**
@@ -2445,6 +2555,529 @@ export const upsampleNearest2d = operator("aten::upsample_nearest2d", ["vec",""]
  * - `grid_sampler(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners) -> Tensor`
  */
 export const gridSampler = operator("aten::grid_sampler", [""], "gridSampler") as { (input: Tensor, grid: Tensor, interpolationMode: number, paddingMode: number, alignCorners: boolean): Tensor };
+
+// ---- complex ----
+/**
+ * Complex numbers of real and imaginary parts.
+ *
+ * - `complex(Tensor real, Tensor imag) -> Tensor`
+ */
+export const complex = operator("aten::complex", [""], "complex") as { (real: Tensor, imag: Tensor): Tensor };
+/**
+ * Complex numbers of absolute values and angles.
+ *
+ * - `polar(Tensor abs, Tensor angle) -> Tensor`
+ */
+export const polar = operator("aten::polar", [""], "polar") as { (abs: Tensor, angle: Tensor): Tensor };
+/**
+ * The real parts, a view.
+ *
+ * - `real(Tensor(a) self) -> Tensor(a)`
+ */
+export const real = operator("aten::real", [""], "real") as { (self: Tensor): Tensor };
+/**
+ * The imaginary parts, a view.
+ *
+ * - `imag(Tensor(a) self) -> Tensor(a)`
+ */
+export const imag = operator("aten::imag", [""], "imag") as { (self: Tensor): Tensor };
+/**
+ * The complex conjugates, a view that remembers to be one.
+ *
+ * - `conj(Tensor(a) self) -> Tensor(a)`
+ */
+export const conj = operator("aten::conj", [""], "conj") as { (self: Tensor): Tensor };
+/**
+ * The angle of each complex number, in radians.
+ *
+ * - `angle(Tensor self) -> Tensor`
+ */
+export const angle = operator("aten::angle", [""], "angle") as { (self: Tensor): Tensor };
+/**
+ * Complex numbers as pairs of real and imaginary parts in a new last dimension, a view.
+ *
+ * - `view_as_real(Tensor(a) self) -> Tensor(a)`
+ */
+export const viewAsReal = operator("aten::view_as_real", [""], "viewAsReal") as { (self: Tensor): Tensor };
+/**
+ * Pairs in the last dimension as complex numbers, a view.
+ *
+ * - `view_as_complex(Tensor(a) self) -> Tensor(a)`
+ */
+export const viewAsComplex = operator("aten::view_as_complex", [""], "viewAsComplex") as { (self: Tensor): Tensor };
+/**
+ * The tensor with conjugates written out where they were only remembered.
+ *
+ * - `resolve_conj(Tensor(a) self) -> Tensor(a)`
+ */
+export const resolveConj = operator("aten::resolve_conj", [""], "resolveConj") as { (self: Tensor): Tensor };
+/**
+ * The tensor with negatives written out where they were only remembered.
+ *
+ * - `resolve_neg(Tensor(a) self) -> Tensor(a)`
+ */
+export const resolveNeg = operator("aten::resolve_neg", [""], "resolveNeg") as { (self: Tensor): Tensor };
+/**
+ * Whether the tensor only remembers that it is a conjugate.
+ *
+ * - `is_conj(Tensor self) -> bool`
+ */
+export const isConj = operator("aten::is_conj", [""], "isConj") as { (self: Tensor): boolean };
+
+// ---- fourier ----
+/**
+ * The discrete Fourier transform along `dim`.
+ *
+ * - `fft_fft(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor`
+ */
+export const fftFft = operator("aten::fft_fft", [""], "fftFft") as { (self: Tensor, n?: number | null, dim?: number, norm?: string | null): Tensor; (self: Tensor, options?: { n?: number | null; dim?: number; norm?: string | null }): Tensor };
+/**
+ * The inverse of `fft`.
+ *
+ * - `fft_ifft(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor`
+ */
+export const fftIfft = operator("aten::fft_ifft", [""], "fftIfft") as { (self: Tensor, n?: number | null, dim?: number, norm?: string | null): Tensor; (self: Tensor, options?: { n?: number | null; dim?: number; norm?: string | null }): Tensor };
+/**
+ * The Fourier transform in two dimensions.
+ *
+ * - `fft_fft2(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor`
+ */
+export const fftFft2 = operator("aten::fft_fft2", [""], "fftFft2") as { (self: Tensor, s?: number | readonly number[] | null, dim?: number | readonly number[], norm?: string | null): Tensor; (self: Tensor, options?: { s?: number | readonly number[] | null; dim?: number | readonly number[]; norm?: string | null }): Tensor };
+/**
+ * The inverse of `fft2`.
+ *
+ * - `fft_ifft2(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor`
+ */
+export const fftIfft2 = operator("aten::fft_ifft2", [""], "fftIfft2") as { (self: Tensor, s?: number | readonly number[] | null, dim?: number | readonly number[], norm?: string | null): Tensor; (self: Tensor, options?: { s?: number | readonly number[] | null; dim?: number | readonly number[]; norm?: string | null }): Tensor };
+/**
+ * The Fourier transform in several dimensions.
+ *
+ * - `fft_fftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor`
+ */
+export const fftFftn = operator("aten::fft_fftn", [""], "fftFftn") as { (self: Tensor, s?: number | readonly number[] | null, dim?: number | readonly number[] | null, norm?: string | null): Tensor; (self: Tensor, options?: { s?: number | readonly number[] | null; dim?: number | readonly number[] | null; norm?: string | null }): Tensor };
+/**
+ * The inverse of `fftn`.
+ *
+ * - `fft_ifftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor`
+ */
+export const fftIfftn = operator("aten::fft_ifftn", [""], "fftIfftn") as { (self: Tensor, s?: number | readonly number[] | null, dim?: number | readonly number[] | null, norm?: string | null): Tensor; (self: Tensor, options?: { s?: number | readonly number[] | null; dim?: number | readonly number[] | null; norm?: string | null }): Tensor };
+/**
+ * The Fourier transform of real numbers: the half that says all.
+ *
+ * - `fft_rfft(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor`
+ */
+export const fftRfft = operator("aten::fft_rfft", [""], "fftRfft") as { (self: Tensor, n?: number | null, dim?: number, norm?: string | null): Tensor; (self: Tensor, options?: { n?: number | null; dim?: number; norm?: string | null }): Tensor };
+/**
+ * The inverse of `rfft`; `n` tells the length where it was odd.
+ *
+ * - `fft_irfft(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor`
+ */
+export const fftIrfft = operator("aten::fft_irfft", [""], "fftIrfft") as { (self: Tensor, n?: number | null, dim?: number, norm?: string | null): Tensor; (self: Tensor, options?: { n?: number | null; dim?: number; norm?: string | null }): Tensor };
+/**
+ * `rfft` in two dimensions.
+ *
+ * - `fft_rfft2(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor`
+ */
+export const fftRfft2 = operator("aten::fft_rfft2", [""], "fftRfft2") as { (self: Tensor, s?: number | readonly number[] | null, dim?: number | readonly number[], norm?: string | null): Tensor; (self: Tensor, options?: { s?: number | readonly number[] | null; dim?: number | readonly number[]; norm?: string | null }): Tensor };
+/**
+ * The inverse of `rfft2`.
+ *
+ * - `fft_irfft2(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor`
+ */
+export const fftIrfft2 = operator("aten::fft_irfft2", [""], "fftIrfft2") as { (self: Tensor, s?: number | readonly number[] | null, dim?: number | readonly number[], norm?: string | null): Tensor; (self: Tensor, options?: { s?: number | readonly number[] | null; dim?: number | readonly number[]; norm?: string | null }): Tensor };
+/**
+ * `rfft` in several dimensions.
+ *
+ * - `fft_rfftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor`
+ */
+export const fftRfftn = operator("aten::fft_rfftn", [""], "fftRfftn") as { (self: Tensor, s?: number | readonly number[] | null, dim?: number | readonly number[] | null, norm?: string | null): Tensor; (self: Tensor, options?: { s?: number | readonly number[] | null; dim?: number | readonly number[] | null; norm?: string | null }): Tensor };
+/**
+ * The inverse of `rfftn`.
+ *
+ * - `fft_irfftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor`
+ */
+export const fftIrfftn = operator("aten::fft_irfftn", [""], "fftIrfftn") as { (self: Tensor, s?: number | readonly number[] | null, dim?: number | readonly number[] | null, norm?: string | null): Tensor; (self: Tensor, options?: { s?: number | readonly number[] | null; dim?: number | readonly number[] | null; norm?: string | null }): Tensor };
+/**
+ * The Fourier transform of a signal that is Hermitian in time, given by its half.
+ *
+ * - `fft_hfft(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor`
+ */
+export const fftHfft = operator("aten::fft_hfft", [""], "fftHfft") as { (self: Tensor, n?: number | null, dim?: number, norm?: string | null): Tensor; (self: Tensor, options?: { n?: number | null; dim?: number; norm?: string | null }): Tensor };
+/**
+ * The inverse of `hfft`.
+ *
+ * - `fft_ihfft(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor`
+ */
+export const fftIhfft = operator("aten::fft_ihfft", [""], "fftIhfft") as { (self: Tensor, n?: number | null, dim?: number, norm?: string | null): Tensor; (self: Tensor, options?: { n?: number | null; dim?: number; norm?: string | null }): Tensor };
+/**
+ * The frequencies of `fft` of `n` values that are `d` apart.
+ *
+ * - `fft_fftfreq(int n, float d=1., *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`
+ */
+export const fftFftfreq = operator("aten::fft_fftfreq", [""], "fftFftfreq") as { (n: number, d?: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (n: number, options?: { d?: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
+/**
+ * The frequencies of `rfft` of `n` values that are `d` apart.
+ *
+ * - `fft_rfftfreq(int n, float d=1., *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`
+ */
+export const fftRfftfreq = operator("aten::fft_rfftfreq", [""], "fftRfftfreq") as { (n: number, d?: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (n: number, options?: { d?: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
+/**
+ * The order with the frequency 0 in the middle.
+ *
+ * - `fft_fftshift(Tensor self, int[1]? dim=None) -> Tensor`
+ */
+export const fftFftshift = operator("aten::fft_fftshift", [""], "fftFftshift") as { (self: Tensor, dim?: number | readonly number[] | null): Tensor; (self: Tensor, options?: { dim?: number | readonly number[] | null }): Tensor };
+/**
+ * The inverse of `fftshift`.
+ *
+ * - `fft_ifftshift(Tensor self, int[1]? dim=None) -> Tensor`
+ */
+export const fftIfftshift = operator("aten::fft_ifftshift", [""], "fftIfftshift") as { (self: Tensor, dim?: number | readonly number[] | null): Tensor; (self: Tensor, options?: { dim?: number | readonly number[] | null }): Tensor };
+/**
+ * The short-time Fourier transform: that of a window that moves along the signal.
+ *
+ * - `stft(Tensor self, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None, bool normalized=False, bool? onesided=None, bool? return_complex=None, bool? align_to_window=None) -> Tensor`
+ * - `stft.center(Tensor self, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None, bool center=True, str pad_mode="reflect", bool normalized=False, bool? onesided=None, bool? return_complex=None, bool? align_to_window=None) -> Tensor`
+ */
+export const stft = operator("aten::stft", ["","center"], "stft") as { (self: Tensor, nFft: number, hopLength?: number | null, winLength?: number | null, window?: Tensor | null, normalized?: boolean, onesided?: boolean | null, returnComplex?: boolean | null, alignToWindow?: boolean | null): Tensor; (self: Tensor, nFft: number, options?: { hopLength?: number | null; winLength?: number | null; window?: Tensor | null; normalized?: boolean; onesided?: boolean | null; returnComplex?: boolean | null; alignToWindow?: boolean | null }): Tensor; (self: Tensor, nFft: number, hopLength?: number | null, winLength?: number | null, window?: Tensor | null, center?: boolean, padMode?: string, normalized?: boolean, onesided?: boolean | null, returnComplex?: boolean | null, alignToWindow?: boolean | null): Tensor; (self: Tensor, nFft: number, options?: { hopLength?: number | null; winLength?: number | null; window?: Tensor | null; center?: boolean; padMode?: string; normalized?: boolean; onesided?: boolean | null; returnComplex?: boolean | null; alignToWindow?: boolean | null }): Tensor };
+/**
+ * The inverse of `stft`.
+ *
+ * - `istft(Tensor self, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None, bool center=True, bool normalized=False, bool? onesided=None, int? length=None, bool return_complex=False) -> Tensor`
+ */
+export const istft = operator("aten::istft", [""], "istft") as { (self: Tensor, nFft: number, hopLength?: number | null, winLength?: number | null, window?: Tensor | null, center?: boolean, normalized?: boolean, onesided?: boolean | null, length?: number | null, returnComplex?: boolean): Tensor; (self: Tensor, nFft: number, options?: { hopLength?: number | null; winLength?: number | null; window?: Tensor | null; center?: boolean; normalized?: boolean; onesided?: boolean | null; length?: number | null; returnComplex?: boolean }): Tensor };
+
+// ---- special ----
+/**
+ * `-x ln x` elementwise, 0 for 0 and -inf below.
+ *
+ * - `special_entr(Tensor self) -> Tensor`
+ */
+export const specialEntr = operator("aten::special_entr", [""], "specialEntr") as { (self: Tensor): Tensor };
+/**
+ * The digamma function: the derivative of the logarithm of gamma.
+ *
+ * - `special_psi(Tensor self) -> Tensor`
+ */
+export const specialPsi = operator("aten::special_psi", [""], "specialPsi") as { (self: Tensor): Tensor };
+/**
+ * The digamma function: the derivative of the logarithm of gamma.
+ *
+ * - `special_digamma(Tensor self) -> Tensor`
+ */
+export const specialDigamma = operator("aten::special_digamma", [""], "specialDigamma") as { (self: Tensor): Tensor };
+/**
+ * The logarithm of the absolute value of gamma.
+ *
+ * - `special_gammaln(Tensor self) -> Tensor`
+ */
+export const specialGammaln = operator("aten::special_gammaln", [""], "specialGammaln") as { (self: Tensor): Tensor };
+/**
+ * The n-th derivative of the digamma function.
+ *
+ * - `special_polygamma(int n, Tensor self) -> Tensor`
+ */
+export const specialPolygamma = operator("aten::special_polygamma", [""], "specialPolygamma") as { (n: number, self: Tensor): Tensor };
+/**
+ * The error function.
+ *
+ * - `special_erf(Tensor self) -> Tensor`
+ */
+export const specialErf = operator("aten::special_erf", [""], "specialErf") as { (self: Tensor): Tensor };
+/**
+ * 1 minus the error function.
+ *
+ * - `special_erfc(Tensor self) -> Tensor`
+ */
+export const specialErfc = operator("aten::special_erfc", [""], "specialErfc") as { (self: Tensor): Tensor };
+/**
+ * `exp(x^2) erfc(x)`, which does not vanish for large x.
+ *
+ * - `special_erfcx(Tensor self) -> Tensor`
+ */
+export const specialErfcx = operator("aten::special_erfcx", [""], "specialErfcx") as { (self: Tensor): Tensor };
+/**
+ * The inverse of the error function.
+ *
+ * - `special_erfinv(Tensor self) -> Tensor`
+ */
+export const specialErfinv = operator("aten::special_erfinv", [""], "specialErfinv") as { (self: Tensor): Tensor };
+/**
+ * 2 to the power of each element.
+ *
+ * - `special_exp2(Tensor self) -> Tensor`
+ */
+export const specialExp2 = operator("aten::special_exp2", [""], "specialExp2") as { (self: Tensor): Tensor };
+/**
+ * `exp(x) - 1`, exact near 0.
+ *
+ * - `special_expm1(Tensor self) -> Tensor`
+ */
+export const specialExpm1 = operator("aten::special_expm1", [""], "specialExpm1") as { (self: Tensor): Tensor };
+/**
+ * The logistic function `1 / (1 + exp(-x))`.
+ *
+ * - `special_expit(Tensor self) -> Tensor`
+ */
+export const specialExpit = operator("aten::special_expit", [""], "specialExpit") as { (self: Tensor): Tensor };
+/**
+ * The modified Bessel function of the first kind, order 0.
+ *
+ * - `special_i0(Tensor self) -> Tensor`
+ */
+export const specialI0 = operator("aten::special_i0", [""], "specialI0") as { (self: Tensor): Tensor };
+/**
+ * `exp(-|x|) i0(x)`.
+ *
+ * - `special_i0e(Tensor self) -> Tensor`
+ */
+export const specialI0e = operator("aten::special_i0e", [""], "specialI0e") as { (self: Tensor): Tensor };
+/**
+ * The modified Bessel function of the first kind, order 1.
+ *
+ * - `special_i1(Tensor self) -> Tensor`
+ */
+export const specialI1 = operator("aten::special_i1", [""], "specialI1") as { (self: Tensor): Tensor };
+/**
+ * `exp(-|x|) i1(x)`.
+ *
+ * - `special_i1e(Tensor self) -> Tensor`
+ */
+export const specialI1e = operator("aten::special_i1e", [""], "specialI1e") as { (self: Tensor): Tensor };
+/**
+ * `ln(1 + x)`, exact near 0.
+ *
+ * - `special_log1p(Tensor self) -> Tensor`
+ */
+export const specialLog1p = operator("aten::special_log1p", [""], "specialLog1p") as { (self: Tensor): Tensor };
+/**
+ * The logarithm of the normal distribution function.
+ *
+ * - `special_log_ndtr(Tensor self) -> Tensor`
+ */
+export const specialLogNdtr = operator("aten::special_log_ndtr", [""], "specialLogNdtr") as { (self: Tensor): Tensor };
+/**
+ * `ln(x / (1 - x))`, with x kept `eps` away from 0 and 1.
+ *
+ * - `special_logit(Tensor self, float? eps=None) -> Tensor`
+ */
+export const specialLogit = operator("aten::special_logit", [""], "specialLogit") as { (self: Tensor, eps?: number | null): Tensor; (self: Tensor, options?: { eps?: number | null }): Tensor };
+/**
+ * The logarithm of the sum of exponentials along `dim`.
+ *
+ * - `special_logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor`
+ */
+export const specialLogsumexp = operator("aten::special_logsumexp", [""], "specialLogsumexp") as { (self: Tensor, dim: number | readonly number[], keepdim?: boolean): Tensor; (self: Tensor, dim: number | readonly number[], options?: { keepdim?: boolean }): Tensor };
+/**
+ * The logarithm of `softmax`.
+ *
+ * - `special_log_softmax(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor`
+ */
+export const specialLogSoftmax = operator("aten::special_log_softmax", [""], "specialLogSoftmax") as { (self: Tensor, dim: number, options?: { dtype?: DType | null }): Tensor };
+/**
+ * The logarithm of the multivariate gamma function of dimension `p`.
+ *
+ * - `special_multigammaln(Tensor self, int p) -> Tensor`
+ */
+export const specialMultigammaln = operator("aten::special_multigammaln", [""], "specialMultigammaln") as { (self: Tensor, p: number): Tensor };
+/**
+ * The normal distribution function.
+ *
+ * - `special_ndtr(Tensor self) -> Tensor`
+ */
+export const specialNdtr = operator("aten::special_ndtr", [""], "specialNdtr") as { (self: Tensor): Tensor };
+/**
+ * The inverse of the normal distribution function.
+ *
+ * - `special_ndtri(Tensor self) -> Tensor`
+ */
+export const specialNdtri = operator("aten::special_ndtri", [""], "specialNdtri") as { (self: Tensor): Tensor };
+/**
+ * Rounded to `decimals` places; halves to even.
+ *
+ * - `special_round(Tensor self, *, int decimals=0) -> Tensor`
+ */
+export const specialRound = operator("aten::special_round", [""], "specialRound") as { (self: Tensor, options?: { decimals?: number }): Tensor };
+/**
+ * `sin(pi x) / (pi x)`.
+ *
+ * - `special_sinc(Tensor self) -> Tensor`
+ */
+export const specialSinc = operator("aten::special_sinc", [""], "specialSinc") as { (self: Tensor): Tensor };
+/**
+ * Exponentials along `dim`, scaled to a sum of 1.
+ *
+ * - `special_softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor`
+ */
+export const specialSoftmax = operator("aten::special_softmax", [""], "specialSoftmax") as { (self: Tensor, dim: number, dtype?: DType | null): Tensor; (self: Tensor, dim: number, options?: { dtype?: DType | null }): Tensor };
+/**
+ * `self ln(1 + other)`, 0 where self is 0.
+ *
+ * - `special_xlog1py(Tensor self, Tensor other) -> Tensor`
+ * - `special_xlog1py.other_scalar(Tensor self, Scalar other) -> Tensor`
+ * - `special_xlog1py.self_scalar(Scalar self, Tensor other) -> Tensor`
+ */
+export const specialXlog1py = operator("aten::special_xlog1py", ["","other_scalar","self_scalar"], "specialXlog1py") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor; (self: Scalar, other: Tensor): Tensor };
+/**
+ * `self ln(other)`, 0 where self is 0.
+ *
+ * - `special_xlogy(Tensor self, Tensor other) -> Tensor`
+ * - `special_xlogy.other_scalar(Tensor self, Scalar other) -> Tensor`
+ * - `special_xlogy.self_scalar(Scalar self, Tensor other) -> Tensor`
+ */
+export const specialXlogy = operator("aten::special_xlogy", ["","other_scalar","self_scalar"], "specialXlogy") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor; (self: Scalar, other: Tensor): Tensor };
+/**
+ * The Hurwitz zeta function.
+ *
+ * - `special_zeta(Tensor self, Tensor other) -> Tensor`
+ * - `special_zeta.other_scalar(Tensor self, Scalar other) -> Tensor`
+ * - `special_zeta.self_scalar(Scalar self, Tensor other) -> Tensor`
+ */
+export const specialZeta = operator("aten::special_zeta", ["","other_scalar","self_scalar"], "specialZeta") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor; (self: Scalar, other: Tensor): Tensor };
+/**
+ * The Bessel function of the first kind, order 0.
+ *
+ * - `special_bessel_j0(Tensor self) -> Tensor`
+ */
+export const specialBesselJ0 = operator("aten::special_bessel_j0", [""], "specialBesselJ0") as { (self: Tensor): Tensor };
+/**
+ * The Bessel function of the first kind, order 1.
+ *
+ * - `special_bessel_j1(Tensor self) -> Tensor`
+ */
+export const specialBesselJ1 = operator("aten::special_bessel_j1", [""], "specialBesselJ1") as { (self: Tensor): Tensor };
+/**
+ * The Bessel function of the second kind, order 0.
+ *
+ * - `special_bessel_y0(Tensor self) -> Tensor`
+ */
+export const specialBesselY0 = operator("aten::special_bessel_y0", [""], "specialBesselY0") as { (self: Tensor): Tensor };
+/**
+ * The Bessel function of the second kind, order 1.
+ *
+ * - `special_bessel_y1(Tensor self) -> Tensor`
+ */
+export const specialBesselY1 = operator("aten::special_bessel_y1", [""], "specialBesselY1") as { (self: Tensor): Tensor };
+/**
+ * The modified Bessel function of the first kind, order 0.
+ *
+ * - `special_modified_bessel_i0(Tensor self) -> Tensor`
+ */
+export const specialModifiedBesselI0 = operator("aten::special_modified_bessel_i0", [""], "specialModifiedBesselI0") as { (self: Tensor): Tensor };
+/**
+ * The modified Bessel function of the first kind, order 1.
+ *
+ * - `special_modified_bessel_i1(Tensor self) -> Tensor`
+ */
+export const specialModifiedBesselI1 = operator("aten::special_modified_bessel_i1", [""], "specialModifiedBesselI1") as { (self: Tensor): Tensor };
+/**
+ * The modified Bessel function of the second kind, order 0.
+ *
+ * - `special_modified_bessel_k0(Tensor self) -> Tensor`
+ */
+export const specialModifiedBesselK0 = operator("aten::special_modified_bessel_k0", [""], "specialModifiedBesselK0") as { (self: Tensor): Tensor };
+/**
+ * The modified Bessel function of the second kind, order 1.
+ *
+ * - `special_modified_bessel_k1(Tensor self) -> Tensor`
+ */
+export const specialModifiedBesselK1 = operator("aten::special_modified_bessel_k1", [""], "specialModifiedBesselK1") as { (self: Tensor): Tensor };
+/**
+ * The lower incomplete gamma function, divided by gamma.
+ *
+ * - `special_gammainc(Tensor self, Tensor other) -> Tensor`
+ */
+export const specialGammainc = operator("aten::special_gammainc", [""], "specialGammainc") as { (self: Tensor, other: Tensor): Tensor };
+/**
+ * The upper incomplete gamma function, divided by gamma.
+ *
+ * - `special_gammaincc(Tensor self, Tensor other) -> Tensor`
+ */
+export const specialGammaincc = operator("aten::special_gammaincc", [""], "specialGammaincc") as { (self: Tensor, other: Tensor): Tensor };
+/**
+ * The Airy function Ai.
+ *
+ * - `special_airy_ai(Tensor x) -> Tensor`
+ */
+export const specialAiryAi = operator("aten::special_airy_ai", [""], "specialAiryAi") as { (x: Tensor): Tensor };
+/**
+ * The spherical Bessel function of the first kind, order 0.
+ *
+ * - `special_spherical_bessel_j0(Tensor x) -> Tensor`
+ */
+export const specialSphericalBesselJ0 = operator("aten::special_spherical_bessel_j0", [""], "specialSphericalBesselJ0") as { (x: Tensor): Tensor };
+
+// ---- sparse ----
+/**
+ * A sparse tensor of coordinates (int64 [dimensions, elements]) and values.
+ *
+ * - `sparse_coo_tensor.size(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor`
+ * - `sparse_coo_tensor.indices(Tensor indices, Tensor values, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, bool? is_coalesced=None) -> Tensor`
+ * - `sparse_coo_tensor.indices_size(Tensor indices, Tensor values, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, bool? is_coalesced=None) -> Tensor`
+ */
+export const sparseCooTensor = operator("aten::sparse_coo_tensor", ["size","indices","indices_size"], "sparseCooTensor") as { (size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (indices: Tensor, values: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; isCoalesced?: boolean | null }): Tensor; (indices: Tensor, values: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; isCoalesced?: boolean | null }): Tensor };
+/**
+ * A sparse matrix of compressed rows: where each row begins, columns, values.
+ *
+ * - `sparse_csr_tensor.crow_col_value(Tensor crow_indices, Tensor col_indices, Tensor values, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor`
+ * - `sparse_csr_tensor.crow_col_value_size(Tensor crow_indices, Tensor col_indices, Tensor values, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor`
+ */
+export const sparseCsrTensor = operator("aten::sparse_csr_tensor", ["crow_col_value","crow_col_value_size"], "sparseCsrTensor") as { (crowIndices: Tensor, colIndices: Tensor, values: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (crowIndices: Tensor, colIndices: Tensor, values: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
+/**
+ * The sparse tensor with its zeros written out.
+ *
+ * - `to_dense(Tensor self, ScalarType? dtype=None, *, bool? masked_grad=None) -> Tensor`
+ */
+export const toDense = operator("aten::to_dense", [""], "toDense") as { (self: Tensor, dtype?: DType | null, options?: { maskedGrad?: boolean | null }): Tensor; (self: Tensor, options?: { dtype?: DType | null; maskedGrad?: boolean | null }): Tensor };
+/**
+ * The tensor without its zeros, as coordinates and values.
+ *
+ * - `to_sparse.sparse_dim(Tensor self, int sparse_dim) -> Tensor`
+ * - `to_sparse(Tensor self, *, Layout? layout=None, int[2]? blocksize=None, int? dense_dim=None) -> Tensor`
+ */
+export const toSparse = operator("aten::to_sparse", ["sparse_dim",""], "toSparse") as { (self: Tensor, sparseDim: number): Tensor; (self: Tensor, options?: { layout?: Layout | null; blocksize?: number | readonly number[] | null; denseDim?: number | null }): Tensor };
+/**
+ * The matrix without its zeros, in compressed rows.
+ *
+ * - `to_sparse_csr(Tensor self, int? dense_dim=None) -> Tensor`
+ */
+export const toSparseCsr = operator("aten::to_sparse_csr", [""], "toSparseCsr") as { (self: Tensor, denseDim?: number | null): Tensor; (self: Tensor, options?: { denseDim?: number | null }): Tensor };
+/**
+ * The sparse tensor with equal coordinates summed, in order.
+ *
+ * - `coalesce(Tensor(a) self) -> Tensor(a)`
+ */
+export const coalesce = operator("aten::coalesce", [""], "coalesce") as { (self: Tensor): Tensor };
+/**
+ * Whether the coordinates are in order and none stands twice.
+ *
+ * - `is_coalesced(Tensor self) -> bool`
+ */
+export const isCoalesced = operator("aten::is_coalesced", [""], "isCoalesced") as { (self: Tensor): boolean };
+/**
+ * The coordinates of a coalesced sparse tensor.
+ *
+ * - `indices(Tensor(a) self) -> Tensor(a)`
+ */
+export const indices = operator("aten::indices", [""], "indices") as { (self: Tensor): Tensor };
+/**
+ * The stored values of a sparse tensor.
+ *
+ * - `values(Tensor(a) self) -> Tensor(a)`
+ */
+export const values = operator("aten::values", [""], "values") as { (self: Tensor): Tensor };
+/**
+ * Where each row begins among the stored values of a CSR matrix.
+ *
+ * - `crow_indices(Tensor(a) self) -> Tensor(a)`
+ */
+export const crowIndices = operator("aten::crow_indices", [""], "crowIndices") as { (self: Tensor): Tensor };
+/**
+ * The column of each stored value of a CSR matrix.
+ *
+ * - `col_indices(Tensor(a) self) -> Tensor(a)`
+ */
+export const colIndices = operator("aten::col_indices", [""], "colIndices") as { (self: Tensor): Tensor };
 
 // ---- conversion ----
 /**
@@ -3183,6 +3816,48 @@ export interface TensorMethods {
   linalgMatrixPower(n: number): Tensor;
   /** The inverses of square matrices; the same as `linalgInv`. */
   inverse(): Tensor;
+  /** Eigenvalues and eigenvectors of square matrices, complex; their order is not defined. */
+  linalgEig(): [Tensor, Tensor];
+  /** The eigenvalues of square matrices, complex. */
+  linalgEigvals(): Tensor;
+  /** The eigenvalues of symmetric (Hermitian) matrices, from the smallest on. */
+  linalgEigvalsh(UPLO?: string): Tensor;
+  /** The eigenvalues of symmetric (Hermitian) matrices, from the smallest on. */
+  linalgEigvalsh(options?: { UPLO?: string }): Tensor;
+  /** X of `self X = B` for a triangular `self`. */
+  linalgSolveTriangular(B: Tensor, options: { upper: boolean; left?: boolean; unitriangular?: boolean }): Tensor;
+  /** The LU factorization in one matrix, and its pivots. */
+  linalgLuFactor(options?: { pivot?: boolean }): [Tensor, Tensor];
+  /** The condition number of matrices, by the norm `p`. */
+  linalgCond(p?: Scalar | null): Tensor;
+  /** The condition number of matrices, by the norm `p`. */
+  linalgCond(options?: { p?: Scalar | null }): Tensor;
+  /** The condition number of matrices, by the norm `p`. */
+  linalgCond(p: string): Tensor;
+  /** The cross product of vectors of three elements along `dim`. */
+  linalgCross(other: Tensor, options?: { dim?: number }): Tensor;
+  /** The singular values of matrices, from the largest on. */
+  linalgSvdvals(options?: { driver?: string | null }): Tensor;
+  /** The Cholesky factor, and 0 or the order of the first minor that is not positive definite. */
+  linalgCholeskyEx(options?: { upper?: boolean; checkErrors?: boolean }): [Tensor, Tensor];
+  /** The inverse, and 0 or where a matrix was found to be singular. */
+  linalgInvEx(options?: { checkErrors?: boolean }): [Tensor, Tensor];
+  /** The matrix exponential. */
+  linalgMatrixExp(): Tensor;
+  /** The inverse of `tensordot` by the first `ind` dimensions. */
+  linalgTensorinv(ind?: number): Tensor;
+  /** The inverse of `tensordot` by the first `ind` dimensions. */
+  linalgTensorinv(options?: { ind?: number }): Tensor;
+  /** X of `tensordot(self, X) = other`. */
+  linalgTensorsolve(other: Tensor, dims?: readonly number[] | null): Tensor;
+  /** X of `tensordot(self, X) = other`. */
+  linalgTensorsolve(other: Tensor, options?: { dims?: readonly number[] | null }): Tensor;
+  /** The Vandermonde matrix: the powers of each element, from 0 on. */
+  linalgVander(options?: { N?: number | null }): Tensor;
+  /** The dot products of vectors along `dim`; the first is conjugated. */
+  linalgVecdot(y: Tensor, options?: { dim?: number }): Tensor;
+  /** The diagonal of matrices. */
+  linalgDiagonal(options?: { offset?: number; dim1?: number; dim2?: number }): Tensor;
   /** X of A X = B, where `input2` is the Cholesky factor of A. */
   choleskySolve(input2: Tensor, upper?: boolean): Tensor;
   /** X of A X = B, where `input2` is the Cholesky factor of A. */
@@ -3483,6 +4158,12 @@ export interface TensorMethods {
   histc(bins?: number, min?: Scalar, max?: Scalar): Tensor;
   /** How many elements lie in each of `bins` intervals of equal width from `min` to `max`. */
   histc(options?: { bins?: number; min?: Scalar; max?: Scalar }): Tensor;
+  /** How many elements fall into each of `bins` intervals, and the edges of these. */
+  histogram(bins: Tensor, options?: { weight?: Tensor | null; density?: boolean }): [Tensor, Tensor];
+  /** How many elements fall into each of `bins` intervals, and the edges of these. */
+  histogram(bins?: number, options?: { range?: readonly number[] | null; weight?: Tensor | null; density?: boolean }): [Tensor, Tensor];
+  /** How many elements fall into each of `bins` intervals, and the edges of these. */
+  histogram(options?: { bins?: number; range?: readonly number[] | null; weight?: Tensor | null; density?: boolean }): [Tensor, Tensor];
 
   // ---- inPlace ----
   /** Overwrites the tensor with the elements of `src`, converted, moved and broadcast. */
@@ -3812,6 +4493,238 @@ export interface TensorMethods {
   /** Values of a picture at the places of `grid` (from -1 to 1), between pixels by `interpolationMode`. */
   gridSampler(grid: Tensor, interpolationMode: number, paddingMode: number, alignCorners: boolean): Tensor;
 
+  // ---- complex ----
+  /** Complex numbers of real and imaginary parts. */
+  complex(imag: Tensor): Tensor;
+  /** Complex numbers of absolute values and angles. */
+  polar(angle: Tensor): Tensor;
+  /** The real parts, a view. */
+  real(): Tensor;
+  /** The imaginary parts, a view. */
+  imag(): Tensor;
+  /** The complex conjugates, a view that remembers to be one. */
+  conj(): Tensor;
+  /** The angle of each complex number, in radians. */
+  angle(): Tensor;
+  /** Complex numbers as pairs of real and imaginary parts in a new last dimension, a view. */
+  viewAsReal(): Tensor;
+  /** Pairs in the last dimension as complex numbers, a view. */
+  viewAsComplex(): Tensor;
+  /** The tensor with conjugates written out where they were only remembered. */
+  resolveConj(): Tensor;
+  /** The tensor with negatives written out where they were only remembered. */
+  resolveNeg(): Tensor;
+  /** Whether the tensor only remembers that it is a conjugate. */
+  isConj(): boolean;
+
+  // ---- fourier ----
+  /** The discrete Fourier transform along `dim`. */
+  fftFft(n?: number | null, dim?: number, norm?: string | null): Tensor;
+  /** The discrete Fourier transform along `dim`. */
+  fftFft(options?: { n?: number | null; dim?: number; norm?: string | null }): Tensor;
+  /** The inverse of `fft`. */
+  fftIfft(n?: number | null, dim?: number, norm?: string | null): Tensor;
+  /** The inverse of `fft`. */
+  fftIfft(options?: { n?: number | null; dim?: number; norm?: string | null }): Tensor;
+  /** The Fourier transform in two dimensions. */
+  fftFft2(s?: number | readonly number[] | null, dim?: number | readonly number[], norm?: string | null): Tensor;
+  /** The Fourier transform in two dimensions. */
+  fftFft2(options?: { s?: number | readonly number[] | null; dim?: number | readonly number[]; norm?: string | null }): Tensor;
+  /** The inverse of `fft2`. */
+  fftIfft2(s?: number | readonly number[] | null, dim?: number | readonly number[], norm?: string | null): Tensor;
+  /** The inverse of `fft2`. */
+  fftIfft2(options?: { s?: number | readonly number[] | null; dim?: number | readonly number[]; norm?: string | null }): Tensor;
+  /** The Fourier transform in several dimensions. */
+  fftFftn(s?: number | readonly number[] | null, dim?: number | readonly number[] | null, norm?: string | null): Tensor;
+  /** The Fourier transform in several dimensions. */
+  fftFftn(options?: { s?: number | readonly number[] | null; dim?: number | readonly number[] | null; norm?: string | null }): Tensor;
+  /** The inverse of `fftn`. */
+  fftIfftn(s?: number | readonly number[] | null, dim?: number | readonly number[] | null, norm?: string | null): Tensor;
+  /** The inverse of `fftn`. */
+  fftIfftn(options?: { s?: number | readonly number[] | null; dim?: number | readonly number[] | null; norm?: string | null }): Tensor;
+  /** The Fourier transform of real numbers: the half that says all. */
+  fftRfft(n?: number | null, dim?: number, norm?: string | null): Tensor;
+  /** The Fourier transform of real numbers: the half that says all. */
+  fftRfft(options?: { n?: number | null; dim?: number; norm?: string | null }): Tensor;
+  /** The inverse of `rfft`; `n` tells the length where it was odd. */
+  fftIrfft(n?: number | null, dim?: number, norm?: string | null): Tensor;
+  /** The inverse of `rfft`; `n` tells the length where it was odd. */
+  fftIrfft(options?: { n?: number | null; dim?: number; norm?: string | null }): Tensor;
+  /** `rfft` in two dimensions. */
+  fftRfft2(s?: number | readonly number[] | null, dim?: number | readonly number[], norm?: string | null): Tensor;
+  /** `rfft` in two dimensions. */
+  fftRfft2(options?: { s?: number | readonly number[] | null; dim?: number | readonly number[]; norm?: string | null }): Tensor;
+  /** The inverse of `rfft2`. */
+  fftIrfft2(s?: number | readonly number[] | null, dim?: number | readonly number[], norm?: string | null): Tensor;
+  /** The inverse of `rfft2`. */
+  fftIrfft2(options?: { s?: number | readonly number[] | null; dim?: number | readonly number[]; norm?: string | null }): Tensor;
+  /** `rfft` in several dimensions. */
+  fftRfftn(s?: number | readonly number[] | null, dim?: number | readonly number[] | null, norm?: string | null): Tensor;
+  /** `rfft` in several dimensions. */
+  fftRfftn(options?: { s?: number | readonly number[] | null; dim?: number | readonly number[] | null; norm?: string | null }): Tensor;
+  /** The inverse of `rfftn`. */
+  fftIrfftn(s?: number | readonly number[] | null, dim?: number | readonly number[] | null, norm?: string | null): Tensor;
+  /** The inverse of `rfftn`. */
+  fftIrfftn(options?: { s?: number | readonly number[] | null; dim?: number | readonly number[] | null; norm?: string | null }): Tensor;
+  /** The Fourier transform of a signal that is Hermitian in time, given by its half. */
+  fftHfft(n?: number | null, dim?: number, norm?: string | null): Tensor;
+  /** The Fourier transform of a signal that is Hermitian in time, given by its half. */
+  fftHfft(options?: { n?: number | null; dim?: number; norm?: string | null }): Tensor;
+  /** The inverse of `hfft`. */
+  fftIhfft(n?: number | null, dim?: number, norm?: string | null): Tensor;
+  /** The inverse of `hfft`. */
+  fftIhfft(options?: { n?: number | null; dim?: number; norm?: string | null }): Tensor;
+  /** The order with the frequency 0 in the middle. */
+  fftFftshift(dim?: number | readonly number[] | null): Tensor;
+  /** The order with the frequency 0 in the middle. */
+  fftFftshift(options?: { dim?: number | readonly number[] | null }): Tensor;
+  /** The inverse of `fftshift`. */
+  fftIfftshift(dim?: number | readonly number[] | null): Tensor;
+  /** The inverse of `fftshift`. */
+  fftIfftshift(options?: { dim?: number | readonly number[] | null }): Tensor;
+  /** The short-time Fourier transform: that of a window that moves along the signal. */
+  stft(nFft: number, hopLength?: number | null, winLength?: number | null, window?: Tensor | null, normalized?: boolean, onesided?: boolean | null, returnComplex?: boolean | null, alignToWindow?: boolean | null): Tensor;
+  /** The short-time Fourier transform: that of a window that moves along the signal. */
+  stft(nFft: number, options?: { hopLength?: number | null; winLength?: number | null; window?: Tensor | null; normalized?: boolean; onesided?: boolean | null; returnComplex?: boolean | null; alignToWindow?: boolean | null }): Tensor;
+  /** The short-time Fourier transform: that of a window that moves along the signal. */
+  stft(nFft: number, hopLength?: number | null, winLength?: number | null, window?: Tensor | null, center?: boolean, padMode?: string, normalized?: boolean, onesided?: boolean | null, returnComplex?: boolean | null, alignToWindow?: boolean | null): Tensor;
+  /** The short-time Fourier transform: that of a window that moves along the signal. */
+  stft(nFft: number, options?: { hopLength?: number | null; winLength?: number | null; window?: Tensor | null; center?: boolean; padMode?: string; normalized?: boolean; onesided?: boolean | null; returnComplex?: boolean | null; alignToWindow?: boolean | null }): Tensor;
+  /** The inverse of `stft`. */
+  istft(nFft: number, hopLength?: number | null, winLength?: number | null, window?: Tensor | null, center?: boolean, normalized?: boolean, onesided?: boolean | null, length?: number | null, returnComplex?: boolean): Tensor;
+  /** The inverse of `stft`. */
+  istft(nFft: number, options?: { hopLength?: number | null; winLength?: number | null; window?: Tensor | null; center?: boolean; normalized?: boolean; onesided?: boolean | null; length?: number | null; returnComplex?: boolean }): Tensor;
+
+  // ---- special ----
+  /** `-x ln x` elementwise, 0 for 0 and -inf below. */
+  specialEntr(): Tensor;
+  /** The digamma function: the derivative of the logarithm of gamma. */
+  specialPsi(): Tensor;
+  /** The digamma function: the derivative of the logarithm of gamma. */
+  specialDigamma(): Tensor;
+  /** The logarithm of the absolute value of gamma. */
+  specialGammaln(): Tensor;
+  /** The error function. */
+  specialErf(): Tensor;
+  /** 1 minus the error function. */
+  specialErfc(): Tensor;
+  /** `exp(x^2) erfc(x)`, which does not vanish for large x. */
+  specialErfcx(): Tensor;
+  /** The inverse of the error function. */
+  specialErfinv(): Tensor;
+  /** 2 to the power of each element. */
+  specialExp2(): Tensor;
+  /** `exp(x) - 1`, exact near 0. */
+  specialExpm1(): Tensor;
+  /** The logistic function `1 / (1 + exp(-x))`. */
+  specialExpit(): Tensor;
+  /** The modified Bessel function of the first kind, order 0. */
+  specialI0(): Tensor;
+  /** `exp(-|x|) i0(x)`. */
+  specialI0e(): Tensor;
+  /** The modified Bessel function of the first kind, order 1. */
+  specialI1(): Tensor;
+  /** `exp(-|x|) i1(x)`. */
+  specialI1e(): Tensor;
+  /** `ln(1 + x)`, exact near 0. */
+  specialLog1p(): Tensor;
+  /** The logarithm of the normal distribution function. */
+  specialLogNdtr(): Tensor;
+  /** `ln(x / (1 - x))`, with x kept `eps` away from 0 and 1. */
+  specialLogit(eps?: number | null): Tensor;
+  /** `ln(x / (1 - x))`, with x kept `eps` away from 0 and 1. */
+  specialLogit(options?: { eps?: number | null }): Tensor;
+  /** The logarithm of the sum of exponentials along `dim`. */
+  specialLogsumexp(dim: number | readonly number[], keepdim?: boolean): Tensor;
+  /** The logarithm of the sum of exponentials along `dim`. */
+  specialLogsumexp(dim: number | readonly number[], options?: { keepdim?: boolean }): Tensor;
+  /** The logarithm of `softmax`. */
+  specialLogSoftmax(dim: number, options?: { dtype?: DType | null }): Tensor;
+  /** The logarithm of the multivariate gamma function of dimension `p`. */
+  specialMultigammaln(p: number): Tensor;
+  /** The normal distribution function. */
+  specialNdtr(): Tensor;
+  /** The inverse of the normal distribution function. */
+  specialNdtri(): Tensor;
+  /** Rounded to `decimals` places; halves to even. */
+  specialRound(options?: { decimals?: number }): Tensor;
+  /** `sin(pi x) / (pi x)`. */
+  specialSinc(): Tensor;
+  /** Exponentials along `dim`, scaled to a sum of 1. */
+  specialSoftmax(dim: number, dtype?: DType | null): Tensor;
+  /** Exponentials along `dim`, scaled to a sum of 1. */
+  specialSoftmax(dim: number, options?: { dtype?: DType | null }): Tensor;
+  /** `self ln(1 + other)`, 0 where self is 0. */
+  specialXlog1py(other: Tensor): Tensor;
+  /** `self ln(1 + other)`, 0 where self is 0. */
+  specialXlog1py(other: Scalar): Tensor;
+  /** `self ln(other)`, 0 where self is 0. */
+  specialXlogy(other: Tensor): Tensor;
+  /** `self ln(other)`, 0 where self is 0. */
+  specialXlogy(other: Scalar): Tensor;
+  /** The Hurwitz zeta function. */
+  specialZeta(other: Tensor): Tensor;
+  /** The Hurwitz zeta function. */
+  specialZeta(other: Scalar): Tensor;
+  /** The Bessel function of the first kind, order 0. */
+  specialBesselJ0(): Tensor;
+  /** The Bessel function of the first kind, order 1. */
+  specialBesselJ1(): Tensor;
+  /** The Bessel function of the second kind, order 0. */
+  specialBesselY0(): Tensor;
+  /** The Bessel function of the second kind, order 1. */
+  specialBesselY1(): Tensor;
+  /** The modified Bessel function of the first kind, order 0. */
+  specialModifiedBesselI0(): Tensor;
+  /** The modified Bessel function of the first kind, order 1. */
+  specialModifiedBesselI1(): Tensor;
+  /** The modified Bessel function of the second kind, order 0. */
+  specialModifiedBesselK0(): Tensor;
+  /** The modified Bessel function of the second kind, order 1. */
+  specialModifiedBesselK1(): Tensor;
+  /** The lower incomplete gamma function, divided by gamma. */
+  specialGammainc(other: Tensor): Tensor;
+  /** The upper incomplete gamma function, divided by gamma. */
+  specialGammaincc(other: Tensor): Tensor;
+  /** The Airy function Ai. */
+  specialAiryAi(): Tensor;
+  /** The spherical Bessel function of the first kind, order 0. */
+  specialSphericalBesselJ0(): Tensor;
+
+  // ---- sparse ----
+  /** A sparse tensor of coordinates (int64 [dimensions, elements]) and values. */
+  sparseCooTensor(values: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; isCoalesced?: boolean | null }): Tensor;
+  /** A sparse tensor of coordinates (int64 [dimensions, elements]) and values. */
+  sparseCooTensor(values: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; isCoalesced?: boolean | null }): Tensor;
+  /** A sparse matrix of compressed rows: where each row begins, columns, values. */
+  sparseCsrTensor(colIndices: Tensor, values: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  /** A sparse matrix of compressed rows: where each row begins, columns, values. */
+  sparseCsrTensor(colIndices: Tensor, values: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  /** The sparse tensor with its zeros written out. */
+  toDense(dtype?: DType | null, options?: { maskedGrad?: boolean | null }): Tensor;
+  /** The sparse tensor with its zeros written out. */
+  toDense(options?: { dtype?: DType | null; maskedGrad?: boolean | null }): Tensor;
+  /** The tensor without its zeros, as coordinates and values. */
+  toSparse(sparseDim: number): Tensor;
+  /** The tensor without its zeros, as coordinates and values. */
+  toSparse(options?: { layout?: Layout | null; blocksize?: number | readonly number[] | null; denseDim?: number | null }): Tensor;
+  /** The matrix without its zeros, in compressed rows. */
+  toSparseCsr(denseDim?: number | null): Tensor;
+  /** The matrix without its zeros, in compressed rows. */
+  toSparseCsr(options?: { denseDim?: number | null }): Tensor;
+  /** The sparse tensor with equal coordinates summed, in order. */
+  coalesce(): Tensor;
+  /** Whether the coordinates are in order and none stands twice. */
+  isCoalesced(): boolean;
+  /** The coordinates of a coalesced sparse tensor. */
+  indices(): Tensor;
+  /** The stored values of a sparse tensor. */
+  values(): Tensor;
+  /** Where each row begins among the stored values of a CSR matrix. */
+  crowIndices(): Tensor;
+  /** The column of each stored value of a CSR matrix. */
+  colIndices(): Tensor;
+
   // ---- conversion ----
   /** Converted to the dtype and device of `other`. */
   typeAs(other: Tensor): Tensor;
@@ -3830,4 +4743,4 @@ export interface TensorMethods {
 }
 
 /** The functions above that are methods as well. */
-export const methods = { add, add_, sub, sub_, mul, mul_, div, div_, pow, pow_, remainder, remainder_, fmod, floorDivide, trueDivide, neg, neg_, abs, abs_, sign, sgn, square, square_, sqrt, sqrt_, rsqrt, rsqrt_, reciprocal, reciprocal_, exp, exp_, exp2, expm1, log, log_, log2, log10, log1p, logaddexp, addcmul, addcmul_, addcdiv, addcdiv_, lerp, lerp_, clamp, clamp_, clampMin, clampMin_, clampMax, clampMax_, ceil, floor, round, trunc, frac, fix, erf, erfc, erfinv, lgamma, digamma, sin, cos, tan, asin, acos, atan, atan2, sinh, cosh, tanh, tanh_, asinh, acosh, atanh, sigmoid, sigmoid_, logit, nanToNum, nanToNum_, maximum, minimum, fmax, fmin, hypot, copysign, xlogy, deg2rad, rad2deg, heaviside, sinc, bitwiseAnd, bitwiseOr, bitwiseXor, bitwiseNot, bitwiseLeftShift, bitwiseRightShift, eq, ne, lt, le, gt, ge, isnan, isinf, isfinite, isposinf, isneginf, logicalAnd, logicalOr, logicalXor, logicalNot, isclose, allclose, equal, isNonzero, sum, mean, prod, amax, amin, max, min, argmax, argmin, std, var: var$, stdMean, varMean, all, any, norm, logsumexp, cumsum, cumprod, cummax, cummin, nansum, nanmean, median, nanmedian, mode, quantile, nanquantile, countNonzero, aminmax, logcumsumexp, diff, trapezoid, matmul, mm, bmm, mv, dot, addmm, addmm_, baddbmm, addmv, addr, outer, vdot, inner, tensordot, cdist, cosineSimilarity, kron, cross, trace, diag, diagonal, diagEmbed, triu, tril, triu_, tril_, linalgNorm, linalgVectorNorm, linalgMatrixNorm, linalgInv, linalgSolve, linalgQr, linalgSvd, linalgEigh, linalgCholesky, linalgDet, linalgSlogdet, linalgPinv, linalgLstsq, linalgMatrixRank, linalgMatrixPower, inverse, choleskySolve, matrixExp, corrcoef, cov, pdist, reshape, viewAs, expand, expandAs, flatten, unflatten, squeeze, squeeze_, unsqueeze, unsqueeze_, transpose, transpose_, t, permute, movedim, swapaxes, split, splitWithSizes, chunk, tensorSplit, unbind, narrow, select, slice, repeat, tile, repeatInterleave, roll, flip, fliplr, flipud, rot90, broadcastTo, unfold, contiguous, clone, detach, detach_, asStrided, atleast1d, atleast2d, atleast3d, ravel, combinations, indexSelect, indexAdd, indexAdd_, indexCopy, indexCopy_, indexFill, indexFill_, indexPut, indexPut_, gather, scatter, scatter_, scatterAdd, scatterAdd_, scatterReduce, scatterReduce_, maskedSelect, maskedFill, maskedFill_, maskedScatter, maskedScatter_, where, nonzero, argwhere, take, takeAlongDim, put_, isin, sort, argsort, topk, kthvalue, msort, searchsorted, bucketize, uniqueDim, uniqueConsecutive, bincount, histc, copy_, fill_, zero_, resize_, set_, uniform_, normal_, bernoulli_, random_, exponential_, fillDiagonal_, bernoulli, multinomial, poisson, normal, linear, bilinear, embedding, embeddingBag, layerNorm, groupNorm, batchNorm, rmsNorm, instanceNorm, dropout, dropout_, alphaDropout, relu, relu_, gelu, silu, mish, elu, selu, celu, leakyRelu, leakyRelu_, hardtanh, hardswish, hardsigmoid, softplus, softshrink, hardshrink, prelu, rrelu, glu, logSigmoid, softmax, logSoftmax, relu6, threshold, oneHot, scaledDotProductAttention, mseLoss, l1Loss, smoothL1Loss, huberLoss, crossEntropyLoss, nllLoss, nllLossNd, binaryCrossEntropy, binaryCrossEntropyWithLogits, klDiv, poissonNllLoss, hingeEmbeddingLoss, marginRankingLoss, cosineEmbeddingLoss, tripletMarginLoss, softMarginLoss, conv1d, conv2d, conv3d, convTranspose1d, convTranspose2d, maxPool1d, maxPool2d, avgPool1d, avgPool2d, adaptiveAvgPool1d, adaptiveAvgPool2d, adaptiveMaxPool2d, pad, constantPadNd, pixelShuffle, upsampleNearest2d, gridSampler, typeAs, isFloatingPoint, isComplex, pinMemory, isPinned };
+export const methods = { add, add_, sub, sub_, mul, mul_, div, div_, pow, pow_, remainder, remainder_, fmod, floorDivide, trueDivide, neg, neg_, abs, abs_, sign, sgn, square, square_, sqrt, sqrt_, rsqrt, rsqrt_, reciprocal, reciprocal_, exp, exp_, exp2, expm1, log, log_, log2, log10, log1p, logaddexp, addcmul, addcmul_, addcdiv, addcdiv_, lerp, lerp_, clamp, clamp_, clampMin, clampMin_, clampMax, clampMax_, ceil, floor, round, trunc, frac, fix, erf, erfc, erfinv, lgamma, digamma, sin, cos, tan, asin, acos, atan, atan2, sinh, cosh, tanh, tanh_, asinh, acosh, atanh, sigmoid, sigmoid_, logit, nanToNum, nanToNum_, maximum, minimum, fmax, fmin, hypot, copysign, xlogy, deg2rad, rad2deg, heaviside, sinc, bitwiseAnd, bitwiseOr, bitwiseXor, bitwiseNot, bitwiseLeftShift, bitwiseRightShift, eq, ne, lt, le, gt, ge, isnan, isinf, isfinite, isposinf, isneginf, logicalAnd, logicalOr, logicalXor, logicalNot, isclose, allclose, equal, isNonzero, sum, mean, prod, amax, amin, max, min, argmax, argmin, std, var: var$, stdMean, varMean, all, any, norm, logsumexp, cumsum, cumprod, cummax, cummin, nansum, nanmean, median, nanmedian, mode, quantile, nanquantile, countNonzero, aminmax, logcumsumexp, diff, trapezoid, matmul, mm, bmm, mv, dot, addmm, addmm_, baddbmm, addmv, addr, outer, vdot, inner, tensordot, cdist, cosineSimilarity, kron, cross, trace, diag, diagonal, diagEmbed, triu, tril, triu_, tril_, linalgNorm, linalgVectorNorm, linalgMatrixNorm, linalgInv, linalgSolve, linalgQr, linalgSvd, linalgEigh, linalgCholesky, linalgDet, linalgSlogdet, linalgPinv, linalgLstsq, linalgMatrixRank, linalgMatrixPower, inverse, linalgEig, linalgEigvals, linalgEigvalsh, linalgSolveTriangular, linalgLuFactor, linalgCond, linalgCross, linalgSvdvals, linalgCholeskyEx, linalgInvEx, linalgMatrixExp, linalgTensorinv, linalgTensorsolve, linalgVander, linalgVecdot, linalgDiagonal, choleskySolve, matrixExp, corrcoef, cov, pdist, reshape, viewAs, expand, expandAs, flatten, unflatten, squeeze, squeeze_, unsqueeze, unsqueeze_, transpose, transpose_, t, permute, movedim, swapaxes, split, splitWithSizes, chunk, tensorSplit, unbind, narrow, select, slice, repeat, tile, repeatInterleave, roll, flip, fliplr, flipud, rot90, broadcastTo, unfold, contiguous, clone, detach, detach_, asStrided, atleast1d, atleast2d, atleast3d, ravel, combinations, indexSelect, indexAdd, indexAdd_, indexCopy, indexCopy_, indexFill, indexFill_, indexPut, indexPut_, gather, scatter, scatter_, scatterAdd, scatterAdd_, scatterReduce, scatterReduce_, maskedSelect, maskedFill, maskedFill_, maskedScatter, maskedScatter_, where, nonzero, argwhere, take, takeAlongDim, put_, isin, sort, argsort, topk, kthvalue, msort, searchsorted, bucketize, uniqueDim, uniqueConsecutive, bincount, histc, histogram, copy_, fill_, zero_, resize_, set_, uniform_, normal_, bernoulli_, random_, exponential_, fillDiagonal_, bernoulli, multinomial, poisson, normal, linear, bilinear, embedding, embeddingBag, layerNorm, groupNorm, batchNorm, rmsNorm, instanceNorm, dropout, dropout_, alphaDropout, relu, relu_, gelu, silu, mish, elu, selu, celu, leakyRelu, leakyRelu_, hardtanh, hardswish, hardsigmoid, softplus, softshrink, hardshrink, prelu, rrelu, glu, logSigmoid, softmax, logSoftmax, relu6, threshold, oneHot, scaledDotProductAttention, mseLoss, l1Loss, smoothL1Loss, huberLoss, crossEntropyLoss, nllLoss, nllLossNd, binaryCrossEntropy, binaryCrossEntropyWithLogits, klDiv, poissonNllLoss, hingeEmbeddingLoss, marginRankingLoss, cosineEmbeddingLoss, tripletMarginLoss, softMarginLoss, conv1d, conv2d, conv3d, convTranspose1d, convTranspose2d, maxPool1d, maxPool2d, avgPool1d, avgPool2d, adaptiveAvgPool1d, adaptiveAvgPool2d, adaptiveMaxPool2d, pad, constantPadNd, pixelShuffle, upsampleNearest2d, gridSampler, complex, polar, real, imag, conj, angle, viewAsReal, viewAsComplex, resolveConj, resolveNeg, isConj, fftFft, fftIfft, fftFft2, fftIfft2, fftFftn, fftIfftn, fftRfft, fftIrfft, fftRfft2, fftIrfft2, fftRfftn, fftIrfftn, fftHfft, fftIhfft, fftFftshift, fftIfftshift, stft, istft, specialEntr, specialPsi, specialDigamma, specialGammaln, specialErf, specialErfc, specialErfcx, specialErfinv, specialExp2, specialExpm1, specialExpit, specialI0, specialI0e, specialI1, specialI1e, specialLog1p, specialLogNdtr, specialLogit, specialLogsumexp, specialLogSoftmax, specialMultigammaln, specialNdtr, specialNdtri, specialRound, specialSinc, specialSoftmax, specialXlog1py, specialXlogy, specialZeta, specialBesselJ0, specialBesselJ1, specialBesselY0, specialBesselY1, specialModifiedBesselI0, specialModifiedBesselI1, specialModifiedBesselK0, specialModifiedBesselK1, specialGammainc, specialGammaincc, specialAiryAi, specialSphericalBesselJ0, sparseCooTensor, sparseCsrTensor, toDense, toSparse, toSparseCsr, coalesce, isCoalesced, indices, values, crowIndices, colIndices, typeAs, isFloatingPoint, isComplex, pinMemory, isPinned };

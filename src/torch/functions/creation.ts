@@ -1,9 +1,12 @@
 import type { Device } from "../core/device.ts";
 import {
   arrayFor,
+  type Complex,
   type DType,
   dtypeCode,
   dtypeOfArray,
+  isComplexDtype,
+  isFloat8Dtype,
   itemSize,
   type Scalar,
   type TypedArray,
@@ -27,8 +30,14 @@ export interface RandomOptions extends CreationOptions {
   generator?: Generator;
 }
 
-/** Arrays of equal length at each level, booleans, numbers or bigints at the bottom. */
-export type NestedInput = number | boolean | bigint | readonly NestedInput[];
+type Value = number | boolean | bigint | Complex;
+
+/** Arrays of equal length at each level, booleans, numbers, bigints or complex numbers `{ re, im }` at the bottom. */
+export type NestedInput = Value | readonly NestedInput[];
+
+function isComplex(value: unknown): value is Complex {
+  return typeof value === "object" && value !== null && "re" in value && "im" in value;
+}
 
 const out = new Float64Array(new ArrayBuffer(1024));
 let defaultType: DType = "float32";
@@ -58,18 +67,29 @@ const integerRanges: Partial<Record<DType, readonly [number | bigint, number | b
   int16: [-32768, 32767],
   int32: [-2147483648, 2147483647],
   int64: [-(2n ** 63n), 2n ** 63n - 1n],
+  uint16: [0, 65535],
+  uint32: [0, 4294967295],
+  uint64: [0n, 2n ** 64n - 1n],
 };
 
-function toNumbers(values: readonly (number | boolean | bigint)[], dtype: DType): TypedArray {
+function toNumbers(values: readonly Value[], dtype: DType): TypedArray {
   const array = arrayFor(dtype, values.length);
+  if (isComplexDtype(dtype)) {
+    values.forEach((value, i) => {
+      array[2 * i] = isComplex(value) ? value.re : Number(value);
+      array[2 * i + 1] = isComplex(value) ? value.im : 0;
+    });
+    return array;
+  }
+  if (values.some(isComplex)) throw new TypeError(`tensor: a complex number cannot be a ${dtype}`);
   const range = integerRanges[dtype];
   for (let i = 0; i < values.length; i++) {
     const value = typeof values[i] === "boolean" ? Number(values[i]) : (values[i] as number | bigint);
     if (range && !(value >= range[0] && value <= range[1]))
       throw new RangeError(`tensor: ${value} cannot be converted to ${dtype} without overflow`);
-    if (array instanceof BigInt64Array) {
+    if (array instanceof BigInt64Array || array instanceof BigUint64Array) {
       if (typeof value === "number" && !Number.isInteger(value))
-        throw new TypeError(`tensor: ${value} is not an integer and cannot be an int64`);
+        throw new TypeError(`tensor: ${value} is not an integer and cannot be an ${dtype}`);
       array[i] = BigInt(value);
     } else array[i] = dtype === "bool" ? Number(value !== 0 && value !== 0n) : Number(value);
   }
@@ -77,13 +97,13 @@ function toNumbers(values: readonly (number | boolean | bigint)[], dtype: DType)
 }
 
 /** The elements of nested arrays in row-major order and their shape. @throws TypeError where the nesting is uneven. */
-function flatten(input: NestedInput): { values: (number | boolean | bigint)[]; shape: number[] } {
+function flatten(input: NestedInput): { values: Value[]; shape: number[] } {
   const shape: number[] = [];
   for (let level: NestedInput = input; Array.isArray(level); level = level[0]) {
     shape.push(level.length);
     if (level.length === 0) break;
   }
-  const values: (number | boolean | bigint)[] = [];
+  const values: Value[] = [];
   const visit = (part: NestedInput, level: number, path: string): void => {
     if (Array.isArray(part)) {
       if (level >= shape.length || part.length !== shape[level]) {
@@ -100,6 +120,8 @@ function flatten(input: NestedInput): { values: (number | boolean | bigint)[]; s
       );
     } else if (typeof part === "number" || typeof part === "boolean" || typeof part === "bigint") {
       values.push(part);
+    } else if (isComplex(part)) {
+      values.push(part);
     } else {
       throw new TypeError(
         `tensor: ${path || "the value"} is ${part === null ? "null" : typeof part}, expected a number, boolean or bigint`,
@@ -111,7 +133,8 @@ function flatten(input: NestedInput): { values: (number | boolean | bigint)[]; s
 }
 
 /** The widest kind among the values decides: numbers, then bigints, then booleans. */
-function naturalDtype(values: readonly (number | boolean | bigint)[]): DType {
+function naturalDtype(values: readonly Value[]): DType {
+  if (values.some(isComplex)) return defaultType === "float64" ? "complex128" : "complex64";
   let hasBigint = false;
   for (const value of values) {
     if (typeof value === "number") return defaultType;
@@ -139,9 +162,9 @@ export function tensor(
   if (isTypedArray(input)) return fromTypedArray(input, options.shape ?? [input.length], options);
   const { values, shape } = flatten(input);
   const dtype = options.dtype ?? naturalDtype(values);
-  if (dtype === "bfloat16") {
+  if (dtype === "bfloat16" || isFloat8Dtype(dtype)) {
     using wide = fromTypedArray(toNumbers(values, "float32"), shape, {});
-    return finish(wide.to("bfloat16"), options);
+    return finish(wide.to(dtype), options);
   }
   return fromTypedArray(toNumbers(values, dtype), options.shape ?? shape, options, dtype);
 }

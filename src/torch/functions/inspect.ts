@@ -1,5 +1,7 @@
-import { isFloatingDtype } from "../core/dtype.ts";
+import { type DType, isComplexDtype, isFloat8Dtype, isFloatingDtype } from "../core/dtype.ts";
+import { scope as openScope } from "../core/scope.ts";
 import type { Tensor } from "../core/tensor.ts";
+import { ops } from "../dispatch/operators.ts";
 import { cat } from "../dispatch/ops.gen.ts";
 
 /** PyTorch's default print options. */
@@ -60,7 +62,22 @@ function floatTexts(values: readonly number[]): string[] {
   return values.map((value) => format(value).padStart(width));
 }
 
-function texts(tensor: Tensor): string[] {
+/** The elements' texts, and how wide a column is: of complex numbers not all are as wide as the widest can be. */
+function texts(tensor: Tensor): { items: string[]; width: number } {
+  const items = isComplexDtype(tensor.dtype) ? null : plainTexts(tensor);
+  if (items) return { items, width: items[0]?.length ?? 0 };
+  const pairs = tensor.data() as Float64Array;
+  const count = pairs.length / 2;
+  const real = floatTexts(Array.from({ length: count }, (_, i) => pairs[2 * i]));
+  const imaginary = floatTexts(Array.from({ length: count }, (_, i) => pairs[2 * i + 1]));
+  const joined = real.map((text, i) => {
+    const other = `${imaginary[i].trimStart()}j`;
+    return text + (/^[+-]/.test(other) ? other : `+${other}`);
+  });
+  return { items: joined, width: real[0].length + imaginary[0].length + 1 };
+}
+
+function plainTexts(tensor: Tensor): string[] {
   const values = tensor.data();
   if (isFloatingDtype(tensor.dtype)) return floatTexts([...tensor.toFloat64Array()]);
   const isBool = tensor.dtype === "bool";
@@ -72,7 +89,12 @@ function texts(tensor: Tensor): string[] {
 }
 
 /** The values in rows and blocks; `summarize` leaves out the middle of long dimensions. */
-function layout(items: readonly string[], shape: readonly number[], summarize: boolean): string {
+function layout(
+  { items, width: column }: { items: readonly string[]; width: number },
+  shape: readonly number[],
+  summarize: boolean,
+  start = prefix.length,
+): string {
   let at = 0;
   const isCut = (size: number) => summarize && size > 2 * edgeItems;
   const build = (level: number, indent: number): string => {
@@ -85,17 +107,19 @@ function layout(items: readonly string[], shape: readonly number[], summarize: b
       if (isCut(size)) parts.splice(edgeItems, 0, "...");
       return `[${parts.join(`,${"\n".repeat(remaining - 1)}${" ".repeat(indent + 1)}`)}]`;
     }
-    const width = (parts[0]?.length ?? 0) + 2;
+    const width = column + 2;
     if (isCut(size)) parts.splice(edgeItems, 0, " ...");
     const perLine = Math.max(1, Math.floor((lineWidth - indent) / width));
     const lines: string[] = [];
     for (let i = 0; i < parts.length; i += perLine) lines.push(parts.slice(i, i + perLine).join(", "));
     return `[${lines.join(`,\n${" ".repeat(indent + 1)}`)}]`;
   };
-  return build(0, prefix.length);
+  return build(0, start);
 }
 
 const prefix = "tensor(";
+const sizeText = (shape: readonly number[]) => `size=(${shape.join(", ")}${shape.length === 1 ? "," : ""})`;
+const signed: Partial<Record<DType, DType>> = { uint16: "int16", uint32: "int32", uint64: "int64" };
 
 function withSuffixes(text: string, suffixes: readonly string[]): string {
   let whole = text;
@@ -115,8 +139,9 @@ function withSuffixes(text: string, suffixes: readonly string[]): string {
 /** The text that `console.log` shows: PyTorch's own, to the letter. */
 export function inspectTensor(tensor: Tensor): string {
   if (tensor.isDisposed) return "tensor(disposed)";
+  if (tensor.layout !== "strided") return inspectSparse(tensor);
   const { shape, dtype, device, numel } = tensor;
-  const size = `size=(${shape.join(", ")}${shape.length === 1 ? "," : ""})`;
+  const size = sizeText(shape);
   const suffixes: string[] = [];
   if (device !== "cpu") suffixes.push(`device='${device}'`);
   let body = "...";
@@ -131,17 +156,66 @@ export function inspectTensor(tensor: Tensor): string {
     body = layout(texts(corners), shape, summarize);
     if (corners !== detached) corners.dispose();
   }
-  const isPlain = numel === 0 ? dtype === "float32" : ["float32", "int64", "bool"].includes(dtype);
-  if (!isPlain) suffixes.push(`dtype=torch.${dtype}`);
+  if (!isPlainDtype(dtype, numel)) suffixes.push(`dtype=torch.${dtype}`);
   const made = tensor.gradFn;
   if (made) suffixes.push(`grad_fn=<${made}>`);
   else if (tensor.requiresGrad) suffixes.push("requires_grad=True");
   return withSuffixes(prefix + body, suffixes);
 }
 
+/** Whether a dtype goes without saying. */
+function isPlainDtype(dtype: DType, numel: number): boolean {
+  return numel === 0 ? dtype === "float32" : ["float32", "complex64", "int64", "bool"].includes(dtype);
+}
+
+/** PyTorch's text of a sparse tensor: its parts as tensors, its size and how many elements are stored. */
+function inspectSparse(tensor: Tensor): string {
+  const { layout: kind, shape, dtype, device } = tensor;
+  const aten = ops.unsafe["aten"] as unknown as Readonly<Record<string, (tensor: Tensor) => Tensor>>;
+  const byColumn = kind === "sparse_csc" || kind === "sparse_bsc";
+  const names =
+    kind === "sparse_coo"
+      ? (["indices", "values"] as const)
+      : byColumn
+        ? (["ccol_indices", "row_indices", "values"] as const)
+        : (["crow_indices", "col_indices", "values"] as const);
+  using _scope = openScope();
+  const detached = tensor.detach();
+  const parts = names.map((name) => aten[kind === "sparse_coo" ? `_${name}` : name](detached));
+  const stored = parts[parts.length - 1];
+  const nonzeros = kind === "sparse_coo" ? stored.size(0) : parts[1].size(-1);
+  const lines = names.map((name, i) => {
+    const part = parts[i];
+    const head = `${name}=tensor(`;
+    const summarize = part.numel > threshold;
+    const shown = summarize ? cornersOf(part) : part;
+    const indent = prefix.length + head.length;
+    const body = part.numel === 0 ? "[]" : layout(texts(shown), part.shape, summarize, indent);
+    const extra = part.numel === 0 ? [sizeText(part.shape)] : [];
+    return `${head}${[body, ...extra].join(", ")})`;
+  });
+  const suffixes = [sizeText(shape), `nnz=${nonzeros}`];
+  if (device !== "cpu") suffixes.unshift(`device='${device}'`);
+  if (!isPlainDtype(dtype, 1)) suffixes.push(`dtype=torch.${dtype}`);
+  suffixes.push(`layout=torch.${kind}`);
+  const made = tensor.gradFn;
+  if (made) suffixes.push(`grad_fn=<${made}>`);
+  else if (tensor.requiresGrad) suffixes.push("requires_grad=True");
+  const newLine = `,\n${" ".repeat(prefix.length)}`;
+  // With coordinates the first suffix begins a line.
+  if (kind === "sparse_coo") lines.push(suffixes.shift() as string);
+  return withSuffixes(prefix + lines.join(newLine), suffixes);
+}
+
 /** Only what is shown of a large tensor: the first and last elements of each long dimension. */
 function cornersOf(tensor: Tensor): Tensor {
-  let part = tensor.detach();
+  // Few operators take floats of 8 bits and the wider unsigned integers, but all move bits of the same size.
+  const { dtype } = tensor;
+  let part = isFloat8Dtype(dtype)
+    ? tensor.to("float32")
+    : signed[dtype]
+      ? tensor.view(signed[dtype])
+      : tensor.detach();
   tensor.shape.forEach((size, dim) => {
     if (size <= 2 * edgeItems) return;
     using whole = part;
@@ -149,5 +223,7 @@ function cornersOf(tensor: Tensor): Tensor {
     using last = whole.narrow(dim, size - edgeItems, edgeItems);
     part = cat([first, last], dim);
   });
-  return part;
+  if (!signed[dtype]) return part;
+  using bits = part;
+  return bits.view(dtype);
 }

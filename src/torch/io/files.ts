@@ -3,7 +3,7 @@
 import { UserError } from "../../common/userError.ts";
 import { type NpyNumbers, readNpy, writeNpy } from "../../formats/npy/npy.ts";
 import type { Device } from "../core/device.ts";
-import { type DType, dtypes, type TypedArray } from "../core/dtype.ts";
+import { type DType, dtypes, isComplexDtype, isFloat8Dtype, type TypedArray } from "../core/dtype.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { tensor } from "../functions/creation.ts";
 import { type PickleInput, savePickle } from "./savePickle.ts";
@@ -24,8 +24,8 @@ export function loadNpy(path: string, options: { dtype?: DType; device?: Device 
     );
   }
   const { dtype: wanted, ...others } = options;
-  const isBool = dtype === "bool";
-  const stored = tensor(values as TypedArray, { ...others, shape, ...(isBool ? { dtype: "bool" } : {}) });
+  const isOpen = dtype === "bool" || dtype === "uint16";
+  const stored = tensor(values as TypedArray, { ...others, shape, ...(isOpen ? { dtype } : {}) });
   if (wanted === undefined || wanted === stored.dtype) return stored;
   using _narrow = stored;
   return stored.to(wanted);
@@ -33,7 +33,11 @@ export function loadNpy(path: string, options: { dtype?: DType; device?: Device 
 
 /** Writes a tensor of any device as a `.npy` file, atomically. @throws TypeError for bfloat16, which NumPy does not know. */
 export function saveNpy(path: string, value: Tensor): void {
-  if (value.dtype === "bfloat16")
-    throw new TypeError("saveNpy: NumPy has no bfloat16; convert the tensor with float() first");
+  if (value.dtype === "bfloat16" || isFloat8Dtype(value.dtype))
+    throw new TypeError(`saveNpy: NumPy has no ${value.dtype}; convert the tensor with float() first`);
+  if (isComplexDtype(value.dtype))
+    throw new TypeError(
+      "saveNpy: complex numbers are not written; save torch.viewAsReal(x), or use saveSafetensors",
+    );
   writeNpy(path, value.data() as NpyNumbers, value.shape, { bool: value.dtype === "bool" });
 }

@@ -4,7 +4,7 @@ import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { PickleDamage, PickleGlobal, Unreadable, unpickle } from "../../formats/pickle/unpickle.ts";
 import { readZipIndex, ZipDefect, type ZipMember } from "../../formats/zip/index.ts";
-import { type DType, itemSize } from "../core/dtype.ts";
+import { type DType, dtypes, itemSize } from "../core/dtype.ts";
 import { scope } from "../core/scope.ts";
 import { Tensor } from "../core/tensor.ts";
 import { ops } from "../dispatch/operators.ts";
@@ -41,22 +41,15 @@ export const storageTypes: Readonly<Record<string, DType>> = {
   "torch.CharStorage": "int8",
   "torch.ByteStorage": "uint8",
   "torch.BoolStorage": "bool",
+  "torch.ComplexFloatStorage": "complex64",
+  "torch.ComplexDoubleStorage": "complex128",
 };
 
 const untypedStorage = "torch.storage.UntypedStorage";
 
-const dtypeConstants: Readonly<Record<string, DType>> = {
-  "torch.float32": "float32",
-  "torch.float64": "float64",
-  "torch.float16": "float16",
-  "torch.bfloat16": "bfloat16",
-  "torch.int64": "int64",
-  "torch.int32": "int32",
-  "torch.int16": "int16",
-  "torch.int8": "int8",
-  "torch.uint8": "uint8",
-  "torch.bool": "bool",
-};
+const dtypeConstants: Readonly<Record<string, DType>> = Object.fromEntries(
+  dtypes.map((dtype) => [`torch.${dtype}`, dtype]),
+);
 
 /**
  * Reads a file that Python's `torch.save` wrote (`.pt`, `.pth`): state dicts, checkpoints, any nesting of tensors, numbers,

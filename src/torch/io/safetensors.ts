@@ -11,7 +11,7 @@ import { mapBytes } from "./mapFile.ts";
 import { tensorBytes } from "./tensorBytes.ts";
 
 /** The format's names of dtypes. */
-const toName: Record<DType, string> = {
+const toName: Partial<Record<DType, string>> = {
   bool: "BOOL",
   uint8: "U8",
   int8: "I8",
@@ -22,6 +22,12 @@ const toName: Record<DType, string> = {
   bfloat16: "BF16",
   float32: "F32",
   float64: "F64",
+  complex64: "C64",
+  float8_e5m2: "F8_E5M2",
+  float8_e4m3fn: "F8_E4M3",
+  uint16: "U16",
+  uint32: "U32",
+  uint64: "U64",
 };
 const fromName = new Map(Object.entries(toName).map(([dtype, name]) => [name, dtype as DType]));
 
@@ -209,7 +215,12 @@ function* serialize(
   let offset = 0;
   for (const [name, tensor] of entries) {
     const end = offset + tensor.nbytes;
-    header[name] = { dtype: toName[tensor.dtype], shape: tensor.shape, data_offsets: [offset, end] };
+    const dtype = toName[tensor.dtype];
+    if (dtype === undefined || tensor.layout !== "strided")
+      throw new TypeError(
+        `saveSafetensors: ${name} is ${tensor.layout === "strided" ? tensor.dtype : tensor.layout}, which the format does not know`,
+      );
+    header[name] = { dtype, shape: tensor.shape, data_offsets: [offset, end] };
     offset = end;
   }
   const text = new TextEncoder().encode(JSON.stringify(header));

@@ -190,7 +190,12 @@ class Pickler {
     this.#global("torch._utils._rebuild_tensor_v2");
     this.#put(0x28, 0x28);
     this.#text("storage");
-    this.#global(storageOfDtype.get(tensor.dtype)!);
+    const storage = storageOfDtype.get(tensor.dtype);
+    if (!storage)
+      throw new TypeError(
+        `save: a ${tensor.dtype} tensor has no place in a .pt file here; use saveSafetensors, or convert it`,
+      );
+    this.#global(storage);
     this.#text(String(this.tensors.length));
     this.#text("cpu");
     this.#integer(numel);

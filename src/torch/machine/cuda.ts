@@ -10,6 +10,17 @@ export {
   synchronize,
 } from "./machine.ts";
 
+export {
+  CUDAGraph,
+  currentStream,
+  defaultStream,
+  Event,
+  graph,
+  recordStream,
+  Stream,
+  stream,
+} from "./streams.ts";
+
 export function deviceCount(): number {
   const found = accelerator();
   return found?.type === "cuda" ? found.count : 0;

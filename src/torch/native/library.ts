@@ -44,6 +44,54 @@ const statusFunctions = {
   aamt_inference_mode_push: ["i32"],
   aamt_inference_mode_pop: [],
   aamt_anomaly_mode: ["i32", "i32"],
+  aamt_turns_needed: [],
+  aamt_turns_start: ["ptr", "ptr", "i32", "ptr", "i32", "i32", "i32", "i32", "i32"],
+  aamt_turn_question: ["ptr", "i32"],
+  aamt_turn_saved: ["ptr", "i32"],
+  aamt_turn_answer: ["ptr", "i32"],
+  aamt_turns_go_on: ["i32"],
+  aamt_turns_results: ["ptr", "i32"],
+  aamt_turns_forgotten: ["ptr", "i32"],
+  aamt_function_allowed: [],
+  aamt_function_apply: ["ptr", "i32", "ptr", "i32", "ptr"],
+  aamt_refuse_second_derivative: ["ptr", "i32", "ptr", "i32", "ptr"],
+  aamt_register_hook: ["f64", "f64", "i32"],
+  aamt_remove_hook: ["f64"],
+  aamt_retain_grad: ["f64"],
+  aamt_transform_push: ["i32", "f64", "i32"],
+  aamt_transform_pop: [],
+  aamt_transform_wrap: ["i32", "f64", "f64", "f64", "f64", "ptr"],
+  aamt_dual_level: ["i32"],
+  aamt_anomaly_site: ["ptr", "i32", "i32"],
+  aamt_anomaly_last: ["ptr", "i32"],
+  aamt_profiler_start: ["i32", "i32", "i32", "i32"],
+  aamt_profiler_mark: ["ptr", "i32"],
+  aamt_profiler_stop: [],
+  aamt_profiler_events: ["ptr", "i32"],
+  aamt_profiler_save: ["ptr", "i32"],
+  aamt_jit_load: ["ptr", "i32", "i32", "i32"],
+  aamt_package_load: ["ptr", "i32", "i32"],
+  aamt_package_run: ["i32", "ptr", "i32", "ptr", "i32"],
+  aamt_jit_free: ["i32"],
+  aamt_jit_methods: ["i32", "ptr", "i32"],
+  aamt_jit_call: ["i32", "ptr", "i32", "ptr", "i32", "ptr", "i32", "ptr", "i32"],
+  aamt_jit_structure: ["ptr", "i32"],
+  aamt_jit_state: ["i32", "i32", "ptr", "i32"],
+  aamt_jit_train: ["i32", "i32"],
+  aamt_stream: ["i32", "i32", "i32", "ptr"],
+  aamt_stream_use: ["f64", "i32", "ptr"],
+  aamt_stream_synchronize: ["f64", "i32"],
+  aamt_stream_query: ["f64", "i32"],
+  aamt_record_stream: ["f64", "f64", "i32"],
+  aamt_event: ["i32"],
+  aamt_event_free: ["i32"],
+  aamt_event_record: ["i32", "f64", "i32"],
+  aamt_event_wait: ["i32", "f64", "i32"],
+  aamt_event_synchronize: ["i32"],
+  aamt_event_query: ["i32"],
+  aamt_event_elapsed: ["i32", "i32", "ptr"],
+  aamt_graph: [],
+  aamt_graph_do: ["i32", "i32"],
   aamt_segment_begin: [],
   aamt_segment_end: ["ptr", "i32", "ptr"],
   aamt_segment_abort: [],
@@ -84,6 +132,7 @@ const statusFunctions = {
 /** Exports that return a number (a handle, bytes) or, below 0, a status. */
 const numberFunctions = {
   aamt_owned_bytes: ["f64"],
+  aamt_turns_id: [],
   aamt_call: ["i32", "f64", "f64", "f64", "f64", "f64"],
   aamt_call_with_list: ["i32", "f64", "ptr", "i32", "f64", "f64", "f64", "f64"],
   aamt_call_with_tensors: ["i32", "ptr", "i32", "f64"],
@@ -271,10 +320,15 @@ export function check(status: number, what = ""): number {
   throw nativeError(status, what);
 }
 
-/** The error that a negative status stands for. `prefix` is put before LibTorch's text. */
-export function nativeError(status: number, prefix: string): TorchError {
+/** The error that a negative status stands for. `prefix` is put before LibTorch's text, `suffix` behind. */
+export function nativeError(status: number, prefix: string, suffix = ""): TorchError {
   const { text, nativeStack } = lastError();
-  return new TorchError(prefix ? `${prefix}: ${text}` : text, kindOfStatus(status), prefix, nativeStack);
+  return new TorchError(
+    (prefix ? `${prefix}: ${text}` : text) + suffix,
+    kindOfStatus(status),
+    prefix,
+    nativeStack,
+  );
 }
 
 let info: BuildInfo | undefined;

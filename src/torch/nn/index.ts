@@ -1,4 +1,14 @@
 export * from "./base/containers.ts";
+export {
+  type ForwardHook,
+  type ForwardHookOptions,
+  type ForwardPreHook,
+  type FullBackwardHook,
+  type FullBackwardPreHook,
+  type HookGradients,
+  type HookOptions,
+  hasHooks,
+} from "./base/hooks.ts";
 export * as init from "./base/init.ts";
 export type { LayerOptions } from "./base/layerOptions.ts";
 export * from "./base/module.ts";

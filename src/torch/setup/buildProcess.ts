@@ -55,6 +55,17 @@ async function runCompiler(command: string[], what: string): Promise<string> {
   );
 }
 
+/** The project's headers that a source includes, also through others: a change of another header leaves its object as it is. */
+function headersOf(text: string, found: Map<string, string>): string[] {
+  for (const [, name = ""] of text.matchAll(/^#include "([^"]+)"/gm)) {
+    if (found.has(name)) continue;
+    const header = readFileSync(join(sourceFolder, name), "utf8");
+    found.set(name, header);
+    headersOf(header, found);
+  }
+  return [...found.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, header]) => header);
+}
+
 /**
  * Compiles one source unless its object is there already; the object's name is the hash of all that goes into it. `more` are flags
  * of this source alone.
@@ -66,9 +77,11 @@ async function compile(
   more: string[] = [],
 ): Promise<string> {
   const text = readFileSync(join(sourceFolder, name), "utf8");
-  const headers = [...shimSources(), ...(more.length > 0 ? standInHeaders() : [])]
-    .filter((source) => source.endsWith(".h"))
-    .map((source) => readFileSync(join(sourceFolder, source), "utf8"));
+  const standIns = more.length > 0 ? standInHeaders() : [];
+  const headers = [
+    ...headersOf(text, new Map()),
+    ...standIns.map((source) => readFileSync(join(sourceFolder, source), "utf8")),
+  ];
   const flags = [
     `-std=c++${shim.libtorch.cxxStandard}`,
     ...compileFlags,
@@ -81,6 +94,7 @@ async function compile(
     flags.push(`-DAAM_TORCH_SOURCE_HASH="${shim.hash}"`);
   }
   for (const folder of shim.libtorch.includeDirs) flags.push("-isystem", folder);
+  flags.push("-idirafter", join(sourceFolder, "absent"));
   // The stand-ins' place does not matter, what they say does.
   const placeless = flags.map((flag) => flag.replaceAll(sourceFolder, "native"));
   const key = new Bun.CryptoHasher("sha256")

@@ -1,4 +1,3 @@
-import { EventFile, type EventPosition, rewindEventFiles } from "../../display/tensorboard/eventFile.ts";
 import {
   configurationMarkdown,
   epochScalars,
@@ -13,6 +12,7 @@ import {
 import { LogFile } from "../../display/terminal/logFile.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import { epochLine, epochTitle, type ProgressParts } from "../../display/terminal/progressText.ts";
+import { EventFile, type EventPosition, rewindEventFiles } from "../../formats/tensorboard/eventFile.ts";
 import * as torch from "../../torch/index.ts";
 import type { EpochReport, Figures, TrainingObserver, WatchedFigures } from "../loop/trainer.ts";
 import type { RunFolder } from "../run/folder.ts";

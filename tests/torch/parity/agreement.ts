@@ -13,9 +13,12 @@ export function disagreement(
   if (actual.dtype !== expected.dtype) return `is ${actual.dtype}, expected ${expected.dtype}`;
   const [own, other] = [actual.shape.join(", "), expected.shape.join(", ")];
   if (own !== other) return `has shape [${own}], expected [${other}]`;
-  const x = actual.toFloat64Array();
-  const y = expected.toFloat64Array();
-  const exact = !torch.isFloatingDtype(actual.dtype);
+  const isComplex = torch.isComplexDtype(actual.dtype);
+  const numbers = (tensor: torch.Tensor) =>
+    (isComplex ? torch.viewAsReal(tensor.resolveConj()) : tensor).toFloat64Array();
+  const x = numbers(actual);
+  const y = numbers(expected);
+  const exact = !isComplex && !torch.isFloatingDtype(actual.dtype);
   let largest = 0;
   for (const value of y) if (Number.isFinite(value)) largest = Math.max(largest, Math.abs(value));
   const allowed = exact ? 0 : tolerance * (1 + largest);

@@ -47,7 +47,10 @@ export function drawCases<Case>(group: "operators" | "layers" | "optimizers"): P
     const mapped = torch.loadSafetensors(join(folder, `${group}.safetensors`)).tensors;
     // Storages of their own, as in Python: to `as_strided` a view of the whole file would be another tensor.
     const tensors = new Map(
-      [...mapped].map(([key, tensor]) => [key, tensor.clone().to(testDevice)] as const),
+      [...mapped].map(([key, tensor]) => {
+        const own = tensor.clone().to(testDevice);
+        return [key, key.endsWith("#complex") ? torch.viewAsComplex(own) : own] as const;
+      }),
     );
     return { cases, tensors };
   } finally {

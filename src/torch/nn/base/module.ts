@@ -1,9 +1,22 @@
+import type { RemovableHandle } from "../../autograd/hooks.ts";
 import { noGrad } from "../../autograd/modes.ts";
 import type { Device } from "../../core/device.ts";
 import type { DType } from "../../core/dtype.ts";
 import { isDtype, isFloatingDtype } from "../../core/dtype.ts";
 import { Tensor } from "../../core/tensor.ts";
 import { TorchError } from "../../native/errors.ts";
+import {
+  addBackwardHook,
+  addBackwardPreHook,
+  addForwardHook,
+  addForwardPreHook,
+  type ForwardHook,
+  type ForwardHookOptions,
+  type ForwardPreHook,
+  type FullBackwardHook,
+  type FullBackwardPreHook,
+  type HookOptions,
+} from "./hooks.ts";
 
 const parameterMark = new WeakSet<Tensor>();
 const bufferMark = new WeakMap<Tensor, boolean>();
@@ -273,6 +286,33 @@ export abstract class Module {
     for (const child of this.children()) child.apply(fn);
     fn(this);
     return this;
+  }
+
+  /**
+   * Calls `hook(module, args)` before each `forward`; what it gives replaces the arguments (a list of them, or the only one).
+   * @returns a handle that takes the hook off again
+   */
+  registerForwardPreHook(hook: ForwardPreHook<this>, options: HookOptions = {}): RemovableHandle {
+    return addForwardPreHook(this, hook as ForwardPreHook, options);
+  }
+
+  /** Calls `hook(module, args, output)` after each `forward`; what it gives replaces the output. */
+  registerForwardHook(hook: ForwardHook<this>, options: ForwardHookOptions = {}): RemovableHandle {
+    return addForwardHook(this, hook as ForwardHook, options);
+  }
+
+  /**
+   * Calls `hook(module, gradInput, gradOutput)` in each backward pass, once the gradients by the tensors among the arguments are known
+   * (one entry for each argument, null where none is needed); what it gives replaces them. A module with such hooks
+   * gives a tensor or an array with tensors, and is not changed in place.
+   */
+  registerFullBackwardHook(hook: FullBackwardHook<this>, options: HookOptions = {}): RemovableHandle {
+    return addBackwardHook(this, hook as FullBackwardHook, options);
+  }
+
+  /** Calls `hook(module, gradOutput)` in each backward pass before this module's own; what it gives replaces the gradients. */
+  registerFullBackwardPreHook(hook: FullBackwardPreHook<this>, options: HookOptions = {}): RemovableHandle {
+    return addBackwardPreHook(this, hook as FullBackwardPreHook, options);
   }
 
   /** Drops all gradients. */

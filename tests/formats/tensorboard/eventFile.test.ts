@@ -11,12 +11,12 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../../../src/common/userError.ts";
-import { crc32c, maskedCrc32c } from "../../../src/display/tensorboard/crc32c.ts";
-import { EventFile, listEventFiles, rewindEventFiles } from "../../../src/display/tensorboard/eventFile.ts";
-import { readEventFile, readScalars } from "../../../src/display/tensorboard/eventReader.ts";
-import { ProtoWriter, readFields } from "../../../src/display/tensorboard/protobuf.ts";
 import { epochScalars, overlayLayout } from "../../../src/display/tensorboard/tags.ts";
-import { encodeRecord, readRecords } from "../../../src/display/tensorboard/tfRecord.ts";
+import { crc32c, maskedCrc32c } from "../../../src/formats/tensorboard/crc32c.ts";
+import { EventFile, listEventFiles, rewindEventFiles } from "../../../src/formats/tensorboard/eventFile.ts";
+import { readEventFile, readScalars } from "../../../src/formats/tensorboard/eventReader.ts";
+import { ProtoWriter, readFields } from "../../../src/formats/tensorboard/protobuf.ts";
+import { encodeRecord, readRecords } from "../../../src/formats/tensorboard/tfRecord.ts";
 
 /** Written by the real tensorboard package: lab/python/fixtures/tensorboard_events.py. */
 const fixture = join(import.meta.dir, "../../fixtures/events/tensorboard.tfevents");

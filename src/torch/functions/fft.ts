@@ -1,0 +1,21 @@
+/** `torch.fft`: the operators named `fft...`, without the prefix. */
+export {
+  fftFft as fft,
+  fftFft2 as fft2,
+  fftFftfreq as fftfreq,
+  fftFftn as fftn,
+  fftFftshift as fftshift,
+  fftHfft as hfft,
+  fftIfft as ifft,
+  fftIfft2 as ifft2,
+  fftIfftn as ifftn,
+  fftIfftshift as ifftshift,
+  fftIhfft as ihfft,
+  fftIrfft as irfft,
+  fftIrfft2 as irfft2,
+  fftIrfftn as irfftn,
+  fftRfft as rfft,
+  fftRfft2 as rfft2,
+  fftRfftfreq as rfftfreq,
+  fftRfftn as rfftn,
+} from "../dispatch/ops.gen.ts";

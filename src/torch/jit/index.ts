@@ -1,0 +1,2 @@
+/** `torch.jit`: models that Python wrote as TorchScript. */
+export { load, ScriptModule } from "./scriptModule.ts";
