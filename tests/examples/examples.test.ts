@@ -95,3 +95,8 @@ test("graph attention tells groups by who knows whom", async () => {
   const accuracies = numbers(await run("gat"), /accuracy (\S+)/g);
   expect(accuracies.at(-1)!).toBeGreaterThan(0.85);
 }, 60_000);
+
+test("BERT from a Hugging Face folder gives transformers' logits", async () => {
+  // The sum and the largest of the first text in tests/fixtures/torch/bert/answers.json.
+  expect(await run("bert")).toContain("logits [1,8,21], sum -29.1104; best: cat 0.8010, [SEP] 0.3371");
+}, 60_000);
