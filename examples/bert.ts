@@ -4,33 +4,25 @@ import * as torch from "aam-bun/torch";
 
 const { nn } = torch;
 
+const folder = torch.hub.readPretrained(process.argv[2] ?? "tests/fixtures/torch/bert");
+const [dim, wide, heads] = ["hidden_size", "intermediate_size", "num_attention_heads"].map((name) =>
+  folder.size(name),
+);
+const state = folder.stateDict();
+
 /** Attention over the whole sentence, then two linear layers, each added to what came in. */
 class Layer extends nn.Module {
-  readonly query: torch.nn.Linear;
-  readonly key: torch.nn.Linear;
-  readonly value: torch.nn.Linear;
-  readonly mix: torch.nn.Linear;
-  readonly widen: torch.nn.Linear;
-  readonly narrow: torch.nn.Linear;
-  readonly norm1: torch.nn.LayerNorm;
-  readonly norm2: torch.nn.LayerNorm;
-  constructor(
-    dim: number,
-    wide: number,
-    readonly heads: number,
-  ) {
-    super();
-    this.query = new nn.Linear(dim, dim);
-    this.key = new nn.Linear(dim, dim);
-    this.value = new nn.Linear(dim, dim);
-    this.mix = new nn.Linear(dim, dim);
-    this.widen = new nn.Linear(dim, wide);
-    this.narrow = new nn.Linear(wide, dim);
-    this.norm1 = new nn.LayerNorm(dim, { eps: 1e-12 });
-    this.norm2 = new nn.LayerNorm(dim, { eps: 1e-12 });
-  }
+  readonly query = new nn.Linear(dim, dim);
+  readonly key = new nn.Linear(dim, dim);
+  readonly value = new nn.Linear(dim, dim);
+  readonly mix = new nn.Linear(dim, dim);
+  readonly widen = new nn.Linear(dim, wide);
+  readonly narrow = new nn.Linear(wide, dim);
+  readonly norm1 = new nn.LayerNorm(dim, { eps: 1e-12 });
+  readonly norm2 = new nn.LayerNorm(dim, { eps: 1e-12 });
+
   forward(x: torch.Tensor, mask: torch.Tensor): torch.Tensor {
-    const split = (y: torch.Tensor) => y.unflatten(-1, [this.heads, -1]).transpose(1, 2);
+    const split = (y: torch.Tensor) => y.unflatten(-1, [heads, -1]).transpose(1, 2);
     const [q, k, v] = [this.query, this.key, this.value].map((linear) => split(linear.forward(x)));
     const mixed = nn.functional.scaledDotProductAttention(q, k, v, { attnMask: mask });
     const attended = this.norm1.forward(this.mix.forward(mixed.transpose(1, 2).flatten(2)).add(x));
@@ -38,11 +30,8 @@ class Layer extends nn.Module {
   }
 }
 
-const folder = torch.hub.readPretrained(process.argv[2] ?? "tests/fixtures/torch/bert");
-const dim = folder.size("hidden_size");
-const state = folder.stateDict();
 const layers = Array.from({ length: folder.size("num_hidden_layers") }, (_, i) => {
-  const layer = new Layer(dim, folder.size("intermediate_size"), folder.size("num_attention_heads"));
+  const layer = new Layer();
   const theirs = {
     ...{ query: "attention.self.query", key: "attention.self.key", value: "attention.self.value" },
     ...{ mix: "attention.output.dense", norm1: "attention.output.LayerNorm" },
