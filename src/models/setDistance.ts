@@ -8,6 +8,11 @@ export interface SetDistanceOptions {
   readonly kind: SetDistanceKind;
   /** Divide by what both samples have together, as metrics that end at 1 do. Always so for `tanimoto`. Default true. */
   readonly normalized?: boolean;
+  /**
+   * What the coordinates from some columns on are worth, up to those of the next: on another tree words and own branches are longer or shorter
+   * beside codes. Default 1 for all.
+   */
+  readonly weights?: readonly { readonly from: number; readonly weight: number }[];
 }
 
 /** softplus of it is 0.049: the branches that all samples share, as a share of a sample's. */
@@ -36,8 +41,11 @@ export class SetDistance extends torch.nn.Module {
   /** [1]: the size of a usual sample at the start: mean of |z|² or |z|_1. */
   readonly unit: torch.Tensor;
 
-  constructor({ kind, normalized = true }: SetDistanceOptions) {
+  readonly #weights: NonNullable<SetDistanceOptions["weights"]>;
+
+  constructor({ kind, normalized = true, weights = [] }: SetDistanceOptions) {
     super();
+    this.#weights = weights;
     this.kind = kind;
     this.normalized = normalized || kind === "tanimoto";
     this.calibration = torch.nn.parameter(torch.tensor([1, 0, 0]));
@@ -54,13 +62,24 @@ export class SetDistance extends torch.nn.Module {
   }
 
   /** The distances u [n, N]. */
-  uncalibrated(some: torch.Tensor, all: torch.Tensor): torch.Tensor {
+  uncalibrated(given: torch.Tensor, others: torch.Tensor): torch.Tensor {
+    const some = this.#weighted(given);
+    const all = given === others ? some : this.#weighted(others);
     if (this.kind === "l1" && !this.normalized) return torch.cdist(some, all, 1).div(this.unit);
     const constant = this.shared.softplus().mul(this.unit).mul(2);
     const together = this.sizes(some).unsqueeze(1).add(this.sizes(all));
     if (this.kind === "l1") return torch.cdist(some, all, 1).div(together.add(constant).clampMin(smallest));
     const apart = together.sub(exactProduct(some, all.t()).mul(2)).clampMin(0);
     return apart.mul(2).div(together.add(apart).add(constant).clampMin(smallest));
+  }
+
+  #weighted(coordinates: torch.Tensor): torch.Tensor {
+    if (this.#weights.length === 0) return coordinates;
+    const columns = coordinates.size(1);
+    const factors = new Float32Array(columns).fill(1);
+    for (const { from, weight } of this.#weights)
+      factors.fill(this.kind === "tanimoto" ? Math.sqrt(weight) : weight, from);
+    return coordinates.mul(torch.tensor(factors, { dtype: coordinates.dtype, device: coordinates.device }));
   }
 
   /** What `unit` is the mean of: |z|² [B] or |z|_1 [B] of coordinates [B, K]. */

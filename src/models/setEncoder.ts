@@ -15,6 +15,8 @@ export interface SetEncoderOptions extends AsvCodesOptions {
   readonly encoderType?: "unifrac" | "faith_pd";
   /** How samples are compared as sets; null where their Euclidean distances are meant, or for values. */
   readonly distance: SetDistanceOptions | null;
+  /** Studies with distances of their own trees: each gets a calibration over the same codes. Default 1. */
+  readonly studies?: number;
 }
 
 /** Distinct ASVs for each slot up to which a product with all of them is faster than looking up each slot. */
@@ -40,12 +42,16 @@ export class SetEncoder extends torch.nn.Module {
     asvEncoder: "asv_encoder",
     wordSets: "word_sets",
     valueHead: "value_head",
+    otherDistances: "other_distances",
   };
   readonly asvEncoder: AsvCodes;
   readonly pooling: SetPooling;
   /** Of presence alone, and where codes come from words. */
   readonly wordSets: WordSets | null;
+  /** Of the first study, or the only one. */
   readonly distance: SetDistance | null;
+  /** Of the second study and those after it; null where there is one. */
+  readonly otherDistances: torch.nn.ModuleList<SetDistance> | null = null;
   /** Faith's PD from |z|²: two numbers. Null for distances. */
   readonly valueHead: torch.nn.Linear | null;
   readonly encoderType: "unifrac" | "faith_pd";
@@ -65,7 +71,17 @@ export class SetEncoder extends torch.nn.Module {
     this.wordSets = words && options.pooling === "union" ? new WordSets(words.weight.size(0)) : null;
     const isValue = this.encoderType === "faith_pd";
     this.distance = options.distance && !isValue ? new SetDistance(options.distance) : null;
+    const { distance, studies = 1 } = options;
+    if (this.distance && distance && studies > 1)
+      this.otherDistances = new torch.nn.ModuleList(
+        Array.from({ length: studies - 1 }, () => new SetDistance(distance)),
+      );
     this.valueHead = isValue ? new torch.nn.Linear(1, 1) : null;
+  }
+
+  /** The distances of every study, the first one's first. */
+  get distances(): SetDistance[] {
+    return this.distance ? [this.distance, ...(this.otherDistances ?? [])] : [];
   }
 
   forward(batch: RaggedBatch, request: EncodeRequest = {}): SequenceEncoding {

@@ -1,6 +1,7 @@
 import * as torch from "../torch/index.ts";
 import { atLeastFloat32 } from "./precision.ts";
 import type { RaggedBatch } from "./raggedBatch.ts";
+import type { SetDistance } from "./setDistance.ts";
 import type { SetEncoder } from "./setEncoder.ts";
 
 /** What samples are judged against: distances [B, B] or values [B], and which of them are known. */
@@ -65,15 +66,7 @@ export function startFrom(encoder: SetEncoder, batch: RaggedBatch, targets: Star
         }
         return;
       }
-      if (!distance) return;
-      distance.unit.copy_(distance.sizes(coordinates).mean().clampMin(1e-6).reshape([1]));
-      const line = fitLine(distance.uncalibrated(coordinates, coordinates), targets);
-      if (!line) return;
-      distance.scale.fill_(line.mean);
-      const { slope, offset, mean } = line;
-      distance.calibration.copy_(
-        torch.tensor([slope / mean, offset / mean, 0]).to(distance.calibration.device),
-      );
+      if (distance) startDistance(distance, coordinates, targets);
     }),
   );
 }
@@ -82,6 +75,23 @@ export function startFrom(encoder: SetEncoder, batch: RaggedBatch, targets: Star
 function scaleTo(unit: torch.Tensor, wanted: torch.Tensor, present: torch.Tensor): void {
   const ratio = wanted.item() / present.item();
   if (Number.isFinite(ratio) && ratio > 0) unit.mul_(ratio);
+}
+
+/**
+ * Fits a calibration to known distances [B, B] among samples with these coordinates [B, K]: the size of a sample, a usual distance, and the
+ * line from uncalibrated to true distances by least squares.
+ */
+export function startDistance(
+  distance: SetDistance,
+  coordinates: torch.Tensor,
+  targets: StartTargets | null,
+): void {
+  distance.unit.copy_(distance.sizes(coordinates).mean().clampMin(1e-6).reshape([1]));
+  const line = fitLine(distance.uncalibrated(coordinates, coordinates), targets);
+  if (!line) return;
+  distance.scale.fill_(line.mean);
+  const { slope, offset, mean } = line;
+  distance.calibration.copy_(torch.tensor([slope / mean, offset / mean, 0]).to(distance.calibration.device));
 }
 
 /** Moves biases until each code is on in the wanted share of the samples. */

@@ -5,7 +5,6 @@ import type { Dataset } from "../../src/data/dataset/dataset.ts";
 import { tokenize } from "../../src/data/sequences/tokenizer.ts";
 import { ProgressDisplay } from "../../src/display/terminal/progressBar.ts";
 import * as torch from "../../src/torch/index.ts";
-import { fitCubic } from "../../src/training/baselines/treeFree/calibration.ts";
 import {
   brayCurtisDistances,
   jaccardDistances,
@@ -17,6 +16,7 @@ import {
   treeFreeBaselines,
 } from "../../src/training/baselines/treeFree/treeFreeBaselines.ts";
 import { wordShares } from "../../src/training/baselines/treeFree/wordShares.ts";
+import { fitCubic } from "../../src/training/objectives/calibration.ts";
 import { useScratch } from "../helpers/scratch.ts";
 
 const scratch = useScratch();
@@ -45,7 +45,12 @@ function withDistances(between: (a: number, b: number) => number): Dataset {
     asvCount,
     asvTokens: (row: number) => study.dataset.asvTokens(row),
     sample: (index: number) => study.dataset.sample(index),
-    distance: () => ({ between }),
+    distance: () => ({
+      block: (samples: Int32Array) =>
+        Float32Array.from({ length: samples.length ** 2 }, (_, i) =>
+          between(samples[Math.floor(i / samples.length)], samples[i % samples.length]),
+        ),
+    }),
   } as unknown as Dataset;
 }
 
@@ -151,7 +156,7 @@ describe("baselines of a study", () => {
   });
 
   test("R² is null where distances do not vary, and unknown ones are left out", () => {
-    const constant = (value: number) => withDistances((a) => (a === 41 ? Number.NaN : value));
+    const constant = (value: number) => withDistances((a, b) => (a === 41 || b === 41 ? Number.NaN : value));
     const figures = treeFreeBaselines(constant(0.25), { ...split, metric: "unweighted" });
     expect(figures["jaccard_asv_r2"]).toBeNull();
     expect(figures["jaccard_asv_mae"]).toBeCloseTo(0, 9);

@@ -17,8 +17,9 @@ import {
   openModelAndSamples,
 } from "../options/modelOptions.ts";
 import { addRankFlags } from "../options/rankFlags.ts";
+import { addStudyOptions, chosenForm, type StudyFlags } from "../options/studyOptions.ts";
 
-interface EmbedFlags extends ModelFlags {
+interface EmbedFlags extends ModelFlags, StudyFlags {
   output?: string;
   distances?: string;
   asvs?: string;
@@ -42,6 +43,7 @@ export function makeCommand(): Command {
     .option("--asvs <file>", "where to write the ASVs' embeddings")
     .option("--attention <file>", "where to write how much each ASV of each sample counted")
     .option("--positions <file>", "where to write how much each base of each ASV counted");
+  addStudyOptions(command);
   return addRankFlags(addRunningOptions(addFormatOption(command))).action(run);
 }
 
@@ -52,6 +54,8 @@ async function run(flags: EmbedFlags): Promise<void> {
     throw new UserError(
       "Nothing to write is named; give --output, --distances, --asvs, --attention or --positions.",
     );
+  if (flags.distances === undefined && (flags.study !== undefined || flags.calibrateOn !== undefined))
+    throw new UserError("--study and --calibrate-on are for --distances; give it, or leave them out.");
   if (flags.distances !== undefined) checkSquareOutput(flags.distances, "distances");
   for (const path of paths) if (path !== undefined) formatFor(path, flags.format);
   using use = await openModelAndSamples(flags, first);
@@ -88,7 +92,8 @@ async function run(flags: EmbedFlags): Promise<void> {
         embeddingColumns("sample_id", ids, embeddings.narrow(1, 0, encoder.dim)),
       );
     if (flags.distances !== undefined) {
-      const rows = () => predictedRows(embeddings, distanceFormOf(facts.config, encoder));
+      const form = chosenForm(use, flags)?.form ?? distanceFormOf(facts.config, encoder);
+      const rows = () => predictedRows(embeddings, form);
       await writeSquare(flags.distances, { ids, precision: "float32", rows });
       display.message(
         `The predicted ${facts.config.metric} distances of ${ids.length} samples are in ${flags.distances}`,

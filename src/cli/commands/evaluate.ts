@@ -5,8 +5,9 @@ import { makeFolder, writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { UserError } from "../../common/userError.ts";
 import { readIdFile } from "../../data/split/files.ts";
 import { savePlot } from "../../display/plots/index.ts";
+import { spearman } from "../../metrics/metrics.ts";
 import { notBetterThan, treeFreeBaselines } from "../../training/baselines/treeFree/treeFreeBaselines.ts";
-import { judgeRun } from "../../training/inference/judgeEncoder.ts";
+import { hasMetric, judgeRun } from "../../training/inference/judgeEncoder.ts";
 import { predictSamples } from "../../training/inference/predictSamples.ts";
 import { judgedName } from "../../training/objectives/judgedSamples.ts";
 import { RunFolder } from "../../training/run/folder.ts";
@@ -22,8 +23,9 @@ import {
   type ModelFlags,
   openModelAndSamples,
 } from "../options/modelOptions.ts";
+import { addStudyOptions, chosenForm, type StudyFlags } from "../options/studyOptions.ts";
 
-interface EvaluateFlags extends ModelFlags {
+interface EvaluateFlags extends ModelFlags, StudyFlags {
   output?: string;
 }
 
@@ -37,6 +39,7 @@ export function makeCommand(): Command {
     .option("--tree <file>", "Newick or QIIME 2 tree, to judge the encoder's distances")
     .optionsGroup("Output:")
     .option("-o, --output <folder>", "write metrics.json, predictions.tsv and plots there");
+  addStudyOptions(command);
   return addRunningOptions(command, "warnings and the figures").action(run);
 }
 
@@ -102,12 +105,18 @@ async function judgeDistances(
   flags: EvaluateFlags,
   metrics: Record<string, unknown>,
 ): Promise<void> {
-  const { run: opened, dataset, samples, device, display } = use;
+  const { run: opened, dataset, device, display } = use;
   const { metric, training } = opened.facts.config;
-  const pairs = judgeRun(opened, dataset, samples, device);
+  const chosen = hasMetric(dataset, metric) ? chosenForm(use, flags) : null;
+  const samples = chosen?.rest ?? use.samples;
+  const pairs = judgeRun(opened, dataset, samples, device, chosen?.form);
   if (!pairs) return;
-  metrics[judgedName(metric === "faith_pd" ? "faith_pd" : "unifrac", samples.length)] = pairs.result;
-  if (opened.facts.kind === "pretrain") {
+  metrics[judgedName(metric === "faith_pd" ? "faith_pd" : "unifrac", samples.length)] = {
+    ...pairs.result,
+    spearman: spearman(pairs.predicted, pairs.actual),
+  };
+  if (pairs.studies) metrics["studies"] = pairs.studies;
+  if (opened.facts.kind === "pretrain" && !pairs.studies) {
     const others = othersThan(samples, dataset.sampleCount);
     const enough = others.length >= fewestCalibrating;
     const baselines = treeFreeBaselines(dataset, {

@@ -19,7 +19,7 @@ export interface SchemaOption {
   /** An older name, which still works and says what to write instead: `--layers`. */
   readonly formerly?: string;
   /** For values that the schema alone does not tell how to read. */
-  readonly parse?: (text: string) => unknown;
+  readonly parse?: (text: string, before?: unknown) => unknown;
 }
 
 interface Node {

@@ -12,7 +12,7 @@ const masking = "Nucleotides and distances:";
 
 /** Options that `pretrain` and `train` share; names as in the original AAM where the meaning is the same. */
 export const commonOptions: readonly SchemaOption[] = [
-  { flags: "--dataset <folder>", path: "data.dataset", group: data },
+  { flags: "--dataset <folder>", path: "data.dataset", group: data, parse: oneMore },
   { flags: "--table <file>", path: "data.table", group: data },
   { flags: "--tree <file>", path: "data.tree", group: data },
   { flags: "--rep-seqs <file>", path: "data.repSeqs", group: data },
@@ -125,6 +125,11 @@ const firstRunPaths = new Set([
   ...["training.learningRate", "training.seed"],
 ]);
 export const firstRunOptions = pretrainOptions.filter(({ path }) => firstRunPaths.has(path));
+
+/** An option that may be given several times: one value, or all of them. */
+function oneMore(text: string, before?: unknown): string | string[] {
+  return before === undefined ? text : [...[before as string | string[]].flat(), text];
+}
 
 /** The original AAM's names of the metrics. */
 function metricName(text: string): string {

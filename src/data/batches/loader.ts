@@ -12,6 +12,8 @@ export interface LoaderOptions extends BatchOptions {
   readonly batchSize: number;
   /** Which samples of the data set; default all. */
   readonly samples?: ArrayLike<number>;
+  /** For each sample of the data set a number: batches hold samples of one number only, in mixed order. Default: all alike. */
+  readonly groups?: Int32Array;
   /** Default true; false keeps the order of `samples`. */
   readonly shuffle?: boolean;
   /** Decides the order of every epoch and all random ASV sampling. Default 0. */
@@ -52,8 +54,8 @@ export class Loader {
   /** Samples in one epoch. */
   readonly samplesPerEpoch: number;
   readonly #samples: Int32Array;
-  /** Of one pass over the samples. */
-  readonly #starts: Int32Array;
+  /** The samples of each group, and where their batches start in one pass. */
+  readonly #parts: readonly { readonly samples: Int32Array; readonly starts: Int32Array }[];
   readonly #passes: number;
   readonly #plan: Pick<LoaderState, "seed" | "batchSize" | "samples" | "shuffle" | "dropLast" | "passes">;
   readonly #random: Random;
@@ -73,11 +75,15 @@ export class Loader {
       throw new RangeError(`The data set has samples 0 to ${dataset.sampleCount - 1}, not ${outside}.`);
     }
     if (this.#samples.length === 0) throw new UserError("There is no sample to make batches of.");
-    this.#starts = batchStarts(this.#samples.length, batchSize, dropLast);
-    const inPass = this.#starts.length - 1;
+    this.#parts = groupsOf(this.#samples, options.groups).map((samples) => ({
+      samples,
+      starts: batchStarts(samples.length, batchSize, dropLast),
+    }));
+    const inPass = this.#parts.reduce((sum, { starts }) => sum + starts.length - 1, 0);
     this.#passes = Math.max(1, Math.ceil(minBatches / inPass));
     this.batchesPerEpoch = inPass * this.#passes;
-    this.samplesPerEpoch = this.#starts[inPass] * this.#passes;
+    this.samplesPerEpoch =
+      this.#parts.reduce((sum, { starts }) => sum + starts[starts.length - 1], 0) * this.#passes;
     this.#plan = { seed, batchSize, samples: this.#samples.length, shuffle, dropLast, passes: this.#passes };
     this.#random = new Random(seed);
     const batchOptions: BatchOptions = {
@@ -99,14 +105,12 @@ export class Loader {
   async *epoch(): AsyncGenerator<Batch, void, undefined> {
     const epoch = this.#epoch;
     const inPass = this.batchesPerEpoch / this.#passes;
-    const orders = Array.from({ length: this.#passes }, (_, pass) =>
-      epochOrder(this.#samples, this.#plan.shuffle, this.#random, epoch * this.#passes + pass),
+    const passes = Array.from({ length: this.#passes }, (_, pass) =>
+      this.#batchesOf(epoch * this.#passes + pass),
     );
     const requests = Array.from({ length: this.batchesPerEpoch - this.#batch }, (_, i) => {
       const batch = this.#batch + i;
-      const place = batch % inPass;
-      const order = orders[Math.floor(batch / inPass)];
-      return { batch, sampleIndices: order.subarray(this.#starts[place], this.#starts[place + 1]) };
+      return { batch, sampleIndices: passes[Math.floor(batch / inPass)][batch % inPass] };
     });
     for await (const batch of this.#source.batches(epoch, requests)) {
       this.#batch += 1;
@@ -116,6 +120,18 @@ export class Loader {
       }
       yield batch;
     }
+  }
+
+  /** The samples of each batch of a pass. */
+  #batchesOf(pass: number): Int32Array[] {
+    const { shuffle } = this.#plan;
+    const batches = this.#parts.flatMap(({ samples, starts }) => {
+      const order = epochOrder(samples, shuffle, this.#random, pass);
+      return Array.from({ length: starts.length - 1 }, (_, i) => order.subarray(starts[i], starts[i + 1]));
+    });
+    if (this.#parts.length === 1 || !shuffle) return batches;
+    const places = Int32Array.from(batches.keys());
+    return Array.from(this.#random.derive("groups", pass).shuffle(places), (place) => batches[place]);
   }
 
   /** The state after the batch that was given last. */
@@ -146,4 +162,11 @@ export class Loader {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** The samples of each group, in their order. */
+function groupsOf(samples: Int32Array, groups: Int32Array | undefined): Int32Array[] {
+  if (!groups) return [samples];
+  const present = [...new Set(Array.from(samples, (sample) => groups[sample]))].sort((a, b) => a - b);
+  return present.map((group) => samples.filter((sample) => groups[sample] === group));
 }

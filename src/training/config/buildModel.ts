@@ -78,6 +78,11 @@ export function distanceFormOf(config: MetricAndModel, encoder: Encoder): Distan
   return encoder.distance ?? euclideanFormOf(config);
 }
 
+/** The forms of the studies that an encoder was made for; a single one where it knows of no studies. */
+export function distanceFormsOf(config: MetricAndModel, encoder: Encoder): readonly DistanceForm[] {
+  return encoder instanceof SetEncoder ? encoder.distances : [distanceFormOf(config, encoder)];
+}
+
 /** How a configuration's embeddings become distances, where they are not compared as sets. */
 export function euclideanFormOf(config: MetricAndModel): EuclideanForm {
   return chosenDistance(config) === "tanh" ? { tanhScale: config.model.tanhScale } : "raw";
@@ -104,6 +109,8 @@ export interface EncoderChoice {
   predictNucleotides: boolean;
   /** Values that the encoder itself predicts, where not as many as usual. */
   baseOutputs?: number | null;
+  /** Names of the studies that share a set encoder's codes, each with a calibration; absent where there is one. */
+  studies?: readonly string[];
 }
 
 /** The encoder of a configuration, with fresh weights from the default generator. */
@@ -140,6 +147,7 @@ function buildSetEncoder(whole: MetricAndModel, choice: EncoderChoice): SetEncod
     pooling,
     encoderType: choice.encoderType === "faith_pd" ? "faith_pd" : "unifrac",
     distance: setDistanceOf(whole),
+    studies: choice.studies?.length,
   });
 }
 

@@ -8,6 +8,10 @@ export function checkFineTune(config: FineTuneConfig, { isClassifier }: { isClas
     if (wrong) throw new UserError(text);
   };
   refuse(
+    Array.isArray(config.data.dataset),
+    "Several data sets are learned together by `pretrain` alone; give one --dataset.",
+  );
+  refuse(
     freezeBase && pretrainedEncoder === null,
     "--freeze-base would keep the encoder's random weights; give the --pretrained-encoder to keep.",
   );

@@ -14,7 +14,13 @@ const names = z.array(z.string().min(1));
 
 /** Where the samples come from: a prepared data set, or the files to prepare one from. */
 export const dataSchema = z.strictObject({
-  dataset: path.nullable().default(null).describe("a data set that `prep` wrote"),
+  dataset: z
+    .union([path, z.array(path).min(2)])
+    .nullable()
+    .default(null)
+    .describe(
+      "a data set that `prep` wrote; pretraining takes several, each study given with an option of its own",
+    ),
   table: path
     .nullable()
     .default(null)

@@ -1,7 +1,8 @@
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { Encoder } from "../../models/encoder.ts";
+import type { DistanceForm } from "../../models/pairwiseDistances.ts";
 import * as torch from "../../torch/index.ts";
-import { batchOptionsOf, distanceFormOf } from "../config/buildModel.ts";
+import { batchOptionsOf, distanceFormOf, distanceFormsOf } from "../config/buildModel.ts";
 import { mapSampleSet, type SampleSetOptions } from "../encoding/mapSampleSet.ts";
 import { type BaseObjective, makeBaseObjective } from "../objectives/baseObjective.ts";
 import { judgedOf } from "../objectives/judgedSamples.ts";
@@ -37,17 +38,21 @@ export function judgeEncoder(
   return objective.evaluate(outputs, judged);
 }
 
-/** Judges the encoder of a run; null where the data set does not know what it was trained on. */
+/** Judges the encoder of a run, with another form of distances where one is given; null where the data set does not know what it was trained on. */
 export function judgeRun(
   { encoder, facts }: OpenedRun,
   dataset: Dataset,
   samples: Int32Array,
   device: torch.Device,
+  form?: DistanceForm,
 ): PairEvaluation | null {
   const { metric, model } = facts.config;
   if (!hasMetric(dataset, metric)) return null;
-  const form = distanceFormOf(facts.config, encoder);
-  const objective = makeBaseObjective(dataset, metric, { form, scaling: facts.baseScaling });
+  const objective = makeBaseObjective(dataset, metric, {
+    form: form ?? distanceFormOf(facts.config, encoder),
+    forms: form ? [] : distanceFormsOf(facts.config, encoder),
+    scaling: facts.baseScaling,
+  });
   if (objective.encoderType !== facts.encoderType) return null;
   return judgeEncoder(encoder, objective, dataset, samples, { device, batch: batchOptionsOf(model) });
 }

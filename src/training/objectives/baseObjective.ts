@@ -1,10 +1,11 @@
 import type { BatchOptions } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
+import { type Studies, studiesOf } from "../../data/dataset/joinStudies.ts";
 import { fitZScore, noScaling, type Scaling } from "../../data/encoding/scaling.ts";
-import { RegressionMetrics } from "../../metrics/metrics.ts";
+import { RegressionMetrics, type RegressionResult } from "../../metrics/metrics.ts";
 import type { DistanceForm } from "../../models/pairwiseDistances.ts";
 import type { EncoderType, SequenceEncoding } from "../../models/sequenceEncoder.ts";
-import type * as torch from "../../torch/index.ts";
+import * as torch from "../../torch/index.ts";
 import type { BatchTargets } from "./batchTensors.ts";
 import { chooseJudged, judgedOf } from "./judgedSamples.ts";
 import { baseValueLoss, unifracLoss } from "./losses.ts";
@@ -32,12 +33,17 @@ export function encoderTypeOf(metric: string): EncoderType {
   return metric === "faith_pd" ? "faith_pd" : "unifrac";
 }
 
-/** The objective of a metric. `scaling` is that of a value per sample (see `fitBaseScaling`). */
+/** The objective of a metric. `forms` are those of the studies that a data set was joined from. `scaling` is that of a value per sample (see `fitBaseScaling`). */
 export function makeBaseObjective(
   dataset: Dataset,
   metric: string,
-  options: { form: DistanceForm; scaling: Scaling | null },
+  options: { form: DistanceForm; scaling: Scaling | null; forms?: readonly DistanceForm[] },
 ): BaseObjective {
+  const studies = studiesOf(dataset);
+  const { forms = [] } = options;
+  // Several forms without several studies: the data are one study's, whose form is given.
+  if (studies && forms.length === studies.names.length)
+    return objectiveOfStudies(dataset, metric, studies, forms);
   return metric === "faith_pd"
     ? valueObjective(dataset, metric, options.scaling ?? noScaling)
     : distanceObjective(dataset, metric, options.form);
@@ -80,6 +86,59 @@ function distanceObjective(dataset: Dataset, metric: string, form: DistanceForm)
     loss: (encoding, targets) =>
       unifracLoss(encoding.embeddings!, targets.distances!, { form, known: targets.distanceMask }),
     evaluate: (outputs, samples) => evaluatePairs(outputs, (some) => distances.block(some), samples, form),
+  };
+}
+
+/** Every study has its own form; batches hold samples of one study. */
+function objectiveOfStudies(
+  dataset: Dataset,
+  metric: string,
+  { names, of }: Studies,
+  forms: readonly DistanceForm[],
+): BaseObjective {
+  const objectives = forms.map((form) => distanceObjective(dataset, metric, form));
+  return {
+    ...objectives[0],
+    loss: (encoding, targets) => objectives[of[targets.samples[0]]].loss(encoding, targets),
+    evaluate: (outputs, samples) => {
+      const parts = objectives.flatMap((objective, study) => {
+        const rows = Int32Array.from(samples.keys()).filter((row) => of[samples[row]] === study);
+        if (rows.length < 2) return [];
+        using own = outputs.indexSelect(0, torch.tensor(rows, { dtype: "int64" }));
+        return [
+          {
+            name: names[study],
+            ...objective.evaluate(
+              own,
+              rows.map((row) => samples[row]),
+            ),
+          },
+        ];
+      });
+      return meanOverStudies(parts);
+    },
+  };
+}
+
+/** Studies count alike, however many samples each has. */
+function meanOverStudies(parts: readonly (PairEvaluation & { readonly name: string })[]): PairEvaluation {
+  const mean = (of: (result: RegressionResult) => number) =>
+    parts.reduce((sum, { result }) => sum + of(result), 0) / Math.max(parts.length, 1);
+  const mse = mean((result) => result.mse);
+  return {
+    result: {
+      n: parts.reduce((sum, { result }) => sum + result.n, 0),
+      mae: mean((result) => result.mae),
+      mse,
+      rmse: Math.sqrt(mse),
+      r2: mean((result) => result.r2),
+      pearson: mean((result) => result.pearson),
+      bias: mean((result) => result.bias),
+      fit: { slope: mean(({ fit }) => fit.slope), intercept: mean(({ fit }) => fit.intercept) },
+    },
+    predicted: Float32Array.from(parts.flatMap(({ predicted }) => [...predicted])),
+    actual: Float32Array.from(parts.flatMap(({ actual }) => [...actual])),
+    studies: Object.fromEntries(parts.map(({ name, result }) => [name, result])),
   };
 }
 

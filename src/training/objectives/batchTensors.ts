@@ -5,6 +5,8 @@ import * as torch from "../../torch/index.ts";
 
 /** What a batch's losses are measured against. */
 export interface BatchTargets {
+  /** [B] Which samples of the data set these are. */
+  samples: Int32Array;
   /** [B, B] float32 distances, 0 where unknown. */
   distances: torch.Tensor | null;
   /** [B, B] bool: true where the distance is known; false on the diagonal. */
@@ -38,6 +40,7 @@ export function batchTargets(batch: Batch, device: torch.Device): BatchTargets {
   const mask = (values: Uint8Array | undefined, shape: readonly number[]) =>
     values ? send(values, shape).to("bool") : null;
   return {
+    samples: batch.sampleIndices,
     distances: batch.distances ? send(batch.distances, [samples, samples]) : null,
     distanceMask: mask(batch.distanceMask, [samples, samples]),
     vector: batch.vector ? send(batch.vector, [samples]) : null,

@@ -9,6 +9,8 @@ export interface PairEvaluation {
   /** The first `keep` pairs of an evenly spread selection. */
   predicted: Float32Array | Float64Array;
   actual: Float32Array | Float64Array;
+  /** Of several studies: the figures of each, whose means are `result`. */
+  studies?: Readonly<Record<string, RegressionResult>>;
 }
 
 /**

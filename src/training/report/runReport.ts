@@ -36,6 +36,7 @@ import { figuresOf, judgePredictions } from "../targets/predictions.ts";
 import { predictionColumns } from "../targets/predictionTable.ts";
 import type { Targets } from "../targets/targets.ts";
 import { pairPlot } from "../tasks/pairPlot.ts";
+import type { RunSummary } from "../tasks/pretrain.ts";
 import { targetPlots } from "../tasks/targetPlots.ts";
 import { hasAllLosses } from "../tasks/trainingWatch.ts";
 
@@ -184,11 +185,22 @@ function encoderFigures(
   const number = (key: string) => (typeof summary[key] === "number" ? rounded(summary[key]) : "not measured");
   return [
     { label: "R²", value: number(`val.unifrac_${judgedName("r2", validation)}`), note: name },
+    ...figuresOfStudies(summary),
     ...(best ? [{ label: "R² without training", value: rounded(best.r2), note: best.name }] : []),
     { label: "MAE", value: number(`val.unifrac_${judgedName("mae", validation)}`), note: name },
     { label: "Pearson", value: number(`val.unifrac_${judgedName("pearson", validation)}`), note: name },
     { label: "Hidden nucleotides", value: number("val.nuc_accuracy"), note: "share predicted rightly" },
   ];
+}
+
+/** R² of each study that an encoder was trained on together, beside the best baseline's there. */
+function figuresOfStudies(summary: Record<string, unknown>): Figure[] {
+  const studies = (summary["studies"] ?? {}) as NonNullable<RunSummary["studies"]>;
+  return Object.entries(studies).map(([name, { r2, baselines }]) => {
+    const best = bestBaseline(baselines);
+    const note = best ? `without training ${rounded(best.r2)} (${best.name})` : undefined;
+    return { label: `R² of ${name}`, value: rounded(r2), note };
+  });
 }
 
 /** The encoder beside what needs neither tree nor training; nothing where that is not known. */

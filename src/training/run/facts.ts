@@ -24,6 +24,8 @@ interface CommonFacts {
   /** Of a converted encoder; see `EncoderChoice`. */
   baseOutputs?: number | null;
   baseScaling: Scaling | null;
+  /** Names of the studies that the encoder was pretrained on together; absent where it was one. */
+  studies?: readonly string[];
   split: { name: string; train: number; validation: number };
 }
 

@@ -115,6 +115,7 @@ export async function fineTune(
     encoderType,
     predictNucleotides: training.nucPenalty > 0 || (start?.facts.predictNucleotides ?? false),
     baseScaling,
+    studies: start?.facts.studies,
     split: { name: split.name, train: split.train.length, validation: split.validation.length },
     targets: targets.state,
     categories: categories?.encoder.state ?? null,

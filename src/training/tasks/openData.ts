@@ -1,7 +1,10 @@
-import { dirname, join, resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { makeFolder } from "../../common/files/atomicFile.ts";
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { type Dataset, openDataset } from "../../data/dataset/dataset.ts";
+import { joinStudies } from "../../data/dataset/joinStudies.ts";
 import { readMetadata } from "../../data/metadata/read.ts";
 import { metrics as computable, type Metric, type PrepareOptions } from "../../data/prepare/options.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
@@ -25,7 +28,9 @@ export interface OpenDataOptions {
 export async function openConfiguredData(options: OpenDataOptions): Promise<Dataset> {
   const { data, metric, seed, output, display } = options;
   checkSources(data);
-  if (data.dataset !== null) return openDataset(data.dataset);
+  const cache = join(dirname(resolve(output)), ".aam-cache");
+  if (typeof data.dataset === "string") return openDataset(data.dataset);
+  if (data.dataset !== null) return openJoined(data.dataset, cache);
   const { table, tree, repSeqs, metadata, distances, distanceIds, rarefyDepth, rarefySeed } = data;
   const { distanceStorage } = data;
   const imported =
@@ -52,9 +57,26 @@ export async function openConfiguredData(options: OpenDataOptions): Promise<Data
       rarefyDepth,
       seed: rarefySeed ?? seed,
     },
-    join(dirname(resolve(output)), ".aam-cache"),
+    cache,
     display,
   );
+}
+
+/** Several data sets as one, written once beside the run and called by their folders' names. */
+function openJoined(folders: readonly string[], cache: string): Dataset {
+  using stack = new DisposableStack();
+  const studies = folders.map((folder) => ({
+    name: basename(resolve(folder)),
+    dataset: stack.use(openDataset(folder)),
+  }));
+  const key = studies.map(({ name, dataset }) => [name, dataset.manifest]);
+  const hash = new Bun.CryptoHasher("sha256").update(JSON.stringify(key)).digest("hex");
+  const folder = join(cache, `joined-${hash.slice(0, 16)}`);
+  if (!existsSync(folder)) {
+    makeFolder(cache);
+    joinStudies(folder, studies);
+  }
+  return openDataset(folder);
 }
 
 /**

@@ -1,5 +1,7 @@
 import { join } from "node:path";
 import { UserError } from "../../common/userError.ts";
+import { studiesOf } from "../../data/dataset/joinStudies.ts";
+import type { Split } from "../../data/split/split.ts";
 import { savePlot } from "../../display/plots/index.ts";
 import { tags } from "../../display/tensorboard/tags.ts";
 import * as torch from "../../torch/index.ts";
@@ -8,7 +10,13 @@ import {
   notBetterThan,
   treeFreeBaselines,
 } from "../baselines/treeFree/treeFreeBaselines.ts";
-import { batchOptionsOf, buildEncoder, decideAuto, distanceFormOf } from "../config/buildModel.ts";
+import {
+  batchOptionsOf,
+  buildEncoder,
+  decideAuto,
+  distanceFormOf,
+  distanceFormsOf,
+} from "../config/buildModel.ts";
 import { checkModel } from "../config/checkModel.ts";
 import { type PretrainConfig, pretrainSchema } from "../config/config.ts";
 import type { TrainingResult } from "../loop/trainer.ts";
@@ -25,7 +33,7 @@ import { RunFolder } from "../run/folder.ts";
 import { pairPlot } from "./pairPlot.ts";
 import { PretrainTask } from "./pretrainTask.ts";
 import { checkTraining, type RunOptions, runTraining, trainingFigures } from "./runTraining.ts";
-import { splitSamples } from "./splitSamples.ts";
+import { splitStudies } from "./splitSamples.ts";
 import { startEncoder } from "./startEncoder.ts";
 
 export type PretrainOptions = RunOptions<PretrainConfig>;
@@ -37,6 +45,8 @@ export interface RunSummary extends ReturnType<typeof trainingFigures> {
   "val.nuc_accuracy": number | null;
   /** What needs neither tree nor training, on the same pairs; none where distances are not learned. */
   baselines: BaselineFigures;
+  /** Of several data sets: the figures of each one's validation samples, whose means are those above. */
+  studies?: Record<string, { r2: number; mae: number; pearson: number; baselines: BaselineFigures }>;
   samples: { train: number; validation: number };
   split: string;
 }
@@ -59,8 +69,13 @@ export async function pretrain(
   if (training.uniFracPenalty === 0 && training.nucPenalty === 0) {
     throw new UserError("With --penalty 0 and --nuc-penalty 0 there is nothing to learn; raise one of them.");
   }
+  const studies = studiesOf(dataset);
+  if (studies && (shape.encoder !== "set" || metric === "faith_pd"))
+    throw new UserError(
+      "Several data sets are learned together by --encoder set and a metric of distances only; give one --dataset.",
+    );
   const folder = RunFolder.ofTraining(options.output);
-  const split = splitSamples(dataset, config.split, training.seed);
+  const split = splitStudies(dataset, config.split, training.seed);
   const baseScaling = fitBaseScaling(dataset, metric, split.train);
   using _lock = folder.create({ resume: options.resume });
   for (const warning of split.warnings) display.warn(warning);
@@ -75,6 +90,7 @@ export async function pretrain(
     encoderType: encoderTypeOf(metric),
     predictNucleotides: training.nucPenalty > 0,
     baseScaling,
+    studies: studies?.names,
     split: { name: split.name, train: split.train.length, validation: split.validation.length },
   };
 
@@ -83,6 +99,7 @@ export async function pretrain(
   model.to(device);
   const objective = makeBaseObjective(dataset, metric, {
     form: distanceFormOf(config, model),
+    forms: distanceFormsOf(config, model),
     scaling: baseScaling,
   });
   const batch = { ...batchOptionsOf(shape), ...objective.needs };
@@ -125,13 +142,26 @@ export async function pretrain(
       command: options.command,
       conclude: async (ended, show) => {
         const figures = task.validate();
-        const { train } = split;
-        const baselines =
-          training.uniFracPenalty > 0
-            ? treeFreeBaselines(dataset, { metric, train, validation, seed: training.seed })
-            : {};
-        const warning = notBetterThan(baselines, figures[judgedName("r2", validation.length)]);
-        if (warning) display.warn(warning);
+        const learns = training.uniFracPenalty > 0;
+        const judge = (of: Split, r2: number, name?: string) => {
+          const baselines = learns ? treeFreeBaselines(dataset, { metric, ...of, seed: training.seed }) : {};
+          const warning = notBetterThan(baselines, r2);
+          if (warning) display.warn(name === undefined ? warning : `${name}: ${warning}`);
+          return baselines;
+        };
+        const own = task.lastPairs!.studies;
+        const partOf = (study: number): Split => ({
+          train: split.train.filter((sample) => studies!.of[sample] === study),
+          validation: validation.filter((sample) => studies!.of[sample] === study),
+        });
+        const ofStudies =
+          own &&
+          Object.fromEntries(
+            Object.entries(own).map(([name, { r2, mae, pearson }]) => {
+              const part = partOf(studies!.names.indexOf(name));
+              return [name, { r2, mae, pearson, baselines: judge(part, r2, name) }];
+            }),
+          );
         summary = {
           ...Object.fromEntries(
             ["r2", "mae", "pearson"].map((figure) => {
@@ -140,7 +170,8 @@ export async function pretrain(
             }),
           ),
           "val.nuc_accuracy": figures["nuc_accuracy"] ?? null,
-          baselines,
+          baselines: ofStudies ? {} : judge(split, figures[judgedName("r2", validation.length)]),
+          ...(ofStudies && { studies: ofStudies }),
           ...trainingFigures(ended, model, device),
           samples: { train: split.train.length, validation: validation.length },
           split: split.name,

@@ -5,6 +5,7 @@ import { UserError } from "../../common/userError.ts";
 import type { BatchOptions } from "../../data/batches/batch.ts";
 import { Loader } from "../../data/batches/loader.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
+import { studiesOf } from "../../data/dataset/joinStudies.ts";
 import { formatIds } from "../../data/split/files.ts";
 import type { Split } from "../../data/split/split.ts";
 import { type Plot, toPng } from "../../display/plots/index.ts";
@@ -163,6 +164,7 @@ export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
     batchSize: Math.max(2, Math.min(training.batchSize, split.train.length)),
     minBatches: training.minEpochSteps * training.accumulationSteps,
     samples: split.train,
+    groups: facts.kind === "pretrain" && facts.studies ? studiesOf(dataset)?.of : undefined,
     seed: training.seed,
     worker: training.loaderWorker,
   });

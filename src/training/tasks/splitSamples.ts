@@ -1,6 +1,7 @@
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
+import { studiesOf } from "../../data/dataset/joinStudies.ts";
 import { textValues } from "../../data/encoding/categories.ts";
 import { splitFromFiles } from "../../data/split/files.ts";
 import { groupedSplit, randomSplit, type Split, stratifiedSplit } from "../../data/split/split.ts";
@@ -13,6 +14,31 @@ export interface NamedSplit extends Split {
 }
 
 const wholeGroups = (by: string) => `whole ${by} held out`;
+
+/**
+ * Divides each study of joined data sets by itself, so that all are in both parts; one that lacks the column of `by` or `stratify` at
+ * random, with a warning. Split files, and data sets of one study, are as in `splitSamples`.
+ */
+export function splitStudies(dataset: Dataset, config: SplitConfig, seed: number): NamedSplit {
+  const studies = studiesOf(dataset);
+  if (!studies || config.trainSamples !== null || config.valSamples !== null)
+    return splitSamples(dataset, config, seed);
+  const column = config.by ?? config.stratify;
+  const known = column === null ? null : textValues(dataset.column(column)).values;
+  const warnings: string[] = [];
+  const parts = studies.names.map((name, study) => {
+    const own = Int32Array.from(studies.of.keys()).filter((sample) => studies.of[sample] === study);
+    const lacks = known !== null && own.every((sample) => known[sample] === null);
+    if (lacks) warnings.push(`${name} has no values of "${column}": its samples are divided at random.`);
+    const split = splitSamples(dataset, lacks ? { ...config, by: null, stratify: null } : config, seed, own);
+    warnings.push(...split.warnings);
+    return split;
+  });
+  const join = (part: "train" | "validation") =>
+    Int32Array.from(parts.flatMap((split) => [...split[part]])).sort();
+  const names = [...new Set(parts.map(({ name }) => name))];
+  return { train: join("train"), validation: join("validation"), name: names.join("; "), warnings };
+}
 
 /** Files may hold out whole groups, too; then no group may be in both. */
 function refuseSharedGroups(groups: readonly (string | null)[], split: Split, by: string): void {

@@ -1,9 +1,11 @@
 import { Random } from "../../common/random/random.ts";
 import { BatchBuilder, type BatchOptions } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
+import { studiesOf } from "../../data/dataset/joinStudies.ts";
 import type { Encoder } from "../../models/encoder.ts";
+import type { SetDistance } from "../../models/setDistance.ts";
 import { SetEncoder } from "../../models/setEncoder.ts";
-import { startFrom } from "../../models/setStart.ts";
+import { startDistance, startFrom } from "../../models/setStart.ts";
 import * as torch from "../../torch/index.ts";
 import { batchTensors } from "../objectives/batchTensors.ts";
 
@@ -36,4 +38,31 @@ export function startEncoder(
     const values = vector ? vector.sub(shift).div(scale) : distances;
     startFrom(encoder, input, values && { values, known: (vector ? vectorMask : distanceMask)! });
   });
+  const studies = studiesOf(dataset);
+  if (encoder.otherDistances && studies)
+    encoder.distances.forEach((distance, study) => {
+      const own = train.filter((sample) => studies.of[sample] === study);
+      calibrateOn(encoder, distance, dataset, random.shuffle(own).subarray(0, startSamples), options);
+    });
+}
+
+/**
+ * Fits a calibration to the known distances among some samples: what makes an encoder's distances those of another study's tree, where a few
+ * of them are known.
+ */
+export function calibrateOn(
+  encoder: SetEncoder,
+  distance: SetDistance,
+  dataset: Dataset,
+  samples: Int32Array,
+  { batch: batchOptions, device, seed }: { batch: BatchOptions; device: torch.Device; seed: number },
+): void {
+  torch.noGrad(() =>
+    torch.tidy(() => {
+      const batch = new BatchBuilder(dataset, batchOptions).build(samples, new Random(seed));
+      const { input, targets } = batchTensors(batch, device);
+      const coordinates = encoder.forward(input).embeddings!;
+      startDistance(distance, coordinates, { values: targets.distances!, known: targets.distanceMask! });
+    }),
+  );
 }
