@@ -6,6 +6,7 @@ import { makeCommand as makePredict } from "./predict.ts";
 import { makeCommand as makeRanks } from "./ranks.ts";
 import { makeCommand as makeScaling } from "./scaling.ts";
 import { makeCommand as makeStep } from "./step.ts";
+import { makeCommand as makeStudies } from "./studies.ts";
 import { makeCommand as makeTrain } from "./train.ts";
 import { makeCommand as makeUniFrac } from "./unifrac.ts";
 
@@ -23,6 +24,7 @@ const subjects = [
   makeEncoder,
   makeScaling,
   makeRanks,
+  makeStudies,
 ];
 
 export function makeCommand(): Command {
