@@ -10,6 +10,9 @@ import { predictorNames } from "../predictors/index.ts";
 import type { LearnTarget } from "../predictors/learner.ts";
 import { isClassifier, labelledSamples } from "../targets/targets.ts";
 
+/** With fewer groups a bootstrap over them says little. */
+const fewGroups = 10;
+
 /** All that decides the numbers of a cross-validation, besides the data. */
 export const planSchema = z.object({
   column: z.string(),
@@ -100,6 +103,10 @@ export function makePlan(dataset: Dataset, config: PlanConfig): Plan {
       ? `${outer.length} folds`
       : `${folds} folds, ${repeats} repeat${repeats > 1 ? "s" : ""}`;
   const split = `${how}${strata ? `, stratified by ${strata.column}` : ""}, ${parts}`;
+  if (names && names.length < fewGroups)
+    warnings.push(
+      `${quote(by!)} has only ${names.length} values: intervals over so few groups are too narrow; look at each one's figures.`,
+    );
   if (by === null) {
     const suspects = dataset.manifest.metadata.filter(({ name }) =>
       /host|subject|patient|participant/i.test(name),

@@ -94,9 +94,11 @@ describe("cross-validation", () => {
     expect(values[0].value).toBeGreaterThan(values[1].value);
   });
 
-  test("warns of random folds where hosts have several samples", () => {
+  test("warns of random folds where hosts have several samples, and of few groups", () => {
     expect(makePlan(dataset, configOf({ splitBy: null })).warnings.join()).toContain("--split-by host");
     expect(makePlan(dataset, configOf({})).warnings).toEqual([]);
+    const studies = makePlan(dataset, configOf({ splitBy: null, leaveOut: "study" }));
+    expect(studies.warnings.join()).toContain('"study" has only 3 values');
   });
 });
 
