@@ -1,4 +1,4 @@
-import { moveTo, runAsyncScope, type Scope, scope } from "./scope.ts";
+import { currentScope, moveTo, runAsyncScope, Scope } from "./scope.ts";
 import { Tensor } from "./tensor.ts";
 
 /** Moves every tensor in a value (nested in arrays, Maps, Sets and plain objects) to `target`. */
@@ -26,9 +26,10 @@ function moveOut(value: unknown, from: Scope, target: Scope | null, seen = new S
  * arrays, Maps and plain objects) and those it kept. @throws TypeError if `fn` is asynchronous: use `tidyAsync`.
  */
 export function tidy<T>(fn: () => T): T {
-  const own = scope();
+  // Not by entering the scope: Bun's test runner hangs where a module does that while it is loaded.
+  const own = new Scope(currentScope());
   try {
-    const result = fn();
+    const result = own.run(fn);
     if (result instanceof Promise) throw new TypeError("tidy: the function is asynchronous; use tidyAsync");
     moveOut(result, own, own.parent);
     return result;
