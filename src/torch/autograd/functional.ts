@@ -188,4 +188,4 @@ export function hvp(
 }
 
 /** `[value, v'H]`: the same as `hvp` where second derivatives are continuous. */
-export const vhp: typeof hvp = hvp;
+export const vhp: typeof hvp = (fn, inputs, v, options) => hvp(fn, inputs, v, options);

@@ -67,7 +67,9 @@ describe("prepareDataset", () => {
     expect(site.categories).toEqual(["forest", "meadow", "shore"]);
     expect(Array.from(site.codes, (code) => site.categories[code])).toEqual(study.samples.map((s) => s.site));
     const { sources, parameters } = dataset.manifest;
-    expect(sources.map(({ role, path }) => [role, path])).toEqual(Object.entries(files));
+    expect(sources.map(({ role, path }) => [role, path])).toEqual(
+      (["table", "tree", "metadata"] as const).map((role) => [role, files[role]]),
+    );
     expect(sources[0].sha256).toBe(
       new Bun.CryptoHasher("sha256").update(readFileSync(files.table)).digest("hex"),
     );

@@ -12,7 +12,13 @@ test("a TorchScript model gives Python's numbers and gradients, and is trained f
   using _s = torch.scope();
   using model = torch.jit.load(path);
   expect([...model.methods].sort()).toEqual(["forward", "parts"]);
-  const x = torch.tensor([[1, 2, 3], [-1, 0.5, 0]], { requiresGrad: true });
+  const x = torch.tensor(
+    [
+      [1, 2, 3],
+      [-1, 0.5, 0],
+    ],
+    { requiresGrad: true },
+  );
   close(model.forward(x) as torch.Tensor, answers["plain"]);
   const several = model.forward(x, { scale: 0.5, times: 3 }) as torch.Tensor;
   close(several, answers["several"]);
@@ -42,7 +48,11 @@ test("wrong arguments, files and uses are told in a sentence", () => {
   expect(() => model.call("parts", torch.ones([1]), ["a"])).toThrow(/cannot be passed|must be/);
   model.dispose();
   expect(() => model.forward(torch.ones([1, 3]))).toThrow(/disposed/);
-  expect(() => torch.jit.load(join(folder, "answers.json"))).toThrow(/answers.json cannot be read as TorchScript/);
+  expect(() => torch.jit.load(join(folder, "answers.json"))).toThrow(
+    /answers.json cannot be read as TorchScript/,
+  );
   expect(() => torch.jit.load(join(folder, "none.pt"))).toThrow(/none.pt/);
-  expect(() => torch.inductor.loadPackage(join(folder, "answers.json"))).toThrow(/answers.json cannot be loaded/);
+  expect(() => torch.inductor.loadPackage(join(folder, "answers.json"))).toThrow(
+    /answers.json cannot be loaded/,
+  );
 });
