@@ -29,6 +29,7 @@ const rootOffset = 1e-6;
  * normalized weighted UniFrac (Lozupone et al. 2007).
  */
 export class SetPooling extends torch.nn.Module {
+  static override readonly names = { ownUnit: "own_unit" };
   /** [K]: the length of each code's branch after a softplus. */
   readonly length: torch.Tensor;
   /** [1]: what own branches are multiplied by, set at the start. */

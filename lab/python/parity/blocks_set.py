@@ -50,7 +50,7 @@ class SetEncoder(nn.Module):
         self.asv_encoder.words = nn.EmbeddingBag(1 + rows, word_dim, mode="sum", padding_idx=0)
         self.asv_encoder.word_projection = nn.Linear(word_dim, codes + 1, bias=False)
         self.pooling = parameters(length=torch.zeros(codes))
-        self.pooling.register_buffer("ownUnit", torch.ones(1))
+        self.pooling.register_buffer("own_unit", torch.ones(1))
         self.word_sets = None
         if pooling == "union":
             self.word_sets = parameters(length=torch.zeros(min(rows, MOST_COLUMNS)))
@@ -87,7 +87,7 @@ class SetEncoder(nn.Module):
         rows, filled = self.rows(tokens), (tokens != 0).any(-1)
         bags = self.asv_encoder.words(rows.flatten(0, 1)).view(samples, slots, -1)
         known = functional.softplus(self.asv_encoder.word_projection(bags) + self.asv_encoder.bias)
-        codes, own_length = known[..., :-1], known[..., -1] * self.pooling.ownUnit
+        codes, own_length = known[..., :-1], known[..., -1] * self.pooling.own_unit
         weights = self.weights(counts, filled)
         sums = (codes * weights.unsqueeze(-1)).sum(1)
         length = functional.softplus(self.pooling.length)
