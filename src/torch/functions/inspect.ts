@@ -139,6 +139,11 @@ function withSuffixes(text: string, suffixes: readonly string[]): string {
 /** The text that `console.log` shows: PyTorch's own, to the letter. */
 export function inspectTensor(tensor: Tensor): string {
   if (tensor.isDisposed) return "tensor(disposed)";
+  if (tensor.layout === "mkldnn") {
+    using detached = tensor.detach();
+    using dense = detached.toDense();
+    return `${inspectTensor(dense).slice(0, -1)}, layout=torch._mkldnn)`;
+  }
   if (tensor.layout !== "strided") return inspectSparse(tensor);
   const { shape, dtype, device, numel } = tensor;
   const size = sizeText(shape);
