@@ -162,7 +162,7 @@ export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
   using loader = new Loader(dataset, {
     ...plan.batch,
     batchSize: Math.max(2, Math.min(training.batchSize, split.train.length)),
-    minBatches: training.minEpochSteps * training.accumulationSteps,
+    minBatches: 1 + (training.minEpochSteps - 1) * training.accumulationSteps,
     samples: split.train,
     groups: facts.kind === "pretrain" && facts.studies ? studiesOf(dataset)?.of : undefined,
     seed: training.seed,

@@ -84,7 +84,7 @@ export const functions: Record<string, Call> = {
 
 /** Functions that make no tensors and take none, or whose subject is how tensors live: scope.test.ts has those. */
 export const functionsWithoutTensors =
-  "accelerator areDeterministicAlgorithmsEnabled arrayFor buildInfo currentScope dtypeCode dtypeOfArray dtypeOfCode emptyCache " +
+  "isComplexDtype isFloat8Dtype accelerator areDeterministicAlgorithmsEnabled arrayFor buildInfo currentScope dtypeCode dtypeOfArray dtypeOfCode emptyCache " +
   "getDefaultDtype getFloat32MatmulPrecision getNumThreads hostReadCount isAutocastEnabled isCudaAvailable isDtype isFloatingDtype " +
   "initialSeed isGradEnabled itemSize kindOfStatus librarySchemas manualSeed memory resetPeakMemory resolveDevice setAttentionKernel " +
   "setCpuCacheLimit setDefaultDtype setFloat32MatmulPrecision setFlushDenormal setNumThreads synchronize useDeterministicAlgorithms " +
@@ -92,6 +92,24 @@ export const functionsWithoutTensors =
 
 /** Methods and properties of tensors that are no operators. */
 export const tensorMethods: Record<string, Call> = {
+  registerHook: (t) => {
+    const x = t.x.detach().requiresGrad_();
+    const hook = x.registerHook((gradient) => gradient);
+    hook.remove();
+    return x;
+  },
+  registerPostAccumulateGradHook: (t) => {
+    const x = t.x.detach().requiresGrad_();
+    const hook = x.registerPostAccumulateGradHook(() => {});
+    hook.remove();
+    return x;
+  },
+  retainGrad: (t) => {
+    const x = t.x.detach().requiresGrad_();
+    const y = x.mul(2);
+    y.retainGrad();
+    return [x, y];
+  },
   ...toolkit.tensorMethods,
   dispose: (t) => t.x.clone().dispose(),
   keep: (t) => {
@@ -148,7 +166,7 @@ export const tensorMethods: Record<string, Call> = {
 
 /** What only looks at a tensor; `dataView` keeps its memory until the view is collected, which scope.test.ts shows. */
 export const tensorLooks =
-  "scope constructor handle rawHandle forget attachToken isDisposed shape size stride dtype device ndim dim numel nbytes requiresGrad " +
+  "layout isSparse scope constructor handle rawHandle forget attachToken isDisposed shape size stride dtype device ndim dim numel nbytes requiresGrad " +
   "isLeaf isContiguous isInference gradFn dataView cuda";
 
 /** Builds a layer, runs it forward and backward, prints it, saves and loads its state, frees it. */
@@ -218,7 +236,7 @@ export const layers: Record<string, Call> = {
 };
 
 /** What makes no tensors, and the base class. */
-export const layersWithoutTensors = "Module canFuseLayer isBuffer isParameter functional init";
+export const layersWithoutTensors = "hasHooks Module canFuseLayer isBuffer isParameter functional init";
 
 /** Functions of `nn.functional` that are more than an operator. */
 export const functionals: Record<string, Call> = {

@@ -167,6 +167,13 @@ const groups: [string, (t: Inputs) => unknown[]][] = [
   ["upsample_nearest2d", (t) => [t.image, [12, 12]]],
   ["grid_sampler", (t) => [t.image, t.image.narrow(1, 0, 2).permute([0, 2, 3, 1]), 0, 0, true]],
   ["pin_memory", (t) => [t.x]],
+  ["stft", (t) => [t.signal.flatten(), 16, { returnComplex: true }]],
+  [
+    "istft",
+    (t) => [torch.stft(t.signal.flatten(), 16, { center: true, returnComplex: true }), 16, { center: true }],
+  ],
+  ["sparse_coo_tensor", (t) => [torch.stack([t.order, t.order]), t.w]],
+  ["sparse_csr_tensor", (t) => [torch.tensor([0n, 1n, 2n, 3n]), torch.zerosLike(t.order), t.w]],
 ];
 
 /** How an operator is called, by PyTorch's name. */

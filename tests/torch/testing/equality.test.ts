@@ -160,7 +160,9 @@ test("structuredClone and postMessage refuse, and tell the cure", () => {
 test("comparing leaves no tensors behind", () => {
   const a = torch.ones([4]);
   const b = torch.ones([4]);
+  Bun.gc(true);
   const before = torch.memory().liveTensors;
   for (let i = 0; i < 100; i++) expect(a).toEqual(b);
-  expect(torch.memory().liveTensors).toBe(before);
+  // What other tests left may be collected meanwhile.
+  expect(torch.memory().liveTensors).toBeLessThanOrEqual(before);
 });
