@@ -7,6 +7,7 @@ import { positiveNumber, positiveWholeNumber } from "../../src/cli/options/optio
 import { bunProcess } from "../../src/common/bunProcess.ts";
 import { UserError } from "../../src/common/userError.ts";
 import type { Dataset } from "../../src/data/dataset/dataset.ts";
+import type { EpochReport } from "../../src/training/loop/trainer.ts";
 import type { RunSummary } from "../../src/training/tasks/pretrain.ts";
 import type { DataFlags } from "./benchData.ts";
 import { addShapeOptions, type ShapeFlags } from "./shapeOptions.ts";
@@ -17,6 +18,7 @@ interface TrainFlags extends DataFlags, ShapeFlags {
   batchSize: number;
   sameShape: boolean;
   reference?: string;
+  toR2?: number;
   json: boolean;
 }
 
@@ -28,12 +30,19 @@ export function makeCommand(): Command {
     .option("--minutes <n>", "of each", positiveNumber, 10)
     .option("--batch-size <n>", "samples of the other side's steps", positiveWholeNumber, 8)
     .option("--same-shape", "ours gets the sizes given here too, instead of its own defaults", false)
-    .option("--reference <folder>", "a checkout of the original AAM, instead of the plain implementation");
+    .option("--reference <folder>", "a checkout of the original AAM, instead of the plain implementation")
+    .option(
+      "--to-r2 <x>",
+      "the seconds of training until the validation R² is that, within --minutes each: of the set encoder, of our transformers and of the original AAM",
+      positiveNumber,
+    );
   return addShapeOptions(command).action(async (flags: TrainFlags) => {
     const folder = mkdtempSync(join(tmpdir(), "aam-bench-"));
     try {
-      const report = await measureTraining(flags, folder);
-      process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : reportText(report));
+      const report = flags.toR2 === undefined ? await measureTraining(flags, folder) : null;
+      const timed = report ?? (await measureTimeToR2(flags, flags.toR2!, folder));
+      const text = report ? reportText(report) : `${JSON.stringify(timed, null, 2)}\n`;
+      process.stdout.write(flags.json ? `${JSON.stringify(timed)}\n` : text);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
@@ -69,6 +78,39 @@ async function measureTraining(flags: TrainFlags, folder: string) {
   };
 }
 
+/** Seconds of training until each side reaches an R²; null where it does not within its minutes. */
+async function measureTimeToR2(flags: TrainFlags, target: number, folder: string) {
+  const { openBenchData } = await import("./benchData.ts");
+  const device = await chooseDevice(flags.device);
+  const opened = await openBenchData(flags, folder);
+  using dataset = opened.dataset;
+  const threads = flags.threads ?? availableParallelism();
+  const ofEncoder = (encoder: "set" | "aam") => {
+    const run = join(folder, encoder);
+    const place = { dataset: dataset.path, run, device, threads };
+    const summary = trainOurs(flags, place, ["--encoder", encoder]);
+    const history = JSON.parse(readFileSync(join(run, "history.json"), "utf8")) as EpochReport[];
+    const reached = history.findIndex(({ val }) => val["r2"] >= target);
+    const seconds = history.slice(0, reached + 1).reduce((sum, epoch) => sum + epoch.seconds, 0);
+    return {
+      seconds: reached < 0 ? null : seconds,
+      best_r2: summary["val.unifrac_r2"],
+      steps: summary.steps,
+    };
+  };
+  const [set, aam] = [ofEncoder("set"), ofEncoder("aam")];
+  // It is judged once, at its end.
+  const other = await trainReference(flags, { dataset, folder, device, threads });
+  const seconds = other.val_r2 >= target ? other.seconds : null;
+  return {
+    subject: "time to R²",
+    settings: { data: opened.source, to_r2: target, minutes: flags.minutes, device, threads },
+    set,
+    aam,
+    reference: { seconds, best_r2: other.val_r2, steps: other.steps },
+  };
+}
+
 interface Place {
   device: "cpu" | "cuda";
   threads: number;
@@ -78,11 +120,12 @@ interface Place {
 function trainOurs(
   flags: TrainFlags,
   { dataset, run, device, threads }: Place & { dataset: string; run: string },
+  options: readonly string[] = [],
 ): RunSummary {
   const program = join(import.meta.dir, "../../scripts/aam.ts");
   const command = [program, "pretrain", "--dataset", dataset, "--output", run];
   command.push("--max-minutes", String(flags.minutes), "--epochs", "1000000", "--patience", "1000000");
-  command.push("--threads", String(threads), "--device", device, "--no-plots", "--quiet");
+  command.push("--threads", String(threads), "--device", device, "--no-plots", "--quiet", ...options);
   if (flags.sameShape) {
     command.push("--encoder", "aam");
     command.push("--embedding-dim", String(flags.embeddingDim), "--attention-layers", String(flags.layers));

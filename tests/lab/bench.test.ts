@@ -96,6 +96,18 @@ test("bench train gives both the same time and judges both on the same samples",
   expect(reference.seconds).toBeGreaterThanOrEqual(1.2);
 });
 
+showsOptions("bench train", "--to-r2");
+test("bench train --to-r2 tells how long each side trains until it is that good, null where it never is", () => {
+  const timed = (target: string) =>
+    measured("train", "--json", "--to-r2", target, "--minutes", "0.02", "--batch-size", "4");
+  const never = timed("1.5");
+  expect([never.set.seconds, never.aam.seconds, never.reference.seconds]).toEqual([null, null, null]);
+  for (const side of [never.set, never.aam, never.reference]) {
+    expect(side.steps).toBeGreaterThan(0);
+    expect(side.best_r2).toBeLessThan(1);
+  }
+});
+
 test("bench scaling measures points on its axes, draws them, and shows reports of several runs as one", () => {
   const sizes = ["--axes", "batch,samples", "--rounds", "1", "--samples", "5,10", "--batch-sizes", "2,4"];
   const report = measured("scaling", ...sizes, "--json") as ScalingReport;
