@@ -65,7 +65,7 @@ const flagOf = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.t
 function makeCommand<S extends Settings>(investigation: Investigation<S>): Command {
   const command = new Command(`debug/${investigation.name}.ts`)
     .description(investigation.question)
-    .option("--run <folder>", "a run of train.ts or pretrain")
+    .option("--run <folder>", "a run of train.ts or pretrain with --encoder aam")
     .option("--data <folder>", "the prepared data set; default: the one that was kept beside the run")
     .option("--demo", "on a simulated study and a model trained on it within seconds", false)
     .option("--output <folder>", `where the report goes (default: debug/reports/${investigation.name})`)

@@ -7,6 +7,7 @@ import { effectiveRank } from "../../debug/lib/statistics.ts";
 import type { Subject } from "../../debug/lib/subject.ts";
 import { modeCollapse } from "../../debug/mode-collapse.ts";
 import { nucleotideLoss } from "../../debug/nucleotide-loss.ts";
+import { setOrAverage } from "../../debug/set-or-average.ts";
 import { underfitting } from "../../debug/underfitting.ts";
 import { Random } from "../../src/common/random/random.ts";
 import { type Batch, BatchBuilder } from "../../src/data/batches/batch.ts";
@@ -64,6 +65,16 @@ test("mode-collapse: a trained model passes, a collapsed one is found", async ()
     "the run's SD of distances / SD of true distances",
   );
 });
+
+test("set-or-average: each combination is trained, and a set encoder that does not learn is told", async () => {
+  const settings = { steps: 30, codeDim: 32, embeddingDim: 8 };
+  const { tables, verdicts } = await investigate(setOrAverage, subject, settings);
+  const r2 = tables[0].rows.map((row) => Number(row[3]));
+  expect(r2).toHaveLength(7);
+  expect(r2.every(Number.isFinite)).toBe(true);
+  expect(verdicts[0].value).toBeCloseTo(r2[0] - r2[6], 6);
+  expect(Math.max(...r2)).toBe(r2[0]);
+}, 120_000);
 
 test("underfitting: a trained model passes; distances of other samples are found", async () => {
   const name = "validation R² of the run";
