@@ -94,6 +94,8 @@ async function compile(
     flags.push(`-DAAM_TORCH_SOURCE_HASH="${shim.hash}"`);
   }
   for (const folder of shim.libtorch.includeDirs) flags.push("-isystem", folder);
+  // What errors say of the place in a source tells nothing of this machine.
+  flags.push(`-ffile-prefix-map=${shim.libtorch.root}=libtorch`, `-ffile-prefix-map=${sourceFolder}=native`);
   flags.push("-idirafter", join(sourceFolder, "absent"));
   // The stand-ins' place does not matter, what they say does.
   const placeless = flags.map((flag) => flag.replaceAll(sourceFolder, "native"));
