@@ -2,7 +2,7 @@
  * Makes a release: `bun scripts/release.ts 0.3.0`. The working tree must be clean and the changelog must have something under
  * "Unreleased". Writes the version, runs the whole check, packs, commits and tags; it pushes and publishes nothing.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { writeFileAtomic } from "../src/common/files/atomicFile.ts";
 
@@ -16,8 +16,7 @@ function refuse(sentence: string): never {
 
 function run(...command: string[]): string {
   const done = Bun.spawnSync(command, { cwd: root, stdout: "pipe", stderr: "inherit", stdin: "ignore" });
-  if (done.exitCode !== 0)
-    refuse(`\`${command.join(" ")}\` ended with ${done.exitCode}; nothing was released.`);
+  if (done.exitCode !== 0) throw new Error(`\`${command.join(" ")}\` ended with ${done.exitCode}`);
   return done.stdout.toString().trim();
 }
 
@@ -39,10 +38,11 @@ try {
   run("npm", "version", version, "--no-git-tag-version");
   console.log(run("npm", "test").split("\n").at(-1));
   console.log(run("npm", "run", "pack-packages"));
+  run("git", "commit", "--all", "--message", `Release ${version}`);
 } catch (error) {
-  writeFileSync(changelog, text);
-  throw error;
+  // The tree was clean: whatever was changed so far is this script's.
+  run("git", "checkout", "--", ".");
+  refuse(`${(error as Error).message}; nothing was released and every file is as it was.`);
 }
-run("git", "commit", "--all", "--message", `Release ${version}`);
 run("git", "tag", `v${version}`);
 console.log(`v${version} is committed and tagged; push it with \`git push --follow-tags\`.`);
