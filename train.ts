@@ -3,8 +3,9 @@
  *
  *     bun run train.ts --table T.biom --tree T.nwk --output RUN
  *
- * prepares a data set (kept beside the run and used again), trains an encoder whose distances between sample embeddings match
- * UniFrac, and ends with figures on samples that it has not seen. The command `pretrain` does the same with every option.
+ * prepares a data set (kept beside the run and used again), trains an encoder whose distances between sample
+ * embeddings match UniFrac, and ends with figures on samples that it has not seen. The command `pretrain`
+ * does the same with every option.
  */
 import { Command } from "commander";
 import { styleHelp } from "./src/cli/options/helpStyle.ts";

@@ -1,4 +1,7 @@
-/** Can padding, equal samples or a loss over nothing make NaN? Each layer, forward and backward, beside its naive form. */
+/**
+ * Can padding, equal samples or a loss over nothing make NaN? Each layer, forward and
+ * backward, beside its naive form.
+ */
 import { Random } from "../src/common/random/random.ts";
 import { barChart } from "../src/display/plots/index.ts";
 import type { AttentionPooling } from "../src/models/attentionPooling.ts";

@@ -1,4 +1,7 @@
-/** Do shuffled, truncated batches carry the right distances, and are the data set's distances those of its samples? */
+/**
+ * Do shuffled, truncated batches carry the right distances, and are the data set's
+ * distances those of its samples?
+ */
 
 import { Random } from "../src/common/random/random.ts";
 import type { Batch } from "../src/data/batches/batch.ts";
@@ -37,7 +40,10 @@ interface PlanOutcome extends Plan {
 }
 
 const tolerance = 1e-5;
-/** UniFrac and the share of ASVs in common measure nearly the same; a matrix in another order has no correlation. */
+/**
+ * UniFrac and the share of ASVs in common measure nearly the same; a matrix in another
+ * order has no correlation.
+ */
 const smallestCorrelation = 0.2;
 
 function plansOf(subject: Subject, { worker }: BatchingSettings): Plan[] {
@@ -103,7 +109,10 @@ async function tryPlan(plan: Plan, subject: Subject, epochs: number): Promise<Pl
   return { ...plan, ...sums };
 }
 
-/** For pairs of some samples: the data set's distance, the share of ASVs not in common, and the distance computed anew. */
+/**
+ * For pairs of some samples: the data set's distance, the share of ASVs not in common, and
+ * the distance computed anew.
+ */
 function comparePairs(subject: Subject, count: number) {
   const { dataset, metric, seed } = subject;
   const order = new Random(seed).permutation(dataset.sampleCount);

@@ -1,4 +1,7 @@
-/** Do predicted distances pile up at 0 and 1? Three heads, trained alike; and the distances of a trained model. */
+/**
+ * Do predicted distances pile up at 0 and 1? Three heads, trained alike; and the
+ * distances of a trained model.
+ */
 
 import { barChart, histogramPlot, predictionScatter } from "../src/display/plots/index.ts";
 import { RegressionMetrics } from "../src/metrics/metrics.ts";
@@ -30,8 +33,8 @@ const names: Record<HeadKind, string> = {
 };
 
 /**
- * What the history's notes say: a model of 8 epochs with clipped predictions, batches of 6, 1950 pairs; and R² and range of the
- * predictions through a sigmoid, before distances were taken from embeddings.
+ * What the history's notes say: a model of 8 epochs with clipped predictions, batches of 6, 1950 pairs; and
+ * R² and range of the predictions through a sigmoid, before distances were taken from embeddings.
  */
 const history = {
   atZero: 0.4,

@@ -1,6 +1,7 @@
 /**
- * Which way of training reaches the best validation R²? Trains a list of configurations for equal steps (or processor time) with several
- * seeds; each result is appended to a file at once, so that it can be stopped and started again:
+ * Which way of training reaches the best validation R²? Trains a list of configurations for equal steps
+ * (or processor time) with several seeds; each result is appended to a file at once, so that it can be
+ * stopped and started again:
  *
  *     nice -n 19 bun run debug/defaults.ts --data DATASET --steps 300 --seeds 3
  *

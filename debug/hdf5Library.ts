@@ -1,6 +1,6 @@
 /**
- * Can h5wasm (libhdf5 as WebAssembly) read what users bring, or is a reader of our own needed? The finding is in
- * hdf5Library.md.
+ * Can h5wasm (libhdf5 as WebAssembly) read what users bring, or is a reader of our own needed? The
+ * finding is in hdf5Library.md.
  *
  *   bun debug/hdf5Library.ts time TABLE.biom           start-up and reading, h5wasm and ours
  *   bun debug/hdf5Library.ts fuzz [FIXTURE] [COUNT]    mutations of a fixture through h5wasm, in-process

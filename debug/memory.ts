@@ -1,4 +1,6 @@
-/** Which tensors live through a training step, how many bytes they have, what holds them, and does any stay? */
+/**
+ * Which tensors live through a training step, how many bytes they have, what holds them, and does any stay?
+ */
 
 import { Random } from "../src/common/random/random.ts";
 import { BatchBuilder } from "../src/data/batches/batch.ts";
@@ -44,7 +46,9 @@ function tensorsOf(value: unknown): torch.Tensor[] {
   return typeof value === "object" && value !== null ? Object.values(value).flatMap(tensorsOf) : [];
 }
 
-/** A result by the module that made it; the modules around that returned the same tensor may be what keeps it. */
+/**
+ * A result by the module that made it; the modules around that returned the same tensor may be what keeps it.
+ */
 function describeResult([maker, ...others]: readonly string[]): string {
   return others.length === 0 ? maker : `${maker} (returned by ${others.join(" and ")} too)`;
 }
@@ -89,7 +93,10 @@ function measureStep(
   return { marks, owned, peak: device === "cpu" ? cpu.allocatedPeak : accelerator.allocatedPeak, survivors };
 }
 
-/** Bytes that the forward pass added and kept, by module: what the backward pass will need. A module that is called again is there again. */
+/**
+ * Bytes that the forward pass added and kept, by module: what the backward pass will need. A module that is
+ * called again is there again.
+ */
 function addedBy(marks: readonly Mark[]): { path: string; call: number; bytes: number; tensors: number }[] {
   const calls = new Map<string, number>();
   return marks.slice(1).map(({ at, bytes, liveTensors }, i) => {

@@ -1,4 +1,7 @@
-/** How well are nucleotides predicted, at which positions and bases, and does the prediction see what it should not? */
+/**
+ * How well are nucleotides predicted, at which positions and bases, and does the
+ * prediction see what it should not?
+ */
 
 import { Random } from "../src/common/random/random.ts";
 import { maskToken, startToken } from "../src/common/tokens.ts";
@@ -136,8 +139,8 @@ function tallyAll(
 }
 
 /**
- * In training, the bases under the mask are changed to others: the largest change of a logit, which must be 0. Masking must hide
- * what is to be predicted.
+ * In training, the bases under the mask are changed to others: the largest change of a logit, which must be
+ * 0. Masking must hide what is to be predicted.
  */
 function leakOf(subject: Subject, asvs: readonly number[]): number {
   const { model, dataset, device, config, seed } = subject;
@@ -290,7 +293,10 @@ export const nucleotideLoss: Investigation<NucleotideSettings> = {
   },
 };
 
-/** What the model has learned beyond the base that is usual at a position, which needs no look at the sequence. */
+/**
+ * What the model has learned beyond the base that is usual at a position, which needs
+ * no look at the sequence.
+ */
 function comparedWithConsensus(accuracy: number, consensus: number): string {
   const points = (100 * (accuracy - consensus)).toFixed(2);
   return accuracy > consensus

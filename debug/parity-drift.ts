@@ -1,7 +1,7 @@
 /**
- * Where along the layers do this project's numbers leave those of the plain form first? The plain form (lib/denseForm.ts) is dense,
- * written for this purpose, and in float64; with `--case` the numbers of the original AAM are compared too. A checkpoint of the
- * reference is made a run by `bun run convert` first.
+ * Where along the layers do this project's numbers leave those of the plain form first? The plain form
+ * (lib/denseForm.ts) is dense, written for this purpose, and in float64; with `--case` the numbers of the
+ * original AAM are compared too. A checkpoint of the reference is made a run by `bun run convert` first.
  */
 
 import { Random } from "../src/common/random/random.ts";
@@ -176,7 +176,9 @@ function relative(left: Float64Array | undefined, right: Float64Array): number {
   return largest > 0 ? difference / largest : difference;
 }
 
-/** Ours and the plain form in both precisions, against the plain form in float64. Leaves the model as it was. */
+/**
+ * Ours and the plain form in both precisions, against the plain form in float64. Leaves the model as it was.
+ */
 export function compareForms(compared: Compared): { values: Drift[]; gradients: Drift[] } {
   using _scope = torch.scope();
   const { model } = compared;

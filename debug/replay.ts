@@ -1,5 +1,6 @@
 /**
- * Repeats a step in which a value became NaN or infinite, from the file that a training with --debug-nan wrote:
+ * Repeats a step in which a value became NaN or infinite, from the file that a
+ * training with --debug-nan wrote:
  *
  *     bun run debug/replay.ts RUN/debug/nan-step-12.safetensors
  */

@@ -1,6 +1,6 @@
 /**
- * What makes an encoder match UniFrac: what codes are made from, how a sample's ASVs are pooled, and how two samples are compared. Each
- * combination is trained from fresh weights for the same number of steps.
+ * What makes an encoder match UniFrac: what codes are made from, how a sample's ASVs are pooled, and how two
+ * samples are compared. Each combination is trained from fresh weights for the same number of steps.
  *
  *     bun run debug/set-or-average.ts --data DIR
  */

@@ -1,4 +1,6 @@
-/** Is everything finite when samples are cut to a token limit, and which ASVs are lost by each way of cutting? */
+/**
+ * Is everything finite when samples are cut to a token limit, and which ASVs are lost by each way of cutting?
+ */
 
 import { Random } from "../src/common/random/random.ts";
 import type { AsvSampling } from "../src/data/batches/batch.ts";

@@ -34,7 +34,10 @@ interface Curve {
   readonly seed: number;
   readonly steps: readonly number[];
   readonly r2: readonly number[];
-  /** 1 - UniFrac loss of the last steps over the variance of the training pairs' distances: what training sees. */
+  /**
+   * 1 - UniFrac loss of the last steps over the variance of the training pairs'
+   * distances: what training sees.
+   */
   readonly trainR2: number;
   readonly seconds: number;
   readonly cpuSeconds: number;

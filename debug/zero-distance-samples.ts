@@ -1,4 +1,6 @@
-/** How many pairs of samples are at or near distance 0, how do they arise, and would weighting them matter? */
+/**
+ * How many pairs of samples are at or near distance 0, how do they arise, and would weighting them matter?
+ */
 import type { Dataset } from "../src/data/dataset/dataset.ts";
 import { barChart, histogramPlot } from "../src/display/plots/index.ts";
 import * as torch from "../src/torch/index.ts";

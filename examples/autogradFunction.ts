@@ -1,4 +1,5 @@
-// A function with a backward of one's own: a straight-through step, so that a network of ones and zeros can be trained.
+// A function with a backward of one's own: a straight-through step, so that a network of ones
+// and zeros can be trained.
 import * as torch from "aam-bun/torch";
 
 const { nn } = torch;

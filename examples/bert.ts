@@ -1,5 +1,5 @@
-// BERT from a Hugging Face folder (config.json, model.safetensors, tokenizer.json): logits for the hidden word.
-// bun examples/bert.ts FOLDER "the [MASK] sat on the mat"
+// BERT from a Hugging Face folder (config.json, model.safetensors, tokenizer.json): logits for the hidden
+// word. bun examples/bert.ts FOLDER "the [MASK] sat on the mat"
 import * as torch from "aam-bun/torch";
 
 const { nn } = torch;

@@ -1,5 +1,6 @@
 /**
- * One model trained by several processes, each with a share of the batch: the gradients are averaged, so that all make the same step.
+ * One model trained by several processes, each with a share of the batch: the gradients are averaged, so
+ * that all make the same step.
  *
  *     bun scripts/ranks.ts 2 examples/dataParallel.ts
  *     torchrun --nproc-per-node 2 --no-python bun examples/dataParallel.ts

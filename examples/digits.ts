@@ -1,5 +1,6 @@
 /**
- * A multilayer perceptron that reads digits: each is drawn on 5 x 7 points, then shifted and covered with noise.
+ * A multilayer perceptron that reads digits: each is drawn on 5 x 7 points, then
+ * shifted and covered with noise.
  *
  *     bun examples/digits.ts
  */

@@ -1,9 +1,13 @@
-// A graph attention network (GAT) that tells which of three groups a person belongs to, by who knows whom; a few labels are known.
+// A graph attention network (GAT) that tells which of three groups a person belongs to, by who knows
+// whom; a few labels are known.
 import * as torch from "aam-bun/torch";
 
 const { nn } = torch;
 
-/** Each node looks at its neighbours, weighs them by attention, and takes the weighted sum; several heads side by side. */
+/**
+ * Each node looks at its neighbours, weighs them by attention, and takes the weighted sum;
+ * several heads side by side.
+ */
 class GraphAttention extends nn.Module {
   readonly weight: torch.nn.Linear;
   readonly source: torch.Tensor;

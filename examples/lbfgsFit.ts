@@ -1,5 +1,6 @@
 /**
- * A curve fitted with LBFGS: the amplitude, decay, frequency and phase of an oscillation, found from noisy points in a few steps.
+ * A curve fitted with LBFGS: the amplitude, decay, frequency and phase of an oscillation, found from
+ * noisy points in a few steps.
  *
  *     bun examples/lbfgsFit.ts
  */

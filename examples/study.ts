@@ -1,6 +1,6 @@
 /**
- * A study from files to predictions: prepare, pretrain an encoder, fine-tune it on metadata, and use both. The study is simulated; give
- * your own files in the place of these.
+ * A study from files to predictions: prepare, pretrain an encoder, fine-tune it on metadata, and use both.
+ * The study is simulated; give your own files in the place of these.
  *
  *     bun examples/study.ts [FOLDER]
  */

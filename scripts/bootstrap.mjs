@@ -1,5 +1,6 @@
-// The first step of `npm start`, `npm test` and `npm run setup`: plain JavaScript that Node.js or Bun runs with nothing
-// installed. It brings the packages, finds the pinned Bun, and hands over to the TypeScript beside it.
+// The first step of `npm start`, `npm test` and `npm run setup`: plain JavaScript that Node.js or
+// Bun runs with nothing installed. It brings the packages, finds the pinned Bun, and hands over to
+// the TypeScript beside it.
 
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -61,7 +62,9 @@ function isUsableBun(path) {
   return major > oldestBun[0] || (major === oldestBun[0] && minor >= oldestBun[1]);
 }
 
-/** The pinned Bun; where its package's install script has not run (npm may refuse it), that is made good here. */
+/**
+ * The pinned Bun; where its package's install script has not run (npm may refuse it), that is made good here.
+ */
 function findBun() {
   const pinned = join(modules, ".bin/bun");
   if (isUsableBun(pinned)) return pinned;

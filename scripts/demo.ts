@@ -1,6 +1,6 @@
 /**
- * The demo behind `npm start`: simulates a study, writes it as real .biom, .nwk and .tsv files, and trains an encoder on it with the
- * same command that a user would give.
+ * The demo behind `npm start`: simulates a study, writes it as real .biom, .nwk and .tsv files, and trains an
+ * encoder on it with the same command that a user would give.
  */
 import { existsSync } from "node:fs";
 import { join, relative } from "node:path";

@@ -1,6 +1,7 @@
 /**
- * Writes the reference of `aam-torch` to build/docs: every function and class with its doc comment, the pages of docs/toolkit, and a
- * search over all of it. `npm run docs`; what makes it (typedoc) is installed into packaging/docs at the first call.
+ * Writes the reference of `aam-torch` to build/docs: every function and class with its doc comment, the pages
+ * of docs/toolkit, and a search over all of it. `npm run docs`; what makes it (typedoc) is installed into
+ * packaging/docs at the first call.
  */
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";

@@ -1,6 +1,7 @@
 /**
- * Writes src/torch/dispatch/atenOps.gen.ts, the types of `torch.ops.aten`, and ops.gen.ts, the typed functions and methods of the operators in src/torch/dispatch/opList.ts, from the schemas of
- * the loaded LibTorch. Run it after a change of that list: `bun scripts/generateOps.ts`.
+ * Writes src/torch/dispatch/atenOps.gen.ts, the types of `torch.ops.aten`, and ops.gen.ts, the typed
+ * functions and methods of the operators in src/torch/dispatch/opList.ts, from the schemas of the loaded
+ * LibTorch. Run it after a change of that list: `bun scripts/generateOps.ts`.
  */
 import { join } from "node:path";
 import { writeFileAtomic } from "../src/common/files/atomicFile.ts";

@@ -1,8 +1,9 @@
 /**
- * Packs what is published, into build/packages (or `--output FOLDER`): `aam-torch` (the toolkit: src/torch, what it imports of the layers below, the native
- * sources), `aam-bun` (all the rest of src, which imports the toolkit by its name) and, with `--prebuilt`, the compiled native part
- * for this kind of machine. `--merge FOLDER...` makes one package of several prebuilt ones for the same kind
- * of machine, made with other versions of LibTorch. Nothing is published.
+ * Packs what is published, into build/packages (or `--output FOLDER`): `aam-torch` (the toolkit: src/torch,
+ * what it imports of the layers below, the native sources), `aam-bun` (all the rest of src, which imports the
+ * toolkit by its name) and, with `--prebuilt`, the compiled native part for this kind of machine.
+ * `--merge FOLDER...` makes one package of several prebuilt ones for the same kind of machine, made with
+ * other versions of LibTorch. Nothing is published.
  */
 import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, normalize, relative, resolve } from "node:path";

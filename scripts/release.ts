@@ -1,6 +1,7 @@
 /**
- * Makes a release: `bun scripts/release.ts 0.3.0`. The working tree must be clean and the changelog must have something under
- * "Unreleased". Writes the version, runs the whole check, packs, commits and tags; it pushes and publishes nothing.
+ * Makes a release: `bun scripts/release.ts 0.3.0`. The working tree must be clean and the changelog must
+ * have something under "Unreleased". Writes the version, runs the whole check, packs, commits and tags; it
+ * pushes and publishes nothing.
  */
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";

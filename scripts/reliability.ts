@@ -1,7 +1,8 @@
 /**
- * Tries what docs/reliability.md promises and prints a table: `bun run reliability [--short | --full] [part of a row]`.
- * Without an option it takes some minutes, `--short` (a part of the test suite) about one, `--full` an hour or more.
- * Exits with 1 if anything was lost or leaked.
+ * Tries what docs/reliability.md promises and prints a table:
+ * `bun run reliability [--short | --full] [part of a row]`. Without an option it takes some
+ * minutes, `--short` (a part of the test suite) about one, `--full` an hour or more. Exits with 1
+ * if anything was lost or leaked.
  */
 import { crashTrials } from "../lab/trials/crashes.ts";
 import { longRunTrials } from "../lab/trials/longRuns.ts";

@@ -1,6 +1,6 @@
 /**
- * Brings what the packages do not: LibTorch (where the machine has none that fits), the compiled native part, and the declaration
- * files that other projects read the package's types from.
+ * Brings what the packages do not: LibTorch (where the machine has none that fits), the compiled native part,
+ * and the declaration files that other projects read the package's types from.
  */
 
 import { join, resolve } from "node:path";

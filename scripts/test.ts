@@ -1,8 +1,8 @@
 /**
- * The whole check: TypeScript, biome, knip (what nothing uses), then every test file in a process of its own, so that a crash in native code or
- * what one file leaves behind (generator state, threads, live tensors) cannot reach another; measured, that costs 3 %
- * over one process for all. Arguments choose test files by a part of their path. The last line is
- * `N passed, N failed`, with `, N skipped` when some were.
+ * The whole check: TypeScript, biome, knip (what nothing uses), then every test file in a process of its own,
+ * so that a crash in native code or what one file leaves behind (generator state, threads, live tensors)
+ * cannot reach another; measured, that costs 3 % over one process for all. Arguments choose test files by a
+ * part of their path. The last line is `N passed, N failed`, with `, N skipped` when some were.
  */
 
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";

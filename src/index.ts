@@ -1,6 +1,6 @@
 /**
- * Attention All Microbes for Bun: what the commands do, as functions. `examples/study.ts` goes from files to predictions. The LibTorch
- * toolkit alone is the export `./torch`.
+ * Attention All Microbes for Bun: what the commands do, as functions. `examples/study.ts` goes from files to
+ * predictions. The LibTorch toolkit alone is the export `./torch`.
  *
  * @example
  * await prepareDataset({ table: "table.biom", tree: "tree.nwk" }, "set");

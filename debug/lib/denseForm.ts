@@ -1,6 +1,6 @@
 /**
- * The encoder written again in the plainest way, to be compared with: dense batches, every slot encoded for itself, attention from
- * matrix products. It shares nothing with src/models but the weights.
+ * The encoder written again in the plainest way, to be compared with: dense batches, every slot encoded for
+ * itself, attention from matrix products. It shares nothing with src/models but the weights.
  */
 import * as torch from "../../src/torch/index.ts";
 import { transformerOf } from "../../src/training/config/buildModel.ts";
@@ -16,8 +16,8 @@ export interface TransformerFacts {
 export interface DenseOptions {
   readonly transformers: { readonly [name in "asv" | "sample" | "encoder"]: TransformerFacts };
   /**
-   * What becomes of empty slots: zeros, as the mended reference has it, or whatever attention over nothing gives, as before.
-   * Default zeros.
+   * What becomes of empty slots: zeros, as the mended reference has it, or whatever attention over nothing
+   * gives, as before. Default zeros.
    */
   readonly emptyRows?: "zeros" | "as they come";
   /** Is told of every step's result by the path of the module that does it: [rows, T, D] or [rows, D]. */
@@ -99,7 +99,8 @@ class Stage {
     if (emptyRows === "as they come") {
       mixed = naiveAttention(q, k, v, allowed);
     } else {
-      // Where there is nothing to attend to: attend to all, and take zeros. Zeros for NaN would leave a NaN gradient.
+      // Where there is nothing to attend to: attend to all, and take zeros. Zeros for NaN
+      // would leave a NaN gradient.
       const some = allowed.any(-1, true);
       mixed = torch.where(some, naiveAttention(q, k, v, allowed.logicalOr(some.logicalNot())), 0);
     }
@@ -154,7 +155,10 @@ export function transformersOf(config: ModelConfig): DenseOptions["transformers"
   };
 }
 
-/** A ragged batch's tokens in dense form [B, slots, L]: padded with all-zero rows to `slots`, as the reference pads to its limit. */
+/**
+ * A ragged batch's tokens in dense form [B, slots, L]: padded with all-zero rows to `slots`, as the
+ * reference pads to its limit.
+ */
 export function denseTokens(
   batch: { samples: number; slots: number; tokens: number; asvTokens: Uint8Array; asvIndex: Int32Array },
   slots = batch.slots,

@@ -12,8 +12,8 @@ import { upperTriangle } from "./statistics.ts";
 
 /**
  * The two heads of the history, which exist only here, and what replaced them:
- * - `clipped`, `sigmoid`: sample i's embedding is projected to as many values as the batch has samples; value j is the predicted
- *   distance to the batch's sample j, forced into [0, 1] by clipping or by a sigmoid.
+ * - `clipped`, `sigmoid`: sample i's embedding is projected to as many values as the batch has samples; value
+ *   j is the predicted distance to the batch's sample j, forced into [0, 1] by clipping or by a sigmoid.
  * - `distances`: Euclidean distances between embeddings.
  */
 export type HeadKind = "clipped" | "sigmoid" | "distances";
@@ -24,7 +24,10 @@ export interface PairPredictions {
   readonly raw: Float32Array;
   readonly predicted: Float32Array;
   readonly actual: Float32Array;
-  /** For each output j of a direct head, the share of its raw values outside [0, 1]; j = 0 is never in the upper triangle. */
+  /**
+   * For each output j of a direct head, the share of its raw values outside [0, 1]; j = 0 is
+   * never in the upper triangle.
+   */
   readonly outside: readonly number[];
 }
 
@@ -46,7 +49,9 @@ class DirectModel extends torch.nn.Module {
   }
 }
 
-/** Trains one of the heads on the strict upper triangle of each batch's distances, like the product otherwise. */
+/**
+ * Trains one of the heads on the strict upper triangle of each batch's distances, like the product otherwise.
+ */
 export class DirectTask implements DebugTask {
   readonly model: DirectModel;
   readonly #batchSize: number;
@@ -84,7 +89,9 @@ export class DirectTask implements DebugTask {
     return this.kind === "sigmoid" ? raw.sigmoid() : raw;
   }
 
-  /** Predicts the pairs of whole batches of samples, in their order; samples that fill no batch are left out. */
+  /**
+   * Predicts the pairs of whole batches of samples, in their order; samples that fill no batch are left out.
+   */
   predict(samples: Int32Array): PairPredictions {
     const { dataset, metric, device, config } = this.#subject;
     const { tokenLimit, maxBases } = config.model;

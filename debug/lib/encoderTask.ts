@@ -26,9 +26,14 @@ export interface TaskSubject {
 export interface TaskOptions {
   /** Default: the configuration's. `learned` is tanh with a scale that starts at 1 and is trained. */
   readonly form?: EuclideanForm | "learned";
-  /** Take distances from a pass without hidden nucleotides, which are predicted for all ASVs. Default false. */
+  /**
+   * Take distances from a pass without hidden nucleotides, which are predicted for all ASVs. Default false.
+   */
   readonly separateMasking?: boolean;
-  /** Share of the ASVs whose nucleotides are predicted in a pass of their own; 1 is one pass. Default: the configuration's. */
+  /**
+   * Share of the ASVs whose nucleotides are predicted in a pass of their own; 1 is one pass.
+   * Default: the configuration's.
+   */
   readonly nucShare?: number;
   /** Let the distance of each sample to itself count. Default false. */
   readonly diagonal?: boolean;

@@ -7,7 +7,10 @@ import { pretrainSchema } from "../../src/training/config/config.ts";
 import { NonFiniteError } from "../../src/training/loop/nanDetector.ts";
 import { pretrain } from "../../src/training/tasks/pretrain.ts";
 
-/** Trains on simulated data with a learning rate that makes weights overflow, with `debugNan`; the saved step's path. */
+/**
+ * Trains on simulated data with a learning rate that makes weights overflow, with
+ * `debugNan`; the saved step's path.
+ */
 export async function makeFaultyStep(scratch: string, learningRate = 1e18): Promise<string> {
   const files = writeSimulation(
     join(scratch, "study"),

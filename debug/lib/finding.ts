@@ -89,7 +89,10 @@ function plainNumbers(_key: string, value: unknown): unknown {
   return ArrayBuffer.isView(value) ? Array.from(value as Float32Array) : value;
 }
 
-/** Writes `report.md`, `numbers.json` and a PNG for each plot. @throws UserError where the folder cannot be written. */
+/**
+ * Writes `report.md`, `numbers.json` and a PNG for each plot.
+ * @throws UserError where the folder cannot be written.
+ */
 export async function writeFinding(folder: string, facts: ReportFacts, finding: Finding): Promise<void> {
   makeFolder(folder);
   for (const { name, plot } of finding.plots)

@@ -16,7 +16,10 @@ export function freshEncoder(config: PretrainConfig): SequenceEncoder {
   return buildSequenceEncoder(config, { encoderType: "unifrac", predictNucleotides });
 }
 
-/** A subject whose model has fresh weights from a seed, and a configuration with changes. Dispose the model after use. */
+/**
+ * A subject whose model has fresh weights from a seed, and a configuration with changes.
+ * Dispose the model after use.
+ */
 export function freshWith(subject: Subject, seed: number, { model, training }: Changes): Subject {
   const { config, device } = subject;
   const changed = pretrainSchema.parse({

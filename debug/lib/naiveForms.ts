@@ -1,7 +1,10 @@
 /** The forms that gave NaN in the history, beside which the product's are put. They exist only here. */
 import * as torch from "../../src/torch/index.ts";
 
-/** Attention pooling [n, T, D] -> [n, D] whose excluded scores are -infinity: softmax of a row of them alone is NaN. */
+/**
+ * Attention pooling [n, T, D] -> [n, D] whose excluded scores are -infinity: softmax of a
+ * row of them alone is NaN.
+ */
 export function naivePooling(
   query: torch.Tensor,
   input: torch.Tensor,
@@ -27,7 +30,10 @@ export function naiveAttention(
   return scores.softmax(-1).matmul(v);
 }
 
-/** Distances of embeddings [B, D]: the root's slope is infinite where two samples coincide, and always on the diagonal. */
+/**
+ * Distances of embeddings [B, D]: the root's slope is infinite where two samples coincide,
+ * and always on the diagonal.
+ */
 export function naiveDistances(embeddings: torch.Tensor): torch.Tensor {
   return embeddings.unsqueeze(0).sub(embeddings.unsqueeze(1)).square().sum(-1).sqrt();
 }

@@ -24,7 +24,10 @@ export interface OpenOptions {
   readonly seed: number;
 }
 
-/** Opens a pretraining run and its data, or data alone with a fresh model. @throws UserError where they do not fit together. */
+/**
+ * Opens a pretraining run and its data, or data alone with a fresh model.
+ * @throws UserError where they do not fit together.
+ */
 export function openSubject({ run, data, device, seed }: OpenOptions): Subject {
   if (run === undefined) return freshSubject(openDataset(data!), { device, seed });
   const { facts, encoder } = openRun(run, device);

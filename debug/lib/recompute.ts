@@ -36,8 +36,8 @@ function tableOf(dataset: Dataset, samples: ArrayLike<number>): { table: Table; 
 }
 
 /**
- * Distances of some samples computed anew from what the data set holds of them and the tree it was made with: condensed. Null
- * where the tree is not there any more, or the distances were not computed from one.
+ * Distances of some samples computed anew from what the data set holds of them and the tree it was made with:
+ * condensed. Null where the tree is not there any more, or the distances were not computed from one.
  */
 export function recomputeDistances(
   dataset: Dataset,

@@ -7,7 +7,10 @@ import type { DebugTask, TaskSubject } from "./encoderTask.ts";
 export interface ShortTraining {
   /** The most steps; the schedule is fitted to them. */
   readonly steps: number;
-  /** End after so many minutes of processor time (all threads) instead, and fit the schedule to them: fair on a shared machine. */
+  /**
+   * End after so many minutes of processor time (all threads) instead, and fit the schedule to them:
+   * fair on a shared machine.
+   */
   readonly minutes?: number;
   /** Leave out samples that fill no batch. Default false. */
   readonly dropLast?: boolean;
@@ -27,8 +30,10 @@ export interface ShortTrainingResult {
 }
 
 /**
- * Trains for some steps as the product's trainer does (AdamW, warm-up and cosine over these steps, clipped gradients), without
- * files, validation and checkpoints: many short trainings are compared here. Leaves the model in evaluation mode. @throws Error if the loss is not finite in the end.
+ * Trains for some steps as the product's trainer does (AdamW, warm-up and cosine over these steps, clipped
+ * gradients), without files, validation and checkpoints: many short trainings are compared here. Leaves the
+ * model in evaluation mode.
+ * @throws Error if the loss is not finite in the end.
  */
 export async function trainBriefly(
   task: DebugTask,

@@ -41,8 +41,8 @@ export function boundaryShares(values: ArrayLike<number>): { zero: number; one: 
 }
 
 /**
- * How many directions embeddings [N, D] use: exp of the entropy of the singular values of the centred matrix (Roy and Vetterli
- * 2007). 1 on a line, 0 where all are equal.
+ * How many directions embeddings [N, D] use: exp of the entropy of the singular values of the centred matrix
+ * (Roy and Vetterli 2007). 1 on a line, 0 where all are equal.
  */
 export function effectiveRank(embeddings: torch.Tensor): number {
   return torch.tidy(() => {

@@ -1,7 +1,9 @@
 /**
- * Our side of `bench step` and `bench predict`, driven line by line as lab/python/reference/plain_reference.py is:
+ * Our side of `bench step` and `bench predict`, driven line by line as
+ * lab/python/reference/plain_reference.py is:
  *
- *     bun lab/bench/aamProcess.ts '{"dataset": ..., "samples": [[...]], "config": {...}, "device": "cpu", "threads": 2}'
+ *     bun lab/bench/aamProcess.ts '{"dataset": ..., "samples": [[...]], "config": {...},
+ *       "device": "cpu", "threads": 2}'
  *
  * Everything written is one JSON object per line; an end of input ends it.
  */
@@ -39,7 +41,10 @@ export interface OurStep {
   /** Of the forward pass, what the ASV encoder took. */
   encoder_seconds: number;
   loss: number;
-  /** What tensors took at once: of an accelerator's memory, or of the CPU's. The process's memory is told from outside. */
+  /**
+   * What tensors took at once: of an accelerator's memory, or of the CPU's. The process's
+   * memory is told from outside.
+   */
   live_bytes: number;
   /** Of an accelerator; 0 on the CPU. */
   device_bytes: number;
@@ -144,7 +149,10 @@ function makeWorkload({ dataset: path, samples, config: input, device }: OurConf
     return { seconds: clock() - begin, samples: some.length, checksum: embedded };
   };
 
-  /** What computes attention in a step: the fused layer, or the kernels that LibTorch chooses for its arguments. */
+  /**
+   * What computes attention in a step: the fused layer, or the kernels that LibTorch
+   * chooses for its arguments.
+   */
   const kernels = (index: number): Record<string, number> => {
     const seen: Record<string, number> = {};
     const count = (name: string) => {

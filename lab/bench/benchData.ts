@@ -11,7 +11,10 @@ export interface DataFlags {
   tree?: string;
 }
 
-/** Opens the data that a benchmark runs on; prepares them into `folder` from a table and a tree, or from a simulated study. */
+/**
+ * Opens the data that a benchmark runs on; prepares them into `folder` from a table and a tree,
+ * or from a simulated study.
+ */
 export async function openBenchData(
   { dataset, table, tree }: DataFlags,
   folder: string,
@@ -34,7 +37,10 @@ export async function openBenchData(
   return { dataset: openDataset(prepared), source: table ?? "simulated" };
 }
 
-/** Batches of samples drawn at random, the same for the same seed. @throws UserError if the data set has too few samples. */
+/**
+ * Batches of samples drawn at random, the same for the same seed.
+ * @throws UserError if the data set has too few samples.
+ */
 export function drawBatches(
   dataset: Dataset,
   { batchSize, count, seed }: { batchSize: number; count: number; seed: number },

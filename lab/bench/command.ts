@@ -11,8 +11,8 @@ import { makeCommand as makeTrain } from "./train.ts";
 import { makeCommand as makeUniFrac } from "./unifrac.ts";
 
 /**
- * To add a subject: write `lab/bench/<subject>.ts` like the others, with a `makeCommand` that imports what is measured only when it
- * runs, and add it here.
+ * To add a subject: write `lab/bench/<subject>.ts` like the others, with a `makeCommand` that imports what is
+ * measured only when it runs, and add it here.
  */
 const subjects = [
   makeOps,

@@ -7,9 +7,9 @@ export interface StackShape {
 }
 
 /**
- * Floating-point operations of the products of a transformer, forward, over sequences of such lengths. Per token and layer: queries,
- * keys, values and output 4 D^2, feed-forward 8 D^2, attention 2 D times the length multiplications, with an addition each. All else
- * counts as nothing.
+ * Floating-point operations of the products of a transformer, forward, over sequences of such lengths. Per
+ * token and layer: queries, keys, values and output 4 D^2, feed-forward 8 D^2, attention 2 D times the length
+ * multiplications, with an addition each. All else counts as nothing.
  */
 export function stackOperations(lengths: Iterable<number>, { dim, layers }: StackShape): number {
   let operations = 0;
@@ -17,7 +17,10 @@ export function stackOperations(lengths: Iterable<number>, { dim, layers }: Stac
   return layers * operations;
 }
 
-/** What a step's products take: backward twice as much as forward, and forward once more where values are computed anew. */
+/**
+ * What a step's products take: backward twice as much as forward, and forward once more where
+ * values are computed anew.
+ */
 export const stepFactor = { kept: 3, recomputed: 4 } as const;
 
 /** Lengths of what a batch's transformers work on: sequences of bases, and samples. */
@@ -42,8 +45,9 @@ export function encoderOperations({ sequences, samples }: StepLengths, shape: St
 }
 
 /**
- * Bytes that a step keeps for the backward pass, in float32 and without checkpointing: of each token and layer its input, queries, keys,
- * values, mixed values, the middle of the layer and four times as many hidden values.
+ * Bytes that a step keeps for the backward pass, in float32 and without checkpointing: of each
+ * token and layer its input, queries, keys, values, mixed values, the middle of the layer and four
+ * times as many hidden values.
  */
 export function keptBytes({ sequences, samples }: StepLengths, { dim, layers }: StackShape): number {
   const sum = (lengths: readonly number[]) => lengths.reduce((total, length) => total + length, 0);

@@ -31,8 +31,8 @@ export async function timed(run: () => unknown): Promise<Run> {
 }
 
 /**
- * Lets contestants run in turn, so that what else the machine does hits all of them, each `rounds` times behind a first run that counts
- * only as the first.
+ * Lets contestants run in turn, so that what else the machine does hits all of them, each `rounds` times
+ * behind a first run that counts only as the first.
  */
 export async function interleave(
   contestants: readonly Contestant[],
@@ -78,7 +78,10 @@ export function runCommand(
   return { seconds, peakBytes: peakOf(done.resourceUsage?.maxRSS) };
 }
 
-/** On Linux a new process counts the memory of the one that started it as its own: what is not above that is not known. */
+/**
+ * On Linux a new process counts the memory of the one that started it as its own: what is not
+ * above that is not known.
+ */
 function peakOf(told: number | undefined): number | undefined {
   const own = process.resourceUsage().maxRSS * 1024;
   return told !== undefined && told > 1.02 * own ? told : undefined;

@@ -36,7 +36,10 @@ function time(work: Work, wait: () => void): number {
   return (Bun.nanoseconds() - start) / work.calls;
 }
 
-/** Both sides take turns within each round; the ratio is the median of the rounds' ratios, so that a busy machine harms both alike. */
+/**
+ * Both sides take turns within each round; the ratio is the median of the rounds' ratios, so that a busy
+ * machine harms both alike.
+ */
 async function compare(
   work: Work,
   { partner, rounds, wait }: { partner: Partner; rounds: number; wait: () => void },

@@ -5,8 +5,8 @@ type Child = Bun.Subprocess<"pipe", "pipe", "pipe">;
 export type Answer = Readonly<Record<string, unknown>>;
 
 /**
- * One side of a benchmark in a process of its own, one JSON answer per command, so that sides take turns within one run and the memory
- * of each can be told.
+ * One side of a benchmark in a process of its own, one JSON answer per command, so that sides take turns
+ * within one run and the memory of each can be told.
  */
 export class Partner implements AsyncDisposable {
   readonly #process: Child;
@@ -22,7 +22,10 @@ export class Partner implements AsyncDisposable {
     this.facts = facts;
   }
 
-  /** Starts a program and waits until it is ready. @throws UserError if it cannot start, with its last words. */
+  /**
+   * Starts a program and waits until it is ready.
+   * @throws UserError if it cannot start, with its last words.
+   */
   static async start(
     name: string,
     command: readonly string[],
@@ -44,7 +47,10 @@ export class Partner implements AsyncDisposable {
     return this.#process.pid;
   }
 
-  /** The most memory the process has had so far, as the system counts it; undefined where the system does not tell. */
+  /**
+   * The most memory the process has had so far, as the system counts it; undefined where
+   * the system does not tell.
+   */
   peakBytes(): number | undefined {
     try {
       const kibibytes = /^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${this.pid}/status`, "utf8"))?.[1];

@@ -1,6 +1,6 @@
 /**
- * One rank of `bench ranks` (or the only process): gradients of batches in float64, parameters after steps of SGD in float32, and the
- * speed of steps. The results of rank 0 go into a folder.
+ * One rank of `bench ranks` (or the only process): gradients of batches in float64, parameters after steps of
+ * SGD in float32, and the speed of steps. The results of rank 0 go into a folder.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -15,7 +15,10 @@ interface RanksFlags {
   json: boolean;
 }
 
-/** The largest differences of several ranks from one process, over both encoders and 2, 3 (and `--ranks`) ranks. */
+/**
+ * The largest differences of several ranks from one process, over both encoders and 2,
+ * 3 (and `--ranks`) ranks.
+ */
 export interface RanksReport {
   /** Of a gradient in float64, relative to the largest of its batch's. */
   gradient_error: number;
@@ -96,7 +99,9 @@ async function measureRanks(flags: RanksFlags, folder: string): Promise<RanksRep
   return report;
 }
 
-/** The largest absolute value among the tensors whose names begin as this one's (`gradient/0/`, `parameter/`). */
+/**
+ * The largest absolute value among the tensors whose names begin as this one's (`gradient/0/`, `parameter/`).
+ */
 function largestOf(
   tensors: ReadonlyMap<string, import("../../src/torch/index.ts").Tensor>,
   name: string,

@@ -93,8 +93,8 @@ export interface Limits {
 }
 
 /**
- * The largest batches that fit in the memory; null where too little was measured. Ours by a line through what was measured against what
- * the plan says is kept. Memory of an accelerator is not extrapolated.
+ * The largest batches that fit in the memory; null where too little was measured. Ours by a line through what
+ * was measured against what the plan says is kept. Memory of an accelerator is not extrapolated.
  */
 export function limitsOf({ axes, reference, kept, memory_bytes }: ScalingReport): Limits | null {
   const points = axes.find(({ name }) => name === "batch")?.points.filter((one) => one.peak_bytes) ?? [];
@@ -187,7 +187,10 @@ export function printScaling(report: ScalingReport, json: boolean): void {
   process.stdout.write(parts.join("\n"));
 }
 
-/** Writes time and memory of each axis, and the other side's memory beside ours, as `scaling-<axis>-time` and `-memory`, both as SVG and PNG. */
+/**
+ * Writes time and memory of each axis, and the other side's memory beside ours, as `scaling-<axis>-time` and
+ * `-memory`, both as SVG and PNG.
+ */
 export async function savePlots({ axes, reference, settings }: ScalingReport, folder: string): Promise<void> {
   const { lineChart, savePlot } = await import("../../src/display/plots/index.ts");
   mkdirSync(folder, { recursive: true });

@@ -23,7 +23,10 @@ function repeated(operate: () => torch.Tensor): (times: number) => void {
   };
 }
 
-/** The work of lab/python/reference/small_workload.py: twelve operators on 4 x 4 tensors, a small network, an optimizer's step. */
+/**
+ * The work of lab/python/reference/small_workload.py: twelve operators on 4 x 4 tensors, a small
+ * network, an optimizer's step.
+ */
 export function smallWork(device: torch.Device): Work[] {
   const [a, b] = [torch.rand([4, 4], { device }), torch.rand([4, 4], { device })];
   const weight = torch.rand([4], { device });

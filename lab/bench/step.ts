@@ -27,7 +27,10 @@ interface StepFlags extends DataFlags, ShapeFlags {
   json: boolean;
 }
 
-/** Steps of ours in a turn: it takes a small part of the other side's time, and shorter measurements need more of them. */
+/**
+ * Steps of ours in a turn: it takes a small part of the other side's time, and shorter
+ * measurements need more of them.
+ */
 const ownSteps = 3;
 
 export function makeCommand(): Command {
@@ -177,7 +180,10 @@ async function measureSteps(flags: StepFlags, folder: string): Promise<StepRepor
   };
 }
 
-/** On a GPU attention must not fall back to the kernel that keeps all weights. @throws UserError if it does. */
+/**
+ * On a GPU attention must not fall back to the kernel that keeps all weights.
+ * @throws UserError if it does.
+ */
 export function checkKernels(kernels: Readonly<Record<string, number>>, device: string): void {
   const used = Object.keys(kernels);
   if (device !== "cpu" && (used.length === 0 || used.includes("math")))
@@ -186,7 +192,10 @@ export function checkKernels(kernels: Readonly<Record<string, number>>, device: 
     );
 }
 
-/** Billions of operations per second in plain float32 products: the better of both sides' libraries is measured in this process. */
+/**
+ * Billions of operations per second in plain float32 products: the better of both sides' libraries is
+ * measured in this process.
+ */
 async function productRate(device: "cpu" | "cuda", threads: number): Promise<number> {
   const torch = await import("../../src/torch/index.ts");
   torch.setNumThreads(threads);

@@ -144,8 +144,8 @@ function trainOurs(
 }
 
 /**
- * Trains the other side, and judges its weights with our encoder, which computes the same numbers from them in a fraction of the time
- * (`lab/python/reference/check_plain.py` and `bun run parity` show that it does).
+ * Trains the other side, and judges its weights with our encoder, which computes the same numbers from them
+ * in a fraction of the time (`lab/python/reference/check_plain.py` and `bun run parity` show that it does).
  */
 async function trainReference(
   flags: TrainFlags,

@@ -2,7 +2,9 @@ import { zipSync } from "fflate";
 
 export const qzaUuid = "0c0ffee0-1234-4abc-8def-0123456789ab";
 
-/** A QIIME 2 artifact of this type with these files in its data folder, and like-named ones in its provenance. */
+/**
+ * A QIIME 2 artifact of this type with these files in its data folder, and like-named ones in its provenance.
+ */
 export function makeQza(
   type: string,
   files: Readonly<Record<string, Uint8Array>>,

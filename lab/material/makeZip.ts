@@ -8,7 +8,9 @@ export interface ZipPart {
   readonly stated?: { size?: number; crc?: number; method?: number; flags?: number; offset?: number };
 }
 
-/** A zip archive with these files, honest or not; `zip64` states sizes, offsets and counts in 64 bits only. */
+/**
+ * A zip archive with these files, honest or not; `zip64` states sizes, offsets and counts in 64 bits only.
+ */
 export function makeZip(
   parts: readonly ZipPart[],
   options: { readonly zip64?: boolean; comment?: string } = {},

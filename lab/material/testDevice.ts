@@ -1,8 +1,10 @@
 import * as torch from "../../src/torch/index.ts";
 
 /**
- * Where tests of numbers compute: on the device that AAM_TEST_DEVICE names (`cuda` or `cuda:1`), by default on the CPU. Tests that take
- * part call `onTestDevice` or hand `testDevice` on; `scripts/cuda-check.sh` runs them on a GPU. @throws RangeError if it is not there.
+ * Where tests of numbers compute: on the device that AAM_TEST_DEVICE names (`cuda` or `cuda:1`), by
+ * default on the CPU. Tests that take part call `onTestDevice` or hand `testDevice` on;
+ * `scripts/cuda-check.sh` runs them on a GPU.
+ * @throws RangeError if it is not there.
  */
 export const testDevice: torch.Device = torch.resolveDevice(
   (process.env["AAM_TEST_DEVICE"] as torch.Device | undefined) ?? "cpu",

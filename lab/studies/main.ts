@@ -1,6 +1,7 @@
 /**
- * How well an encoder of some studies knows the distances of another one: trains on all but one of several data sets, for each in turn, and
- * judges it on the one left out, without any of its distances (rank correlation) and with those among a few of its samples.
+ * How well an encoder of some studies knows the distances of another one: trains on all but one of several
+ * data sets, for each in turn, and judges it on the one left out, without any of its distances (rank
+ * correlation) and with those among a few of its samples.
  *
  *     bun lab/studies/main.ts --output FOLDER --minutes 1 oral ecam crc-udca2 moving-pictures
  */

@@ -24,7 +24,10 @@ export interface ZeroShot {
   /** Means over draws of the samples that calibrate. */
   readonly r2: number;
   readonly mae: number;
-  /** R² of Jaccard distances of ASVs and of their words, calibrated on the same samples by a cubic; NaN for other metrics. */
+  /**
+   * R² of Jaccard distances of ASVs and of their words, calibrated on the same samples by a
+   * cubic; NaN for other metrics.
+   */
   readonly asvs: number;
   readonly words: number;
 }
@@ -34,7 +37,10 @@ const draws = 5;
 /** Pairs of so many samples are judged. */
 const mostJudged = 1000;
 
-/** Judges the encoder of `run` on a study that it has not seen, with distances known among `calibrating` samples. */
+/**
+ * Judges the encoder of `run` on a study that it has not seen, with distances known
+ * among `calibrating` samples.
+ */
 export function judgeUnseen(
   run: string,
   { name, dataset }: NamedStudy,

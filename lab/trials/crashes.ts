@@ -3,8 +3,9 @@ import { writers } from "./faults/writers.ts";
 import { byEffort, type Trial } from "./trial.ts";
 
 /**
- * Every writer is cut off: a call fails, the disk is full from a call on, the process is killed in a call, the power is
- * cut. Failing takes one process, killing one for each call, so that shorter forms kill at every n-th only.
+ * Every writer is cut off: a call fails, the disk is full from a call on, the process is killed in a
+ * call, the power is cut. Failing takes one process, killing one for each call, so that shorter forms
+ * kill at every n-th only.
  */
 export function crashTrials(): Trial[] {
   return writers.map((writer) => ({

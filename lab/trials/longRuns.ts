@@ -41,8 +41,8 @@ export const longRunTrials = (): Trial[] =>
 const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1];
 
 /**
- * Compares the last quarter of a run with the one before it; the first half is warm-up. `memory` and `speed` are the
- * largest growth allowed, as a share. Handles, open files and mappings must not grow at all.
+ * Compares the last quarter of a run with the one before it; the first half is warm-up. `memory` and `speed`
+ * are the largest growth allowed, as a share. Handles, open files and mappings must not grow at all.
  */
 export function judge(
   samples: readonly SoakSample[],

@@ -1,7 +1,10 @@
 import { buildDriver, hasSanitizer, isDriverBuilt, runDriver } from "./native/sanitize.ts";
 import { byEffort, skipped, type Trial } from "./trial.ts";
 
-/** The shim's sources under AddressSanitizer and UndefinedBehaviorSanitizer, driven from C++. Building takes minutes. */
+/**
+ * The shim's sources under AddressSanitizer and UndefinedBehaviorSanitizer, driven from
+ * C++. Building takes minutes.
+ */
 export const nativeTrials = (): Trial[] => [
   {
     area: "native side",

@@ -1,4 +1,7 @@
-/** Prepares the study in FOLDER into the data set that belongs to it: `bun prepareChild.ts FOLDER CACHE` prints its folder. */
+/**
+ * Prepares the study in FOLDER into the data set that belongs to it:
+ * `bun prepareChild.ts FOLDER CACHE` prints its folder.
+ */
 import { join } from "node:path";
 import { prepareCached } from "../../src/data/prepare/cached.ts";
 

@@ -9,7 +9,10 @@ import { type Outcome, skipped, type Trial } from "./trial.ts";
 
 const child = join(import.meta.dir, "refusedChild.ts");
 
-/** Mounts that only one process sees, and that go with it; as root, or as a user who may be root in a space of his own. */
+/**
+ * Mounts that only one process sees, and that go with it; as root, or as a user who may be
+ * root in a space of his own.
+ */
 const unshare = ["unshare", "--mount", ...(process.getuid?.() === 0 ? [] : ["--map-root-user"])];
 
 const mounts: Record<Refusal, string> = {

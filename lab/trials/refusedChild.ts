@@ -1,6 +1,7 @@
 /**
- * Lets every writer write where it cannot: `bun refusedChild.ts full|read-only|vanished FOLDER` prints a
- * `RefusalReport` as its last line. The folder is a full disk or a read-only one already; `refusals.ts` makes it so.
+ * Lets every writer write where it cannot: `bun refusedChild.ts full|read-only|vanished FOLDER` prints
+ * a `RefusalReport` as its last line. The folder is a full disk or a read-only one already;
+ * `refusals.ts` makes it so.
  */
 import { closeSync, ftruncateSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";

@@ -17,7 +17,10 @@ async function inFolder(run: (folder: string) => Promise<Outcome>): Promise<Outc
   }
 }
 
-/** Four programs prepare the same data set at once, one of which is killed: one whole data set is left, and nothing else. */
+/**
+ * Four programs prepare the same data set at once, one of which is killed: one whole data set
+ * is left, and nothing else.
+ */
 const prepareAtOnce = (effort: Effort) =>
   inFolder(async (folder) => {
     await makeStudy(join(folder, "study"));

@@ -22,7 +22,9 @@ export interface SoakSample {
   /** Open files and mapped pieces of memory; 0 where the system does not tell. */
   openFiles: number;
   mappings: number;
-  /** Processor time of all threads since the start, in milliseconds: a busy machine does not change it much. */
+  /**
+   * Processor time of all threads since the start, in milliseconds: a busy machine does not change it much.
+   */
   processorMs: number;
 }
 

@@ -3,7 +3,9 @@ import type { Outcome, Trial } from "./trial.ts";
 
 const root = resolve(import.meta.dir, "../..");
 
-/** Test files of the suite that show a promise; the short form, which is a part of the suite, leaves them out. */
+/**
+ * Test files of the suite that show a promise; the short form, which is a part of the suite, leaves them out.
+ */
 const files: readonly { area: string; what: string; path: string }[] = [
   {
     area: "crash safety",

@@ -7,10 +7,11 @@
  *       return new Command("name").option("--table <file>", "...").action(async (options) => { ... });
  *     }
  *
- * add its line to `commands` below, and its script to package.json (of `pretrain`: the file pretrain.ts). Only the file of the command that is called is
- * imported. An action throws `UserError` for a user's mistake: it is printed alone and the exit code is 1. What
- * commander itself rejects (an unknown option, a missing value) ends with 2. To end with another code without a
- * message, as `parity` does when a case is beyond its tolerance, set `process.exitCode`.
+ * add its line to `commands` below, and its script to package.json (of `pretrain`: the file pretrain.ts).
+ * Only the file of the command that is called is imported. An action throws `UserError` for a user's mistake:
+ * it is printed alone and the exit code is 1. What commander itself rejects (an unknown option, a missing
+ * value) ends with 2. To end with another code without a message, as `parity` does when a case is beyond its
+ * tolerance, set `process.exitCode`.
  */
 
 import { Command, CommanderError } from "commander";
@@ -194,8 +195,8 @@ export async function makeProgram(
 }
 
 /**
- * Runs one command line (without the program's name); an error is reported and ends the process. `additional` are
- * commands that only a checkout of the project has.
+ * Runs one command line (without the program's name); an error is reported and ends the process. `additional`
+ * are commands that only a checkout of the project has.
  */
 export async function runCommandLine(
   argv: readonly string[],

@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { freemem } from "node:os";
 
 /**
- * Bytes of memory that this process can still get: what the kernel calls available, and no more than its control group
- * (a container, a batch job) leaves.
+ * Bytes of memory that this process can still get: what the kernel calls available, and no more than its
+ * control group (a container, a batch job) leaves.
  */
 export function availableMemory(): number {
   const kibibytes = /^MemAvailable:\s+(\d+)/m.exec(textOf("/proc/meminfo"))?.[1];

@@ -2,7 +2,10 @@ import { existsSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import { UserError } from "./userError.ts";
 
-/** How many of our processes may have started each other in a row. A `bench` that trains and builds takes three. */
+/**
+ * How many of our processes may have started each other in a row. A `bench` that
+ * trains and builds takes three.
+ */
 const deepest = 4;
 const depthVariable = "AAM_PROCESS_DEPTH";
 
@@ -12,10 +15,11 @@ export interface BunProcess {
 }
 
 /**
- * The command line and the environment that run a script of ours (or `-e` and a program, or `test` and a file) as another process. Nothing else
- * may start `process.execPath`: in a program made by `bun build --compile` that is the program itself, which would start
- * itself again without end. `BUN_BE_BUN` makes such a program behave as plain Bun, a script that is no file is refused, and
- * a count in the environment ends whatever chain should still come about.
+ * The command line and the environment that run a script of ours (or `-e` and a program, or `test` and a
+ * file) as another process. Nothing else may start `process.execPath`: in a program made by
+ * `bun build --compile` that is the program itself, which would start itself again without end. `BUN_BE_BUN`
+ * makes such a program behave as plain Bun, a script that is no file is refused, and a count in the
+ * environment ends whatever chain should still come about.
  *
  * @throws UserError if the script is no file (it is part of a bundle), or the chain of processes is too long.
  * @example Bun.spawnSync({ ...bunProcess([join(import.meta.dir, "probe.ts")]), stdout: "pipe" });

@@ -14,8 +14,9 @@ const unit =
 const groups = /^[+-]?\d{1,3}([,.'’ \u00A0\u2009\u202F_])\d{3}(\1\d{3})*([.,]\d+)?$/;
 
 /**
- * Tells a number in another notation (decimal comma, digit groups, Unicode minus, percent, a bound such as `<5`, a unit, the
- * digits of another script) from text. Undefined for what is no such number and for plain numbers.
+ * Tells a number in another notation (decimal comma, digit groups, Unicode minus, percent, a bound
+ * such as `<5`, a unit, the digits of another script) from text. Undefined for what is no such
+ * number and for plain numbers.
  */
 export function numberNotation(text: string): NumberNotation | undefined {
   if (text === "" || parseNumber(text) !== undefined) return undefined;
@@ -55,8 +56,9 @@ export function numberNotation(text: string): NumberNotation | undefined {
 }
 
 /**
- * A value that is a number in another notation than is read here, where most values are numbers of some notation: such
- * a column is meant to be numeric, though it is text as it stands. Undefined where there is none.
+ * A value that is a number in another notation than is read here, where most values are numbers
+ * of some notation: such a column is meant to be numeric, though it is text as it stands.
+ * Undefined where there is none.
  */
 export function oddNumber(
   values: readonly (string | null)[],

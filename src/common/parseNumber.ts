@@ -1,7 +1,10 @@
 const decimal = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 const powersOfTen = Float64Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));
 
-/** The finite decimal number a text is, else undefined: no hexadecimal, no digit groups, no decimal comma, no nan. */
+/**
+ * The finite decimal number a text is, else undefined: no hexadecimal, no digit groups,
+ * no decimal comma, no nan.
+ */
 export function parseNumber(text: string): number | undefined {
   const value = decimal.test(text) ? Number(text) : Number.NaN;
   return Number.isFinite(value) ? value : undefined;

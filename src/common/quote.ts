@@ -4,9 +4,10 @@ export const invisible =
   /\u034F|[\uFE00-\uFE0F]|[\p{Cf}\u00A0\u115F\u1160\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000\u3164]/gu;
 
 /**
- * Shows a value that came out of a file in an error message: on one line, and short however long it is. Texts stand in
- * quotation marks with control characters and invisible ones (zero-width and no-break spaces, marks of direction)
- * escaped, so that two different texts look different; lists of a few simple values stand in brackets.
+ * Shows a value that came out of a file in an error message: on one line, and short however long it is.
+ * Texts stand in quotation marks with control characters and invisible ones (zero-width and no-break
+ * spaces, marks of direction) escaped, so that two different texts look different; lists of a few simple
+ * values stand in brackets.
  */
 export function quote(value: unknown): string {
   if (typeof value === "string") {

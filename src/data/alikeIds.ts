@@ -21,8 +21,8 @@ function asInR(id: string): string {
 }
 
 /**
- * Why ids of two files that do not match might mean the same: a remark in parentheses, with a blank before it, that shows the first
- * two that are alike and in what they differ; "" if none are.
+ * Why ids of two files that do not match might mean the same: a remark in parentheses, with a blank before
+ * it, that shows the first two that are alike and in what they differ; "" if none are.
  */
 export function alikeIds(ours: readonly string[], theirs: readonly string[]): string {
   for (const [what, plain] of differences) {

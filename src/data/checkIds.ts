@@ -2,7 +2,8 @@ import { quote } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
 
 /**
- * Refuses ids that are empty or stand twice. `where` names the file and the place, `kind` what the ids are of.
+ * Refuses ids that are empty or stand twice. `where` names the file and the place,
+ * `kind` what the ids are of.
  * @throws UserError with the first such id and its position.
  */
 export function checkIds(ids: readonly string[], kind: "sample" | "ASV", where: string): void {

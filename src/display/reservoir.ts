@@ -1,8 +1,8 @@
 import type { Random } from "../common/random/random.ts";
 
 /**
- * A uniform random sample of fixed size out of rows that come in pieces (algorithm L, Li 1994): which rows it holds
- * depends only on the generator and the order of the rows, not on how they were cut into pieces.
+ * A uniform random sample of fixed size out of rows that come in pieces (algorithm L, Li 1994): which rows it
+ * holds depends only on the generator and the order of the rows, not on how they were cut into pieces.
  */
 export class Reservoir {
   readonly #columns: Float64Array[];

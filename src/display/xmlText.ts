@@ -1,7 +1,10 @@
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to be replaced
 const forbidden = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\ufffe\uffff]|\p{Surrogate}/gu;
 
-/** Puts the replacement character where XML and HTML allow none, not even escaped (NUL, half a surrogate pair, ...). */
+/**
+ * Puts the replacement character where XML and HTML allow none, not even escaped (NUL,
+ * half a surrogate pair, ...).
+ */
 export function replaceForbidden(text: string): string {
   return text.replace(forbidden, "\ufffd");
 }

@@ -13,8 +13,8 @@ export interface Cell {
 }
 
 /**
- * Walks through tab-separated UTF-8 text line by line and cell by cell without making a string of it, so that tables
- * of hundreds of megabytes are read in one pass. Lines end in LF, CR LF or CR.
+ * Walks through tab-separated UTF-8 text line by line and cell by cell without making a string of it, so that
+ * tables of hundreds of megabytes are read in one pass. Lines end in LF, CR LF or CR.
  */
 export class ByteLines {
   /** Number of the current line, from 1. */

@@ -10,9 +10,9 @@ export interface DelimitedRow {
 }
 
 /**
- * Splits tab- or comma-separated text into rows: cells may be quoted with `"` (doubled inside), quoted cells may
- * contain delimiters and line breaks, a quote inside an unquoted cell is a plain character; lines end with LF, CRLF
- * or CR. `source` names the text in errors.
+ * Splits tab- or comma-separated text into rows: cells may be quoted with `"` (doubled inside), quoted cells
+ * may contain delimiters and line breaks, a quote inside an unquoted cell is a plain character; lines end
+ * with LF, CRLF or CR. `source` names the text in errors.
  * @throws UserError for a quote that is never closed.
  */
 export function splitDelimited(text: string, delimiter: "\t" | ",", source: string): DelimitedRow[] {

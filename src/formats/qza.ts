@@ -11,7 +11,9 @@ export interface Qza {
   readonly type: string;
   /** Directory format, such as `BIOMV210DirFmt`. */
   readonly format: string;
-  /** Names of the files below `<uuid>/data/`, such as `feature-table.biom`; provenance is never among them. */
+  /**
+   * Names of the files below `<uuid>/data/`, such as `feature-table.biom`; provenance is never among them.
+   */
   readonly names: readonly string[];
   /** The content of one of `names`; a name that is not there and damaged content are `UserError`s. */
   file(name: string): Uint8Array;
@@ -22,7 +24,10 @@ const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{1
 /** Real ones have about 100 bytes. */
 const maxMetadataBytes = 2 ** 16;
 
-/** Opens a QIIME 2 artifact (`.qza`) in memory; `source` names it in errors. @throws UserError if it is none, or is damaged. */
+/**
+ * Opens a QIIME 2 artifact (`.qza`) in memory; `source` names it in errors.
+ * @throws UserError if it is none, or is damaged.
+ */
 export function openQzaBytes(bytes: Uint8Array, source: string): Qza {
   if (!isZip(bytes)) {
     throw new UserError(`${source} is not a QIIME 2 artifact (it is no zip archive); give a .qza file.`);

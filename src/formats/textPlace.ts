@@ -1,4 +1,7 @@
-/** `source, line 3, column 14 (near "…text…")`: where `offset` is in a text, for error messages. Counted from 1. */
+/**
+ * `source, line 3, column 14 (near "…text…")`: where `offset` is in a text, for error
+ * messages. Counted from 1.
+ */
 export function locate(text: string, offset: number, source: string): string {
   let line = 1;
   let lineStart = 0;

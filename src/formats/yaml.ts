@@ -5,8 +5,10 @@ const maxLength = 1 << 20;
 const maxDepth = 100;
 
 /**
- * The value of a small YAML or JSON text from a file. Only plain values come out of it: tags make nothing, keys are texts.
- * @throws Error with a message of one line, also for texts that are far too long or too deep to be what they should
+ * The value of a small YAML or JSON text from a file. Only plain values come out of it: tags make
+ * nothing, keys are texts.
+ * @throws Error with a message of one line, also for texts that are far too long or too
+ * deep to be what they should
  */
 export function parseYamlText(text: string): unknown {
   if (text.length > maxLength) throw new Error(`it has ${text.length} characters, more than ${maxLength}`);

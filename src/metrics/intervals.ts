@@ -17,9 +17,9 @@ export interface BootstrapOptions {
 }
 
 /**
- * Bootstrap interval of a figure over groups (Field and Welsh 2007: the cluster bootstrap): whole groups are drawn with replacement, each with
- * all its rows, and the figure is computed anew; the ends are percentiles. Rows of one group are alike, so drawing rows would give too narrow
- * intervals.
+ * Bootstrap interval of a figure over groups (Field and Welsh 2007: the cluster bootstrap): whole groups are
+ * drawn with replacement, each with all its rows, and the figure is computed anew; the ends are percentiles.
+ * Rows of one group are alike, so drawing rows would give too narrow intervals.
  * @param groupOf group number of each row; every row its own group where samples stand alone.
  * @param figure of some rows, which may occur more than once.
  * @throws RangeError if there are no rows.
@@ -40,7 +40,10 @@ export function groupBootstrap(
 
 let last: { groupOf: ArrayLike<number>; resamples: number; seed: number; draws: Int32Array[] } | null = null;
 
-/** Rows of each resample. The last ones are kept, as many figures of the same rows are wanted one after the other. */
+/**
+ * Rows of each resample. The last ones are kept, as many figures of the same rows are
+ * wanted one after the other.
+ */
 function drawGroups(groupOf: ArrayLike<number>, resamples: number, seed: number): Int32Array[] {
   if (last?.groupOf === groupOf && last.resamples === resamples && last.seed === seed) return last.draws;
   const rows = new Map<number, number[]>();
@@ -67,8 +70,9 @@ function drawGroups(groupOf: ArrayLike<number>, resamples: number, seed: number)
 }
 
 /**
- * Radius of conformal intervals for samples of groups that are not among these (Dunn, Wasserman and Ramdas 2023): the scores' quantile in which
- * each group weighs the same, with one group more for the unseen one. The largest score where there are too few groups for the level.
+ * Radius of conformal intervals for samples of groups that are not among these (Dunn, Wasserman and Ramdas
+ * 2023): the scores' quantile in which each group weighs the same, with one group more for the unseen one.
+ * The largest score where there are too few groups for the level.
  * @param scores of samples by a model that has not seen their group, for instance absolute errors.
  */
 export function conformalRadius(

@@ -15,8 +15,8 @@ export interface RegressionResult {
 }
 
 /**
- * Regression metrics over values that come in pieces. Means and second moments follow Welford (1962), merging Chan,
- * Golub and LeVeque (1983); sums of errors are compensated (Neumaier 1974). All arithmetic is float64.
+ * Regression metrics over values that come in pieces. Means and second moments follow Welford (1962), merging
+ * Chan, Golub and LeVeque (1983); sums of errors are compensated (Neumaier 1974). All arithmetic is float64.
  */
 export class RegressionMetrics {
   #n = 0;
@@ -86,7 +86,10 @@ export class RegressionMetrics {
   }
 }
 
-/** Spearman's rank correlation, ties with their mean rank; 0 if either side is constant. Needs all values at once. */
+/**
+ * Spearman's rank correlation, ties with their mean rank; 0 if either side is constant.
+ * Needs all values at once.
+ */
 export function spearman(predicted: ArrayLike<number>, actual: ArrayLike<number>): number {
   requireSameLength(predicted, actual);
   const metrics = new RegressionMetrics();
@@ -130,9 +133,9 @@ export class ClassificationMetrics {
   }
 
   /**
-   * Counts pairs of predicted and actual class numbers. `scores`, for two classes: the score or probability of class
-   * 1, from which the AUC comes (they are kept until the end). @throws RangeError if the numbers of values differ
-   * or a class does not exist.
+   * Counts pairs of predicted and actual class numbers. `scores`, for two classes: the score or probability
+   * of class 1, from which the AUC comes (they are kept until the end).
+   * @throws RangeError if the numbers of values differ or a class does not exist.
    */
   update(predicted: ArrayLike<number>, actual: ArrayLike<number>, scores?: ArrayLike<number>): void {
     requireSameLength(predicted, actual);
@@ -206,8 +209,8 @@ export class ClassificationMetrics {
 }
 
 /**
- * Area under the ROC curve by the Mann-Whitney statistic: how often a sample of class 1 scores higher than one of
- * class 0, ties counting half. `actual`: 0 or 1. `undefined` if either class is missing.
+ * Area under the ROC curve by the Mann-Whitney statistic: how often a sample of class 1 scores higher than
+ * one of class 0, ties counting half. `actual`: 0 or 1. `undefined` if either class is missing.
  */
 export function areaUnderRoc(scores: ArrayLike<number>, actual: ArrayLike<number>): number | undefined {
   requireSameLength(scores, actual);

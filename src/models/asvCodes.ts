@@ -23,8 +23,9 @@ const fewCodes = -4.5;
 const alike = Math.log(Math.E - 1);
 
 /**
- * How surely each ASV has each of K codes, and how long the branch is that is its own, all before the softplus: tokens [U, L] -> [U, K + 1]. From words the map is linear, as a product of two
- * narrow matrices, which costs a quarter of a full one and learns as well; the transformer adds what it reads in context.
+ * How surely each ASV has each of K codes, and how long the branch is that is its own, all before the
+ * softplus: tokens [U, L] -> [U, K + 1]. From words the map is linear, as a product of two narrow matrices,
+ * which costs a quarter of a full one and learns as well; the transformer adds what it reads in context.
  */
 export class AsvCodes extends torch.nn.Module {
   static override readonly names = { wordProjection: "word_projection", asvProjection: "asv_projection" };

@@ -15,7 +15,9 @@ export interface AsvEncoderOptions extends Omit<TransformerOptions, "gradientChe
   readonly predictNucleotides?: boolean;
   /** Encode so many ASVs at a time, which bounds memory and changes no number; default all at once. */
   readonly chunkSize?: number | null;
-  /** Compute each chunk a second time in the backward pass instead of keeping its values. Only in training. */
+  /**
+   * Compute each chunk a second time in the backward pass instead of keeping its values. Only in training.
+   */
   readonly gradientCheckpointing?: boolean;
   /** Share of the bases that are hidden in training when nucleotides are predicted; default 0. */
   readonly maskRatio?: number;
@@ -111,8 +113,8 @@ export class AsvEncoder extends torch.nn.Module {
   }
 
   /**
-   * From now on encodes half as many ASVs at a time as in the last pass, each chunk a second time in the backward pass, which changes no
-   * number. Returns how many these are, or null where they cannot be fewer.
+   * From now on encodes half as many ASVs at a time as in the last pass, each chunk a second time in the
+   * backward pass, which changes no number. Returns how many these are, or null where they cannot be fewer.
    */
   halveChunks(): number | null {
     const present = Math.min(this.#chunkSize ?? this.#lastCount, this.#lastCount);
@@ -129,7 +131,8 @@ export class AsvEncoder extends torch.nn.Module {
     const mask = head && this.training ? this.#mask(tokens, request.mask) : null;
     const hidden = mask ? tokens.maskedFill(mask, maskToken) : tokens;
     const size = Math.max(Math.min(this.#chunkSize ?? count, count), 1);
-    // A given mask may be of any size: then all its positions are predicted, and those that count are told by the mask.
+    // A given mask may be of any size: then all its positions are predicted, and those that
+    // count are told by the mask.
     const selecting = mask !== null && !request.mask;
     const chunks: ChunkEncoding[] = [];
     for (let start = 0; start < Math.max(count, 1); start += size) {
@@ -162,7 +165,9 @@ export class AsvEncoder extends torch.nn.Module {
     };
   }
 
-  /** @throws RangeError if the vocabulary has no token for what is hidden; without masking such a model works. */
+  /**
+   * @throws RangeError if the vocabulary has no token for what is hidden; without masking such a model works.
+   */
   #mask(tokens: torch.Tensor, given: torch.Tensor | null | undefined): torch.Tensor | null {
     if (!given && this.#maskRatio === 0) return null;
     if (this.vocabulary <= maskToken) {

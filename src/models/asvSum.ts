@@ -7,10 +7,11 @@ const neighbours = 10;
 const perChunk = 128;
 
 /**
- * The sum over a sample's ASVs of random Fourier features of their embeddings. The product of two samples' sums is, up to noise that
- * shrinks with the number of features, the sum of exp(-|a - b|² / s) over all pairs of their ASVs a and b (Rahimi and Recht 2007):
- * what a linear head learns is an effect of each ASV that near relatives share, added up. Averages, which attention pooling gives,
- * cannot tell how many ASVs there are, and a single ASV counts less the richer its sample is.
+ * The sum over a sample's ASVs of random Fourier features of their embeddings. The product of two samples'
+ * sums is, up to noise that shrinks with the number of features, the sum of exp(-|a - b|² / s) over all pairs
+ * of their ASVs a and b (Rahimi and Recht 2007): what a linear head learns is an effect of each ASV that near
+ * relatives share, added up. Averages, which attention pooling gives, cannot tell how many ASVs there are,
+ * and a single ASV counts less the richer its sample is.
  *
  * The features are fixed by `fit` and not trained.
  */
@@ -34,8 +35,8 @@ export class AsvSum extends torch.nn.Module {
   }
 
   /**
-   * Fits the width s to the ASVs [U, D]: half the mean squared distance to the nearest ten, of the median ASV; so an ASV shares its
-   * effect with its closest relatives only. Two at least.
+   * Fits the width s to the ASVs [U, D]: half the mean squared distance to the nearest ten, of the median
+   * ASV; so an ASV shares its effect with its closest relatives only. Two at least.
    */
   fitWidth(asvs: torch.Tensor): void {
     torch.noGrad(() =>

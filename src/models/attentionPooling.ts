@@ -1,12 +1,14 @@
 import * as torch from "../torch/index.ts";
 import { atLeastFloat32 } from "./precision.ts";
 
-/** Low enough that the softmax gives exactly 0 beside any real score, and finite, so that nothing becomes NaN. */
+/**
+ * Low enough that the softmax gives exactly 0 beside any real score, and finite, so that nothing becomes NaN.
+ */
 const excluded = -1e30;
 
 /**
- * Pools positions by learned weights: softmax of the scores q.x / sqrt(D) over the valid positions, then a layer norm. Where no
- * position is valid, all have the same weight.
+ * Pools positions by learned weights: softmax of the scores q.x / sqrt(D) over the valid positions, then a
+ * layer norm. Where no position is valid, all have the same weight.
  */
 export class AttentionPooling extends torch.nn.Module {
   readonly query: torch.nn.Linear;

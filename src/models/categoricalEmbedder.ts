@@ -10,7 +10,10 @@ export class CategoricalEmbedder extends torch.nn.Module {
   readonly dropout: torch.nn.Dropout;
   readonly columnDim: number;
 
-  /** `cardinalities`: categories of each column, the unknown one included. Columns are taken in the order of their names. */
+  /**
+   * `cardinalities`: categories of each column, the unknown one included. Columns are taken in
+   * the order of their names.
+   */
   constructor(cardinalities: Readonly<Record<string, number>>, columnDim: number, dropout: number) {
     super();
     this.columns = Object.keys(cardinalities).sort();

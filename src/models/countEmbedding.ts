@@ -25,7 +25,10 @@ export function makeCountLayers(method: CountEmbeddingMethod | null, dim: number
   };
 }
 
-/** Embeddings [B, S, D] changed by log(1 + count) of counts [B, S]: by adding, by a joint projection, or by scale and shift. */
+/**
+ * Embeddings [B, S, D] changed by log(1 + count) of counts [B, S]: by adding, by a joint
+ * projection, or by scale and shift.
+ */
 export function embedCounts(layers: CountLayers, asvs: torch.Tensor, counts: torch.Tensor): torch.Tensor {
   const logCounts = counts.log1p().unsqueeze(-1).to(asvs.dtype);
   if (layers.film) {

@@ -9,8 +9,9 @@ export interface CrossAttentionOptions {
 }
 
 /**
- * Multi-head attention of queries [B, T, D] over other vectors [B, K, D], with the parameters of `MultiheadAttention`: the result
- * [B, T, D] and each head's weights [B, H, T, K] (before dropout, the zero key last).
+ * Multi-head attention of queries [B, T, D] over other vectors [B, K, D], with the parameters of
+ * `MultiheadAttention`: the result [B, T, D] and each head's weights [B, H, T, K] (before
+ * dropout, the zero key last).
  */
 export function crossAttention(
   attention: torch.nn.MultiheadAttention,

@@ -57,8 +57,8 @@ export interface AttentionFusion {
 }
 
 /**
- * Every slot attends to the sample's categories, each column a key of its own and one key of zeros, so that slots differ in how
- * much they take from which column; then a residual and a layer norm.
+ * Every slot attends to the sample's categories, each column a key of its own and one key of zeros, so that
+ * slots differ in how much they take from which column; then a residual and a layer norm.
  */
 export class CrossAttentionFusion extends nn.Module {
   static override readonly names = { categoryProjection: "cat_projection", crossAttn: "cross_attn" };
@@ -96,8 +96,8 @@ export class CrossAttentionFusion extends nn.Module {
 const latentScale = 0.02;
 
 /**
- * Learned latent vectors attend to slots and categories, then to each other; their mean is the result (after Jaegle et al. 2021).
- * Takes the place of the target's transformer and pooling.
+ * Learned latent vectors attend to slots and categories, then to each other; their mean is the result (after
+ * Jaegle et al. 2021). Takes the place of the target's transformer and pooling.
  */
 export class PerceiverFusion extends nn.Module {
   static override readonly names = {

@@ -13,9 +13,9 @@ export function isBase(tokens: torch.Tensor): torch.Tensor {
 }
 
 /**
- * Chooses positions to hide in tokens [U, L]: [U, L] bool, from the device's default generator and without waiting for it.
- * `random` takes each base with probability `ratio`; `span` takes runs of 3 to 5 bases at random starts until
- * floor(bases * ratio) are taken.
+ * Chooses positions to hide in tokens [U, L]: [U, L] bool, from the device's default generator and without
+ * waiting for it. `random` takes each base with probability `ratio`; `span` takes runs of 3 to 5 bases at
+ * random starts until floor(bases * ratio) are taken.
  */
 export function chooseMask(tokens: torch.Tensor, ratio: number, strategy: MaskStrategy): torch.Tensor {
   const bases = isBase(tokens);
@@ -24,8 +24,8 @@ export function chooseMask(tokens: torch.Tensor, ratio: number, strategy: MaskSt
 }
 
 /**
- * The runs of each row are laid one after the other; a position's time is the step at which the first run reaches it, and the
- * mask is the bases of the earliest times. That equals taking them one by one.
+ * The runs of each row are laid one after the other; a position's time is the step at which the first run
+ * reaches it, and the mask is the bases of the earliest times. That equals taking them one by one.
  */
 function spanMask(bases: torch.Tensor, ratio: number): torch.Tensor {
   const [rows, length] = bases.shape;
@@ -60,8 +60,8 @@ function spanMask(bases: torch.Tensor, ratio: number): torch.Tensor {
 }
 
 /**
- * How many positions of [rows, length] tokens a mask can have at most: exact for spans; for random masks a bound that is passed
- * less than once in 10^9 batches (mean and six standard deviations).
+ * How many positions of [rows, length] tokens a mask can have at most: exact for spans; for random masks a
+ * bound that is passed less than once in 10^9 batches (mean and six standard deviations).
  */
 export function maskCapacity(rows: number, length: number, ratio: number, strategy: MaskStrategy): number {
   const bases = length;

@@ -33,7 +33,10 @@ interface ScaleParameters {
 
 type Tables = torch.nn.ModuleDict<torch.nn.Embedding>;
 
-/** What becomes of the target head's values: scaling by category, a common scale, then one of several last steps. */
+/**
+ * What becomes of the target head's values: scaling by category, a common scale, then
+ * one of several last steps.
+ */
 export class OutputTransform {
   readonly #options: OutputOptions;
   readonly #outputs: number;

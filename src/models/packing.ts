@@ -1,6 +1,9 @@
 import * as torch from "../torch/index.ts";
 
-/** Where the filled positions of padded rows [n, T] are, known on the host: what needs no padding can do without it. */
+/**
+ * Where the filled positions of padded rows [n, T] are, known on the host: what needs no
+ * padding can do without it.
+ */
 export interface Packing {
   /** [N] int64: the filled positions, flat, in their order. */
   readonly positions: torch.Tensor;
@@ -11,8 +14,8 @@ export interface Packing {
 }
 
 /**
- * The packing of values [rows, width] of which those that are 0 are empty. Null where none is, and where a whole row is: what is
- * computed for such a row rests on its empty positions.
+ * The packing of values [rows, width] of which those that are 0 are empty. Null where none is, and where a
+ * whole row is: what is computed for such a row rests on its empty positions.
  */
 export function packingOf(values: ArrayLike<number>, rows: number, width: number): Packing | null {
   const positions = new BigInt64Array(values.length);

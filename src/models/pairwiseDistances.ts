@@ -3,8 +3,8 @@ import { atLeastFloat32 } from "./precision.ts";
 import { SetDistance } from "./setDistance.ts";
 
 /**
- * How two embeddings become a predicted distance: by their Euclidean distance as it is, by tanh(distance / scale), where the scale may be
- * a parameter to be learned, or as sets.
+ * How two embeddings become a predicted distance: by their Euclidean distance as it is, by tanh(distance /
+ * scale), where the scale may be a parameter to be learned, or as sets.
  */
 export type DistanceForm = EuclideanForm | SetDistance;
 export type EuclideanForm = "raw" | { readonly tanhScale: number | torch.Tensor };
@@ -16,8 +16,9 @@ export const referenceTanhScale = 10;
 const smallest = 1e-4;
 
 /**
- * Distances of all pairs of embeddings [B, D]: [B, B], 0 on the diagonal, 1e-4 (before any tanh) where two samples are equal.
- * Differences are taken before they are squared: the identity |a|^2 + |b|^2 - 2ab loses up to half of the digits here.
+ * Distances of all pairs of embeddings [B, D]: [B, B], 0 on the diagonal, 1e-4 (before any tanh) where two
+ * samples are equal. Differences are taken before they are squared: the identity |a|^2 + |b|^2 - 2ab loses up
+ * to half of the digits here.
  */
 export function pairwiseDistances(embeddings: torch.Tensor, form: DistanceForm = "raw"): torch.Tensor {
   const exact = atLeastFloat32(embeddings);
@@ -36,7 +37,10 @@ function curved(distances: torch.Tensor, form: EuclideanForm): torch.Tensor {
   return form === "raw" ? distances : distances.div(form.tanhScale as number).tanh();
 }
 
-/** Predicted distances of some embeddings [n, D] to others [N, D]: [n, N] on the device of the form's parameters, without gradients. */
+/**
+ * Predicted distances of some embeddings [n, D] to others [N, D]: [n, N] on the device of the form's
+ * parameters, without gradients.
+ */
 export function distancesBetween(some: torch.Tensor, others: torch.Tensor, form: DistanceForm): torch.Tensor {
   return torch.noGrad(() => {
     if (!(form instanceof SetDistance)) return curved(torch.cdist(some, others, 2, byDifferences), form);
@@ -48,7 +52,10 @@ export function distancesBetween(some: torch.Tensor, others: torch.Tensor, form:
 /** Distances of a block of rows are held at a time. */
 const valuesPerBlock = 1 << 22;
 
-/** The rows of the square matrix of distances between all embeddings [N, D], 0 on the diagonal, without holding it whole. */
+/**
+ * The rows of the square matrix of distances between all embeddings [N, D], 0 on the diagonal,
+ * without holding it whole.
+ */
 export function* predictedRows(embeddings: torch.Tensor, form: DistanceForm): Generator<Float32Array> {
   const n = embeddings.size(0);
   const height = Math.max(1, Math.floor(valuesPerBlock / n));

@@ -2,8 +2,9 @@ import * as torch from "../torch/index.ts";
 import { type Packing, packingOf } from "./packing.ts";
 
 /**
- * B samples as tensors, each of the U distinct ASVs once. The flags are what is known of the values on the host, so that no
- * mask is made where none is needed and nothing waits for the device; `true` is always allowed.
+ * B samples as tensors, each of the U distinct ASVs once. The flags are what is known of the values
+ * on the host, so that no mask is made where none is needed and nothing waits for the device;
+ * `true` is always allowed.
  */
 export interface RaggedBatch {
   /** [U, L] uint8 or int64; 0 is padding or an unknown base. No row is all 0. */
@@ -32,9 +33,10 @@ export interface RaggedFromDense extends RaggedBatch {
 }
 
 /**
- * The ragged form of tokens [B, S, L] padded with all-zero rows, counts [B, S] or [B, S, 1] (default 0) and perhaps a mask
- * [B, S, L] bool of the positions to hide. Rows with equal tokens and equal masks become one. Reads the values on the host:
- * for comparisons and tests, not for training. Slots stay where they are, also behind empty ones.
+ * The ragged form of tokens [B, S, L] padded with all-zero rows, counts [B, S] or [B, S, 1] (default 0) and
+ * perhaps a mask [B, S, L] bool of the positions to hide. Rows with equal tokens and equal masks become
+ * one. Reads the values on the host: for comparisons and tests, not for training. Slots stay where they
+ * are, also behind empty ones.
  */
 export function denseToRagged(
   tokens: torch.Tensor,

@@ -21,13 +21,13 @@ export interface EncodeRequest {
   /** [U, L] bool: the positions to hide, instead of random ones. */
   readonly mask?: torch.Tensor | null;
   /**
-   * Hide bases for the prediction of nucleotides alone: samples are encoded from the whole sequences, in a second pass.
-   * Default false, as the original AAM: one pass serves both.
+   * Hide bases for the prediction of nucleotides alone: samples are encoded from the whole sequences, in a
+   * second pass. Default false, as the original AAM: one pass serves both.
    */
   readonly separateMasking?: boolean;
   /**
-   * [U + 1, D] embeddings of ASVs that are known already, row 0 zeros: `asvIndex` refers to its rows and `asvTokens` is not
-   * looked at.
+   * [U + 1, D] embeddings of ASVs that are known already, row 0 zeros: `asvIndex` refers to its rows and
+   * `asvTokens` is not looked at.
    */
   readonly asvEmbeddings?: torch.Tensor | null;
 }
@@ -96,7 +96,9 @@ export class SampleSequenceEncoder extends torch.nn.Module {
     };
   }
 
-  /** [B, S, D]: the embedding of the ASV in each slot, before samples come in; zeros where a slot is empty. */
+  /**
+   * [B, S, D]: the embedding of the ASV in each slot, before samples come in; zeros where a slot is empty.
+   */
   asvSlots(batch: RaggedBatch, request: EncodeRequest = {}): torch.Tensor {
     return torch.embedding(this.#asvTable(batch, request).table, batch.asvIndex, 0);
   }

@@ -13,7 +13,10 @@ import { SetDistance, type SetDistanceOptions } from "./setDistance.ts";
 import { SetPooling, type SetPoolingKind, slotWeights } from "./setPooling.ts";
 import { keyMask, PreNormEncoder, type TransformerOptions } from "./transformer.ts";
 
-/** What the encoder is trained on: `unifrac` (also weighted) gives embeddings whose distances are meant, the others values. */
+/**
+ * What the encoder is trained on: `unifrac` (also weighted) gives embeddings whose distances are
+ * meant, the others values.
+ */
 export type EncoderType = "unifrac" | "faith_pd" | "taxonomy" | "combined";
 export const encoderTypes: readonly EncoderType[] = ["unifrac", "faith_pd", "taxonomy", "combined"];
 
@@ -23,7 +26,10 @@ export interface SequenceEncoderOptions extends SampleEncoderOptions {
   readonly encoderType?: EncoderType;
   /** Values predicted by `faith_pd` and `taxonomy`; default as many as the embedding has. */
   readonly outputs?: number | null;
-  /** How a sample's ASVs become one vector: the weighted average of the original (default), or as a set of codes. */
+  /**
+   * How a sample's ASVs become one vector: the weighted average of the original
+   * (default), or as a set of codes.
+   */
   readonly pooling?: "attention" | SetPoolingKind;
   /** How samples are compared as sets; default null: by Euclidean distances. */
   readonly distance?: SetDistanceOptions | null;
@@ -114,7 +120,9 @@ export class SequenceEncoder extends torch.nn.Module {
     return this.sampleEncoder.asvEncoder;
   }
 
-  /** [B, S, D]: the embedding of the ASV in each slot, before samples come in; zeros where a slot is empty. */
+  /**
+   * [B, S, D]: the embedding of the ASV in each slot, before samples come in; zeros where a slot is empty.
+   */
   asvSlots(batch: RaggedBatch, request: EncodeRequest = {}): torch.Tensor {
     return this.sampleEncoder.asvSlots(batch, request);
   }

@@ -42,7 +42,10 @@ export interface CategoryOptions {
 export interface SequencePredictorOptions extends OutputOptions {
   /** The encoder to build on, or what to make one of. */
   readonly base: Encoder | SequenceEncoderOptions;
-  /** Leave the encoder's weights as they are. It then works as in evaluation, without dropout and masks. Default false. */
+  /**
+   * Leave the encoder's weights as they are. It then works as in evaluation, without dropout
+   * and masks. Default false.
+   */
   readonly freezeBase?: boolean;
   /** Transformer of the count head; null for no count head. */
   readonly count: TransformerOptions | null;
@@ -50,13 +53,15 @@ export interface SequencePredictorOptions extends OutputOptions {
   readonly countActivation?: "sigmoid" | "none";
   readonly target: TransformerOptions;
   /**
-   * Predict from the sum over ASVs of so many features of their embeddings (see `AsvSum`) instead of the target transformer and its
-   * pooling. Needs a frozen encoder, and goes without categories and counts. Default null.
+   * Predict from the sum over ASVs of so many features of their embeddings (see `AsvSum`) instead
+   * of the target transformer and its pooling. Needs a frozen encoder, and goes without categories
+   * and counts. Default null.
    */
   readonly sumFeatures?: number | null;
   /**
-   * Predict from the codes that a set encoder finds in the sample, and how much of its counts has them, instead of the target
-   * transformer and its pooling. Goes without categories that attend to single ASVs. Default false.
+   * Predict from the codes that a set encoder finds in the sample, and how much of its counts has
+   * them, instead of the target transformer and its pooling. Goes without categories that attend to
+   * single ASVs. Default false.
    */
   readonly fromCodes?: boolean;
   /** A layer norm before the target head; default true. */

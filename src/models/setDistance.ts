@@ -6,11 +6,14 @@ export type SetDistanceKind = "tanimoto" | "l1";
 
 export interface SetDistanceOptions {
   readonly kind: SetDistanceKind;
-  /** Divide by what both samples have together, as metrics that end at 1 do. Always so for `tanimoto`. Default true. */
+  /**
+   * Divide by what both samples have together, as metrics that end at 1 do. Always so for
+   * `tanimoto`. Default true.
+   */
   readonly normalized?: boolean;
   /**
-   * What the coordinates from some columns on are worth, up to those of the next: on another tree words and own branches are longer or shorter
-   * beside codes. Default 1 for all.
+   * What the coordinates from some columns on are worth, up to those of the next: on another tree words and
+   * own branches are longer or shorter beside codes. Default 1 for all.
    */
   readonly weights?: readonly { readonly from: number; readonly weight: number }[];
 }
@@ -26,8 +29,9 @@ const smallest = 1e-12;
  *     l1         u = |a - b|_1 / (|a|_1 + |b|_1 + 2 C)
  *     l1, not normalized   u = |a - b|_1 / unit
  *
- * and the prediction scale (slope u + offset + curve u²). C stands for branches that every sample has: they lengthen the whole and separate
- * nobody, so no code learns them. All of this is learned, from a start that `fit` computes.
+ * and the prediction scale (slope u + offset + curve u²). C stands for branches that every sample has:
+ * they lengthen the whole and separate nobody, so no code learns them. All of this is learned, from a
+ * start that `fit` computes.
  */
 export class SetDistance extends torch.nn.Module {
   readonly kind: SetDistanceKind;

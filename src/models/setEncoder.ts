@@ -21,13 +21,16 @@ export interface SetEncoderOptions extends AsvCodesOptions {
 
 /** Distinct ASVs for each slot up to which a product with all of them is faster than looking up each slot. */
 const denseShare = 16;
-/** Columns for own branches at the most; beyond them ASVs share columns, which hardly any two samples notice. */
+/**
+ * Columns for own branches at the most; beyond them ASVs share columns, which hardly any two samples notice.
+ */
 const mostOwn = 2 ** 15;
 
 /**
- * Samples as sets of codes: every ASV has codes (`AsvCodes`), a sample has those of its ASVs (`SetPooling`), and what two samples share of
- * them gives their distance (`SetDistance`). This is the form of UniFrac itself, which compares the sets of branches above two
- * samples' ASVs: a code takes the place of a branch, and what has to be learned is which sequences lie below it.
+ * Samples as sets of codes: every ASV has codes (`AsvCodes`), a sample has those of its ASVs (`SetPooling`),
+ * and what two samples share of them gives their distance (`SetDistance`). This is the form of UniFrac
+ * itself, which compares the sets of branches above two samples' ASVs: a code takes the place of a branch,
+ * and what has to be learned is which sequences lie below it.
  *
  * @example
  * const encoder = new SetEncoder({
@@ -121,7 +124,10 @@ export class SetEncoder extends torch.nn.Module {
     return torch.embedding(table, batch.asvIndex, 0);
   }
 
-  /** Codes [U, K] of ASVs -> sums [B, K] over those of each sample, as the pooling (by default the encoder's own) weighs them. */
+  /**
+   * Codes [U, K] of ASVs -> sums [B, K] over those of each sample, as the pooling (by default the
+   * encoder's own) weighs them.
+   */
   sums(
     codes: torch.Tensor,
     batch: Pick<RaggedBatch, "asvIndex" | "counts">,
@@ -136,7 +142,9 @@ export class SetEncoder extends torch.nn.Module {
     return exactProduct(spread(weights, asvIndex, distinct), codes);
   }
 
-  /** Coordinates [B, V] of the words of samples; null where words have none, or the sequences are not at hand. */
+  /**
+   * Coordinates [B, V] of the words of samples; null where words have none, or the sequences are not at hand.
+   */
   words(batch: RaggedBatch, rows = this.#rowsOf(batch)): torch.Tensor | null {
     if (!rows || !this.wordSets) return null;
     const { asvIndex } = batch;
@@ -177,7 +185,10 @@ export class SetEncoder extends torch.nn.Module {
     return torch.cat([present, share], 1);
   }
 
-  /** How surely each ASV has each code [U, K], and the length of its own branch [U]; at least 0, in float32 or float64. */
+  /**
+   * How surely each ASV has each code [U, K], and the length of its own branch [U]; at least
+   * 0, in float32 or float64.
+   */
   #codesOf(
     batch: RaggedBatch,
     { asvEmbeddings, nucleotides: wanted, mask, separateMasking }: EncodeRequest,
@@ -199,7 +210,10 @@ export class SetEncoder extends torch.nn.Module {
   }
 }
 
-/** Values of slots [B, S] at the columns that `index` names from 1 on (0: none): [B, columns], those of one column added up. */
+/**
+ * Values of slots [B, S] at the columns that `index` names from 1 on (0: none): [B, columns],
+ * those of one column added up.
+ */
 function spread(values: torch.Tensor, index: torch.Tensor, columns: number): torch.Tensor {
   return torch
     .zeros([values.size(0), columns + 1], { dtype: values.dtype, device: values.device })

@@ -14,16 +14,21 @@ export interface StartTargets {
 const wantedShare = 0.35;
 /** ASVs that thresholds are taken from, at most. */
 const judgedAsvs = 1500;
-/** Weight of own branches beside codes at the start, where shares are compared; of presence they weigh the same. */
+/**
+ * Weight of own branches beside codes at the start, where shares are compared; of
+ * presence they weigh the same.
+ */
 const ownWeight = 0.3;
 const rounds = 20;
 const rate = 3;
 
 /**
- * The values to start training from, computed from some samples and, where there are any, what is known of them: words' vectors of unit spread; biases such that each code is on in a third
- * of the samples (of shares: in a third of the ASVs), since a code that all have or nobody has tells nothing apart and gets no gradient; own
- * branches that weigh as much as the codes; the size of a sample; and
- * the line from uncalibrated to true distances by least squares. Without this start learning takes ten times as long.
+ * The values to start training from, computed from some samples and, where there are any, what is known of
+ * them: words' vectors of unit spread; biases such that each code is on in a third of the samples (of shares:
+ * in a third of the ASVs), since a code that all have or nobody has tells nothing apart and gets no gradient;
+ * own branches that weigh as much as the codes; the size of a sample; and
+ * the line from uncalibrated to true distances by least squares. Without this start learning
+ * takes ten times as long.
  */
 export function startFrom(encoder: SetEncoder, batch: RaggedBatch, targets: StartTargets | null): void {
   torch.noGrad(() =>
@@ -78,8 +83,8 @@ function scaleTo(unit: torch.Tensor, wanted: torch.Tensor, present: torch.Tensor
 }
 
 /**
- * Fits a calibration to known distances [B, B] among samples with these coordinates [B, K]: the size of a sample, a usual distance, and the
- * line from uncalibrated to true distances by least squares.
+ * Fits a calibration to known distances [B, B] among samples with these coordinates [B, K]: the size of a
+ * sample, a usual distance, and the line from uncalibrated to true distances by least squares.
  */
 export function startDistance(
   distance: SetDistance,

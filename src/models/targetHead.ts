@@ -33,7 +33,10 @@ export class ResidualHead extends nn.Module {
   }
 }
 
-/** ReLU between the layers; dropout layers are there only where there is dropout, which decides the layers' numbers. */
+/**
+ * ReLU between the layers; dropout layers are there only where there is dropout, which
+ * decides the layers' numbers.
+ */
 function multilayer({ dim, outputs, hidden, dropout = 0 }: TargetHeadOptions): torch.nn.Sequential {
   const layers: (torch.nn.Module & { forward(input: torch.Tensor): torch.Tensor })[] = [];
   let width = dim;
@@ -46,7 +49,9 @@ function multilayer({ dim, outputs, hidden, dropout = 0 }: TargetHeadOptions): t
   return new nn.Sequential(...layers);
 }
 
-/** @throws RangeError for sizes that are no whole numbers above 0, or a residual head without hidden layers. */
+/**
+ * @throws RangeError for sizes that are no whole numbers above 0, or a residual head without hidden layers.
+ */
 export function makeTargetHead(options: TargetHeadOptions): TargetHead {
   const hidden = options.hidden ?? [];
   const wrong = hidden.find((size) => !(Number.isInteger(size) && size > 0));

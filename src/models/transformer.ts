@@ -14,11 +14,16 @@ export interface TransformerOptions {
   readonly dropout?: number;
   /** `gelu` (default) is the exact form. */
   readonly activation?: Activation;
-  /** Compute the layers a second time in the backward pass instead of keeping their values. Only in training. */
+  /**
+   * Compute the layers a second time in the backward pass instead of keeping their values. Only in training.
+   */
   readonly gradientCheckpointing?: boolean;
 }
 
-/** What attention needs to know of padding: [n, 1, 1, T] bool, true where a key may be attended to; null where all may. */
+/**
+ * What attention needs to know of padding: [n, 1, 1, T] bool, true where a key may be
+ * attended to; null where all may.
+ */
 export type KeyMask = torch.Tensor | null;
 
 /** The mask for attention from [n, T] bool, true where there is something. */
@@ -26,7 +31,10 @@ export function keyMask(valid: torch.Tensor | null): KeyMask {
   return valid?.unsqueeze(1).unsqueeze(1) ?? null;
 }
 
-/** How the tokens [N, D] that a layer gets belong to sequences: rows of one length and a mask, or runs of rows without padding. */
+/**
+ * How the tokens [N, D] that a layer gets belong to sequences: rows of one length and a mask, or runs
+ * of rows without padding.
+ */
 export type LayerWork =
   | { readonly sizes: readonly [rows: number, length: number]; readonly mask: KeyMask }
   | { readonly runs: readonly number[]; readonly recompute: boolean };
@@ -73,7 +81,10 @@ export class TransformerLayer extends nn.Module {
     return nn.canFuseLayer(input) && nn.canFuseLayer(this.linear1.weight);
   }
 
-  /** [N, D] -> [N, D]. Two dimensions, so that a product's result is no view and the residual can be added in place. */
+  /**
+   * [N, D] -> [N, D]. Two dimensions, so that a product's result is no view and the
+   * residual can be added in place.
+   */
   forward(input: torch.Tensor, work: LayerWork): torch.Tensor {
     if ("runs" in work) {
       const { heads, activation = "gelu" } = this.#options;
@@ -144,8 +155,8 @@ export class PreNormEncoder extends nn.Module {
   }
 
   /**
-   * [n, T, D] -> [n, T, D]. What stands at masked positions has no meaning. With `packing`, which says the same as the mask, they
-   * cost nothing where the device allows it.
+   * [n, T, D] -> [n, T, D]. What stands at masked positions has no meaning. With `packing`, which says the
+   * same as the mask, they cost nothing where the device allows it.
    */
   forward(input: torch.Tensor, mask: KeyMask, packing: Packing | null = null): torch.Tensor {
     const [rows, length, dim] = input.shape;

@@ -14,8 +14,9 @@ import type { Activation } from "../torch/nn/index.ts";
 export type ReferenceConfig = Readonly<Record<string, unknown>>;
 
 /**
- * Reads the arguments one by one, with the reference's defaults where they are absent, and knows in the end which nobody asked
- * for. @throws UserError for a value of the wrong kind.
+ * Reads the arguments one by one, with the reference's defaults where they are absent, and knows in the
+ * end which nobody asked for.
+ * @throws UserError for a value of the wrong kind.
  */
 export class ConfigReader {
   readonly #config: ReferenceConfig;
@@ -167,8 +168,8 @@ export function readTargetHead(reader: ConfigReader) {
 }
 
 /**
- * The encoder of a predictor: `base_model`, the arguments of an encoder that was made before, or the predictor's own. Where the
- * first is given the reference takes the others and leaves them aside.
+ * The encoder of a predictor: `base_model`, the arguments of an encoder that was made before, or the
+ * predictor's own. Where the first is given the reference takes the others and leaves them aside.
  */
 function readBase(reader: ConfigReader): SequenceEncoderOptions {
   const own = readSequenceEncoder(reader);
@@ -211,7 +212,10 @@ function readAll<T>(config: ReferenceConfig, place: string, read: (reader: Confi
   return options;
 }
 
-/** The options of `new AsvEncoder` for the arguments of the reference's class. @throws UserError for unknown ones. */
+/**
+ * The options of `new AsvEncoder` for the arguments of the reference's class.
+ * @throws UserError for unknown ones.
+ */
 export function asvEncoderOptions(config: ReferenceConfig, place = "config"): AsvEncoderOptions {
   return readAll(config, place, (reader) => readAsvEncoder(reader, ""));
 }

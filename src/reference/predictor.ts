@@ -25,9 +25,9 @@ class UnmaskedPerceiver extends PerceiverFusion {
 }
 
 /**
- * The predictor of the original AAM with its defects, for the numbers of converted models: a frozen encoder keeps dropout and
- * masks, cross-attention has a single key, a perceiver attends to empty slots and keeps an unused transformer, and batches
- * without categories bypass the fusion.
+ * The predictor of the original AAM with its defects, for the numbers of converted models: a frozen encoder
+ * keeps dropout and masks, cross-attention has a single key, a perceiver attends to empty slots and keeps an
+ * unused transformer, and batches without categories bypass the fusion.
  */
 export class ReferencePredictor extends SequencePredictor {
   protected override makeCrossAttention(options: AttentionFusionOptions): CrossAttentionFusion {

@@ -1,7 +1,10 @@
 import { UserError } from "../common/userError.ts";
 import type * as torch from "../torch/index.ts";
 
-/** What a state dict tells of the model it belongs to: the reference's class and arguments, without what leaves no trace. */
+/**
+ * What a state dict tells of the model it belongs to: the reference's class and arguments,
+ * without what leaves no trace.
+ */
 export interface InferredModel {
   readonly module: "SequenceEncoder" | "SequencePredictor";
   readonly config: Record<string, unknown>;
@@ -124,7 +127,8 @@ function inferHead(shapes: Shapes): { outputs: number } & Record<string, unknown
     outputs: widths[widths.length - 1],
     regressor_hidden_dims: widths.slice(0, -1),
     residual_regression_head: residual,
-    // A dropout layer moves the next layer from the second to the third place; how much is dropped leaves no trace.
+    // A dropout layer moves the next layer from the second to the third place; how much is
+    // dropped leaves no trace.
     regressor_dropout: layers[1] === 3 ? 0.1 : 0,
   };
 }

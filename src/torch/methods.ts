@@ -1,6 +1,6 @@
 /**
- * Puts the operators' methods and the hand-written ones on `Tensor`, and declares them there: so `core` need not know
- * of the operators, which are made of it. Imported once, by index.ts.
+ * Puts the operators' methods and the hand-written ones on `Tensor`, and declares them there: so `core` need
+ * not know of the operators, which are made of it. Imported once, by index.ts.
  */
 import { backward } from "./autograd/autograd.ts";
 import {

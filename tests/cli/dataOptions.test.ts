@@ -1,4 +1,7 @@
-/** What the options of the commands on data do, and those of the commands about this program: prep, unifrac, simulate, parity. */
+/**
+ * What the options of the commands on data do, and those of the commands about this program: prep,
+ * unifrac, simulate, parity.
+ */
 import { beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, cpSync, existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";

@@ -1,6 +1,7 @@
 /**
- * docs/from-pytorch-aam.md against the options of the original AAM (names alone, tests/fixtures/pytorchOptions.json) and against
- * our own commands: whatever is added, renamed or taken away here has to be told there.
+ * docs/from-pytorch-aam.md against the options of the original AAM (names alone,
+ * tests/fixtures/pytorchOptions.json) and against our own commands: whatever is added, renamed or taken away
+ * here has to be told there.
  */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
@@ -13,7 +14,9 @@ const page = readFileSync(join(import.meta.dir, "../../docs/from-pytorch-aam.md"
 const optionName = /--[a-z][\w-]*/g;
 const namesIn = (text: string): string[] => text.match(optionName) ?? [];
 
-/** Sections of the page that explain options, the list of theirs that each is about, and the commands of ours. */
+/**
+ * Sections of the page that explain options, the list of theirs that each is about, and the commands of ours.
+ */
 const sections = [
   {
     heading: "Options of `pretrain` and `train`",

@@ -1,9 +1,12 @@
 /**
- * Every option of every command has a test that would fail if the option did nothing. For a new option, do one of two:
+ * Every option of every command has a test that would fail if the option did nothing. For a
+ * new option, do one of two:
  *
- * - add a row to `rows` below, which runs: the command is called without the option and with it, and `judge` compares;
- * - or write the test where it belongs, and say so in the line before it: `showsOptions("prep", "--tree --metric")`.
- *   An option that sets a place of the configuration is a row of an effects table (tests/helpers/optionEffects.ts).
+ * - add a row to `rows` below, which runs: the command is called without the option and with
+ *   it, and `judge` compares;
+ * - or write the test where it belongs, and say so in the line before it:
+ *   `showsOptions("prep", "--tree --metric")`. An option that sets a place of the configuration is a row of
+ *   an effects table (tests/helpers/optionEffects.ts).
  *
  * The last test here takes all options from the commands' definitions and fails for one without either.
  */
@@ -107,7 +110,10 @@ async function allOptions(): Promise<string[]> {
 }
 const options = await allOptions();
 
-/** What tests say that they show, by `showsOptions` and `showsPlaces`: the files are loaded, their tests are not run. */
+/**
+ * What tests say that they show, by `showsOptions` and `showsPlaces`: the files are loaded,
+ * their tests are not run.
+ */
 function shownByTests(): string[] {
   const list = scratch.write("shown.txt", "");
   const files = projectFiles().filter(

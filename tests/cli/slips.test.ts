@@ -1,4 +1,7 @@
-/** Slips that people make in metadata and options: each is told in one sentence, before anything is prepared or written. */
+/**
+ * Slips that people make in metadata and options: each is told in one sentence, before
+ * anything is prepared or written.
+ */
 import { beforeAll, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { makeStudy, type Study } from "../../lab/material/study.ts";

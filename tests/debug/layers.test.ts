@@ -78,7 +78,8 @@ test("memory: nothing stays after a step; what is kept is found with its module"
   expect(faultsOf(finding)).toContain(
     "live tensors that each of several equal steps leaves behind, together",
   );
-  // The norm made the tensor; the pooling and the model return this very one, so any of the three may be what keeps it.
+  // The norm made the tensor; the pooling and the model return this very one, so any of the
+  // three may be what keeps it.
   expect(finding.verdicts[0].fails).toBe(
     "Tensors leak from attention_pooling.norm (returned by attention_pooling and the model too).",
   );

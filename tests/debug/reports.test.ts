@@ -1,4 +1,7 @@
-/** The reports that are kept: whole, of the size that a repository can carry, and without paths of the machine they came from. */
+/**
+ * The reports that are kept: whole, of the size that a repository can carry, and without paths of
+ * the machine they came from.
+ */
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";

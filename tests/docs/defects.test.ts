@@ -1,4 +1,7 @@
-/** The defects of the original AAM in docs/from-pytorch-aam.md: each is shown to be absent by tests whose titles have its number. */
+/**
+ * The defects of the original AAM in docs/from-pytorch-aam.md: each is shown to be absent by tests
+ * whose titles have its number.
+ */
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";

@@ -19,8 +19,9 @@ const statement =
   /^(\s*)(?!(?:const|let|using|await using|return|import|for|if|class|function)\b)(\S.*);\s*$/;
 
 /**
- * The ```` ```ts ```` blocks of a page. An expression followed by a comment that is JSON is checked to have that value;
- * `// throws "text"` expects an error whose message holds the text. @throws Error for a comment that looks like a value but is none.
+ * The ```` ```ts ```` blocks of a page. An expression followed by a comment that is JSON is checked to have
+ * that value; `// throws "text"` expects an error whose message holds the text.
+ * @throws Error for a comment that looks like a value but is none.
  */
 export function snippetsOf(page: string): Snippet[] {
   const lines = readFileSync(join(projectRoot, page), "utf8").split("\n");

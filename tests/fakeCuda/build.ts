@@ -15,7 +15,10 @@ export function whyNoFakeCuda(): string | null {
   return process.platform === "linux" ? null : `it is written for Linux, not ${process.platform}`;
 }
 
-/** The path of the library, compiled first if there is none of the present source. @throws Error with the compiler's words. */
+/**
+ * The path of the library, compiled first if there is none of the present source.
+ * @throws Error with the compiler's words.
+ */
 export function ensureFakeCuda(): string {
   const { root, version, includeDirs, libDir, cxxStandard, cxx11Abi } = findLibtorch();
   const text = readFileSync(source, "utf8");

@@ -1,6 +1,7 @@
 /**
- * The whole program on a CUDA device that is none: numbers are the CPU's, but a tensor that lies on the wrong device is an error, as it
- * would be on a GPU. What this cannot show is CUDA's own kernels and their speed: `scripts/cuda-check.sh` does, on a GPU.
+ * The whole program on a CUDA device that is none: numbers are the CPU's, but a tensor that lies on the wrong
+ * device is an error, as it would be on a GPU. What this cannot show is CUDA's own kernels and their speed:
+ * `scripts/cuda-check.sh` does, on a GPU.
  */
 import { afterAll, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";

@@ -1,7 +1,9 @@
 /**
- * Gives this process a CUDA device made of the host's memory (fakeCuda.cpp), before LibTorch is asked for devices:
+ * Gives this process a CUDA device made of the host's memory (fakeCuda.cpp), before
+ * LibTorch is asked for devices:
  *
- *     BUN_OPTIONS=--preload=./tests/fakeCuda/load.ts AAM_TEST_DEVICE=cuda bun test ./tests/models/finite.test.ts
+ *     BUN_OPTIONS=--preload=./tests/fakeCuda/load.ts AAM_TEST_DEVICE=cuda \
+ *       bun test ./tests/models/finite.test.ts
  */
 import { dlopen } from "bun:ffi";
 import { ensureFakeCuda } from "./build.ts";

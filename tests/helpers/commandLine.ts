@@ -1,6 +1,6 @@
 /**
- * Runs commands in the process of the tests, as `bun scripts/aam.ts NAME ...` would in its own; `train.ts` is a name,
- * too. What they print is what `run` gives.
+ * Runs commands in the process of the tests, as `bun scripts/aam.ts NAME ...` would in its own; `train.ts` is
+ * a name, too. What they print is what `run` gives.
  */
 import { spyOn } from "bun:test";
 import { type Command, CommanderError } from "commander";

@@ -1,6 +1,6 @@
 /**
- * The encoder written once more in the simplest way: dense batches, every occurrence of every ASV and all padding encoded,
- * attention by plain products. Only for comparison.
+ * The encoder written once more in the simplest way: dense batches, every occurrence of every ASV and all
+ * padding encoded, attention by plain products. Only for comparison.
  */
 import * as torch from "../../src/torch/index.ts";
 

@@ -9,8 +9,9 @@ if (named !== undefined && !existsSync(named)) {
 }
 
 /**
- * Real studies, too large for the repository, in the folder that AAM_TEST_DATA names. Where it is not set this is a
- * folder that does not exist: tests that need one of its files skip themselves, and the totals say how many did.
+ * Real studies, too large for the repository, in the folder that AAM_TEST_DATA names. Where it is not
+ * set this is a folder that does not exist: tests that need one of its files skip themselves, and the
+ * totals say how many did.
  */
 export const outsideData: string = named ?? join(import.meta.dir, "AAM_TEST_DATA is not set");
 

@@ -8,7 +8,9 @@ const pixel = Buffer.from(
   "base64",
 );
 
-/** For the tests of this file no PNG files of plots are made, which takes long: one pixel is in their place. */
+/**
+ * For the tests of this file no PNG files of plots are made, which takes long: one pixel is in their place.
+ */
 export function usePlainPlots(): void {
   let spies: { mockRestore(): void }[] = [];
   beforeAll(() => {

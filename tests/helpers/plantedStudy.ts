@@ -18,8 +18,9 @@ export const asvId = (asv: number) =>
   Array.from({ length: 12 }, (_, i) => bases[(asv >> (2 * (i % 4))) & 3]).join("") + "ACGTACGTACGT";
 
 /**
- * A study whose carrying ASVs are known: `score` is 6 with ASV 0, 5 less with ASV 1 and a little noise; `state` says whether ASV 0 is there;
- * `noise` depends on nothing; `host` has three samples each, and `study` two hosts in three.
+ * A study whose carrying ASVs are known: `score` is 6 with ASV 0, 5 less with ASV 1 and a little noise;
+ * `state` says whether ASV 0 is there; `noise` depends on nothing; `host` has three samples each, and
+ * `study` two hosts in three.
  */
 export async function plantedStudy(folder: string, samples = 60, asvs = 16): Promise<PlantedStudy> {
   mkdirSync(folder, { recursive: true });

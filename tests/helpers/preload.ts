@@ -1,7 +1,7 @@
 /**
- * Before every test of every file, whether files share a process (`bun test`, an editor's runner) or not (`npm test`):
- * what a test sets for the whole process ends with it. Replaced functions (`spyOn`) are put back by who replaces them;
- * `mock.module` is not used at all, since it lasts for all files that come after.
+ * Before every test of every file, whether files share a process (`bun test`, an editor's runner) or not
+ * (`npm test`): what a test sets for the whole process ends with it. Replaced functions (`spyOn`) are put
+ * back by who replaces them; `mock.module` is not used at all, since it lasts for all files that come after.
  */
 import { beforeEach } from "bun:test";
 import { readFileSync } from "node:fs";
@@ -11,8 +11,9 @@ import type * as Torch from "../../src/torch/index.ts";
 /** In milliseconds; far above what any test needs, so that only one that hangs ends by it. */
 const testTime = 300_000;
 
-// bunfig.toml has no setting for it, and Bun goes back to 5 s with every file: each sets it in its first line. There it
-// also collects what the files before it have left, so that none of their tensors ends while it counts its own.
+// bunfig.toml has no setting for it, and Bun goes back to 5 s with every file: each sets it in its first
+// line. There it also collects what the files before it have left, so that none of their tensors ends
+// while it counts its own.
 const firstLine = `import { setDefaultTimeout as setTestTime } from "bun:test"; setTestTime(${testTime}); Bun.gc(true); `;
 Bun.plugin({
   name: "test time",

@@ -3,7 +3,9 @@ import { join, resolve } from "node:path";
 
 export const projectRoot = resolve(import.meta.dir, "../..");
 
-/** Every file that belongs to the project: tracked, or new and not ignored. Paths are relative to the root. */
+/**
+ * Every file that belongs to the project: tracked, or new and not ignored. Paths are relative to the root.
+ */
 export function projectFiles(): string[] {
   const command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"];
   const run = Bun.spawnSync(command, { cwd: projectRoot, stdout: "pipe", stderr: "pipe" });

@@ -35,8 +35,8 @@ export function perturb(model: torch.nn.Module, seed: number, by = 0.15): void {
 }
 
 /**
- * A random dense batch [B, S, L]: sequences of different length from a small pool, some with unknown bases, so that ASVs occur
- * several times, also within a sample; empty samples and samples of one ASV are frequent.
+ * A random dense batch [B, S, L]: sequences of different length from a small pool, some with unknown bases,
+ * so that ASVs occur several times, also within a sample; empty samples and samples of one ASV are frequent.
  */
 export function randomDenseBatch(random: Random): { tokens: torch.Tensor; samples: number } {
   const samples = 1 + random.integer(5);

@@ -29,7 +29,10 @@ export function tableOf(
   };
 }
 
-/** A tree of one to five branches at each fork, with branches of length 0 and chains; its tips are named t0, t1, ... */
+/**
+ * A tree of one to five branches at each fork, with branches of length 0 and chains; its
+ * tips are named t0, t1, ...
+ */
 export function randomTree(random: Random, tips: number): Tree {
   // Nodes by their parent's number, renumbered in preorder below.
   const parents: number[] = [-1];
@@ -85,7 +88,9 @@ export function randomCounts(random: Random, samples: number, asvs: number): num
   return counts;
 }
 
-/** The greatest difference between two lists of distances, NaN if their lengths differ or one has no number. */
+/**
+ * The greatest difference between two lists of distances, NaN if their lengths differ or one has no number.
+ */
 export function worst(a: ArrayLike<number>, b: ArrayLike<number>): number {
   if (a.length !== b.length) return Number.NaN;
   let greatest = 0;
@@ -96,7 +101,9 @@ export function worst(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return greatest;
 }
 
-/** The distances of all pairs as the definitions say, branch by branch and pair by pair, without any shortcut. */
+/**
+ * The distances of all pairs as the definitions say, branch by branch and pair by pair, without any shortcut.
+ */
 export function bruteForce(table: Table, tree: Tree, options: UniFracOptions): Condensed {
   const { metric = "unweighted", alpha = 1, varianceAdjusted, absolute, bypassTips } = options;
   const samples = table.sampleIds.length;

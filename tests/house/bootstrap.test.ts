@@ -19,7 +19,10 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 let count = 0;
 
-/** A project that holds only the bootstrap and scripts that tell of their call, and tools that stand for the real ones. */
+/**
+ * A project that holds only the bootstrap and scripts that tell of their call, and tools that
+ * stand for the real ones.
+ */
 function makeProject(tools: Record<string, string>): { root: string; path: string } {
   const root = join(folder, `case-${count++}`);
   const path = join(root, "tools");

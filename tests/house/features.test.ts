@@ -8,7 +8,10 @@ const rows = (readProjectText("FEATURES.md") ?? "")
   .slice(1)
   .map((line) => line.split("|").map((cell) => cell.trim()));
 
-/** Whether a dotted name is there: below the namespace, as a method or property of tensors where it begins with `Tensor.`. */
+/**
+ * Whether a dotted name is there: below the namespace, as a method or property of tensors where
+ * it begins with `Tensor.`.
+ */
 function exists(name: string): boolean {
   if (name.startsWith("Tensor.")) return name.slice("Tensor.".length) in torch.Tensor.prototype;
   let place: unknown = torch;

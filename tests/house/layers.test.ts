@@ -1,4 +1,6 @@
-/** Imports point down: between layers, between the rooms of a layer, and nowhere in a circle, types included. */
+/**
+ * Imports point down: between layers, between the rooms of a layer, and nowhere in a circle, types included.
+ */
 import { expect, test } from "bun:test";
 import { basename, dirname, join, normalize } from "node:path";
 import { projectFiles, readProjectText } from "../helpers/projectFiles.ts";
@@ -17,7 +19,10 @@ const allowed: Record<string, readonly string[]> = {
   cli: ["common", "formats", "torch", "data", "models", "metrics", "display", "training", "reference"],
 };
 
-/** The rooms of each layer, from the bottom up: each may import those to its left. A dot is the layer's own folder. */
+/**
+ * The rooms of each layer, from the bottom up: each may import those to its left. A dot
+ * is the layer's own folder.
+ */
 const rooms: Record<string, string> = {
   common: ". random files",
   formats: "arrow hdf5 npy pickle zip tensorboard .",
@@ -47,7 +52,10 @@ const fullRoom = 25;
 
 const transpiler = new Bun.Transpiler({ loader: "ts" });
 
-/** The modules that a file names: imports of values (as the compiler sees them) and of types, also `import("...")`. */
+/**
+ * The modules that a file names: imports of values (as the compiler sees them) and of
+ * types, also `import("...")`.
+ */
 function importsOf(text: string): string[] {
   const code = text.replace(/^#!.*/, "");
   const typeImports = [

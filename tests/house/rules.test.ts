@@ -14,6 +14,16 @@ test("the rule against `any` is not switched off anywhere", async () => {
   expect(findLines(code, /biome-ignore[^:]*noExplicitAny|@ts-(ignore|nocheck)/)).toEqual([]);
 });
 
+test("comments end at column 110, as code does", () => {
+  // One that only a web address makes longer is left whole.
+  const long = /^(?!.*https?:\/\/\S{40})(?=.{111})(\s*(\/\/|\/?\*)|.*[;,{}()[\]] \/\/ )/u;
+  const sentence = "what is said here ".repeat(8);
+  for (const start of ["// ", " * ", "  /** ", "const a = f(); // "]) expect(start + sentence).toMatch(long);
+  expect(`const text = "${sentence}";`).not.toMatch(long);
+  const own = files.filter((name) => /\.(ts|mjs)$/.test(name) && !/\.gen\.|fixtures/.test(name));
+  expect(findLines(own, long)).toEqual([]);
+});
+
 test("no file names a folder of a developer's machine", () => {
   const folders = ["work", "root", "tmp", "home", "Users"].join("|");
   const pattern = new RegExp(`(^|[\\s"'\`(=:\\[])/(${folders})/`);

@@ -64,7 +64,8 @@ test("bench step measures both sides on the same batches, and says how much each
   const parts = ours.parts_s;
   for (const part of ["forward", "backward", "optimizer"]) expect(parts[part]).toBeGreaterThan(0);
   expect(parts.encoder).toBeLessThan(parts.forward);
-  // Each distinct ASV once with its own length, against each occurrence, padded, and computed twice in the backward pass.
+  // Each distinct ASV once with its own length, against each occurrence, padded, and computed
+  // twice in the backward pass.
   expect(batch.distinct).toBeLessThan(batch.occurrences);
   expect(ours.gflop).toBeLessThan((3 / 4) * reference.gflop);
   expect(report.attention).toEqual({ "fused layer": 3 });

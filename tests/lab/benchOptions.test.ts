@@ -1,6 +1,7 @@
 /**
- * What the options of `bench` do. Instead of the programs that it measures (bench.test.ts starts some) there are stand-ins, which keep
- * what they are told and answer at once; `data`, `encoder` and `unifrac` measure small things in earnest.
+ * What the options of `bench` do. Instead of the programs that it measures (bench.test.ts starts some) there
+ * are stand-ins, which keep what they are told and answer at once; `data`, `encoder` and `unifrac` measure
+ * small things in earnest.
  */
 import { afterAll, beforeAll, describe, expect, spyOn, test } from "bun:test";
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -45,7 +46,10 @@ function writeWeights(path: string, config: Record<string, number>): void {
   torch.saveSafetensors(path, model.stateDict());
 }
 
-/** What the sides of a benchmark are told, and what it prints. `isStarted`: end as soon as there is something to measure. */
+/**
+ * What the sides of a benchmark are told, and what it prints. `isStarted`: end as soon as there
+ * is something to measure.
+ */
 async function told(
   args: string[],
   isStarted = false,
@@ -362,7 +366,9 @@ describe("bench unifrac", () => {
     wholeMatrix = scratch.path("whole.h5");
     await succeed("unifrac", "--table", study.table, "--tree", study.tree, "--output", wholeMatrix);
   });
-  /** What the programs are told, and the report; stand-ins write matrices, of `few` samples for scikit-bio. */
+  /**
+   * What the programs are told, and the report; stand-ins write matrices, of `few` samples for scikit-bio.
+   */
   const measured = async (options: string[], few = 4) => {
     const heard: unknown[] = [];
     const which = spyOn(Bun, "which").mockImplementation(() => "ssu");

@@ -20,7 +20,10 @@ function difference(actual: torch.Tensor, expected: torch.Tensor, scale?: number
   return actual.sub(expected).abs().max().item() / largest;
 }
 
-/** Hides bases of a dense batch, the same wherever an ASV occurs: every base at a place that is a multiple of 3. */
+/**
+ * Hides bases of a dense batch, the same wherever an ASV occurs: every base at a place
+ * that is a multiple of 3.
+ */
 function maskOf(tokens: torch.Tensor): torch.Tensor {
   const places = torch.arange(tokens.size(2), { device: tokens.device }).remainder(3).eq(1);
   return tokens.ge(1).logicalAnd(tokens.le(4)).logicalAnd(places);
@@ -52,8 +55,8 @@ function denseLoss(
 }
 
 /**
- * In float32 pairs of samples this near do not count: the derivative of a small distance enlarges the rounding of both forms. In
- * float64 all count.
+ * In float32 pairs of samples this near do not count: the derivative of a small distance enlarges the
+ * rounding of both forms. In float64 all count.
  */
 const nearest = 0.05;
 

@@ -1,4 +1,7 @@
-/** Programs that are bundled or compiled with the toolkit inside: they run or say what is missing, and never start themselves. */
+/**
+ * Programs that are bundled or compiled with the toolkit inside: they run or say what is missing,
+ * and never start themselves.
+ */
 import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,8 +12,8 @@ import { useScratch } from "../helpers/scratch.ts";
 const scratch = useScratch();
 
 /**
- * Writes down each of its starts, and after five of them ends at once: so this test ends whatever the toolkit does. Loading
- * the toolkit comes after that, as the static import of a program would.
+ * Writes down each of its starts, and after five of them ends at once: so this test ends whatever the toolkit
+ * does. Loading the toolkit comes after that, as the static import of a program would.
  */
 const program = `
 import { appendFileSync, statSync } from "node:fs";

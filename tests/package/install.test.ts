@@ -1,7 +1,8 @@
 /**
- * From the packed tarballs alone, in an empty folder with an empty home: installing, types, programs, tests, bundles, a Worker, and
- * what is left after an uninstallation. The native part is built once for the whole test suite: what is there is put where it would be
- * built, under the name that its sources and LibTorch give it.
+ * From the packed tarballs alone, in an empty folder with an empty home: installing, types, programs,
+ * tests, bundles, a Worker, and what is left after an uninstallation. The native part is built once
+ * for the whole test suite: what is there is put where it would be built, under the name that its
+ * sources and LibTorch give it.
  */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import {
@@ -91,7 +92,8 @@ test("before the set-up the doctor and a program say what is missing, and the se
 });
 
 test("the set-up builds the native part in the cache folder; the doctor is content then", () => {
-  // What has been compiled here needs only be linked there; where that is not to be had, the whole library stands for it.
+  // What has been compiled here needs only be linked there; where that is not to be had, the
+  // whole library stands for it.
   const objects = join(buildFolder, "objects");
   const sources = shimSources().filter((name) => name.endsWith(".cpp"));
   const isCompiled = existsSync(objects) && readdirSync(objects).length === sources.length;
@@ -244,7 +246,8 @@ test("what `aam-torch copy` brings is enough for a compiled program, as the Dock
   }
   expect({ code: copy.code, err: copy.err }).toEqual({ code: 0, err: "" });
   project.bun(["build", "--compile", "--minify", "main.ts", "--outfile", project.path("program")]);
-  // The image: these two, no home, no Python, no compiler, and nothing else of this machine in the environment.
+  // The image: these two, no home, no Python, no compiler, and nothing else of this
+  // machine in the environment.
   const image = join(folder, "image");
   mkdirSync(image);
   for (const name of copied) renameSync(project.path(name ?? ""), join(image, name ?? ""));

@@ -7,7 +7,10 @@ import * as torch from "../../src/torch/index.ts";
 const folder = mkdtempSync(join(tmpdir(), "aam-fuzz-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** In processes of their own: a crash is then a failure that names its call. AAM_FUZZ_SEED chooses other calls. */
+/**
+ * In processes of their own: a crash is then a failure that names its call.
+ * AAM_FUZZ_SEED chooses other calls.
+ */
 const seeds = [0, 1, 2, 3].map((i) => Number(process.env["AAM_FUZZ_SEED"] ?? 1) * 1000 + i);
 const callsPerSeed = 5000;
 for (const seed of seeds) {

@@ -20,8 +20,9 @@ function weighted(outputs: readonly torch.Tensor[], weights: readonly torch.Tens
 }
 
 /**
- * Compares the gradients of `fn` at float64 `inputs` with central differences, element by element, for random weights of its outputs.
- * `fn` must give the same values whenever it is called. Tells what differs; an empty list is agreement.
+ * Compares the gradients of `fn` at float64 `inputs` with central differences, element by element, for
+ * random weights of its outputs. `fn` must give the same values whenever it is called. Tells what differs;
+ * an empty list is agreement.
  */
 export function gradcheck(
   fn: (...inputs: torch.Tensor[]) => torch.Tensor | readonly torch.Tensor[],

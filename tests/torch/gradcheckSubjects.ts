@@ -1,4 +1,7 @@
-/** The layers whose gradients need no settings beyond a line: activations, norms, convolutions, pooling, losses. */
+/**
+ * The layers whose gradients need no settings beyond a line: activations, norms,
+ * convolutions, pooling, losses.
+ */
 
 import { testDevice } from "../../lab/material/testDevice.ts";
 import * as torch from "../../src/torch/index.ts";

@@ -88,7 +88,8 @@ describe("nearest neighbours", () => {
   });
 
   test("choose k without neighbours of the same group", () => {
-    // Each group is alone with its value: the nearest sample is of the same group, and tells nothing of others.
+    // Each group is alone with its value: the nearest sample is of the same group, and
+    // tells nothing of others.
     const values = [1, 1, 9, 9, 1, 1, 9, 9];
     const groupOf = [0, 0, 1, 1, 2, 2, 3, 3];
     const input = { distance, train: samples, target: { kind: "numbers", values } as const };

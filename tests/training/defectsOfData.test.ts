@@ -1,4 +1,7 @@
-/** What goes wrong in the original AAM with some data and does not here; numbers as in docs/from-pytorch-aam.md. */
+/**
+ * What goes wrong in the original AAM with some data and does not here; numbers as in
+ * docs/from-pytorch-aam.md.
+ */
 import { beforeAll, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

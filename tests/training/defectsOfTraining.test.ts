@@ -1,4 +1,6 @@
-/** What goes wrong in the original AAM's training and does not here; numbers as in docs/from-pytorch-aam.md. */
+/**
+ * What goes wrong in the original AAM's training and does not here; numbers as in docs/from-pytorch-aam.md.
+ */
 import { beforeAll, expect, test } from "bun:test";
 import { fineTuneStudy, historyOf, makeStudy, pretrainStudy, type Study } from "../../lab/material/study.ts";
 import { Random } from "../../src/common/random/random.ts";

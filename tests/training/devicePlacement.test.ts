@@ -1,7 +1,7 @@
 /**
- * What a step puts where, shown without an accelerator. LibTorch's `meta` device lacks kernels that only Python registers, so a step
- * runs on the CPU and what would go wrong elsewhere is looked for: tensors made without naming a device, which would lie on the host,
- * and values read back.
+ * What a step puts where, shown without an accelerator. LibTorch's `meta` device lacks kernels that only
+ * Python registers, so a step runs on the CPU and what would go wrong elsewhere is looked for: tensors made
+ * without naming a device, which would lie on the host, and values read back.
  */
 import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";

@@ -20,7 +20,10 @@ const stepsPerLook = 10;
 /** The parts of a task that the trainer calls at the start of an epoch and of a step. */
 type Watched = Pick<TrainingTask, "epochStarts" | "losses">;
 
-/** How often values were read between the beginnings of successive steps of a training; its epochs one after another. */
+/**
+ * How often values were read between the beginnings of successive steps of a training; its
+ * epochs one after another.
+ */
 async function readsPerStep(prototype: Watched, train: () => Promise<unknown>): Promise<number[][]> {
   const { losses, epochStarts } = prototype;
   const epochs: number[][] = [];

@@ -1,4 +1,7 @@
-/** Every option of `train` changes what is learned, or does what a test of its own shows (tests/cli/options.test.ts tells which). */
+/**
+ * Every option of `train` changes what is learned, or does what a test of its own shows
+ * (tests/cli/options.test.ts tells which).
+ */
 
 import { beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";

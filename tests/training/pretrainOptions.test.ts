@@ -1,4 +1,7 @@
-/** Every option of `pretrain` changes what is learned, and every option of `lr-finder` the losses that it finds. */
+/**
+ * Every option of `pretrain` changes what is learned, and every option of `lr-finder`
+ * the losses that it finds.
+ */
 import { beforeAll, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,7 @@
-/** Trainings by several processes, as a user starts them: they come to what one process comes to, and end together. */
+/**
+ * Trainings by several processes, as a user starts them: they come to what one process
+ * comes to, and end together.
+ */
 import { beforeAll, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -34,7 +37,10 @@ const run = (...args: string[]) => ended(start(args));
 const errorsIn = (text: string) => text.replace(/^Warning: .*\n/gm, "");
 const readJson = (...path: string[]) => JSON.parse(readFileSync(join(...path), "utf8"));
 
-/** Plain steps, and nothing drawn: bases are not hidden. Adam would make large what rounding leaves of gradients of 0. */
+/**
+ * Plain steps, and nothing drawn: bases are not hidden. Adam would make large what rounding
+ * leaves of gradients of 0.
+ */
 const plain =
   "--epochs 2 --batch-size 7 --threads 1 --device cpu --no-plots --optimizer sgd --lr 0.05 --nuc-mask-ratio 0 --nuc-share 1".split(
     " ",

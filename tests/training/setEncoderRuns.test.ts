@@ -1,4 +1,7 @@
-/** Everything that is done with an encoder, done with set encoders: training of every kind, going on, and what commands make of the runs. */
+/**
+ * Everything that is done with an encoder, done with set encoders: training of every kind, going on, and what
+ * commands make of the runs.
+ */
 import { beforeAll, describe, expect, spyOn, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

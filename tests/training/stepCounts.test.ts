@@ -1,6 +1,7 @@
 /**
- * What a step, a prediction and a run compute and how often, by counters: the claims about speed that do not depend on a clock.
- * The study's sequences differ in length and its samples in richness, so that there is padding in both.
+ * What a step, a prediction and a run compute and how often, by counters: the claims about speed that do
+ * not depend on a clock. The study's sequences differ in length and its samples in richness, so that
+ * there is padding in both.
  */
 import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";

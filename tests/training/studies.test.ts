@@ -1,4 +1,7 @@
-/** Several data sets learned together: joined, in batches of one study each, with a calibration for every study. */
+/**
+ * Several data sets learned together: joined, in batches of one study each, with a
+ * calibration for every study.
+ */
 import { beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -171,7 +171,10 @@ test("training totals are written only of epochs that have all losses; those on 
   expect(scalar["TotalLoss/val"]).toBe(4);
 });
 
-/** Looked for on the PATH, and before that in the folder AAM_TENSORBOARD_BIN, which may be that of a virtual environment. */
+/**
+ * Looked for on the PATH, and before that in the folder AAM_TENSORBOARD_BIN, which may be that
+ * of a virtual environment.
+ */
 const findTensorboard = "import importlib.util as u, sys; sys.exit(0 if u.find_spec('tensorboard') else 1)";
 const python = pythonsOnPath(
   [process.env["AAM_TENSORBOARD_BIN"], process.env["PATH"]].filter(Boolean).join(":"),

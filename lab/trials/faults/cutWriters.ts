@@ -36,9 +36,10 @@ export function failWriter(writer: Writer, mode: "fail" | "full"): SweepReport {
 }
 
 /**
- * Kills a process at every `every`-th call of a writer (`power`: with all that was not synced lost), where nothing and
- * where an older version stood before. Each target must then be the old one, the new one or missing, whatever is there
- * must be readable, and the same writer must succeed afterwards and leave nothing behind.
+ * Kills a process at every `every`-th call of a writer (`power`: with all that was not synced lost),
+ * where nothing and where an older version stood before. Each target must then be the old one, the
+ * new one or missing, whatever is there must be readable, and the same writer must succeed afterwards
+ * and leave nothing behind.
  */
 export async function killWriter(writer: Writer, mode: "kill" | "power", every = 1): Promise<SweepReport> {
   const folder = mkdtempSync(join(tmpdir(), "aam-fault-"));

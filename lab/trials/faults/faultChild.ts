@@ -1,6 +1,6 @@
 /**
- * One process of the fault trials. `write WRITER FOLDER VERSION [MODE AT]` writes once and is cut off; `sweep WRITER
- * FOLDER MODE` fails at every call in turn, in this one process, and prints a `SweepReport`.
+ * One process of the fault trials. `write WRITER FOLDER VERSION [MODE AT]` writes once and is cut off;
+ * `sweep WRITER FOLDER MODE` fails at every call in turn, in this one process, and prints a `SweepReport`.
  */
 import { arm, disarm, type FaultMode } from "./faultLayer.ts";
 

@@ -1,15 +1,15 @@
 /**
- * Cuts a program off at its n-th change of the file system. Import this file first of all: it stands between the program
- * and `node:fs`, whatever module calls it, counts the calls that change anything, and does at the n-th what it was armed
- * for.
+ * Cuts a program off at its n-th change of the file system. Import this file first of all: it stands between
+ * the program and `node:fs`, whatever module calls it, counts the calls that change anything, and does at the
+ * n-th what it was armed for.
  */
 // By `require`: the named imports of modules that are loaded later are made from this object as it then is.
 const fs = require("node:fs") as typeof import("node:fs");
 
 /**
- * `count`: nothing. `fail`: the call fails, once, having written half of what it was given. `full`: this and all later
- * calls that need space fail, as on a full disk. `kill`: half of the call happens, then the process is killed.
- * `power`: as `kill`, and everything that was not synced is lost.
+ * `count`: nothing. `fail`: the call fails, once, having written half of what it was given. `full`: this and
+ * all later calls that need space fail, as on a full disk. `kill`: half of the call happens, then the process
+ * is killed. `power`: as `kill`, and everything that was not synced is lost.
  */
 export type FaultMode = "count" | "fail" | "full" | "kill" | "power";
 
@@ -24,7 +24,10 @@ let armed: Armed | undefined;
 let calls = 0;
 const log: string[] = [];
 
-/** Bytes of a file that are surely on the disk, by inode, with its present path; only files with unsynced bytes. */
+/**
+ * Bytes of a file that are surely on the disk, by inode, with its present path; only
+ * files with unsynced bytes.
+ */
 const unsynced = new Map<number, { path: string; bytes: number }>();
 const pathOfDescriptor = new Map<number, string>();
 

@@ -1,7 +1,7 @@
 /**
- * The long form of the readers' fuzzing: `bun lab/trials/fuzz/fuzz.ts [mutations] [seed] [part of a reader's name]`, 20,000
- * mutations per reader by default. Each reader runs in a process of its own, so that a crash or a hang of Bun is
- * found too, with the mutation that caused it. Exits with 1 if a reader failed.
+ * The long form of the readers' fuzzing: `bun lab/trials/fuzz/fuzz.ts [mutations] [seed] [part of a reader's
+ * name]`, 20,000 mutations per reader by default. Each reader runs in a process of its own, so that a crash
+ * or a hang of Bun is found too, with the mutation that caused it. Exits with 1 if a reader failed.
  */
 import type { FuzzReport } from "./fuzzReader.ts";
 

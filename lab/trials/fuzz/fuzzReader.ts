@@ -19,8 +19,8 @@ export interface FuzzedReader<Result = unknown> {
   /** Hardly any mutation can be read. */
   readonly mayRefuseAll?: boolean;
   /**
-   * The inputs were not damaged but forged: they bear right checksums. They may be refused with any error and read as
-   * nonsense, but must not crash, hang or take memory.
+   * The inputs were not damaged but forged: they bear right checksums. They may be refused with any error and
+   * read as nonsense, but must not crash, hang or take memory.
    */
   readonly isForged?: boolean;
 }
@@ -62,8 +62,8 @@ export function fuzzInput(
 }
 
 /**
- * Feeds mutations of valid files to a reader. Each must be read to a consistent result or refused with a `UserError`
- * that is one line and names the input, in bounded time and memory.
+ * Feeds mutations of valid files to a reader. Each must be read to a consistent result or refused with a
+ * `UserError` that is one line and names the input, in bounded time and memory.
  */
 export async function fuzzReader<Result>(
   reader: FuzzedReader<Result>,

@@ -1,4 +1,6 @@
-/** Inputs that somebody made to bring a reader down: bombs, impossible sizes, deep nesting, code to be run. */
+/**
+ * Inputs that somebody made to bring a reader down: bombs, impossible sizes, deep nesting, code to be run.
+ */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";

@@ -1,6 +1,7 @@
 /**
- * Builds the shim's sources and the driver with sanitizers and runs it: `bun lab/trials/native/sanitize.ts [address|thread]
- * [effort]`. Objects are kept in native/build/sanitized, so that a second run only runs.
+ * Builds the shim's sources and the driver with sanitizers and runs it:
+ * `bun lab/trials/native/sanitize.ts [address|thread] [effort]`. Objects are kept in native/build/sanitized,
+ * so that a second run only runs.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -119,7 +120,8 @@ export async function buildDriver(sanitizer: Sanitizer): Promise<string> {
     `-D_GLIBCXX_USE_CXX11_ABI=${cxx11Abi ? 1 : 0}`,
     ...includeDirs.flatMap((path) => ["-isystem", path]),
   ];
-  // The shim's sources know nothing of the driver's header: changing the driver leaves their objects, which take minutes, as they are.
+  // The shim's sources know nothing of the driver's header: changing the driver leaves their objects, which
+  // take minutes, as they are.
   const headers = sources().filter((path) => path.endsWith(".h"));
   const headersOf = (source: string) =>
     dirname(source) === sourceFolder ? headers.filter((path) => dirname(path) === sourceFolder) : headers;

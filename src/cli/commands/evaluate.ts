@@ -136,7 +136,10 @@ async function judgeDistances(
   if (plot) await savePlot(plot, join(flags.output!, "unifrac_plot"));
 }
 
-/** Samples that baselines are calibrated on at least; with fewer, the judged ones do, in the baselines' favour. */
+/**
+ * Samples that baselines are calibrated on at least; with fewer, the judged ones do,
+ * in the baselines' favour.
+ */
 const fewestCalibrating = 20;
 
 /** The samples of a data set that are not among `samples`. */

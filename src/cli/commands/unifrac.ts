@@ -251,7 +251,10 @@ function rarefied(table: Table, flags: FlagsWithSources, display: ProgressDispla
   return drawn;
 }
 
-/** The table with its ASVs called as in the tree: by their ids, or by their sequences if more of these are tips. */
+/**
+ * The table with its ASVs called as in the tree: by their ids, or by their sequences
+ * if more of these are tips.
+ */
 function matchedTable(table: Table, tree: Tree, { table: source, repSeqs }: FlagsWithSources): Table {
   if (repSeqs === undefined) return table;
   const sequences = resolveSequences(table.asvIds, source, { name: repSeqs, sequences: readFasta(repSeqs) });

@@ -10,9 +10,9 @@ import { beforeReporting } from "./reportGate.ts";
 const { distributed } = torch;
 
 /**
- * Where `--ranks` asks for several processes, starts them and ends with their exit code. In one of them, and wherever torchrun, srun or
- * mpirun has started several, joins their group, and takes this rank's share of the threads. Returns which rank this is, null
- * for a process on its own.
+ * Where `--ranks` asks for several processes, starts them and ends with their exit code. In one of them, and
+ * wherever torchrun, srun or mpirun has started several, joins their group, and takes this rank's share of
+ * the threads. Returns which rank this is, null for a process on its own.
  * @throws UserError for a number of ranks that is not that of whoever started them.
  */
 export async function joinRanks(

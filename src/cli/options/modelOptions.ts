@@ -39,7 +39,10 @@ export interface ModelFlags {
 const samples = "Model and samples:";
 const running = "Running:";
 
-/** What to use, and on which samples. The command's own options come next, and last those of `addRunningOptions`. */
+/**
+ * What to use, and on which samples. The command's own options come next, and last
+ * those of `addRunningOptions`.
+ */
 export function addModelOptions(command: Command): Command {
   return command
     .optionsGroup(samples)
@@ -95,8 +98,8 @@ export interface ModelAndSamples extends Disposable {
 }
 
 /**
- * Opens model and samples. `beside`: the output, where prepared data are kept for the next time; without one they are in a temporary
- * folder that is removed in the end.
+ * Opens model and samples. `beside`: the output, where prepared data are kept for the next time; without one
+ * they are in a temporary folder that is removed in the end.
  */
 export async function openModelAndSamples(
   flags: ModelFlags,

@@ -40,8 +40,9 @@ const ofShape = [
 ];
 
 /**
- * Refuses options that do nothing for the kind of encoder that is trained. `given` are the options on the command line, by their place in
- * the configuration. @throws UserError
+ * Refuses options that do nothing for the kind of encoder that is trained. `given` are the options on the
+ * command line, by their place in the configuration.
+ * @throws UserError
  */
 export function refuseIdleOptions(given: ReadonlyMap<string, string>, use: EncoderUse): void {
   const { model, pretrained = null, hasTransformersAbove = false, hasHead = false } = use;

@@ -35,7 +35,10 @@ interface Node {
 /** What `none` is until the configuration is made: commander takes null for a value that is missing. */
 const nothing = Symbol("none");
 
-/** Adds options to a command; types, choices, descriptions and defaults come from the schema, defaults of `start` first. */
+/**
+ * Adds options to a command; types, choices, descriptions and defaults come from the schema,
+ * defaults of `start` first.
+ */
 export function addSchemaOptions(
   command: Command,
   schema: z.ZodType,
@@ -66,7 +69,8 @@ export function addFormerName(command: Command, option: Option, former: string):
 }
 
 /**
- * The configuration: the schema's defaults, then `start` (a preset), then `--config`, then what was given on the command line.
+ * The configuration: the schema's defaults, then `start` (a preset), then `--config`, then what was
+ * given on the command line.
  * @throws UserError that names the option or the place in the file that is wrong.
  */
 export function configOf<T>(

@@ -52,9 +52,10 @@ export interface TrainingSetup<Config> {
 }
 
 /**
- * Resolves options, configuration file and, for a run that goes on, the run's own configuration, and opens the data.
- * `check` tells with `needsDistances` whether the configuration uses any, with `columns` what metadata it needs besides those of the
- * split; `useOf` which encoder is trained, where the configuration alone does not tell.
+ * Resolves options, configuration file and, for a run that goes on, the run's own configuration, and
+ * opens the data. `check` tells with `needsDistances` whether the configuration uses any, with `columns`
+ * what metadata it needs besides those of the split; `useOf` which encoder is trained, where the
+ * configuration alone does not tell.
  * @throws UserError for contradictions, before any work is done.
  */
 export async function setUpTraining<Config extends Trainable>(
@@ -135,7 +136,10 @@ function newConfig<Config extends Trainable>(
   return result;
 }
 
-/** The configuration of the run in `output`, with the limits given now, and the split and data it was begun with. */
+/**
+ * The configuration of the run in `output`, with the limits given now, and the split
+ * and data it was begun with.
+ */
 function resumedConfig<Config extends Trainable>(
   command: Command,
   schema: z.ZodType<Config>,

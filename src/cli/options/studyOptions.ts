@@ -33,8 +33,9 @@ export function addStudyOptions(command: Command): Command {
 }
 
 /**
- * The form of distances that the options ask for, and the samples besides those that it was fitted to; null where it is the run's own. An
- * encoder of several studies without options gets their mean, and a warning. @throws UserError for options that do not do.
+ * The form of distances that the options ask for, and the samples besides those that it was fitted to; null
+ * where it is the run's own. An encoder of several studies without options gets their mean, and a warning.
+ * @throws UserError for options that do not do.
  */
 export function chosenForm(
   { run, dataset, samples, device, display }: ModelAndSamples,

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import packageJson from "../../../package.json" with { type: "json" };
 import { isToBeReported } from "../options/reportGate.ts";
 
-/** Keeps the details of an unexpected error in a file; the path, or undefined where nothing can be written. */
+/**
+ * Keeps the details of an unexpected error in a file; the path, or undefined where nothing can be written.
+ */
 function keepDetails(error: Error, argv: readonly string[]): string | undefined {
   try {
     const path = join(mkdtempSync(join(tmpdir(), "aam-error-")), "details.txt");
@@ -21,9 +23,9 @@ function keepDetails(error: Error, argv: readonly string[]): string | undefined 
 }
 
 /**
- * Tells an error on standard error as far as its reader can use it, and returns the exit code 1: a user's mistake
- * (`UserError`, `TorchError`) as its sentence alone, anything else as one line and where its details are kept, and
- * with `--debug` among the arguments the stack trace too.
+ * Tells an error on standard error as far as its reader can use it, and returns the exit code 1: a user's
+ * mistake (`UserError`, `TorchError`) as its sentence alone, anything else as one line and where its details
+ * are kept, and with `--debug` among the arguments the stack trace too.
  */
 export function reportError(error: unknown, argv: readonly string[] = process.argv.slice(2)): number {
   if (!isToBeReported(error)) return 1;

@@ -46,7 +46,10 @@ export function describeWriteError(path: string, cause: unknown): UserError {
 
 let temporaryCount = 0;
 
-/** A name beside `path` that no other writer uses, on this machine or another. `removeLeftovers` knows such names. */
+/**
+ * A name beside `path` that no other writer uses, on this machine or another.
+ * `removeLeftovers` knows such names.
+ */
 export function temporaryName(path: string): string {
   return `${path}.${processTag()}-${threadId}-${temporaryCount++}.tmp`;
 }
@@ -55,8 +58,8 @@ export function temporaryName(path: string): string {
 const foreignLeftoverAgeMs = 24 * 3600 * 1000;
 
 /**
- * Removes what writers of `path` left beside it under names of `temporaryName` when they were killed. What belongs to a
- * running program stays, and so does what cannot be removed.
+ * Removes what writers of `path` left beside it under names of `temporaryName` when they were killed. What
+ * belongs to a running program stays, and so does what cannot be removed.
  */
 export function removeLeftovers(path: string): void {
   const folder = dirname(path);
@@ -111,10 +114,10 @@ export function syncFolder(folder: string): void {
 }
 
 /**
- * Writes a whole file so that a reader sees the old one or the new one, never a part: the bytes go to a temporary
- * name, are synced to the disk, then renamed. On failure the temporary file is removed; what the operating system
- * refuses is a `UserError`, what `content` throws is thrown on. A symbolic link stays and its target is replaced; what
- * is no file (a pipe, a device) is written to directly.
+ * Writes a whole file so that a reader sees the old one or the new one, never a part: the bytes go to a
+ * temporary name, are synced to the disk, then renamed. On failure the temporary file is removed; what the
+ * operating system refuses is a `UserError`, what `content` throws is thrown on. A symbolic link stays and
+ * its target is replaced; what is no file (a pipe, a device) is written to directly.
  */
 export function writeFileAtomic(path: string, content: string | Uint8Array | Iterable<Uint8Array>): void {
   try {

@@ -6,7 +6,10 @@ import { isRunning, type ProcessIdentity, thisProcess } from "./processIdentity.
 
 /** A holder renews its lock's time this often. */
 const renewalMs = 30_000;
-/** Nobody can ask another machine whether a process of its lives: one that has not renewed for this long has ended. */
+/**
+ * Nobody can ask another machine whether a process of its lives: one that has not renewed
+ * for this long has ended.
+ */
 const silenceMs = 15 * 60_000;
 
 const namePattern = /^\.lock-(\d+)$/;
@@ -17,12 +20,12 @@ interface Holder extends ProcessIdentity {
 }
 
 /**
- * Reserves a folder for this process: while the lock is held, nobody else gets it; when the process ends, however it
- * ends, the lock is free. (A killed process is recognised by its number and the time of its start; one on another
- * machine or in another container, by its silence for 15 minutes.)
+ * Reserves a folder for this process: while the lock is held, nobody else gets it; when the process ends,
+ * however it ends, the lock is free. (A killed process is recognised by its number and the time of its start;
+ * one on another machine or in another container, by its silence for 15 minutes.)
  *
- * The lock is a file `.lock-<n>` that names its holder. Who finds that all holders have ended takes the next number,
- * which only one can make, and looks again; nobody ever removes the lock of a process that may live.
+ * The lock is a file `.lock-<n>` that names its holder. Who finds that all holders have ended takes the next
+ * number, which only one can make, and looks again; nobody ever removes the lock of a process that may live.
  */
 export class FolderLock implements Disposable {
   readonly folder: string;
@@ -39,8 +42,9 @@ export class FolderLock implements Disposable {
   }
 
   /**
-   * Makes the folder if need be and locks it. @throws UserError if another process (or another part of this one) has
-   * it, which the sentence names, or if it cannot be written to.
+   * Makes the folder if need be and locks it.
+   * @throws UserError if another process (or another part of this one) has it, which the sentence names, or
+   * if it cannot be written to.
    */
   static acquire(folder: string): FolderLock {
     makeFolder(folder);
@@ -101,7 +105,8 @@ function livingHolder(folder: string, numbers: readonly number[]): Holder | unde
       const holder = JSON.parse(readFileSync(path, "utf8")) as Holder;
       if (isRunning(holder) ?? Date.now() - statSync(path).mtimeMs < silenceMs) return holder;
     } catch {
-      // Released at this moment, or damaged: locks appear with their content, so no living process wrote this.
+      // Released at this moment, or damaged: locks appear with their content, so no
+      // living process wrote this.
     }
   }
   return undefined;

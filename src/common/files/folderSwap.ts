@@ -12,10 +12,11 @@ import {
 } from "./atomicFile.ts";
 
 /**
- * Fills a folder under a temporary name, syncs it and renames it to `target`, so that nobody sees a part of it and an
- * interrupted writer leaves `target` as it was. A folder that stands there is replaced if it is empty or holds a file
- * `marker` (it is one of ours); the only moment without either is between two renames. Anything else is a `UserError`,
- * as is what the operating system refuses. When two writers meet, the later rename wins.
+ * Fills a folder under a temporary name, syncs it and renames it to `target`, so that nobody sees a part
+ * of it and an interrupted writer leaves `target` as it was. A folder that stands there is replaced if it
+ * is empty or holds a file `marker` (it is one of ours); the only moment without either is between two
+ * renames. Anything else is a `UserError`, as is what the operating system refuses. When two writers
+ * meet, the later rename wins.
  */
 export function writeFolderAtomic(target: string, marker: string, fill: (folder: string) => void): void {
   const path = resolve(target);
@@ -36,8 +37,9 @@ export function writeFolderAtomic(target: string, marker: string, fill: (folder:
 }
 
 /**
- * Makes sure, before any work is done for it, that a folder can be written with `writeFolderAtomic` as far as can be
- * told. @throws UserError if a file or a folder with other files stands there.
+ * Makes sure, before any work is done for it, that a folder can be written with
+ * `writeFolderAtomic` as far as can be told.
+ * @throws UserError if a file or a folder with other files stands there.
  */
 export function refuseForeign(path: string, marker: string): void {
   if (!existsSync(path)) return;

@@ -4,7 +4,10 @@ import { UserError } from "../userError.ts";
 
 /** What is larger does not fit one buffer. */
 const maxUnpackedBytes = 4 * 2 ** 30 - 1;
-/** Any input may be unpacked to so much, and larger ones to so many times their size: only bombs are packed better. */
+/**
+ * Any input may be unpacked to so much, and larger ones to so many times their size: only
+ * bombs are packed better.
+ */
 const freeUnpackedBytes = 64 * 2 ** 20;
 const maxUnpackedRatio = 200;
 
@@ -44,8 +47,9 @@ export function isGzip(bytes: Uint8Array): boolean {
 }
 
 /**
- * Unpacks `bytes` if they are gzip (several members in a row, as bgzip writes, included) and returns them unchanged
- * otherwise. `source` names the bytes in errors. Damage, truncation, trailing bytes and bombs are `UserError`s.
+ * Unpacks `bytes` if they are gzip (several members in a row, as bgzip writes, included) and returns
+ * them unchanged otherwise. `source` names the bytes in errors. Damage, truncation, trailing bytes
+ * and bombs are `UserError`s.
  */
 export function gunzipIfNeeded(bytes: Uint8Array, source: string): Uint8Array {
   if (!isGzip(bytes)) return bytes;
@@ -79,8 +83,8 @@ const otherFiles: readonly (readonly [start: RegExp, what: string, cure: string]
 ];
 
 /**
- * Refuses bytes that are meant to be text but are UTF-16 (Excel's "Unicode text"), an old Excel workbook, a PDF or
- * something else with zeros in it, which no text has.
+ * Refuses bytes that are meant to be text but are UTF-16 (Excel's "Unicode text"), an old Excel workbook, a
+ * PDF or something else with zeros in it, which no text has.
  * @throws UserError that says what they are, and the cure.
  */
 export function refuseNoText(bytes: Uint8Array, source: string): void {
@@ -115,8 +119,8 @@ export function refuseNoText(bytes: Uint8Array, source: string): void {
 }
 
 /**
- * Decodes UTF-8 text and drops a byte order mark. Bytes that are no UTF-8 are a `UserError` with their offset, other
- * files than text as in `refuseNoText`.
+ * Decodes UTF-8 text and drops a byte order mark. Bytes that are no UTF-8 are a `UserError` with their
+ * offset, other files than text as in `refuseNoText`.
  */
 export function decodeText(bytes: Uint8Array, source: string): string {
   refuseNoText(bytes, source);
@@ -144,7 +148,8 @@ function firstInvalidUtf8(bytes: Uint8Array): number {
       return false;
     }
   };
-  // A prefix that ends within a valid character passes as the start of a stream: bisect on that, then step back.
+  // A prefix that ends within a valid character passes as the start of a stream: bisect
+  // on that, then step back.
   let low = 0;
   let high = bytes.length;
   while (low < high) {

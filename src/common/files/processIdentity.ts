@@ -17,7 +17,9 @@ export function thisProcess(): ProcessIdentity {
   return own;
 }
 
-/** Whether a process runs: `undefined` if it belongs to another machine or container, where nobody can tell. */
+/**
+ * Whether a process runs: `undefined` if it belongs to another machine or container, where nobody can tell.
+ */
 export function isRunning({ pid, place, start }: ProcessIdentity): boolean | undefined {
   if (place !== thisProcess().place) return undefined;
   try {
@@ -39,11 +41,15 @@ function placeOf(): string {
   }
 }
 
-/** The start time of a process, `ended` if it only waits to be reaped, undefined where the system does not say. */
+/**
+ * The start time of a process, `ended` if it only waits to be reaped, undefined where
+ * the system does not say.
+ */
 function startOf(pid: number): string | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "latin1");
-    // The name in parentheses may hold anything; the state follows it, and 19 fields later the start in clock ticks.
+    // The name in parentheses may hold anything; the state follows it, and 19 fields later
+    // the start in clock ticks.
     const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
     if (fields[0] === "Z" || fields[0] === "X") return "ended";
     return `${readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim()} ${fields[19]}`;

@@ -1,6 +1,6 @@
 /**
- * NumPy's legacy generator, `numpy.random.RandomState(seed)`: the Mersenne twister MT19937 (Matsumoto and Nishimura
- * 1998). scikit-learn splits data with it, and the original AAM's splits are scikit-learn's.
+ * NumPy's legacy generator, `numpy.random.RandomState(seed)`: the Mersenne twister MT19937 (Matsumoto and
+ * Nishimura 1998). scikit-learn splits data with it, and the original AAM's splits are scikit-learn's.
  */
 export class Mt19937 {
   readonly #state = new Uint32Array(624);
@@ -28,7 +28,9 @@ export class Mt19937 {
     return (word ^ (word >>> 18)) >>> 0;
   }
 
-  /** A whole number from 0 to `largest` (below 2^32): draws of as many bits as `largest` has until one fits. */
+  /**
+   * A whole number from 0 to `largest` (below 2^32): draws of as many bits as `largest` has until one fits.
+   */
   bounded(largest: number): number {
     if (largest === 0) return 0;
     const mask = 0xffffffff >>> Math.clz32(largest);

@@ -1,8 +1,8 @@
 import type { Pcg64 } from "./pcg64.ts";
 
 /**
- * How often an event of probability `p` happens in `n` trials, drawn as NumPy's `Generator.binomial` draws it:
- * by inversion where the mean is at most 30, else by BTPE (Kachitvichyanukul and Schmeiser 1988).
+ * How often an event of probability `p` happens in `n` trials, drawn as NumPy's `Generator.binomial` draws
+ * it: by inversion where the mean is at most 30, else by BTPE (Kachitvichyanukul and Schmeiser 1988).
  */
 export function binomial(random: Pcg64, n: number, p: number): number {
   if (n === 0 || p === 0) return 0;
@@ -12,8 +12,9 @@ export function binomial(random: Pcg64, n: number, p: number): number {
 }
 
 /**
- * How `n` draws fall into categories of the given probabilities (their sum is 1), as NumPy's `Generator.multinomial`:
- * one binomial draw after another, the last category takes the rest. Writes the counts to `counts`.
+ * How `n` draws fall into categories of the given probabilities (their sum is 1), as NumPy's
+ * `Generator.multinomial`: one binomial draw after another, the last category takes the rest.
+ * Writes the counts to `counts`.
  */
 export function multinomial(random: Pcg64, n: number, p: Float64Array, counts: Float64Array): void {
   counts.fill(0);
@@ -50,8 +51,8 @@ function byInversion(random: Pcg64, n: number, p: number): number {
 }
 
 /**
- * Rejection from a hat of four parts: a triangle in the middle, two parallelograms beside it and two exponential
- * tails. The names are the paper's.
+ * Rejection from a hat of four parts: a triangle in the middle, two parallelograms beside it and two
+ * exponential tails. The names are the paper's.
  */
 function byBtpe(random: Pcg64, n: number, r: number): number {
   const q = 1 - r;

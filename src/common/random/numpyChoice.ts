@@ -1,9 +1,9 @@
 import type { Pcg64 } from "./pcg64.ts";
 
 /**
- * Draws `size` of all the individuals in `counts` without replacement and writes how many of each kind were drawn to
- * `drawn`. The draw is NumPy's `Generator.choice(total, size, replace=False, shuffle=False)` over the individuals in
- * the order of their kinds, so that the numbers equal biom-format's.
+ * Draws `size` of all the individuals in `counts` without replacement and writes how many of each kind were
+ * drawn to `drawn`. The draw is NumPy's `Generator.choice(total, size, replace=False, shuffle=False)` over
+ * the individuals in the order of their kinds, so that the numbers equal biom-format's.
  * `counts`: whole numbers, `total` their sum, at least `size` and below 2^32.
  */
 export class WithoutReplacement {
@@ -17,7 +17,10 @@ export class WithoutReplacement {
     else this.#floyd(random, counts, total, size, drawn);
   }
 
-  /** Fisher and Yates from the end; the last `size` places are the draw. Only the kind of an individual matters. */
+  /**
+   * Fisher and Yates from the end; the last `size` places are the draw. Only the kind
+   * of an individual matters.
+   */
   #shuffleTail(random: Pcg64, counts: Float64Array, total: number, size: number, drawn: Float64Array): void {
     if (this.#population.length < total) this.#population = new Int32Array(total);
     const population = this.#population;
@@ -34,7 +37,10 @@ export class WithoutReplacement {
     for (let i = total - size; i < total; i++) drawn[population[i]]++;
   }
 
-  /** Floyd's sampling (Bentley and Floyd 1987), with a hash table of what is taken (0 is free, else number + 1). */
+  /**
+   * Floyd's sampling (Bentley and Floyd 1987), with a hash table of what is taken (0
+   * is free, else number + 1).
+   */
   #floyd(random: Pcg64, counts: Float64Array, total: number, size: number, drawn: Float64Array): void {
     const slots = 2 ** Math.ceil(Math.log2(2 * size));
     if (this.#taken.length < slots) this.#taken = new Uint32Array(slots);

@@ -1,10 +1,10 @@
 /**
- * NumPy's default generator, `numpy.random.default_rng(seed)`: PCG64 (O'Neill 2014; a 128-bit linear congruential
- * generator with XSL-RR output) seeded through `SeedSequence`. It gives the same numbers as NumPy 1.17 and later, which
- * is what rarefaction needs to equal biom-format's.
+ * NumPy's default generator, `numpy.random.default_rng(seed)`: PCG64 (O'Neill 2014; a 128-bit linear
+ * congruential generator with XSL-RR output) seeded through `SeedSequence`. It gives the same numbers as
+ * NumPy 1.17 and later, which is what rarefaction needs to equal biom-format's.
  *
- * The 128-bit state is held as eight 16-bit limbs in doubles, lowest first, in which sums of their products stay exact;
- * drawing makes no garbage.
+ * The 128-bit state is held as eight 16-bit limbs in doubles, lowest first, in which sums of their products
+ * stay exact; drawing makes no garbage.
  */
 export class Pcg64 {
   readonly #state = new Float64Array(8);
@@ -62,8 +62,8 @@ export class Pcg64 {
   }
 
   /**
-   * A whole number from 0 to `largest`, every one equally likely (Lemire 2019, 32-bit draws). `largest`: from 0 to
-   * 2^32 - 2; 0 draws nothing.
+   * A whole number from 0 to `largest`, every one equally likely (Lemire 2019, 32-bit draws). `largest`: from
+   * 0 to 2^32 - 2; 0 draws nothing.
    */
   bounded(largest: number): number {
     if (largest === 0) return 0;
@@ -148,8 +148,8 @@ function limbs(...words: readonly number[]): number[] {
 }
 
 /**
- * NumPy's `SeedSequence(seed).generate_state(count)`: spreads a seed over `count` 32-bit words (after O'Neill's
- * seed_seq_fe 2015).
+ * NumPy's `SeedSequence(seed).generate_state(count)`: spreads a seed over `count` 32-bit words (after
+ * O'Neill's seed_seq_fe 2015).
  */
 export function seedSequence(seed: number, count: number): Uint32Array {
   const entropy = seed < 2 ** 32 ? [seed] : [seed >>> 0, Math.floor(seed / 2 ** 32)];

@@ -6,11 +6,12 @@ export interface RandomState {
 }
 
 /**
- * The project's one generator for shuffles, sampling and simulated data: xoshiro128** 1.1 (Blackman and Vigna 2018),
- * period 2^128 - 1. Its state can be saved in a checkpoint and restored, after which it continues with the very same
- * numbers on every platform. Not for cryptography.
+ * The project's one generator for shuffles, sampling and simulated data: xoshiro128** 1.1 (Blackman and Vigna
+ * 2018), period 2^128 - 1. Its state can be saved in a checkpoint and restored, after which it continues with
+ * the very same numbers on every platform. Not for cryptography.
  *
- * (Numbers that must equal NumPy's come from `src/common/random/pcg64.ts` and `src/common/random/mt19937.ts` instead.)
+ * (Numbers that must equal NumPy's come from `src/common/random/pcg64.ts` and
+ * `src/common/random/mt19937.ts` instead.)
  */
 export class Random {
   readonly #words = new Uint32Array(4);
@@ -24,7 +25,10 @@ export class Random {
     this.#stir();
   }
 
-  /** A generator that continues from a saved state. @throws RangeError for a state that no generator can have. */
+  /**
+   * A generator that continues from a saved state.
+   * @throws RangeError for a state that no generator can have.
+   */
   static restore(state: RandomState): Random {
     const words = state.words;
     const valid =
@@ -45,8 +49,8 @@ export class Random {
   }
 
   /**
-   * An independent generator that depends on this one's present state and the labels, and leaves this one as it is:
-   * `derive("shuffle", epoch)` gives every epoch its own numbers without replaying the earlier ones.
+   * An independent generator that depends on this one's present state and the labels, and leaves this one as
+   * it is: `derive("shuffle", epoch)` gives every epoch its own numbers without replaying the earlier ones.
    */
   derive(...labels: readonly (string | number)[]): Random {
     const derived = Random.restore(this.save());
@@ -95,7 +99,10 @@ export class Random {
     return draw % bound;
   }
 
-  /** A standard normal number (Box and Muller 1958; one of each pair is used, so that the state stays four words). */
+  /**
+   * A standard normal number (Box and Muller 1958; one of each pair is used, so that the
+   * state stays four words).
+   */
   normal(): number {
     const radius = Math.sqrt(-2 * Math.log(1 - this.float()));
     return radius * Math.cos(2 * Math.PI * this.float());

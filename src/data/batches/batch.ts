@@ -5,8 +5,9 @@ import type { PairDistances } from "../dataset/pairDistances.ts";
 import { tokenCount } from "../sequences/tokenizer.ts";
 
 /**
- * Which ASVs of a sample are kept when it has more than the limit: the first in the table's order, the most abundant
- * (equal counts in the table's order; slots by falling count), or random ones (slots in the table's order).
+ * Which ASVs of a sample are kept when it has more than the limit: the first in the table's order,
+ * the most abundant (equal counts in the table's order; slots by falling count), or random ones
+ * (slots in the table's order).
  */
 export type AsvSampling = "first" | "abundance" | "random";
 
@@ -25,9 +26,9 @@ export interface BatchOptions {
 }
 
 /**
- * B samples, ragged and deduplicated: each of the U distinct ASVs of the batch stands once in `asvTokens`, and the
- * samples refer to it. Arrays are row-major. S is the number of ASVs of the batch's richest sample, L the number of
- * tokens of its longest ASV.
+ * B samples, ragged and deduplicated: each of the U distinct ASVs of the batch stands once in `asvTokens`,
+ * and the samples refer to it. Arrays are row-major. S is the number of ASVs of the batch's richest sample, L
+ * the number of tokens of its longest ASV.
  */
 export interface Batch {
   readonly samples: number;
@@ -36,7 +37,10 @@ export interface Batch {
   readonly tokens: number;
   /** [B] Which samples of the data set these are. */
   readonly sampleIndices: Int32Array;
-  /** [U] Which ASVs of the data set these are; ordered by length, then by row, so that equal lengths are together. */
+  /**
+   * [U] Which ASVs of the data set these are; ordered by length, then by row, so that
+   * equal lengths are together.
+   */
   readonly asvRows: Int32Array;
   /** [U] Tokens of each ASV, START included. */
   readonly asvLengths: Int32Array;
@@ -65,7 +69,10 @@ export function batchBuffers(batch: Batch): ArrayBuffer[] {
   );
 }
 
-/** Builds batches of a data set. Not to be shared between threads: it keeps working memory of one number per ASV. */
+/**
+ * Builds batches of a data set. Not to be shared between threads: it keeps working
+ * memory of one number per ASV.
+ */
 export class BatchBuilder {
   readonly #dataset: Dataset;
   readonly #tokenLimit: number;

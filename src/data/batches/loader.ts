@@ -12,7 +12,10 @@ export interface LoaderOptions extends BatchOptions {
   readonly batchSize: number;
   /** Which samples of the data set; default all. */
   readonly samples?: ArrayLike<number>;
-  /** For each sample of the data set a number: batches hold samples of one number only, in mixed order. Default: all alike. */
+  /**
+   * For each sample of the data set a number: batches hold samples of one number only, in mixed
+   * order. Default: all alike.
+   */
   readonly groups?: Int32Array;
   /** Default true; false keeps the order of `samples`. */
   readonly shuffle?: boolean;
@@ -20,11 +23,14 @@ export interface LoaderOptions extends BatchOptions {
   readonly seed?: number;
   /** Leave out samples that fill no batch (see `batchStarts`). Default false. */
   readonly dropLast?: boolean;
-  /** The fewest batches of an epoch: fewer samples are passed over several times, in an order of its own each time. Default 1. */
+  /**
+   * The fewest batches of an epoch: fewer samples are passed over several times, in an order of its
+   * own each time. Default 1.
+   */
   readonly minBatches?: number;
   /**
-   * Prepare batches ahead in a thread of its own. The batches are the same either way. Default false: it pays where
-   * a training step leaves a core idle, that is on an accelerator.
+   * Prepare batches ahead in a thread of its own. The batches are the same either way. Default false: it pays
+   * where a training step leaves a core idle, that is on an accelerator.
    */
   readonly worker?: boolean;
 }
@@ -44,8 +50,8 @@ export interface LoaderState {
 }
 
 /**
- * Gives the batches of a data set, epoch after epoch, in an order that only the seed decides, and continues from a
- * saved state with the very batch that would have come next.
+ * Gives the batches of a data set, epoch after epoch, in an order that only the seed decides, and continues
+ * from a saved state with the very batch that would have come next.
  *
  *     for await (const batch of loader.epoch()) { ... loader.state() ... }
  */
@@ -101,7 +107,10 @@ export class Loader {
       : new InlineSource(builder, seed);
   }
 
-  /** The rest of the present epoch: all of it, or what was left when the last loop was ended early or restored. */
+  /**
+   * The rest of the present epoch: all of it, or what was left when the last loop was
+   * ended early or restored.
+   */
   async *epoch(): AsyncGenerator<Batch, void, undefined> {
     const epoch = this.#epoch;
     const inPass = this.batchesPerEpoch / this.#passes;

@@ -2,9 +2,10 @@ import { Random } from "../../common/random/random.ts";
 import { UserError } from "../../common/userError.ts";
 
 /**
- * Where each batch of an epoch begins among its samples, and where the last one ends. A last batch of a single sample
- * has no pair to learn from, so that sample joins the batch before it (which then has `batchSize + 1`); a shorter last
- * batch of two or more stays. With `dropLast` samples that fill no batch are left out, unless they are all there are.
+ * Where each batch of an epoch begins among its samples, and where the last one ends. A last batch of a
+ * single sample has no pair to learn from, so that sample joins the batch before it (which then has
+ * `batchSize + 1`); a shorter last batch of two or more stays. With `dropLast` samples that fill no batch are
+ * left out, unless they are all there are.
  */
 export function batchStarts(samples: number, batchSize: number, dropLast: boolean): Int32Array {
   if (!Number.isInteger(batchSize) || batchSize < 2) {

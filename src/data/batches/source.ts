@@ -37,13 +37,15 @@ export class InlineSource implements BatchSource {
 const ahead = 3;
 
 /**
- * Has batches built in a worker, a few ahead of use. The worker keeps the process alive only while somebody waits for
- * a batch, so a program that stops asking ends by itself.
+ * Has batches built in a worker, a few ahead of use. The worker keeps the process alive only while somebody
+ * waits for a batch, so a program that stops asking ends by itself.
  */
 export class WorkerSource implements BatchSource {
   readonly #open: OpenRequest;
   #worker: Worker | undefined;
-  /** What the worker still owes, in the order in which it answers; also batches of a loop that was left early. */
+  /**
+   * What the worker still owes, in the order in which it answers; also batches of a loop that was left early.
+   */
   #owed: PromiseWithResolvers<Batch>[] = [];
 
   constructor(open: OpenRequest) {

@@ -38,7 +38,10 @@ export function texts(values: readonly string[]): Data<Utf8> {
   return makeData({ type: new Utf8(), length: values.length, nullCount: 0, valueOffsets, data });
 }
 
-/** A metadata column; texts become a dictionary, numbered `index` among the file's, whose missing codes stay -1. */
+/**
+ * A metadata column; texts become a dictionary, numbered `index` among the file's,
+ * whose missing codes stay -1.
+ */
 export function columnData(column: Column, index: number): Data {
   if (column.kind === "numeric") return numbers(new Float64(), column.values);
   const { codes, categories } = column;

@@ -17,15 +17,16 @@ export interface Sample {
 
 export interface OpenOptions {
   /**
-   * Check every byte now. Otherwise files up to 32 MiB are checked now and parts of larger ones when they are first
-   * used; either way no damaged part is ever used.
+   * Check every byte now. Otherwise files up to 32 MiB are checked now and parts of larger ones when they are
+   * first used; either way no damaged part is ever used.
    */
   readonly verify?: boolean;
 }
 
 /**
- * An open data set (see `writeDataset`). Its arrays are views into private memory mappings: reading costs no copy, and
- * they must not be written to. They stay valid after `close` and when the folder is replaced or deleted.
+ * An open data set (see `writeDataset`). Its arrays are views into private memory mappings:
+ * reading costs no copy, and they must not be written to. They stay valid after `close` and when
+ * the folder is replaced or deleted.
  */
 export interface Dataset {
   /** Absolute path of the folder. */
@@ -56,15 +57,18 @@ export interface Dataset {
 }
 
 /**
- * Opens a data set, in milliseconds whatever its size. A folder that is none, a missing, truncated or damaged file and
- * another format version are a `UserError` that says which file and what to do; the same holds later for those parts
- * of a large data set that are checked when they are first used.
+ * Opens a data set, in milliseconds whatever its size. A folder that is none, a missing, truncated or damaged
+ * file and another format version are a `UserError` that says which file and what to do; the same holds later
+ * for those parts of a large data set that are checked when they are first used.
  */
 export function openDataset(folder: string, { verify = false }: OpenOptions = {}): Dataset {
   return new ArrowDataset(resolve(folder), verify);
 }
 
-/** Checks every byte of a data set. @throws UserError that names the first file that is not as it was written. */
+/**
+ * Checks every byte of a data set.
+ * @throws UserError that names the first file that is not as it was written.
+ */
 export function verifyDataset(folder: string): void {
   openDataset(folder, { verify: true }).close();
 }

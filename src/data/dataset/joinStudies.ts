@@ -23,9 +23,11 @@ const studyColumn = "study";
 const mark = "joinedStudies";
 
 /**
- * Writes several data sets as one: samples and ASVs of all (one row for each sequence), the distances and values that all know, every
- * metadata column, and a column `study`. Distances between samples of different studies are unknown: each may have a tree of its own.
- * Samples are called `study:id` where two studies share an id. @throws UserError for studies without common distances or of one name.
+ * Writes several data sets as one: samples and ASVs of all (one row for each sequence), the distances
+ * and values that all know, every metadata column, and a column `study`. Distances between samples of
+ * different studies are unknown: each may have a tree of its own. Samples are called `study:id` where
+ * two studies share an id.
+ * @throws UserError for studies without common distances or of one name.
  */
 export function joinStudies(folder: string, studies: readonly NamedStudy[]): void {
   const names = studies.map(({ name }) => name);

@@ -58,7 +58,10 @@ export interface Manifest extends Provenance {
   };
   /** Names of the pairwise distances. */
   readonly distances: readonly string[];
-  /** Those of them that are computed from the tree when they are asked for, and not stored; absent if there are none. */
+  /**
+   * Those of them that are computed from the tree when they are asked for, and not stored;
+   * absent if there are none.
+   */
   readonly perBatch?: readonly string[];
   /** Names of the values per sample, such as `faith_pd`. */
   readonly vectors: readonly string[];
@@ -76,8 +79,8 @@ export function manifestText(manifest: Manifest): string {
 }
 
 /**
- * Reads and checks a data set's manifest. A folder that is none, an unfinished one, another format version and any
- * changed byte are a `UserError` that says what to do.
+ * Reads and checks a data set's manifest. A folder that is none, an unfinished one, another format version
+ * and any changed byte are a `UserError` that says what to do.
  */
 export function readManifest(folder: string): Manifest {
   if (!existsSync(folder)) throw new UserError(`There is no data set ${folder}; check the path.`);

@@ -1,11 +1,16 @@
 import type { ChosenPairs } from "../unifrac/chosenPairs.ts";
 
-/** Distances of one metric between all pairs of a data set's samples: stored ones, or computed when they are asked for. */
+/**
+ * Distances of one metric between all pairs of a data set's samples: stored ones, or computed
+ * when they are asked for.
+ */
 export interface PairDistances {
   readonly metric: string;
   readonly samples: number;
   readonly pairs: number;
-  /** Whether every pair is stored; else distances cost time, and all pairs of many samples more than there is. */
+  /**
+   * Whether every pair is stored; else distances cost time, and all pairs of many samples more than there is.
+   */
   readonly isStored: boolean;
   /** The distance between two samples, NaN if it is unknown; 0 between a sample and itself. */
   between(a: number, b: number): number;
@@ -67,10 +72,16 @@ export class StoredDistances implements PairDistances {
   }
 }
 
-/** Up to so many samples a single distance that is asked for has all of them computed and kept, since others will follow. */
+/**
+ * Up to so many samples a single distance that is asked for has all of them computed and kept,
+ * since others will follow.
+ */
 const keptSamples = 2048;
 
-/** Distances that are computed from the tree when they are asked for: the numbers that would be stored, bit by bit. */
+/**
+ * Distances that are computed from the tree when they are asked for: the numbers that
+ * would be stored, bit by bit.
+ */
 export class ComputedDistances implements PairDistances {
   readonly metric: string;
   readonly samples: number;

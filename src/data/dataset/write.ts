@@ -26,7 +26,9 @@ export interface DatasetContent {
   readonly metadata?: readonly Column[];
   /** By name: all pairs of samples, condensed: (0,1), (0,2), ... (1,2), ...; NaN is an unknown distance. */
   readonly distances?: Readonly<Record<string, Numbers>>;
-  /** What is to be computed when it is asked for, and the tree to compute it from, whose ASVs are the table's. */
+  /**
+   * What is to be computed when it is asked for, and the tree to compute it from, whose ASVs are the table's.
+   */
   readonly perBatch?: { readonly metrics: readonly string[]; readonly tree: ShearedTree };
   /** By name: one value for each sample, such as `faith_pd`; NaN is an unknown value. */
   readonly vectors?: Readonly<Record<string, Float32Array | Float64Array>>;
@@ -37,10 +39,12 @@ export interface DatasetContent {
 const batchBytes = 64 * 2 ** 20;
 
 /**
- * Writes a data set: a folder with `asvs.arrow`, `samples.arrow`, if there are any `distances.arrow`, `tree.arrow`
- * with `tips.arrow` (the node of each ASV), `vectors.arrow` and `metadata.arrow`, and `manifest.json`. It appears as a whole or not at all, and replaces an older data set of the
- * same name. Counts and distances are stored as float32. @throws UserError where the folder cannot be written and
- * a `RangeError` where the content does not fit together. Returns the manifest.
+ * Writes a data set: a folder with `asvs.arrow`, `samples.arrow`, if there are any `distances.arrow`,
+ * `tree.arrow` with `tips.arrow` (the node of each ASV), `vectors.arrow` and `metadata.arrow`, and
+ * `manifest.json`. It appears as a whole or not at all, and replaces an older data set of the same name.
+ * Counts and distances are stored as float32.
+ * @throws UserError where the folder cannot be written and a `RangeError` where the content does not fit
+ * together. Returns the manifest.
  */
 export function writeDataset(folder: string, content: DatasetContent): Manifest {
   checkSizes(content);

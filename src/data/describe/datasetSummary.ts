@@ -93,7 +93,10 @@ export function summarizeDataset(dataset: Dataset): DatasetSummary {
 /** Up to so many samples all pairs are computed for a summary, of more those of a choice. */
 const summarizedSamples = 512;
 
-/** The distances that a summary is made of: all stored ones; of many that would have to be computed those between some samples. */
+/**
+ * The distances that a summary is made of: all stored ones; of many that would have to be computed
+ * those between some samples.
+ */
 function distanceParts(distances: PairDistances): () => Iterable<Float32Array> {
   if (distances.isStored) return () => distances.condensed();
   const chosen = new Random(0).derive("summary");

@@ -1,6 +1,9 @@
 import type { DepthSummary } from "../table/depths.ts";
 
-/** What depths of rarefaction keep, as lines of a table with a header; the depth `chosen` is marked with a star. */
+/**
+ * What depths of rarefaction keep, as lines of a table with a header; the depth
+ * `chosen` is marked with a star.
+ */
 export function depthTable({ rows, samples, asvs }: DepthSummary, chosen: unknown): string[] {
   const cells = [
     ["counts each", "samples kept", "counts kept", "ASVs kept (expected)"],

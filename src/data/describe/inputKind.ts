@@ -42,8 +42,8 @@ const kindOfExtension: Readonly<Record<string, InputKind>> = {
 const headBytes = 2 ** 20;
 
 /**
- * What a file or folder holds, told from its content and, where that is open, its name. A file that is nothing known
- * counts as a table, whose reader says what is wrong with it.
+ * What a file or folder holds, told from its content and, where that is open, its name. A file that is
+ * nothing known counts as a table, whose reader says what is wrong with it.
  * @throws UserError if there is nothing at that path or an artifact holds something else.
  */
 export function inputKind(path: string): InputKind {
@@ -98,7 +98,9 @@ function kindOfText(head: string, path: string): InputKind {
   return kindOfCells(head.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/, 20), path, byName);
 }
 
-/** A delimited text is distances, a table or metadata; what is none of them is told apart by its first rows. */
+/**
+ * A delimited text is distances, a table or metadata; what is none of them is told apart by its first rows.
+ */
 function kindOfCells(lines: readonly string[], path: string, byName: InputKind): InputKind {
   const rows = lines.filter((line) => line.trim() !== "");
   // A comment says which program wrote a table, or that metadata were simulated; the header follows.

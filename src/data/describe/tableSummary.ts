@@ -17,14 +17,20 @@ export interface TableSummary {
   /** ASVs per sample; null without samples. */
   readonly richness: Quantiles | null;
   /**
-   * How often a distinct ASV occurs on average in a random batch of 32 samples (of all, if there are fewer): so much
-   * work is saved by encoding it once. Null without counts.
+   * How often a distinct ASV occurs on average in a random batch of 32 samples (of all, if there are fewer):
+   * so much work is saved by encoding it once. Null without counts.
    */
   readonly duplication: number | null;
   readonly warnings: readonly string[];
-  /** What depths of rarefaction would keep; null where all samples have equally many counts, or fractions of them. */
+  /**
+   * What depths of rarefaction would keep; null where all samples have equally many
+   * counts, or fractions of them.
+   */
   readonly depths: DepthSummary | null;
-  /** The depth that `--rarefy-depth auto` takes, of the table without regard to a tree; null where there are no `depths`. */
+  /**
+   * The depth that `--rarefy-depth auto` takes, of the table without regard to a tree; null
+   * where there are no `depths`.
+   */
   readonly suggestedDepth: number | null;
 }
 
@@ -51,7 +57,9 @@ export function summarizeTable(table: Table, sequences: readonly string[] | unde
   };
 }
 
-/** Occurrences per distinct ASV expected in a random batch; `prevalence`: in how many samples each ASV occurs. */
+/**
+ * Occurrences per distinct ASV expected in a random batch; `prevalence`: in how many samples each ASV occurs.
+ */
 export function duplicationFactor(prevalence: Int32Array, samples: number): number | null {
   const batch = Math.min(duplicationBatch, samples);
   let occurrences = 0;

@@ -40,8 +40,8 @@ class PieceWriter extends RecordBatchFileWriter<TypeMap> {
 }
 
 /**
- * Writes an Arrow IPC file with a row for each sample: its `id`, and its `distances` to all samples as a list of fixed
- * length, in the order of the rows.
+ * Writes an Arrow IPC file with a row for each sample: its `id`, and its `distances` to all samples as a list
+ * of fixed length, in the order of the rows.
  * @throws UserError if the file cannot be written.
  */
 export function writeSquareArrow(path: string, matrix: SquareMatrix): void {

@@ -21,7 +21,10 @@ export function pairIndex(samples: number, a: number, b: number): number {
   return (a * (2 * samples - a - 1)) / 2 + (b - a - 1);
 }
 
-/** How much a matrix may deviate from symmetry and a zero diagonal: what rounding to six digits does, and no more. */
+/**
+ * How much a matrix may deviate from symmetry and a zero diagonal: what rounding to six
+ * digits does, and no more.
+ */
 const tolerance = 1e-5;
 /** How far below 0 a distance may lie: what `1 - similarity` leaves in single precision. It counts as 0. */
 const belowZero = 1e-6;
@@ -32,8 +35,8 @@ export interface CondenseOptions {
 }
 
 /**
- * Collects the rows of a square matrix into condensed distances and checks on the way that they are finite, at least
- * 0, symmetric and 0 on the diagonal.
+ * Collects the rows of a square matrix into condensed distances and checks on the way that they are finite,
+ * at least 0, symmetric and 0 on the diagonal.
  */
 export class Condenser {
   readonly #ids: readonly string[];

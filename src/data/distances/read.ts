@@ -21,8 +21,8 @@ import { parseDistanceText } from "./text.ts";
 
 export interface ReadDistancesOptions extends CondenseOptions {
   /**
-   * The sample of each row, or what names them given their number, for files that hold no ids. Files that hold ids are
-   * never reordered by it.
+   * The sample of each row, or what names them given their number, for files that hold no ids. Files that
+   * hold ids are never reordered by it.
    */
   readonly sampleOrder?: readonly string[] | ((rows: number) => readonly string[]);
 }
@@ -31,11 +31,12 @@ export interface ReadDistancesOptions extends CondenseOptions {
 const matrixNames = ["matrix", "matrix:0", "distances", "stripe_distances"];
 
 /**
- * Reads a matrix of distances between samples: `.npy`, `.npz`, HDF5 (unifrac-binaries' `matrix` and `order`, or
- * `distances` or `stripe_distances`), Arrow (as `writeSquareArrow` has it), a square text matrix (tabs, commas or
- * blanks; gzipped or not), or a QIIME 2 artifact of type `DistanceMatrix`. The content decides, not the name.
- * @throws UserError for a file that is missing, damaged or no matrix of distances (finite, at least 0, symmetric, 0
- * on the diagonal), and for one without ids if `sampleOrder` is not given or does not fit.
+ * Reads a matrix of distances between samples: `.npy`, `.npz`, HDF5 (unifrac-binaries' `matrix` and
+ * `order`, or `distances` or `stripe_distances`), Arrow (as `writeSquareArrow` has it), a square text
+ * matrix (tabs, commas or blanks; gzipped or not), or a QIIME 2 artifact of type `DistanceMatrix`. The
+ * content decides, not the name.
+ * @throws UserError for a file that is missing, damaged or no matrix of distances (finite, at least 0,
+ * symmetric, 0 on the diagonal), and for one without ids if `sampleOrder` is not given or does not fit.
  */
 export function readDistances(path: string, options: ReadDistancesOptions = {}): Distances {
   const bytes = readFileBytes(path);

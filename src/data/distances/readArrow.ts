@@ -14,9 +14,10 @@ export function isArrow(bytes: Uint8Array): boolean {
 }
 
 /**
- * The matrix in an Arrow file (Feather 2), as the arrays `distances` and `ids`: a column of texts `id` and one of lists
- * `distances`, as `writeSquareArrow` has it, whatever kinds of texts and lists; or a data frame with a column of ids and a
- * column of numbers for each of them, as pandas and polars write a square matrix. Packed with LZ4, zstd or not.
+ * The matrix in an Arrow file (Feather 2), as the arrays `distances` and `ids`: a column of texts `id` and
+ * one of lists `distances`, as `writeSquareArrow` has it, whatever kinds of texts and lists; or a data frame
+ * with a column of ids and a column of numbers for each of them, as pandas and polars write a square matrix.
+ * Packed with LZ4, zstd or not.
  * @throws UserError for a damaged file and for another layout.
  */
 export function openArrowArrays(bytes: Uint8Array, source: string): NamedArrays {

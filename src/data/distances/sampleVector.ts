@@ -38,11 +38,11 @@ export interface ReadSampleVectorOptions {
 const usualName = "faith_pd";
 
 /**
- * Reads one number for each sample: a table of two columns or more (tabs or commas, gzipped or not; ids first), `.npy`,
- * `.npz` or HDF5 (`faith_pd`, with `order` for the ids), or a QIIME 2 artifact of type `SampleData[AlphaDiversity]`.
- * The content decides, not the name.
- * @throws UserError for a file that is missing, damaged or of another kind, for a value that is no finite number, and
- * for a file without ids if `sampleOrder` is not given or does not fit.
+ * Reads one number for each sample: a table of two columns or more (tabs or commas, gzipped or not; ids
+ * first), `.npy`, `.npz` or HDF5 (`faith_pd`, with `order` for the ids), or a QIIME 2 artifact of type
+ * `SampleData[AlphaDiversity]`. The content decides, not the name.
+ * @throws UserError for a file that is missing, damaged or of another kind, for a value that is no finite
+ * number, and for a file without ids if `sampleOrder` is not given or does not fit.
  */
 export function readSampleVector(path: string, options: ReadSampleVectorOptions = {}): SampleVector {
   const bytes = readFileBytes(path);
@@ -180,7 +180,8 @@ function refuseRepeatedIds(rows: readonly DelimitedRow[], source: string): void 
 }
 
 /**
- * Writes a table of ids and values with the header `#SampleID` and `name`, as unifrac-binaries' `faithpd` does.
+ * Writes a table of ids and values with the header `#SampleID` and `name`, as
+ * unifrac-binaries' `faithpd` does.
  * @throws UserError if the file cannot be written or an id contains a tab or a line break.
  */
 export function writeSampleVectorTsv(path: string, { ids, values }: SampleVector, name: string): void {

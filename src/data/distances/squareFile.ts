@@ -13,8 +13,9 @@ const writers: Readonly<Record<string, (path: string, matrix: SquareMatrix) => v
 };
 
 /**
- * Writes a square matrix of distances row by row. The extension decides the format: `.npy`, `.h5` (in the layout of
- * unifrac-binaries), `.tsv` (as QIIME 2 has it) or `.arrow`. @throws UserError for a file that cannot be written.
+ * Writes a square matrix of distances row by row. The extension decides the format: `.npy`, `.h5` (in the
+ * layout of unifrac-binaries), `.tsv` (as QIIME 2 has it) or `.arrow`.
+ * @throws UserError for a file that cannot be written.
  */
 export async function writeSquare(path: string, matrix: SquareMatrix): Promise<void> {
   await writers[extname(path)](path, matrix);
@@ -27,7 +28,8 @@ export function checkSquareOutput(path: string, what: string): void {
 
 /**
  * Refuses an output that cannot be written, before the work is done.
- * @throws UserError for an extension that is not among `formats`, or a folder that is not there or not writable.
+ * @throws UserError for an extension that is not among `formats`, or a folder that is
+ * not there or not writable.
  */
 export function checkOutput(path: string, formats: readonly string[], what: string): void {
   if (!formats.includes(extname(path))) {

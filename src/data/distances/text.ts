@@ -6,9 +6,9 @@ import { splitDelimited } from "../../formats/delimited.ts";
 import { type CondenseOptions, Condenser, type Distances } from "./distances.ts";
 
 /**
- * Parses a square matrix as text: a header of ids behind an empty (or any) first cell, then rows of an id and numbers;
- * separated by tabs, commas or blanks; ids may be quoted; lines that start with `#` before the header and blank lines
- * are skipped. Columns may be in another order than rows.
+ * Parses a square matrix as text: a header of ids behind an empty (or any) first cell, then rows of an id and
+ * numbers; separated by tabs, commas or blanks; ids may be quoted; lines that start with `#` before the
+ * header and blank lines are skipped. Columns may be in another order than rows.
  * @throws UserError that names line and column.
  */
 export function parseDistanceText(text: string, source: string, options?: CondenseOptions): Distances {

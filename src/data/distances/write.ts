@@ -25,7 +25,8 @@ function squareOf(distances: Distances): SquareMatrix {
 }
 
 /**
- * Writes the square matrix as a `.npy` file, rows and columns in the order of the ids (which the format cannot hold).
+ * Writes the square matrix as a `.npy` file, rows and columns in the order of the ids (which
+ * the format cannot hold).
  * @throws UserError if the file cannot be written.
  */
 export function writeSquareNpy(path: string, matrix: SquareMatrix): void {
@@ -48,8 +49,8 @@ function* rowBytes({ rows }: SquareMatrix): Generator<Uint8Array> {
 }
 
 /**
- * Writes the square matrix as QIIME 2 and scikit-bio do (`lsmat`): a row of ids behind an empty cell, then a row for
- * each sample; tabs; each number in a short form that reads back as the same (float32 as float32).
+ * Writes the square matrix as QIIME 2 and scikit-bio do (`lsmat`): a row of ids behind an empty cell, then a
+ * row for each sample; tabs; each number in a short form that reads back as the same (float32 as float32).
  * @throws UserError if the file cannot be written or an id contains a tab or a line break.
  */
 export function writeSquareTsv(path: string, matrix: SquareMatrix): void {
@@ -85,8 +86,8 @@ export function shortSingle(value: number): number {
 }
 
 /**
- * Writes HDF5 in the layout of unifrac-binaries (`format` BDSM, `version` 2020.12): `order` holds the ids, `matrix` the
- * square matrix in the precision of the distances.
+ * Writes HDF5 in the layout of unifrac-binaries (`format` BDSM, `version` 2020.12): `order` holds the ids,
+ * `matrix` the square matrix in the precision of the distances.
  * @throws UserError if the file cannot be written.
  */
 export function writeSquareHdf5(path: string, matrix: SquareMatrix): void {

@@ -23,8 +23,8 @@ const stateSchema = z.array(z.object({ name: z.string(), categories: z.array(z.s
 export type CategoricalEncoderState = z.infer<typeof stateSchema>;
 
 /**
- * Numbers for categorical columns: the categories of the training samples, sorted as text, are 1, 2 ...; 0 is a missing
- * value or a category that was not among them.
+ * Numbers for categorical columns: the categories of the training samples, sorted as text, are 1, 2 ...; 0 is
+ * a missing value or a category that was not among them.
  */
 export class CategoricalEncoder {
   readonly state: CategoricalEncoderState;
@@ -95,7 +95,8 @@ export function presentCategories(values: readonly (string | null)[], rows: Arra
 }
 
 /**
- * One key for each sample out of one or several columns: `site=gut,sex=female`; null where one of them is missing.
+ * One key for each sample out of one or several columns: `site=gut,sex=female`; null
+ * where one of them is missing.
  */
 export function categoryKeys(columns: readonly TextValues[]): (string | null)[] {
   if (columns.length === 0) throw new RangeError("Category keys need at least one column.");

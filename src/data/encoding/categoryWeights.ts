@@ -50,8 +50,9 @@ function pairsOfText(text: string, option: string): [string, number][] {
 }
 
 /**
- * Weights of samples by their category key (see `categoryKeys`), such that with the rule `auto` the weights of N
- * training samples add up to N and every category to the same sum: N / (K n), with K categories of n samples.
+ * Weights of samples by their category key (see `categoryKeys`), such that with the rule `auto` the
+ * weights of N training samples add up to N and every category to the same sum: N / (K n), with K
+ * categories of n samples.
  */
 export class CategoryWeights {
   readonly state: CategoryWeightsState;
@@ -64,8 +65,8 @@ export class CategoryWeights {
   }
 
   /**
-   * `keys`: those of the training samples. In a rule by category a key may be written whole (`site=gut`) or, where
-   * there is one column, as the bare value (`gut`).
+   * `keys`: those of the training samples. In a rule by category a key may be written whole (`site=gut`) or,
+   * where there is one column, as the bare value (`gut`).
    * @throws UserError if none of the rule's categories occurs, or if no sample has a category.
    */
   static fit(

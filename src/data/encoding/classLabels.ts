@@ -3,8 +3,8 @@ import { presentCategories } from "./categories.ts";
 import type { WeightRule } from "./categoryWeights.ts";
 
 /**
- * The classes a classifier tells apart: the different values of `column` among `rows` (the training samples), sorted as
- * text; class number i is the i-th.
+ * The classes a classifier tells apart: the different values of `column` among `rows` (the training samples),
+ * sorted as text; class number i is the i-th.
  * @throws UserError if there are fewer than two.
  */
 export function fitClasses(
@@ -26,9 +26,9 @@ export function encodeClasses(values: readonly (string | null)[], classes: reado
 }
 
 /**
- * Weight of each class. `auto`: N / (K n) with N samples in K classes, n in this one. A list has one weight for each
- * class in order; a rule by name may leave classes out, which then weigh 1.
- * `numbers`: class numbers of the training samples. `option` names the weights in errors.
+ * Weight of each class. `auto`: N / (K n) with N samples in K classes, n in this one. A list has one weight
+ * for each class in order; a rule by name may leave classes out, which then weigh 1. `numbers`: class numbers
+ * of the training samples. `option` names the weights in errors.
  * @throws UserError for a list of another length, a weight that is not above 0, and a name that is no class.
  */
 export function classWeights(

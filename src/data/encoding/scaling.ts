@@ -17,7 +17,9 @@ export function fitMinMax(values: Iterable<number>): Scaling | undefined {
   return { shift: smallest, scale: spread < smallestSpread ? 1 : spread };
 }
 
-/** Maps to mean 0 and (population) standard deviation 1; NaN is skipped, undefined if there is nothing else. */
+/**
+ * Maps to mean 0 and (population) standard deviation 1; NaN is skipped, undefined if there is nothing else.
+ */
 export function fitZScore(values: Iterable<number>): Scaling | undefined {
   const known = [...values].filter((value) => !Number.isNaN(value));
   if (known.length === 0) return undefined;

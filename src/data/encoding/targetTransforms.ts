@@ -25,9 +25,9 @@ export type TargetTransformState = z.infer<typeof stateSchema>;
 const largestLogarithm = 88;
 
 /**
- * How a numeric target becomes what the model is trained on, and back: an optional `log(y + 1)`, then an affine map to
- * [0, 1] (minmax) or to mean 0 and standard deviation 1 (zscore), over all training samples or within each category.
- * Fit it on the training samples only. Missing values are NaN and stay NaN.
+ * How a numeric target becomes what the model is trained on, and back: an optional `log(y + 1)`, then an
+ * affine map to [0, 1] (minmax) or to mean 0 and standard deviation 1 (zscore), over all training samples or
+ * within each category. Fit it on the training samples only. Missing values are NaN and stay NaN.
  */
 export class TargetTransform {
   readonly state: TargetTransformState;
@@ -40,9 +40,10 @@ export class TargetTransform {
   }
 
   /**
-   * `column` names the target in errors. `keys`, for `zscore-category`, has the category key of each value (see
-   * `categoryKeys`), null where it is unknown.
-   * @throws UserError if there is no value, if a value is too small for a logarithm, or if keys are needed and absent.
+   * `column` names the target in errors. `keys`, for `zscore-category`, has the category key of each value
+   * (see `categoryKeys`), null where it is unknown.
+   * @throws UserError if there is no value, if a value is too small for a logarithm, or if
+   * keys are needed and absent.
    */
   static fit(
     name: TargetTransformName,
@@ -124,8 +125,8 @@ export class TargetTransform {
 }
 
 /**
- * Mean and deviation within each category. A category whose values are all equal (one sample, for instance) has no
- * deviation of its own and takes that of all samples.
+ * Mean and deviation within each category. A category whose values are all equal (one sample, for instance)
+ * has no deviation of its own and takes that of all samples.
  */
 function fitCategories(
   values: Float64Array,

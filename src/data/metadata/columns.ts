@@ -6,7 +6,8 @@ import type { Metadata, MetadataColumn } from "./read.ts";
 import type { ColumnType } from "./rules.ts";
 
 /**
- * The type a column declares, else what its values look like: numeric if it has values and all of them are numbers.
+ * The type a column declares, else what its values look like: numeric if it has values and
+ * all of them are numbers.
  */
 export function columnType(column: MetadataColumn): ColumnType {
   if (column.declaredType !== undefined) return column.declaredType;
@@ -14,7 +15,9 @@ export function columnType(column: MetadataColumn): ColumnType {
   return hasValues && findNonNumber(column) === undefined ? "numeric" : "categorical";
 }
 
-/** @throws UserError if there is no such column, with the names there are. Blanks around `name` do not count. */
+/**
+ * @throws UserError if there is no such column, with the names there are. Blanks around `name` do not count.
+ */
 export function getColumn(metadata: Metadata, name: string): MetadataColumn {
   const column = metadata.columns.get(name.trim());
   if (column !== undefined) return column;

@@ -63,9 +63,10 @@ export function readMetadata(path: string): Metadata {
 }
 
 /**
- * Like `readMetadata`, for text in memory. The rules are those of QIIME 2's metadata files: the first cell of the
- * header names the id column; rows that start with `#` are comments unless they are the header or a `#q2:` directive;
- * blank rows are skipped; rows may be shorter than the header (the rest is missing), not longer.
+ * Like `readMetadata`, for text in memory. The rules are those of QIIME 2's metadata files: the first
+ * cell of the header names the id column; rows that start with `#` are comments unless they are the
+ * header or a `#q2:` directive; blank rows are skipped; rows may be shorter than the header (the rest
+ * is missing), not longer.
  */
 export function parseMetadata(text: string, source: string, delimiter: "\t" | "," = "\t"): Metadata {
   const warnings: string[] = [];
@@ -216,7 +217,9 @@ function notationWarnings(column: MetadataColumn, body: readonly DelimitedRow[],
   ];
 }
 
-/** A quotation mark that opens a cell by mistake takes all up to the next one into the cell, rows included. */
+/**
+ * A quotation mark that opens a cell by mistake takes all up to the next one into the cell, rows included.
+ */
 function refuseSwallowedRows(row: DelimitedRow, delimiter: string, where: string): void {
   const cell = row.cells.find((text) => text.includes(delimiter) && /[\r\n]/.test(text));
   if (cell === undefined || delimiter !== "\t") return;

@@ -21,7 +21,9 @@ for (const name of ["sample_id", "feature_id"]) idHeaders.add(name);
 /** Names of QIIME 1 and Qiita, for which the case matters. */
 const exactIdHeaders = new Set(["#SampleID", "#Sample ID", "#OTUID", "#OTU ID", "sample_name"]);
 
-/** Whether a header's first cell names an id column by QIIME 2's rules (plus `sample_id` and `feature_id`). */
+/**
+ * Whether a header's first cell names an id column by QIIME 2's rules (plus `sample_id` and `feature_id`).
+ */
 export function isIdHeader(cell: string): boolean {
   return exactIdHeaders.has(cell) || idHeaders.has(cell.toLowerCase());
 }

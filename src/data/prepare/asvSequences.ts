@@ -21,8 +21,8 @@ function isSequence(id: string): boolean {
 }
 
 /**
- * The sequence of every ASV: by id out of representative sequences, or without those the id itself. An annotation such
- * as `;size=12` behind an id does not count where the sequences lack it.
+ * The sequence of every ASV: by id out of representative sequences, or without those the id itself. An
+ * annotation such as `;size=12` behind an id does not count where the sequences lack it.
  * @throws UserError if an id is in neither form, with the table's name, the first such id and the cure.
  */
 export function resolveSequences(

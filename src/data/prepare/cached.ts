@@ -17,9 +17,9 @@ export interface CachedDataset {
 }
 
 /**
- * Like `prepareDataset`, into a folder below `cache` whose name is made from the content of the sources and the
- * parameters: what was prepared before is reused, unless it is damaged. Processes that prepare the same data set at
- * once do not disturb each other.
+ * Like `prepareDataset`, into a folder below `cache` whose name is made from the content of the sources and
+ * the parameters: what was prepared before is reused, unless it is damaged. Processes that prepare the same
+ * data set at once do not disturb each other.
  */
 export async function prepareCached(
   options: PrepareOptions,

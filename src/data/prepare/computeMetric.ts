@@ -4,8 +4,8 @@ import type { Tree } from "../tree/tree.ts";
 import type { Metric, PrepareOptions } from "./options.ts";
 
 /**
- * Computes a metric for all samples of a table whose ASV ids are tips of the tree: condensed distances of all pairs, or
- * for `faith_pd` one value for each sample.
+ * Computes a metric for all samples of a table whose ASV ids are tips of the tree: condensed distances of all
+ * pairs, or for `faith_pd` one value for each sample.
  */
 export type MetricFunction = (
   metric: Metric,
@@ -27,7 +27,8 @@ export const computeMetric: MetricFunction = async (metric, table, tree, options
     varianceAdjusted,
     device,
     precision,
-    // On CPUs without dense branches: then a distance depends on its two samples alone, as where batches have theirs computed.
+    // On CPUs without dense branches: then a distance depends on its two samples alone, as where
+    // batches have theirs computed.
     denseShare: device === undefined || device === "cpu" ? 2 : undefined,
     treeSource: options.tree,
     onProgress: (share) => onProgress?.(`Computing ${metric}`, { done: Math.round(share * total), total }),

@@ -5,8 +5,8 @@ import { UserError } from "../../common/userError.ts";
 import { pairCount } from "../distances/distances.ts";
 
 /**
- * How distances get into a data set: every pair computed once and stored, or the tree stored and those of each batch computed when it
- * is made; `auto` stores them where that takes little of what is free.
+ * How distances get into a data set: every pair computed once and stored, or the tree stored and those of
+ * each batch computed when it is made; `auto` stores them where that takes little of what is free.
  */
 export const distanceStorages = ["auto", "all-pairs", "per-batch"] as const;
 export type DistanceStorage = (typeof distanceStorages)[number];
@@ -23,8 +23,8 @@ export interface Space {
 }
 
 /**
- * Decides `auto`: all pairs are stored where they take at most a tenth of the free disk and of the free memory.
- * `bytesEach` is what a distance takes while it is computed, 4 or 8; stored it takes 4.
+ * Decides `auto`: all pairs are stored where they take at most a tenth of the free disk and of the free
+ * memory. `bytesEach` is what a distance takes while it is computed, 4 or 8; stored it takes 4.
  */
 export function chooseStorage(
   wanted: DistanceStorage,

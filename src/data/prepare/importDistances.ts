@@ -13,8 +13,8 @@ export interface ImportedDistances {
   /** What they are called in the data set, such as `unweighted`; `faith_pd` is one value for each sample. */
   readonly name: string;
   /**
-   * Whose distances a file without ids holds: the samples of the table (rarefied, or else as it was read) in their
-   * order, or the path of a file with one id on each line.
+   * Whose distances a file without ids holds: the samples of the table (rarefied, or else as it was read) in
+   * their order, or the path of a file with one id on each line.
    */
   readonly order?: "table" | { readonly path: string };
 }
@@ -27,7 +27,9 @@ export interface Imported {
   readonly warnings: readonly string[];
 }
 
-/** @throws UserError if the file cannot be read, has no ids and no order was given, or is about other samples. */
+/**
+ * @throws UserError if the file cannot be read, has no ids and no order was given, or is about other samples.
+ */
 export function importDistances(
   { path, name, order }: ImportedDistances,
   sampleIds: readonly string[],

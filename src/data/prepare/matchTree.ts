@@ -20,7 +20,8 @@ export interface MatchedTable {
 }
 
 /**
- * Leaves out the ASVs that are no tips of the tree, whose place in it is unknown. Tips may bear ids or sequences.
+ * Leaves out the ASVs that are no tips of the tree, whose place in it is unknown. Tips
+ * may bear ids or sequences.
  * @throws UserError if the two have nothing in common, with a name of either side.
  */
 export function matchTree(

@@ -12,7 +12,10 @@ export type Metric = UniFracMetric | "faith_pd";
 
 /** What a data set is made from, and how. */
 export interface PrepareOptions {
-  /** Paths of the sources; the samples of several tables are put together, where ASVs with the same sequence are one. */
+  /**
+   * Paths of the sources; the samples of several tables are put together, where ASVs with
+   * the same sequence are one.
+   */
   readonly table: string | readonly string[];
   readonly tree?: string;
   readonly repSeqs?: string;
@@ -20,14 +23,18 @@ export interface PrepareOptions {
   readonly distances?: ImportedDistances;
   /** What to compute from the tree; default `unweighted` if there is one and no distances are given. */
   readonly metrics?: readonly Metric[];
-  /** Store the distances of all pairs, or the tree to compute those of each batch from. The numbers are the same. Default `auto`. */
+  /**
+   * Store the distances of all pairs, or the tree to compute those of each batch from. The numbers are
+   * the same. Default `auto`.
+   */
   readonly distanceStorage?: DistanceStorage;
   /** Of generalized UniFrac. Default 1. */
   readonly alpha?: number;
   readonly varianceAdjusted?: boolean;
   /**
-   * Counts that are drawn of each sample. "none" keeps the counts as they are. "auto", the default, keeps them where
-   * all samples have the same number and else draws as many as keep the most counts and nine of ten samples (`suggestDepth`).
+   * Counts that are drawn of each sample. "none" keeps the counts as they are. "auto", the default, keeps
+   * them where all samples have the same number and else draws as many as keep the most counts and nine of
+   * ten samples (`suggestDepth`).
    */
   readonly rarefyDepth?: number | "auto" | "none";
   readonly withReplacement?: boolean;

@@ -15,10 +15,11 @@ import type { PreparedTable } from "./table.ts";
 import { prepareTable } from "./table.ts";
 
 /**
- * Reads a study's files, rarefies, computes distances and writes a data set into the folder `output`, which is replaced
- * if it is one. What does not make it (samples, ASVs, metadata rows) is reported in the manifest, which is returned.
- * @throws UserError for files that cannot be read or do not belong together, for options that make no sense and for
- * an output that cannot be written.
+ * Reads a study's files, rarefies, computes distances and writes a data set into the folder `output`, which
+ * is replaced if it is one. What does not make it (samples, ASVs, metadata rows) is reported in the
+ * manifest, which is returned.
+ * @throws UserError for files that cannot be read or do not belong together, for options that make no sense
+ * and for an output that cannot be written.
  */
 export async function prepareDataset(
   options: PrepareOptions,

@@ -14,7 +14,8 @@ export interface SampleMetadata {
 }
 
 /**
- * The columns of a metadata file in the order of some samples; a sample that the file lacks has missing values.
+ * The columns of a metadata file in the order of some samples; a sample that the file
+ * lacks has missing values.
  * @throws UserError if it has none of the samples, with an id of either side.
  */
 export function metadataOf(

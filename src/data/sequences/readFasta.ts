@@ -6,7 +6,10 @@ import { ByteLines } from "../../formats/byteLines.ts";
 import { openQzaBytes } from "../../formats/qza.ts";
 import { isZip } from "../../formats/zip/read.ts";
 
-/** An id without the annotations that vsearch and usearch write behind it: abundance, expected errors and what follows. */
+/**
+ * An id without the annotations that vsearch and usearch write behind it: abundance, expected
+ * errors and what follows.
+ */
 export function withoutSize(id: string): string {
   return id.replace(/;(size|ee)=.*$/, "");
 }
@@ -15,11 +18,12 @@ export function withoutSize(id: string): string {
 const sequencePattern = /^[ACGTURYSWKMBDHVN]+$/;
 
 /**
- * Reads representative sequences: FASTA, gzipped or not, or a QIIME 2 artifact of type `FeatureData[Sequence]`. The
- * content decides, not the name. Sequences come in upper case, without line breaks, in the file's order.
+ * Reads representative sequences: FASTA, gzipped or not, or a QIIME 2 artifact of type
+ * `FeatureData[Sequence]`. The content decides, not the name. Sequences come in upper case, without line
+ * breaks, in the file's order.
  * @returns sequence by id, which is the header's first word, without the `;size=12` of vsearch and usearch.
- * @throws UserError naming the line: text that is no FASTA, an id that is empty or stands twice, a letter that stands
- * for no nucleotide, an empty sequence.
+ * @throws UserError naming the line: text that is no FASTA, an id that is empty or stands twice, a letter
+ * that stands for no nucleotide, an empty sequence.
  */
 export function readFasta(path: string): Map<string, string> {
   return readFastaBytes(readFileBytes(path), path);

@@ -35,8 +35,8 @@ export function tokenCount(bases: number): number {
 }
 
 /**
- * The tokens of one sequence, START first: `1 + sequence.length` bytes. With `maxBases` the sequence is cut on the
- * right, so that START and its first `maxBases` bases are kept.
+ * The tokens of one sequence, START first: `1 + sequence.length` bytes. With `maxBases` the sequence is cut
+ * on the right, so that START and its first `maxBases` bases are kept.
  */
 export function tokenize(sequence: string, maxBases = Number.POSITIVE_INFINITY): Uint8Array {
   const tokens = new Uint8Array(tokenCount(Math.min(sequence.length, maxBases)));
@@ -45,7 +45,8 @@ export function tokenize(sequence: string, maxBases = Number.POSITIVE_INFINITY):
 }
 
 /**
- * The tokens of many sequences (at most 2^31 - 1 tokens in all, else a `RangeError`), and what in them was no base.
+ * The tokens of many sequences (at most 2^31 - 1 tokens in all, else a `RangeError`), and
+ * what in them was no base.
  */
 export function tokenizeAll(sequences: readonly string[]): TokenizedSequences {
   const offsets = new Int32Array(sequences.length + 1);

@@ -31,10 +31,10 @@ export interface Communities {
 }
 
 /**
- * Communities along a gradient of acidity, at three sites with four plots each. Every ASV has an optimum on the
- * gradient and a liking for each site and plot that evolved along the tree, so that relatives live alike and the
- * differences between samples are phylogenetic ones, which UniFrac sees. `depth`: mean reads of a sample; `richness`:
- * how many draws from the pool decide which ASVs a sample has.
+ * Communities along a gradient of acidity, at three sites with four plots each. Every ASV has an optimum on
+ * the gradient and a liking for each site and plot that evolved along the tree, so that relatives live alike
+ * and the differences between samples are phylogenetic ones, which UniFrac sees. `depth`: mean reads of a
+ * sample; `richness`: how many draws from the pool decide which ASVs a sample has.
  */
 export function simulateCommunities(
   tree: Tree,

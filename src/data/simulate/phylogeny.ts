@@ -5,9 +5,9 @@ import type { Tree } from "../tree/tree.ts";
 const rateSpread = 0.3;
 
 /**
- * A random rooted binary tree with `tips` tips: a pure birth process (Yule 1925), in which every lineage is equally
- * likely to split next, with a rate of its own for each branch. Lengths are expected substitutions per site, `depth`
- * from the root to a tip on average. Nodes have no names yet.
+ * A random rooted binary tree with `tips` tips: a pure birth process (Yule 1925), in which every lineage is
+ * equally likely to split next, with a rate of its own for each branch. Lengths are expected substitutions
+ * per site, `depth` from the root to a tip on average. Nodes have no names yet.
  */
 export function simulatePhylogeny(tips: number, depth: number, random: Random): Tree {
   const birth = pureBirth(tips, random);
@@ -80,8 +80,8 @@ export function tipsOf(tree: Tree): Int32Array {
 }
 
 /**
- * A trait that evolved along a tree by Brownian motion, so that relatives are alike, at each of `tips`; mean 0 and
- * standard deviation 1 over them (all 0 for a single tip).
+ * A trait that evolved along a tree by Brownian motion, so that relatives are alike, at each of `tips`; mean
+ * 0 and standard deviation 1 over them (all 0 for a single tip).
  */
 export function simulateTrait(tree: Tree, tips: Int32Array, random: Random): Float64Array {
   const values = new Float64Array(tree.parent.length);

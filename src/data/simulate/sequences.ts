@@ -6,7 +6,9 @@ import type { Tree } from "../tree/tree.ts";
 const frequencies = [0.25, 0.22, 0.32, 0.21];
 /** A and G, C and T: a base's class, within which changes (transitions) are more frequent. */
 const partner = [2, 3, 0, 1];
-/** Share of events that stay within the class; the ratio of transitions to transversions comes out at about 2. */
+/**
+ * Share of events that stay within the class; the ratio of transitions to transversions comes out at about 2.
+ */
 const withinClass = 0.55;
 /** Relative rates of sites: a discrete gamma distribution of shape 0.5 (Yang 1994), mean 1. */
 const siteRates = [0.0334, 0.2519, 0.8203, 2.8944];
@@ -30,9 +32,10 @@ export interface SequenceOptions {
 }
 
 /**
- * Sequences that evolved along a tree, one for each of `tips`, all different. Substitutions follow the F84 model
- * (Felsenstein and Churchill 1996) with rates that differ between sites, simulated event by event, so that branch
- * lengths are expected substitutions per site. Tips that came out equal get further substitutions.
+ * Sequences that evolved along a tree, one for each of `tips`, all different. Substitutions follow
+ * the F84 model (Felsenstein and Churchill 1996) with rates that differ between sites, simulated
+ * event by event, so that branch lengths are expected substitutions per site. Tips that came out
+ * equal get further substitutions.
  */
 export function simulateSequences(
   tree: Tree,

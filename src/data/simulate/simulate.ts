@@ -45,8 +45,9 @@ export interface Simulation {
 const treeDepth = 0.35;
 
 /**
- * Simulates a study (see `simulatePhylogeny`, `simulateSequences` and `simulateCommunities`). The same options give the
- * same study. @throws UserError for options that make no sense.
+ * Simulates a study (see `simulatePhylogeny`, `simulateSequences` and `simulateCommunities`). The same
+ * options give the same study.
+ * @throws UserError for options that make no sense.
  */
 export function simulate(options: SimulateOptions = {}): Simulation {
   const {
@@ -131,8 +132,10 @@ export interface SimulatedFiles {
 }
 
 /**
- * Writes a simulated study into a folder: `table.biom` (BIOM 2.1), `tree.nwk` and `metadata.tsv` (columns `ph`, `site`
- * and `plot`). With several parts each table, `table-1.biom` and so on, holds some of the samples, for what is read and merged again. That it is simulated stands in the table's id, the name of the tree's root and the metadata's first line.
+ * Writes a simulated study into a folder: `table.biom` (BIOM 2.1), `tree.nwk` and `metadata.tsv` (columns
+ * `ph`, `site` and `plot`). With several parts each table, `table-1.biom` and so on, holds some of the
+ * samples, for what is read and merged again. That it is simulated stands in the table's id, the name of the
+ * tree's root and the metadata's first line.
  */
 export function writeSimulation(folder: string, simulation: Simulation, parts = 1): SimulatedFiles {
   makeFolder(folder);

@@ -6,8 +6,8 @@ import { isIdHeader } from "../metadata/rules.ts";
 import type { Split } from "./split.ts";
 
 /**
- * Reads sample ids, one on each line; blanks and quotation marks around them, empty lines and a header such as
- * `sample-id` do not count.
+ * Reads sample ids, one on each line; blanks and quotation marks around them, empty lines and a header such
+ * as `sample-id` do not count.
  * @throws UserError for an id that stands twice, for lines of several cells and for a file without any.
  */
 export function readIdFile(path: string): string[] {
@@ -46,8 +46,9 @@ export interface SplitFiles {
 }
 
 /**
- * The split that id files describe, in their order. Ids that are not among `sampleIds` are skipped and returned (they
- * may have been dropped by rarefaction); samples that neither of two files names belong to neither part.
+ * The split that id files describe, in their order. Ids that are not among `sampleIds` are skipped
+ * and returned (they may have been dropped by rarefaction); samples that neither of two files
+ * names belong to neither part.
  * @throws UserError if a file is unreadable, both name a sample, or a part is empty.
  */
 export function splitFromFiles(

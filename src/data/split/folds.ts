@@ -29,12 +29,15 @@ export interface FoldOptions {
 }
 
 /**
- * Folds of cross-validation over some samples of a data set: every sample is held out once in each repeat. Random, of whole groups,
- * stratified (also of whole groups, as near as these allow), or one group at a time. The folds depend on the samples and the seed alone.
- * @param samples sample numbers that take part; values of `groups`, `strata` and `leaveOut` are by sample number.
+ * Folds of cross-validation over some samples of a data set: every sample is held out once in each repeat.
+ * Random, of whole groups, stratified (also of whole groups, as near as these allow), or one group at a time.
+ * The folds depend on the samples and the seed alone.
+ * @param samples sample numbers that take part; values of `groups`, `strata` and
+ * `leaveOut` are by sample number.
  * @throws UserError for missing groups and labels, fewer groups than folds, and ways that exclude each other.
  * @example
- * for (const { train, test } of makeFolds(samples, { folds: 5, repeats: 10, groups: { column: "host", values } })) fit(train, test);
+ * const folds = makeFolds(samples, { folds: 5, repeats: 10, groups: { column: "host", values } });
+ * for (const { train, test } of folds) fit(train, test);
  */
 export function makeFolds(samples: Int32Array, options: FoldOptions = {}): Fold[] {
   const { folds: count = 5, repeats = 1, seed = 0, groups, strata, leaveOut } = options;
@@ -72,8 +75,8 @@ export function makeFolds(samples: Int32Array, options: FoldOptions = {}): Fold[
 }
 
 /**
- * Deals units to parts: largest units first within a random order, each to the part that then is the most even one, in the numbers of
- * every label (or of samples).
+ * Deals units to parts: largest units first within a random order, each to the part that then is the most
+ * even one, in the numbers of every label (or of samples).
  */
 function deal(
   units: readonly number[][],

@@ -19,10 +19,10 @@ export function randomSplit(count: number, share: number, seed: number): Split {
 }
 
 /**
- * Splits samples so that both parts have every label in the same proportions, as near as whole samples allow; equal to
- * scikit-learn's `train_test_split(..., stratify=labels)`. `column` names the labels in errors.
- * @throws UserError for missing labels, for a label of one sample only, and if a part is smaller than the number of
- * labels.
+ * Splits samples so that both parts have every label in the same proportions, as near as whole samples allow;
+ * equal to scikit-learn's `train_test_split(..., stratify=labels)`. `column` names the labels in errors.
+ * @throws UserError for missing labels, for a label of one sample only, and if a part is smaller
+ * than the number of labels.
  */
 export function stratifiedSplit(
   labels: readonly (string | null)[],
@@ -61,8 +61,8 @@ export function stratifiedSplit(
 
 /**
  * Splits whole groups (such as hosts), so that no group is in both parts; equal to scikit-learn's
- * `GroupShuffleSplit(test_size=share, random_state=seed)`: the share is of the groups. Both parts are in the samples'
- * order.
+ * `GroupShuffleSplit(test_size=share, random_state=seed)`: the share is of the groups. Both parts
+ * are in the samples' order.
  * @throws UserError for missing groups and if the share leaves no group for training.
  */
 export function groupedSplit(
@@ -119,8 +119,8 @@ function membersOf(
 }
 
 /**
- * Divides `total` among classes in proportion to their counts: everyone gets the whole part of its share, the largest
- * remainders get one more, ties are broken at random.
+ * Divides `total` among classes in proportion to their counts: everyone gets the whole part of its share, the
+ * largest remainders get one more, ties are broken at random.
  */
 function apportion(counts: readonly number[], total: number, random: Mt19937): number[] {
   const sum = counts.reduce((a, b) => a + b, 0);

@@ -6,8 +6,8 @@ import { type Csr, checkedCsr, firstDifference, transposeCsr } from "./csr.ts";
 import type { TableReading } from "./reading.ts";
 
 /**
- * Reads a BIOM 2.0 or 2.1 file. Where both orientations of the matrix are stored they must hold the same numbers;
- * where one is missing the other is enough.
+ * Reads a BIOM 2.0 or 2.1 file. Where both orientations of the matrix are stored they must hold the same
+ * numbers; where one is missing the other is enough.
  */
 export function readBiomHdf5(bytes: Uint8Array, source: string): TableReading {
   const file = openHdf5Bytes(bytes, source);

@@ -54,8 +54,8 @@ function parseJson(text: string, source: string): Json {
 }
 
 /**
- * `JSON.parse` that takes the NaN and Infinity which Python's json writes for null: in unused metadata they do no harm,
- * and as counts or ids they are refused as null is.
+ * `JSON.parse` that takes the NaN and Infinity which Python's json writes for null: in unused metadata they
+ * do no harm, and as counts or ids they are refused as null is.
  */
 function parseWithNan(text: string): unknown {
   try {

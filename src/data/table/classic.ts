@@ -20,17 +20,19 @@ interface Header {
   readonly line: number;
   readonly label: string;
   readonly columnIds: readonly string[];
-  /** A last column that is no sample: known by its name, or because its cells are text, as then all must be. */
+  /**
+   * A last column that is no sample: known by its name, or because its cells are text, as then all must be.
+   */
   readonly description: "named" | "text" | undefined;
   readonly notes: readonly string[];
 }
 
 /**
- * Reads a classic table: tab-separated, one row per ASV, one column per sample, as `biom convert --to-tsv`, QIIME 1
- * and R write it. Comments above the header, a last column of taxonomy and empty cells at the ends of rows are
- * skipped. Tables whose rows are samples, as DADA2 makes them, are recognised by their first cell or by sequences for
- * column names. What the header is follows from fixed rules (see `classicHeader.ts`); a file that they leave open is
- * refused, as one column off would give every sample its neighbour's counts.
+ * Reads a classic table: tab-separated, one row per ASV, one column per sample, as `biom convert --to-tsv`,
+ * QIIME 1 and R write it. Comments above the header, a last column of taxonomy and empty cells at the ends of
+ * rows are skipped. Tables whose rows are samples, as DADA2 makes them, are recognised by their first cell or
+ * by sequences for column names. What the header is follows from fixed rules (see `classicHeader.ts`); a file
+ * that they leave open is refused, as one column off would give every sample its neighbour's counts.
  * @throws UserError naming line and column.
  */
 export function readClassicTable(bytes: Uint8Array, source: string): TableReading {
@@ -86,7 +88,10 @@ function hasSamplesInRows({ label, columnIds }: Header, rowIds: readonly string[
   return columnsAreAsvs === rowsAreAsvs ? namesSamples(label) : columnsAreAsvs;
 }
 
-/** Refuses sums that spreadsheets leave beside and below the counts; they would be taken for a sample or an ASV. */
+/**
+ * Refuses sums that spreadsheets leave beside and below the counts; they would be
+ * taken for a sample or an ASV.
+ */
 function refuseSums(ids: readonly string[], what: "row" | "column", source: string): void {
   const bad = ids.find((id) =>
     /^((grand|row|column|overall)[ _-]?)?(totals?|sums?)([ _-]?(counts?|reads))?$/i.test(id),

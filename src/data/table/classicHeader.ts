@@ -7,12 +7,17 @@ export interface ClassicHeader {
   /** The cell above the rows' ids, "" where there is none. */
   readonly label: string;
   readonly columnIds: readonly string[];
-  /** A last column that is no sample: known by its name, or because its cells are text, as then all must be. */
+  /**
+   * A last column that is no sample: known by its name, or because its cells are text, as then all must be.
+   */
   readonly description: "named" | "text" | undefined;
   readonly notes: readonly string[];
 }
 
-/** Names, in lower case, of a last column that describes ASVs instead of counting them, whatever its cells are. */
+/**
+ * Names, in lower case, of a last column that describes ASVs instead of counting
+ * them, whatever its cells are.
+ */
 const descriptionNames = [
   "taxonomy",
   "consensus lineage",
@@ -44,10 +49,11 @@ function words(label: string): string {
 }
 
 /**
- * Decides what each cell of a header stands for, given the first row below it (both without quotes). Where the two
- * have the same number of cells the first cell is a label and the others are columns. A header one cell short is one of
- * two things: R leaves out the label, and hand-made tables the name of a last column of taxonomy. It is read only where
- * names and cells tell which; else each sample might get its neighbour's counts.
+ * Decides what each cell of a header stands for, given the first row below it (both without quotes).
+ * Where the two have the same number of cells the first cell is a label and the others are columns. A
+ * header one cell short is one of two things: R leaves out the label, and hand-made tables the name of
+ * a last column of taxonomy. It is read only where names and cells tell which; else each sample might
+ * get its neighbour's counts.
  * @throws what `problem` makes of a sentence, for a header that is absent or fits neither way.
  */
 export function readClassicHeader(

@@ -28,8 +28,8 @@ const maxEntries = 2 ** 31 - 2;
 
 /**
  * Checks a matrix, sorts each row by index and drops zeros.
- * @throws UserError naming the entry if offsets are inconsistent, an index is out of range or stands twice in a row,
- * or a count is negative, NaN or infinite.
+ * @throws UserError naming the entry if offsets are inconsistent, an index is out of range or stands twice in
+ * a row, or a count is negative, NaN or infinite.
  */
 export function checkedCsr(matrix: StatedMatrix, names: MatrixNames): Csr {
   const indptr = checkedIndptr(matrix, names);

@@ -14,7 +14,10 @@ export interface DepthRow {
   readonly asvs: number;
 }
 
-/** A point of a rarefaction curve: ASVs that samples are expected to show when so many counts are drawn of them. */
+/**
+ * A point of a rarefaction curve: ASVs that samples are expected to show when so many
+ * counts are drawn of them.
+ */
 export interface CurvePoint {
   readonly depth: number;
   readonly mean: number;
@@ -36,7 +39,10 @@ export interface DepthSummary {
   readonly curve: readonly CurvePoint[];
 }
 
-/** Below this, UniFrac and models are of little more than noise; a depth is not chosen there where a study offers more. */
+/**
+ * Below this, UniFrac and models are of little more than noise; a depth is not chosen there
+ * where a study offers more.
+ */
 export const leastDepth = 1000;
 /** Share of the median sample's counts below which a sample failed. */
 const failedShare = 0.1;
@@ -47,9 +53,10 @@ const offeringShare = 0.25;
 const keptShare = 0.9;
 
 /**
- * The depth that keeps the most counts, depth times samples that have it, of those depths that keep nine of ten samples. Where a quarter of
- * the samples has `leastDepth`, samples with less count as failed: they are not asked, and no depth below it is taken. Of equal ones the
- * smallest. Samples without counts do not count. 0 for a table without counts.
+ * The depth that keeps the most counts, depth times samples that have it, of those depths that keep nine of
+ * ten samples. Where a quarter of the samples has `leastDepth`, samples with less count as failed: they are
+ * not asked, and no depth below it is taken. Of equal ones the smallest. Samples without counts do not count.
+ * 0 for a table without counts.
  */
 export function suggestDepth(table: Table): number {
   const totals = sampleTotals(table)
@@ -68,9 +75,10 @@ export function suggestDepth(table: Table): number {
 }
 
 /**
- * What some depths keep, and the rarefaction curve of a table: ASVs as expected by the hypergeometric distribution (Hurlbert 1971,
- * doi:10.2307/1934145), so nothing is drawn. Undefined for counts that are no whole numbers and for a table without any.
- * `chosen` is the depth that is taken; the others keep 100 % to 10 % of the samples that have counts.
+ * What some depths keep, and the rarefaction curve of a table: ASVs as expected by the hypergeometric
+ * distribution (Hurlbert 1971, doi:10.2307/1934145), so nothing is drawn. Undefined for counts that are no
+ * whole numbers and for a table without any. `chosen` is the depth that is taken; the others keep 100 % to 10
+ * % of the samples that have counts.
  */
 export function summarizeDepths(table: Table, chosen: number): DepthSummary | undefined {
   const totals = sampleTotals(table);
@@ -130,7 +138,10 @@ function curveAt(table: Table, totals: Float64Array, depth: number, least: numbe
   return { depth, mean, p10: at(0.1), p90: at(0.9) };
 }
 
-/** Calls back with each ASV of a sample and the logarithm of the chance that `depth` counts drawn of its `total` miss it. */
+/**
+ * Calls back with each ASV of a sample and the logarithm of the chance that `depth` counts
+ * drawn of its `total` miss it.
+ */
 function eachMissed(
   table: Table,
   sample: number,

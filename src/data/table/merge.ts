@@ -11,8 +11,9 @@ export interface TablePart {
 }
 
 /**
- * Puts the samples of several tables one after another. ASVs with the same sequence, in capitals or not and with U for T, are one, which
- * bears the id of the first table that has it; a sample that has two such has the sum of their counts.
+ * Puts the samples of several tables one after another. ASVs with the same sequence, in capitals or not and
+ * with U for T, are one, which bears the id of the first table that has it; a sample that has two such has
+ * the sum of their counts.
  * @throws UserError if a sample's id is in two tables, or an ASV's id stands for two sequences.
  * @example
  * const { table } = mergeTables([{ table: a, sequences: a.asvIds, source: "a.biom" }, ...]);

@@ -30,12 +30,13 @@ export interface RarefyReport {
 }
 
 /**
- * Draws `depth` counts of every sample at random and drops samples with fewer, then ASVs that none has any more.
- * For the same table and seed the result equals, number by number, that of biom-format 2.1.17's `Table.subsample`
- * (one NumPy generator for the whole table; samples in the table's order, ASVs in ascending order).
+ * Draws `depth` counts of every sample at random and drops samples with fewer, then ASVs that none has
+ * any more. For the same table and seed the result equals, number by number, that of biom-format
+ * 2.1.17's `Table.subsample` (one NumPy generator for the whole table; samples in the table's order,
+ * ASVs in ascending order).
  *
- * @throws UserError for a depth that is no whole number above 0, for counts that are no whole numbers, and if no sample
- * is deep enough.
+ * @throws UserError for a depth that is no whole number above 0, for counts that are no whole numbers, and if
+ * no sample is deep enough.
  */
 export function rarefy(table: Table, options: RarefyOptions): { table: Table; report: RarefyReport } {
   const { depth, seed, withReplacement = false, source = "The table" } = options;

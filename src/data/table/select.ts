@@ -17,7 +17,9 @@ export function selectSamples(table: Table, samples: ArrayLike<number>): Table {
   return { sampleIds, asvIds: table.asvIds, indptr, indices, data };
 }
 
-/** The table with only some ASVs, given by index in ascending order; samples stay, even without any ASV left. */
+/**
+ * The table with only some ASVs, given by index in ascending order; samples stay, even without any ASV left.
+ */
 export function selectAsvs(table: Table, asvs: ArrayLike<number>): Table {
   const renumbered = new Int32Array(table.asvIds.length).fill(-1);
   for (let i = 0; i < asvs.length; i++) renumbered[asvs[i]] = i;

@@ -20,7 +20,10 @@ export class SparseBuilder {
     this.#source = source;
   }
 
-  /** Adds one count; zeros are left out. Returns false, and adds nothing, if it is no finite number of at least 0. */
+  /**
+   * Adds one count; zeros are left out. Returns false, and adds nothing, if it is no
+   * finite number of at least 0.
+   */
   add(asv: number, sample: number, count: unknown): boolean {
     if (count === 0) return true;
     if (typeof count !== "number" || !(count > 0 && count < Infinity)) return false;

@@ -3,11 +3,11 @@ import { type Children, childrenOf, tipMask } from "./shape.ts";
 import type { Tree } from "./tree.ts";
 
 /**
- * Roots a tree halfway between its two most distant tips (Farris 1972). Where several pairs are equally distant the
- * first in the tree's order decides. If the midpoint falls on a node, that node becomes the root; otherwise a new,
- * unnamed one is put on the branch. The old root stays only if it still joins more than two branches; a length on it
- * means nothing in an unrooted tree and is dropped. A tree of fewer than two tips is returned as it is.
- * `source` names the tree in errors.
+ * Roots a tree halfway between its two most distant tips (Farris 1972). Where several pairs are equally
+ * distant the first in the tree's order decides. If the midpoint falls on a node, that node becomes the root;
+ * otherwise a new, unnamed one is put on the branch. The old root stays only if it still joins more than two
+ * branches; a length on it means nothing in an unrooted tree and is dropped. A tree of fewer than two tips is
+ * returned as it is. `source` names the tree in errors.
  *
  * @throws UserError if the lengths are all 0 or one is negative: there is no midpoint then.
  */
@@ -44,7 +44,10 @@ export function midpointRoot(tree: Tree, source: string): Tree {
   return reroot(tree, children, fork, below, beneath);
 }
 
-/** The longest path between two tips: its length, and the end of it that lies farther from their common ancestor. */
+/**
+ * The longest path between two tips: its length, and the end of it that lies farther
+ * from their common ancestor.
+ */
 function farthestTips(tree: Tree, isTip: Uint8Array): { distance: number; tip: number } {
   const count = isTip.length;
   const reach = new Float64Array(count);
@@ -71,12 +74,16 @@ function farthestTips(tree: Tree, isTip: Uint8Array): { distance: number; tip: n
   return best;
 }
 
-/** Roots the tree, whose root is `fork` so far, on the branch above `below`, at distance `beneath` from that node. */
+/**
+ * Roots the tree, whose root is `fork` so far, on the branch above `below`, at distance
+ * `beneath` from that node.
+ */
 function reroot(tree: Tree, children: Children, fork: number, below: number, beneath: number): Tree {
   const onNode = beneath === tree.length[below];
   const top = tree.parent[below];
 
-  // Walks the tree as seen from the new root. `from` is the neighbour a node was reached from, in old numbers.
+  // Walks the tree as seen from the new root. `from` is the neighbour a node was
+  // reached from, in old numbers.
   const parent: number[] = [];
   const length: number[] = [];
   const names: string[] = [];

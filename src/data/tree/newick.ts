@@ -23,7 +23,10 @@ import type { Tree } from "./tree.ts";
 export interface ParsedTree extends Tree {
   /** 1 for nodes whose text states no length (their `length` is 0). */
   readonly lengthMissing: Uint8Array;
-  /** What the text or artifact declares (`[&R]`, `[&U]`, `Phylogeny[Rooted]`); undefined where it says nothing. */
+  /**
+   * What the text or artifact declares (`[&R]`, `[&U]`, `Phylogeny[Rooted]`);
+   * undefined where it says nothing.
+   */
   readonly rooted: boolean | undefined;
 }
 
@@ -36,12 +39,12 @@ const length = 3;
 /**
  * Parses one Newick tree. `source` names the text in errors.
  *
- * Labels are kept as they are written: an underscore stays an underscore (as QIIME 2 and unifrac-binaries do).
- * Quoted labels (`''` is a quote), nested comments, lengths in scientific notation, missing lengths, unnamed nodes,
- * single-child nodes and multifurcations are read; depth is bounded by memory only. Unlike scikit-bio this refuses a
- * second length (`a:1:2`), text or a second tree after the semicolon, and the lengths `nan` and `inf`, and `''` is an
- * empty name. Negative lengths, unnamed tips and tips of the same name are read: whoever needs better asks
- * `summarizeTree` or `indexTips`.
+ * Labels are kept as they are written: an underscore stays an underscore (as QIIME 2 and unifrac-binaries
+ * do). Quoted labels (`''` is a quote), nested comments, lengths in scientific notation, missing lengths,
+ * unnamed nodes, single-child nodes and multifurcations are read; depth is bounded by memory only. Unlike
+ * scikit-bio this refuses a second length (`a:1:2`), text or a second tree after the semicolon, and the
+ * lengths `nan` and `inf`, and `''` is an empty name. Negative lengths, unnamed tips and tips of the same
+ * name are read: whoever needs better asks `summarizeTree` or `indexTips`.
  *
  * @throws UserError that names line, column and cure.
  */

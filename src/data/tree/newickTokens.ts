@@ -15,7 +15,10 @@ export function isBlank(code: number): boolean {
   return code === blank || code === lineFeed || code === carriageReturn || code === tab;
 }
 
-/** The offset after a comment that starts at `at`, -1 if it is not closed. Comments nest; `'[` inside one does not. */
+/**
+ * The offset after a comment that starts at `at`, -1 if it is not closed. Comments nest;
+ * `'[` inside one does not.
+ */
 export function skipComment(text: string, at: number): number {
   let depth = 0;
   for (let i = at; i < text.length; i++) {

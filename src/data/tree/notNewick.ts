@@ -34,7 +34,8 @@ export function refuseOtherTreeFormats(text: string, source: string): void {
 
 /**
  * `(a:0,5,b:0,7)` is Newick, of the tips "a", "5", "b" and "7", but nobody means it so.
- * @throws UserError if most lengths are whole numbers that a sibling without a length follows whose name is a number.
+ * @throws UserError if most lengths are whole numbers that a sibling without a length
+ * follows whose name is a number.
  */
 export function refuseDecimalCommas(
   { names, length, parent, lengthMissing }: Tree & { readonly lengthMissing: Uint8Array },

@@ -1,7 +1,10 @@
 import { UserError } from "../../common/userError.ts";
 import type { Tree } from "./tree.ts";
 
-/** Children of all nodes as compressed rows: those of node `i` are `nodes[start[i] .. start[i + 1]]`, in order. */
+/**
+ * Children of all nodes as compressed rows: those of node `i` are
+ * `nodes[start[i] .. start[i + 1]]`, in order.
+ */
 export interface Children {
   readonly start: Int32Array;
   readonly nodes: Int32Array;

@@ -1,6 +1,6 @@
 /**
- * A rooted tree in preorder: node 0 is the root and every parent stands before its children, so that one loop from
- * the last node to the first visits children before parents and no algorithm needs recursion.
+ * A rooted tree in preorder: node 0 is the root and every parent stands before its children, so that one loop
+ * from the last node to the first visits children before parents and no algorithm needs recursion.
  */
 export interface Tree {
   /** Parent of each node, -1 for the root. `parent[i] < i`. */

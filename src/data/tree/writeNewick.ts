@@ -1,9 +1,9 @@
 import type { Tree } from "./tree.ts";
 
 /**
- * The tree as one line of Newick text that ends with `;` and a line break. Every length is written (shortest decimal
- * that reads back as the same number) unless `lengthMissing` marks it; labels that other programs could
- * misread (blanks, underscores, brackets, quotes) are quoted.
+ * The tree as one line of Newick text that ends with `;` and a line break. Every length is written (shortest
+ * decimal that reads back as the same number) unless `lengthMissing` marks it; labels that other programs
+ * could misread (blanks, underscores, brackets, quotes) are quoted.
  */
 export function writeNewick(tree: Tree & { readonly lengthMissing?: Uint8Array }): string {
   const count = tree.parent.length;

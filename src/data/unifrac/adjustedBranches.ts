@@ -2,8 +2,8 @@ import { powerOf } from "./metrics.ts";
 import type { PairData } from "./pairData.ts";
 
 /**
- * The branches of variance-adjusted metrics. Their weights depend on all counts of both samples, so nothing can be summed up for a
- * sample alone: for each pair the branches of both are gone through.
+ * The branches of variance-adjusted metrics. Their weights depend on all counts of both samples, so nothing
+ * can be summed up for a sample alone: for each pair the branches of both are gone through.
  */
 export class AdjustedBranches {
   readonly #data: PairData;
@@ -13,7 +13,10 @@ export class AdjustedBranches {
   readonly #adjustment: (variance: number) => number;
   /** By branch, the place where the row's sample has it, or -1. */
   readonly #placeOf: Int32Array;
-  /** What the row's sample adds to `high` where it has a branch alone, by place, if `#pairTotal` are the counts of both samples. */
+  /**
+   * What the row's sample adds to `high` where it has a branch alone, by place, if `#pairTotal` are
+   * the counts of both samples.
+   */
   #aloneTerms = new Float64Array(0);
   #aloneSum = 0;
   #pairTotal = Number.NaN;

@@ -6,8 +6,9 @@ import type { ShearedTree } from "./shearTree.ts";
 const rounding = 1e-11;
 
 /**
- * Visits the samples of a table one by one and tells which branches lie above a sample's ASVs and how many of its counts lie below
- * each. One set of buffers serves all samples. Branches without length are left out, since no metric sees them.
+ * Visits the samples of a table one by one and tells which branches lie above a sample's ASVs and how many of
+ * its counts lie below each. One set of buffers serves all samples. Branches without length are left out,
+ * since no metric sees them.
  */
 export class BranchWalker {
   /** Number of nodes of the tree, which number the branches above them. */
@@ -67,8 +68,8 @@ export class BranchWalker {
   }
 
   /**
-   * Takes the marked nodes from the last to the first, so that children hand their counts to their parents in time. From `whole` counts on
-   * a branch has all of the sample.
+   * Takes the marked nodes from the last to the first, so that children hand their counts to their parents in
+   * time. From `whole` counts on a branch has all of the sample.
    */
   #collect(whole: number): void {
     const { branches, counts, length } = this;

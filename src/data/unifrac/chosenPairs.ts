@@ -13,9 +13,10 @@ export interface SampleCounts {
 const rowsPerBlock = 128;
 
 /**
- * Distances between any samples, computed from the tree when they are asked for. The numbers depend on the two samples of a pair
- * alone, bit by bit: all branches are summed in the tree's order, and of a pair the sample of lower number comes first. So they equal
- * those of all pairs computed without dense branches (`denseShare: 2`), which is what data sets store. Without LibTorch.
+ * Distances between any samples, computed from the tree when they are asked for. The numbers depend on the
+ * two samples of a pair alone, bit by bit: all branches are summed in the tree's order, and of a pair the
+ * sample of lower number comes first. So they equal those of all pairs computed without dense branches
+ * (`denseShare: 2`), which is what data sets store. Without LibTorch.
  */
 export class ChosenPairs {
   readonly #tree: ShearedTree;
@@ -73,7 +74,10 @@ export class ChosenPairs {
     }
   }
 
-  /** The samples as a table of the ASVs that they have, and the part of the tree above these, in the same order. */
+  /**
+   * The samples as a table of the ASVs that they have, and the part of the tree above
+   * these, in the same order.
+   */
   #partOf(samples: Int32Array) {
     const { parent, length, tipOfAsv } = this.#tree;
     const asvs: number[] = [];

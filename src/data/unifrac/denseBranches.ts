@@ -2,7 +2,10 @@ import * as torch from "../../torch/index.ts";
 import type { BranchWalker } from "./branchWalker.ts";
 import type { MetricForm } from "./metrics.ts";
 
-/** The amounts of the dense branches; for presence the square root of the branch's length where a sample has it. */
+/**
+ * The amounts of the dense branches; for presence the square root of the branch's
+ * length where a sample has it.
+ */
 export interface DenseData {
   /** A tensor `[branches, samples]`: see `Tensor.transfer` for how another thread gets at it. */
   readonly amounts: torch.Tensor;
@@ -18,7 +21,10 @@ export interface DenseOptions {
 /** Samples that are handed over to the device together. */
 const samplesPerUpload = 1024;
 
-/** Fills the matrix of the dense branches on its device, sample by sample, without a second copy of it on the host. */
+/**
+ * Fills the matrix of the dense branches on its device, sample by sample, without a
+ * second copy of it on the host.
+ */
 export class DenseBuilder {
   readonly #options: DenseOptions;
   readonly #samples: number;
@@ -75,7 +81,10 @@ export class DenseBuilder {
   }
 }
 
-/** Sums of `MetricForm` over the dense branches for some rows and all samples from the first of these on, row by row. */
+/**
+ * Sums of `MetricForm` over the dense branches for some rows and all samples from the first
+ * of these on, row by row.
+ */
 export interface DenseSums {
   readonly low: Float32Array | Float64Array;
   /** Only for forms whose `high` does not follow from `low`. */
@@ -86,8 +95,9 @@ export interface DenseSums {
 const columnsPerTile = { cpu: 2048, accelerator: 1 << 15 };
 
 /**
- * The dense branches' part of the distances of the samples `from` .. `to` to all from `from` on, as matrix work: a matrix product for
- * presence, else branch by branch a few elementwise operations into sums that stay in the cache.
+ * The dense branches' part of the distances of the samples `from` .. `to` to all from `from` on, as
+ * matrix work: a matrix product for presence, else branch by branch a few elementwise operations into
+ * sums that stay in the cache.
  */
 export function denseSums(dense: DenseData, form: MetricForm, from: number, to: number): DenseSums {
   using _temporaries = torch.scope();

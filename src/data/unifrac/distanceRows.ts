@@ -9,14 +9,18 @@ import type { ShearedTree } from "./shearTree.ts";
 
 /** Rows that are computed at once. */
 const rowsPerBlock = { cpu: 128, accelerator: 1024 };
-/** Nanoseconds for a pair of samples and a branch, roughly, and what all of them must come to for more cores to be worth starting. */
+/**
+ * Nanoseconds for a pair of samples and a branch, roughly, and what all of them must come to for more
+ * cores to be worth starting.
+ */
 const costs = { presence: 0.007, weighted: 0.03, generalized: 0.1, adjusted: 0.3 };
 const largeWork = 2e8;
 
 /**
- * Distances between all samples, some rows at a time in ascending order: what is in memory are these rows and the samples' branches,
- * whatever the number of pairs. On one core.
- * @throws UserError for counts that are negative or not finite, for an alpha outside 0 to 1, and for more than fits into memory.
+ * Distances between all samples, some rows at a time in ascending order: what is in memory are these rows and
+ * the samples' branches, whatever the number of pairs. On one core.
+ * @throws UserError for counts that are negative or not finite, for an alpha outside 0 to 1, and for
+ * more than fits into memory.
  */
 export function* distanceRows(
   table: Table,
@@ -82,8 +86,8 @@ function blockStarts({ samples }: PairData, { device = "cpu", rows }: UniFracOpt
 }
 
 /**
- * Operations that are small enough for a core's cache lose more on several cores by waiting for each other. And they shall be exact
- * where training may have allowed coarser products.
+ * Operations that are small enough for a core's cache lose more on several cores by waiting for each other.
+ * And they shall be exact where training may have allowed coarser products.
  */
 function onOneThread<Result>(data: PairData, compute: () => Result): Result {
   if (!data.dense) return compute();

@@ -4,8 +4,9 @@ import { BranchWalker } from "./branchWalker.ts";
 import { shearTree } from "./shearTree.ts";
 
 /**
- * Faith's phylogenetic diversity (Faith 1992) of every sample: the sum of all branches between the root and the sample's ASVs; a
- * length on the root itself does not count. An empty sample has 0. `source` names the tree in errors.
+ * Faith's phylogenetic diversity (Faith 1992) of every sample: the sum of all branches between the root
+ * and the sample's ASVs; a length on the root itself does not count. An empty sample has 0. `source`
+ * names the tree in errors.
  * @throws UserError where table and tree do not fit.
  */
 export function faithPd(table: Table, tree: Tree, source?: string): Float64Array {

@@ -29,9 +29,11 @@ export type Condensed = Float32Array | Float64Array;
 const largestArray = 2 ** 32;
 
 /**
- * UniFrac distances between all samples of a table. Definitions and conventions are those of unifrac-binaries (QIIME 2): a length on the
- * root does not count, a stem below it does; tips that the table does not have are ignored. Two samples without counts have distance 0.
- * @throws UserError where table and tree do not fit, and for more samples than fit into one array (`distanceRows` has no limit).
+ * UniFrac distances between all samples of a table. Definitions and conventions are those of unifrac-binaries
+ * (QIIME 2): a length on the root does not count, a stem below it does; tips that the table does not have are
+ * ignored. Two samples without counts have distance 0.
+ * @throws UserError where table and tree do not fit, and for more samples than fit into one array
+ * (`distanceRows` has no limit).
  */
 export async function uniFracAllPairs(
   table: Table,
@@ -45,8 +47,8 @@ export async function uniFracAllPairs(
 }
 
 /**
- * `uniFracAllPairs` at once, on one core, for a tree that was cut down to the table's ASVs before: for many small tables with the same
- * ASVs, such as batches of samples.
+ * `uniFracAllPairs` at once, on one core, for a tree that was cut down to the table's ASVs before: for many
+ * small tables with the same ASVs, such as batches of samples.
  */
 export function uniFracOfBatch(table: Table, tree: ShearedTree, options: AllPairsOptions = {}): Condensed {
   const collector = new Collector(table.sampleIds.length, options);

@@ -34,16 +34,19 @@ export function checkMetric(name: string): UniFracMetric {
 }
 
 /**
- * What all metrics have in common. Over the branches b with length L that lie above two samples' ASVs, with amounts x and y below:
+ * What all metrics have in common. Over the branches b with length L that lie above two samples' ASVs,
+ * with amounts x and y below:
  *
  *     low  = sum L w min(x, y)        w = (x + y)^exponent
  *     high = sum L w max(x, y)
- *     distance = high - low, divided by `high` (presence) or by `high + low` (amounts) for the metrics that are ratios
+ *     distance = high - low, for the metrics that are ratios divided by `high` (presence)
+ *                or by `high + low` (amounts)
  *
- * Unweighted UniFrac (Lozupone and Knight 2005) takes presence, 0 or 1, for an amount; weighted (Lozupone et al. 2007) the share of the
- * sample's counts; generalized (Chen et al. 2012) too, with exponent alpha - 1. Variance-adjusted forms (Chang et al. 2011) divide both
- * amounts by sqrt(m (M - m)), m the counts of both samples below the branch and M all their counts, which makes
- * w = (x + y)^exponent / (m (M - m))^((exponent + 1) / 2), and skip branches where that is 0.
+ * Unweighted UniFrac (Lozupone and Knight 2005) takes presence, 0 or 1, for an amount; weighted (Lozupone et
+ * al. 2007) the share of the sample's counts; generalized (Chen et al. 2012) too, with exponent alpha - 1.
+ * Variance-adjusted forms (Chang et al. 2011) divide both amounts by sqrt(m (M - m)), m the counts of both
+ * samples below the branch and M all their counts, which makes w = (x + y)^exponent / (m (M - m))^((exponent
+ * + 1) / 2), and skip branches where that is 0.
  */
 export interface MetricForm {
   readonly isPresence: boolean;
@@ -71,7 +74,9 @@ export function distanceOf(low: number, high: number, { isPresence, isRatio }: M
   return all > 0 ? Math.min(1, difference / all) : 0;
 }
 
-/** x^exponent for x > 0; the usual exponents without the general power function, which is many times as slow. */
+/**
+ * x^exponent for x > 0; the usual exponents without the general power function, which is many times as slow.
+ */
 export function powerOf(exponent: number): (x: number) => number {
   if (exponent === 0) return () => 1;
   if (exponent === -0.5) return (x) => 1 / Math.sqrt(x);

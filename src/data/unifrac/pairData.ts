@@ -12,7 +12,10 @@ import type { ShearedTree } from "./shearTree.ts";
 export interface UniFracOptions {
   /** Default `unweighted`. */
   readonly metric?: UniFracMetric;
-  /** Of the generalized metric, 0 to 1: 0 weighs rare and frequent lineages alike, 1, the default, is weighted normalized. */
+  /**
+   * Of the generalized metric, 0 to 1: 0 weighs rare and frequent lineages alike, 1, the
+   * default, is weighted normalized.
+   */
   readonly alpha?: number;
   /** Divide each branch's terms by their standard deviation under random assignment (Chang et al. 2011). */
   readonly varianceAdjusted?: boolean;
@@ -26,15 +29,20 @@ export interface UniFracOptions {
   readonly precision?: "float32" | "float64";
   /** Cores to use: as many as LibTorch may use (`torch.setNumThreads`) by default, where that saves time. */
   readonly threads?: number;
-  /** Only the rows of these samples, from the first up to the second, which is not among them; all by default. */
+  /**
+   * Only the rows of these samples, from the first up to the second, which is not among them; all by default.
+   */
   readonly rows?: readonly [from: number, to: number];
-  /** From which share of the samples on a branch is dense, 0 for all and 2 for none: the default is what was fastest. */
+  /**
+   * From which share of the samples on a branch is dense, 0 for all and 2 for none: the
+   * default is what was fastest.
+   */
   readonly denseShare?: number;
 }
 
 /**
- * All that the distances of a table are computed from, as plain objects and arrays that threads share. A branch is either dense (many
- * samples have it) or sparse.
+ * All that the distances of a table are computed from, as plain objects and arrays that threads share. A
+ * branch is either dense (many samples have it) or sparse.
  */
 export interface PairData {
   readonly form: MetricForm;
@@ -44,17 +52,28 @@ export interface PairData {
   readonly length: Float64Array;
   /** Samples with the same amounts on the same branches bear the same number: their distance is exactly 0. */
   readonly fingerprint: Int32Array;
-  /** What each sample adds to `high` of `MetricForm` by itself, see `PairRows`. Unused by variance-adjusted forms. */
+  /**
+   * What each sample adds to `high` of `MetricForm` by itself, see `PairRows`. Unused by
+   * variance-adjusted forms.
+   */
   readonly alone: Float64Array;
-  /** The sparse branches of sample i, except those that no other has: `branches[start[i] .. start[i + 1]]`. */
+  /**
+   * The sparse branches of sample i, except those that no other has: `branches[start[i] .. start[i + 1]]`.
+   */
   readonly bySample: { readonly start: Float64Array; readonly branches: Int32Array };
-  /** The samples of sparse branch b, ascending: `samples[start[b] .. start[b + 1]]`, and the amounts beside them (none for presence). */
+  /**
+   * The samples of sparse branch b, ascending: `samples[start[b] .. start[b + 1]]`, and the amounts beside
+   * them (none for presence).
+   */
   readonly byBranch?: {
     readonly start: Float64Array;
     readonly samples: Int32Array;
     readonly amounts: Float32Array | Float64Array;
   };
-  /** For variance-adjusted forms, beside `bySample.branches` (then all branches): amounts and counts; and all counts of each sample. */
+  /**
+   * For variance-adjusted forms, beside `bySample.branches` (then all branches): amounts and counts; and
+   * all counts of each sample.
+   */
   readonly adjusted?: {
     readonly amounts: Float64Array;
     readonly counts: Float64Array;
@@ -71,7 +90,10 @@ export type MakeDense = (
   options: DenseOptions,
 ) => DenseBuilder;
 
-/** From which share of the samples on a branch is cheaper as matrix work. Measured with 2,537 samples on a core with AVX-512. */
+/**
+ * From which share of the samples on a branch is cheaper as matrix work. Measured with 2,537
+ * samples on a core with AVX-512.
+ */
 const denseShares = { presence: 0.12, weighted: 0.2, generalized: 0.35 };
 /** What an accelerator makes of these shares. */
 const acceleratorGain = 10;
@@ -101,9 +123,10 @@ function chooseDense(
 }
 
 /**
- * Goes through the samples twice: first to count which branches they have, then to sort what they have into dense and sparse parts.
- * The caller disposes the dense part's tensor.
- * @throws UserError for counts that are negative or not finite, for an alpha outside 0 to 1, and for more than fits into memory.
+ * Goes through the samples twice: first to count which branches they have, then to sort what they have into
+ * dense and sparse parts. The caller disposes the dense part's tensor.
+ * @throws UserError for counts that are negative or not finite, for an alpha outside 0 to 1, and for
+ * more than fits into memory.
  */
 export function preparePairs(
   table: Table,

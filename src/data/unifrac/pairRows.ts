@@ -4,7 +4,10 @@ import { distanceOf } from "./metrics.ts";
 import type { PairData } from "./pairData.ts";
 import { SharedBranches } from "./sharedBranches.ts";
 
-/** Distances of the samples `from` .. `to` to all samples from `from` on, row by row; only those to later samples are filled in. */
+/**
+ * Distances of the samples `from` .. `to` to all samples from `from` on, row by row; only those to
+ * later samples are filled in.
+ */
 export interface DistanceRows {
   readonly from: number;
   readonly to: number;

@@ -91,8 +91,9 @@ export class PartCollector {
 const rowsPerBlock = 128;
 
 /**
- * Puts parts together to the square matrix, in any order given. @throws UserError for parts of other samples or other distances, and where
- * rows are missing or in two parts. Returns the number of samples.
+ * Puts parts together to the square matrix, in any order given.
+ * @throws UserError for parts of other samples or other distances, and where rows are missing or in two
+ * parts. Returns the number of samples.
  */
 export async function mergeParts(path: string, parts: readonly string[]): Promise<number> {
   const heads = parts.map((source) => {

@@ -2,8 +2,8 @@ import { powerOf } from "./metrics.ts";
 import type { PairData } from "./pairData.ts";
 
 /**
- * The sparse branches' part of the distances: pairs that share a branch are found in its list of samples, and no work is done for the
- * many pairs that do not.
+ * The sparse branches' part of the distances: pairs that share a branch are found in its list of samples, and
+ * no work is done for the many pairs that do not.
  */
 export class SharedBranches {
   readonly #data: PairData;
@@ -18,8 +18,9 @@ export class SharedBranches {
   }
 
   /**
-   * For a sample, which must come in ascending order, adds up what it has in common with each later one: `low` as in `MetricForm`, and
-   * `high` less what each of the two has counted alone, which is `-low` and not stored if the exponent is 0.
+   * For a sample, which must come in ascending order, adds up what it has in common with each later one:
+   * `low` as in `MetricForm`, and `high` less what each of the two has counted alone, which is `-low` and not
+   * stored if the exponent is 0.
    */
   addRow(row: number, low: Float64Array, high: Float64Array): void {
     const { form, bySample } = this.#data;
@@ -61,7 +62,8 @@ export class SharedBranches {
       const x = amounts[place];
       for (let p = place + 1; p < end; p++) {
         const y = amounts[p];
-        // Twice the minimum; a comparison that is as often true as not costs the processor many times as much.
+        // Twice the minimum; a comparison that is as often true as not costs the
+        // processor many times as much.
         low[samples[p]] += halfLength * (x + y - Math.abs(x - y));
       }
     }

@@ -7,7 +7,10 @@ import type { Tree } from "../tree/tree.ts";
 /** The part of a tree that a table touches, nodes in preorder as in `Tree`. */
 export interface ShearedTree {
   readonly parent: Int32Array;
-  /** Branch lengths; nodes with a single remaining child are merged into it and their lengths added. The root's is 0. */
+  /**
+   * Branch lengths; nodes with a single remaining child are merged into it and their
+   * lengths added. The root's is 0.
+   */
   readonly length: Float64Array;
   /** The node of each ASV of the table. */
   readonly tipOfAsv: Int32Array;
@@ -23,7 +26,10 @@ function nameAt(tree: Tree, node: number): string {
   return tree.names[node] === "" ? "" : ` above "${tree.names[node]}"`;
 }
 
-/** The tree's tip of each ASV. @throws UserError for ASVs without a tip, or with more than one, and for repeated ASVs. */
+/**
+ * The tree's tip of each ASV.
+ * @throws UserError for ASVs without a tip, or with more than one, and for repeated ASVs.
+ */
 function matchTips(tree: Tree, asvIds: readonly string[], source: string): Int32Array {
   const isTip = tipMask(tree);
   const wanted = new Map(asvIds.map((id, asv) => [id, asv]));
@@ -58,9 +64,11 @@ function matchTips(tree: Tree, asvIds: readonly string[], source: string): Int32
 }
 
 /**
- * Cuts a tree down to the ASVs of a table: branches without any are left out, chains become one branch. A length on the root
- * itself does not count; a stem between the root and the last common ancestor does, as in unifrac-binaries.
- * @throws UserError if an ASV is no tip of the tree, if a name repeats, if no branch has a length or if one is negative.
+ * Cuts a tree down to the ASVs of a table: branches without any are left out, chains become one branch.
+ * A length on the root itself does not count; a stem between the root and the last common ancestor
+ * does, as in unifrac-binaries.
+ * @throws UserError if an ASV is no tip of the tree, if a name repeats, if no branch has a
+ * length or if one is negative.
  */
 export function shearTree(tree: Tree, asvIds: readonly string[], source = "The tree"): ShearedTree {
   const nodeOfAsv = matchTips(tree, asvIds, source);
@@ -73,7 +81,8 @@ export function shearTree(tree: Tree, asvIds: readonly string[], source = "The t
     needed[tree.parent[node]] = 1;
     neededChildren[tree.parent[node]]++;
   }
-  // Node of the sheared tree for each old one; a merged node has its only child's, found from the last node backwards.
+  // Node of the sheared tree for each old one; a merged node has its only child's, found from
+  // the last node backwards.
   const isKept = (node: number) => node === 0 || (needed[node] === 1 && neededChildren[node] !== 1);
   const newNode = new Int32Array(count).fill(-1);
   const parent: number[] = [];

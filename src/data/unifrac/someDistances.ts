@@ -30,7 +30,10 @@ export function checkSomeOutput(path: string, what: keyof typeof formats): void 
   checkOutput(path, formats[what], `--${what}`);
 }
 
-/** Reads `A:B`, rows from A up to B, which is not among them; counted from 0. @throws UserError for anything else. */
+/**
+ * Reads `A:B`, rows from A up to B, which is not among them; counted from 0.
+ * @throws UserError for anything else.
+ */
 export function rowRange(text: string, samples: number): [from: number, to: number] {
   const found = /^(\d+):(\d+)$/.exec(text);
   const [from, to] = found ? [Number(found[1]), Number(found[2])] : [0, 0];
@@ -54,7 +57,8 @@ function kindOf(options: UniFracOptions): string {
 }
 
 /**
- * Computes the distances of the samples `from` .. `to` to all later ones into a part (see `partFile.ts`), for what `mergeParts` puts together.
+ * Computes the distances of the samples `from` .. `to` to all later ones into a part (see `partFile.ts`), for
+ * what `mergeParts` puts together.
  * @throws UserError where table and tree do not fit, and for a file that cannot be written.
  */
 export async function writeRows(
@@ -77,8 +81,10 @@ export async function writeRows(
 }
 
 /**
- * Computes the distances of a table's samples (rows) to those of another table (columns): `.tsv` with the ids of both, or `.npy`.
- * @throws UserError where tables and tree do not fit, for a sample that is in both, and for a file that cannot be written.
+ * Computes the distances of a table's samples (rows) to those of another table (columns): `.tsv` with
+ * the ids of both, or `.npy`.
+ * @throws UserError where tables and tree do not fit, for a sample that is in both, and for a
+ * file that cannot be written.
  */
 export async function writeAgainst(
   path: string,
@@ -145,8 +151,9 @@ function refuseBreaks(ids: readonly string[]): void {
 }
 
 /**
- * Computes the distances of `count` different pairs of samples, drawn at random, into a `.tsv` of two ids and the distance, in the table's
- * order. The same seed draws the same pairs. @throws UserError where table and tree do not fit, and for a file that cannot be written.
+ * Computes the distances of `count` different pairs of samples, drawn at random, into a `.tsv` of two ids and
+ * the distance, in the table's order. The same seed draws the same pairs.
+ * @throws UserError where table and tree do not fit, and for a file that cannot be written.
  */
 export function writePairs(
   path: string,

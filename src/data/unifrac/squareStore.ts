@@ -27,14 +27,17 @@ interface Place {
 }
 
 /**
- * Puts blocks of rows, which are half of a square matrix, together to the whole of it, and gives its rows one by one: in memory, or
- * where that is short in a file beside `path`, which `dispose` removes.
+ * Puts blocks of rows, which are half of a square matrix, together to the whole of it, and gives its rows one
+ * by one: in memory, or where that is short in a file beside `path`, which `dispose` removes.
  */
 export class SquareStore implements Disposable {
   readonly #size: number;
   readonly #place: Place;
 
-  /** `memoryBytes` is what the matrix may take in memory. @throws UserError if a file is needed and cannot be written. */
+  /**
+   * `memoryBytes` is what the matrix may take in memory.
+   * @throws UserError if a file is needed and cannot be written.
+   */
   constructor(
     size: number,
     precision: "float32" | "float64",

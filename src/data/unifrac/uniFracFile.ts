@@ -31,14 +31,17 @@ export interface UniFracFileOptions extends UniFracOptions {
   readonly treeSource?: string;
   /** Is told how many pairs of how many are done. */
   readonly onProgress?: (done: number, total: number) => void;
-  /** Bytes that the whole matrix may take in memory; a larger one is put together in a file. Default a quarter of what is free. */
+  /**
+   * Bytes that the whole matrix may take in memory; a larger one is put together in a file. Default a
+   * quarter of what is free.
+   */
   readonly memoryBytes?: number;
 }
 
 /**
- * Computes the distances between all samples of a table into a file, whose extension decides the format: `.npy` and `.h5` (in the
- * layout of unifrac-binaries), `.tsv` (as QIIME 2 has it) or `.arrow`; always the square matrix in the table's order. The memory that it
- * takes does not grow with the number of pairs.
+ * Computes the distances between all samples of a table into a file, whose extension decides the format:
+ * `.npy` and `.h5` (in the layout of unifrac-binaries), `.tsv` (as QIIME 2 has it) or `.arrow`; always the
+ * square matrix in the table's order. The memory that it takes does not grow with the number of pairs.
  * @throws UserError where table and tree do not fit, and for a file that cannot be written.
  */
 export async function writeUniFrac(

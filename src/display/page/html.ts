@@ -61,7 +61,9 @@ ${bodies.join("\n")}
 `;
 }
 
-/** The plots' font, so that labels are as wide as they were laid out and the page looks the same everywhere. */
+/**
+ * The plots' font, so that labels are as wide as they were laid out and the page looks the same everywhere.
+ */
 function fontFace(): string {
   const source = `url(data:font/woff2;base64,${webFontBytes().toBase64()}) format("woff2")`;
   return `@font-face{font-family:Inter;font-weight:100 900;src:${source}}\n`;
@@ -157,8 +159,8 @@ function plotsHtml(plots: readonly ReportPlot[]): string {
 }
 
 /**
- * An SVG document as a part of the page: it shrinks with the page but does not grow beyond its size, and its names
- * (of clip paths and gradients) get a prefix, as all pictures of a page share one set of names.
+ * An SVG document as a part of the page: it shrinks with the page but does not grow beyond its size, and its
+ * names (of clip paths and gradients) get a prefix, as all pictures of a page share one set of names.
  */
 function inlineSvg(plot: Plot, prefix: string): { svg: string; width: number } {
   const width = Number(/<svg [^>]*?\bwidth="([\d.]+)"/.exec(plot.svg)?.[1] ?? 0);

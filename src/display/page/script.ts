@@ -1,6 +1,6 @@
 /**
- * The page's script. It gets its data from the JSON block and writes text only, never HTML, so that a sample may be
- * called anything.
+ * The page's script. It gets its data from the JSON block and writes text only, never HTML, so that a
+ * sample may be called anything.
  */
 export const reportScript = `"use strict";
 (() => {

@@ -70,7 +70,10 @@ export interface ComparisonRow {
 
 export interface ReportPlot {
   readonly plot: Plot;
-  /** The same with its parts below each other, shown instead where the page is too narrow for them side by side. */
+  /**
+   * The same with its parts below each other, shown instead where the page is too
+   * narrow for them side by side.
+   */
   readonly narrow?: Plot;
   readonly caption?: string;
 }

@@ -16,8 +16,9 @@ export type {
 } from "./types.ts";
 
 /**
- * Writes the report of a run as one HTML page that opens from the disk: plots, script and style are inside, nothing
- * is loaded. @throws UserError if the file cannot be written.
+ * Writes the report of a run as one HTML page that opens from the disk: plots, script and style are
+ * inside, nothing is loaded.
+ * @throws UserError if the file cannot be written.
  */
 export async function writePage(path: string, report: RunReport): Promise<void> {
   const plots: ReportPlot[] = [...report.plots];

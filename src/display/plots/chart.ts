@@ -18,12 +18,15 @@ export interface Plot {
 
 const fontFamily = `${fontName}, system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', sans-serif`;
 
-/** The part of a Vega-Lite specification that a plot gives; title, fonts and colours come from the common theme. */
+/**
+ * The part of a Vega-Lite specification that a plot gives; title, fonts and colours
+ * come from the common theme.
+ */
 export type ChartSpec = Readonly<Record<string, unknown>>;
 
 /**
- * Draws a Vega-Lite chart. The libraries are loaded on first use, as they take a quarter of a second that commands
- * without plots should not pay.
+ * Draws a Vega-Lite chart. The libraries are loaded on first use, as they take a quarter of a second that
+ * commands without plots should not pay.
  */
 export async function drawChart(
   title: string,
@@ -76,7 +79,10 @@ function cleanSvg(svg: string, description: string): string {
 
 let resvg: Promise<typeof import("@resvg/resvg-wasm")> | undefined;
 
-/** The WebAssembly build: its native twin ends the whole process, training and all, over a shape it cannot draw. */
+/**
+ * The WebAssembly build: its native twin ends the whole process, training and all,
+ * over a shape it cannot draw.
+ */
 async function loadResvg(): Promise<typeof import("@resvg/resvg-wasm")> {
   const library = await import("@resvg/resvg-wasm");
   await library.initWasm(readFileSync(fileURLToPath(import.meta.resolve("@resvg/resvg-wasm/index_bg.wasm"))));
@@ -84,8 +90,8 @@ async function loadResvg(): Promise<typeof import("@resvg/resvg-wasm")> {
 }
 
 /**
- * The picture as the bytes of a PNG file, `scale` times the size of the SVG. Text in scripts that the font lacks
- * (all but Latin, Greek and Cyrillic) stays empty; in the SVG it is there.
+ * The picture as the bytes of a PNG file, `scale` times the size of the SVG. Text in scripts that the font
+ * lacks (all but Latin, Greek and Cyrillic) stays empty; in the SVG it is there.
  */
 export async function toPng(plot: Plot, scale = 2): Promise<Uint8Array> {
   resvg ??= loadResvg();

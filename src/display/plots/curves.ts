@@ -30,8 +30,8 @@ export interface LearningCurvesInput {
 const phases = ["Training", "Validation"];
 
 /**
- * Learning curves, training and validation in one chart, one chart per measure. A measure that is always positive
- * and spans more than a factor of 50 gets a logarithmic axis, and says so.
+ * Learning curves, training and validation in one chart, one chart per measure. A measure that is always
+ * positive and spans more than a factor of 50 gets a logarithmic axis, and says so.
  */
 export function learningCurves(input: LearningCurvesInput): Promise<Plot> {
   const { title, stepName = "Epoch", bestStep, columns = 2 } = input;

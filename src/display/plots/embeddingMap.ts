@@ -30,8 +30,9 @@ export interface EmbeddingMapInput {
 }
 
 /**
- * Samples on a map or on two maps side by side. Both axes of a panel have the same scale, so that distances can be
- * read off. As the sign of such axes is arbitrary, those of the second panel are turned to agree with the first.
+ * Samples on a map or on two maps side by side. Both axes of a panel have the same scale, so that
+ * distances can be read off. As the sign of such axes is arbitrary, those of the second panel are turned
+ * to agree with the first.
  */
 export function embeddingMap(input: EmbeddingMapInput): Promise<Plot> {
   const { title, colour, labels, stacked = false } = input;

@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-/** The font of all plots. It comes with the package, so that a machine without fonts draws the same pictures. */
+/**
+ * The font of all plots. It comes with the package, so that a machine without fonts draws the same pictures.
+ */
 export const fontName = "Inter";
 
 const folder = new URL("./", import.meta.resolve("@expo-google-fonts/inter/package.json"));

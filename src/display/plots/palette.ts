@@ -1,7 +1,7 @@
 /**
- * Colours for categories, in order of use. Found by a search for seven hues that stay apart (at least 0.095 in Oklab)
- * with normal sight and with protan, deutan and tritan sight as simulated by Machado et al. (2009), and that stand
- * out from white and from the report's dark background (contrast at least 2.15 and 2.7).
+ * Colours for categories, in order of use. Found by a search for seven hues that stay apart (at least 0.095
+ * in Oklab) with normal sight and with protan, deutan and tritan sight as simulated by Machado et al. (2009),
+ * and that stand out from white and from the report's dark background (contrast at least 2.15 and 2.7).
  */
 export const categoryColours = [
   "#2e61b5",
@@ -29,7 +29,7 @@ export const inkColours = {
 } as const;
 
 /**
- * From low to high: even to the eye, also for colour-blind ones. The ends are left out, as they come too close to a
- * dark and a white background.
+ * From low to high: even to the eye, also for colour-blind ones. The ends are left out, as they come too
+ * close to a dark and a white background.
  */
 export const sequentialScheme = { name: "viridis", extent: [0.2, 0.95] } as const;

@@ -114,7 +114,9 @@ export function residualPlot(input: ResidualInput): Promise<Plot> {
   return drawChart(title, [subtitle, ...explained], `Residuals of ${quantity}. ${subtitle}.`, spec);
 }
 
-/** Quartiles of the residuals in up to 12 groups of equal size along the true value, at each group's median. */
+/**
+ * Quartiles of the residuals in up to 12 groups of equal size along the true value, at each group's median.
+ */
 function runningQuartiles(
   actual: readonly number[],
   residuals: readonly number[],

@@ -43,7 +43,9 @@ export function niceEdges(low: number, high: number, count: number): number[] {
   return Array.from({ length: last - first + 1 }, (_, i) => (first + i) * step);
 }
 
-/** How many finite values lie between each pair of neighbouring edges; the last bin holds its right edge too. */
+/**
+ * How many finite values lie between each pair of neighbouring edges; the last bin holds its right edge too.
+ */
 export function countBetween(values: ArrayLike<number>, edges: readonly number[]): number[] {
   const counts = new Array<number>(edges.length - 1).fill(0);
   const width = (edges[edges.length - 1] - edges[0]) / counts.length;

@@ -26,13 +26,16 @@ export interface ScatterInput {
   readonly metrics?: RegressionResult;
   /** What one point is. */
   readonly pointName?: "samples" | "pairs" | "ASVs";
-  /** Axis titles where `actual` and `predicted` are two quantities of which none predicts the other: then only their correlation is told. */
+  /**
+   * Axis titles where `actual` and `predicted` are two quantities of which none predicts the other: then only
+   * their correlation is told.
+   */
   readonly axes?: { readonly actual: string; readonly predicted: string };
 }
 
 /**
- * Predicted against true values on equal axes, with the 1:1 line and the least-squares line; n, R², MAE and Pearson
- * in the subtitle. Points with a value that is not finite are left out.
+ * Predicted against true values on equal axes, with the 1:1 line and the least-squares line; n, R², MAE and
+ * Pearson in the subtitle. Points with a value that is not finite are left out.
  */
 export function predictionScatter(input: ScatterInput): Promise<Plot> {
   const { title, quantity, actual, predicted, axes, pointName = "samples" } = input;

@@ -53,7 +53,10 @@ export function weightTag(parameter: string): string {
 export function gradientTag(parameter: string): string {
   return `gradients/${parameter}`;
 }
-/** One group on TensorBoard's page; the original AAM's names, which it never writes, would each be a group of their own. */
+/**
+ * One group on TensorBoard's page; the original AAM's names, which it never writes, would each
+ * be a group of their own.
+ */
 export function gradientNormTag(parameter: string): string {
   return `grad_norm/${parameter}`;
 }
@@ -71,8 +74,8 @@ export function conditionalScalingTag(
 }
 
 /**
- * The scalars of one phase of one epoch: every value as `train/NAME` or `val/NAME`, and the losses once more as
- * `Overlay/train` or `Overlay/val`. `values` may hold metrics besides losses (`mae`, `r2`, `f1`, ...).
+ * The scalars of one phase of one epoch: every value as `train/NAME` or `val/NAME`, and the losses once more
+ * as `Overlay/train` or `Overlay/val`. `values` may hold metrics besides losses (`mae`, `r2`, `f1`, ...).
  */
 export function epochScalars(phase: Phase, values: Readonly<Record<string, number>>): Record<string, number> {
   const scalars: Record<string, number> = {};

@@ -5,9 +5,9 @@ import { describeWriteError, makeFolder } from "../../common/files/atomicFile.ts
 export type LogLevel = "INFO" | "WARNING" | "ERROR";
 
 /**
- * A run's `training.log`: lines of `time - aam - level - message`, appended, so that a resumed run goes on in the
- * same file. Each line is in the file when `write` returns. If the file cannot be opened, that is a `UserError`; a
- * line that cannot be written later (a full disk) is lost, as a log is no reason to end a run.
+ * A run's `training.log`: lines of `time - aam - level - message`, appended, so that a resumed run goes on in
+ * the same file. Each line is in the file when `write` returns. If the file cannot be opened, that is a
+ * `UserError`; a line that cannot be written later (a full disk) is lost, as a log is no reason to end a run.
  */
 export class LogFile {
   readonly path: string;

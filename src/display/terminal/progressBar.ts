@@ -16,7 +16,10 @@ export { standardTerminal, type Terminal } from "./terminal.ts";
 /** How a run shows itself: a moving bar, plain lines, nothing but warnings, or one JSON object per line. */
 export type DisplayMode = "bar" | "lines" | "quiet" | "json";
 
-/** `--quiet` and `--json` decide; otherwise a bar on a terminal that can move its cursor, and plain lines elsewhere. */
+/**
+ * `--quiet` and `--json` decide; otherwise a bar on a terminal that can move its cursor,
+ * and plain lines elsewhere.
+ */
 export function chooseDisplayMode(
   options: { readonly quiet?: boolean; readonly json?: boolean },
   isTerminal = process.stdout.isTTY === true && process.env.TERM !== "dumb",
@@ -30,9 +33,9 @@ const redrawSeconds = { bar: 0.1, lines: 15, quiet: Number.POSITIVE_INFINITY, js
 const rateWindowSeconds = 30;
 
 /**
- * Shows what a run is doing. One stretch of work (an epoch, a validation) goes from `begin` over `update` to `end`;
- * `message`, `warn` and `epoch` may come at any time. It never throws for what it is given to show, and draws only
- * when called: no timers, so that a loop without pauses shows up too.
+ * Shows what a run is doing. One stretch of work (an epoch, a validation) goes from `begin` over `update` to
+ * `end`; `message`, `warn` and `epoch` may come at any time. It never throws for what it is given to show,
+ * and draws only when called: no timers, so that a loop without pauses shows up too.
  */
 export class ProgressDisplay {
   readonly mode: DisplayMode;

@@ -1,8 +1,9 @@
 import { durationText, learningRateText, lossText, percentText } from "../numberText.ts";
 
 /**
- * The figures behind a bar, in their order: total loss, learning rate, regression or classification loss, UniFrac
- * loss, count loss, nucleotide loss, nucleotide accuracy (0 to 1). Usually running means over the epoch.
+ * The figures behind a bar, in their order: total loss, learning rate, regression or
+ * classification loss, UniFrac loss, count loss, nucleotide loss, nucleotide accuracy (0 to 1).
+ * Usually running means over the epoch.
  */
 export type ProgressParts = Partial<Record<(typeof partOrder)[number], number>>;
 const partOrder = ["TL", "LR", "RL", "CL", "UL", "CNT", "NL", "NA"] as const;
@@ -18,7 +19,9 @@ export interface EpochSummary {
   readonly learningRate?: number;
 }
 
-/** Title of an epoch's bar: `Epoch 3/10`, `Epoch 3/10 [Val]`, or `[Val Pass 2/5]` where validation has passes. */
+/**
+ * Title of an epoch's bar: `Epoch 3/10`, `Epoch 3/10 [Val]`, or `[Val Pass 2/5]` where validation has passes.
+ */
 export function epochTitle(
   epoch: number,
   epochs: number,

@@ -10,8 +10,8 @@ export interface Terminal {
 }
 
 /**
- * The process's own output. Written at once, as a training loop may not return to the event loop for long; a reader
- * that went away (`| head`) ends the output, not the training.
+ * The process's own output. Written at once, as a training loop may not return to the event loop for long; a
+ * reader that went away (`| head`) ends the output, not the training.
  */
 export function standardTerminal(): Terminal {
   const gone = new Set<number>();

@@ -9,8 +9,9 @@ import { VectorLoader } from "apache-arrow/visitor/vectorloader";
 import { ArrowDamage, verifyFooter, verifyMessage } from "./verify.ts";
 
 /**
- * A stretch of an Arrow file that is mapped and checked as one: a record batch (the first together with the file's
- * head and dictionaries) or, with no rows, the footer. A file's segments follow each other without a gap.
+ * A stretch of an Arrow file that is mapped and checked as one: a record batch (the first together
+ * with the file's head and dictionaries) or, with no rows, the footer. A file's segments follow
+ * each other without a gap.
  */
 export interface Segment {
   readonly rows: number;
@@ -39,9 +40,9 @@ export class ChecksumError extends Error {
 }
 
 /**
- * An Arrow IPC file, memory-mapped one record batch at a time when that is first used, so that opening costs the same
- * at any size and files beyond 4 GiB (the largest ArrayBuffer) work. Every segment is checked before it is used.
- * The mappings are private: a write to an array does not reach the file.
+ * An Arrow IPC file, memory-mapped one record batch at a time when that is first used, so that opening costs
+ * the same at any size and files beyond 4 GiB (the largest ArrayBuffer) work. Every segment is checked before
+ * it is used. The mappings are private: a write to an array does not reach the file.
  */
 export class ArrowFile {
   readonly schema: Schema;
@@ -149,10 +150,15 @@ function readFooter(path: string, segments: readonly Segment[]): Footer {
   return Footer.decode(footer);
 }
 
-/** What `Bun.mmap` fails with on a file that may only be read: it opens files for writing too, whatever it maps them for. */
+/**
+ * What `Bun.mmap` fails with on a file that may only be read: it opens files for writing too,
+ * whatever it maps them for.
+ */
 const readOnlyCodes = new Set(["EACCES", "EPERM", "EROFS"]);
 
-/** The part of a file from `start` on, without a copy; a copy where the file or its file system is read-only. */
+/**
+ * The part of a file from `start` on, without a copy; a copy where the file or its file system is read-only.
+ */
 function mapWindow(path: string, start: number, size: number): Uint8Array {
   const before = start % windowAlignment;
   try {
@@ -177,7 +183,10 @@ function readWindow(path: string, start: number, size: number): Uint8Array {
   return bytes;
 }
 
-/** The header and the body of the message that `block` points to, in `bytes`, which begin at `start` of the file. */
+/**
+ * The header and the body of the message that `block` points to, in `bytes`, which
+ * begin at `start` of the file.
+ */
 function readMessage(
   bytes: Uint8Array,
   block: FileBlock,
@@ -222,8 +231,8 @@ class DescriptorWriter extends RecordBatchFileWriter<TypeMap> {
 }
 
 /**
- * Writes batches of columns (in the schema's order) as an Arrow IPC file, syncs it to the disk and returns its
- * segments. Not atomic: the folder it lies in is renamed as a whole by its writer.
+ * Writes batches of columns (in the schema's order) as an Arrow IPC file, syncs it to the disk and returns
+ * its segments. Not atomic: the folder it lies in is renamed as a whole by its writer.
  */
 export function writeArrowFile(path: string, schema: Schema, batches: Iterable<readonly Data[]>): Segment[] {
   const lengths: { rows: number; bytes: number }[] = [];

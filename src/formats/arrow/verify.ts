@@ -1,9 +1,9 @@
 import { unpackedLimit } from "../../common/files/inputFile.ts";
 
 /**
- * Looks whether the metadata of Arrow IPC files keep within their bytes, before they are handed to the Arrow library: that
- * trusts every length and offset, and with damaged ones takes gigabytes or never ends. Field numbers are those of
- * Arrow's Footer.fbs, Message.fbs and Schema.fbs; the encoding is that of FlatBuffers.
+ * Looks whether the metadata of Arrow IPC files keep within their bytes, before they are handed to the Arrow
+ * library: that trusts every length and offset, and with damaged ones takes gigabytes or never ends. Field
+ * numbers are those of Arrow's Footer.fbs, Message.fbs and Schema.fbs; the encoding is that of FlatBuffers.
  */
 
 /** Says that bytes are no sound Arrow metadata. */
@@ -203,7 +203,9 @@ export function verifyFooter(
   return { batches: blocksOf(3), dictionaries: blocksOf(2) };
 }
 
-/** Checks the metadata of a message (without the eight bytes before them) whose body has `bodyBytes` bytes. */
+/**
+ * Checks the metadata of a message (without the eight bytes before them) whose body has `bodyBytes` bytes.
+ */
 export function verifyMessage(metadata: Uint8Array, bodyBytes: number): void {
   const buffer = new FlatBuffer(metadata);
   const message = buffer.root();

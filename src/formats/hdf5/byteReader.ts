@@ -5,8 +5,8 @@ import { lookup3 } from "./checksum.ts";
 export const nowhere = -1;
 
 /**
- * The bytes of an HDF5 file, with every access checked against their end: whatever a damaged file says, reading it
- * ends in a value or in one `UserError`.
+ * The bytes of an HDF5 file, with every access checked against their end: whatever a damaged file says,
+ * reading it ends in a value or in one `UserError`.
  */
 export class Hdf5Bytes {
   readonly view: DataView;

@@ -1,8 +1,8 @@
 const rotate = (value: number, bits: number) => (value << bits) | (value >>> (32 - bits));
 
 /**
- * Bob Jenkins's lookup3 hash (`hashlittle`, initial value 0) of `bytes[start..end)`: the checksum of HDF5's newer
- * metadata structures.
+ * Bob Jenkins's lookup3 hash (`hashlittle`, initial value 0) of `bytes[start..end)`: the checksum of HDF5's
+ * newer metadata structures.
  */
 export function lookup3(bytes: Uint8Array, start: number, end: number): number {
   let length = end - start;

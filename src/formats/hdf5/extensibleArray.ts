@@ -2,8 +2,9 @@ import { type Cursor, type Hdf5Bytes, nowhere } from "./byteReader.ts";
 import type { EntryFormat, StoredChunk } from "./storedChunk.ts";
 
 /**
- * Reads the extensible array at `address`, the chunk index of datasets that may grow in one dimension in the newest
- * file format: a few entries in the index block, then data blocks, then super blocks of data blocks that double.
+ * Reads the extensible array at `address`, the chunk index of datasets that may grow in one dimension
+ * in the newest file format: a few entries in the index block, then data blocks, then super blocks of
+ * data blocks that double.
  */
 export function readExtensibleArray(
   file: Hdf5Bytes,
@@ -61,8 +62,8 @@ export function readExtensibleArray(
 
   const index = file.structure(indexAddress, "EAIB").skip(2 + file.offsetSize);
   readEntries(index, inIndexBlock);
-  // Super block k has 2^floor(k/2) data blocks of 2^ceil(k/2) times the smallest size; the first few of them are
-  // no blocks of their own: the index block points to their data blocks.
+  // Super block k has 2^floor(k/2) data blocks of 2^ceil(k/2) times the smallest size; the first few of them
+  // are no blocks of their own: the index block points to their data blocks.
   const blocksOf = (k: number) => 2 ** Math.floor(k / 2);
   const sizeOf = (k: number) => 2 ** Math.floor((k + 1) / 2) * smallestBlock;
   const superBlocks = 1 + (maxBits - blockBits);

@@ -64,7 +64,8 @@ export function refuseUnknownFilters(file: Hdf5Bytes, filters: readonly Filter[]
 }
 
 /**
- * Undoes the filters of one chunk. `mask` has a bit for each filter that was left out when the chunk was written.
+ * Undoes the filters of one chunk. `mask` has a bit for each filter that was left out
+ * when the chunk was written.
  * @returns exactly `size` bytes.
  */
 export function unfilter(

@@ -1,7 +1,9 @@
 import { type Hdf5Bytes, nowhere } from "./byteReader.ts";
 import type { EntryFormat, StoredChunk } from "./storedChunk.ts";
 
-/** Reads the fixed array at `address`, the chunk index of datasets of fixed size in the newest file format. */
+/**
+ * Reads the fixed array at `address`, the chunk index of datasets of fixed size in the newest file format.
+ */
 export function readFixedArray(
   file: Hdf5Bytes,
   address: number,

@@ -1,7 +1,10 @@
 import { type Cursor, type Hdf5Bytes, nowhere } from "./byteReader.ts";
 import { type Message, messageTypes } from "./objectHeader.ts";
 
-/** What a name in a group leads to: the address of an object header, a path in the file, or another file, which is not followed. */
+/**
+ * What a name in a group leads to: the address of an object header, a path in the file, or another
+ * file, which is not followed.
+ */
 export type Link = number | { readonly path: string } | "external link";
 
 /** The links of a group whose object header holds `messages`; `undefined` if the object is no group. */

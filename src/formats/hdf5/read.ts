@@ -10,8 +10,8 @@ import { decodeNumbers, decodeTexts, type Numbers } from "./values.ts";
 export type { Hdf5Dataset, Numbers };
 
 /**
- * An HDF5 file in memory, opened for reading. Every method throws one `UserError` that names the file, whatever its
- * bytes are; none loops without end or reserves more memory than the file's size accounts for.
+ * An HDF5 file in memory, opened for reading. Every method throws one `UserError` that names the file,
+ * whatever its bytes are; none loops without end or reserves more memory than the file's size accounts for.
  */
 export interface Hdf5File {
   /** Whether `path` (such as "sample/matrix") leads to a group or dataset. */

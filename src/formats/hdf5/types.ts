@@ -27,7 +27,9 @@ const classNames = [
   "complex",
 ];
 
-/** Reads a datatype message (versions 1 to 5). Types of no use here become `other`, with a name for the error. */
+/**
+ * Reads a datatype message (versions 1 to 5). Types of no use here become `other`, with a name for the error.
+ */
 export function readDatatype(body: Cursor): Datatype {
   const classAndVersion = body.u8();
   const bits = body.u8() | (body.u8() << 8) | (body.u8() << 16);
@@ -69,7 +71,9 @@ function readFloat(body: Cursor, bits: number, size: number): Datatype {
   return { kind: "other", size, name: `floating point of ${size} bytes` };
 }
 
-/** Reads a dataspace message: the sizes of all dimensions, none for a scalar, `[0]` for the null dataspace. */
+/**
+ * Reads a dataspace message: the sizes of all dimensions, none for a scalar, `[0]` for the null dataspace.
+ */
 export function readDataspace(file: Hdf5Bytes, body: Cursor): number[] {
   const version = body.u8();
   const rank = body.u8();

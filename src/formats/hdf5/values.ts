@@ -131,7 +131,10 @@ function decodeVariableTexts(
   return texts;
 }
 
-/** A function that decodes a stretch of `bytes` without the NULs at its end, quick for the usual case of short ASCII. */
+/**
+ * A function that decodes a stretch of `bytes` without the NULs at its end, quick for the
+ * usual case of short ASCII.
+ */
 function textDecoder(file: Hdf5Bytes, bytes: Uint8Array, where: string) {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   return (start: number, end: number, number: number): string => {

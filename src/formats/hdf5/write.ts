@@ -28,13 +28,15 @@ export interface Hdf5GroupToWrite {
 
 const undefinedAddress = 0xffffffffffffffffn;
 const superblockSize = 48;
-/** Fixed by the format for files whose superblock does not say otherwise: a B-tree node holds up to 64 chunks. */
+/**
+ * Fixed by the format for files whose superblock does not say otherwise: a B-tree node holds up to 64 chunks.
+ */
 const chunksPerNode = 64;
 const smallestChunk = 1 << 16;
 
 /**
- * Encodes an HDF5 file in the layout of HDF5 1.8 (superblock 2, version 2 object headers, compact groups, chunks in a
- * version 1 B-tree of one node), which every HDF5 library since 2008 reads.
+ * Encodes an HDF5 file in the layout of HDF5 1.8 (superblock 2, version 2 object headers, compact groups,
+ * chunks in a version 1 B-tree of one node), which every HDF5 library since 2008 reads.
  * Source: "HDF5 File Format Specification Version 3.0", The HDF Group.
  * @returns the file's bytes in pieces, in order.
  */
@@ -263,7 +265,10 @@ function writeStrings(file: FileSpace, strings: readonly string[]): Uint8Array {
   return references;
 }
 
-/** Writes chunks (shuffled, then deflated) and the one B-tree node that finds them; returns the node's address. */
+/**
+ * Writes chunks (shuffled, then deflated) and the one B-tree node that finds them;
+ * returns the node's address.
+ */
 function writeChunks(
   file: FileSpace,
   data: Uint8Array,
@@ -285,7 +290,9 @@ function writeChunks(
   return file.append(node.padTo(24 + chunksPerNode * (keySize + 8) + keySize).done());
 }
 
-/** All first bytes of the elements, then all second bytes, and so on: it makes small numbers compress better. */
+/**
+ * All first bytes of the elements, then all second bytes, and so on: it makes small numbers compress better.
+ */
 function shuffle(bytes: Uint8Array, elementSize: number): Uint8Array {
   const n = bytes.length / elementSize;
   const out = new Uint8Array(bytes.length);

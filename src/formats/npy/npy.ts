@@ -22,13 +22,16 @@ export interface NpyArray {
   readonly dtype: string;
   /** Empty for a scalar. */
   readonly shape: readonly number[];
-  /** `bool` as 0 and 1, complex numbers as pairs (twice as many values as elements), `bytes` and `str` as text. */
+  /**
+   * `bool` as 0 and 1, complex numbers as pairs (twice as many values as elements),
+   * `bytes` and `str` as text.
+   */
   readonly values: NpyNumbers | readonly string[];
 }
 
 /**
- * Reads a `.npy` file (versions 1 to 3, both byte orders and array orders; booleans, integers, floats and complex
- * numbers of 1 to 8 bytes a part, byte and text strings).
+ * Reads a `.npy` file (versions 1 to 3, both byte orders and array orders; booleans, integers, floats and
+ * complex numbers of 1 to 8 bytes a part, byte and text strings).
  * @throws UserError for anything else, Python objects included, and for truncated or surplus data.
  */
 export function readNpy(path: string): NpyArray {
@@ -63,8 +66,9 @@ export function isNpy(bytes: Uint8Array): boolean {
 }
 
 /**
- * Writes numbers in C order as a version 1 `.npy` file, atomically. The dtype is that of the array; large arrays are
- * not copied. With `bool` bytes 0 and 1 are written as booleans. @throws UserError if the file cannot be written.
+ * Writes numbers in C order as a version 1 `.npy` file, atomically. The dtype is that of the array; large
+ * arrays are not copied. With `bool` bytes 0 and 1 are written as booleans.
+ * @throws UserError if the file cannot be written.
  */
 export function writeNpy(
   path: string,

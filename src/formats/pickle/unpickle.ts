@@ -16,7 +16,9 @@ export class PickleGlobal extends Unreadable {
 
 /** What makes objects of Python's callables, and of references to storages. */
 export interface PickleBuilder {
-  /** The value of calling `name` (`module.function`) with these arguments; undefined where it is not known. */
+  /**
+   * The value of calling `name` (`module.function`) with these arguments; undefined where it is not known.
+   */
   call(name: string, args: readonly unknown[]): unknown;
   /** The value of a name that is not called, such as `torch.float32`; undefined leaves it to be called. */
   constant(name: string): unknown;
@@ -50,15 +52,19 @@ const refusedOperations: Readonly<Record<number, string>> = {
 /** Bytes of an integer: longer ones take long to build, and no number of a model has them. */
 const longestInteger = 1024;
 
-/** What a pickle holds, and the first call in it that its builder did not know, whether or not its result is used. */
+/**
+ * What a pickle holds, and the first call in it that its builder did not know, whether
+ * or not its result is used.
+ */
 export interface Unpickled {
   value: unknown;
   unknownCall: string | null;
 }
 
 /**
- * Runs a pickle of protocol 2 to 5 without running any code: lists and tuples become arrays, dictionaries Maps, integers numbers
- * (bigints beyond 2^53). Whatever is called goes through `builder`; what it does not know becomes `Unreadable`.
+ * Runs a pickle of protocol 2 to 5 without running any code: lists and tuples become arrays, dictionaries
+ * Maps, integers numbers (bigints beyond 2^53). Whatever is called goes through `builder`; what it does not
+ * know becomes `Unreadable`.
  * @throws PickleDamage, also for operations that only other contents need
  */
 export function unpickle(bytes: Uint8Array, builder: PickleBuilder): Unpickled {

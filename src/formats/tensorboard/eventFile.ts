@@ -44,12 +44,12 @@ export interface EventPosition {
 let openedHere = 0;
 
 /**
- * Writes one TensorBoard event file. Records are gathered and written whole: when they pass 1 MiB, when five seconds
- * have passed since the last write, and on `flush` and `close`. A run that is resumed opens another file in the same
- * folder; TensorBoard reads the files in the order of their names and shows one run.
+ * Writes one TensorBoard event file. Records are gathered and written whole: when they pass 1 MiB, when five
+ * seconds have passed since the last write, and on `flush` and `close`. A run that is resumed opens another
+ * file in the same folder; TensorBoard reads the files in the order of their names and shows one run.
  *
- * If writing fails, the file is cut back to its last whole record, what was pending is dropped and a `UserError`
- * thrown; the writer stays usable.
+ * If writing fails, the file is cut back to its last whole record, what was pending is dropped and a
+ * `UserError` thrown; the writer stays usable.
  */
 export class EventFile {
   readonly path: string;
@@ -87,7 +87,9 @@ export class EventFile {
     if (parts.length > 0) this.#summary(step, parts);
   }
 
-  /** The distribution of `values`; those that are not finite are left out, and nothing is written if none is. */
+  /**
+   * The distribution of `values`; those that are not finite are left out, and nothing is written if none is.
+   */
   histogram(tag: string, values: ArrayLike<number> | HistogramCounts, step: number): void {
     const counts = "buckets" in values ? values : countHistogram(values);
     if (counts !== undefined) this.#summary(step, [histogramValue(tag, counts)]);
@@ -109,7 +111,10 @@ export class EventFile {
     this.#summary(0, [layoutValue(categories)]);
   }
 
-  /** What the run was given, and which scalar tags tell how good it is: the "HParams" page compares runs by them. */
+  /**
+   * What the run was given, and which scalar tags tell how good it is: the "HParams"
+   * page compares runs by them.
+   */
   hyperParameters(parameters: Readonly<Record<string, HyperParameter>>, metricTags: readonly string[]): void {
     this.#summary(0, hyperParameterValues(parameters, metricTags, this.#now() / 1000));
   }
@@ -132,7 +137,9 @@ export class EventFile {
     }
   }
 
-  /** Writes what is pending to the disk and tells where the file ends, for `rewindEventFiles` after a resume. */
+  /**
+   * Writes what is pending to the disk and tells where the file ends, for `rewindEventFiles` after a resume.
+   */
   position(): EventPosition {
     this.flush();
     try {
@@ -168,7 +175,9 @@ export class EventFile {
   }
 }
 
-/** The event files of a folder in the order in which TensorBoard reads them; none if there is no such folder. */
+/**
+ * The event files of a folder in the order in which TensorBoard reads them; none if there is no such folder.
+ */
 export function listEventFiles(folder: string): string[] {
   try {
     return readdirSync(folder)
@@ -181,9 +190,9 @@ export function listEventFiles(folder: string): string[] {
 }
 
 /**
- * Takes back what a run logged after a checkpoint, before it is resumed from there: the file named in `position` is
- * cut to its length at that moment, files opened later are removed. So no step is ever logged twice. Does nothing
- * if the folder does not hold that file, as when a run is resumed into a new folder.
+ * Takes back what a run logged after a checkpoint, before it is resumed from there: the file named in
+ * `position` is cut to its length at that moment, files opened later are removed. So no step is ever logged
+ * twice. Does nothing if the folder does not hold that file, as when a run is resumed into a new folder.
  */
 export function rewindEventFiles(folder: string, position: EventPosition): void {
   const names = listEventFiles(folder);

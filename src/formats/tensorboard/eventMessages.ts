@@ -1,8 +1,8 @@
 import { ProtoWriter } from "./protobuf.ts";
 
 /**
- * The messages of TensorBoard's event files, field numbers as in its `event.proto`, `summary.proto`, `tensor.proto`,
- * `layout.proto` and the hparams plugin's `plugin_data.proto` and `api.proto`.
+ * The messages of TensorBoard's event files, field numbers as in its `event.proto`, `summary.proto`,
+ * `tensor.proto`, `layout.proto` and the hparams plugin's `plugin_data.proto` and `api.proto`.
  */
 
 const floatType = 1;
@@ -86,7 +86,9 @@ export function layoutValue(categories: readonly LayoutCategory[]): ProtoWriter 
   return stringTensorValue("custom_scalars__config__", "custom_scalars", [layout.finish()]);
 }
 
-/** The values that make the "HParams" page: what this run was given, and which scalars tell how good it is. */
+/**
+ * The values that make the "HParams" page: what this run was given, and which scalars tell how good it is.
+ */
 export function hyperParameterValues(
   parameters: Readonly<Record<string, HyperParameter>>,
   metricTags: readonly string[],

@@ -17,7 +17,9 @@ export type EventValue =
       readonly png: Uint8Array;
     }
   | { readonly kind: "text"; readonly tag: string; readonly text: string }
-  /** What another part of TensorBoard reads: a layout, hyper-parameters, or what this reader does not know. */
+  /**
+   * What another part of TensorBoard reads: a layout, hyper-parameters, or what this reader does not know.
+   */
   | { readonly kind: "other"; readonly tag: string; readonly plugin: string };
 
 export interface LoggedEvent {
@@ -42,8 +44,8 @@ export interface ScalarPoint {
 }
 
 /**
- * Reads a TensorBoard event file. A last record that is cut off is left out; a wrong checksum, a wrong length or
- * anything else that no writer writes is a `UserError` with the place.
+ * Reads a TensorBoard event file. A last record that is cut off is left out; a wrong checksum, a wrong length
+ * or anything else that no writer writes is a `UserError` with the place.
  */
 export function readEventFile(path: string): EventFileContent {
   const { payloads, truncated } = readRecords(readFileBytes(path), path);
@@ -61,8 +63,9 @@ export function readEventFile(path: string): EventFileContent {
 }
 
 /**
- * Every scalar of all event files of a folder by its tag, in order of the step. Where a step was logged again (a run
- * that was resumed from an earlier point), the later entry holds and all that followed the earlier one is dropped.
+ * Every scalar of all event files of a folder by its tag, in order of the step. Where a step was
+ * logged again (a run that was resumed from an earlier point), the later entry holds and all that
+ * followed the earlier one is dropped.
  */
 export function readScalars(folder: string): Map<string, ScalarPoint[]> {
   const series = new Map<string, ScalarPoint[]>();

@@ -1,8 +1,8 @@
 import type { HistogramCounts } from "./eventMessages.ts";
 
 /**
- * Counts finite values in buckets of equal width between their smallest and largest. Values that are not finite are
- * left out; without any finite value there is no histogram.
+ * Counts finite values in buckets of equal width between their smallest and largest. Values that are not
+ * finite are left out; without any finite value there is no histogram.
  */
 export function countHistogram(values: ArrayLike<number>, bucketCount = 30): HistogramCounts | undefined {
   let min = Number.POSITIVE_INFINITY;

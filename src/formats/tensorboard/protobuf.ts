@@ -92,19 +92,24 @@ export class ProtoWriter {
   }
 }
 
-/** One field of a message: a number for varints and fixed-width fields, bytes for everything with a length. */
+/**
+ * One field of a message: a number for varints and fixed-width fields, bytes for everything with a length.
+ */
 export interface ProtoField {
   readonly field: number;
   readonly wireType: number;
   /** The bytes of the value; for varints none (see `number`). */
   readonly bytes: Uint8Array;
-  /** The value of a varint, float (fixed32) or double (fixed64); NaN for bytes. Varints above 2^53 are rounded. */
+  /**
+   * The value of a varint, float (fixed32) or double (fixed64); NaN for bytes.
+   * Varints above 2^53 are rounded.
+   */
   readonly number: number;
 }
 
 /**
- * Splits one message into its fields. A length that reaches beyond the message, a varint of more than ten bytes or
- * an unknown wire type is a `RangeError`.
+ * Splits one message into its fields. A length that reaches beyond the message, a varint of more than ten
+ * bytes or an unknown wire type is a `RangeError`.
  */
 export function readFields(bytes: Uint8Array): ProtoField[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -24,8 +24,9 @@ export interface RecordFile {
 }
 
 /**
- * Splits the bytes of a TFRecord file. A last record that is cut off, or was never filled by the disk (all zeros),
- * is left out and reported by `truncated`; a wrong checksum anywhere is a `UserError` with `source` and the offset.
+ * Splits the bytes of a TFRecord file. A last record that is cut off, or was never filled by the disk (all
+ * zeros), is left out and reported by `truncated`; a wrong checksum anywhere is a `UserError` with
+ * `source` and the offset.
  */
 export function readRecords(bytes: Uint8Array, source: string): RecordFile {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -56,7 +56,10 @@ function findDirectory(descriptor: number, fileSize: number): { start: number; s
   throw new ZipDefect("its table of contents is missing (is it cut short?)");
 }
 
-/** The members of a zip archive by name, from its table of contents; large (zip64) archives too. @throws ZipDefect */
+/**
+ * The members of a zip archive by name, from its table of contents; large (zip64) archives too.
+ * @throws ZipDefect
+ */
 export function readZipIndex(descriptor: number, fileSize: number): Map<string, ZipMember> {
   if (fileSize < 22) throw new ZipDefect("it is too short");
   const { start, size, count } = findDirectory(descriptor, fileSize);

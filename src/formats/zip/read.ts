@@ -16,7 +16,9 @@ export interface ZipEntry {
   readonly offset: number;
 }
 
-/** A zip archive in memory: nothing is unpacked until `read` is called, and nothing is ever written to disk. */
+/**
+ * A zip archive in memory: nothing is unpacked until `read` is called, and nothing is ever written to disk.
+ */
 export interface Zip {
   /** Names of the files (not folders), in the archive's order, unique. */
   readonly names: readonly string[];
@@ -35,7 +37,8 @@ export function isZip(bytes: Uint8Array): boolean {
 }
 
 /**
- * Opens a zip archive by its central directory (APPNOTE.TXT 6.3; zip64 too). `source` names the archive in errors.
+ * Opens a zip archive by its central directory (APPNOTE.TXT 6.3; zip64 too). `source`
+ * names the archive in errors.
  * @throws UserError for a truncated or inconsistent archive.
  */
 export function openZip(bytes: Uint8Array, source: string): Zip {
@@ -126,7 +129,10 @@ function findEnd(view: DataView): number {
   return -1;
 }
 
-/** Replaces each 0xffffffff of `values` by the 64-bit value that the zip64 extra field holds in the same order. */
+/**
+ * Replaces each 0xffffffff of `values` by the 64-bit value that the zip64 extra field
+ * holds in the same order.
+ */
 function withZip64Values(
   view: DataView,
   values: [number, number, number],

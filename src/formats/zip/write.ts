@@ -1,4 +1,6 @@
-/** One member to write: its bytes in parts, which are asked for twice (for the checksum, then for the file). */
+/**
+ * One member to write: its bytes in parts, which are asked for twice (for the checksum, then for the file).
+ */
 export interface ZipSource {
   readonly name: string;
   readonly size: number;

@@ -1,4 +1,7 @@
-/** Words of a sequence that are told apart: runs of `length` bases, anywhere or in one of several stretches of the sequence. */
+/**
+ * Words of a sequence that are told apart: runs of `length` bases, anywhere or in one of several
+ * stretches of the sequence.
+ */
 export interface WordKind {
   /** Bases of a word, from 1 to 12. */
   readonly length: number;
@@ -10,7 +13,8 @@ export interface WordKind {
 const longestWord = 12;
 
 /**
- * Reads kinds of words: `6` is all words of 6 bases, `8@25` words of 8 bases told apart by the stretch of 25 bases in which they begin.
+ * Reads kinds of words: `6` is all words of 6 bases, `8@25` words of 8 bases told apart by the stretch of 25
+ * bases in which they begin.
  *
  * @example
  * readWordKinds("6,8@25"); // [{ length: 6, stretch: 0 }, { length: 8, stretch: 25 }]

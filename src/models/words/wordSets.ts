@@ -6,8 +6,9 @@ const mostColumns = 4096;
 const alike = Math.log(Math.E - 1);
 
 /**
- * The set of words of a sample's sequences as coordinates: sqrt(length_w) where any of its ASVs has the word w. Before any training their
- * Tanimoto distance is the Jaccard distance of the samples' k-mers, which knows about relatives of ASVs that training has not seen.
+ * The set of words of a sample's sequences as coordinates: sqrt(length_w) where any of its ASVs has the word
+ * w. Before any training their Tanimoto distance is the Jaccard distance of the samples' k-mers, which knows
+ * about relatives of ASVs that training has not seen.
  */
 export class WordSets extends torch.nn.Module {
   /** [V]: the length of each column's branch after a softplus. */
@@ -23,8 +24,9 @@ export class WordSets extends torch.nn.Module {
   }
 
   /**
-   * Rows of words [U, W] (`WordTable.rowsOf`) and `RaggedBatch.asvIndex` [B, S] -> coordinates [B, V]. `members` [B, U] says how often each
-   * sample has each ASV, where that is at hand: a product with it is faster than looking up each slot.
+   * Rows of words [U, W] (`WordTable.rowsOf`) and `RaggedBatch.asvIndex` [B, S] -> coordinates [B, V].
+   * `members` [B, U] says how often each sample has each ASV, where that is at hand: a product with it is
+   * faster than looking up each slot.
    */
   forward(rows: torch.Tensor, index: torch.Tensor, members: torch.Tensor | null): torch.Tensor {
     const present = torch.noGrad(() =>

@@ -27,8 +27,8 @@ const hashRange = 2 ** 24;
 const noBase = -(2 ** 40);
 
 /**
- * Sums of learned vectors of the words (k-mers) of sequences. Every word of every kind has a row; words with a base that is not known,
- * and those that a sequence is too short for, are left out.
+ * Sums of learned vectors of the words (k-mers) of sequences. Every word of every kind has a row; words with
+ * a base that is not known, and those that a sequence is too short for, are left out.
  */
 export class WordTable extends torch.nn.Module {
   /** [1 + rows, D]; row 0 stands for no word and is never read. */
@@ -51,7 +51,9 @@ export class WordTable extends torch.nn.Module {
     this.weight = torch.nn.parameter(torch.randn([1 + offset, dim]).mul(1 / Math.sqrt(maxBases)));
   }
 
-  /** Tokens [U, L], the first of each no base -> the rows of their words [U, W] int32, 0 where there is none. */
+  /**
+   * Tokens [U, L], the first of each no base -> the rows of their words [U, W] int32, 0 where there is none.
+   */
   rowsOf(tokens: torch.Tensor): torch.Tensor {
     return torch.noGrad(() =>
       torch.tidy(() => {

@@ -19,7 +19,8 @@ function countParameters({ model }: OpenedRun): number {
 }
 
 /**
- * Turns a checkpoint of the original AAM (`.pt`) into one of this program, which every command takes as `--model`.
+ * Turns a checkpoint of the original AAM (`.pt`) into one of this program, which every
+ * command takes as `--model`.
  * @throws UserError for files that are none, and models that this program does not have.
  */
 export function convertFromReference(input: string, output: string, options: ToRunOptions = {}): Conversion {

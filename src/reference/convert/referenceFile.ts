@@ -16,7 +16,10 @@ export interface ReferenceFile {
 /** Entries of the trainer's dictionary that are kept elsewhere or make no sense elsewhere. */
 const apart = new Set(["model_state_dict", "optimizer_state_dict", "scheduler_state_dict", "config"]);
 
-/** Reads a `.pt` file: the trainer's dictionary or a bare state dict. @throws UserError for other contents. */
+/**
+ * Reads a `.pt` file: the trainer's dictionary or a bare state dict.
+ * @throws UserError for other contents.
+ */
 export function readReferenceFile(path: string): ReferenceFile {
   const content = torch.loadPickle(path);
   if (!(content instanceof Map)) fail(path, "it holds no dictionary");

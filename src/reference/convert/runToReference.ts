@@ -133,7 +133,10 @@ function predictorArguments(
   };
 }
 
-/** Writes a run's model as the trainer's dictionary, or with `bare` as a state dict alone, readable by `torch.load`. */
+/**
+ * Writes a run's model as the trainer's dictionary, or with `bare` as a state dict alone,
+ * readable by `torch.load`.
+ */
 export function writeReferenceFile(
   path: string,
   { model, facts }: OpenedRun,

@@ -21,8 +21,9 @@ export interface AgainstPythonOptions {
 }
 
 /**
- * Lets Python draw blocks and whole models, compute them from `torch.nn` parts in float32 and float64, forward and backward, and
- * runs the same here. `onResult` is told each result as it comes. @throws UserError if no Python has torch.
+ * Lets Python draw blocks and whole models, compute them from `torch.nn` parts in float32 and float64,
+ * forward and backward, and runs the same here. `onResult` is told each result as it comes.
+ * @throws UserError if no Python has torch.
  */
 export function runAgainstPython(
   options: AgainstPythonOptions,

@@ -65,8 +65,8 @@ export function compareAll(
 }
 
 /**
- * Gradients of all parameters: one that is not expected must be absent or zero, and one that is expected to be zero may be
- * absent.
+ * Gradients of all parameters: one that is not expected must be absent or zero, and one that is expected
+ * to be zero may be absent.
  */
 export function compareGradients(
   model: torch.nn.Module,

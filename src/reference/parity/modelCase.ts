@@ -26,7 +26,10 @@ export interface ModelRun {
   readonly nucleotides: NucleotidePrediction | null;
 }
 
-/** The case's model with the case's weights, in evaluation mode. @throws UserError for settings that are not known. */
+/**
+ * The case's model with the case's weights, in evaluation mode.
+ * @throws UserError for settings that are not known.
+ */
 export function buildModel(loaded: LoadedCase<ModelCase | TrainCase>): AnyModel {
   const { name, description, tensors, device } = loaded;
   const model = makeModel(description, isOfSeed(loaded), `case ${name}`);
@@ -48,13 +51,16 @@ export function loadCaseWeights(
   }
 }
 
-/** Arguments of the reference's first state (`seed_version`) that it has another default for, or does not have. */
+/**
+ * Arguments of the reference's first state (`seed_version`) that it has another
+ * default for, or does not have.
+ */
 const seedDefaults: ReferenceConfig = { vocab_size: 6 };
 const seedPredictorDefaults: ReferenceConfig = { ...seedDefaults, target_layer_norm: false };
 
 /**
- * Whether a case was made by the reference's first state. Where the case does not tell, raw distances do, which later states
- * have no option for, unless a predictor has the norm that came later.
+ * Whether a case was made by the reference's first state. Where the case does not tell, raw distances do,
+ * which later states have no option for, unless a predictor has the norm that came later.
  */
 export function isOfSeed({ description, tensors }: LoadedCase<ModelCase | TrainCase>): boolean {
   const { loss, config, distance_normalization: form } = description;
@@ -80,8 +86,8 @@ function makeModel(description: ModelCase | TrainCase, isSeed: boolean, place: s
 }
 
 /**
- * Runs the model on dense inputs under `prefix` (`inputs/`, `inputs/step0/`). With `packed` as in training, where nothing is
- * computed for padding; without it padding has the reference's values.
+ * Runs the model on dense inputs under `prefix` (`inputs/`, `inputs/step0/`). With `packed` as in training,
+ * where nothing is computed for padding; without it padding has the reference's values.
  */
 export function runModel(
   model: AnyModel,

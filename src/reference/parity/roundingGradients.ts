@@ -1,8 +1,9 @@
 import * as torch from "../../torch/index.ts";
 
 /**
- * Where attention's scores and a distance do not depend on a parameter (the bias of keys; a shift of all embeddings), its
- * gradient is 0 but for rounding, 1e-9 of the gradients' norm. Adam divides by the gradient's own size and makes steps of that.
+ * Where attention's scores and a distance do not depend on a parameter (the bias of keys; a shift of all
+ * embeddings), its gradient is 0 but for rounding, 1e-9 of the gradients' norm. Adam divides by the
+ * gradient's own size and makes steps of that.
  */
 const roundingShare = 1e-6;
 
@@ -31,7 +32,10 @@ export class RoundingGradients {
     });
   }
 
-  /** By parameter, where an element had gradients of rounding alone (true); parameters without such are absent. */
+  /**
+   * By parameter, where an element had gradients of rounding alone (true); parameters
+   * without such are absent.
+   */
   elements(): Map<string, torch.Tensor> {
     const found = new Map<string, torch.Tensor>();
     for (const [name, share] of this.#largest) {

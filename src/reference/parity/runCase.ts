@@ -22,7 +22,10 @@ export interface CaseResult {
   readonly passed: boolean;
 }
 
-/** Runs the parity case in a folder on a device. @throws UserError for what is no case, or has settings that are not known. */
+/**
+ * Runs the parity case in a folder on a device.
+ * @throws UserError for what is no case, or has settings that are not known.
+ */
 export function runCaseFolder(folder: string, device: torch.Device = "cpu"): CaseResult {
   return torch.tidy(() => runCase(loadCase(folder, device)));
 }

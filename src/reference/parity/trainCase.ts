@@ -48,8 +48,8 @@ export function runTrainCase(loaded: LoadedCase<TrainCase>): Comparison[] {
 }
 
 /**
- * The weights at the end. Elements whose gradients are rounding alone went where rounding sent them, on any machine elsewhere:
- * they may differ by as much as the optimizer can have moved them.
+ * The weights at the end. Elements whose gradients are rounding alone went where rounding sent them, on any
+ * machine elsewhere: they may differ by as much as the optimizer can have moved them.
  */
 function compareWeights(
   model: torch.nn.Module,

@@ -26,8 +26,9 @@ function programLines(): string {
 }
 
 /**
- * Runs `fn` with every node of the graph remembering the line of the program that made it: an error of its backward, also later, names
- * that line, and a gradient with NaN is an error. Slow (a stack is read at every operator): for looking for a fault.
+ * Runs `fn` with every node of the graph remembering the line of the program that made it: an error of its
+ * backward, also later, names that line, and a gradient with NaN is an error. Slow (a stack is read at every
+ * operator): for looking for a fault.
  */
 export function detectAnomaly<T>(fn: () => T, options: AnomalyOptions = {}): T {
   used = true;
@@ -54,7 +55,10 @@ export function forgetPlace(): void {
   if (used) shim.aamt_anomaly_last(null, 0);
 }
 
-/** After a failed pass: the lines of the program that made the node that failed; empty where that is not known. */
+/**
+ * After a failed pass: the lines of the program that made the node that failed; empty
+ * where that is not known.
+ */
 export function failedPlace(): string {
   if (!used) return "";
   const lines = readText((buffer, capacity) => shim.aamt_anomaly_last(buffer, capacity));

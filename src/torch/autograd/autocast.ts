@@ -28,9 +28,9 @@ export interface AutocastOptions {
 }
 
 /**
- * Mixed precision until disposed: `using amp = new Autocast({ dtype: "bfloat16" })`. See `autocast`. It is a state of the whole thread,
- * and so must end before the next `await`: what runs meanwhile would be in mixed precision too. One that is still open then is
- * switched off, and its end throws.
+ * Mixed precision until disposed: `using amp = new Autocast({ dtype: "bfloat16" })`. See `autocast`. It is a
+ * state of the whole thread, and so must end before the next `await`: what runs meanwhile would be in mixed
+ * precision too. One that is still open then is switched off, and its end throws.
  *
  * @throws TorchError when it is disposed after an `await`.
  */

@@ -27,8 +27,8 @@ export function afterBackward(work: () => void): void {
 }
 
 /**
- * Adds d(sum of tensors)/d(leaf) to the `grad` of every leaf that requires one, or of `inputs` alone. `gradients` weigh the
- * tensors; those of one element need none.
+ * Adds d(sum of tensors)/d(leaf) to the `grad` of every leaf that requires one, or of `inputs` alone.
+ * `gradients` weigh the tensors; those of one element need none.
  */
 export function backward(
   tensors: readonly Tensor[],
@@ -70,7 +70,10 @@ type Gradients<Inputs, Gradient> = Inputs extends readonly Tensor[]
   ? { -readonly [I in keyof Inputs]: Gradient }
   : [Gradient];
 
-/** d(sum of outputs)/d(inputs), without touching any `grad`. With `createGraph` it can be differentiated again. */
+/**
+ * d(sum of outputs)/d(inputs), without touching any `grad`. With `createGraph` it can
+ * be differentiated again.
+ */
 export function grad<const Inputs extends Tensor | readonly Tensor[]>(
   outputs: Tensor | readonly Tensor[],
   inputs: Inputs,

@@ -7,7 +7,10 @@ import { check, shim } from "../native/library.ts";
 
 let open = false;
 
-/** Runs `fn` with duals possible. There is one level, as in PyTorch: levels do not nest. @throws TorchError within another. */
+/**
+ * Runs `fn` with duals possible. There is one level, as in PyTorch: levels do not nest.
+ * @throws TorchError within another.
+ */
 export function dualLevel<T>(fn: () => T): T {
   if (open) throw new TorchError("dualLevel: forward mode has one level, and it is open already", "argument");
   check(shim.aamt_dual_level(1), "dualLevel");
@@ -30,7 +33,10 @@ export function isOpen(): boolean {
   return open;
 }
 
-/** `primal` with a direction: what is computed from it carries its directional derivative along. Within `dualLevel` alone. */
+/**
+ * `primal` with a direction: what is computed from it carries its directional derivative along.
+ * Within `dualLevel` alone.
+ */
 export function makeDual(primal: Tensor, tangent: Tensor): Tensor {
   if (!open) throw new TorchError("makeDual: only within dualLevel", "argument");
   return ops.unsafe["aten"]["_make_dual"](primal, tangent, 0) as Tensor;

@@ -16,8 +16,9 @@ const encoder = new TextEncoder();
 const active: FunctionContext[] = [];
 
 /**
- * What one call of a function remembers for its backward. Fields of one's own may be put on it (numbers, shapes); tensors go through
- * `saveForBackward`, which keeps them alive, notices when they are changed in place, and lets the backward be differentiated again.
+ * What one call of a function remembers for its backward. Fields of one's own may be put on it (numbers,
+ * shapes); tensors go through `saveForBackward`, which keeps them alive, notices when they are changed in
+ * place, and lets the backward be differentiated again.
  */
 export class FunctionContext {
   #toSave: readonly (Tensor | null)[] = [];
@@ -34,7 +35,10 @@ export class FunctionContext {
     this.#toSave = tensors;
   }
 
-  /** What `saveForBackward` was given. @throws TorchError outside `backward`, or when one was changed in place since. */
+  /**
+   * What `saveForBackward` was given.
+   * @throws TorchError outside `backward`, or when one was changed in place since.
+   */
   get savedTensors(): Tensor[] {
     if (active.at(-1) !== this)
       throw new TorchError("savedTensors: they can be read within backward only", "argument");
@@ -108,16 +112,20 @@ interface Definition {
 }
 
 /**
- * A function with a backward of one's own (`torch.autograd.Function`). A subclass has `static forward(ctx, ...args)`, which runs
- * without recording gradients, and `static backward(ctx, ...gradients)`, which gets a gradient for each output and gives one for each
- * argument (null for what is no tensor or needs none). It is called by `apply`. With `static setupContext(ctx, inputs, output)`
- * `forward` takes the arguments alone. With `static onceDifferentiable = true` the backward is not recorded, and differentiating it is an error;
+ * A function with a backward of one's own (`torch.autograd.Function`). A subclass has
+ * `static forward(ctx, ...args)`, which runs without recording gradients, and
+ * `static backward(ctx, ...gradients)`, which gets a gradient for each output and gives one for each argument
+ * (null for what is no tensor or needs none). It is called by `apply`. With
+ * `static setupContext(ctx, inputs, output)` `forward` takes the arguments alone. With
+ * `static onceDifferentiable = true` the backward is not recorded, and differentiating it is an error;
  * otherwise a backward made of torch's functions can be differentiated again with `createGraph`.
  *
- * Autograd's engine runs on a thread beside meanwhile: a call of `backward` costs a change of threads there and back (about 20 µs) for each
- * such function, on top of its own work. What `backward` makes is freed at its end, but for what it gives back or keeps.
+ * Autograd's engine runs on a thread beside meanwhile: a call of `backward` costs a change of threads there
+ * and back (about 20 µs) for each such function, on top of its own work. What `backward` makes is freed at
+ * its end, but for what it gives back or keeps.
  *
- * Not within `checkpoint` and `torch.func`'s transforms: both would repeat or see the inside of `forward`. @throws TorchError there.
+ * Not within `checkpoint` and `torch.func`'s transforms: both would repeat or see the inside of `forward`.
+ * @throws TorchError there.
  *
  * @example
  * class Square extends torch.autograd.Function {

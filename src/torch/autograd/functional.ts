@@ -53,8 +53,9 @@ function gradientsOf(
 }
 
 /**
- * The Jacobian of `fn`: for an output of shape [O] and an input of shape [I], [O, I]. With several inputs a list over them, with
- * several outputs a list over those, of lists. One backward pass for each element of the outputs.
+ * The Jacobian of `fn`: for an output of shape [O] and an input of shape [I], [O, I]. With several
+ * inputs a list over them, with several outputs a list over those, of lists. One backward pass for
+ * each element of the outputs.
  */
 export function jacobian(fn: Fn, inputs: Tensor, options?: FunctionalOptions): Tensor;
 export function jacobian(fn: Fn, inputs: Inputs, options?: FunctionalOptions): unknown;
@@ -90,7 +91,10 @@ function oneValue(fn: Fn, inputs: readonly Tensor[], what: string): Tensor {
   return outputs[0];
 }
 
-/** The second derivatives of a function that gives one value: [I, I] for an input of shape [I], lists of lists for several. */
+/**
+ * The second derivatives of a function that gives one value: [I, I] for an input of shape [I],
+ * lists of lists for several.
+ */
 export function hessian(fn: Fn, inputs: Tensor, options?: FunctionalOptions): Tensor;
 export function hessian(fn: Fn, inputs: Inputs, options?: FunctionalOptions): unknown;
 export function hessian(fn: Fn, inputs: Inputs, options: FunctionalOptions = {}): unknown {
@@ -99,7 +103,9 @@ export function hessian(fn: Fn, inputs: Inputs, options: FunctionalOptions = {})
   return inputs instanceof Tensor ? (found as Tensor[])[0] : found;
 }
 
-/** `[output, v'J]`: the gradient of the outputs weighed by `v` (of their shapes; not needed for one value). */
+/**
+ * `[output, v'J]`: the gradient of the outputs weighed by `v` (of their shapes; not needed for one value).
+ */
 export function vjp(
   fn: Fn,
   inputs: Inputs,
@@ -156,7 +162,9 @@ export function jvp(
   );
 }
 
-/** `[value, H v]` of a function that gives one value: its second derivatives times `v`, without making them. */
+/**
+ * `[value, H v]` of a function that gives one value: its second derivatives times `v`, without making them.
+ */
 export function hvp(
   fn: Fn,
   inputs: Inputs,

@@ -33,9 +33,10 @@ const defaults: Required<GradScalerOptions> = {
 };
 
 /**
- * Multiplies float16 losses so that small gradients do not vanish (Micikevicius et al. 2018): `scale(loss).backward()`, perhaps
- * `unscale_(optimizer)` and clipping, `step(optimizer)`, `update()`. A step whose gradients overflow is left out and the factor made
- * smaller (not below 1); after enough good steps it grows. Waits for the device once a step.
+ * Multiplies float16 losses so that small gradients do not vanish (Micikevicius et al. 2018):
+ * `scale(loss).backward()`, perhaps `unscale_(optimizer)` and clipping, `step(optimizer)`, `update()`. A step
+ * whose gradients overflow is left out and the factor made smaller (not below 1); after enough good steps it
+ * grows. Waits for the device once a step.
  */
 export class GradScaler {
   readonly #options: Required<GradScalerOptions>;
@@ -71,8 +72,10 @@ export class GradScaler {
   }
 
   /**
-   * Divides the optimizer's gradients by the factor, to clip or look at them before `step`, and tells whether all are finite.
-   * @throws RangeError when called twice for an optimizer without `update` in between: the gradients would be divided twice.
+   * Divides the optimizer's gradients by the factor, to clip or look at them before `step`, and
+   * tells whether all are finite.
+   * @throws RangeError when called twice for an optimizer without `update` in between: the
+   * gradients would be divided twice.
    */
   unscale_(optimizer: Scalable): boolean {
     if (!this.#options.enabled) return true;
@@ -126,7 +129,10 @@ export class GradScaler {
     };
   }
 
-  /** Takes over what `stateDict` gave, or what `torch.load` read of it, here or from Python. @throws TypeError for something else. */
+  /**
+   * Takes over what `stateDict` gave, or what `torch.load` read of it, here or from Python.
+   * @throws TypeError for something else.
+   */
   loadStateDict(given: GradScalerState | ReadonlyMap<unknown, unknown>): void {
     if (!this.#options.enabled) return;
     const state = given instanceof Map ? Object.fromEntries(given) : Object(given);

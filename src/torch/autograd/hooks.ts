@@ -20,7 +20,10 @@ export class RemovableHandle implements Disposable {
   }
 }
 
-/** A hook that autograd calls with a tensor; `accumulated`: after the gradient has been added to the leaf's `grad`. */
+/**
+ * A hook that autograd calls with a tensor; `accumulated`: after the gradient has been
+ * added to the leaf's `grad`.
+ */
 function register(
   tensor: Tensor,
   what: string,
@@ -71,11 +74,15 @@ export function retainGrad(tensor: Tensor): void {
 /** The methods of tensors that register hooks. */
 export interface TensorHooks {
   /**
-   * Calls `hook` with this tensor's gradient whenever one is computed; what it gives replaces the gradient. Hooks are called in the
-   * order in which they were registered. @throws TorchError for a tensor that requires no gradient.
+   * Calls `hook` with this tensor's gradient whenever one is computed; what it gives replaces the gradient.
+   * Hooks are called in the order in which they were registered.
+   * @throws TorchError for a tensor that requires no gradient.
    */
   registerHook(hook: (gradient: Tensor) => Tensor | undefined): RemovableHandle;
-  /** Calls `hook` with this leaf after each addition to its `grad`; an optimizer's step within the backward pass, say. */
+  /**
+   * Calls `hook` with this leaf after each addition to its `grad`; an optimizer's step
+   * within the backward pass, say.
+   */
   registerPostAccumulateGradHook(hook: (leaf: Tensor) => void): RemovableHandle;
   /** Lets `backward` keep the gradient of this tensor in `grad` although it is no leaf. */
   retainGrad(): void;

@@ -5,13 +5,14 @@ import { check, shim } from "../native/library.ts";
 import { isGradEnabled } from "./modes.ts";
 
 /**
- * Gradient checkpointing: computes `fn(...inputs)` without keeping what its backward pass needs. In `backward` (or `grad`) the
- * operators of `fn` run a second time, with the same random numbers and autocast, to get its gradients: memory is saved for time.
- * `fn` gives one tensor or several; whatever it uses (parameters, tensors from outside) gets its gradients, and the
- * second run needs no JavaScript. Segments nest.
+ * Gradient checkpointing: computes `fn(...inputs)` without keeping what its backward pass needs. In
+ * `backward` (or `grad`) the operators of `fn` run a second time, with the same random numbers and
+ * autocast, to get its gradients: memory is saved for time. `fn` gives one tensor or several; whatever
+ * it uses (parameters, tensors from outside) gets its gradients, and the second run needs no
+ * JavaScript. Segments nest.
  *
- * `fn` must not seed or set generators, call `backward`, or write into its tensors with `fillFrom`: that could not be repeated.
- * What it decides by values read back (`item`) is decided once, in the first run.
+ * `fn` must not seed or set generators, call `backward`, or write into its tensors with `fillFrom`: that
+ * could not be repeated. What it decides by values read back (`item`) is decided once, in the first run.
  */
 export function checkpoint<Result extends Tensor | readonly Tensor[]>(
   fn: (...inputs: Tensor[]) => Result,

@@ -62,7 +62,10 @@ function answerQuestion(): void {
   check(shim.aamt_turn_answer(handles, found.length), "backward");
 }
 
-/** Goes on from a status of `aamt_turns_start` until the pass is done. @throws what a function or hook threw, or LibTorch's error. */
+/**
+ * Goes on from a status of `aamt_turns_start` until the pass is done.
+ * @throws what a function or hook threw, or LibTorch's error.
+ */
 export function takeTurns(started: number, what: string): void {
   let thrown: { error: unknown } | null = null;
   let status = started;

@@ -19,7 +19,10 @@ const names: readonly (string | symbol)[] = ["dtype", "shape", "device", "values
 const longestRow = 32;
 const mostRows = 64;
 
-/** The bytes of a copy of the elements in which every NaN is the same and -0 is 0, as equal numbers must have equal bytes. */
+/**
+ * The bytes of a copy of the elements in which every NaN is the same and -0 is 0, as equal
+ * numbers must have equal bytes.
+ */
 function comparableBytes(values: TypedArray, dtype: DType): Uint8Array {
   if (dtype === "bfloat16" && values instanceof Uint16Array) {
     // bfloat16: a sign, eight bits of exponent, seven of mantissa.
@@ -80,8 +83,9 @@ function describe(tensor: Readable): Record<string, unknown> {
 }
 
 /**
- * Shows a tensor's dtype, shape, device and values as if they were the properties of an object: what `toEqual`, `deepStrictEqual`,
- * `Bun.deepEquals` and snapshots look at. Nothing is read from the tensor before they do.
+ * Shows a tensor's dtype, shape, device and values as if they were the properties of an object:
+ * what `toEqual`, `deepStrictEqual`, `Bun.deepEquals` and snapshots look at. Nothing is read from
+ * the tensor before they do.
  */
 const handler: ProxyHandler<Readable> = {
   ownKeys: () => names,
@@ -109,7 +113,10 @@ export function contentsOf(tensor: Readable): object {
   return new Proxy(tensor, handler);
 }
 
-/** Copied with whatever holds it, this refuses: a copy by structuredClone or postMessage would be an object without a tensor. */
+/**
+ * Copied with whatever holds it, this refuses: a copy by structuredClone or postMessage would be an
+ * object without a tensor.
+ */
 export const notCloneable: readonly never[] = Object.defineProperty([], "cure", {
   enumerable: true,
   get() {

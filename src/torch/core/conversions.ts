@@ -1,6 +1,9 @@
 import type { Tensor } from "./tensor.ts";
 
-/** The short forms of `to`, under PyTorch's names; `T` and `mT` are the transposes of a matrix and of a batch of them. */
+/**
+ * The short forms of `to`, under PyTorch's names; `T` and `mT` are the transposes of a
+ * matrix and of a batch of them.
+ */
 export interface Conversions {
   float(): Tensor;
   double(): Tensor;

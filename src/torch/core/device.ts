@@ -1,4 +1,7 @@
-/** Where a tensor lives: `"cpu"`, `"cuda"` (the current CUDA device) or `"cuda:1"`; also LibTorch's other accelerators. */
+/**
+ * Where a tensor lives: `"cpu"`, `"cuda"` (the current CUDA device) or `"cuda:1"`; also
+ * LibTorch's other accelerators.
+ */
 export type Device = "cpu" | "cuda" | `cuda:${number}` | "mps" | "xpu" | "meta" | `xpu:${number}`;
 
 /** `c10::DeviceType`. */
@@ -21,7 +24,10 @@ export function isDevice(value: unknown): value is Device {
   return read(value) !== undefined;
 }
 
-/** Reads a device's name. Index -1 is the current device of its type. @throws TypeError for an unknown name. */
+/**
+ * Reads a device's name. Index -1 is the current device of its type.
+ * @throws TypeError for an unknown name.
+ */
 export function parseDevice(device: Device): { type: number; index: number } {
   const result = read(device);
   if (!result) {

@@ -89,7 +89,10 @@ export function dtypeCode(dtype: DType): number {
   return codes[dtype];
 }
 
-/** The dtype of LibTorch's number. @throws TypeError for the types that have no counterpart here (quantized ones). */
+/**
+ * The dtype of LibTorch's number.
+ * @throws TypeError for the types that have no counterpart here (quantized ones).
+ */
 export function dtypeOfCode(code: number): DType {
   const name = names.get(code);
   if (!name) throw new TypeError(`LibTorch's scalar type ${code} has no counterpart here`);
@@ -113,7 +116,10 @@ export function isFloat8Dtype(dtype: DType): boolean {
   return dtype.startsWith("float8");
 }
 
-/** The dtype that a typed array's elements have; `Uint16Array` is read as bfloat16 only where that is asked for. */
+/**
+ * The dtype that a typed array's elements have; `Uint16Array` is read as bfloat16 only
+ * where that is asked for.
+ */
 export function dtypeOfArray(values: TypedArray): DType {
   if (values instanceof Float32Array) return "float32";
   if (values instanceof Float64Array) return "float64";
@@ -129,8 +135,8 @@ export function dtypeOfArray(values: TypedArray): DType {
 }
 
 /**
- * The typed array that holds `dtype`: bool as bytes 0 and 1, bfloat16 as its 16 bits in a `Uint16Array`, float8 as its bits in a
- * `Uint8Array`, complex numbers as pairs of real and imaginary parts.
+ * The typed array that holds `dtype`: bool as bytes 0 and 1, bfloat16 as its 16 bits in a `Uint16Array`,
+ * float8 as its bits in a `Uint8Array`, complex numbers as pairs of real and imaginary parts.
  */
 export function arrayFor(dtype: DType, length: number): TypedArray {
   switch (dtype) {

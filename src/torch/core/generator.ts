@@ -16,8 +16,8 @@ export function checkedSeed(seed: number): number {
 }
 
 /**
- * A stream of random numbers on a device. Operators that draw random numbers take one as `{ generator }`; without it
- * they use the device's default generator.
+ * A stream of random numbers on a device. Operators that draw random numbers take one as `{ generator }`;
+ * without it they use the device's default generator.
  */
 export class Generator {
   /** @internal */

@@ -20,7 +20,8 @@ export interface Owned {
    */
   forget(): void;
   /**
-   * Asks the garbage collector to free the tensor, which occupies `bytes` bytes, when nothing refers to it any more.
+   * Asks the garbage collector to free the tensor, which occupies `bytes` bytes, when
+   * nothing refers to it any more.
    * @internal
    */
   attachToken(bytes?: number): void;
@@ -31,12 +32,16 @@ const scopes = new AsyncLocalStorage<Scope | undefined>();
 /** How many are open anywhere: none, and nobody need be asked. */
 let openScopes = 0;
 
-/** Disposed tensors are struck off a scope's list when it has grown to this many, so that a long loop in one scope stays small. */
+/**
+ * Disposed tensors are struck off a scope's list when it has grown to this many, so that a long loop
+ * in one scope stays small.
+ */
 const firstSweep = 1024;
 
 /**
- * Frees every tensor made while it is open, except those kept or returned. Scopes nest; the innermost open one owns
- * what is made. The autograd graph keeps what it saved by itself, so a scope may wrap a whole training step.
+ * Frees every tensor made while it is open, except those kept or returned. Scopes nest; the
+ * innermost open one owns what is made. The autograd graph keeps what it saved by itself, so a scope
+ * may wrap a whole training step.
  *
  * ```ts
  * using s = torch.scope();
@@ -114,9 +119,9 @@ export function currentScope(): Scope | null {
 }
 
 /**
- * Opens a scope; `using s = torch.scope()` closes it at the end of the block, in an asynchronous function too: what others make
- * meanwhile is theirs. Where several are started at once, open the scope after the first `await` or use `tidyAsync`: what their
- * starter makes between is theirs otherwise.
+ * Opens a scope; `using s = torch.scope()` closes it at the end of the block, in an asynchronous function
+ * too: what others make meanwhile is theirs. Where several are started at once, open the scope after the
+ * first `await` or use `tidyAsync`: what their starter makes between is theirs otherwise.
  */
 export function scope(): Scope {
   const opened = new Scope(currentScope());
@@ -124,7 +129,10 @@ export function scope(): Scope {
   return opened;
 }
 
-/** Runs an asynchronous function with a scope of its own, which is closed when it ends. `finish` may move tensors out before. */
+/**
+ * Runs an asynchronous function with a scope of its own, which is closed when it ends. `finish` may
+ * move tensors out before.
+ */
 export async function runAsyncScope<T>(
   fn: (scope: Scope) => Promise<T>,
   finish: (result: T, scope: Scope) => void,
@@ -146,7 +154,10 @@ export function own(tensor: Owned, bytes: number): void {
   else tensor.attachToken(bytes);
 }
 
-/** Takes a tensor out of its scope and gives it to `target` (the next open one), or to the garbage collector for null. */
+/**
+ * Takes a tensor out of its scope and gives it to `target` (the next open one), or to the
+ * garbage collector for null.
+ */
 export function moveTo(target: Scope | null, tensor: Owned): void {
   const open = firstOpen(target);
   if (tensor.scope === open || tensor.rawHandle === 0) return;
@@ -164,8 +175,9 @@ const largestClaim = 2 ** 32 - 65536;
 export type Token = ArrayBuffer;
 
 /**
- * Makes a token for a handle. The collector believes that the token holds `bytes` bytes, so that it runs often enough
- * when tensors are large. A handle that was freed before the token is collected is left alone: no other tensor ever has it.
+ * Makes a token for a handle. The collector believes that the token holds `bytes` bytes, so that it runs
+ * often enough when tensors are large. A handle that was freed before the token is collected is left alone:
+ * no other tensor ever has it.
  */
 export function makeToken(handle: number, bytes: number): Token {
   return claimMemory(Math.min(Math.max(bytes, 64), largestClaim), handle);

@@ -35,9 +35,9 @@ export type Nested = number | boolean | Complex | Nested[];
 export const hostReads = { count: 0 };
 
 /**
- * A multi-dimensional array with autograd: a handle to LibTorch's own tensor. It is freed by its scope, by `dispose`,
- * or by the garbage collector, whichever comes first. The operators' methods (`add`, `matmul`, `view` ...) and the
- * conversions (`float`, `cpu` ...) are put on it, and declared, by methods.ts.
+ * A multi-dimensional array with autograd: a handle to LibTorch's own tensor. It is freed by its scope, by
+ * `dispose`, or by the garbage collector, whichever comes first. The operators' methods (`add`, `matmul`,
+ * `view` ...) and the conversions (`float`, `cpu` ...) are put on it, and declared, by methods.ts.
  */
 export class Tensor implements Owned, Disposable {
   #handle: number;
@@ -133,15 +133,17 @@ export class Tensor implements Owned, Disposable {
     return this;
   }
 
-  /** Takes the tensor out of all scopes: it belongs to whoever refers to it. Parameters and states do this. */
+  /**
+   * Takes the tensor out of all scopes: it belongs to whoever refers to it. Parameters and states do this.
+   */
   detachFromScope(): this {
     if (this.scope) moveTo(null, this);
     return this;
   }
 
   /**
-   * Gives the native tensor away, for a Worker of this process: the number goes through `postMessage` and becomes a
-   * tensor there with `Tensor.receive`. This tensor is disposed.
+   * Gives the native tensor away, for a Worker of this process: the number goes through `postMessage` and
+   * becomes a tensor there with `Tensor.receive`. This tensor is disposed.
    */
   transfer(): number {
     // A new handle: this one may have a token.
@@ -158,8 +160,8 @@ export class Tensor implements Owned, Disposable {
   }
 
   /**
-   * Gives this object other values, moved and converted: the object stays, so that whoever refers to it (an optimizer, a
-   * module) sees the new ones. Gradients are dropped.
+   * Gives this object other values, moved and converted: the object stays, so that whoever refers to it (an
+   * optimizer, a module) sees the new ones. Gradients are dropped.
    * @internal
    */
   replaceData(target: { device: Device; dtype: DType }): void {
@@ -280,7 +282,10 @@ export class Tensor implements Owned, Disposable {
     return readText((buffer, capacity) => shim.aamt_grad_fn(this.handle, buffer, capacity)) || null;
   }
 
-  /** The gradient that `backward` has accumulated, or null. A new handle each time, owned by the innermost scope. */
+  /**
+   * The gradient that `backward` has accumulated, or null. A new handle each time,
+   * owned by the innermost scope.
+   */
   get grad(): Tensor | null {
     check(shim.aamt_grad(this.handle, out), "grad");
     return out[0] === 0 ? null : Tensor.fromHandle(out[0], 0);
@@ -316,8 +321,9 @@ export class Tensor implements Owned, Disposable {
   }
 
   /**
-   * A copy of the elements in row-major order: the typed array of the dtype (int64: BigInt64Array; bool: bytes 0 and 1;
-   * bfloat16: its 16 bits in a Uint16Array; float8: its bits in a Uint8Array; complex: pairs of real and imaginary parts). Waits for the device.
+   * A copy of the elements in row-major order: the typed array of the dtype (int64: BigInt64Array; bool:
+   * bytes 0 and 1; bfloat16: its 16 bits in a Uint16Array; float8: its bits in a Uint8Array; complex: pairs
+   * of real and imaginary parts). Waits for the device.
    */
   data(): TypedArray {
     const m = this.#meta();
@@ -329,7 +335,10 @@ export class Tensor implements Owned, Disposable {
     return values;
   }
 
-  /** A copy of the elements as numbers, whatever the dtype (bfloat16 and int64 converted; int64 beyond 2^53 rounded). */
+  /**
+   * A copy of the elements as numbers, whatever the dtype (bfloat16 and int64 converted;
+   * int64 beyond 2^53 rounded).
+   */
   toFloat64Array(): Float64Array {
     const { dtype } = this;
     if (isComplexDtype(dtype))
@@ -355,8 +364,9 @@ export class Tensor implements Owned, Disposable {
   }
 
   /**
-   * The elements without a copy: a typed array over the tensor's own memory, valid also after the tensor is disposed.
-   * Writing to it changes the tensor. CPU and contiguous tensors only. @throws TorchError otherwise.
+   * The elements without a copy: a typed array over the tensor's own memory, valid also after the tensor is
+   * disposed. Writing to it changes the tensor. CPU and contiguous tensors only.
+   * @throws TorchError otherwise.
    */
   dataView(): TypedArray {
     const m = this.#meta();
@@ -394,8 +404,8 @@ export class Tensor implements Owned, Disposable {
   }
 
   /**
-   * The elements as nested arrays of numbers (booleans for bool, `{ re, im }` for complex), a plain value for a tensor without
-   * dimensions. Sparse tensors are read as dense ones.
+   * The elements as nested arrays of numbers (booleans for bool, `{ re, im }` for complex), a plain value for
+   * a tensor without dimensions. Sparse tensors are read as dense ones.
    */
   toArray(): Nested {
     if (this.layout !== "strided") {
@@ -421,7 +431,9 @@ export class Tensor implements Owned, Disposable {
   declare backward: (options?: BackwardOptions) => void;
   /** Converts and moves: a dtype, a device, or both; returns itself when nothing changes. */
   declare to: (target: DType | Device | ToOptions, options?: Omit<ToOptions, "dtype" | "device">) => Tensor;
-  /** A view of the same elements in another shape (one size may be -1), or of the same bits as another dtype. */
+  /**
+   * A view of the same elements in another shape (one size may be -1), or of the same bits as another dtype.
+   */
   declare view: (to: readonly number[] | DType) => Tensor;
   /** Basic and advanced indexing; see `indexing.ts`. */
   declare at: (...indices: Index[]) => Tensor;
@@ -453,8 +465,8 @@ export interface SliceIndex {
 }
 
 /**
- * One index: a number, a slice `{start, stop, step}` (`{}` is Python's `:`), `null` for a new dimension, `"..."`, a bool or
- * int64 tensor, or an array of integers.
+ * One index: a number, a slice `{start, stop, step}` (`{}` is Python's `:`), `null` for a new dimension,
+ * `"..."`, a bool or int64 tensor, or an array of integers.
  */
 export type Index = number | SliceIndex | null | "..." | Tensor | readonly number[] | boolean;
 

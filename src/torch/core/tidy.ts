@@ -22,8 +22,9 @@ function moveOut(value: unknown, from: Scope, target: Scope | null, seen = new S
 }
 
 /**
- * Runs `fn` in a scope of its own: every tensor made in it is freed at the end, except those in its result (also nested in
- * arrays, Maps and plain objects) and those it kept. @throws TypeError if `fn` is asynchronous: use `tidyAsync`.
+ * Runs `fn` in a scope of its own: every tensor made in it is freed at the end, except those in its result
+ * (also nested in arrays, Maps and plain objects) and those it kept.
+ * @throws TypeError if `fn` is asynchronous: use `tidyAsync`.
  */
 export function tidy<T>(fn: () => T): T {
   // Not by entering the scope: Bun's test runner hangs where a module does that while it is loaded.
@@ -39,8 +40,8 @@ export function tidy<T>(fn: () => T): T {
 }
 
 /**
- * `tidy` for asynchronous code: the scope follows the function across every `await`, also while others run. The function gets it
- * as an argument.
+ * `tidy` for asynchronous code: the scope follows the function across every `await`, also while others run.
+ * The function gets it as an argument.
  */
 export function tidyAsync<T>(fn: (scope: Scope) => Promise<T>): Promise<T> {
   return runAsyncScope(fn, (result, own) => moveOut(result, own, own.parent));

@@ -36,7 +36,10 @@ export type { Layout } from "../core/layout.ts";
 
 const encoder = new TextEncoder();
 
-/** What the arguments of the running call are packed into. Calls do not nest, so one pack per thread is enough. */
+/**
+ * What the arguments of the running call are packed into. Calls do not nest, so one
+ * pack per thread is enough.
+ */
 export class ArgumentPack {
   values = new Float64Array(new ArrayBuffer(8 * 1024));
   length = 0;

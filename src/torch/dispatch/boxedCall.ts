@@ -112,7 +112,9 @@ function pack(overload: Overload, args: readonly unknown[], count: number, optio
   packed.length = end; // trailing defaults are the library's
 }
 
-/** The error of a call that the library refused: the operator, what it was called with, LibTorch's message. */
+/**
+ * The error of a call that the library refused: the operator, what it was called with, LibTorch's message.
+ */
 export function callError(
   status: number,
   { schema }: Overload,

@@ -1,8 +1,8 @@
 let obstacles = 0;
 
 /**
- * Whether operators may take the short way of typed calls. It is closed while calls are counted or a checkpointed segment is being
- * recorded, since those have to see every call.
+ * Whether operators may take the short way of typed calls. It is closed while calls are counted or a
+ * checkpointed segment is being recorded, since those have to see every call.
  */
 export let typedCalls = true;
 

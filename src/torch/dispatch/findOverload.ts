@@ -1,7 +1,10 @@
 import { check, readText, shim } from "../native/library.ts";
 import { parseSchema, type Schema } from "./schema.ts";
 
-/** What an operator's typed call takes: one kind per argument (the letters of native/typed.cpp), all passed as doubles. */
+/**
+ * What an operator's typed call takes: one kind per argument (the letters of
+ * native/typed.cpp), all passed as doubles.
+ */
 export interface TypedForm {
   /** Codes of the letters. */
   readonly kinds: readonly number[];
@@ -10,7 +13,9 @@ export interface TypedForm {
   /** How many arguments must be given, and how many may be by position. */
   readonly least: number;
   readonly most: number;
-  /** What travels beside the numbers: a list of integers as the second argument, or of tensors as the first. */
+  /**
+   * What travels beside the numbers: a list of integers as the second argument, or of tensors as the first.
+   */
   readonly list: "none" | "integers" | "tensors";
   readonly inPlace: boolean;
 }
@@ -25,7 +30,10 @@ export interface Overload {
 const encoder = new TextEncoder();
 const defaults = new Float64Array(new ArrayBuffer(1024));
 
-/** Finds an overload in the loaded LibTorch, e.g. `("aten::add", "Tensor")`. @throws TorchError if it has none. */
+/**
+ * Finds an overload in the loaded LibTorch, e.g. `("aten::add", "Tensor")`.
+ * @throws TorchError if it has none.
+ */
 export function findOverload(name: string, overload: string): Overload {
   const nameBytes = encoder.encode(name);
   const overloadBytes = encoder.encode(overload);

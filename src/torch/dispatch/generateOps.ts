@@ -53,7 +53,10 @@ function returnType(schema: Schema, isMethod: boolean): string {
   return items.length === 1 ? items[0] : items.length === 0 ? "void" : `[${items.join(", ")}]`;
 }
 
-/** The parameter lists of one overload: everything by position, and (where there are defaults) the rest by name. */
+/**
+ * The parameter lists of one overload: everything by position, and (where there are
+ * defaults) the rest by name.
+ */
 function parameterLists(formals: readonly SchemaArgument[]): string[] {
   const usable = formals.filter((formal) => formal.kind !== "unsupported");
   const positional = usable.filter((formal) => !formal.byName);
@@ -76,14 +79,20 @@ function parameterLists(formals: readonly SchemaArgument[]): string[] {
   return lists;
 }
 
-/** A required parameter may not follow an optional one in TypeScript; such an overload keeps its leading part optional by `null`. */
+/**
+ * A required parameter may not follow an optional one in TypeScript; such an overload keeps its leading
+ * part optional by `null`.
+ */
 function isOrdered(formals: readonly SchemaArgument[]): boolean {
   const positional = formals.filter((formal) => !formal.byName);
   const firstDefault = positional.findIndex((formal) => formal.hasDefault);
   return firstDefault < 0 || positional.slice(firstDefault).every((formal) => formal.hasDefault);
 }
 
-/** `parameterLists`, also for overloads that are not ordered: what has a default before what has none must be given. */
+/**
+ * `parameterLists`, also for overloads that are not ordered: what has a default before
+ * what has none must be given.
+ */
 function libraryParameterLists(formals: readonly SchemaArgument[]): string[] {
   const lastRequired = formals.findLastIndex((formal) => !formal.hasDefault && !formal.byName);
   return parameterLists(
@@ -93,7 +102,10 @@ function libraryParameterLists(formals: readonly SchemaArgument[]): string[] {
   );
 }
 
-/** The text of atenOps.gen.ts: the types of `torch.ops.aten`, every operator of the library but the internal ones. */
+/**
+ * The text of atenOps.gen.ts: the types of `torch.ops.aten`, every operator of the
+ * library but the internal ones.
+ */
 export function generateLibraryTypes(library: string): { text: string; count: number } {
   const byName = new Map<string, Schema[]>();
   for (const line of library.split("\n")) {
@@ -126,7 +138,10 @@ ${members.join("\n")}
   return { text, count: byName.size };
 }
 
-/** The text of ops.gen.ts for the listed operators, typed by the library's schemas. @throws Error for an unknown name. */
+/**
+ * The text of ops.gen.ts for the listed operators, typed by the library's schemas.
+ * @throws Error for an unknown name.
+ */
 export function generateOps(
   list: Readonly<Record<string, string>>,
   library: string,

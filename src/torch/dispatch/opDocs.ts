@@ -1,6 +1,7 @@
 /**
- * What the typed operators do, one sentence for each; `self` is the tensor that a method is called on. Those that end in `_` and change
- * their tensor in place take the sentence of the one without it. scripts/generateOps.ts writes them into ops.gen.ts.
+ * What the typed operators do, one sentence for each; `self` is the tensor that a method is called on. Those
+ * that end in `_` and change their tensor in place take the sentence of the one without it.
+ * scripts/generateOps.ts writes them into ops.gen.ts.
  */
 export const operatorDocs: Readonly<Record<string, string>> = {
   // arithmetic
@@ -495,7 +496,10 @@ export const operatorDocs: Readonly<Record<string, string>> = {
   col_indices: "The column of each stored value of a CSR matrix.",
 };
 
-/** The sentence of an operator under its own name or, in place, under that of the one that is not; undefined where there is none. */
+/**
+ * The sentence of an operator under its own name or, in place, under that of the one that is not;
+ * undefined where there is none.
+ */
 export function docOf(name: string): string | undefined {
   const own = operatorDocs[name];
   if (own !== undefined || !name.endsWith("_")) return own;

@@ -1,7 +1,8 @@
 /**
- * The operators with a typed function in ops.gen.ts, under PyTorch's names; each is a function (`torch.add(a, b)`) and, where
- * its first argument is a tensor, a method (`a.add(b)`). After a change run `bun scripts/generateOps.ts`.
- * Everything else of LibTorch is reachable through `torch.ops.aten`, its internal kernels through `torch.ops.unsafe.aten`.
+ * The operators with a typed function in ops.gen.ts, under PyTorch's names; each is a function
+ * (`torch.add(a, b)`) and, where its first argument is a tensor, a method (`a.add(b)`). After a change run
+ * `bun scripts/generateOps.ts`. Everything else of LibTorch is reachable through `torch.ops.aten`, its
+ * internal kernels through `torch.ops.unsafe.aten`.
  */
 export const exposedOperators: Record<string, string> = {
   arithmetic:

@@ -62,7 +62,10 @@ export class Operator {
     return this.call([a, b, c, d, e].slice(0, count));
   }
 
-  /** Throws for a typed call that failed, except for want of memory: then the general call collects garbage and tries again. */
+  /**
+   * Throws for a typed call that failed, except for want of memory: then the general call collects
+   * garbage and tries again.
+   */
   #refuse(status: number, args: readonly unknown[], count: number): void {
     if (kindOfStatus(status) === "out-of-memory" && !lastTyped!.typed!.inPlace) return;
     throw callError(status, lastTyped!, args, count, null);
@@ -91,8 +94,8 @@ export function operator(
 }
 
 /**
- * Runs `fn` and returns how often each operator (`mm`, `add_` ...) was called from JavaScript in it, with its result.
- * `onCall` sees every call's name and arguments.
+ * Runs `fn` and returns how often each operator (`mm`, `add_` ...) was called from JavaScript in it, with its
+ * result. `onCall` sees every call's name and arguments.
  */
 export function countOperators<T>(
   fn: () => T,
@@ -136,13 +139,17 @@ type Namespace = Readonly<Record<string, Callable>>;
 
 /** Every operator of the loaded library, also those without a typed function. */
 export interface LibraryOperators {
-  /** `ops.aten.nonzero_static(mask, { size: 3 })`: the library's own schemas check the arguments, and the operators what they mean. */
+  /**
+   * `ops.aten.nonzero_static(mask, { size: 3 })`: the library's own schemas check the arguments, and the
+   * operators what they mean.
+   */
   readonly aten: AtenOperators;
   /** The project's own operators. */
   readonly aamt: Namespace;
   /**
-   * The others too: LibTorch's internal kernels (`ops.unsafe.aten._fused_adamw_`) and other namespaces. Types and numbers of arguments
-   * are checked, what they mean is not: wrong ones can end the process, as they can from Python.
+   * The others too: LibTorch's internal kernels (`ops.unsafe.aten._fused_adamw_`) and other namespaces.
+   * Types and numbers of arguments are checked, what they mean is not: wrong ones can end the process,
+   * as they can from Python.
    */
   readonly unsafe: Readonly<Record<string, Namespace>>;
 }
@@ -158,7 +165,10 @@ function lazily<T>(make: (name: string) => T): Record<string, T> {
   });
 }
 
-/** See `LibraryOperators`. @throws TorchError for an unknown operator, and for an internal one without `unsafe`. */
+/**
+ * See `LibraryOperators`.
+ * @throws TorchError for an unknown operator, and for an internal one without `unsafe`.
+ */
 export const ops: LibraryOperators = lazily<unknown>((namespace) =>
   namespace === "unsafe"
     ? lazily((other) => lazily((name) => anyOperator(other, name)))

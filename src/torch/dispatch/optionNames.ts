@@ -1,6 +1,7 @@
 /**
- * Refuses options that a function does not know: a misspelt name would else be left aside in silence. `others` are those that are left
- * when the known ones have been taken out. @throws TypeError that names the first of them.
+ * Refuses options that a function does not know: a misspelt name would else be left aside in silence.
+ * `others` are those that are left when the known ones have been taken out.
+ * @throws TypeError that names the first of them.
  */
 export function refuseOthers(name: string, others: object, known: string): void {
   for (const key of Object.keys(others)) {

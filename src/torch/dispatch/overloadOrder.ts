@@ -1,6 +1,9 @@
 import type { Schema } from "./schema.ts";
 
-/** Whether an overload returns its results (rather than writing them into `out` arguments) and can be called from here. */
+/**
+ * Whether an overload returns its results (rather than writing them into `out` arguments) and
+ * can be called from here.
+ */
 export function isCallable(schema: Schema): boolean {
   if (schema.arguments.some((formal) => formal.isOutput)) return false;
   return schema.arguments.every((formal) => formal.kind !== "unsupported" || formal.hasDefault);

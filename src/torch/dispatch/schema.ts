@@ -1,4 +1,7 @@
-/** Reading LibTorch's operator schemas, e.g. `aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor`. */
+/**
+ * Reading LibTorch's operator schemas, e.g.
+ * `aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor`.
+ */
 
 /** What an argument takes, apart from being optional. */
 export type ArgumentKind =

@@ -15,7 +15,9 @@ const letterB = 66;
 const letterO = 79;
 const letterT = 84;
 
-/** A value as the double that its kind travels as; undefined where it needs the general call, or does not fit. */
+/**
+ * A value as the double that its kind travels as; undefined where it needs the general call, or does not fit.
+ */
 function convert(kind: number, value: unknown): number | undefined {
   switch (kind) {
     case letterT:
@@ -48,8 +50,9 @@ function putList(value: unknown): boolean {
 }
 
 /**
- * Calls the first overload that takes these arguments (the first `count` of them are given), if that has a typed form: the handle
- * of the result, 0 for an undefined one or an in-place operator, a status below 0, or NaN where the general call must decide.
+ * Calls the first overload that takes these arguments (the first `count` of them are given), if that has a
+ * typed form: the handle of the result, 0 for an undefined one or an in-place operator, a status below 0, or
+ * NaN where the general call must decide.
  */
 export function callTyped(
   overloads: readonly Overload[],

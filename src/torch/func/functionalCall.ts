@@ -28,12 +28,14 @@ function slotsOf(module: Module): Map<string, Slot> {
 }
 
 /**
- * Calls a module with other parameters and buffers, by name; those not named are its own. Where several layers share one tensor, a
- * replacement of one of its names counts for all. The module is as before afterwards, also when it throws.
+ * Calls a module with other parameters and buffers, by name; those not named are its own. Where several
+ * layers share one tensor, a replacement of one of its names counts for all. The module is as before
+ * afterwards, also when it throws.
  *
  * @throws TypeError for a name that the module does not have.
  * @example
- * const loss = (weights: Map<string, torch.Tensor>, x: torch.Tensor) => torch.func.functionalCall(model, weights, x).sum();
+ * const loss = (weights: Map<string, torch.Tensor>, x: torch.Tensor) =>
+ *   torch.func.functionalCall(model, weights, x).sum();
  * const gradients = torch.func.grad(loss)(new Map(model.namedParameters()), x);
  */
 export function functionalCall<M extends Module>(
@@ -64,7 +66,8 @@ export function functionalCall<M extends Module>(
 }
 
 /**
- * The parameters and buffers of models of the same structure, each stacked along a new first dimension: for `vmap` over an ensemble.
+ * The parameters and buffers of models of the same structure, each stacked along a new first dimension: for
+ * `vmap` over an ensemble.
  */
 export function stackModuleState(
   models: readonly Module[],

@@ -41,9 +41,10 @@ function gradients(
 }
 
 /**
- * The function that gives the gradient of `fn`, which must give one value, by its first argument (or those of `argnums`), and the value:
- * `[gradient, value]`. With `hasAux` the function gives `[value, aux]`, and the result is `[gradient, [value, aux]]`.
- * Gradients have the structure of the argument: a Map of parameters gives a Map.
+ * The function that gives the gradient of `fn`, which must give one value, by its first argument (or
+ * those of `argnums`), and the value: `[gradient, value]`. With `hasAux` the function gives
+ * `[value, aux]`, and the result is `[gradient, [value, aux]]`. Gradients have the structure of the
+ * argument: a Map of parameters gives a Map.
  */
 export function gradAndValue<Args extends unknown[], Result>(
   fn: (...args: Args) => Result,
@@ -73,7 +74,8 @@ export function gradAndValue<Args extends unknown[], Result>(
 }
 
 /**
- * The function that gives the gradient of `fn` by its first argument, or by those of `argnums`. See `gradAndValue`.
+ * The function that gives the gradient of `fn` by its first argument, or by those of
+ * `argnums`. See `gradAndValue`.
  * @example
  * const cosine = torch.func.grad((x: torch.Tensor) => x.sin().sum());
  */
@@ -102,7 +104,8 @@ export function grad<Args extends unknown[]>(
 }
 
 /**
- * `fn`'s result, and the function that takes a cotangent (of the result's structure) to those of the arguments (always a list).
+ * `fn`'s result, and the function that takes a cotangent (of the result's structure) to those of the
+ * arguments (always a list).
  * @example
  * const [y, pull] = torch.func.vjp((x: torch.Tensor) => x.sin(), x);
  * const [dx] = pull(torch.onesLike(y));
@@ -136,7 +139,8 @@ export function vjp<Args extends unknown[], Result>(
 }
 
 /**
- * `fn`'s result at `primals`, and its directional derivative along `tangents` (of the same structure), by forward mode.
+ * `fn`'s result at `primals`, and its directional derivative along `tangents` (of the same
+ * structure), by forward mode.
  */
 export function jvp<Args extends unknown[], Result>(
   fn: (...args: Args) => Result,

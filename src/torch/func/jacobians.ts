@@ -44,8 +44,9 @@ export interface JacobianOptions {
 }
 
 /**
- * The Jacobian of `fn` by its first argument (or those of `argnums`) by reverse mode: for a result of shape [O] and an argument of shape
- * [I] it is [O, I]. Structures of results and arguments nest: one Jacobian for each pair. Right where results are fewer than inputs.
+ * The Jacobian of `fn` by its first argument (or those of `argnums`) by reverse mode: for a result of shape
+ * [O] and an argument of shape [I] it is [O, I]. Structures of results and arguments nest: one Jacobian for
+ * each pair. Right where results are fewer than inputs.
  */
 export function jacrev<Args extends unknown[]>(
   fn: (...args: Args) => unknown,
@@ -99,7 +100,10 @@ export function jacfwd<Args extends unknown[]>(
     }) as Tensor;
 }
 
-/** The second derivatives of a function that gives one value: `jacfwd` of `jacrev`. For an argument of shape [I] it is [I, I]. */
+/**
+ * The second derivatives of a function that gives one value: `jacfwd` of `jacrev`. For an argument
+ * of shape [I] it is [I, I].
+ */
 export function hessian<Args extends unknown[]>(
   fn: (...args: Args) => unknown,
   argnums: Argnums = 0,

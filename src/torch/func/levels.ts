@@ -14,7 +14,8 @@ export function atLevel<T>(
   batchSize = 0,
   randomness = 0,
 ): T {
-  // Typed calls leave autograd's layers out by what the outermost tensor says of itself, which is not all here.
+  // Typed calls leave autograd's layers out by what the outermost tensor says of
+  // itself, which is not all here.
   const restore = withoutTypedCalls();
   try {
     const level = check(shim.aamt_transform_push(kinds[kind], batchSize, randomness), `torch.func.${kind}`);

@@ -32,7 +32,10 @@ export function withTensors<T extends Tree>(tree: T, values: readonly unknown[])
   return mapTensors(tree, () => values[next++]);
 }
 
-/** For each tensor of `tree` what `given` says of it: one value for all of a branch, or a structure like the branch. */
+/**
+ * For each tensor of `tree` what `given` says of it: one value for all of a branch, or a
+ * structure like the branch.
+ */
 export function spread<V>(
   given: unknown,
   tree: Tree,

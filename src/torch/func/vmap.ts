@@ -7,13 +7,15 @@ import { spread, tensorsIn, withTensors } from "./tree.ts";
 
 export interface VmapOptions {
   /**
-   * The dimension of each argument that holds the examples; null where all share it. One number for all arguments, or one (or a structure
-   * like the argument) for each. Default 0.
+   * The dimension of each argument that holds the examples; null where all share it. One number for all
+   * arguments, or one (or a structure like the argument) for each. Default 0.
    */
   inDims?: unknown;
   /** Where the examples lie in each result. Default 0. */
   outDims?: unknown;
-  /** What random operators do: an error (the default), the same numbers for all examples, or different ones. */
+  /**
+   * What random operators do: an error (the default), the same numbers for all examples, or different ones.
+   */
   randomness?: "error" | "same" | "different";
   /** So many examples at once at most, to save memory. */
   chunkSize?: number | null;
@@ -24,13 +26,14 @@ const isDim = (value: unknown): value is number | null => value === null || Numb
 const isWhole = (value: unknown): value is number => Number.isInteger(value);
 
 /**
- * `fn` for a whole batch at once: written for one example, called with tensors that have one more dimension. LibTorch's batching
- * rules make single operators of the batch's; an operator without a rule is called for each example in turn (with a warning).
- * `fn` may not read values (`item`) and may not choose by them.
+ * `fn` for a whole batch at once: written for one example, called with tensors that have one more dimension.
+ * LibTorch's batching rules make single operators of the batch's; an operator without a rule is called for
+ * each example in turn (with a warning). `fn` may not read values (`item`) and may not choose by them.
  *
  * @throws TorchError where sizes disagree, or LibTorch cannot batch what `fn` does.
  * @example
- * const dots = torch.func.vmap((x: torch.Tensor, y: torch.Tensor) => x.dot(y))(torch.ones([5, 3]), torch.ones([5, 3])); // [5]
+ * const dot = (x: torch.Tensor, y: torch.Tensor) => x.dot(y);
+ * const dots = torch.func.vmap(dot)(torch.ones([5, 3]), torch.ones([5, 3])); // [5]
  */
 export function vmap<Args extends unknown[], Result>(
   fn: (...args: Args) => Result,

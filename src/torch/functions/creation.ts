@@ -32,7 +32,10 @@ export interface RandomOptions extends CreationOptions {
 
 type Value = number | boolean | bigint | Complex;
 
-/** Arrays of equal length at each level, booleans, numbers, bigints or complex numbers `{ re, im }` at the bottom. */
+/**
+ * Arrays of equal length at each level, booleans, numbers, bigints or complex numbers
+ * `{ re, im }` at the bottom.
+ */
 export type NestedInput = Value | readonly NestedInput[];
 
 function isComplex(value: unknown): value is Complex {
@@ -96,7 +99,10 @@ function toNumbers(values: readonly Value[], dtype: DType): TypedArray {
   return array;
 }
 
-/** The elements of nested arrays in row-major order and their shape. @throws TypeError where the nesting is uneven. */
+/**
+ * The elements of nested arrays in row-major order and their shape.
+ * @throws TypeError where the nesting is uneven.
+ */
 function flatten(input: NestedInput): { values: Value[]; shape: number[] } {
   const shape: number[] = [];
   for (let level: NestedInput = input; Array.isArray(level); level = level[0]) {
@@ -149,9 +155,9 @@ function isTypedArray(value: unknown): value is TypedArray {
 }
 
 /**
- * A tensor with a copy of the given values: nested arrays, a typed array (its dtype is the array's), or one value. JavaScript
- * numbers become the default dtype (float32) whether or not they are whole, bigints int64, booleans bool; `dtype` overrides.
- * A typed array may be given a `shape`.
+ * A tensor with a copy of the given values: nested arrays, a typed array (its dtype is the array's), or one
+ * value. JavaScript numbers become the default dtype (float32) whether or not they are whole, bigints int64,
+ * booleans bool; `dtype` overrides. A typed array may be given a `shape`.
  */
 export function tensor(
   input: NestedInput | TypedArray,
@@ -169,7 +175,9 @@ export function tensor(
   return fromTypedArray(toNumbers(values, dtype), options.shape ?? shape, options, dtype);
 }
 
-/** @internal copies a typed array; `stored` names the dtype of its bits where the array's type leaves it open. */
+/**
+ * @internal copies a typed array; `stored` names the dtype of its bits where the array's type leaves it open.
+ */
 export function fromTypedArray(
   values: TypedArray,
   shape: readonly number[],
@@ -288,7 +296,10 @@ export function eye(n: number, m: number | CreationOptions = n, options: Creatio
     : make("eye", [n], m, defaultType);
 }
 
-/** `arange(stop)`, `arange(start, stop)`, `arange(start, stop, step)`: int64 where all are whole, as in PyTorch. */
+/**
+ * `arange(stop)`, `arange(start, stop)`, `arange(start, stop, step)`: int64 where all
+ * are whole, as in PyTorch.
+ */
 export function arange(stop: number, options?: CreationOptions): Tensor;
 export function arange(start: number, stop: number, options?: CreationOptions): Tensor;
 export function arange(start: number, stop: number, step: number, options?: CreationOptions): Tensor;
@@ -321,7 +332,10 @@ export function randn(shape: readonly number[], options: RandomOptions = {}): Te
   return make("randn", [shape], options, defaultType);
 }
 
-/** `randint(high, shape)` or `randint(low, high, shape)`: integers from `low` (0) to `high` - 1, int64 unless another dtype is named. */
+/**
+ * `randint(high, shape)` or `randint(low, high, shape)`: integers from `low` (0) to `high` - 1, int64
+ * unless another dtype is named.
+ */
 export function randint(high: number, shape: readonly number[], options?: RandomOptions): Tensor;
 export function randint(low: number, high: number, shape: readonly number[], options?: RandomOptions): Tensor;
 export function randint(...args: (number | readonly number[] | RandomOptions | undefined)[]): Tensor {
@@ -340,7 +354,10 @@ const emptyAs = operator("aten::empty_like", [""], "emptyLike") as unknown as (
   options: Record<string, unknown>,
 ) => Tensor;
 
-/** What a `*Like` function fills: shape, dtype, device and order in memory of the reference, unless told otherwise. */
+/**
+ * What a `*Like` function fills: shape, dtype, device and order in memory of the
+ * reference, unless told otherwise.
+ */
 function like(
   name: string,
   reference: Tensor,

@@ -23,7 +23,9 @@ interface BasicPart {
   dispose(): void;
 }
 
-/** Applies numbers, slices, null and "..." as views; what needs copying (tensors, arrays) is left for `index`. */
+/**
+ * Applies numbers, slices, null and "..." as views; what needs copying (tensors, arrays) is left for `index`.
+ */
 function basicPart(self: Tensor, indices: readonly Index[]): BasicPart {
   const used = indices.reduce<number>((sum, item) => sum + consumes(item), 0);
   if (indices.filter((item) => item === "...").length > 1)
@@ -83,8 +85,9 @@ function basicPart(self: Tensor, indices: readonly Index[]): BasicPart {
 }
 
 /**
- * Indexing as in PyTorch: `x.at(0)`, `x.at({}, 1)` for `x[:, 1]`, `x.at({ start: 1, stop: 5, step: 2 })`, `x.at("...", 0)`,
- * `x.at(null)` for a new dimension, `x.at(mask)`, `x.at([0, 2])`, `x.at(rows, columns)`. Numbers and slices give views.
+ * Indexing as in PyTorch: `x.at(0)`, `x.at({}, 1)` for `x[:, 1]`, `x.at({ start: 1, stop: 5, step: 2 })`,
+ * `x.at("...", 0)`, `x.at(null)` for a new dimension, `x.at(mask)`, `x.at([0, 2])`, `x.at(rows, columns)`.
+ * Numbers and slices give views.
  */
 export function at(self: Tensor, ...indices: Index[]): Tensor {
   const { view, advanced, dispose } = basicPart(self, indices);

@@ -10,7 +10,10 @@ const threshold = 1000;
 const lineWidth = 80;
 const precision = 4;
 
-/** Rounds a digit string to `kept` digits after the point; halves go to the even digit, as Python's formatting does. */
+/**
+ * Rounds a digit string to `kept` digits after the point; halves go to the even digit, as
+ * Python's formatting does.
+ */
 function isTie(text: string, kept: number): boolean {
   const point = text.indexOf(".");
   return point >= 0 && /^50*$/.test(text.slice(point + 1 + kept).replace(/e.*$/, ""));
@@ -42,7 +45,9 @@ const toScientific = (value: number): string => {
 
 const special = (value: number): string => (Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf");
 
-/** How the values of one tensor are written: all with the same width, chosen from the values that are shown. */
+/**
+ * How the values of one tensor are written: all with the same width, chosen from the values that are shown.
+ */
 function floatTexts(values: readonly number[]): string[] {
   const finite = values.filter((value) => Number.isFinite(value) && value !== 0);
   const sizes = finite.map(Math.abs);
@@ -62,7 +67,9 @@ function floatTexts(values: readonly number[]): string[] {
   return values.map((value) => format(value).padStart(width));
 }
 
-/** The elements' texts, and how wide a column is: of complex numbers not all are as wide as the widest can be. */
+/**
+ * The elements' texts, and how wide a column is: of complex numbers not all are as wide as the widest can be.
+ */
 function texts(tensor: Tensor): { items: string[]; width: number } {
   const items = isComplexDtype(tensor.dtype) ? null : plainTexts(tensor);
   if (items) return { items, width: items[0]?.length ?? 0 };

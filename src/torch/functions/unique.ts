@@ -18,7 +18,10 @@ export interface UniqueOptions {
   returnCounts?: boolean;
 }
 
-/** The different elements, in rising order; with `returnInverse` or `returnCounts` an array of what was asked for. */
+/**
+ * The different elements, in rising order; with `returnInverse` or `returnCounts` an
+ * array of what was asked for.
+ */
 export function unique(input: Tensor, options: UniqueOptions & { returnInverse: true }): Tensor[];
 export function unique(input: Tensor, options: UniqueOptions & { returnCounts: true }): Tensor[];
 export function unique(input: Tensor, options?: { dim?: number }): Tensor;

@@ -29,7 +29,8 @@ export class PretrainedFolder {
   }
 
   /**
-   * All weights by name, memory-mapped: from model.safetensors, or from the parts that model.safetensors.index.json lists.
+   * All weights by name, memory-mapped: from model.safetensors, or from the parts that
+   * model.safetensors.index.json lists.
    * @throws UserError where files or tensors are missing.
    */
   stateDict(): Map<string, Tensor> {
@@ -66,8 +67,9 @@ export class PretrainedFolder {
 }
 
 /**
- * A folder as Hugging Face keeps models: config.json, safetensors (in one file or several), tokenizer.json. Nothing is downloaded and
- * no code of the folder is run. @throws UserError where there is none.
+ * A folder as Hugging Face keeps models: config.json, safetensors (in one file or several), tokenizer.json.
+ * Nothing is downloaded and no code of the folder is run.
+ * @throws UserError where there is none.
  * @example
  * const folder = torch.hub.readPretrained("bert-base-uncased");
  * const { inputIds, attentionMask } = folder.tokenizer().batch(["Hello there."]);

@@ -39,7 +39,10 @@ export class TextTokenizer {
     return { ids: found.ids, tokens: found.tokens, attentionMask: found.attention_mask };
   }
 
-  /** Texts of any lengths as one batch: int64 [texts, longest] each, filled up with the padding token, which the mask leaves out. */
+  /**
+   * Texts of any lengths as one batch: int64 [texts, longest] each, filled up with the padding token,
+   * which the mask leaves out.
+   */
   batch(texts: readonly string[], options: EncodeOptions = {}): { inputIds: Tensor; attentionMask: Tensor } {
     if (texts.length === 0) throw new TypeError("batch: there are no texts");
     const encoded = texts.map((text) => this.encode(text, options).ids);
@@ -78,7 +81,10 @@ export class TextTokenizer {
   }
 }
 
-/** The tokenizer of a model's folder: tokenizer.json, with tokenizer_config.json where there is one. @throws UserError without it. */
+/**
+ * The tokenizer of a model's folder: tokenizer.json, with tokenizer_config.json where there is one.
+ * @throws UserError without it.
+ */
 export function readTokenizer(folder: string): TextTokenizer {
   const path = join(folder, "tokenizer.json");
   const definition = readJsonObject(path);

@@ -8,7 +8,9 @@ import { check, shim } from "../native/library.ts";
 const encoder = new TextEncoder();
 const packages = new FinalizationRegistry<number>((number) => void shim.aamt_jit_free(number));
 
-/** A compiled model: fast, for the shapes and the kind of machine that it was compiled for; without gradients. */
+/**
+ * A compiled model: fast, for the shapes and the kind of machine that it was compiled for; without gradients.
+ */
 export class CompiledPackage {
   readonly #number: number;
 
@@ -41,8 +43,9 @@ export class CompiledPackage {
 }
 
 /**
- * Reads what Python wrote with `torch._inductor.aoti_compile_and_package`. Such a package holds machine code, which runs with the rights
- * of the process: load only what you trust. @throws UserError for other files.
+ * Reads what Python wrote with `torch._inductor.aoti_compile_and_package`. Such a package holds machine code,
+ * which runs with the rights of the process: load only what you trust.
+ * @throws UserError for other files.
  */
 export function loadPackage(path: string, options: { deviceIndex?: number } = {}): CompiledPackage {
   checkReadable(path);

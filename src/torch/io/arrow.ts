@@ -3,7 +3,10 @@ import type { DType, TypedArray } from "../core/dtype.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { tensor } from "../functions/creation.ts";
 
-/** What is read of a column of the library apache-arrow (its `Vector`), which a program that has such columns brings itself. */
+/**
+ * What is read of a column of the library apache-arrow (its `Vector`), which a program that has
+ * such columns brings itself.
+ */
 export interface ArrowColumn extends Iterable<unknown> {
   readonly type: { readonly typeId: number; toString(): string };
   readonly length: number;
@@ -18,8 +21,9 @@ export interface ArrowColumn extends Iterable<unknown> {
 const typeIds = { int: 2, float: 3, bool: 6, fixedSizeList: 16 };
 
 /**
- * A tensor with a copy of an Arrow column: numbers and booleans give [n], fixed-size lists of them [n, size] and so on. Nulls become NaN
- * in columns of floats. @throws TypeError for other element types, and for nulls in other columns.
+ * A tensor with a copy of an Arrow column: numbers and booleans give [n], fixed-size lists of them [n, size]
+ * and so on. Nulls become NaN in columns of floats.
+ * @throws TypeError for other element types, and for nulls in other columns.
  */
 export function fromArrow(column: ArrowColumn, options: { dtype?: DType; device?: Device } = {}): Tensor {
   const { typeId } = column.type;
@@ -59,7 +63,10 @@ function withNaN(column: ArrowColumn): Float64Array | Float32Array {
   return values;
 }
 
-/** Unsigned integers that LibTorch has no type for here, in the next wider one; Arrow's half floats are stored as bits. */
+/**
+ * Unsigned integers that LibTorch has no type for here, in the next wider one; Arrow's half
+ * floats are stored as bits.
+ */
 function signed(values: TypedArray | Uint32Array | BigUint64Array, column: ArrowColumn): TypedArray {
   if (column.type.typeId === typeIds.float && values instanceof Uint16Array)
     return new Float16Array(values.buffer, values.byteOffset, values.length);

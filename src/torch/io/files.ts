@@ -10,12 +10,17 @@ import { type PickleInput, savePickle } from "./savePickle.ts";
 
 export { loadPickle as load } from "./pickle.ts";
 
-/** `torch.save`: `savePickle` with PyTorch's order of arguments, for state dicts, tensors and plain values. */
+/**
+ * `torch.save`: `savePickle` with PyTorch's order of arguments, for state dicts, tensors and plain values.
+ */
 export function save(value: PickleInput, path: string): void {
   savePickle(path, value);
 }
 
-/** Reads a `.npy` file as a tensor of the same dtype. @throws UserError for element types that LibTorch lacks here, such as text. */
+/**
+ * Reads a `.npy` file as a tensor of the same dtype.
+ * @throws UserError for element types that LibTorch lacks here, such as text.
+ */
 export function loadNpy(path: string, options: { dtype?: DType; device?: Device } = {}): Tensor {
   const { dtype, shape, values } = readNpy(path);
   if (!(dtypes as readonly string[]).includes(dtype)) {
@@ -31,7 +36,10 @@ export function loadNpy(path: string, options: { dtype?: DType; device?: Device 
   return stored.to(wanted);
 }
 
-/** Writes a tensor of any device as a `.npy` file, atomically. @throws TypeError for bfloat16, which NumPy does not know. */
+/**
+ * Writes a tensor of any device as a `.npy` file, atomically.
+ * @throws TypeError for bfloat16, which NumPy does not know.
+ */
 export function saveNpy(path: string, value: Tensor): void {
   if (value.dtype === "bfloat16" || isFloat8Dtype(value.dtype))
     throw new TypeError(`saveNpy: NumPy has no ${value.dtype}; convert the tensor with float() first`);

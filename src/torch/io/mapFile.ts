@@ -19,7 +19,9 @@ export function mapBytes(path: string, size: number): Tensor {
 
 export interface FromFileOptions {
   dtype?: DType;
-  /** The shape of the tensor; without it all elements from `offset` to the end of the file in one dimension. */
+  /**
+   * The shape of the tensor; without it all elements from `offset` to the end of the file in one dimension.
+   */
   shape?: readonly number[];
   /** Bytes before the first element: a multiple of the element's size. */
   offset?: number;
@@ -28,8 +30,9 @@ export interface FromFileOptions {
 }
 
 /**
- * A tensor over the raw bytes of a file, mapped into memory: parts are read when they are used, so that the file may be larger than
- * the memory. Nobody may shorten the file meanwhile. @throws UserError if the file cannot be read or is too small.
+ * A tensor over the raw bytes of a file, mapped into memory: parts are read when they are used, so that the
+ * file may be larger than the memory. Nobody may shorten the file meanwhile.
+ * @throws UserError if the file cannot be read or is too small.
  */
 export function fromFile(path: string, options: FromFileOptions = {}): Tensor {
   const { dtype = getDefaultDtype(), shape, offset = 0, shared = false } = options;

@@ -24,8 +24,8 @@ export type PickleValue =
 
 export interface LoadPickleOptions {
   /**
-   * Leave the values in the file, mapped into memory and read when they are used: fast for large files. Nobody may overwrite the
-   * file while the tensors are in use. (Without it they are copied.)
+   * Leave the values in the file, mapped into memory and read when they are used: fast for large files.
+   * Nobody may overwrite the file while the tensors are in use. (Without it they are copied.)
    */
   mmap?: boolean;
 }
@@ -52,10 +52,11 @@ const dtypeConstants: Readonly<Record<string, DType>> = Object.fromEntries(
 );
 
 /**
- * Reads a file that Python's `torch.save` wrote (`.pt`, `.pth`): state dicts, checkpoints, any nesting of tensors, numbers,
- * texts, lists, tuples and dictionaries. No code of the file is run. Tensors come to the CPU; views that shared a storage share it
- * again. Devices and dtypes become their names. @throws UserError for other contents (by name and place), the format that PyTorch
- * wrote before 1.6, and damaged files.
+ * Reads a file that Python's `torch.save` wrote (`.pt`, `.pth`): state dicts, checkpoints, any nesting of
+ * tensors, numbers, texts, lists, tuples and dictionaries. No code of the file is run. Tensors come to the
+ * CPU; views that shared a storage share it again. Devices and dtypes become their names.
+ * @throws UserError for other contents (by name and place), the format that PyTorch wrote
+ * before 1.6, and damaged files.
  */
 export function loadPickle(path: string, options: LoadPickleOptions = {}): PickleValue {
   const { members, size } = readMembers(path);
@@ -322,7 +323,8 @@ class Storages {
   }
 
   /**
-   * PyTorch negates and conjugates lazily: the file has the values as they lie in memory, and says beside them what is still to be done.
+   * PyTorch negates and conjugates lazily: the file has the values as they lie in memory, and says beside
+   * them what is still to be done.
    */
   #withLazyBits(tensor: unknown, metadata: unknown): unknown {
     if (!(tensor instanceof Tensor) || !(metadata instanceof Map) || metadata.size === 0) return tensor;

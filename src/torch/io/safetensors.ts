@@ -142,8 +142,9 @@ export interface Safetensors {
 }
 
 /**
- * Reads a safetensors file of any size: the tensors are views of the memory-mapped file (changes stay private), read from the disk
- * when they are used. @throws UserError for a file that is not one, or is damaged.
+ * Reads a safetensors file of any size: the tensors are views of the memory-mapped file (changes stay
+ * private), read from the disk when they are used.
+ * @throws UserError for a file that is not one, or is damaged.
  */
 export function loadSafetensors(path: string): Safetensors {
   const { header, dataStart, size } = readHeader(path);
@@ -183,9 +184,10 @@ function emptyOf(dtype: DType, shape: number[]): Tensor {
 const reservedNames = ["__metadata__", "__proto__"];
 
 /**
- * Writes tensors as a safetensors file, atomically; from any device, in the order of their names. Equal tensors give equal bytes.
- * @throws TypeError for the names "__metadata__" and "__proto__" and for metadata that are no texts; UserError if the file cannot be
- * written.
+ * Writes tensors as a safetensors file, atomically; from any device, in the order of their names. Equal
+ * tensors give equal bytes.
+ * @throws TypeError for the names "__metadata__" and "__proto__" and for metadata that are no texts;
+ * UserError if the file cannot be written.
  */
 export function saveSafetensors(
   path: string,

@@ -5,7 +5,9 @@ import { Tensor } from "../core/tensor.ts";
 import { storageTypes } from "./pickle.ts";
 import { tensorBytes } from "./tensorBytes.ts";
 
-/** What `savePickle` writes: Maps and plain objects become dictionaries, arrays lists, whole numbers integers. */
+/**
+ * What `savePickle` writes: Maps and plain objects become dictionaries, arrays lists, whole numbers integers.
+ */
 export type PickleInput =
   | Tensor
   | number
@@ -18,9 +20,9 @@ export type PickleInput =
   | { readonly [key: string]: PickleInput };
 
 /**
- * Writes a file that Python's `torch.load` reads (`weights_only=True` too), atomically. Tensors are written with their values only,
- * as those of a `state_dict()`; a tensor that occurs twice is one in Python too. @throws TypeError for values that have no
- * counterpart, UserError if the file cannot be written.
+ * Writes a file that Python's `torch.load` reads (`weights_only=True` too), atomically. Tensors are written
+ * with their values only, as those of a `state_dict()`; a tensor that occurs twice is one in Python too.
+ * @throws TypeError for values that have no counterpart, UserError if the file cannot be written.
  */
 export function savePickle(path: string, value: PickleInput): void {
   const pickler = new Pickler();

@@ -73,8 +73,8 @@ export function checkReadable(path: string): void {
 }
 
 /**
- * A model that was written by `torch.jit.save`. Its methods are called by name, `forward` as everywhere; what it computes
- * takes part in autograd, so it can be trained further.
+ * A model that was written by `torch.jit.save`. Its methods are called by name, `forward` as everywhere; what
+ * it computes takes part in autograd, so it can be trained further.
  */
 export class ScriptModule {
   readonly #number: number;
@@ -102,7 +102,8 @@ export class ScriptModule {
   }
 
   /**
-   * Calls a method. Arguments go by position; a plain object as the last one holds options by name (in camelCase).
+   * Calls a method. Arguments go by position; a plain object as the last one holds
+   * options by name (in camelCase).
    * @throws TypeError for arguments that do not fit, TorchError for what the model itself refuses.
    */
   call(method: string, ...args: unknown[]): ScriptValue {

@@ -26,7 +26,10 @@ export function deviceCount(): number {
   return found?.type === "cuda" ? found.count : 0;
 }
 
-/** Makes a device the current one: that of `"cuda"` without a number. @throws TorchError for one that is not there. */
+/**
+ * Makes a device the current one: that of `"cuda"` without a number.
+ * @throws TorchError for one that is not there.
+ */
 export function setDevice(index: number): void {
   check(shim.aamt_device_index(index), "cuda.setDevice");
 }

@@ -32,7 +32,9 @@ export function setFlushDenormal(on: boolean): boolean {
 const precisions = ["highest", "high", "medium"] as const;
 export type Float32MatmulPrecision = (typeof precisions)[number];
 
-/** How exactly float32 matrices are multiplied: "highest" is float32, "high" allows TF32, "medium" bfloat16. */
+/**
+ * How exactly float32 matrices are multiplied: "highest" is float32, "high" allows TF32, "medium" bfloat16.
+ */
 export function setFloat32MatmulPrecision(precision: Float32MatmulPrecision): void {
   const index = precisions.indexOf(precision);
   if (index < 0)
@@ -64,7 +66,10 @@ export function isCudaAvailable(): boolean {
   return accelerator()?.type === "cuda";
 }
 
-/** `"auto"` is the accelerator where there is one, else the CPU. @throws Error for a device that is not there. */
+/**
+ * `"auto"` is the accelerator where there is one, else the CPU.
+ * @throws Error for a device that is not there.
+ */
 export function resolveDevice(device: Device | "auto"): Device {
   const found = accelerator();
   if (device === "auto") return found ? (found.type as Device) : "cpu";
@@ -133,8 +138,9 @@ export function memory(device?: Device): MemoryReport {
 }
 
 /**
- * How many bytes of freed CPU memory are kept in reserve for the next tensors at most; half of the machine's memory by default. Reserve
- * and tensors together stay within 1.25 times what tensors ever took at once (or 256 MiB).
+ * How many bytes of freed CPU memory are kept in reserve for the next tensors at most; half of the
+ * machine's memory by default. Reserve and tensors together stay within 1.25 times what tensors ever
+ * took at once (or 256 MiB).
  */
 export function setCpuCacheLimit(bytes: number): void {
   check(shim.aamt_cpu_cache_limit(bytes), "setCpuCacheLimit");

@@ -1,4 +1,7 @@
-/** Streams, events and graphs of the accelerator, under `torch.cuda`'s names. Without one each of them says so. */
+/**
+ * Streams, events and graphs of the accelerator, under `torch.cuda`'s names. Without
+ * one each of them says so.
+ */
 import { type Device, parseDevice } from "../core/device.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { check, shim } from "../native/library.ts";
@@ -15,7 +18,8 @@ const standard = 1;
 const fresh = 2;
 
 /**
- * An order of work on the device: what is given to one stream runs in turn, what is given to several may overlap.
+ * An order of work on the device: what is given to one stream runs in turn, what is
+ * given to several may overlap.
  * @throws TorchError without an accelerator.
  */
 export class Stream {
@@ -98,12 +102,18 @@ export function stream<T>(on: Stream, fn: () => T): T {
   }
 }
 
-/** Keeps a tensor's memory until `on` has done what it was given: for tensors used on another stream than they were made on. */
+/**
+ * Keeps a tensor's memory until `on` has done what it was given: for tensors used on another
+ * stream than they were made on.
+ */
 export function recordStream(tensor: Tensor, on: Stream): void {
   check(shim.aamt_record_stream(tensor.handle, on.id, on.deviceIndex), "recordStream");
 }
 
-/** A place in a stream, to wait for and to measure times between. @throws TorchError without an accelerator. */
+/**
+ * A place in a stream, to wait for and to measure times between.
+ * @throws TorchError without an accelerator.
+ */
 export class Event {
   readonly #number: number;
 
@@ -140,9 +150,9 @@ export class Event {
 }
 
 /**
- * Work of the device recorded once and given to it again as a whole: for steps of many small kernels. What is recorded reads and
- * writes the same memory each time, so inputs are copied into tensors that were there. @throws TorchError where LibTorch has
- * no graphs for the device outside Python.
+ * Work of the device recorded once and given to it again as a whole: for steps of many small kernels. What is
+ * recorded reads and writes the same memory each time, so inputs are copied into tensors that were there.
+ * @throws TorchError where LibTorch has no graphs for the device outside Python.
  */
 export class CUDAGraph {
   readonly #number: number;

@@ -2,7 +2,8 @@ import { commandNames } from "../setup/places.ts";
 
 /** What LibTorch's texts leave out or say in Python's or C++'s words, and the cure in this library's. */
 const terms: readonly (readonly [said: RegExp, ours: string])[] = [
-  // Every LibTorch with CUDA can make empty tensors there; the original lists all other backends, on sixty lines.
+  // Every LibTorch with CUDA can make empty tensors there; the original lists all other
+  // backends, on sixty lines.
   [
     /Could not run 'aten::empty[^']*' with arguments from the 'CUDA' backend.*|PyTorch is not linked with support for cuda devices.*/s,
     `this LibTorch was built without CUDA (\`${commandNames.doctor}\` shows what was found); use the device cpu`,

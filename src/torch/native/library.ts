@@ -138,7 +138,10 @@ const numberFunctions = {
   aamt_call_with_tensors: ["i32", "ptr", "i32", "f64"],
 } as const satisfies Record<string, readonly ("ptr" | "i32" | "f64")[]>;
 
-/** What an argument of each native type is in TypeScript. A `ptr` is always the typed array itself, never its address. */
+/**
+ * What an argument of each native type is in TypeScript. A `ptr` is always the typed array
+ * itself, never its address.
+ */
 type NativeArgument<T> = T extends "ptr" ? Float64Array | Uint8Array | null : number;
 type NativeArguments<Types extends readonly unknown[]> = {
   -readonly [I in keyof Types]: NativeArgument<Types[I]>;
@@ -186,8 +189,9 @@ export interface BuildInfo {
 const decoder = new TextDecoder();
 
 /**
- * How long LibTorch's threads (OpenMP) wait busily for each other before they sleep, unless the user has said so. The library's
- * default, about a millisecond, is right only where no other process wants the cores: beside one it makes everything twice as slow.
+ * How long LibTorch's threads (OpenMP) wait busily for each other before they sleep, unless the user has said
+ * so. The library's default, about a millisecond, is right only where no other process wants the cores:
+ * beside one it makes everything twice as slow.
  */
 function calmThreads(): void {
   if (process.platform !== "linux" || process.env["GOMP_SPINCOUNT"] || process.env["OMP_WAIT_POLICY"]) return;
@@ -197,8 +201,8 @@ function calmThreads(): void {
 }
 
 /**
- * Loads LibTorch's libraries from their folder, so that those the shim asks for by name are there already: it does not say where they
- * lie, as it may have been built on another machine.
+ * Loads LibTorch's libraries from their folder, so that those the shim asks for by name are there already: it
+ * does not say where they lie, as it may have been built on another machine.
  */
 function loadLibtorch({ libDir }: Libtorch): void {
   const c = dlopen(process.platform === "darwin" ? "libSystem.B.dylib" : "libc.so.6", {
@@ -256,8 +260,8 @@ function load(): { shim: Shim; path: string } {
 }
 
 /**
- * The hash of sources and LibTorch in a shim's name is compiled into it, too. @throws TorchError, before anything is loaded, for a
- * file that was put under another build's name.
+ * The hash of sources and LibTorch in a shim's name is compiled into it, too.
+ * @throws TorchError, before anything is loaded, for a file that was put under another build's name.
  */
 export function checkBuild(path: string): void {
   const hash = /-([0-9a-f]+)\.\w+$/.exec(path)?.[1] ?? path;
@@ -280,21 +284,26 @@ export const shimPath: string = loaded.path;
 const deallocator = shim.aamt_collect_address();
 
 /**
- * An ArrayBuffer over native memory. When it becomes unreachable, the collector frees `handle` in the shim (which does nothing if
- * that was freed before); this happens inside the collector on this thread, also in synchronous code. (Bun's own types leave out
- * the last two parameters.)
+ * An ArrayBuffer over native memory. When it becomes unreachable, the collector frees `handle` in the shim
+ * (which does nothing if that was freed before); this happens inside the collector on this thread, also in
+ * synchronous code. (Bun's own types leave out the last two parameters.)
  */
 export function adoptMemory(address: number, bytes: number, handle: number): ArrayBuffer {
   const adopt = toArrayBuffer as unknown as (...args: number[]) => ArrayBuffer;
   return adopt(address, 0, bytes, handle, deallocator);
 }
 
-/** An ArrayBuffer that must never be read or written: the collector believes that it holds `bytes` bytes, and frees `handle` with it. */
+/**
+ * An ArrayBuffer that must never be read or written: the collector believes that it holds `bytes` bytes,
+ * and frees `handle` with it.
+ */
 export function claimMemory(bytes: number, handle: number): ArrayBuffer {
   return adoptMemory(deallocator, bytes, handle);
 }
 
-/** Reads text that a native function writes into a buffer, asking again with a larger one if it does not fit. */
+/**
+ * Reads text that a native function writes into a buffer, asking again with a larger one if it does not fit.
+ */
 export function readText(read: (buffer: Uint8Array, capacity: number) => number): string {
   let buffer = new Uint8Array(4096);
   let length = check(read(buffer, buffer.length));
@@ -305,7 +314,9 @@ export function readText(read: (buffer: Uint8Array, capacity: number) => number)
   return decoder.decode(buffer.subarray(0, length));
 }
 
-/** Whether errors carry the native backtrace: finding its names takes milliseconds. PyTorch's own variable. */
+/**
+ * Whether errors carry the native backtrace: finding its names takes milliseconds. PyTorch's own variable.
+ */
 const withNativeStack = process.env["TORCH_SHOW_CPP_STACKTRACES"] === "1";
 
 /** The text of this thread's last native error; `nativeStack` has the backtrace too, where it is wanted. */

@@ -17,8 +17,8 @@ export interface AdadeltaOptions {
 export type AdadeltaSettings = Required<AdadeltaOptions>;
 
 /**
- * Steps in the unit of the parameters: gradients times the root of averaged squared steps over that of averaged squared gradients
- * (Zeiler 2012).
+ * Steps in the unit of the parameters: gradients times the root of averaged squared steps over that of
+ * averaged squared gradients (Zeiler 2012).
  * @throws RangeError for a negative rate, eps or weight decay, or rho outside [0, 1].
  * @example const optimizer = new torch.optim.Adadelta(model.parameters(), { rho: 0.95 });
  */

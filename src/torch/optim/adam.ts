@@ -18,8 +18,8 @@ export interface AdamOptions {
   /** One operator per formula for all parameters at once. Default: where `fused` does not apply. */
   foreach?: boolean | null;
   /**
-   * One kernel for everything, the fastest form. Default (null): for each parameter whose elements fill its memory; those with gaps, such
-   * as columns of a larger tensor, get the formulas. false: formulas for all.
+   * One kernel for everything, the fastest form. Default (null): for each parameter whose elements fill its
+   * memory; those with gaps, such as columns of a larger tensor, get the formulas. false: formulas for all.
    */
   fused?: boolean | null;
 }
@@ -75,7 +75,10 @@ abstract class AdamFamily extends Optimizer<AdamSettings> {
     }
   }
 
-  /** What goes to the kernel, by device and dtype; the same as in the step before while the same parameters have gradients. */
+  /**
+   * What goes to the kernel, by device and dtype; the same as in the step before while the same
+   * parameters have gradients.
+   */
   #planOf(group: ParameterGroup<AdamSettings>, params: readonly Tensor[]): Plan {
     const known = this.#plans.get(group);
     const isKnown =
@@ -135,7 +138,10 @@ abstract class AdamFamily extends Optimizer<AdamSettings> {
     };
   }
 
-  /** A state with the device, dtype and layout of `like`, which the kernel takes for granted; what was loaded may have others. */
+  /**
+   * A state with the device, dtype and layout of `like`, which the kernel takes for granted; what
+   * was loaded may have others.
+   */
   #fitting(
     name: string,
     param: Tensor,

@@ -20,7 +20,10 @@ export interface AdamNumbers {
   maximize: boolean;
 }
 
-/** Adam's formulas (Kingma and Ba 2015, algorithm 1, in PyTorch's order of operations), for tensors with any strides. */
+/**
+ * Adam's formulas (Kingma and Ba 2015, algorithm 1, in PyTorch's order of operations), for
+ * tensors with any strides.
+ */
 export function stepAdam(lists: AdamLists, numbers: AdamNumbers, decoupled: boolean): void {
   const { params, averages, squares, maxima, steps } = lists;
   const { lr, betas, eps, weightDecay, maximize } = numbers;

@@ -16,7 +16,8 @@ export interface AdamaxOptions {
 export type AdamaxSettings = Required<AdamaxOptions>;
 
 /**
- * Adam with the largest of the decayed gradients in place of their averaged squares (Kingma and Ba 2015, section 7).
+ * Adam with the largest of the decayed gradients in place of their averaged squares (Kingma
+ * and Ba 2015, section 7).
  * @throws RangeError for a negative rate, eps or weight decay, or betas outside [0, 1).
  * @example const optimizer = new torch.optim.Adamax(model.parameters(), { lr: 2e-3 });
  */

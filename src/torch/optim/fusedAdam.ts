@@ -27,8 +27,8 @@ export interface FusedSettings {
 }
 
 /**
- * Whether the fused kernel can update a tensor: it runs through the memory from the first element on, so the elements must fill it
- * without gaps or overlaps, in any order of dimensions.
+ * Whether the fused kernel can update a tensor: it runs through the memory from the first element on, so the
+ * elements must fill it without gaps or overlaps, in any order of dimensions.
  */
 export function isFusible(tensor: Tensor): boolean {
   if (!isFloatingDtype(tensor.dtype)) return false;
@@ -46,14 +46,20 @@ export function isFusible(tensor: Tensor): boolean {
   return true;
 }
 
-/** The tensor itself if it lies in memory as `reference` does, else a copy that does. `strides` as in `FusedPart`. */
+/**
+ * The tensor itself if it lies in memory as `reference` does, else a copy that does.
+ * `strides` as in `FusedPart`.
+ */
 export function laidOutAs(tensor: Tensor, reference: Tensor, strides: readonly number[] | null): Tensor {
   if (strides === null ? tensor.isContiguous : tensor.stride().join() === strides.join()) return tensor;
   const copy = ops.aten.empty_like(reference) as Tensor;
   return copy.copy_(tensor);
 }
 
-/** One call of the fused operator. The kernel knows nothing of strides: each gradient is brought to its parameter's layout first. */
+/**
+ * One call of the fused operator. The kernel knows nothing of strides: each gradient is brought to its
+ * parameter's layout first.
+ */
 export function stepFused(
   kernel: "_fused_adam_" | "_fused_adamw_",
   part: FusedPart,

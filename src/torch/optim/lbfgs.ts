@@ -42,10 +42,11 @@ interface Memory {
 }
 
 /**
- * Limited-memory BFGS (Nocedal and Wright, algorithm 7.5), as PyTorch has it: `step(closure)` iterates, and calls the closure, which
- * computes the loss and its gradients anew, as often as it needs. What the closure makes is freed after each call, except for what it
- * keeps (`x.keep()`). One group of parameters only.
- * @throws TypeError for several groups, a step without closure or an unknown line search; RangeError for a negative rate.
+ * Limited-memory BFGS (Nocedal and Wright, algorithm 7.5), as PyTorch has it: `step(closure)` iterates, and
+ * calls the closure, which computes the loss and its gradients anew, as often as it needs. What the closure
+ * makes is freed after each call, except for what it keeps (`x.keep()`). One group of parameters only.
+ * @throws TypeError for several groups, a step without closure or an unknown line search;
+ * RangeError for a negative rate.
  * @example
  * const optimizer = new torch.optim.LBFGS(model.parameters(), { lineSearchFn: "strong_wolfe" });
  * optimizer.step(() => {
@@ -157,7 +158,10 @@ export class LBFGS extends Optimizer<LBFGSSettings> {
     return first;
   }
 
-  /** The direction of descent: the gradient times the approximation of the inverse Hessian that the memory holds. */
+  /**
+   * The direction of descent: the gradient times the approximation of the inverse
+   * Hessian that the memory holds.
+   */
   #direction(memory: Memory, gradient: Tensor): Tensor {
     const { gradientChanges, moves, inverses } = memory;
     if (!memory.direction || !memory.gradient) {

@@ -1,6 +1,8 @@
 import type { Tensor } from "../core/tensor.ts";
 
-/** A point of a line search: the step, the loss there, the gradient [n], and its slope along the direction. */
+/**
+ * A point of a line search: the step, the loss there, the gradient [n], and its slope along the direction.
+ */
 export interface LinePoint {
   step: number;
   loss: number;
@@ -8,7 +10,10 @@ export interface LinePoint {
   slope: number;
 }
 
-/** The step with the smallest value of the cubic through two points with their slopes, within bounds (Nocedal and Wright 3.59). */
+/**
+ * The step with the smallest value of the cubic through two points with their slopes, within bounds
+ * (Nocedal and Wright 3.59).
+ */
 function cubicMinimum(
   a: LinePoint,
   b: LinePoint,
@@ -41,8 +46,8 @@ const decrease = 1e-4;
 const curvature = 0.9;
 
 /**
- * A step that meets the strong Wolfe conditions (Nocedal and Wright, algorithms 3.5 and 3.6), in PyTorch's form and with its order of
- * evaluations: first a bracket, then smaller ones.
+ * A step that meets the strong Wolfe conditions (Nocedal and Wright, algorithms 3.5 and 3.6), in PyTorch's
+ * form and with its order of evaluations: first a bracket, then smaller ones.
  */
 export function strongWolfe({ start, step, evaluate, reach, tolerance, most }: LineSearchOptions): {
   point: LinePoint;
@@ -83,7 +88,8 @@ export function strongWolfe({ start, step, evaluate, reach, tolerance, most }: L
       if (Math.abs(b.step - a.step) * reach < tolerance) break;
       let next = cubicMinimum(a, b);
       const [least, largest] = [Math.min(a.step, b.step), Math.max(a.step, b.step)];
-      // Close to an end there is little progress: the second time, or at the end itself, a tenth of the bracket away from it.
+      // Close to an end there is little progress: the second time, or at the end itself, a tenth of
+      // the bracket away from it.
       const margin = 0.1 * (largest - least);
       if (Math.min(largest - next, next - least) < margin) {
         if (stalled || next >= largest || next <= least) {

@@ -1,8 +1,13 @@
-/** What the formulas of optimizers have in common: lists of tensors side by side, one operator for all of them. */
+/**
+ * What the formulas of optimizers have in common: lists of tensors side by side, one
+ * operator for all of them.
+ */
 import type { Tensor } from "../core/tensor.ts";
 import { ops } from "../dispatch/operators.ts";
 
-/** Gradients as a step uses them: turned round to go up, the share of the weights added (L2 regularization). */
+/**
+ * Gradients as a step uses them: turned round to go up, the share of the weights added (L2 regularization).
+ */
 export function usedGradients(
   grads: readonly Tensor[],
   params: readonly Tensor[],

@@ -27,7 +27,10 @@ const describe = (value: unknown): string =>
       ? `a ${value.constructor?.name ?? "object"}`
       : `a ${typeof value}`;
 
-/** The base of the optimizers: groups of parameters, each with the settings `Settings`, and a state per parameter. */
+/**
+ * The base of the optimizers: groups of parameters, each with the settings `Settings`,
+ * and a state per parameter.
+ */
 export abstract class Optimizer<Settings extends { lr: number }> {
   /** At least one; a tuple, so that the first is known to be there. */
   readonly paramGroups = [] as unknown as [ParameterGroup<Settings>, ...ParameterGroup<Settings>[]];
@@ -59,8 +62,8 @@ export abstract class Optimizer<Settings extends { lr: number }> {
 
   /**
    * Adds parameters with settings of their own.
-   * @throws TypeError for what is no tensor, is computed from other tensors (no leaf), or is there already; RangeError for settings
-   * outside their ranges.
+   * @throws TypeError for what is no tensor, is computed from other tensors (no leaf), or is there already;
+   * RangeError for settings outside their ranges.
    */
   addParamGroup(group: { params: Iterable<Tensor>; name?: string } & Partial<Settings>): void {
     const { name } = this.constructor;
@@ -86,8 +89,8 @@ export abstract class Optimizer<Settings extends { lr: number }> {
   }
 
   /**
-   * Changes the parameters by their gradients; those without one are left alone. With a `closure`, which computes the loss and its
-   * gradients, that is called first and its loss returned.
+   * Changes the parameters by their gradients; those without one are left alone. With a `closure`, which
+   * computes the loss and its gradients, that is called first and its loss returned.
    */
   step(closure?: Closure): Tensor | null {
     const loss = closure ? enableGrad(closure) : null;
@@ -110,7 +113,10 @@ export abstract class Optimizer<Settings extends { lr: number }> {
     for (const group of this.paramGroups) for (const param of group.params) param.grad = null;
   }
 
-  /** Settings and states, the tensors themselves. `torch.save` makes a file of them that Python's optimizer loads. */
+  /**
+   * Settings and states, the tensors themselves. `torch.save` makes a file of them that
+   * Python's optimizer loads.
+   */
   stateDict(): OptimizerState {
     const state: OptimizerState["state"] = new Map();
     this.#parameters().forEach((param, i) => {
@@ -131,9 +137,10 @@ export abstract class Optimizer<Settings extends { lr: number }> {
   }
 
   /**
-   * Takes over what `stateDict` gave, or what `torch.load` read of a file that `torch.save` made of it, here or in Python. States come to
-   * their parameters' devices and dtypes. @throws TypeError if it is something else, or if the groups or the shapes of parameters
-   * and states do not agree; then nothing has changed.
+   * Takes over what `stateDict` gave, or what `torch.load` read of a file that `torch.save` made of it, here
+   * or in Python. States come to their parameters' devices and dtypes.
+   * @throws TypeError if it is something else, or if the groups or the shapes of parameters and states do not
+   * agree; then nothing has changed.
    */
   loadStateDict(given: OptimizerState | PickleValue): void {
     const { name } = this.constructor;

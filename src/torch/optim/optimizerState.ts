@@ -4,12 +4,14 @@ import { tensor } from "../functions/creation.ts";
 import type { PickleValue } from "../io/pickle.ts";
 import type { PickleInput } from "../io/savePickle.ts";
 
-/** What an optimizer keeps of a parameter under one name: mostly a tensor; LBFGS keeps numbers and lists too. */
+/**
+ * What an optimizer keeps of a parameter under one name: mostly a tensor; LBFGS keeps numbers and lists too.
+ */
 export type StateValue = Tensor | number | null | readonly (Tensor | number | null)[];
 
 /**
- * What an optimizer keeps, as PyTorch's `state_dict()` has it: written with `torch.save` it is loaded by Python's `load_state_dict`.
- * Settings have PyTorch's names (`weight_decay`).
+ * What an optimizer keeps, as PyTorch's `state_dict()` has it: written with `torch.save` it is loaded by
+ * Python's `load_state_dict`. Settings have PyTorch's names (`weight_decay`).
  */
 export type OptimizerState = {
   /** By parameter number, then by name, e.g. `exp_avg`. */

@@ -18,7 +18,8 @@ export interface RAdamOptions {
 export type RAdamSettings = Required<RAdamOptions>;
 
 /**
- * Adam whose first steps, while the variance of its squares is unknown, are those of momentum alone (Liu et al. 2020).
+ * Adam whose first steps, while the variance of its squares is unknown, are those of momentum
+ * alone (Liu et al. 2020).
  * @throws RangeError for a negative rate, eps or weight decay, or betas outside [0, 1).
  * @example const optimizer = new torch.optim.RAdam(model.parameters(), { lr: 1e-3 });
  */
@@ -62,7 +63,10 @@ export class RAdam extends Optimizer<RAdamSettings> {
   }
 }
 
-/** What the adaptive step of a count is multiplied by, bias correction included; null while the variance is unknown. */
+/**
+ * What the adaptive step of a count is multiplied by, bias correction included; null while
+ * the variance is unknown.
+ */
 function rectification(count: number, beta2: number): number | null {
   const correction = 1 - beta2 ** count;
   const most = 2 / (1 - beta2) - 1;

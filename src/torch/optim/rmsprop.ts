@@ -19,8 +19,8 @@ export interface RMSpropOptions {
 export type RMSpropSettings = Required<RMSpropOptions>;
 
 /**
- * Gradients divided by the root of their averaged squares (Hinton 2012); `centered` subtracts the square of their average, an estimate of the
- * variance (Graves 2013).
+ * Gradients divided by the root of their averaged squares (Hinton 2012); `centered` subtracts the square of
+ * their average, an estimate of the variance (Graves 2013).
  * @throws RangeError for a negative rate, eps, momentum, alpha or weight decay.
  * @example const optimizer = new torch.optim.RMSprop(model.parameters(), { lr: 1e-3, momentum: 0.9 });
  */

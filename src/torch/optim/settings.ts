@@ -1,6 +1,9 @@
 import { refuseUnknownSettings } from "../dispatch/optionNames.ts";
 
-/** What keeps an optimizer from doing something else in silence: the numbers of its settings that PyTorch checks. */
+/**
+ * What keeps an optimizer from doing something else in silence: the numbers of its
+ * settings that PyTorch checks.
+ */
 export interface SettingRanges {
   /** Must not be negative. */
   readonly atLeastZero: readonly string[];
@@ -8,7 +11,10 @@ export interface SettingRanges {
   readonly atMostOne?: readonly string[];
 }
 
-/** The standard settings with those that were given. @throws TypeError for one that the optimizer does not know. */
+/**
+ * The standard settings with those that were given.
+ * @throws TypeError for one that the optimizer does not know.
+ */
 export function withDefaults<Settings extends object>(
   name: string,
   given: Partial<Settings>,

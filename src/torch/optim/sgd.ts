@@ -17,8 +17,10 @@ export type SGDSettings = Required<SGDOptions>;
 
 /**
  * Stochastic gradient descent with momentum, in PyTorch's form.
- * @throws RangeError for a negative rate, momentum or weight decay, or for Nesterov without momentum or with dampening.
- * @example const optimizer = new torch.optim.SGD(model.parameters(), { lr: 0.1, momentum: 0.9, nesterov: true });
+ * @throws RangeError for a negative rate, momentum or weight decay, or for Nesterov without
+ * momentum or with dampening.
+ * @example
+ * const optimizer = new torch.optim.SGD(model.parameters(), { lr: 0.1, momentum: 0.9, nesterov: true });
  */
 export class SGD extends Optimizer<SGDSettings> {
   constructor(params: Params<SGDOptions>, options: SGDOptions = {}) {

@@ -27,7 +27,10 @@ export function getSwaMultiAvgFn(): AveragingFunction {
   };
 }
 
-/** An exponential moving average that keeps the share `decay` of the past. @throws RangeError for a share outside [0, 1]. */
+/**
+ * An exponential moving average that keeps the share `decay` of the past.
+ * @throws RangeError for a share outside [0, 1].
+ */
 export function getEmaMultiAvgFn(decay = 0.999): AveragingFunction {
   if (!(decay >= 0 && decay <= 1))
     throw new RangeError(`getEmaMultiAvgFn: decay must lie in [0, 1], got ${decay}`);
@@ -53,11 +56,13 @@ type Forward<M> = M extends { forward(...args: infer Args): infer Result }
   : never;
 
 /**
- * A copy of a model whose weights are averages of those that the model had at each `updateParameters(model)`: the first one is copied. Its
- * state dict is PyTorch's: `n_averaged`, and the weights under `module.`.
- * @throws TypeError for a model that can't be copied (see `Module.clone`), RangeError for one of another shape.
+ * A copy of a model whose weights are averages of those that the model had at each `updateParameters(model)`:
+ * the first one is copied. Its state dict is PyTorch's: `n_averaged`, and the weights under `module.`.
+ * @throws TypeError for a model that can't be copied (see `Module.clone`), RangeError
+ * for one of another shape.
  * @example
- * const averaged = new torch.optim.swaUtils.AveragedModel(model, { multiAvgFn: torch.optim.swaUtils.getEmaMultiAvgFn(0.99) });
+ * const multiAvgFn = torch.optim.swaUtils.getEmaMultiAvgFn(0.99);
+ * const averaged = new torch.optim.swaUtils.AveragedModel(model, { multiAvgFn });
  * optimizer.step();
  * averaged.updateParameters(model);
  */
@@ -131,8 +136,9 @@ const isRunning = (module: Module): module is Running =>
   "resetRunningStats" in module && "runningMean" in module && module.runningMean !== null;
 
 /**
- * Computes the running means and variances of a model's batch norms anew, as plain averages over the batches of a loader: averaged weights
- * have none of their own. A batch is a tensor, or a list whose first element goes into the model.
+ * Computes the running means and variances of a model's batch norms anew, as plain averages over the
+ * batches of a loader: averaged weights have none of their own. A batch is a tensor, or a list whose first
+ * element goes into the model.
  */
 export function updateBn(
   loader: Iterable<Tensor | readonly Tensor[]>,
@@ -169,7 +175,10 @@ export interface SwaOptions {
   annealEpochs?: number;
 }
 
-/** From the present rate to a constant one in `annealEpochs` steps (10). @throws TypeError for an unknown strategy. */
+/**
+ * From the present rate to a constant one in `annealEpochs` steps (10).
+ * @throws TypeError for an unknown strategy.
+ */
 export class SWALR extends Scheduler {
   readonly #rates: readonly number[];
   readonly #anneal: (from: number, to: number, share: number) => number;

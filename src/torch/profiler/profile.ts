@@ -10,7 +10,10 @@ export interface ProfileOptions {
   recordShapes?: boolean;
   /** What each operator allocates and frees. */
   profileMemory?: boolean;
-  /** Floating-point operations of the operators that LibTorch has a formula for; needs the shapes and records them. */
+  /**
+   * Floating-point operations of the operators that LibTorch has a formula for; needs the
+   * shapes and records them.
+   */
   withFlops?: boolean;
   /** Record the accelerator's kernels too. Default: where there is one. */
   accelerator?: boolean;
@@ -56,7 +59,8 @@ export class Profile<T> {
   }
 
   /**
-   * Writes the trace in Chrome's format, for chrome://tracing, Perfetto and TensorBoard. LibTorch has the last profile alone.
+   * Writes the trace in Chrome's format, for chrome://tracing, Perfetto and TensorBoard. LibTorch
+   * has the last profile alone.
    * @throws Error when another profile was recorded since.
    */
   exportChromeTrace(path: string): void {
@@ -69,8 +73,8 @@ export class Profile<T> {
 }
 
 /**
- * Runs `fn` with LibTorch's profiler: which operators ran (backward passes too), when, for how long, and what they allocated.
- * Recording costs about a microsecond for each operator. One profile at a time in a process.
+ * Runs `fn` with LibTorch's profiler: which operators ran (backward passes too), when, for how long, and what
+ * they allocated. Recording costs about a microsecond for each operator. One profile at a time in a process.
  *
  * @throws TypeError for an asynchronous function; TorchError when a profile is being recorded already.
  * @example
@@ -101,7 +105,10 @@ export function profile<T>(fn: () => T, options: ProfileOptions = {}): Profile<T
   return recorded;
 }
 
-/** Runs `fn` under a name of one's own in the profile. Without a profile being recorded it costs next to nothing. */
+/**
+ * Runs `fn` under a name of one's own in the profile. Without a profile being recorded
+ * it costs next to nothing.
+ */
 export function recordFunction<T>(name: string, fn: () => T): T {
   const text = encoder.encode(name || "recordFunction");
   check(shim.aamt_profiler_mark(text, text.length), "recordFunction");

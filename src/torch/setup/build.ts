@@ -13,8 +13,8 @@ export const sourceFolder = join(projectRoot, "native");
 const isMac = process.platform === "darwin";
 
 /**
- * Part of the source hash, so that other flags make another library. macOS has no advice about huge pages to give to the system: the
- * name stands for no advice there.
+ * Part of the source hash, so that other flags make another library. macOS has no advice about huge pages to
+ * give to the system: the name stands for no advice there.
  */
 export const compileFlags = [
   "-O2",
@@ -26,8 +26,8 @@ export const compileFlags = [
 ];
 
 /**
- * The same for linking: every library is kept, and what none of them has is an error now, not when the shim is loaded; on macOS it is
- * null then, as weak names (OpenMP's, where LibTorch has other threads) must be.
+ * The same for linking: every library is kept, and what none of them has is an error now, not when the shim
+ * is loaded; on macOS it is null then, as weak names (OpenMP's, where LibTorch has other threads) must be.
  */
 export const linkFlags = isMac ? ["-Wl,-undefined,dynamic_lookup"] : ["-Wl,--no-as-needed", "-Wl,-z,defs"];
 
@@ -78,8 +78,8 @@ export function hashOfSources(): string {
 }
 
 /**
- * The hash of all sources; read again only when a file's time or size has changed. A package says it in native/sources.json, which
- * bundles take along; a clone leaves it empty there, as its sources change.
+ * The hash of all sources; read again only when a file's time or size has changed. A package says it in
+ * native/sources.json, which bundles take along; a clone leaves it empty there, as its sources change.
  */
 function hashSources(): string {
   if (packed.hash !== "" || !runsFromFiles) return packed.hash;
@@ -130,8 +130,9 @@ export function expectedShim(): ExpectedShim {
 }
 
 /**
- * The path of the shim for the LibTorch that is found, compiled first when there is none yet for the present sources.
- * Progress goes to standard error. @throws UserError when no LibTorch, no compiler, or an error in compiling.
+ * The path of the shim for the LibTorch that is found, compiled first when there is none yet for the present
+ * sources. Progress goes to standard error.
+ * @throws UserError when no LibTorch, no compiler, or an error in compiling.
  */
 export function ensureShim(): string {
   const { path, libtorch } = expectedShim();

@@ -47,9 +47,10 @@ function tryLock(path: string): boolean {
 }
 
 /**
- * Holds `path` as a lock while `work` runs; waits while another living process holds it (`onWait` is called once with
- * its process id). A lock left by a killed process is taken over. Two that take it over in the same instant may both
- * run: what they do must be safe then, only wasteful. `work` must leave the event loop free, as the lock is renewed.
+ * Holds `path` as a lock while `work` runs; waits while another living process holds it (`onWait` is called
+ * once with its process id). A lock left by a killed process is taken over. Two that take it over in the
+ * same instant may both run: what they do must be safe then, only wasteful. `work` must leave the event loop
+ * free, as the lock is renewed.
  */
 export async function withLock<T>(
   path: string,

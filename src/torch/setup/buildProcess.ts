@@ -55,7 +55,10 @@ async function runCompiler(command: string[], what: string): Promise<string> {
   );
 }
 
-/** The project's headers that a source includes, also through others: a change of another header leaves its object as it is. */
+/**
+ * The project's headers that a source includes, also through others: a change of another header
+ * leaves its object as it is.
+ */
 function headersOf(text: string, found: Map<string, string>): string[] {
   for (const [, name = ""] of text.matchAll(/^#include "([^"]+)"/gm)) {
     if (found.has(name)) continue;
@@ -67,8 +70,8 @@ function headersOf(text: string, found: Map<string, string>): string[] {
 }
 
 /**
- * Compiles one source unless its object is there already; the object's name is the hash of all that goes into it. `more` are flags
- * of this source alone.
+ * Compiles one source unless its object is there already; the object's name is the hash of all that goes into
+ * it. `more` are flags of this source alone.
  */
 async function compile(
   compiler: string[],
@@ -118,7 +121,10 @@ async function compile(
   return object;
 }
 
-/** `distributed.cpp` in the first way from `from` on that compiles: process groups are worth having, but not needed. */
+/**
+ * `distributed.cpp` in the first way from `from` on that compiles: process groups are
+ * worth having, but not needed.
+ */
 async function compileGroups(
   compiler: string[],
   shim: ExpectedShim,
@@ -137,7 +143,10 @@ async function compileGroups(
   }
 }
 
-/** Links to a temporary name and renames it; false when the sources changed meanwhile, so that all is to be done again. */
+/**
+ * Links to a temporary name and renames it; false when the sources changed meanwhile, so that
+ * all is to be done again.
+ */
 async function link(compiler: string[], objects: string[], shim: ExpectedShim): Promise<boolean> {
   const { libDir, cuda } = shim.libtorch;
   const libraries = ["-ltorch", "-ltorch_cpu", "-lc10"];
@@ -169,10 +178,14 @@ async function link(compiler: string[], objects: string[], shim: ExpectedShim): 
   }
 }
 
-/** Removes what earlier sources, another LibTorch or a killed build left. Only the holder of the lock does this. */
+/**
+ * Removes what earlier sources, another LibTorch or a killed build left. Only the
+ * holder of the lock does this.
+ */
 function removeOldBuilds(shim: ExpectedShim, objects: string[]): void {
   if (!isClone) {
-    // The cache folder serves other projects too, whose libraries stay; compiled once, the objects are of no more use.
+    // The cache folder serves other projects too, whose libraries stay; compiled once, the
+    // objects are of no more use.
     rmSync(objectFolder, { recursive: true, force: true });
     return;
   }

@@ -5,7 +5,10 @@ import { UserError } from "../../common/userError.ts";
 import { ownEnvironment } from "./places.ts";
 import { pythonsOnPath } from "./python.ts";
 
-/** The Pythons that the project may use, in the order of preference: its own environment's, then those on the PATH. */
+/**
+ * The Pythons that the project may use, in the order of preference: its own
+ * environment's, then those on the PATH.
+ */
 function candidatePythons(): string[] {
   const own = join(ownEnvironment, "bin", "python");
   return [...(existsSync(own) ? [own] : []), ...pythonsOnPath()];
@@ -23,7 +26,8 @@ function hasModules(python: string, modules: readonly string[]): boolean {
 }
 
 /**
- * A Python that has some modules: the one that is asked for, or the first that the project may use; undefined where none has.
+ * A Python that has some modules: the one that is asked for, or the first that the project may use;
+ * undefined where none has.
  * @throws UserError if the one that is asked for lacks one.
  */
 export function findPython(modules: readonly string[], asked?: string): string | undefined {

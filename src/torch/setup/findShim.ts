@@ -23,7 +23,10 @@ export function prebuiltName(libtorchVersion: string): string {
   return sharedLibraryName(`aam_torch-${libtorchVersion.replace(/\+.*/, "")}`);
 }
 
-/** The folder of the optional package, looked for as modules are: in each node_modules from the program upwards. */
+/**
+ * The folder of the optional package, looked for as modules are: in each node_modules
+ * from the program upwards.
+ */
 export function prebuiltFolder(): string | undefined {
   const start = runsFromFiles
     ? projectRoot
@@ -55,8 +58,9 @@ function prebuiltShim(): FoundShim | undefined {
 }
 
 /**
- * The shim to load: the file that AAM_TORCH_SHIM names, one from the optional package for this kind of machine, or one that was
- * built here, which is built now if need be. @throws UserError that says what is missing, with its cure.
+ * The shim to load: the file that AAM_TORCH_SHIM names, one from the optional package for this kind of
+ * machine, or one that was built here, which is built now if need be.
+ * @throws UserError that says what is missing, with its cure.
  */
 export function findShim(): FoundShim {
   const given = process.env["AAM_TORCH_SHIM"];

@@ -12,7 +12,9 @@ export interface GroupVariant {
   flags: string[];
 }
 
-/** Where nccl.h and CUDA's own headers lie: beside a wheel's torch in the packages it needs, or in a toolkit. */
+/**
+ * Where nccl.h and CUDA's own headers lie: beside a wheel's torch in the packages it needs, or in a toolkit.
+ */
 function cudaHeaders(root: string, cuda: string): string[] | null {
   const packages = join(dirname(root), "nvidia");
   const toolkit = process.env["CUDA_HOME"] || process.env["CUDA_PATH"] || "/usr/local/cuda";
@@ -30,8 +32,8 @@ function cudaHeaders(root: string, cuda: string): string[] | null {
 }
 
 /**
- * The ways to compile `distributed.cpp` for a LibTorch, the most able first: the next one is tried where one fails. The last one,
- * without process groups, always compiles.
+ * The ways to compile `distributed.cpp` for a LibTorch, the most able first: the next one is tried where one
+ * fails. The last one, without process groups, always compiles.
  */
 export function groupVariants(libtorch: Libtorch, sourceFolder: string): GroupVariant[] {
   const variants: GroupVariant[] = [{ name: "without process groups", flags: [] }];

@@ -64,8 +64,8 @@ function readCache(key: string): LibtorchSearch | undefined {
 }
 
 /**
- * Where the Python of the project's own environment keeps torch (no Python is run for it). pip writes RECORD last, so
- * an installation that was interrupted does not count.
+ * Where the Python of the project's own environment keeps torch (no Python is run for it). pip writes RECORD
+ * last, so an installation that was interrupted does not count.
  */
 function ownTorchFolders(): string[] {
   if (stampOf(ownEnvironment) === null) return [];
@@ -126,9 +126,9 @@ function searchAfresh(
 }
 
 /**
- * Looks for LibTorch: the folder named by the variable LIBTORCH, then each Python on the PATH that can import torch,
- * then the environment that the set-up makes. The outcome is kept beside the shim and reused while nothing that it rests on has
- * changed, so that a start runs no Python.
+ * Looks for LibTorch: the folder named by the variable LIBTORCH, then each Python on the PATH that can import
+ * torch, then the environment that the set-up makes. The outcome is kept beside the shim and reused while
+ * nothing that it rests on has changed, so that a start runs no Python.
  */
 export function searchLibtorch(wish: LibtorchWish = { needsHeaders: true }): LibtorchSearch {
   const pythons = pythonsOnPath();

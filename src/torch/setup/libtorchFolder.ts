@@ -47,7 +47,10 @@ function readIfThere(path: string): string {
   return existsSync(path) ? readFileSync(path, "utf8") : "";
 }
 
-/** The build's own name for its version: a Python wheel has version.py, the archive build-version, both have headers. */
+/**
+ * The build's own name for its version: a Python wheel has version.py, the archive
+ * build-version, both have headers.
+ */
 function readVersion(root: string): string | undefined {
   const wheel = /^__version__ = ['"]([^'"]+)['"]/m.exec(readIfThere(join(root, "version.py")))?.[1];
   if (wheel) return wheel;
@@ -72,7 +75,9 @@ function readCuda(root: string, libDir: string, version: string): string | null 
   return suffix ? `${suffix[1]}.${suffix[2]}` : "of an unknown version";
 }
 
-/** Looks at one folder that should hold LibTorch's `lib` and (to build) `include`; nothing is loaded or run. */
+/**
+ * Looks at one folder that should hold LibTorch's `lib` and (to build) `include`; nothing is loaded or run.
+ */
 export function inspectLibtorchFolder(root: string, source: string, needsHeaders = true): Inspection {
   const reject = (verdict: string): Inspection => ({ path: root, verdict });
   if (!existsSync(root)) return reject("no such folder");

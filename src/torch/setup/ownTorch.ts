@@ -5,7 +5,10 @@ import { UserError } from "../../common/userError.ts";
 import { ownEnvironment } from "./places.ts";
 import { askPython, type PythonReport, pythonsOnPath } from "./python.ts";
 
-/** The version that the project brings where the machine has none that fits. numpy serves the reference scripts. */
+/**
+ * The version that the project brings where the machine has none that fits. numpy
+ * serves the reference scripts.
+ */
 const packages = ["torch==2.13.0", "numpy"];
 const oldestPythonMinor = 10;
 
@@ -81,7 +84,10 @@ async function prepareEnvironment(python: PythonReport): Promise<string[]> {
   return [python.executable, "-m", "pip", "install", "--upgrade", "--target", packageFolder];
 }
 
-/** Installs torch into the set-up's own Python environment (pip shows its progress). @throws UserError that names the cure. */
+/**
+ * Installs torch into the set-up's own Python environment (pip shows its progress).
+ * @throws UserError that names the cure.
+ */
 export async function installOwnTorch(): Promise<void> {
   const python = installablePython();
   const install = await prepareEnvironment(python);

@@ -5,16 +5,24 @@ import { join, resolve } from "node:path";
 /** The folder of package.json, as seen from this file; in a bundle it is some other folder. */
 export const projectRoot = resolve(import.meta.dir, "../../..");
 
-/** Whether the code runs from its own files: in a bundle or a compiled program the native sources are not beside it. */
+/**
+ * Whether the code runs from its own files: in a bundle or a compiled program the native
+ * sources are not beside it.
+ */
 export const runsFromFiles =
   !Bun.isStandaloneExecutable &&
   existsSync(join(projectRoot, "native/aam_torch.h")) &&
   import.meta.file === "places.ts";
 
-/** Whether this is a clone of the repository, which keeps what it builds; a package never writes into node_modules. */
+/**
+ * Whether this is a clone of the repository, which keeps what it builds; a package never
+ * writes into node_modules.
+ */
 export const isClone = runsFromFiles && existsSync(join(projectRoot, "scripts/bootstrap.mjs"));
 
-/** Where an installed package keeps what it builds, by the rules of XDG: `$XDG_CACHE_HOME`, else `~/.cache`. */
+/**
+ * Where an installed package keeps what it builds, by the rules of XDG: `$XDG_CACHE_HOME`, else `~/.cache`.
+ */
 export function cacheFolder(): string {
   const given = process.env["XDG_CACHE_HOME"];
   return join(given?.startsWith("/") ? given : join(homedir(), ".cache"), "aam-torch");

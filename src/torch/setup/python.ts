@@ -22,7 +22,8 @@ export function pythonsOnPath(path: string = process.env["PATH"] ?? ""): string[
       const candidate = join(folder, name);
       // `existsSync` is false too where a folder may not be searched, or is a file; `statSync` would throw.
       if (!folder || !existsSync(candidate) || !statSync(candidate).isFile()) continue;
-      // A virtual environment's python is a link to its parent's: the folder tells them apart, the target does not.
+      // A virtual environment's python is a link to its parent's: the folder tells them
+      // apart, the target does not.
       const identity = existsSync(join(folder, "../pyvenv.cfg")) ? folder : realpathSync(candidate);
       if (seen.has(identity) || seen.has(realpathSync(folder))) continue;
       seen.add(identity);
@@ -44,8 +45,8 @@ print(json.dumps({
 }))`;
 
 /**
- * Asks a Python where torch lies, without importing it (one short process). Undefined when it does not answer:
- * not a Python 3, or a stand-in that only asks the user to install one.
+ * Asks a Python where torch lies, without importing it (one short process). Undefined when it does not
+ * answer: not a Python 3, or a stand-in that only asks the user to install one.
  */
 export function askPython(executable: string): PythonReport | undefined {
   const run = Bun.spawnSync([executable, "-c", question], {

@@ -9,8 +9,9 @@ import { installOwnTorch } from "./ownTorch.ts";
 import { buildFolder } from "./places.ts";
 
 /**
- * Brings LibTorch (where the machine has none that fits) and the compiled native part (where none is brought). Progress goes to
- * standard error. @throws UserError that says what is missing, with its cure.
+ * Brings LibTorch (where the machine has none that fits) and the compiled native part (where none is
+ * brought). Progress goes to standard error.
+ * @throws UserError that says what is missing, with its cure.
  */
 export async function setUp(): Promise<void> {
   const needsHeaders = !process.env["AAM_TORCH_SHIM"] && prebuiltFolder() === undefined;

@@ -5,7 +5,10 @@ import { viewAsReal } from "../dispatch/ops.gen.ts";
 
 /** How far two tensors may be apart. */
 export interface CloseOptions {
-  /** How large a difference may be relative to the expected value; by the dtype where not given, then with `atol`. */
+  /**
+   * How large a difference may be relative to the expected value; by the dtype where not
+   * given, then with `atol`.
+   */
   rtol?: number;
   /** How large a difference may be in any case; by the dtype where not given, then with `rtol`. */
   atol?: number;
@@ -173,8 +176,9 @@ export function differenceOf(
 }
 
 /**
- * Compares tensors (also numbers, and both nested in arrays, Maps and plain objects, as a `stateDict` is): shapes, devices and dtypes
- * must be equal, and |actual - expected| <= atol + rtol * |expected| for every element, with PyTorch's tolerances for the dtype.
+ * Compares tensors (also numbers, and both nested in arrays, Maps and plain objects, as a `stateDict` is):
+ * shapes, devices and dtypes must be equal, and |actual - expected| <= atol + rtol * |expected| for every
+ * element, with PyTorch's tolerances for the dtype.
  *
  * @throws NotCloseError that tells how many elements differ, the greatest differences and where they are.
  * @throws TypeError if only one of rtol and atol is given.

@@ -9,12 +9,12 @@ import { sharedLibraryName } from "../setup/libtorchFolder.ts";
 const unneeded = /python|test|aoti|backend_with_compiler|shm/;
 
 /**
- * Copies what a program needs at run time into a folder: the native part, and LibTorch's libraries without its headers. Another
- * machine of the same kind then needs no Python, no compiler and no set-up.
+ * Copies what a program needs at run time into a folder: the native part, and LibTorch's libraries without
+ * its headers. Another machine of the same kind then needs no Python, no compiler and no set-up.
  *
  * @returns the environment variables that the program is to be started with there.
- * @throws UserError for a LibTorch for CUDA, whose libraries from NVIDIA lie in packages of their own, and for a folder that cannot be
- *   written.
+ * @throws UserError for a LibTorch for CUDA, whose libraries from NVIDIA lie in packages of their own, and
+ *   for a folder that cannot be written.
  */
 export function copyRuntime(folder: string): Record<"AAM_TORCH_SHIM" | "LIBTORCH", string> {
   const { path, libtorch } = findShim();

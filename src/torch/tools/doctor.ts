@@ -162,7 +162,10 @@ function printDiagnosis(found: Diagnosis): void {
   for (const problem of found.problems) console.log(`Problem: ${problem}`);
 }
 
-/** Prints what was found on this machine, in words or as JSON. @returns 1 when something stops the work, else 0. */
+/**
+ * Prints what was found on this machine, in words or as JSON. @returns 1 when
+ * something stops the work, else 0.
+ */
 export function runDoctor({ json = false }: { json?: boolean } = {}): number {
   const found = diagnose();
   if (json) console.log(JSON.stringify(found, null, 2));

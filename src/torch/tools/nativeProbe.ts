@@ -1,4 +1,5 @@
-// Run by the doctor as a process of its own: a library that crashes when it is loaded then takes down only this one.
+// Run by the doctor as a process of its own: a library that crashes when it is loaded then
+// takes down only this one.
 
 import * as torch from "../index.ts";
 import type { BuildInfo } from "../native/library.ts";

@@ -1,4 +1,7 @@
-/** `torch.utils.flopCounter`: floating-point operations of a computation, by LibTorch's count for each operator. */
+/**
+ * `torch.utils.flopCounter`: floating-point operations of a computation, by LibTorch's
+ * count for each operator.
+ */
 import { profile } from "../profiler/profile.ts";
 
 export interface FlopCounts<T> {
@@ -10,8 +13,8 @@ export interface FlopCounts<T> {
 }
 
 /**
- * Runs `fn` and counts the floating-point operations of matrix products, convolutions, and element-wise sums and products in it (those that
- * LibTorch's profiler has a formula for), also in backward passes.
+ * Runs `fn` and counts the floating-point operations of matrix products, convolutions, and element-wise sums
+ * and products in it (those that LibTorch's profiler has a formula for), also in backward passes.
  * @example
  * const { total } = torch.utils.flopCounter.countFlops(() => model.forward(x).sum().backward());
  */

@@ -5,7 +5,9 @@ export interface ProgressOptions {
   total?: number;
   /** Before the bar. */
   description?: string;
-  /** Where it is written; default standard error. Elsewhere than on a terminal nothing is shown but the end. */
+  /**
+   * Where it is written; default standard error. Elsewhere than on a terminal nothing is shown but the end.
+   */
   stream?: { write(text: string): unknown; isTTY?: boolean; columns?: number };
   /** Milliseconds between two pictures. Default 100. */
   every?: number;
@@ -94,7 +96,8 @@ function totalOf(subject: object): number | undefined {
 }
 
 /**
- * Shows how far a loop over `subject` is: `for (const batch of progress(loader))`. `for await` where it is asynchronous.
+ * Shows how far a loop over `subject` is: `for (const batch of progress(loader))`. `for await`
+ * where it is asynchronous.
  * @example
  * for (const [x, y] of torch.utils.progress(loader, { description: "epoch 1" })) step(x, y);
  */

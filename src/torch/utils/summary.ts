@@ -31,8 +31,8 @@ const shapeText = (shapes: LayerSummary["inputShapes"]) =>
   shapes.map((shape) => `[${shape.join(", ")}]`).join(" ") || "-";
 
 /**
- * A module's layers with the shapes of what goes in and out and their numbers of parameters, from one forward pass (in evaluation mode,
- * without gradients) with the given arguments. Printed, it is a table.
+ * A module's layers with the shapes of what goes in and out and their numbers of parameters, from one forward
+ * pass (in evaluation mode, without gradients) with the given arguments. Printed, it is a table.
  * @example
  * console.log(String(torch.utils.summary(model, torch.zeros([1, 3, 32, 32]))));
  */

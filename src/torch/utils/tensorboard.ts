@@ -24,8 +24,8 @@ function defaultFolder(comment: string): string {
 const numberOf = (value: Tensor | number): number => (value instanceof Tensor ? value.item() : value);
 
 /**
- * Writes what a training run tells into a folder for TensorBoard (`tensorboard --logdir runs`). What is told is gathered and written whole
- * every few seconds, by `flush` and by `close`.
+ * Writes what a training run tells into a folder for TensorBoard (`tensorboard --logdir runs`). What is told
+ * is gathered and written whole every few seconds, by `flush` and by `close`.
  * @throws UserError where the folder cannot be written.
  * @example
  * using writer = new torch.utils.tensorboard.SummaryWriter("runs/first");
@@ -66,7 +66,8 @@ export class SummaryWriter implements Disposable {
 
   /**
    * A picture: uint8 of 0 to 255 or floats of 0 to 1, one, three or four channels.
-   * @param options `dataformats`: the order of dimensions, default `CHW`; `HW` for one channel without its dimension
+   * @param options `dataformats`: the order of dimensions, default `CHW`; `HW` for one
+   * channel without its dimension
    */
   addImage(
     tag: string,

@@ -111,8 +111,9 @@ function withMode(image: Tensor, mode: ImageMode): Tensor {
 }
 
 /**
- * The pixels of a PNG or JPEG file's bytes: uint8 [channels, height, width] (uint16 for PNGs of 16 bits). `what` names the
- * file in messages. @throws UserError for other contents and damaged files.
+ * The pixels of a PNG or JPEG file's bytes: uint8 [channels, height, width] (uint16 for PNGs of 16 bits).
+ * `what` names the file in messages.
+ * @throws UserError for other contents and damaged files.
  */
 export function decodeImage(bytes: Uint8Array, mode: ImageMode = "unchanged", what = "The image"): Tensor {
   const read = isPng(bytes) ? pixelsOfPng : isJpeg(bytes) ? pixelsOfJpeg : null;
@@ -164,7 +165,10 @@ export function encodePng(image: Tensor): Uint8Array {
   return encodePngData({ data, channels, width, height, depth: 8 });
 }
 
-/** The bytes of a JPEG file of an image (uint8, 1 or 3 channels; gray is written as three). `quality`: 1 to 100. */
+/**
+ * The bytes of a JPEG file of an image (uint8, 1 or 3 channels; gray is written as
+ * three). `quality`: 1 to 100.
+ */
 export function encodeJpeg(image: Tensor, quality = 75): Uint8Array {
   if (!(quality >= 1 && quality <= 100))
     throw new RangeError(`encodeJpeg: quality must be 1 to 100, got ${quality}`);

@@ -1,4 +1,7 @@
-/** `torch.vision.transforms`: functions of images [..., channels, height, width]; each class is made once and called by `forward`. */
+/**
+ * `torch.vision.transforms`: functions of images [..., channels, height, width]; each class is made once
+ * and called by `forward`.
+ */
 import type { Tensor } from "../core/tensor.ts";
 import { tidy } from "../core/tidy.ts";
 import { ops } from "../dispatch/operators.ts";
@@ -254,7 +257,10 @@ function luminance(batch: Tensor): Tensor {
   return batch.mul(weights).sum([-3], true);
 }
 
-/** Random changes of brightness, contrast, saturation and hue, in random order: each a strength, or a range of factors. */
+/**
+ * Random changes of brightness, contrast, saturation and hue, in random order: each a
+ * strength, or a range of factors.
+ */
 export class ColorJitter implements Transform {
   readonly #ranges: Readonly<Record<string, readonly [number, number] | null>>;
 

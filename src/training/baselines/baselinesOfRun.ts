@@ -19,7 +19,8 @@ export interface BaselineSummary {
 }
 
 /**
- * Computes the baselines of a fine-tuning run on its own split, and writes their figures and predictions into `baselines/`.
+ * Computes the baselines of a fine-tuning run on its own split, and writes their figures and
+ * predictions into `baselines/`.
  * @throws UserError for a pretraining run.
  */
 export function baselinesOfRun(folder: RunFolder, forest?: Omit<ForestOptions, "random">): BaselineSummary[] {

@@ -16,8 +16,8 @@ export interface NeighbourInput {
 const candidates = [1, 2, 3, 5, 7, 10, 15, 20, 30, 50];
 
 /**
- * Predicts the mean of the k nearest training samples (or the share of each class), with the k of least error when each training
- * sample is predicted from the others.
+ * Predicts the mean of the k nearest training samples (or the share of each class), with the k of least error
+ * when each training sample is predicted from the others.
  */
 export class NearestNeighbours {
   readonly k: number;

@@ -32,9 +32,9 @@ interface Tree {
 }
 
 /**
- * A random forest (Breiman 2001): trees grown to purity on bootstrap samples, each split the best one of some random features by
- * variance (numbers) or Gini impurity (classes); predictions are means over the trees' leaves. Made for sparse counts: a split
- * costs as much as the feature has values that are not 0.
+ * A random forest (Breiman 2001): trees grown to purity on bootstrap samples, each split the best one of some
+ * random features by variance (numbers) or Gini impurity (classes); predictions are means over the trees'
+ * leaves. Made for sparse counts: a split costs as much as the feature has values that are not 0.
  */
 export class RandomForest {
   readonly #trees: Tree[] = [];
@@ -86,7 +86,10 @@ class TreeGrower {
   #weight = new Float64Array(0);
   /** The present node of each sample. */
   #nodeOf = new Int32Array(0);
-  /** The last node that has each feature in one of its samples: in all others it is 0 throughout, which needs no look. */
+  /**
+   * The last node that has each feature in one of its samples: in all others it is 0
+   * throughout, which needs no look.
+   */
   #presentIn = new Int32Array(0);
 
   constructor(x: SparseRows, y: ForestTarget, { maxFeatures = "sqrt", minLeaf = 1 }: ForestOptions) {

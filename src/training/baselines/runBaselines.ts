@@ -39,7 +39,10 @@ export function relativeCounts(dataset: Dataset, samples: Int32Array): SparseRow
   };
 }
 
-/** A random forest on the table, nearest neighbours by true distances, and the median (or commonest class), on one split. */
+/**
+ * A random forest on the table, nearest neighbours by true distances, and the median (or
+ * commonest class), on one split.
+ */
 export function runBaselines(dataset: Dataset, options: BaselineOptions): Baseline[] {
   const { metric } = options;
   const baselines = [forestBaseline(dataset, options)];

@@ -42,8 +42,8 @@ function chosenPooling({ metric, model }: MetricAndModel): Exclude<ModelConfig["
 }
 
 /**
- * The configured form of distances, with `auto` decided. Of averages: distances that end at 1 are learned best through a curve that does,
- * too (debug/defaults.md), others have no such end.
+ * The configured form of distances, with `auto` decided. Of averages: distances that end at 1 are learned
+ * best through a curve that does, too (debug/defaults.md), others have no such end.
  */
 function chosenDistance(config: MetricAndModel): Exclude<ModelConfig["distance"], "auto"> {
   const { metric, model } = config;
@@ -55,8 +55,8 @@ function chosenDistance(config: MetricAndModel): Exclude<ModelConfig["distance"]
 
 /**
  * The configured way of counts into the encoder, with `auto` decided: what depends on counts cannot be
- * learned without them, and film learns it best (simulated study, three seeds, 300 or 400 steps: R² 0.91 to 0.93; add 0.85 to 0.91,
- * concat 0.84 and 0.85; without counts 0.69).
+ * learned without them, and film learns it best (simulated study, three seeds, 300 or 400 steps: R² 0.91 to
+ * 0.93; add 0.85 to 0.91, concat 0.84 and 0.85; without counts 0.69).
  */
 export function chosenCountEmbedding({ metric, model }: MetricAndModel): CountEmbeddingMethod | null {
   const { countEmbedding } = model;
@@ -109,7 +109,10 @@ export interface EncoderChoice {
   predictNucleotides: boolean;
   /** Values that the encoder itself predicts, where not as many as usual. */
   baseOutputs?: number | null;
-  /** Names of the studies that share a set encoder's codes, each with a calibration; absent where there is one. */
+  /**
+   * Names of the studies that share a set encoder's codes, each with a calibration;
+   * absent where there is one.
+   */
   studies?: readonly string[];
 }
 
@@ -189,7 +192,10 @@ export interface PredictorChoice {
   cardinalities: Readonly<Record<string, number>> | null;
 }
 
-/** What targets are predicted from, with `auto` decided: a set encoder's codes, unless categories attend to single ASVs. */
+/**
+ * What targets are predicted from, with `auto` decided: a set encoder's codes, unless
+ * categories attend to single ASVs.
+ */
 export function chosenTargetPooling(
   model: ModelConfig,
   target: TargetConfig,
@@ -202,7 +208,10 @@ export function chosenTargetPooling(
 
 let referencePredictor: typeof SequencePredictor | null = null;
 
-/** The predictor of `model.referenceForm`, which src/reference brings: this layer does not know the original AAM. */
+/**
+ * The predictor of `model.referenceForm`, which src/reference brings: this layer does
+ * not know the original AAM.
+ */
 export function setReferencePredictor(predictor: typeof SequencePredictor): void {
   referencePredictor = predictor;
 }

@@ -1,7 +1,10 @@
 import { UserError } from "../../common/userError.ts";
 import type { FineTuneConfig } from "./config.ts";
 
-/** Refuses options that contradict each other or have no effect, before any work is done. @throws UserError */
+/**
+ * Refuses options that contradict each other or have no effect, before any work is done.
+ * @throws UserError
+ */
 export function checkFineTune(config: FineTuneConfig, { isClassifier }: { isClassifier: boolean }): void {
   const { target, categories, freezeBase, pretrainedEncoder, bestMetric, training } = config;
   const refuse = (wrong: boolean, text: string) => {

@@ -1,7 +1,10 @@
 import { UserError } from "../../common/userError.ts";
 import { type ModelConfig, type TrainingConfig, transformerNames } from "./config.ts";
 
-/** Refuses a model that cannot be built, or cannot learn what it shall, before any work is done. @throws UserError */
+/**
+ * Refuses a model that cannot be built, or cannot learn what it shall, before any work is done.
+ * @throws UserError
+ */
 export function checkModel(model: ModelConfig, training?: Pick<TrainingConfig, "nucPenalty">): void {
   const { embeddingDim, transformers, maskRatio, vocabulary } = model;
   for (const heads of [model.heads, ...transformerNames.map((name) => transformers[name]?.heads)]) {

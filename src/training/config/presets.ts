@@ -31,8 +31,9 @@ const optimization = {
 const onePass = { sampleEpochs: 0, nucShare: 1 } as const;
 
 /**
- * `seed` (December 2025): raw distances, no masking and a vocabulary without the mask, squared errors, counts as they are from a
- * linear head. `latest` (January 2026): tanh(d / 10), 15 % of the bases hidden, Huber's loss, scaled counts.
+ * `seed` (December 2025): raw distances, no masking and a vocabulary without the mask, squared errors,
+ * counts as they are from a linear head. `latest` (January 2026): tanh(d / 10), 15 % of the bases hidden,
+ * Huber's loss, scaled counts.
  */
 export const presets: Readonly<Record<PresetName, Preset>> = {
   seed: {

@@ -16,8 +16,9 @@ type Encoders = Pick<ModelConfig, "encoder" | "codes">;
 const usual: Encoders = { encoder: "set", codes: "kmer" };
 
 /**
- * Settings with which a kind of encoder is pretrained best, where they differ from the schema's, which are those of transformers: a set
- * encoder's step is cheap and its start computed, so it takes larger batches, higher rates and no cheap epochs between.
+ * Settings with which a kind of encoder is pretrained best, where they differ from the schema's, which are
+ * those of transformers: a set encoder's step is cheap and its start computed, so it takes larger batches,
+ * higher rates and no cheap epochs between.
  */
 const setPretraining: Settings = {
   sampleEpochs: 0,
@@ -33,8 +34,8 @@ const setPretraining: Settings = {
 };
 
 /**
- * The settings that a new run starts from, before a configuration file and options: of its preset, or of its encoder. `sections` are those
- * that the run's configuration has.
+ * The settings that a new run starts from, before a configuration file and options: of its preset, or of its
+ * encoder. `sections` are those that the run's configuration has.
  */
 export function startingSettings(
   sections: readonly string[],
@@ -51,7 +52,8 @@ export function startingSettings(
 }
 
 /**
- * A pretraining's configuration in full, with the settings that are best for its encoder where nothing is said.
+ * A pretraining's configuration in full, with the settings that are best for its
+ * encoder where nothing is said.
  *
  * @example
  * pretrainConfig({ training: { maxMinutes: 2 } }); // a set encoder
@@ -66,7 +68,8 @@ export function pretrainConfig(input: PretrainInput = {}): PretrainConfig {
 }
 
 /**
- * A fine-tuning's configuration in full, with a set encoder where neither an encoder nor a pretrained one is named.
+ * A fine-tuning's configuration in full, with a set encoder where neither an encoder nor a
+ * pretrained one is named.
  *
  * @example
  * fineTuneConfig({ target: { columns: ["age"] }, pretrainedEncoder: "encoder", freezeBase: true });

@@ -9,7 +9,10 @@ import { mapSampleSet, type SampleSetOptions } from "./mapSampleSet.ts";
 /** Values of the features of a chunk's slots at most, which bounds memory. */
 const mostValues = 2 ** 24;
 
-/** Fits an `AsvSum` to a frozen encoder and the training samples, and keeps the sums of all samples: they never change. */
+/**
+ * Fits an `AsvSum` to a frozen encoder and the training samples, and keeps the sums of all
+ * samples: they never change.
+ */
 export class AsvSumCache {
   /** [samples of the data set, F] */
   readonly #sums: torch.Tensor;

@@ -5,7 +5,10 @@ import { withEmptyRow } from "../../models/sampleSequenceEncoder.ts";
 import * as torch from "../../torch/index.ts";
 import { asvsOf, type EncodeAsvsOptions, encodeAsvs } from "./encodeAsvs.ts";
 
-/** Embeddings of all ASVs of some samples, computed once without dropout. Used while the ASV encoder is frozen. */
+/**
+ * Embeddings of all ASVs of some samples, computed once without dropout. Used while
+ * the ASV encoder is frozen.
+ */
 export class AsvTable implements Disposable {
   /** [n + 1, D], row 0 zeros. */
   readonly #table: torch.Tensor;
@@ -31,7 +34,10 @@ export class AsvTable implements Disposable {
     encoder.train(wasTraining);
   }
 
-  /** [U + 1, D]: the embeddings of a batch's ASVs behind a row of zeros, as `EncodeRequest.asvEmbeddings` wants them. */
+  /**
+   * [U + 1, D]: the embeddings of a batch's ASVs behind a row of zeros, as
+   * `EncodeRequest.asvEmbeddings` wants them.
+   */
   ofBatch(batch: Batch): torch.Tensor {
     const rows = BigInt64Array.from({ length: batch.distinct + 1 }, (_, i) =>
       i === 0 ? 0n : BigInt(this.#rowOf[batch.asvRows[i - 1]]),

@@ -25,7 +25,10 @@ export interface AsvChunk {
   readonly places: readonly number[];
 }
 
-/** Runs a function over ASVs of a data set in chunks of similar length; of its tensors only those that it returns are kept. */
+/**
+ * Runs a function over ASVs of a data set in chunks of similar length; of its tensors only those
+ * that it returns are kept.
+ */
 export function mapAsvChunks<T>(
   dataset: Pick<Dataset, "asvTokens">,
   asvs: ArrayLike<number>,

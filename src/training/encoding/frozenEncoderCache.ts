@@ -12,8 +12,8 @@ import { mapSampleSet, type SampleSetOptions } from "./mapSampleSet.ts";
 const mostValues = 2 ** 29;
 
 /**
- * What a frozen encoder makes of a data set, computed once: of every slot of every sample where that is always the same and fits
- * into memory; else, and of a set encoder, of every ASV.
+ * What a frozen encoder makes of a data set, computed once: of every slot of every sample where that is
+ * always the same and fits into memory; else, and of a set encoder, of every ASV.
  */
 export class FrozenEncoderCache {
   /** [slots of all samples + 1, D], row 0 zeros, and where each sample's begin; or null. */

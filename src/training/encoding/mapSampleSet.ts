@@ -16,7 +16,10 @@ export interface SampleSetOptions extends EncodeAsvsOptions {
   batch: BatchOptions;
   /** Empty or filled slots (samples x ASVs of the richest) at a time. */
   slotsPerChunk?: number;
-  /** Where several ranks run, each computes a part, and all have the whole result; all must call it then. Default false. */
+  /**
+   * Where several ranks run, each computes a part, and all have the whole result; all must
+   * call it then. Default false.
+   */
   shared?: boolean;
   /** Decides random ASV sampling. Default 0: the same in every evaluation. */
   seed?: number;
@@ -34,8 +37,8 @@ export interface SampleRows {
 }
 
 /**
- * Runs a model over samples, and returns its results [N, ...] on the CPU in the order given. Each distinct ASV is encoded once;
- * samples of similar richness go through together. No gradients are recorded.
+ * Runs a model over samples, and returns its results [N, ...] on the CPU in the order given. Each distinct
+ * ASV is encoded once; samples of similar richness go through together. No gradients are recorded.
  */
 export function mapSampleSet(
   encoder: EncoderOfAsvs,
@@ -85,7 +88,10 @@ export function mapSampleSet(
   );
 }
 
-/** What a rank computes of `total` things: its part, or one thing where that is empty, so that all ranks do the same. */
+/**
+ * What a rank computes of `total` things: its part, or one thing where that is empty, so
+ * that all ranks do the same.
+ */
 function workOf(total: number, share: Share): { from: number; to: number } {
   const { from, to } = partOf(total, share);
   if (to > from) return { from, to };

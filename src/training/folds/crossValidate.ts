@@ -13,7 +13,10 @@ import { type FoldSummary, summarize } from "./summarize.ts";
 export interface CrossValidateOptions {
   readonly dataset: Dataset;
   readonly config: PlanConfig;
-  /** Folder of the results; `report.html`, `summary.json`, `predictions.tsv`, `reasons.tsv` and a file for each fold. */
+  /**
+   * Folder of the results; `report.html`, `summary.json`, `predictions.tsv`, `reasons.tsv`
+   * and a file for each fold.
+   */
   readonly output: string;
   /** Folds side by side. */
   readonly workers: number;
@@ -27,8 +30,9 @@ export interface CrossValidateOptions {
  * Cross-validates predictors of a metadata column and writes what came of it.
  * @throws UserError for columns and folds that do not do, and for a folder that has other results.
  * @example
- * const { summary } = await crossValidate({ dataset, config: planSchema.parse({ column: "age", splitBy: "host" }), output: "cv",
- *   workers: 2, resume: false, display });
+ * const config = planSchema.parse({ column: "age", splitBy: "host" });
+ * const options = { dataset, config, output: "cv", workers: 2, resume: false, display };
+ * const { summary } = await crossValidate(options);
  */
 export async function crossValidate(
   options: CrossValidateOptions,

@@ -12,13 +12,18 @@ export interface ReasonRow {
   readonly taxon: string | null;
   /** Folds whose training samples have it often enough. */
   readonly folds: number;
-  /** What its presence adds to the number, or to a class's score. Median over folds, with the folds' central 95 %. */
+  /**
+   * What its presence adds to the number, or to a class's score. Median over folds, with
+   * the folds' central 95 %.
+   */
   readonly effect: number;
   readonly low: number;
   readonly high: number;
   /** The class that `effect` is of: the one of the largest effect. Null for numbers. */
   readonly className: string | null;
-  /** How much larger the loss is with its presence permuted. Mean over folds, with the folds' central 95 %. */
+  /**
+   * How much larger the loss is with its presence permuted. Mean over folds, with the folds' central 95 %.
+   */
   readonly importance: number;
   readonly importanceLow: number;
   readonly importanceHigh: number;

@@ -48,7 +48,10 @@ export class FoldRunner {
     this.#study = new Study(dataset, plan.samples);
   }
 
-  /** Learns from the job's training samples and predicts the held-out ones. The outcome depends on plan and job alone. */
+  /**
+   * Learns from the job's training samples and predicts the held-out ones. The outcome
+   * depends on plan and job alone.
+   */
   async run(job: Job): Promise<JobResult> {
     const started = performance.now();
     const { target } = this.#plan;
@@ -106,7 +109,10 @@ export class FoldRunner {
     };
   }
 
-  /** Groups are held out whole inside as outside, where the training samples have several; fewer folds where groups are few. */
+  /**
+   * Groups are held out whole inside as outside, where the training samples have several; fewer
+   * folds where groups are few.
+   */
   #innerFolds(train: Int32Array, random: Random, groupColumn: string | null): Fold[] {
     const { config, target } = this.#plan;
     const labels = (name: string) => ({

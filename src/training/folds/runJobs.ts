@@ -18,8 +18,9 @@ export interface RunJobsOptions {
 }
 
 /**
- * Does the plan's folds that have no file yet, and gives all of them in the plan's order. Each is written as soon as it is done, so that
- * work that was cut off goes on with the next one. Every fold computes with one thread: how many run side by side decides no number.
+ * Does the plan's folds that have no file yet, and gives all of them in the plan's order. Each is written as
+ * soon as it is done, so that work that was cut off goes on with the next one. Every fold computes with one
+ * thread: how many run side by side decides no number.
  * @throws UserError if a worker fails.
  */
 export async function runJobs(

@@ -81,8 +81,8 @@ export function predictionsOf(results: readonly JobResult[]): Predicted[] {
 }
 
 /**
- * Figures of every predictor over all folds with 95 % intervals (bootstrap over groups), and the paired differences of the main one to the
- * others on the very same samples.
+ * Figures of every predictor over all folds with 95 % intervals (bootstrap over groups), and the paired
+ * differences of the main one to the others on the very same samples.
  */
 export function summarize(plan: Plan, results: readonly JobResult[]): FoldSummary {
   const { target, groupOf, config } = plan;

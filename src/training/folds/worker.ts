@@ -1,4 +1,7 @@
-/** A process of its own that does folds: `bun worker.ts`, started by `runJobs`, which sends the plan and then one fold's name at a time. */
+/**
+ * A process of its own that does folds: `bun worker.ts`, started by `runJobs`, which sends the plan and then
+ * one fold's name at a time.
+ */
 import { openDataset } from "../../data/dataset/dataset.ts";
 import * as torch from "../../torch/index.ts";
 import { makePlan, type PlanConfig } from "./plan.ts";

@@ -18,8 +18,8 @@ function observing<T>(pooling: AttentionPooling, observe: (weights: torch.Tensor
 }
 
 /**
- * How much each ASV of each sample counted in a pooling over the sample's ASVs; the weights of a sample add up to 1. One row for
- * each sample and ASV, the weightiest first.
+ * How much each ASV of each sample counted in a pooling over the sample's ASVs; the weights of a sample add
+ * up to 1. One row for each sample and ASV, the weightiest first.
  */
 export function sampleAttention(
   dataset: Dataset,
@@ -59,7 +59,10 @@ export function sampleAttention(
   ];
 }
 
-/** How much each position of each ASV counted in the pooling over its bases: `start`, then `1` ... ; 0 beyond its end. */
+/**
+ * How much each position of each ASV counted in the pooling over its bases: `start`, then
+ * `1` ... ; 0 beyond its end.
+ */
 export function positionAttention(
   dataset: Dataset,
   encoder: AsvEncoder,

@@ -11,8 +11,8 @@ import type { ResultColumn } from "../targets/predictionTable.ts";
 import { refuseNonFiniteOutputs } from "./finiteOutputs.ts";
 
 /**
- * Embeddings [N, D] of samples as a run's encoder pools them, on the CPU. Of a UniFrac encoder their Euclidean distances are
- * the predicted UniFrac distances, or what becomes these by tanh (`distanceFormOf`).
+ * Embeddings [N, D] of samples as a run's encoder pools them, on the CPU. Of a UniFrac encoder their
+ * Euclidean distances are the predicted UniFrac distances, or what becomes these by tanh (`distanceFormOf`).
  * @throws UserError if one is NaN or infinite.
  */
 export function embedSamples(

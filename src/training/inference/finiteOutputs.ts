@@ -2,8 +2,8 @@ import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 
 /**
- * Refuses outputs of a model that are NaN or infinite, before they are written: in a table they would be empty cells,
- * which look like missing values. `values` has the same number of values for each of `ids`.
+ * Refuses outputs of a model that are NaN or infinite, before they are written: in a table they would be
+ * empty cells, which look like missing values. `values` has the same number of values for each of `ids`.
  * @throws UserError naming the checkpoint and the first sample or ASV.
  */
 export function refuseNonFiniteOutputs(

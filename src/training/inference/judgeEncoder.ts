@@ -15,8 +15,8 @@ export function hasMetric({ manifest }: Dataset, metric: string): boolean {
 }
 
 /**
- * Predicted against true distances over all pairs of some samples (or against the samples' values), of many samples for those that
- * `chooseJudged` names.
+ * Predicted against true distances over all pairs of some samples (or against the samples' values), of many
+ * samples for those that `chooseJudged` names.
  */
 export function judgeEncoder(
   encoder: Encoder,
@@ -38,7 +38,10 @@ export function judgeEncoder(
   return objective.evaluate(outputs, judged);
 }
 
-/** Judges the encoder of a run, with another form of distances where one is given; null where the data set does not know what it was trained on. */
+/**
+ * Judges the encoder of a run, with another form of distances where one is given; null where the data set
+ * does not know what it was trained on.
+ */
 export function judgeRun(
   { encoder, facts }: OpenedRun,
   dataset: Dataset,

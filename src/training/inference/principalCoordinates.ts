@@ -8,8 +8,8 @@ export interface Coordinates {
 }
 
 /**
- * Principal coordinates of a distance matrix [N, N] (Gower 1966): the leading eigenvectors of -J D² J / 2 times the roots of their
- * eigenvalues. Shares are of the sum of the positive eigenvalues.
+ * Principal coordinates of a distance matrix [N, N] (Gower 1966): the leading eigenvectors of -J D² J / 2
+ * times the roots of their eigenvalues. Shares are of the sum of the positive eigenvalues.
  */
 export function pcoaOf(distances: torch.Tensor): Coordinates {
   return torch.tidy(() => {

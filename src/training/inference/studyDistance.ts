@@ -7,15 +7,18 @@ import { fitPolynomial } from "../objectives/calibration.ts";
 import type { OpenedRun } from "../run/open.ts";
 import { embedSampleSet } from "./embedSamples.ts";
 
-/** What words and own branches may be worth beside codes on another tree, and the branches that all samples share. */
+/**
+ * What words and own branches may be worth beside codes on another tree, and the
+ * branches that all samples share.
+ */
 const wordWeights = [0.25, 1, 4];
 const ownWeights = [0.25, 0.5, 1, 2, 4, 8];
 const sharedWeights = [0, 0.25, 1, 4, 16];
 
 /**
- * The distances of a set encoder for data of a study that it was not trained on: what its own studies have learned, on average. They rank pairs
- * rightly if the encoder knows such data; their scale is a guess. `words`, `own` and `shared` weigh words, own branches and those that all samples
- * share.
+ * The distances of a set encoder for data of a study that it was not trained on: what its own studies have
+ * learned, on average. They rank pairs rightly if the encoder knows such data; their scale is a guess.
+ * `words`, `own` and `shared` weigh words, own branches and those that all samples share.
  */
 export function typicalDistance(encoder: SetEncoder, { words = 1, own = 1, shared = 1 } = {}): SetDistance {
   const known = encoder.distances;
@@ -44,9 +47,9 @@ export function typicalDistance(encoder: SetEncoder, { words = 1, own = 1, share
 }
 
 /**
- * The distances of a set encoder, fitted to those that are known among a few samples of a study that it was not trained on: the weights of words,
- * own and shared branches with the least squared error, and the line that has it. Null for encoders that do not compare sets, and where no
- * distance is known.
+ * The distances of a set encoder, fitted to those that are known among a few samples of a study that it was
+ * not trained on: the weights of words, own and shared branches with the least squared error, and the line
+ * that has it. Null for encoders that do not compare sets, and where no distance is known.
  */
 export function calibratedDistance(
   { encoder, facts }: Pick<OpenedRun, "encoder" | "facts">,

@@ -6,8 +6,8 @@ export interface BatchLosses {
   /** By name, e.g. `unifrac_loss`. */
   readonly parts: Readonly<Record<string, torch.Tensor>>;
   /**
-   * What is left to do after the backward pass of `total`, where several ranks share the batch; `weight` is what `total` was
-   * multiplied with for it.
+   * What is left to do after the backward pass of `total`, where several ranks share the batch; `weight` is
+   * what `total` was multiplied with for it.
    */
   readonly finish?: (weight: number) => void;
 }

@@ -35,10 +35,12 @@ export interface BatchSize {
 }
 
 /**
- * The largest batch whose step fits into `budget`: at most `largestBatch`, and never more than there are samples. Sizes are judged by
- * the richest samples, of which no batch has more. Steps are really made, with the task's own losses, gradients included, and are
- * undone; which size to measure next follows from the last one measured and from the true numbers of tokens and slots, as the distinct
- * ASVs of a batch grow more slowly than its samples. @throws UserError where not even two samples fit.
+ * The largest batch whose step fits into `budget`: at most `largestBatch`, and never more than there are
+ * samples. Sizes are judged by the richest samples, of which no batch has more. Steps are really made, with
+ * the task's own losses, gradients included, and are undone; which size to measure next follows from the last
+ * one measured and from the true numbers of tokens and slots, as the distinct ASVs of a batch grow more
+ * slowly than its samples.
+ * @throws UserError where not even two samples fit.
  */
 export function findBatchSize(search: BatchSizeSearch): BatchSize {
   const { dataset, train, batch, budget } = search;
@@ -74,7 +76,10 @@ export function findBatchSize(search: BatchSizeSearch): BatchSize {
   }
 }
 
-/** Samples, the richest first, and how much a batch of the first n of them has to compute: tokens of distinct ASVs and slots. */
+/**
+ * Samples, the richest first, and how much a batch of the first n of them has to compute: tokens of
+ * distinct ASVs and slots.
+ */
 function batchLoads(
   dataset: Dataset,
   train: Int32Array,
@@ -101,7 +106,10 @@ function batchLoads(
   return { order, load };
 }
 
-/** The most memory that a step of these samples has in use beyond what there was before; infinite where it runs out. */
+/**
+ * The most memory that a step of these samples has in use beyond what there was before;
+ * infinite where it runs out.
+ */
 function measure(
   { task, dataset, batch, device, mixedPrecision }: BatchSizeSearch,
   samples: Int32Array,
@@ -138,7 +146,10 @@ function measure(
   });
 }
 
-/** Batch size and accumulation that `--auto-batch-size` comes to, and a sentence about it. @throws UserError */
+/**
+ * Batch size and accumulation that `--auto-batch-size` comes to, and a sentence about it.
+ * @throws UserError
+ */
 export function chooseBatchSize(
   training: TrainingConfig,
   search: Omit<BatchSizeSearch, "budget" | "mixedPrecision">,

@@ -1,11 +1,15 @@
 import type * as torch from "../../torch/index.ts";
 
-/** Is told of every call of a module's `forward` in the order in which they end: inner modules before outer ones. */
+/**
+ * Is told of every call of a module's `forward` in the order in which they end: inner
+ * modules before outer ones.
+ */
 export type ForwardListener = (path: string, module: torch.nn.Module, result: unknown) => void;
 
 /**
- * Calls `listener` after each forward call of a model and of all modules in it, until it is disposed. The model itself has the
- * path `""`. Layers whose weights their owner uses without calling them (`self_attn`, say) do not appear.
+ * Calls `listener` after each forward call of a model and of all modules in it, until it is disposed. The
+ * model itself has the path `""`. Layers whose weights their owner uses without calling them
+ * (`self_attn`, say) do not appear.
  */
 export function onForward(model: torch.nn.Module, listener: ForwardListener): Disposable {
   const hooked = new Map<torch.nn.Module, PropertyDescriptor | undefined>();

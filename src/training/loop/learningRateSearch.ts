@@ -32,8 +32,8 @@ const smoothing = 0.9;
 const divergence = 4;
 
 /**
- * Trains with a rate that grows from step to step until the loss runs away (Smith 2017). The model is left as it was. Its losses
- * tell which rates do.
+ * Trains with a rate that grows from step to step until the loss runs away (Smith 2017). The model is left as
+ * it was. Its losses tell which rates do.
  */
 export async function searchLearningRate(
   task: TrainingTask,
@@ -101,8 +101,8 @@ function finish(rates: number[], smooth: number[], raw: number[]): LearningRateS
 }
 
 /**
- * A tenth of the rate at which the smoothed loss is least: beyond that it runs away, and a slope is hidden by the noise of batches.
- * Null where the loss never falls by 2 %.
+ * A tenth of the rate at which the smoothed loss is least: beyond that it runs away, and a slope is hidden by
+ * the noise of batches. Null where the loss never falls by 2 %.
  */
 export function suggestRate(rates: readonly number[], losses: readonly number[]): number | null {
   if (losses.length < 10) return null;

@@ -60,7 +60,9 @@ function* tensorsIn(value: unknown): Generator<torch.Tensor> {
 /** States of random generators by device. */
 export type RandomStates = ReadonlyMap<torch.Device, torch.Tensor>;
 
-/** The states of the generators that a model's forward pass draws from; they belong to the innermost scope. */
+/**
+ * The states of the generators that a model's forward pass draws from; they belong to the innermost scope.
+ */
 export function randomStates(model: torch.nn.Module): RandomStates {
   const devices = new Set<torch.Device>(["cpu", ...model.parameters().map((value) => value.device)]);
   return new Map([...devices].map((device) => [device, torch.Generator.default(device).getState()]));
@@ -71,9 +73,10 @@ export function restoreRandomStates(states: RandomStates): void {
 }
 
 /**
- * Looks at every value of a step as it arises: the batch, the weights, what each module returns, the losses, the gradients.
- * The first that is not finite is thrown as a `NonFiniteError`, after the batch, the weights and the generator's state were
- * saved, with which `debug/replay.ts` repeats the step. Every look waits for the device: for looking for a fault, not for use.
+ * Looks at every value of a step as it arises: the batch, the weights, what each module returns, the losses,
+ * the gradients. The first that is not finite is thrown as a `NonFiniteError`, after the batch, the weights
+ * and the generator's state were saved, with which `debug/replay.ts` repeats the step. Every look waits for
+ * the device: for looking for a fault, not for use.
  */
 export class NanDetector implements Disposable {
   readonly #model: torch.nn.Module;
@@ -113,8 +116,8 @@ export class NanDetector implements Disposable {
   }
 
   /**
-   * After the backward pass, which ends the step. Of several weights the one that the forward pass used last is named: the
-   * backward pass came to it first.
+   * After the backward pass, which ends the step. Of several weights the one that the forward pass used last
+   * is named: the backward pass came to it first.
    */
   checkGradients(): void {
     const faulty = [...this.#model.namedParameters()].filter(([, value]) => {
@@ -129,7 +132,9 @@ export class NanDetector implements Disposable {
     this.#batch = null;
   }
 
-  /** When the module that a weight belongs to, or the nearest one around it that is called, was last called. */
+  /**
+   * When the module that a weight belongs to, or the nearest one around it that is called, was last called.
+   */
   #lastUse(weight: string): number {
     for (let path = weight; path !== ""; ) {
       path = path.includes(".") ? path.slice(0, path.lastIndexOf(".")) : "";
@@ -183,8 +188,9 @@ export interface RepeatableStep {
 }
 
 /**
- * Looks at the loss and the gradients of a step. Where one is not finite, the step is repeated with a `NanDetector`, whose error
- * names the first place. @throws NonFiniteError then.
+ * Looks at the loss and the gradients of a step. Where one is not finite, the step is repeated with a
+ * `NanDetector`, whose error names the first place.
+ * @throws NonFiniteError then.
  */
 export function inspectStep(
   model: torch.nn.Module,
@@ -211,7 +217,10 @@ export function inspectStep(
   );
 }
 
-/** A site in words: `the output of sample_encoder.asv_encoder [32, 64] is not finite (64 NaN, 0 infinite of 2048 values)`. */
+/**
+ * A site in words: `the output of sample_encoder.asv_encoder [32, 64] is not finite (64 NaN, 0
+ * infinite of 2048 values)`.
+ */
 export function describeSite({ kind, path, shape, nan, infinite, total }: NonFiniteSite): string {
   const what = {
     input: `the batch's ${path}`,

@@ -35,8 +35,9 @@ export function isCategorical(group: { name?: string }): boolean {
 }
 
 /**
- * Splits a model's trainable parameters into those that decay (weight matrices) and those that do not: norms, biases and embedding
- * tables, whose size says nothing about overfitting; and by learning rate, where categories have one of their own.
+ * Splits a model's trainable parameters into those that decay (weight matrices) and those that do not: norms,
+ * biases and embedding tables, whose size says nothing about overfitting; and by learning rate, where
+ * categories have one of their own.
  */
 export function parameterGroups(model: torch.nn.Module, options: GroupOptions): NamedGroup[] {
   const { weightDecay, decayAll = false, categoricalRate = null } = options;

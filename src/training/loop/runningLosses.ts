@@ -1,7 +1,8 @@
 import * as torch from "../../torch/index.ts";
 
 /**
- * Sums of losses over the steps of an epoch, kept on the device: adding does not wait for it, only `means` does.
+ * Sums of losses over the steps of an epoch, kept on the device: adding does not wait
+ * for it, only `means` does.
  */
 export class RunningLosses {
   #names: string[] = [];

@@ -26,8 +26,9 @@ export interface CheckpointTargets {
 }
 
 /**
- * Writes everything that training needs to continue into one safetensors file, atomically: the model's weights under `model/`, the
- * optimizer's tensors under `optimizer/<number>/`, a moving average under `average/`, the random generators' states, and `facts` in the metadata.
+ * Writes everything that training needs to continue into one safetensors file, atomically: the model's
+ * weights under `model/`, the optimizer's tensors under `optimizer/<number>/`, a moving average under
+ * `average/`, the random generators' states, and `facts` in the metadata.
  */
 export function saveCheckpoint(path: string, targets: CheckpointTargets, facts: CheckpointFacts): void {
   using _scope = torch.scope();
@@ -99,7 +100,10 @@ function openCheckpoint(path: string): torch.Safetensors {
   return torch.loadSafetensors(path);
 }
 
-/** Loads what `saveCheckpoint` wrote, random states included, and returns the facts. @throws UserError if it does not fit. */
+/**
+ * Loads what `saveCheckpoint` wrote, random states included, and returns the facts.
+ * @throws UserError if it does not fit.
+ */
 export function loadCheckpoint(path: string, targets: CheckpointTargets): CheckpointFacts {
   using _scope = torch.scope();
   const { tensors, metadata } = openCheckpoint(path);
@@ -141,8 +145,8 @@ export function loadCheckpoint(path: string, targets: CheckpointTargets): Checkp
 }
 
 /**
- * Loads weights that `saveWeights` or `saveCheckpoint` wrote into a model, and returns the facts. Parameters of the model whose
- * names begin with one of `optional` keep their values where the file has none.
+ * Loads weights that `saveWeights` or `saveCheckpoint` wrote into a model, and returns the facts. Parameters
+ * of the model whose names begin with one of `optional` keep their values where the file has none.
  */
 export function loadWeights(
   path: string,
@@ -165,7 +169,10 @@ export function loadWeights(
   return facts;
 }
 
-/** @throws UserError for a model that has a weight which is NaN or infinite, as a training that diverged leaves them. */
+/**
+ * @throws UserError for a model that has a weight which is NaN or infinite, as a training
+ * that diverged leaves them.
+ */
 export function refuseNonFinite(path: string, model: torch.nn.Module): void {
   using _scope = torch.scope();
   for (const [name, value] of model.namedParameters()) {

@@ -1,8 +1,9 @@
 import { annealCosine as cosine, restartedAt } from "../../torch/optim/schedules/annealing.ts";
 
 /**
- * Learning-rate factors as functions of progress (0 at the start of training, 1 at its end). They stand beside the toolkit's
- * schedulers because those count steps: a training that `--max-minutes` ends knows its share of the time, not its steps.
+ * Learning-rate factors as functions of progress (0 at the start of training, 1 at its end). They stand
+ * beside the toolkit's schedulers because those count steps: a training that `--max-minutes` ends knows its
+ * share of the time, not its steps.
  */
 export type ScheduleName =
   | "warmup_cosine"
@@ -28,7 +29,10 @@ export interface ScheduleOptions {
 const oneCycleRise = 0.3;
 const oneCycleStart = 1 / 25;
 
-/** The factor of the base learning rate. `plateau` is constant here: `PlateauFactor` lowers it by what validation says. */
+/**
+ * The factor of the base learning rate. `plateau` is constant here: `PlateauFactor` lowers it
+ * by what validation says.
+ */
 export function scheduleFactor(progress: number, options: ScheduleOptions): number {
   const { name, warmup, floor } = options;
   const share = Math.min(Math.max(progress, 0), 1);
@@ -46,7 +50,10 @@ export function scheduleFactor(progress: number, options: ScheduleOptions): numb
   return cosine(1, floor, warmup < 1 ? (share - warmup) / (1 - warmup) : 1);
 }
 
-/** Lowers the rate once a watched value has not fallen for more than `patience` epochs; plain state for checkpoints. */
+/**
+ * Lowers the rate once a watched value has not fallen for more than `patience` epochs;
+ * plain state for checkpoints.
+ */
 export class PlateauFactor {
   factor = 1;
   #best = Number.POSITIVE_INFINITY;
@@ -58,7 +65,9 @@ export class PlateauFactor {
     this.#options = options;
   }
 
-  /** Tells the value of an epoch, of which less is better. An improvement of less than 0.01 % does not count. */
+  /**
+   * Tells the value of an epoch, of which less is better. An improvement of less than 0.01 % does not count.
+   */
   step(value: number): void {
     if (!Number.isFinite(this.#best) || value < this.#best - 1e-4 * Math.abs(this.#best)) {
       this.#best = value;

@@ -16,7 +16,10 @@ import { WeightAverage } from "./weightAverage.ts";
 /** Figures by name, e.g. `unifrac_r2`. */
 export type Figures = Record<string, number>;
 
-/** The monitor that takes every epoch for the best so far, whatever its figures: the last one's weights are kept. */
+/**
+ * The monitor that takes every epoch for the best so far, whatever its figures: the
+ * last one's weights are kept.
+ */
 export const lastEpoch = "last";
 
 /** What is trained: how a batch becomes a loss, and how the model is judged. */
@@ -26,7 +29,10 @@ export interface TrainingTask {
   epochStarts?(epoch: number): void;
   /** Called with the model in training mode, inside a scope. */
   losses(batch: Batch): BatchLosses;
-  /** Called when a step has run out of memory: makes the next try take less, and returns a sentence on how; null where it cannot. */
+  /**
+   * Called when a step has run out of memory: makes the next try take less, and returns a sentence on
+   * how; null where it cannot.
+   */
   useLessMemory?(): string | null;
   /** Called with the model in evaluation mode. */
   validate(): Figures | Promise<Figures>;
@@ -40,7 +46,9 @@ export interface TrainerOptions {
   schedule: ScheduleOptions;
   /** Of the schedule `plateau`, which watches `total_loss` of the validation. */
   plateau?: { factor: number; patience: number };
-  /** Batches whose gradients are averaged before a step; the last of an epoch takes what is left. Default 1. */
+  /**
+   * Batches whose gradients are averaged before a step; the last of an epoch takes what is left. Default 1.
+   */
   accumulationSteps?: number;
   /** Matrix products in a shorter type. Default `none`. */
   mixedPrecision?: MixedPrecision;
@@ -153,8 +161,8 @@ interface BatchPlace {
 const stepsPerLook = 10;
 
 /**
- * The training loop: epochs of batches, an optimizer with a schedule, clipped gradients, validation, best and last checkpoint,
- * early stopping, and continuing from a checkpoint with the very next batch.
+ * The training loop: epochs of batches, an optimizer with a schedule, clipped gradients, validation, best and
+ * last checkpoint, early stopping, and continuing from a checkpoint with the very next batch.
  */
 export class Trainer {
   readonly #task: TrainingTask;
@@ -163,7 +171,10 @@ export class Trainer {
   readonly #plateau: PlateauFactor;
   readonly #scaler: torch.GradScaler | null;
   readonly #average: WeightAverage | null;
-  /** This process's place where several ranks train together: all of them decide alike, and rank 0 alone writes. */
+  /**
+   * This process's place where several ranks train together: all of them decide alike,
+   * and rank 0 alone writes.
+   */
   readonly #share: Share | null = currentShare();
   readonly #buckets: torch.distributed.GradientBuckets | null;
   #savedAt = performance.now();
@@ -203,7 +214,10 @@ export class Trainer {
     this.#interrupted = true;
   }
 
-  /** Continues from a checkpoint that this class wrote. @throws UserError if it belongs to other data or another model. */
+  /**
+   * Continues from a checkpoint that this class wrote.
+   * @throws UserError if it belongs to other data or another model.
+   */
   resume(path: string): void {
     const { optimizer, loader } = this.#options;
     const targets = { model: this.#task.model, optimizer, average: this.#average ?? undefined };
@@ -341,7 +355,8 @@ export class Trainer {
         return this.#trainBatch(batch, place);
       } catch (error) {
         const isMemory = error instanceof torch.TorchError && error.kind === "out-of-memory";
-        // What ranks do together cannot be done again by one of them: they all end, saved as of the last checkpoint.
+        // What ranks do together cannot be done again by one of them: they all end, saved
+        // as of the last checkpoint.
         if (isMemory && this.#share)
           throw new UserError(
             `Step ${this.#step + 1} ran out of memory; use a smaller --batch-size or more ranks, and go on with --resume. (${error.message})`,
@@ -358,8 +373,8 @@ export class Trainer {
   }
 
   /**
-   * Adds the gradients of one batch, and makes the optimizer's step when it completes the batches that go together; everything
-   * it made is freed. Returns the gradients' norm before clipping.
+   * Adds the gradients of one batch, and makes the optimizer's step when it completes the batches that go
+   * together; everything it made is freed. Returns the gradients' norm before clipping.
    */
   #trainBatch(batch: Batch, { together, isFirst, completes }: BatchPlace): torch.Tensor | null {
     const { optimizer, debugNan } = this.#options;

@@ -1,8 +1,8 @@
 import * as torch from "../../torch/index.ts";
 
 /**
- * An exponential moving average of a model's trainable parameters. The decay is smaller at first, min(decay, (1 + n) / (10 + n))
- * after n steps, so that the start is soon forgotten.
+ * An exponential moving average of a model's trainable parameters. The decay is smaller at first, min(decay,
+ * (1 + n) / (10 + n)) after n steps, so that the start is soon forgotten.
  */
 export class WeightAverage {
   /** Updates so far. */

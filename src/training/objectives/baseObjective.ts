@@ -14,7 +14,10 @@ import { evaluatePairs, type PairEvaluation } from "./pairEvaluation.ts";
 /** What of an encoding a metric is predicted from. */
 export type Outputs = Pick<SequenceEncoding, "embeddings" | "basePrediction">;
 
-/** What the encoder itself learns to predict from a tree: distances between samples, or a value of each sample. */
+/**
+ * What the encoder itself learns to predict from a tree: distances between samples,
+ * or a value of each sample.
+ */
 export interface BaseObjective {
   /** `unweighted`, `faith_pd`, ... */
   readonly metric: string;
@@ -33,7 +36,10 @@ export function encoderTypeOf(metric: string): EncoderType {
   return metric === "faith_pd" ? "faith_pd" : "unifrac";
 }
 
-/** The objective of a metric. `forms` are those of the studies that a data set was joined from. `scaling` is that of a value per sample (see `fitBaseScaling`). */
+/**
+ * The objective of a metric. `forms` are those of the studies that a data set was joined from. `scaling` is
+ * that of a value per sample (see `fitBaseScaling`).
+ */
 export function makeBaseObjective(
   dataset: Dataset,
   metric: string,
@@ -49,7 +55,9 @@ export function makeBaseObjective(
     : distanceObjective(dataset, metric, options.form);
 }
 
-/** Mean and deviation of a value per sample over the training samples; null for distances, which need none. */
+/**
+ * Mean and deviation of a value per sample over the training samples; null for distances, which need none.
+ */
 export function fitBaseScaling(dataset: Dataset, metric: string, train: Int32Array): Scaling | null {
   if (metric !== "faith_pd") return null;
   const values = dataset.vector(metric);
@@ -58,7 +66,10 @@ export function fitBaseScaling(dataset: Dataset, metric: string, train: Int32Arr
 
 const fewSamples = 32;
 
-/** Whether all known distances (or values) of some samples are the same: then there is nothing to learn. Of many samples some are asked. */
+/**
+ * Whether all known distances (or values) of some samples are the same: then there is nothing to learn. Of
+ * many samples some are asked.
+ */
 export function hasConstantDistances(dataset: Dataset, metric: string, samples: Int32Array): boolean {
   let first = Number.NaN;
   const differs = (value: number) => {

@@ -1,8 +1,9 @@
 import * as torch from "../../torch/index.ts";
 
 /**
- * The coefficients, constant first, of the polynomial from one quantity to another that has the least squared error; where the values do not
- * determine it, the smallest that does. @example fitPolynomial([0, 1, 2], [1, 3, 5], 1); // [1, 2]
+ * The coefficients, constant first, of the polynomial from one quantity to another that has the least
+ * squared error; where the values do not determine it, the smallest that does. @example fitPolynomial([0, 1,
+ * 2], [1, 3, 5], 1); // [1, 2]
  */
 export function fitPolynomial(
   given: ArrayLike<number>,
@@ -19,8 +20,8 @@ export function fitPolynomial(
 }
 
 /**
- * A cubic from one quantity to another, fitted by least squares: what makes distances of any kind comparable with true ones. Beyond the
- * range that it was fitted on it stays at its ends.
+ * A cubic from one quantity to another, fitted by least squares: what makes distances of any kind comparable
+ * with true ones. Beyond the range that it was fitted on it stays at its ends.
  *
  * @example
  * const calibration = fitCubic(jaccard, unifrac);

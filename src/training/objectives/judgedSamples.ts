@@ -6,8 +6,8 @@ export const mostJudged = 4096;
 const chosenSamples = 2048;
 
 /**
- * Which of `count` samples are judged, as positions in ascending order: all, or of many a choice that is always the same for the same
- * number, so that epochs and runs compare. Null for all.
+ * Which of `count` samples are judged, as positions in ascending order: all, or of many a choice that is
+ * always the same for the same number, so that epochs and runs compare. Null for all.
  */
 export function chooseJudged(count: number, most = mostJudged, chosen = chosenSamples): Int32Array | null {
   return count <= most ? null : Int32Array.from(new Random(0).derive("judged").sample(count, chosen)).sort();
@@ -18,7 +18,10 @@ export function judgedOf(samples: Int32Array): Int32Array {
   return chooseJudged(samples.length)?.map((place) => samples[place]) ?? samples;
 }
 
-/** What a figure on `count` samples is called: with the number of those that were judged behind it where these are not all. */
+/**
+ * What a figure on `count` samples is called: with the number of those that were judged behind it
+ * where these are not all.
+ */
 export function judgedName<Name extends string>(
   name: Name,
   count: number,

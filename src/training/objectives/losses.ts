@@ -5,7 +5,10 @@ import { type DistanceForm, pairwiseDistances } from "../../models/pairwiseDista
 import { atLeastFloat32 } from "../../models/precision.ts";
 import * as torch from "../../torch/index.ts";
 
-/** Sum of values x weights over the sum of weights; 0 with a gradient of 0 where no weight is above 0. Weights are 0, 1, 2 ... */
+/**
+ * Sum of values x weights over the sum of weights; 0 with a gradient of 0 where no weight is above
+ * 0. Weights are 0, 1, 2 ...
+ */
 function weightedMean(values: torch.Tensor, weights: torch.Tensor): torch.Tensor {
   return values.mul(weights).sum().div(weights.sum().clampMin(1));
 }
@@ -22,8 +25,9 @@ function knownValues(target: torch.Tensor, known: torch.Tensor | null): torch.Te
 }
 
 /**
- * Mean squared error of the distances of embeddings [B, D] against a matrix [B, B] over its strict upper triangle. Pairs that are
- * NaN, or false in `known` [B, B], do not count. 0 with gradient where no pair is known, as in a batch of one.
+ * Mean squared error of the distances of embeddings [B, D] against a matrix [B, B] over its strict upper
+ * triangle. Pairs that are NaN, or false in `known` [B, B], do not count. 0 with gradient where no pair is
+ * known, as in a batch of one.
  */
 export function unifracLoss(
   embeddings: torch.Tensor,
@@ -35,7 +39,10 @@ export function unifracLoss(
   return weightedMean(squaredErrors(distances, target, known), known);
 }
 
-/** Mean squared error of predicted values [B, K] (Faith PD, taxonomy); unknown ones (NaN, or false in `known`) do not count. */
+/**
+ * Mean squared error of predicted values [B, K] (Faith PD, taxonomy); unknown ones (NaN, or false
+ * in `known`) do not count.
+ */
 export function baseValueLoss(
   prediction: torch.Tensor,
   target: torch.Tensor,
@@ -57,7 +64,9 @@ export function countLoss(
   return valid ? weightedMean(errors, valid.flatten()) : errors.mean();
 }
 
-/** What a count head predicts: log(1 + count) as a share of the largest of the training, or the count itself. */
+/**
+ * What a count head predicts: log(1 + count) as a share of the largest of the training, or the count itself.
+ */
 export function countTargets(
   counts: torch.Tensor,
   form: { countForm: "scaled" | "raw"; largestCount: number },
@@ -72,7 +81,9 @@ export interface NucleotideTargets {
   readonly multiplicity: torch.Tensor;
 }
 
-/** The true tokens of predictions and how often each occurs in the batch, 0 where it does not count: [M] each. */
+/**
+ * The true tokens of predictions and how often each occurs in the batch, 0 where it does not count: [M] each.
+ */
 function atPositions(
   prediction: NucleotidePrediction,
   { tokens, multiplicity }: NucleotideTargets,
@@ -100,8 +111,9 @@ export function nucleotideSums(
 }
 
 /**
- * Cross-entropy of predicted tokens, averaged over all occurrences of all ASVs in the batch: over the hidden positions where some
- * were hidden, else over all positions that are no padding (the start token included). 0 where there is none.
+ * Cross-entropy of predicted tokens, averaged over all occurrences of all ASVs in the batch: over the
+ * hidden positions where some were hidden, else over all positions that are no padding (the start token
+ * included). 0 where there is none.
  */
 export function nucleotideLoss(prediction: NucleotidePrediction, targets: NucleotideTargets): torch.Tensor {
   const { loss, weight } = nucleotideSums(prediction, targets);
@@ -109,8 +121,9 @@ export function nucleotideLoss(prediction: NucleotidePrediction, targets: Nucleo
 }
 
 /**
- * How many predicted bases are right and how many there are, over all occurrences: the hidden positions, or where none were
- * hidden the positions with a definite base (so not the start token). Tensors without dimensions, to be added up on the device.
+ * How many predicted bases are right and how many there are, over all occurrences: the hidden positions, or
+ * where none were hidden the positions with a definite base (so not the start token). Tensors without
+ * dimensions, to be added up on the device.
  */
 export function nucleotideAccuracy(
   prediction: NucleotidePrediction,

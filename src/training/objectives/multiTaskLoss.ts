@@ -10,8 +10,8 @@ export type LossWeights = { readonly [term in LossTerm]?: number };
 export type Losses = { readonly [term in LossTerm | "total_loss"]: torch.Tensor };
 
 /**
- * The weighted sum of the parts that there are; the others are 0. A total without any part is 0 and requires a gradient, so that
- * `backward` works all the same.
+ * The weighted sum of the parts that there are; the others are 0. A total without any part is 0 and requires
+ * a gradient, so that `backward` works all the same.
  */
 export function totalLoss(
   parts: { readonly [term in LossTerm]?: torch.Tensor | null },

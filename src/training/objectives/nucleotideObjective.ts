@@ -13,8 +13,8 @@ import { nucleotideAccuracy, nucleotideLoss, nucleotideSums } from "./losses.ts"
 const judgedAsvs = 1024;
 
 /**
- * Hides and predicts bases of some of a batch's ASVs, chosen at random, in a pass of its own: were distances taken from sequences
- * with holes, they would come out too small where there are none, in evaluation.
+ * Hides and predicts bases of some of a batch's ASVs, chosen at random, in a pass of its own: were distances
+ * taken from sequences with holes, they would come out too small where there are none, in evaluation.
  */
 export function predictSomeNucleotides(
   encoder: EncoderOfAsvs,
@@ -35,8 +35,9 @@ export function predictSomeNucleotides(
 }
 
 /**
- * Loss and accuracy of the nucleotides that a batch hid. With a `share`, `prediction` and `input` are of this rank's ASVs, and the
- * means are over those of all ranks; the gradient is of the kind that `gatherRows` describes.
+ * Loss and accuracy of the nucleotides that a batch hid. With a `share`, `prediction` and `input`
+ * are of this rank's ASVs, and the means are over those of all ranks; the gradient is of the kind
+ * that `gatherRows` describes.
  */
 export function nucleotideParts(
   prediction: NucleotidePrediction,
@@ -66,8 +67,8 @@ export interface NucleotideEvaluation {
 }
 
 /**
- * Predicts hidden bases of the samples' ASVs: the same ones hidden every time, so that epochs can be compared. Empty where there
- * is nothing to predict.
+ * Predicts hidden bases of the samples' ASVs: the same ones hidden every time, so that epochs can be
+ * compared. Empty where there is nothing to predict.
  */
 export function evaluateNucleotides(
   encoder: EncoderOfAsvs,

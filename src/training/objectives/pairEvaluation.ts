@@ -15,8 +15,8 @@ export interface PairEvaluation {
 
 /**
  * Compares distances between embeddings [N, D] with the true ones over all pairs whose distance is known, as
- * `form` predicts them; of more than a few thousand samples over the pairs of those that `chooseJudged` names. At most `keep` pairs are
- * returned.
+ * `form` predicts them; of more than a few thousand samples over the pairs of those that `chooseJudged`
+ * names. At most `keep` pairs are returned.
  */
 export function evaluatePairs(
   embeddings: torch.Tensor,

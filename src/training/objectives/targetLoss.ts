@@ -41,8 +41,9 @@ export class TargetLoss {
   }
 
   /**
-   * Predictions [B, K], or [B, K, Q] for quantiles, against values [B, K]: the mean. With `sampleWeights` [B], the mean of each
-   * sample's loss times its weight. Unknown values (NaN, or false in `known` [B, K]) do not count.
+   * Predictions [B, K], or [B, K, Q] for quantiles, against values [B, K]: the mean. With
+   * `sampleWeights` [B], the mean of each sample's loss times its weight. Unknown values (NaN, or false
+   * in `known` [B, K]) do not count.
    */
   regression(
     prediction: torch.Tensor,
@@ -68,8 +69,9 @@ export class TargetLoss {
   }
 
   /**
-   * Log-probabilities [B, C] against classes [B] int64; negative ones are unknown and do not count. Class weights give a weighted
-   * mean; with `sampleWeights` [B] as well, the plain mean of class-weighted losses times sample weights.
+   * Log-probabilities [B, C] against classes [B] int64; negative ones are unknown and do not count. Class
+   * weights give a weighted mean; with `sampleWeights` [B] as well, the plain mean of class-weighted
+   * losses times sample weights.
    */
   classification(
     logProbabilities: torch.Tensor,

@@ -15,9 +15,9 @@ export function ridge(task: LearnTask): Learned {
 }
 
 /**
- * Kernel ridge regression (Saunders, Gammerman and Vovk 1998) with a sum of kernels; the penalty and, for numbers, whether large errors count
- * by their size or their square (Huber 1964) are chosen by the inner folds. Classes are learned as a score each; probabilities are calibrated on
- * the inner folds.
+ * Kernel ridge regression (Saunders, Gammerman and Vovk 1998) with a sum of kernels; the penalty and, for
+ * numbers, whether large errors count by their size or their square (Huber 1964) are chosen by the inner
+ * folds. Classes are learned as a score each; probabilities are calibrated on the inner folds.
  */
 export function kernelRidge(task: LearnTask, names: readonly KernelName[]): Learned {
   const { study, target, train } = task;
@@ -44,7 +44,10 @@ export function kernelRidge(task: LearnTask, names: readonly KernelName[]): Lear
   });
 }
 
-/** Coefficients [n, k] of (K + penalty W^-1) a = y; with `robust`, W weighs large errors down as Huber's loss does. */
+/**
+ * Coefficients [n, k] of (K + penalty W^-1) a = y; with `robust`, W weighs large errors
+ * down as Huber's loss does.
+ */
 export function solveRidge(
   gram: Float64Array,
   y: Float64Array,
@@ -59,7 +62,8 @@ export function solveRidge(
     const solve = (diagonal: torch.Tensor) => {
       const system = kernel.add(diagonal.diagEmbed());
       const [factor, failed] = torch.ops.aten.linalg_cholesky_ex(system) as [torch.Tensor, torch.Tensor];
-      // 1 - distance need not be a kernel for every metric, and then the system need not be positive definite.
+      // 1 - distance need not be a kernel for every metric, and then the system need
+      // not be positive definite.
       return failed.item() === 0 ? torch.choleskySolve(right, factor) : torch.linalg.solve(system, right);
     };
     let alpha = solve(torch.full([n], penalty, { dtype: "float64" }));

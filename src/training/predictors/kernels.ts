@@ -1,8 +1,8 @@
 import type { KernelName, Study } from "./study.ts";
 
 /**
- * A sum of kernels between training samples and others, each centred on the training samples and scaled so that their mean diagonal is
- * 1: both are taken from the training samples alone.
+ * A sum of kernels between training samples and others, each centred on the training samples and scaled so
+ * that their mean diagonal is 1: both are taken from the training samples alone.
  */
 export class KernelSum {
   readonly #parts: { name: KernelName; columnMeans: Float64Array; mean: number; scale: number }[];

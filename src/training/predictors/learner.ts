@@ -48,8 +48,8 @@ export function widthOf({ kind, classes }: LearnTarget): number {
 const leastProbability = 1e-3;
 
 /**
- * The loss of one prediction: the absolute error of a number, or minus the logarithm of the true class's probability, which is taken for
- * 0.001 at least.
+ * The loss of one prediction: the absolute error of a number, or minus the logarithm of the true class's
+ * probability, which is taken for 0.001 at least.
  */
 export function lossOf(
   target: LearnTarget,
@@ -71,8 +71,9 @@ export function meanLoss(target: LearnTarget, samples: Int32Array, predicted: Ar
 }
 
 /**
- * Fits on the training part of each inner fold and predicts its held-out part. `fit` gives predictions of several settings at once; the
- * one of least loss is chosen. With `calibrate` given, scores become probabilities before they are judged.
+ * Fits on the training part of each inner fold and predicts its held-out part. `fit` gives predictions of
+ * several settings at once; the one of least loss is chosen. With `calibrate` given, scores become
+ * probabilities before they are judged.
  */
 export function chooseInside<T extends Readonly<Record<string, string | number>>>(
   { target, train, inner }: LearnTask,

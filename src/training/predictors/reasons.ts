@@ -18,8 +18,9 @@ const permutations = 5;
 const fewest = 3;
 
 /**
- * Effects of ASVs and their permutation importance (Breiman 2001) on held-out samples, in ridge regression on presence. Presence is
- * permuted among samples of the same group, where groups are given: what tells groups apart is no reason.
+ * Effects of ASVs and their permutation importance (Breiman 2001) on held-out samples, in ridge regression
+ * on presence. Presence is permuted among samples of the same group, where groups are given: what tells
+ * groups apart is no reason.
  * @param target with the held-out values, which judge only.
  * @param settings chosen for the ridge regression by the inner folds.
  */

@@ -49,7 +49,10 @@ export function softmax(scores: Float64Array, width: number, sharpness: number):
   return shares;
 }
 
-/** The sharpness by which probabilities made of scores fit best to known classes (Guo et al. 2017: temperature scaling). */
+/**
+ * The sharpness by which probabilities made of scores fit best to known classes (Guo et al.
+ * 2017: temperature scaling).
+ */
 export function fitSharpness(target: LearnTarget, samples: Int32Array, scores: Float64Array): number {
   const width = widthOf(target);
   let best = plainSharpness;
@@ -77,8 +80,8 @@ interface ScoreMethod<T> {
 }
 
 /**
- * A method that gives scores, as a predictor: numbers are kept within the range of the training samples; of classes, the probabilities are
- * calibrated on the predictions of the inner folds.
+ * A method that gives scores, as a predictor: numbers are kept within the range of the training samples; of
+ * classes, the probabilities are calibrated on the predictions of the inner folds.
  */
 export function calibrated<T extends Readonly<Record<string, string | number>>>(
   { target, train }: LearnTask,

@@ -41,7 +41,10 @@ export function neighbours(task: LearnTask): Learned {
   return sharpened(task, { neighbours: final.k }, unseen, (samples) => final.predict(samples));
 }
 
-/** The median, or the classes' shares, of the training samples: what is said of a sample without looking at it. */
+/**
+ * The median, or the classes' shares, of the training samples: what is said of a
+ * sample without looking at it.
+ */
 export function constant(task: LearnTask): Learned {
   const { target, train } = task;
   const value = (own: Int32Array, count: number) => {

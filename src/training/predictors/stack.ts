@@ -3,8 +3,9 @@ import { type Learned, type LearnTask, lossOf, meanLoss, widthOf } from "./learn
 const steps = 400;
 
 /**
- * Weights, at least 0 and of sum 1, of predictors whose mixture has the least loss on some training samples (Wolpert 1992; Breiman 1996),
- * by exponentiated gradients. All predictions are of samples that their predictor has not seen.
+ * Weights, at least 0 and of sum 1, of predictors whose mixture has the least loss on some training
+ * samples (Wolpert 1992; Breiman 1996), by exponentiated gradients. All predictions are of samples that
+ * their predictor has not seen.
  */
 export function stackWeights(
   { target, train }: LearnTask,
@@ -48,8 +49,9 @@ export function mix(predictions: readonly Float64Array[], weights: Float64Array)
 }
 
 /**
- * The mixture of predictors by weights that the inner folds tell. What it says of the training samples themselves comes from weights that
- * the sample's own fold had no part in, so that it may be compared with its parts.
+ * The mixture of predictors by weights that the inner folds tell. What it says of the training
+ * samples themselves comes from weights that the sample's own fold had no part in, so that it may be
+ * compared with its parts.
  */
 export function stack(task: LearnTask, parts: Readonly<Record<string, Learned>>): Learned {
   const { train, inner, target } = task;

@@ -7,8 +7,9 @@ export const kernelNames = ["presence", "counts", "unifrac", "branches"] as cons
 export type KernelName = (typeof kernelNames)[number];
 
 /**
- * What predictors see of samples: features, and likeness between pairs of samples. All of it belongs to a sample or a pair alone, so it
- * is computed once and shared by all folds without telling a fold anything of its held-out samples' labels.
+ * What predictors see of samples: features, and likeness between pairs of samples. All of it belongs to a
+ * sample or a pair alone, so it is computed once and shared by all folds without telling a fold anything of
+ * its held-out samples' labels.
  */
 export class Study {
   readonly dataset: Dataset;

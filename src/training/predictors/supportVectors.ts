@@ -10,9 +10,10 @@ const mostPasses = 200;
 const tolerance = 1e-3;
 
 /**
- * Support vectors (Vapnik 1995) with a sum of kernels, by dual coordinate descent (Ho and Lin 2012; Hsieh et al. 2008) without a bias, as
- * kernels and numbers are centred: regression counts errors by their size, classification has a hinge loss for each class against the rest. The
- * cost of an error is chosen by the inner folds.
+ * Support vectors (Vapnik 1995) with a sum of kernels, by dual coordinate descent (Ho and Lin 2012;
+ * Hsieh et al. 2008) without a bias, as kernels and numbers are centred: regression counts errors by
+ * their size, classification has a hinge loss for each class against the rest. The cost of an error is
+ * chosen by the inner folds.
  */
 export function supportVectors(task: LearnTask, names: readonly KernelName[]): Learned {
   const { study, target, train } = task;

@@ -4,9 +4,9 @@ import type { LearnTask } from "./learner.ts";
 const nearest = 5;
 
 /**
- * How unlike the training data samples are: for each the share of training samples that are at least as far from their own nearest
- * training samples of other groups (a conformal p-value; Bates et al. 2023). Small where nothing like the sample was seen in training; NaN
- * without distances.
+ * How unlike the training data samples are: for each the share of training samples that are at least as far
+ * from their own nearest training samples of other groups (a conformal p-value; Bates et al. 2023). Small
+ * where nothing like the sample was seen in training; NaN without distances.
  */
 export function likenessOf({ study, train, groupOf }: LearnTask, samples: Int32Array): Float64Array {
   if (study.metric === null) return new Float64Array(samples.length).fill(Number.NaN);

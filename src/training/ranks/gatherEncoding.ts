@@ -1,7 +1,10 @@
 import type { SequenceEncoding } from "../../models/sequenceEncoder.ts";
 import type * as torch from "../../torch/index.ts";
 
-/** An encoding of a rank's samples with what losses of whole batches look at gathered from all ranks: vectors and values per sample. */
+/**
+ * An encoding of a rank's samples with what losses of whole batches look at gathered from all ranks:
+ * vectors and values per sample.
+ */
 export function gatherEncoding(
   own: SequenceEncoding,
   gather: (rows: torch.Tensor) => torch.Tensor,

@@ -20,16 +20,20 @@ export function isMainRank(): boolean {
   return (currentShare()?.rank ?? 0) === 0;
 }
 
-/** The part of `total` things in a row that a rank has; parts differ by one at most, and are empty where there are too few. */
+/**
+ * The part of `total` things in a row that a rank has; parts differ by one at most, and are empty
+ * where there are too few.
+ */
 export function partOf(total: number, { rank, size }: Share): { from: number; to: number } {
   return { from: Math.floor((total * rank) / size), to: Math.floor((total * (rank + 1)) / size) };
 }
 
 /**
- * Rows that each rank computed of its own part (see `partOf`), [n, ...], as those of all ranks: [total, ...]. The rows of others are
- * values; gradients go into one's own. These count `size` times, which the mean of parameters' gradients over ranks divides
- * by again: so a loss of all rows, computed by every rank, has its exact gradient in that mean, and so has what lies behind
- * this function, whose gradient is complete on every rank. Where a part is empty, `own` may hold a row all the same.
+ * Rows that each rank computed of its own part (see `partOf`), [n, ...], as those of all ranks: [total, ...].
+ * The rows of others are values; gradients go into one's own. These count `size` times, which the mean of
+ * parameters' gradients over ranks divides by again: so a loss of all rows, computed by every rank, has its
+ * exact gradient in that mean, and so has what lies behind this function, whose gradient is complete on every
+ * rank. Where a part is empty, `own` may hold a row all the same.
  */
 export function gatherRows(own: torch.Tensor, total: number, share: Share): torch.Tensor {
   const { rank, size } = share;

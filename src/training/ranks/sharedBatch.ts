@@ -15,18 +15,22 @@ export interface SharedAsvs {
   /** Of this rank's ASVs, where they were asked for; they refer to `SharedBatch.asvs`. */
   readonly nucleotides: NucleotidePrediction | null;
   /**
-   * Carries the table's gradients of all ranks back through each rank's own ASVs: to be called by all ranks after the losses'
-   * backward pass. `more` is a loss of this rank's own nucleotides, taken along in the same pass, as both go through the same layers.
+   * Carries the table's gradients of all ranks back through each rank's own ASVs: to be called by all ranks
+   * after the losses' backward pass. `more` is a loss of this rank's own nucleotides, taken along in the same
+   * pass, as both go through the same layers.
    */
   backward(more: torch.Tensor | null): void;
 }
 
 /**
- * A rank's part of a batch that all ranks have in full: some of its samples, in a row, and every `size`-th of its distinct ASVs. Each
- * ASV is encoded by one rank alone, and the embeddings go to all.
+ * A rank's part of a batch that all ranks have in full: some of its samples, in a row, and every `size`-th of
+ * its distinct ASVs. Each ASV is encoded by one rank alone, and the embeddings go to all.
  */
 export class SharedBatch {
-  /** This rank's samples (at least one); `asvIndex` refers to the whole batch's ASVs, whose tokens are all there. */
+  /**
+   * This rank's samples (at least one); `asvIndex` refers to the whole batch's ASVs,
+   * whose tokens are all there.
+   */
   readonly input: RaggedBatch;
   /** This rank's ASVs (at least one), tokens and how often each occurs in the whole batch; no samples. */
   readonly asvs: RaggedBatch;
@@ -99,7 +103,10 @@ export class SharedBatch {
     return gatherRows(atLeastFloat32(own), this.#batch.samples, this.#share);
   }
 
-  /** Encodes the batch's distinct ASVs, each on one rank. `lessMemory` is asked for a remedy where this rank has too little. */
+  /**
+   * Encodes the batch's distinct ASVs, each on one rank. `lessMemory` is asked for a remedy where
+   * this rank has too little.
+   */
   encodeAsvs(
     encoder: EncoderOfAsvs,
     options: { nucleotides: boolean; lessMemory: () => boolean },

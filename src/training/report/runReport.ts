@@ -55,7 +55,10 @@ export interface ReportOptions {
 /** Samples on a map at most; the coordinates take time with their cube. */
 const mappedSamples = 1500;
 
-/** Writes the report of a finished run as one HTML page, and returns its path. @throws UserError if the run is not whole. */
+/**
+ * Writes the report of a finished run as one HTML page, and returns its path.
+ * @throws UserError if the run is not whole.
+ */
 export async function reportRun(options: ReportOptions): Promise<string> {
   const { device, display } = options;
   const folder = new RunFolder(options.run);
@@ -295,7 +298,10 @@ function compare(
   };
 }
 
-/** The columns of predictions, and how far each predicted number is from the true one: `error`, with several targets `error_<column>`. */
+/**
+ * The columns of predictions, and how far each predicted number is from the true one: `error`, with several
+ * targets `error_<column>`.
+ */
 export function sampleTable(columns: ReturnType<typeof predictionColumns>): SampleTable {
   const errors = columns.flatMap(({ name, values: predicted }) => {
     const suffix = /^prediction(_.*|)$/.exec(name)?.[1];
@@ -368,7 +374,9 @@ async function mapPlots(
   return [{ plot: await embeddingMap(map), narrow }];
 }
 
-/** The rarefaction curve of the table that the data set was made from; nothing where that was not rarefied. */
+/**
+ * The rarefaction curve of the table that the data set was made from; nothing where that was not rarefied.
+ */
 async function rarefactionPlots({ manifest }: Dataset): Promise<ReportPlot[]> {
   const depth = manifest.parameters["rarefyDepth"];
   const curve = manifest.depths?.curve ?? [];

@@ -18,8 +18,9 @@ export class RunFolder {
   }
 
   /**
-   * The folder of the run that this process trains. One rank writes it, the first; what the others would write goes into a folder that
-   * is gone when they end. Checkpoints, which rank 0 alone writes, are those of the run for all.
+   * The folder of the run that this process trains. One rank writes it, the first; what the others would
+   * write goes into a folder that is gone when they end. Checkpoints, which rank 0 alone writes, are
+   * those of the run for all.
    */
   static ofTraining(path: string): RunFolder {
     if (isMainRank()) return new RunFolder(path);
@@ -75,7 +76,8 @@ export class RunFolder {
   }
 
   /**
-   * Makes the folders and locks the run for this process. A folder that has a run already is refused unless that run is to go on.
+   * Makes the folders and locks the run for this process. A folder that has a run already is refused
+   * unless that run is to go on.
    * @throws UserError also if it cannot be written to, or another process trains in it.
    */
   create(options: { resume: boolean }): FolderLock {

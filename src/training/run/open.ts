@@ -11,7 +11,10 @@ import { Targets } from "../targets/targets.ts";
 import type { FineTuneFacts, PretrainFacts, RunFacts } from "./facts.ts";
 import { RunFolder } from "./folder.ts";
 
-/** The checkpoint that a run's folder or a path to a checkpoint means: the best one of a run. @throws UserError if there is none. */
+/**
+ * The checkpoint that a run's folder or a path to a checkpoint means: the best one of a run.
+ * @throws UserError if there is none.
+ */
 export function checkpointOf(path: string): string {
   if (!existsSync(path)) throw new UserError(`There is no run or checkpoint ${path}; check the path.`);
   if (!statSync(path).isDirectory()) return path;
@@ -47,7 +50,10 @@ export interface OpenedRun {
   model: torch.nn.Module;
 }
 
-/** A model as facts describe it, with fresh weights, in evaluation mode. `checkpoint` is where the facts come from. */
+/**
+ * A model as facts describe it, with fresh weights, in evaluation mode. `checkpoint` is
+ * where the facts come from.
+ */
 export function openModel(checkpoint: string, facts: RunFacts): OpenedRun {
   const encoder = buildEncoder(facts.config, facts);
   const built = facts.kind === "fine-tune" ? predictorOf(facts, encoder) : null;

@@ -21,7 +21,8 @@ export interface SamplesToUse {
 }
 
 /**
- * Opens samples for a model, rarefied as in its training unless told otherwise, and checks that the model can read them.
+ * Opens samples for a model, rarefied as in its training unless told otherwise, and checks that
+ * the model can read them.
  * @throws UserError for missing or contradicting sources, and for samples that the model cannot read.
  */
 export async function openSamples(
@@ -101,7 +102,10 @@ export function fitWarnings(facts: RunFacts, dataset: Dataset): string[] {
   return warnings;
 }
 
-/** The categories of samples that a model needs; null if it needs none. @throws UserError where columns are missing. */
+/**
+ * The categories of samples that a model needs; null if it needs none.
+ * @throws UserError where columns are missing.
+ */
 export function runCategories(
   facts: RunFacts,
   dataset: Dataset,

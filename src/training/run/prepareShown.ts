@@ -4,7 +4,10 @@ import { prepareCached } from "../../data/prepare/cached.ts";
 import type { PrepareOptions } from "../../data/prepare/options.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
 
-/** Shows the stages of preparing data, those that compute distances with a bar; call `display.end()` behind the last. */
+/**
+ * Shows the stages of preparing data, those that compute distances with a bar; call
+ * `display.end()` behind the last.
+ */
 export function stageReporter(
   display: ProgressDisplay,
   say = (stage: string) => stage,

@@ -21,8 +21,8 @@ export interface PredictionTableInput {
 }
 
 /**
- * Predictions as a table: `sample_id`, then `prediction` (or `prediction_<column>` with several), `actual`, quantiles as
- * `q0.1` and classes as `p_<class>`.
+ * Predictions as a table: `sample_id`, then `prediction` (or `prediction_<column>` with several), `actual`,
+ * quantiles as `q0.1` and classes as `p_<class>`.
  */
 export function predictionColumns(input: PredictionTableInput): ResultColumn[] {
   const { dataset, samples, predictions, targets, withActual = false, deviations } = input;

@@ -34,8 +34,8 @@ export interface ClassPrediction {
 export type ColumnPrediction = NumberPrediction | ClassPrediction;
 
 /**
- * What the outputs of a model (several passes are averaged) mean: [N, K], [N, K, Q] or log-probabilities [N, C] for `samples`.
- * Quantiles that cross are put in order (Chernozhukov et al. 2010).
+ * What the outputs of a model (several passes are averaged) mean: [N, K], [N, K, Q] or log-probabilities [N,
+ * C] for `samples`. Quantiles that cross are put in order (Chernozhukov et al. 2010).
  */
 export function readPredictions(
   targets: Targets,
@@ -156,8 +156,8 @@ function indicesWhere(samples: Int32Array, test: (sample: number) => boolean): n
 }
 
 /**
- * A sentence where samples of several classes were all given the same one; null otherwise. The accuracy is then that class's share,
- * which can look good.
+ * A sentence where samples of several classes were all given the same one; null otherwise. The accuracy is
+ * then that class's share, which can look good.
  */
 export function oneClassWarning(quality: ColumnQuality): string | null {
   if (quality.kind !== "classes") return null;
@@ -171,7 +171,9 @@ export function oneClassWarning(quality: ColumnQuality): string | null {
   );
 }
 
-/** The figures of all columns: the plain names hold the mean over columns, `mae.age` and so on those of each. */
+/**
+ * The figures of all columns: the plain names hold the mean over columns, `mae.age` and so on those of each.
+ */
 export function figuresOf(qualities: readonly ColumnQuality[]): Figures {
   const figures: Figures = {};
   const add = (quality: ColumnQuality, own: Figures) => {

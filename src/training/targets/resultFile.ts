@@ -20,8 +20,8 @@ export function formatOfPath(path: string): ResultFormat {
 }
 
 /**
- * Writes a table of results: text, Parquet, or an Arrow IPC file (Feather 2); pandas, polars, R and DuckDB read all of them.
- * Missing numbers are empty cells in text and nulls elsewhere.
+ * Writes a table of results: text, Parquet, or an Arrow IPC file (Feather 2); pandas, polars, R and DuckDB
+ * read all of them. Missing numbers are empty cells in text and nulls elsewhere.
  */
 export function writeResults(path: string, columns: readonly ResultColumn[], format: ResultFormat): void {
   writeFileAtomic(path, contentOf(columns, format));

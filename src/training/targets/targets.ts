@@ -24,7 +24,10 @@ export type TargetsState = z.infer<typeof stateSchema>;
 
 const defaultQuantiles = [0.1, 0.5, 0.9];
 
-/** What a model predicts of samples: numbers with their transforms, or classes. Fitted on training samples alone. */
+/**
+ * What a model predicts of samples: numbers with their transforms, or classes. Fitted
+ * on training samples alone.
+ */
 export class Targets {
   readonly state: TargetsState;
   readonly warnings: readonly string[];
@@ -167,7 +170,10 @@ function samplesWith(count: number, columns: readonly ReturnType<Dataset["column
   return Int32Array.from(Array.from({ length: count }, (_, i) => i).filter(known));
 }
 
-/** Whether classes are predicted: as configured, else where the column holds text. @throws UserError for contradictions. */
+/**
+ * Whether classes are predicted: as configured, else where the column holds text.
+ * @throws UserError for contradictions.
+ */
 export function isClassifier(dataset: Dataset, config: TargetConfig): boolean {
   const { columns, classifier } = config;
   if (columns.length === 0) throw new UserError("Nothing to predict is named; give --metadata-column.");
@@ -202,7 +208,10 @@ export function isClassifier(dataset: Dataset, config: TargetConfig): boolean {
   return true;
 }
 
-/** @throws UserError for a column of text that is numbers but for a few values: a word among them is likelier a slip than a class. */
+/**
+ * @throws UserError for a column of text that is numbers but for a few values: a word among them is
+ * likelier a slip than a class.
+ */
 function refuseMixed(dataset: Dataset, name: string): void {
   const column = dataset.column(name);
   if (column.kind === "numeric") return;

@@ -4,9 +4,9 @@ import * as torch from "../../torch/index.ts";
 import type { Figures } from "../loop/trainer.ts";
 
 /**
- * How much one batch's categories took part in its predictions, without waiting for the device: the mean of a gated unit's gate; of
- * cross-attention or a perceiver the mean share of attention that went to categories, and the mean entropy of the weights in nats.
- * Empty where categories enter in another way, or not at all.
+ * How much one batch's categories took part in its predictions, without waiting for the device: the mean of a
+ * gated unit's gate; of cross-attention or a perceiver the mean share of attention that went to categories,
+ * and the mean entropy of the weights in nats. Empty where categories enter in another way, or not at all.
  */
 export function fusionFigures(
   model: SequencePredictor,
@@ -18,7 +18,8 @@ export function fusionFigures(
     if (!fusionWeights) return figures;
     const weights = fusionWeights.to("float32");
     const keys = weights.size(-1);
-    // A perceiver's categories are its last key; cross-attention has a key for each column, and one of zeros after them.
+    // A perceiver's categories are its last key; cross-attention has a key for each column, and
+    // one of zeros after them.
     const share = model.perceiverFusion
       ? weights.narrow(-1, keys - 1, 1)
       : weights.narrow(-1, 0, Math.max(1, keys - 1));
@@ -37,7 +38,10 @@ function meanOverQueries(values: torch.Tensor, asking: torch.Tensor | null): tor
   return values.mul(counted).sum().div(counted.sum().clampMin(1));
 }
 
-/** Norms and statistics of the weights that process categories, by their tags in TensorBoard; empty without categories. */
+/**
+ * Norms and statistics of the weights that process categories, by their tags in TensorBoard;
+ * empty without categories.
+ */
 export function categoryWeightFigures(model: SequencePredictor): Figures {
   const embedder = model.categoricalEmbedder;
   if (!embedder) return {};

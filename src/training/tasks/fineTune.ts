@@ -72,8 +72,9 @@ function unseenClasses(dataset: Dataset, targets: Targets, validation: Int32Arra
 const higherIsBetter = new Set([lastEpoch, "r2", "accuracy", "f1", "auc"]);
 
 /**
- * Trains a predictor of sample metadata on an encoder, fresh or pretrained, and writes the run into a folder like `pretrain`, with
- * the predictions of the validation samples. All statistics come from the training samples.
+ * Trains a predictor of sample metadata on an encoder, fresh or pretrained, and writes the run into
+ * a folder like `pretrain`, with the predictions of the validation samples. All statistics come
+ * from the training samples.
  * @throws UserError for options, data or folders that do not do.
  */
 export async function fineTune(
@@ -257,7 +258,10 @@ function freeze(
     : new FrozenEncoderCache(model.baseModel, dataset, options);
 }
 
-/** Whether the encoder goes on to learn its metric: not without a weight, nor where the data set has no distances at all. */
+/**
+ * Whether the encoder goes on to learn its metric: not without a weight, nor where the data set
+ * has no distances at all.
+ */
 function learnsMetric({ manifest }: Dataset, { training, freezeBase }: FineTuneConfig): boolean {
   if (training.uniFracPenalty === 0 || freezeBase) return false;
   return manifest.distances.length > 0 || manifest.vectors.length > 0;

@@ -94,7 +94,8 @@ export class FineTuneTask implements TrainingTask {
     const { training } = config;
     const share = currentShare();
     const shared = share && new SharedBatch(batch, device, share);
-    // What is per sample is computed of a rank's own ones and gathered, so that losses are those of the whole batch.
+    // What is per sample is computed of a rank's own ones and gathered, so that losses are
+    // those of the whole batch.
     const gather = (rows: torch.Tensor) => (shared ? shared.gather(rows) : rows);
     const whole = shared ? null : batchTensors(batch, device);
     const targets = whole?.targets ?? batchTargets(batch, device);

@@ -22,8 +22,9 @@ export interface OpenDataOptions {
 }
 
 /**
- * Opens the data set that a configuration names, or prepares one from its files (or takes what was prepared from the same files
- * before). @throws UserError for contradicting or missing sources.
+ * Opens the data set that a configuration names, or prepares one from its files (or takes what was prepared
+ * from the same files before).
+ * @throws UserError for contradicting or missing sources.
  */
 export async function openConfiguredData(options: OpenDataOptions): Promise<Dataset> {
   const { data, metric, seed, output, display } = options;
@@ -80,7 +81,8 @@ function openJoined(folders: readonly string[], cache: string): Dataset {
 }
 
 /**
- * Looks for columns in the metadata file before its data are prepared, which can take long. What a data set has, it says itself.
+ * Looks for columns in the metadata file before its data are prepared, which can take long. What a data
+ * set has, it says itself.
  * @throws UserError for the first one that is missing.
  */
 export function checkMetadataColumns(data: DataConfig, columns: readonly string[]): void {

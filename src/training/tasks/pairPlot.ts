@@ -19,7 +19,10 @@ export async function pairPlot(
   });
 }
 
-/** Predicted against true counts of the validation samples' ASVs, as the count head learns them; null where there is none. */
+/**
+ * Predicted against true counts of the validation samples' ASVs, as the count head learns them;
+ * null where there is none.
+ */
 export async function countPlot(
   { predicted, actual, result: metrics }: PairEvaluation,
   countForm: "scaled" | "raw",

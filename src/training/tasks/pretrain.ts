@@ -40,7 +40,10 @@ export type PretrainOptions = RunOptions<PretrainConfig>;
 
 /** What `summary.json` says. */
 export interface RunSummary extends ReturnType<typeof trainingFigures> {
-  /** `r2`, `mae` and `pearson`; of many samples they bear the number of those that were judged, see `judgedName`. */
+  /**
+   * `r2`, `mae` and `pearson`; of many samples they bear the number of those that were
+   * judged, see `judgedName`.
+   */
   [figure: `val.unifrac_${string}`]: number;
   "val.nuc_accuracy": number | null;
   /** What needs neither tree nor training, on the same pairs; none where distances are not learned. */
@@ -52,9 +55,9 @@ export interface RunSummary extends ReturnType<typeof trainingFigures> {
 }
 
 /**
- * Trains an encoder whose distances between sample embeddings match UniFrac (or which predicts Faith's PD), and writes the run
- * into a folder: configuration, best and last checkpoint, TensorBoard events, log, plot, summary. SIGINT and SIGTERM end it after
- * the present step, saved.
+ * Trains an encoder whose distances between sample embeddings match UniFrac (or which predicts Faith's PD),
+ * and writes the run into a folder: configuration, best and last checkpoint, TensorBoard events, log, plot,
+ * summary. SIGINT and SIGTERM end it after the present step, saved.
  * @throws UserError for options, data or folders that do not do.
  */
 export async function pretrain(

@@ -38,7 +38,10 @@ export interface PretrainTaskOptions {
   train: Int32Array;
 }
 
-/** Pretraining: distances between sample embeddings shall match UniFrac, and hidden nucleotides shall be predicted. */
+/**
+ * Pretraining: distances between sample embeddings shall match UniFrac, and hidden
+ * nucleotides shall be predicted.
+ */
 export class PretrainTask implements TrainingTask, Disposable {
   /** The pairs (or values) of the last validation, for plots. */
   lastPairs: PairEvaluation | null = null;
@@ -51,8 +54,9 @@ export class PretrainTask implements TrainingTask, Disposable {
   ) {}
 
   /**
-   * Most of a step's time goes into sequences, most of what is to be learned lies between samples: so a full epoch is followed by
-   * cheap ones that train the layers above the ASVs alone, from ASV embeddings as they are at their start.
+   * Most of a step's time goes into sequences, most of what is to be learned lies between samples: so a
+   * full epoch is followed by cheap ones that train the layers above the ASVs alone, from ASV embeddings as
+   * they are at their start.
    */
   epochStarts(epoch: number): void {
     const { dataset, device, model, sampleEpochs, train } = this.options;
@@ -97,7 +101,9 @@ export class PretrainTask implements TrainingTask, Disposable {
     return { total: totalLoss({ unifrac_loss: unifrac, nuc_loss: nuc }, weights).total_loss, parts };
   }
 
-  /** `losses` of a batch that several ranks share: the same numbers on all of them, those of the whole batch. */
+  /**
+   * `losses` of a batch that several ranks share: the same numbers on all of them, those of the whole batch.
+   */
   #sharedLosses(batch: Batch, share: Share): BatchLosses {
     const { device, training, objective, nucShare } = this.options;
     const shared = new SharedBatch(batch, device, share);

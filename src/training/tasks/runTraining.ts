@@ -124,8 +124,8 @@ function writeRunFiles(
 }
 
 /**
- * Trains as planned, and leaves the model with its best weights, in evaluation mode. SIGINT and SIGTERM end the training after
- * the present step, saved.
+ * Trains as planned, and leaves the model with its best weights, in evaluation mode. SIGINT and SIGTERM end
+ * the training after the present step, saved.
  */
 export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
   const { folder, dataset, split, task, training, facts, monitor, display } = plan;

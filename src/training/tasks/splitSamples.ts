@@ -16,8 +16,9 @@ export interface NamedSplit extends Split {
 const wholeGroups = (by: string) => `whole ${by} held out`;
 
 /**
- * Divides each study of joined data sets by itself, so that all are in both parts; one that lacks the column of `by` or `stratify` at
- * random, with a warning. Split files, and data sets of one study, are as in `splitSamples`.
+ * Divides each study of joined data sets by itself, so that all are in both parts; one that lacks the
+ * column of `by` or `stratify` at random, with a warning. Split files, and data sets of one study,
+ * are as in `splitSamples`.
  */
 export function splitStudies(dataset: Dataset, config: SplitConfig, seed: number): NamedSplit {
   const studies = studiesOf(dataset);
@@ -53,7 +54,8 @@ function refuseSharedGroups(groups: readonly (string | null)[], split: Split, by
 
 /**
  * Divides the `eligible` samples of a data set (all by default) as configured.
- * @throws UserError for ways that exclude each other, columns that do not do, and parts with fewer than 2 samples.
+ * @throws UserError for ways that exclude each other, columns that do not do, and parts
+ * with fewer than 2 samples.
  */
 export function splitSamples(
   dataset: Dataset,

@@ -13,8 +13,8 @@ import { batchTensors } from "../objectives/batchTensors.ts";
 const startSamples = 128;
 
 /**
- * Gives a fresh set encoder the values to start from, computed from some training samples; other encoders need none. `batch` must bring the
- * distances or values that are learned along.
+ * Gives a fresh set encoder the values to start from, computed from some training samples; other encoders
+ * need none. `batch` must bring the distances or values that are learned along.
  */
 export function startEncoder(
   encoder: Encoder,
@@ -47,8 +47,8 @@ export function startEncoder(
 }
 
 /**
- * Fits a calibration to the known distances among some samples: what makes an encoder's distances those of another study's tree, where a few
- * of them are known.
+ * Fits a calibration to the known distances among some samples: what makes an encoder's distances those of
+ * another study's tree, where a few of them are known.
  */
 export function calibrateOn(
   encoder: SetEncoder,

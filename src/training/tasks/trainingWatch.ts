@@ -35,8 +35,9 @@ export interface WatchFacts {
 }
 
 /**
- * Whether an epoch's training had every loss that its validation had. Epochs on kept ASV embeddings have none of nucleotides: their
- * total is of another kind than that of the others, and would jump up and down beside them.
+ * Whether an epoch's training had every loss that its validation had. Epochs on kept ASV embeddings
+ * have none of nucleotides: their total is of another kind than that of the others, and would jump
+ * up and down beside them.
  */
 export function hasAllLosses({ train, val }: Pick<EpochReport, "train" | "val">): boolean {
   return Object.keys(val).every((name) => !name.endsWith("_loss") || name in train);

@@ -1,4 +1,7 @@
-/** What the options of the commands that use a trained model do: predict, evaluate, embed, report, rf-baseline, convert. */
+/**
+ * What the options of the commands that use a trained model do: predict, evaluate, embed,
+ * report, rf-baseline, convert.
+ */
 import { beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,7 @@
-/** What the options of `pretrain`, `train`, `train.ts` and `lr-finder` do that are no part of a training's configuration. */
+/**
+ * What the options of `pretrain`, `train`, `train.ts` and `lr-finder` do that are no part of a
+ * training's configuration.
+ */
 import { beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

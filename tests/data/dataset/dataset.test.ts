@@ -191,7 +191,8 @@ describe("a data set", () => {
     expect(distances.between(n - 2, n - 1)).toBe(Math.fround(pairs - 1));
     expect(distances.between(3_000, 2_000)).toBe(Math.fround(2_000 * n - (2_000 * 2_001) / 2 + 999));
 
-    // A byte of the last batch flips behind the open data set's back and is found when that batch is first used.
+    // A byte of the last batch flips behind the open data set's back and is found when
+    // that batch is first used.
     const damaged = openDataset(path);
     flipByte(join(path, "distances.arrow"), 90_000_000);
     expect(damaged.distance("index").between(0, 1)).toBe(0);

@@ -21,7 +21,10 @@ const study = simulate({ samples: 30, asvs: 60, depth: 300, richness: 20, length
 const files = writeSimulation(join(scratch, "study"), study);
 const totals = [...sampleTotals(study.table)];
 
-/** Distances from which the test can tell for which samples they were computed: the sum of the two samples' totals. */
+/**
+ * Distances from which the test can tell for which samples they were computed: the sum of
+ * the two samples' totals.
+ */
 const sums: MetricFunction = (metric, table, tree) => {
   const tips = new Set(tree.names);
   if (!table.asvIds.every((id) => tips.has(id))) throw new Error("an ASV is no tip");

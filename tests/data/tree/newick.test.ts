@@ -200,7 +200,8 @@ interface PeerCase {
 const peers = join(outsideData, "newick-cases.json");
 
 test.skipIf(!existsSync(peers))("reads the peers' test strings as they do, or better", () => {
-  // What scikit-bio reads and this reader does not: text after the tree, a second tree, a length that is no number.
+  // What scikit-bio reads and this reader does not: text after the tree, a second tree, a
+  // length that is no number.
   const refusedOnPurpose = ["(a:1,b:2);extra", "(a:1,b:2);(c:1,d:2);", "(a:1,b:nan);"];
   const cases = JSON.parse(readFileSync(peers, "utf8")).cases as PeerCase[];
   expect(cases.length).toBeGreaterThan(70);

@@ -26,7 +26,10 @@ function newDisplay(mode: DisplayMode, columns = 140) {
   return { display: new ProgressDisplay(mode, terminal, () => clock.milliseconds), output, clock };
 }
 
-/** What a terminal shows after `text`: a carriage return goes to the line's start, ESC[K clears the line's rest. */
+/**
+ * What a terminal shows after `text`: a carriage return goes to the line's start,
+ * ESC[K clears the line's rest.
+ */
 function screen(text: string): string[] {
   return text.split("\n").map((line) => {
     let shown = "";

@@ -70,7 +70,8 @@ test("double and triple derivatives go through the backward; once-differentiable
   const [plain] = torch.grad(Once.apply(x).sum(), x);
   expect(numbers(plain)).toEqual([6.75, 12]);
   expect(plain.requiresGrad).toBe(false);
-  // `Cube`'s gradient depends on the incoming one alone here, which needs none: as in PyTorch this is where it shows.
+  // `Cube`'s gradient depends on the incoming one alone here, which needs none: as in
+  // PyTorch this is where it shows.
   const [graph] = torch.grad(Once.apply(x.mul(x)).pow(2).sum(), x, { createGraph: true });
   expect(() => graph.sum().backward()).toThrow(/onceDifferentiable/);
 });

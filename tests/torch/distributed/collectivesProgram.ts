@@ -84,7 +84,8 @@ assert.throws(() => distributed.initProcessGroup(), /open already/);
 
 assert.deepEqual(await distributed.onRankZero(async () => ({ from: rank })), { from: 0 });
 
-// The mean of a batch's gradients over ranks is that of the whole batch; a parameter that no rank uses has none.
+// The mean of a batch's gradients over ranks is that of the whole batch; a parameter
+// that no rank uses has none.
 torch.manualSeed(rank);
 class Net extends torch.nn.Module {
   readonly a = new torch.nn.Linear(3, 4);

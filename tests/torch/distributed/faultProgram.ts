@@ -1,4 +1,7 @@
-/** Run as a rank by faults.test.ts: sums in a loop until something happens. The first argument says what, the second to which rank. */
+/**
+ * Run as a rank by faults.test.ts: sums in a loop until something happens. The first argument says what,
+ * the second to which rank.
+ */
 import * as torch from "../../../src/torch/index.ts";
 
 const { distributed } = torch;

@@ -1,7 +1,8 @@
 /**
- * Calls random operators with random arguments, right and wrong: `bun randomCalls.ts SEED COUNT LOG`. Before each call its text is written
- * to LOG, so that after a crash its last line names the culprit. Everything that `torch.ops` reaches without `unsafe` is called, operators
- * with a typed function four times as often as the others. Prints how the calls ended as JSON.
+ * Calls random operators with random arguments, right and wrong: `bun randomCalls.ts SEED COUNT LOG`. Before
+ * each call its text is written to LOG, so that after a crash its last line names the culprit. Everything
+ * that `torch.ops` reaches without `unsafe` is called, operators with a typed function four times as often as
+ * the others. Prints how the calls ended as JSON.
  */
 import { closeSync, openSync, writeSync } from "node:fs";
 import { Random } from "../../../src/common/random/random.ts";

@@ -1,4 +1,6 @@
-/** Calls of everything public in src/torch that is not an operator: functions, methods, layers, optimizers. */
+/**
+ * Calls of everything public in src/torch that is not an operator: functions, methods, layers, optimizers.
+ */
 import { join } from "node:path";
 import * as torch from "../../../src/torch/index.ts";
 import type { Inputs } from "./operatorArguments.ts";
@@ -82,7 +84,10 @@ export const functions: Record<string, Call> = {
   },
 };
 
-/** Functions that make no tensors and take none, or whose subject is how tensors live: scope.test.ts has those. */
+/**
+ * Functions that make no tensors and take none, or whose subject is how tensors live:
+ * scope.test.ts has those.
+ */
 export const functionsWithoutTensors =
   "isComplexDtype isFloat8Dtype accelerator areDeterministicAlgorithmsEnabled arrayFor buildInfo currentScope dtypeCode dtypeOfArray dtypeOfCode emptyCache " +
   "getDefaultDtype getFloat32MatmulPrecision getNumThreads hostReadCount isAutocastEnabled isCudaAvailable isDtype isFloatingDtype " +
@@ -164,7 +169,10 @@ export const tensorMethods: Record<string, Call> = {
   },
 };
 
-/** What only looks at a tensor; `dataView` keeps its memory until the view is collected, which scope.test.ts shows. */
+/**
+ * What only looks at a tensor; `dataView` keeps its memory until the view is collected,
+ * which scope.test.ts shows.
+ */
 export const tensorLooks =
   "layout isSparse scope constructor handle rawHandle forget attachToken isDisposed shape size stride dtype device ndim dim numel nbytes requiresGrad " +
   "isLeaf isContiguous isInference gradFn dataView cuda";

@@ -32,9 +32,12 @@ function disposeAll(result: unknown, given: ReadonlySet<unknown>): void {
   } else if (Array.isArray(result)) for (const item of result) disposeAll(item, given);
 }
 
-/** How many handles are there more than before, after a call outside any scope whose results were disposed. */
+/**
+ * How many handles are there more than before, after a call outside any scope whose results were disposed.
+ */
 function growth(call: (t: Inputs) => unknown): number {
-  // No garbage may be collected between the two counts: everything that is made here is disposed, and nothing else is running.
+  // No garbage may be collected between the two counts: everything that is made here is disposed, and
+  // nothing else is running.
   const inputs = makeInputs();
   const given = new Set<unknown>(Object.values(inputs));
   const before = live();
@@ -44,7 +47,10 @@ function growth(call: (t: Inputs) => unknown): number {
   return after - before;
 }
 
-/** The calls after which the number of handles is not what it was: outside scopes with results disposed, inside a scope, after errors. */
+/**
+ * The calls after which the number of handles is not what it was: outside scopes with results disposed,
+ * inside a scope, after errors.
+ */
 function leaking(table: Iterable<readonly [string, (t: Inputs) => unknown]>): string[] {
   const found: string[] = [];
   Bun.gc(true);

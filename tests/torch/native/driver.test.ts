@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { sourceFolder } from "../../../src/torch/setup/build.ts";
 import { findCompiler } from "../../../src/torch/setup/compiler.ts";
 
-// The driver under sanitizers takes minutes to build, so the suite only sees to it that it can be built and forgets nothing.
+// The driver under sanitizers takes minutes to build, so the suite only sees to it that it can be
+// built and forgets nothing.
 const folder = join(import.meta.dir, "../../../lab/trials/native");
 const sources = readdirSync(folder).filter((name) => name.endsWith(".cpp"));
 

@@ -39,7 +39,10 @@ function python(mode: string, folder: string): string {
 
 type Loaded = Map<string, torch.Tensor[] & torch.Tensor[][] & number[]>;
 
-/** Takes Python's state after three steps, goes on for three, writes its own; tells what differs from Python's numbers. */
+/**
+ * Takes Python's state after three steps, goes on for three, writes its own; tells what
+ * differs from Python's numbers.
+ */
 function goOn(name: string, folder: string): string[] {
   using _s = torch.scope();
   const before = torch.load(join(folder, `${name}.pt`)) as unknown as Loaded;

@@ -1,7 +1,8 @@
 import * as torch from "../../../src/torch/index.ts";
 
 /**
- * Why a tensor is not the expected one, or null if it is: equal dtype and shape, NaN and infinities at the same places, elsewhere
+ * Why a tensor is not the expected one, or null if it is: equal dtype and shape, NaN and infinities at
+ * the same places, elsewhere
  * |x - y| <= tolerance * (1 + max|y|); integers and booleans equal.
  */
 export function disagreement(

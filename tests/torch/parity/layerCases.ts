@@ -67,7 +67,9 @@ function options(kwargs: Readonly<Record<string, Value>>): Record<string, unknow
   return Object.fromEntries(Object.entries(kwargs).map(([key, value]) => [camelCase(key), value]));
 }
 
-/** Builds our layer of a description. Where PyTorch takes a keyword that is a position here, it is put there. */
+/**
+ * Builds our layer of a description. Where PyTorch takes a keyword that is a position here, it is put there.
+ */
 export function construct({ module, args, kwargs, children }: LayerDescription): Layer {
   const below = children.map(construct);
   const { dim, approximate, ...rest } = options(kwargs);

@@ -10,7 +10,9 @@ torch.setNumThreads(1);
 const obstacle = whyNoPython();
 if (obstacle) console.log(`layers against Python's torch: skipped, ${obstacle}`);
 
-/** Drawn in the first test that asks: what opens scopes outside of tests keeps Bun from starting the next one. */
+/**
+ * Drawn in the first test that asks: what opens scopes outside of tests keeps Bun from starting the next one.
+ */
 let drawn: PythonCases<LayerCase> | null = null;
 const python = () => {
   drawn ??= drawCases<LayerCase>("layers");
@@ -76,8 +78,8 @@ test.skipIf(Boolean(obstacle))("every layer, functional form and initializer has
     `${seen.size} layers in ${python().cases.length} cases against Python's torch: ${[...seen].join(", ")}`,
   );
   expect(modules.filter((name) => !seen.has(name))).toEqual([]);
-  // `attentionKernel` tells a choice of LibTorch's, `fans` and `calculateGain` are seen through the initializers, most others
-  // through layers; `gumbelSoftmax` has a test in toolkit.test.ts.
+  // `attentionKernel` tells a choice of LibTorch's, `fans` and `calculateGain` are seen through the
+  // initializers, most others through layers; `gumbelSoftmax` has a test in toolkit.test.ts.
   const apart = [
     "attentionKernel",
     "fans",

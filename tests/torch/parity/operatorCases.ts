@@ -33,7 +33,10 @@ export interface OperatorCase {
 type Tensors = ReadonlyMap<string, torch.Tensor>;
 type Callable = (...args: unknown[]) => unknown;
 
-/** How an operator is called: `function` with gradients, `short` without (the typed way), `general` (boxed), `method`. */
+/**
+ * How an operator is called: `function` with gradients, `short` without (the typed way),
+ * `general` (boxed), `method`.
+ */
 export type Way = "function" | "short" | "general" | "method";
 
 /** The public function of a name in PyTorch; undefined where there is none. */
@@ -42,7 +45,9 @@ export function publicFunction(op: string): Callable | undefined {
   return typeof found === "function" ? (found as Callable) : undefined;
 }
 
-/** Fills the tensors of a description in; those whose key is in `leaves` get a gradient and are kept there. */
+/**
+ * Fills the tensors of a description in; those whose key is in `leaves` get a gradient and are kept there.
+ */
 function value(described: Described, tensors: Tensors, leaves: Map<string, torch.Tensor | null>): unknown {
   if (typeof described !== "object" || described === null) return described;
   if (Array.isArray(described)) return described.map((item) => value(item, tensors, leaves));

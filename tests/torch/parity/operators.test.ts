@@ -10,7 +10,9 @@ torch.setNumThreads(1);
 const obstacle = whyNoPython();
 if (obstacle) console.log(`operators against Python's torch: skipped, ${obstacle}`);
 
-/** Drawn in the first test that asks: what opens scopes outside of tests keeps Bun from starting the next one. */
+/**
+ * Drawn in the first test that asks: what opens scopes outside of tests keeps Bun from starting the next one.
+ */
 let drawn: PythonCases<OperatorCase> | null = null;
 const python = () => {
   drawn ??= drawCases<OperatorCase>("operators");

@@ -210,7 +210,10 @@ export function runChain(test: ChainCase): string[] {
   });
 }
 
-/** The rates before the first step and after each one; half way the schedule is saved and loaded into a new one. */
+/**
+ * The rates before the first step and after each one; half way the schedule is saved
+ * and loaded into a new one.
+ */
 export function runSchedule(test: ScheduleCase): string[] {
   const optimizer = groupsOf(test.base);
   const make = (target: torch.optim.Scheduled) => new classes[test.scheduler](target, settings(test.options));

@@ -19,7 +19,9 @@ torch.setNumThreads(1);
 const obstacle = whyNoPython();
 if (obstacle) console.log(`optimizers against Python's torch: skipped, ${obstacle}`);
 
-/** Drawn in the first test that asks: what opens scopes outside of tests keeps Bun from starting the next one. */
+/**
+ * Drawn in the first test that asks: what opens scopes outside of tests keeps Bun from starting the next one.
+ */
 let drawn: PythonCases<OptimizerCase | ScheduleCase | ClipCase | DescentCase | ChainCase> | null = null;
 const python = () => {
   drawn ??= drawCases<OptimizerCase | ScheduleCase | ClipCase | DescentCase | ChainCase>("optimizers");
@@ -80,7 +82,8 @@ test.skipIf(Boolean(obstacle))("every optimizer and schedule has a case", () => 
       one.kind === "optimizer" ? one.optimizer : one.kind === "schedule" ? one.scheduler : one.name,
     ),
   );
-  // The warm-up has a formula of its own below; schedules made of functions and of schedules are tried in toolkit.test.ts.
+  // The warm-up has a formula of its own below; schedules made of functions and of schedules are
+  // tried in toolkit.test.ts.
   const apart = [
     "Optimizer",
     "Scheduler",
@@ -114,8 +117,9 @@ function trace(
 }
 
 /**
- * The reference's warm-up takes its very first step at the whole rate, and its later ones at k/W; here step k of the warm-up (from 0)
- * has (k + 1)/(W + 1) of it. Then both follow 0.5 (1 + cos(pi (k - W)/(T - W))), ours without rising again after T.
+ * The reference's warm-up takes its very first step at the whole rate, and its later ones at k/W; here step k
+ * of the warm-up (from 0) has (k + 1)/(W + 1) of it. Then both follow 0.5 (1 + cos(pi (k - W)/(T - W))), ours
+ * without rising again after T.
  */
 test("the warm-up rises from a share of the rate, the cosine falls to its floor and stays there", () => {
   const [warmupSteps, totalSteps, base] = [4, 10, 0.3];

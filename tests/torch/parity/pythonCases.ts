@@ -30,7 +30,10 @@ export interface PythonCases<Case> {
   readonly tensors: ReadonlyMap<string, torch.Tensor>;
 }
 
-/** Has Python write a group of cases (lab/python/parity/README.md) and reads them. AAM_PARITY_SEED draws others. */
+/**
+ * Has Python write a group of cases (lab/python/parity/README.md) and reads them.
+ * AAM_PARITY_SEED draws others.
+ */
 export function drawCases<Case>(group: "operators" | "layers" | "optimizers"): PythonCases<Case> {
   const folder = mkdtempSync(join(tmpdir(), "aam-parity-"));
   try {

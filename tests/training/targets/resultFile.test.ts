@@ -10,7 +10,10 @@ import { useScratch } from "../../helpers/scratch.ts";
 
 const scratch = useScratch();
 
-/** More rows than the first row group of a Parquet file holds, with texts that are awkward and numbers that are missing. */
+/**
+ * More rows than the first row group of a Parquet file holds, with texts that are awkward and
+ * numbers that are missing.
+ */
 const count = 2500;
 const awkward = ["", "a,b", 'say "x"', "été 🦠", "x".repeat(100)];
 const columns: ResultColumn[] = [

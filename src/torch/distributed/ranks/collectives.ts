@@ -11,7 +11,10 @@ export type ReduceOp = "sum" | "avg" | "product" | "min" | "max";
 
 /** A collective that is under way. */
 export interface Work {
-  /** Waits for its end. With NCCL only what is computed after it on the device waits. @throws RankFailure if a rank has failed. */
+  /**
+   * Waits for its end. With NCCL only what is computed after it on the device waits.
+   * @throws RankFailure if a rank has failed.
+   */
   wait(): void;
 }
 
@@ -33,7 +36,10 @@ function need(what: string, condition: boolean, expected: string): void {
   if (!condition) throw new RangeError(`torch.distributed.${what}: ${expected}`);
 }
 
-/** Starts one operator, and makes a `Work` of its result: `tensor` itself, or a new one that belongs to the work. */
+/**
+ * Starts one operator, and makes a `Work` of its result: `tensor` itself, or a new one
+ * that belongs to the work.
+ */
 function run(
   tensor: Tensor,
   start: () => Tensor,
@@ -74,8 +80,8 @@ function plainOp(op: ReduceOp): ReduceOp {
 }
 
 /**
- * Every rank's `tensor` becomes the sum (or mean, product, smallest, largest) of all of them, element by element. Shapes and types
- * must be the same on all ranks; the tensor must be contiguous.
+ * Every rank's `tensor` becomes the sum (or mean, product, smallest, largest) of all of them, element by
+ * element. Shapes and types must be the same on all ranks; the tensor must be contiguous.
  * @example torch.distributed.allReduce(gradient, { op: "avg" });
  */
 export function allReduce(tensor: Tensor, options: ReduceOptions = {}): Work | null {
@@ -91,7 +97,8 @@ export function allReduce(tensor: Tensor, options: ReduceOptions = {}): Work | n
 }
 
 /**
- * Gathers every rank's `input` [n, ...] into `output` [worldSize x n, ...], in the order of ranks. Shapes must be the same on all ranks.
+ * Gathers every rank's `input` [n, ...] into `output` [worldSize x n, ...], in the order of ranks. Shapes
+ * must be the same on all ranks.
  * @example torch.distributed.allGatherIntoTensor(torch.empty([worldSize * 2, 8]), torch.ones([2, 8]));
  */
 export function allGatherIntoTensor(
@@ -130,7 +137,10 @@ export function allGather(outputs: readonly Tensor[], tensor: Tensor): void {
   );
 }
 
-/** Gives every rank the `tensor` of rank `src`. Shapes and types must be the same on all ranks; the tensor must be contiguous. */
+/**
+ * Gives every rank the `tensor` of rank `src`. Shapes and types must be the same on all ranks; the
+ * tensor must be contiguous.
+ */
 export function broadcast(tensor: Tensor, src: number, options: CollectiveOptions = {}): Work | null {
   const { worldSize } = currentGroup();
   need("broadcast", tensor.isContiguous, "the tensor must be contiguous");
@@ -148,8 +158,10 @@ export function broadcast(tensor: Tensor, src: number, options: CollectiveOption
 }
 
 /**
- * Reduces every rank's `input` [worldSize x n, ...], and gives rank r the r-th part of the result as its `output` [n, ...].
- * @example torch.distributed.reduceScatterTensor(own, gradients); // own is this rank's share of the summed gradients
+ * Reduces every rank's `input` [worldSize x n, ...], and gives rank r the r-th part of the result
+ * as its `output` [n, ...].
+ * @example
+ * torch.distributed.reduceScatterTensor(own, gradients); // own is this rank's share of the summed gradients
  */
 export function reduceScatterTensor(output: Tensor, input: Tensor, options: ReduceOptions = {}): Work | null {
   const { op = "sum" } = options;

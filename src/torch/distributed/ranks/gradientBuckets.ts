@@ -9,13 +9,16 @@ import { allReduce, type ReduceOp, type Work } from "./collectives.ts";
 const defaultMegabytes = 25;
 
 /**
- * The gradients of some parameters, reduced over all ranks in buckets: flat tensors, large enough that the network's latency does
- * not count, and several, so that one is on its way while the next one is gathered.
+ * The gradients of some parameters, reduced over all ranks in buckets: flat tensors, large enough that the
+ * network's latency does not count, and several, so that one is on its way while the next one is gathered.
  */
 export class GradientBuckets {
   readonly #buckets: Tensor[][] = [];
 
-  /** All ranks must give the same parameters in the same order. The last ones, whose gradients come first, go first. */
+  /**
+   * All ranks must give the same parameters in the same order. The last ones, whose
+   * gradients come first, go first.
+   */
   constructor(parameters: Iterable<Tensor>, options: { megabytes?: number } = {}) {
     const most = (options.megabytes ?? defaultMegabytes) * 2 ** 20;
     const open = new Map<string, { bytes: number; bucket: Tensor[] }>();
@@ -39,8 +42,8 @@ export class GradientBuckets {
   }
 
   /**
-   * Makes every parameter's `grad` the mean (or sum) of those of all ranks; a rank without one counts as zeros, and where no rank
-   * has one there is none afterwards. The gradients are parts of the buckets then.
+   * Makes every parameter's `grad` the mean (or sum) of those of all ranks; a rank without one counts as
+   * zeros, and where no rank has one there is none afterwards. The gradients are parts of the buckets then.
    */
   reduce(op: Extract<ReduceOp, "avg" | "sum"> = "avg"): void {
     noGrad(() =>

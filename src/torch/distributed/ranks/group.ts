@@ -9,7 +9,10 @@ export const groupName = "aamt";
 export type Backend = "gloo" | "nccl";
 
 export interface ProcessGroupOptions {
-  /** For CUDA tensors; those of CPUs go by gloo always. Default `nccl` where the build has it and there is a device, else `gloo`. */
+  /**
+   * For CUDA tensors; those of CPUs go by gloo always. Default `nccl` where the build has it and there
+   * is a device, else `gloo`.
+   */
   backend?: Backend;
   /** For the meeting of the ranks and every collective. Default 600. */
   timeoutSeconds?: number;
@@ -18,7 +21,10 @@ export interface ProcessGroupOptions {
   worldSize?: number;
   masterAddr?: string;
   masterPort?: number;
-  /** Ranks compare what they are about to do before every collective. Default: whether TORCH_DISTRIBUTED_DEBUG is DETAIL. */
+  /**
+   * Ranks compare what they are about to do before every collective. Default: whether
+   * TORCH_DISTRIBUTED_DEBUG is DETAIL.
+   */
   checked?: boolean;
 }
 
@@ -95,9 +101,10 @@ function settle(options: ProcessGroupOptions): RankEnvironment {
 }
 
 /**
- * Joins the group of all ranks, and waits until they are all there. What is not given comes from the environment, as torchrun,
- * srun and mpirun set it.
- * @throws TorchError naming the ranks that did not come in time; UserError for an environment that makes no sense.
+ * Joins the group of all ranks, and waits until they are all there. What is not given comes from the
+ * environment, as torchrun, srun and mpirun set it.
+ * @throws TorchError naming the ranks that did not come in time; UserError for an
+ * environment that makes no sense.
  * @example
  * torch.distributed.initProcessGroup();
  * const sum = torch.tensor([torch.distributed.getRank()]);
@@ -148,7 +155,10 @@ export function destroyProcessGroup(): void {
   check(shim.aamt_group_close());
 }
 
-/** Serves a store at a free port, for as long as this process lives: what a launcher does for its ranks. Returns the port. */
+/**
+ * Serves a store at a free port, for as long as this process lives: what a launcher does for its
+ * ranks. Returns the port.
+ */
 export function serveStore(port = 0): number {
   return check(shim.aamt_store_serve(port));
 }
@@ -168,7 +178,10 @@ export function readPosted(key: string): string {
   return readText((out, capacity) => shim.aamt_group_read(name, name.length, out, capacity));
 }
 
-/** Ranks that gave no sign of life for one and a half seconds. @throws TorchError if the store does not answer either. */
+/**
+ * Ranks that gave no sign of life for one and a half seconds.
+ * @throws TorchError if the store does not answer either.
+ */
 export function silentRanks(): number[] {
   const ranks = new Float64Array(new ArrayBuffer(8 * currentGroup().worldSize));
   const count = check(shim.aamt_group_silent(ranks, ranks.length));
@@ -202,7 +215,10 @@ function findCause(problem: string): string {
   }
 }
 
-/** What a failed collective means: which rank is to blame. Takes a second or two, in which it listens for signs of life. */
+/**
+ * What a failed collective means: which rank is to blame. Takes a second or two, in which it
+ * listens for signs of life.
+ */
 export function rankFailure(cause: unknown): unknown {
   if (!(cause instanceof TorchError) || cause instanceof RankFailure || !group) return cause;
   if (cause.kind !== "runtime") return cause;
@@ -217,8 +233,9 @@ export function rankFailure(cause: unknown): unknown {
 }
 
 /**
- * Tells the other ranks why this one ends; they end with the same sentence. To be called with an error of this rank's own that
- * nothing catches; what other ranks caused is told already. Returns whether this rank is the one that told. Never throws.
+ * Tells the other ranks why this one ends; they end with the same sentence. To be called with an error of
+ * this rank's own that nothing catches; what other ranks caused is told already. Returns whether this rank is
+ * the one that told. Never throws.
  */
 export function announceEnd(error: unknown): boolean {
   if (!group) return true;
@@ -246,7 +263,9 @@ function livingRanks(): number[] {
   return all.filter((other) => other === rank || readPosted(`told/${other}`) !== "");
 }
 
-/** Where this process serves the store, it lives on for some seconds until the others have read why they end. */
+/**
+ * Where this process serves the store, it lives on for some seconds until the others have read why they end.
+ */
 function letOthersRead(): void {
   const { rank, worldSize, servesStore } = currentGroup();
   postText(`told/${rank}`, "yes");
@@ -261,8 +280,8 @@ function letOthersRead(): void {
 let worksDone = 0;
 
 /**
- * Runs `work` on rank 0 alone; the others wait for it, however long it takes, and get its result (plain JSON) too. Without a
- * group it is simply run.
+ * Runs `work` on rank 0 alone; the others wait for it, however long it takes, and get its result (plain JSON)
+ * too. Without a group it is simply run.
  * @throws RankFailure on the other ranks if it throws on rank 0, or if rank 0 is gone.
  */
 export async function onRankZero<T>(work: () => T | Promise<T>): Promise<T> {

@@ -66,7 +66,10 @@ function tasksOfNode(text: string | undefined, node: number): number | undefined
   return counts[node];
 }
 
-/** Of a step of Slurm's with more than one task. In a batch script, where the tasks' number is known but there is one process, it is not set. */
+/**
+ * Of a step of Slurm's with more than one task. In a batch script, where the tasks' number is known but there
+ * is one process, it is not set.
+ */
 function ofSrun(variables: Variables) {
   const worldSize = wholeNumber(variables, "SLURM_STEP_NUM_TASKS");
   const rank = wholeNumber(variables, "SLURM_PROCID");
@@ -128,9 +131,10 @@ function ofTorchrun(variables: Variables) {
 }
 
 /**
- * Reads from the environment which rank this process is: PyTorch's variables (torchrun, `--ranks`), those of a Slurm step (srun), or
- * of Open MPI and MPICH. Null where nothing says that this process is one of several.
- * @throws UserError for variables that make no sense, or without an address where the ranks are on several machines.
+ * Reads from the environment which rank this process is: PyTorch's variables (torchrun, `--ranks`), those of
+ * a Slurm step (srun), or of Open MPI and MPICH. Null where nothing says that this process is one of several.
+ * @throws UserError for variables that make no sense, or without an address where the ranks
+ * are on several machines.
  */
 export function rankEnvironment(
   variables: Variables = process.env,

@@ -40,8 +40,9 @@ interface Ended {
 }
 
 /**
- * Runs a script as several ranks on this machine, with the variables that torchrun would set, and serves their store. When one
- * fails the others are given time to end by themselves, then ended. Returns the first failure's exit code (128 + its signal), or 0.
+ * Runs a script as several ranks on this machine, with the variables that torchrun would set, and serves
+ * their store. When one fails the others are given time to end by themselves, then ended. Returns the first
+ * failure's exit code (128 + its signal), or 0.
  */
 export async function launchRanks(options: LaunchOptions): Promise<number> {
   const { ranks, args, quietOthers = false, graceSeconds = 15, onFailure } = options;
@@ -55,7 +56,8 @@ export async function launchRanks(options: LaunchOptions): Promise<number> {
       stderr: "inherit",
     });
   });
-  // Ctrl-C at a terminal reaches the ranks by itself. They take SIGTERM for the wish to end, saved, however often it comes.
+  // Ctrl-C at a terminal reaches the ranks by itself. They take SIGTERM for the wish to end,
+  // saved, however often it comes.
   const forward = () => {
     for (const child of children) child.kill("SIGTERM");
   };

@@ -229,7 +229,10 @@ export class ParameterDict extends Module {
     return parametersOf(this).has(name);
   }
 
-  /** Adds a parameter, or replaces the one of that name. @throws TypeError for names with dots and those that modules have themselves. */
+  /**
+   * Adds a parameter, or replaces the one of that name.
+   * @throws TypeError for names with dots and those that modules have themselves.
+   */
   set(name: string, item: Tensor): this {
     checkName("ParameterDict", name);
     if (name in this && !this.has(name))

@@ -167,7 +167,10 @@ class Passing extends AutogradFunction {
   }
 }
 
-/** The backward hooks of one call: the outputs' gradients come first, the inputs' when autograd has reached them. */
+/**
+ * The backward hooks of one call: the outputs' gradients come first, the inputs' when
+ * autograd has reached them.
+ */
 class BackwardHooks {
   readonly #module: Hooked;
   readonly #hooks: Hooks;

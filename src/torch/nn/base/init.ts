@@ -1,4 +1,7 @@
-/** Initializers, drawing the same random numbers in the same order as PyTorch's: equal seeds give equal weights. */
+/**
+ * Initializers, drawing the same random numbers in the same order as PyTorch's: equal
+ * seeds give equal weights.
+ */
 
 import { noGrad } from "../../autograd/modes.ts";
 import type { Tensor } from "../../core/tensor.ts";
@@ -58,8 +61,8 @@ function normalShare(x: number): number {
 }
 
 /**
- * Normal, cut off at `a` and `b`. What lies outside is drawn again; where that would be most of it, uniform numbers are drawn and
- * taken with the probability of their density. Both draw what PyTorch draws.
+ * Normal, cut off at `a` and `b`. What lies outside is drawn again; where that would be most of it, uniform
+ * numbers are drawn and taken with the probability of their density. Both draw what PyTorch draws.
  */
 export function truncNormal_(weight: Tensor, mean = 0, std = 1, a = -2, b = 2): Tensor {
   if (!(a < b)) throw new RangeError(`truncNormal_: ${a} is not below ${b}`);

@@ -22,8 +22,8 @@ const parameterMark = new WeakSet<Tensor>();
 const bufferMark = new WeakMap<Tensor, boolean>();
 
 /**
- * Makes a tensor a parameter: a leaf that requires a gradient (unless told otherwise), belongs to no scope, and is found by
- * the module that has it as a property.
+ * Makes a tensor a parameter: a leaf that requires a gradient (unless told otherwise), belongs to no scope,
+ * and is found by the module that has it as a property.
  */
 export function parameter(value: Tensor, requiresGrad = true): Tensor {
   const leaf = value.isLeaf ? value : value.detach();
@@ -43,10 +43,13 @@ interface TensorClass<Setting> {
   [Symbol.hasInstance](value: unknown): boolean;
 }
 
-/** `new nn.Parameter(tensor, requiresGrad)`: `parameter` in PyTorch's writing; `instanceof` knows every parameter. */
+/**
+ * `new nn.Parameter(tensor, requiresGrad)`: `parameter` in PyTorch's writing;
+ * `instanceof` knows every parameter.
+ */
 export const Parameter: TensorClass<boolean> = class {
   constructor(value: Tensor, requiresGrad = true) {
-    // biome-ignore lint/correctness/noConstructorReturn: a parameter is a marked tensor, not a class of its own
+    // biome-ignore lint/correctness/noConstructorReturn: a parameter is a marked tensor, no class of its own
     return parameter(value, requiresGrad);
   }
   static [Symbol.hasInstance](value: unknown): boolean {
@@ -80,9 +83,9 @@ export interface LoadReport {
 }
 
 /**
- * The base of all layers and models. Parameters, buffers and other modules that are properties of it are found by the name of
- * the property, in the order in which they were set; names are joined by dots, as in PyTorch. A class maps a property to another
- * name (a PyTorch name in snake_case, say) by `static names`.
+ * The base of all layers and models. Parameters, buffers and other modules that are properties of it are
+ * found by the name of the property, in the order in which they were set; names are joined by dots, as in
+ * PyTorch. A class maps a property to another name (a PyTorch name in snake_case, say) by `static names`.
  */
 export abstract class Module {
   /** Property name -> name in the state dict, where they differ. */
@@ -162,8 +165,9 @@ export abstract class Module {
   }
 
   /**
-   * Copies values into the parameters and buffers of the same names. Shapes must agree. With `strict` (the default) so must the
-   * names. Nothing is changed unless everything fits. @throws TorchError that lists what does not fit.
+   * Copies values into the parameters and buffers of the same names. Shapes must agree. With `strict` (the
+   * default) so must the names. Nothing is changed unless everything fits.
+   * @throws TorchError that lists what does not fit.
    */
   loadStateDict(state: ReadonlyMap<string, Tensor>, options: { strict?: boolean } = {}): LoadReport {
     if (!(state instanceof Map))
@@ -216,7 +220,10 @@ export abstract class Module {
     return this;
   }
 
-  /** Moves parameters and buffers to a device and floating-point ones to a dtype. The tensors stay the same objects. */
+  /**
+   * Moves parameters and buffers to a device and floating-point ones to a dtype. The
+   * tensors stay the same objects.
+   */
   to(target: { device?: Device; dtype?: DType } | Device | DType): this {
     const options =
       typeof target !== "string" ? target : isDtype(target) ? { dtype: target } : { device: target };
@@ -257,10 +264,11 @@ export abstract class Module {
   }
 
   /**
-   * A deep copy, as Python's `copy.deepcopy(module)`: parameters, buffers, layers and all other properties, on the same devices; what occurs
-   * twice (tied weights) does so in the copy. Draws no random numbers, and copies no gradients. `copied` holds the pairs so far.
-   * @throws TypeError for a class with `#private` fields or methods, which cannot be copied from outside: let it override `clone`, or
-   * `hollowCopy`; and for a tensor that is computed from others.
+   * A deep copy, as Python's `copy.deepcopy(module)`: parameters, buffers, layers and all other properties,
+   * on the same devices; what occurs twice (tied weights) does so in the copy. Draws no random numbers, and
+   * copies no gradients. `copied` holds the pairs so far.
+   * @throws TypeError for a class with `#private` fields or methods, which cannot be copied from outside: let
+   * it override `clone`, or `hollowCopy`; and for a tensor that is computed from others.
    * @example const teacher = student.clone().requiresGrad_(false).eval();
    */
   clone(copied: Map<object, object> = new Map()): this {
@@ -276,7 +284,10 @@ export abstract class Module {
     return copy;
   }
 
-  /** An object of this one's class without its properties; a class with private fields makes one that has them. */
+  /**
+   * An object of this one's class without its properties; a class with private fields
+   * makes one that has them.
+   */
   protected hollowCopy(_copied: Map<object, object>): this {
     return Reflect.construct(Module as unknown as new () => Module, [], this.constructor) as this;
   }
@@ -289,7 +300,8 @@ export abstract class Module {
   }
 
   /**
-   * Calls `hook(module, args)` before each `forward`; what it gives replaces the arguments (a list of them, or the only one).
+   * Calls `hook(module, args)` before each `forward`; what it gives replaces the arguments (a list
+   * of them, or the only one).
    * @returns a handle that takes the hook off again
    */
   registerForwardPreHook(hook: ForwardPreHook<this>, options: HookOptions = {}): RemovableHandle {
@@ -302,15 +314,19 @@ export abstract class Module {
   }
 
   /**
-   * Calls `hook(module, gradInput, gradOutput)` in each backward pass, once the gradients by the tensors among the arguments are known
-   * (one entry for each argument, null where none is needed); what it gives replaces them. A module with such hooks
-   * gives a tensor or an array with tensors, and is not changed in place.
+   * Calls `hook(module, gradInput, gradOutput)` in each backward pass, once the gradients by the
+   * tensors among the arguments are known (one entry for each argument, null where none is needed);
+   * what it gives replaces them. A module with such hooks gives a tensor or an array with tensors, and
+   * is not changed in place.
    */
   registerFullBackwardHook(hook: FullBackwardHook<this>, options: HookOptions = {}): RemovableHandle {
     return addBackwardHook(this, hook as FullBackwardHook, options);
   }
 
-  /** Calls `hook(module, gradOutput)` in each backward pass before this module's own; what it gives replaces the gradients. */
+  /**
+   * Calls `hook(module, gradOutput)` in each backward pass before this module's own; what it
+   * gives replaces the gradients.
+   */
   registerFullBackwardPreHook(hook: FullBackwardPreHook<this>, options: HookOptions = {}): RemovableHandle {
     return addBackwardPreHook(this, hook as FullBackwardPreHook, options);
   }
@@ -363,7 +379,9 @@ function refusePrivateNames(module: Module): void {
   }
 }
 
-/** A copy of a property: tensors, modules, lists, Maps, Sets and plain objects anew, everything else as it is. */
+/**
+ * A copy of a property: tensors, modules, lists, Maps, Sets and plain objects anew, everything else as it is.
+ */
 function deepCopy(value: unknown, copied: Map<object, object>): unknown {
   if (typeof value !== "object" || value === null) return value;
   const known = copied.get(value);

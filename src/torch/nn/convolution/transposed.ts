@@ -23,7 +23,9 @@ const kernels = [1, 2, 3].map(
     ) => Tensor,
 );
 
-/** The gradient of a convolution as a layer of its own: what those of any number of dimensions have in common. */
+/**
+ * The gradient of a convolution as a layer of its own: what those of any number of dimensions have in common.
+ */
 abstract class ConvTranspose extends Module {
   readonly weight: Tensor;
   readonly bias: Tensor | null;
@@ -78,7 +80,10 @@ abstract class ConvTranspose extends Module {
     if (this.bias && fanIn > 0) uniform_(this.bias, -1 / Math.sqrt(fanIn), 1 / Math.sqrt(fanIn));
   }
 
-  /** With `outputSize` the positions of the result are those. @throws TorchError for a size that no padding gives. */
+  /**
+   * With `outputSize` the positions of the result are those.
+   * @throws TorchError for a size that no padding gives.
+   */
   forward(input: Tensor, outputSize: readonly number[] | null = null): Tensor {
     const { weight, bias, stride, padding, dilation, groups } = this;
     const more = outputSize ? this.outputPaddingFor(input, outputSize) : this.outputPadding;

@@ -1,4 +1,7 @@
-/** What PyTorch checks in Python before it calls an operator; LibTorch would compute something else in silence. */
+/**
+ * What PyTorch checks in Python before it calls an operator; LibTorch would compute
+ * something else in silence.
+ */
 import type { Tensor } from "../../core/tensor.ts";
 import { warn } from "../../core/warn.ts";
 import { broadcastTensors } from "../../dispatch/ops.gen.ts";
@@ -26,7 +29,10 @@ export function needSameShape(name: string, input: Tensor, target: Tensor): void
     );
 }
 
-/** Input and target in one shape; with a warning where a loss would pair every element of one with many of the other. */
+/**
+ * Input and target in one shape; with a warning where a loss would pair every element of
+ * one with many of the other.
+ */
 export function broadcast(name: string, input: Tensor, target: Tensor): [Tensor, Tensor] {
   if (sameShape(input, target)) return [input, target];
   warn(
@@ -41,7 +47,10 @@ export function needProbability(name: string, p: number): void {
     throw new RangeError(`${name}: the probability must lie between 0 and 1, got ${p}`);
 }
 
-/** @throws TorchError for [N, C, ...] that would be normalized over a single value: its variance is 0 or no number. */
+/**
+ * @throws TorchError for [N, C, ...] that would be normalized over a single value: its
+ * variance is 0 or no number.
+ */
 export function needSeveralValues(name: string, perChannel: number, shape: readonly number[]): void {
   if (perChannel === 1)
     refuse(

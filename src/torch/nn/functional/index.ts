@@ -38,7 +38,10 @@ export function softmin(input: Tensor, dim: number): Tensor {
   return ops.softmax(opposite, dim);
 }
 
-/** Sets elements to zero with probability `p` and scales the others by 1 / (1 - p); nothing where `training` is false. */
+/**
+ * Sets elements to zero with probability `p` and scales the others by 1 / (1 - p); nothing
+ * where `training` is false.
+ */
 export function dropout(input: Tensor, p = 0.5, training = true): Tensor {
   needProbability("dropout", p);
   return ops.dropout(input, p, training);
@@ -54,8 +57,8 @@ export function pairwiseDistance(
 }
 
 /**
- * Draws one-hot vectors, differentiably, by adding Gumbel noise to logits (Jang et al. 2017). With `hard` the result is one-hot and has
- * the gradient of the soft one.
+ * Draws one-hot vectors, differentiably, by adding Gumbel noise to logits (Jang et al. 2017). With `hard` the
+ * result is one-hot and has the gradient of the soft one.
  */
 export function gumbelSoftmax(logits: Tensor, { tau = 1, hard = false, dim = -1 } = {}): Tensor {
   return tidy(() => {
@@ -101,7 +104,10 @@ export interface InstanceNormOptions {
   eps?: number;
 }
 
-/** Normalizes each channel of each example over its positions (Ulyanov et al. 2017): [N, C, ...]. @throws TorchError for one position. */
+/**
+ * Normalizes each channel of each example over its positions (Ulyanov et al. 2017): [N, C, ...].
+ * @throws TorchError for one position.
+ */
 export function instanceNorm(
   input: Tensor,
   runningMean: Tensor | null = null,
@@ -112,7 +118,10 @@ export function instanceNorm(
   return ops.instanceNorm(input, weight, bias, runningMean, runningVar, useInputStats, momentum, eps, true);
 }
 
-/** Normalizes groups of channels of each example (Wu and He 2018): [N, C, ...]. @throws TorchError for one value per group. */
+/**
+ * Normalizes groups of channels of each example (Wu and He 2018): [N, C, ...].
+ * @throws TorchError for one value per group.
+ */
 export function groupNorm(
   input: Tensor,
   numGroups: number,
@@ -135,7 +144,10 @@ export function hardtanh(input: Tensor, minVal = -1, maxVal = 1): Tensor {
 export interface EmbeddingLookup {
   /** The row that gets no gradient. */
   paddingIdx?: number | null;
-  /** Rows with a larger norm (of order `normType`, 2) are scaled down in the table itself before they are looked up. */
+  /**
+   * Rows with a larger norm (of order `normType`, 2) are scaled down in the table itself
+   * before they are looked up.
+   */
   maxNorm?: number | null;
   normType?: number;
   /** Divide gradients by how often a row occurs in the batch. */

@@ -154,7 +154,10 @@ export function binaryCrossEntropyWithLogits(
   );
 }
 
-/** Kullback-Leibler divergence; `input` holds log-probabilities. "batchmean" is the sum divided by the first dimension's size. */
+/**
+ * Kullback-Leibler divergence; `input` holds log-probabilities. "batchmean" is the sum divided by
+ * the first dimension's size.
+ */
 export function klDiv(
   input: Tensor,
   target: Tensor,
@@ -170,7 +173,10 @@ export function klDiv(
   });
 }
 
-/** 1 - cos(x1, x2) where the target is 1; max(0, cos(x1, x2) - margin) where it is -1. Vectors [N, D], targets [N]. */
+/**
+ * 1 - cos(x1, x2) where the target is 1; max(0, cos(x1, x2) - margin) where it is -1.
+ * Vectors [N, D], targets [N].
+ */
 export function cosineEmbeddingLoss(
   input1: Tensor,
   input2: Tensor,
@@ -181,7 +187,10 @@ export function cosineEmbeddingLoss(
   return ops.cosineEmbeddingLoss(input1, input2, target, margin, code);
 }
 
-/** max(0, -target (x1 - x2) + margin): x1 should be ranked above x2 where the target is 1, below where it is -1. */
+/**
+ * max(0, -target (x1 - x2) + margin): x1 should be ranked above x2 where the target is
+ * 1, below where it is -1.
+ */
 export function marginRankingLoss(
   input1: Tensor,
   input2: Tensor,
@@ -232,7 +241,10 @@ export function softMarginLoss(
   return ops.softMarginLoss(input, target, reductionCode("softMarginLoss", reduction, others, "reduction"));
 }
 
-/** Negative log-likelihood of counts under a Poisson distribution; `input` is its mean, or the logarithm of it. */
+/**
+ * Negative log-likelihood of counts under a Poisson distribution; `input` is its
+ * mean, or the logarithm of it.
+ */
 export function poissonNllLoss(
   input: Tensor,
   target: Tensor,
@@ -248,7 +260,10 @@ export function poissonNllLoss(
   );
 }
 
-/** The variances in a shape that broadcasts as meant: one per element, or one for each vector along a dimension. */
+/**
+ * The variances in a shape that broadcasts as meant: one per element, or one for each
+ * vector along a dimension.
+ */
 function fittingVariance(input: Tensor, variance: Tensor): Tensor {
   if (variance.lt(0).any().item() !== 0) refuse("gaussianNllLoss", "a variance is negative");
   if (sameShape(input, variance)) return variance;
@@ -262,7 +277,10 @@ function fittingVariance(input: Tensor, variance: Tensor): Tensor {
   );
 }
 
-/** Half of log(variance) + (input - target)^2 / variance; `full` adds the constant. Variances below `eps` count as `eps`. */
+/**
+ * Half of log(variance) + (input - target)^2 / variance; `full` adds the constant. Variances
+ * below `eps` count as `eps`.
+ */
 export function gaussianNllLoss(
   input: Tensor,
   target: Tensor,
@@ -324,8 +342,8 @@ const kernels = {
 };
 
 /**
- * Connectionist temporal classification (Graves et al. 2006): log-probabilities [length, batch, classes] against label sequences
- * [batch, longest] or all in one row, whose lengths are given.
+ * Connectionist temporal classification (Graves et al. 2006): log-probabilities [length, batch, classes]
+ * against label sequences [batch, longest] or all in one row, whose lengths are given.
  */
 export function ctcLoss(
   logProbs: Tensor,
@@ -338,7 +356,10 @@ export function ctcLoss(
   return kernels.ctc(logProbs, targets, inputLengths, targetLengths, blank, code, zeroInfinity);
 }
 
-/** Margins of 1 between each label of an example and each other class; the target [N, C] lists labels, ended by -1. */
+/**
+ * Margins of 1 between each label of an example and each other class; the target [N, C]
+ * lists labels, ended by -1.
+ */
 export function multilabelMarginLoss(
   input: Tensor,
   target: Tensor,
@@ -374,7 +395,11 @@ export interface MultiMarginOptions extends MarginOptions {
   weight?: Tensor | null;
 }
 
-/** The mean of max(0, margin - x[label] + x[other])^p over the other classes: logits [N, C] against classes [N]. @throws RangeError for another p. */
+/**
+ * The mean of max(0, margin - x[label] + x[other])^p over the other classes: logits
+ * [N, C] against classes [N].
+ * @throws RangeError for another p.
+ */
 export function multiMarginLoss(
   input: Tensor,
   target: Tensor,

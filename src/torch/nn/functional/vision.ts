@@ -47,7 +47,10 @@ export interface InterpolateOptions {
   size?: number | readonly number[] | null;
   scaleFactor?: number | readonly number[] | null;
   mode?: InterpolationMode;
-  /** Whether the corners' centres stay in place rather than their edges; for linear, bilinear, bicubic and trilinear. */
+  /**
+   * Whether the corners' centres stay in place rather than their edges; for linear,
+   * bilinear, bicubic and trilinear.
+   */
   alignCorners?: boolean | null;
   /** Compute the scale from the rounded size again. */
   recomputeScaleFactor?: boolean | null;
@@ -57,8 +60,8 @@ export interface InterpolateOptions {
 
 /**
  * Resizes [N, C, ...positions] to a size or by a factor.
- * @throws TypeError or TorchError for a mode that does not fit the dimensions, both or none of size and factor, or options that the mode does
- * not have.
+ * @throws TypeError or TorchError for a mode that does not fit the dimensions, both or none of size and
+ * factor, or options that the mode does not have.
  * @example torch.nn.functional.interpolate(image, { scaleFactor: 2, mode: "bilinear" });
  */
 export function interpolate(input: Tensor, options: InterpolateOptions = {}): Tensor {
@@ -124,7 +127,8 @@ export interface GridSampleOptions {
 }
 
 /**
- * Samples [N, C, H, W] at places [N, H', W', 2] (x, y from -1 to 1), or [N, C, D, H, W] at [N, D', H', W', 3].
+ * Samples [N, C, H, W] at places [N, H', W', 2] (x, y from -1 to 1), or [N, C, D, H,
+ * W] at [N, D', H', W', 3].
  * @throws TypeError for an unknown mode.
  */
 export function gridSample(input: Tensor, grid: Tensor, options: GridSampleOptions = {}): Tensor {
@@ -148,7 +152,8 @@ export function gridSample(input: Tensor, grid: Tensor, options: GridSampleOptio
 }
 
 /**
- * Places to sample for affine maps theta [N, 2, 3] and results [N, C, H, W], or [N, 3, 4] and [N, C, D, H, W]; see `gridSample`.
+ * Places to sample for affine maps theta [N, 2, 3] and results [N, C, H, W], or [N, 3, 4] and [N, C, D,
+ * H, W]; see `gridSample`.
  * @throws TorchError for other shapes.
  */
 export function affineGrid(

@@ -291,7 +291,10 @@ export class LogSoftmax extends Module {
   }
 }
 
-/** Softmax over the channels of [N, C, H, W] or [C, H, W]. @throws TorchError for other numbers of dimensions. */
+/**
+ * Softmax over the channels of [N, C, H, W] or [C, H, W].
+ * @throws TorchError for other numbers of dimensions.
+ */
 export class Softmax2d extends Module {
   forward(input: Tensor): Tensor {
     if (input.ndim !== 3 && input.ndim !== 4)

@@ -30,7 +30,10 @@ interface DropoutLayer extends Module {
   forward(input: Tensor): Tensor;
 }
 
-/** Makes a layer of another kind of dropout; `single` is the number of dimensions of an input without a batch that needs one. */
+/**
+ * Makes a layer of another kind of dropout; `single` is the number of dimensions of an input
+ * without a batch that needs one.
+ */
 function dropoutOf(drop: Kernel, single: number | null = null): LayerClass<[p?: number], DropoutLayer> {
   return class extends Module {
     readonly p: number;

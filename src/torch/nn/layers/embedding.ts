@@ -7,7 +7,10 @@ import { type LayerOptions, refuseLayerOptions } from "../base/layerOptions.ts";
 import { Module, parameter } from "../base/module.ts";
 import { rowNumber } from "../functional/checks.ts";
 
-/** A table of vectors looked up by integer: [...] -> [..., embeddingDim]. The row `paddingIdx` is zero and gets no gradient. */
+/**
+ * A table of vectors looked up by integer: [...] -> [..., embeddingDim]. The row `paddingIdx` is
+ * zero and gets no gradient.
+ */
 export class Embedding extends Module {
   readonly weight: Tensor;
   readonly paddingIdx: number | null;

@@ -105,7 +105,10 @@ interface PaddingLayer extends Module {
   forward(input: Tensor): Tensor;
 }
 
-/** Makes a layer that pads the last `dimensions` dimensions: one number, or before and after for each, from the last one on. */
+/**
+ * Makes a layer that pads the last `dimensions` dimensions: one number, or before and after for
+ * each, from the last one on.
+ */
 function padding(
   dimensions: number,
   mode: "reflect" | "replicate" | "circular" | "constant",

@@ -78,8 +78,8 @@ function needDimensions(layer: Module, input: Tensor, dimensions: readonly numbe
 }
 
 /**
- * Normalizes each channel over the batch in training, by running averages otherwise (Ioffe and Szegedy 2015). `dimensions` are the
- * numbers of dimensions that it takes.
+ * Normalizes each channel over the batch in training, by running averages otherwise (Ioffe and Szegedy 2015).
+ * `dimensions` are the numbers of dimensions that it takes.
  */
 abstract class BatchNorm extends ChannelNorm {
   protected abstract readonly dimensions: readonly number[];
@@ -117,8 +117,8 @@ export class BatchNorm3d extends BatchNorm {
 }
 
 /**
- * Normalizes each channel of each example over its positions (Ulyanov et al. 2017). Without scale and shift, and without running figures,
- * unless asked for. `dimensions`: without and with a batch.
+ * Normalizes each channel of each example over its positions (Ulyanov et al. 2017). Without scale and shift,
+ * and without running figures, unless asked for. `dimensions`: without and with a batch.
  */
 abstract class InstanceNorm extends ChannelNorm {
   protected abstract readonly dimensions: readonly [number, number];

@@ -15,10 +15,12 @@ export interface DistributedDataParallelOptions {
 }
 
 /**
- * Trains one model on several ranks, each with a batch of its own: at the end of a backward pass the gradients become the mean over all
- * ranks, so that the same optimizer makes the same step everywhere. All ranks start with the weights of rank 0.
+ * Trains one model on several ranks, each with a batch of its own: at the end of a backward pass the
+ * gradients become the mean over all ranks, so that the same optimizer makes the same step everywhere. All
+ * ranks start with the weights of rank 0.
  *
- * A parameter that a rank's loss does not depend on counts as zeros there. For losses of pairs across ranks see docs/cluster.md.
+ * A parameter that a rank's loss does not depend on counts as zeros there. For losses of pairs across
+ * ranks see docs/cluster.md.
  * @throws TypeError if the ranks have different models.
  * @example
  * torch.distributed.initProcessGroup();
@@ -51,7 +53,10 @@ export class DistributedDataParallel<M extends Forwarding> extends Module {
     return this.module.forward(...args) as ReturnType<M["forward"]>;
   }
 
-  /** Gradients of forward passes in `fn` stay on their rank and add up; the first backward pass outside averages them all. */
+  /**
+   * Gradients of forward passes in `fn` stay on their rank and add up; the first backward pass
+   * outside averages them all.
+   */
   noSync<T>(fn: () => T): T {
     const before = this.#synchronizes;
     this.#synchronizes = false;

@@ -29,7 +29,10 @@ export interface RecurrentOptions extends LayerOptions {
   bidirectional?: boolean;
 }
 
-/** What all recurrent layers have in common: weights under PyTorch's names (`weight_ih_l0`, `bias_hh_l1_reverse` ...), and checks. */
+/**
+ * What all recurrent layers have in common: weights under PyTorch's names (`weight_ih_l0`,
+ * `bias_hh_l1_reverse` ...), and checks.
+ */
 abstract class Recurrent extends Module {
   readonly numLayers: number;
   readonly bias: boolean;
@@ -91,8 +94,9 @@ abstract class Recurrent extends Module {
   }
 
   /**
-   * Brings the input into the form that the operators take, calls one, and undoes it: unbatched inputs get a batch of one, packed
-   * sequences go as they are, states are sorted as the sequences are. `sizes` are those of each state's last dimension.
+   * Brings the input into the form that the operators take, calls one, and undoes it: unbatched inputs get a
+   * batch of one, packed sequences go as they are, states are sorted as the sequences are. `sizes` are those
+   * of each state's last dimension.
    */
   protected compute<Input extends Tensor | PackedSequence>(
     input: Input,
@@ -152,7 +156,9 @@ abstract class Recurrent extends Module {
   }
 }
 
-/** h' = tanh(W x + b + U h + c), or with `nonlinearity: "relu"` max(0, ...), along a sequence (Elman 1990). */
+/**
+ * h' = tanh(W x + b + U h + c), or with `nonlinearity: "relu"` max(0, ...), along a sequence (Elman 1990).
+ */
 export class RNN extends Recurrent {
   readonly nonlinearity: "tanh" | "relu";
 
@@ -167,7 +173,10 @@ export class RNN extends Recurrent {
     this.nonlinearity = nonlinearity;
   }
 
-  /** [length, batch, inputSize] -> [length, batch, hiddenSize], and the last states [layers, batch, hiddenSize]; `state` is zero unless given. */
+  /**
+   * [length, batch, inputSize] -> [length, batch, hiddenSize], and the last states [layers, batch,
+   * hiddenSize]; `state` is zero unless given.
+   */
   forward<Input extends Tensor | PackedSequence>(input: Input, state: Tensor | null = null): [Input, Tensor] {
     const run = this.nonlinearity === "tanh" ? kernels.rnnTanh : kernels.rnnRelu;
     const [output, last] = this.compute(
@@ -199,9 +208,12 @@ export class GRU extends Recurrent {
 }
 
 /**
- * Long short-term memory along a sequence (Hochreiter and Schmidhuber 1997); with `projSize` outputs are projected to that size.
+ * Long short-term memory along a sequence (Hochreiter and Schmidhuber 1997); with `projSize` outputs
+ * are projected to that size.
  * @throws TorchError for inputs and states of other shapes.
- * @example const [output, [h, c]] = new nn.LSTM(8, 16, { numLayers: 2, batchFirst: true }).forward(torch.randn([4, 10, 8]));
+ * @example
+ * const lstm = new nn.LSTM(8, 16, { numLayers: 2, batchFirst: true });
+ * const [output, [h, c]] = lstm.forward(torch.randn([4, 10, 8]));
  */
 export class LSTM extends Recurrent {
   constructor(

@@ -26,7 +26,10 @@ export interface DecoderMasks {
 
 const maskNames = "tgtMask, memoryMask, tgtKeyPaddingMask, memoryKeyPaddingMask";
 
-/** Self-attention, attention to a memory and a feed-forward network, on [batch, length, dModel]; PyTorch's names and defaults. */
+/**
+ * Self-attention, attention to a memory and a feed-forward network, on [batch, length, dModel];
+ * PyTorch's names and defaults.
+ */
 export class TransformerDecoderLayer extends Module {
   static override readonly names = { selfAttn: "self_attn", multiheadAttn: "multihead_attn" };
   readonly selfAttn: MultiheadAttention;
@@ -98,7 +101,10 @@ export class TransformerDecoderLayer extends Module {
   }
 }
 
-/** A stack of copies of one layer, then an optional norm; all layers start with the same weights, as in PyTorch. */
+/**
+ * A stack of copies of one layer, then an optional norm; all layers start with the
+ * same weights, as in PyTorch.
+ */
 export class TransformerDecoder extends Module {
   readonly layers: ModuleList<TransformerDecoderLayer>;
   readonly norm: LayerNorm | null;

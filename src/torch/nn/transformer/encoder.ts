@@ -20,7 +20,10 @@ export interface EncoderMasks {
   srcKeyPaddingMask?: Tensor | null;
 }
 
-/** Self-attention and a feed-forward network with residuals, on [batch, length, dModel]; PyTorch's names and defaults. */
+/**
+ * Self-attention and a feed-forward network with residuals, on [batch, length, dModel];
+ * PyTorch's names and defaults.
+ */
 export class TransformerEncoderLayer extends Module {
   static override readonly names = { selfAttn: "self_attn" };
   readonly selfAttn: MultiheadAttention;
@@ -79,7 +82,10 @@ export class TransformerEncoderLayer extends Module {
   }
 }
 
-/** A stack of copies of one layer, then an optional norm; all layers start with the same weights, as in PyTorch. */
+/**
+ * A stack of copies of one layer, then an optional norm; all layers start with the
+ * same weights, as in PyTorch.
+ */
 export class TransformerEncoder extends Module {
   readonly layers: ModuleList<TransformerEncoderLayer>;
   readonly norm: LayerNorm | null;

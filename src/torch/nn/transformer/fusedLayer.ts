@@ -29,9 +29,9 @@ export function canFuseLayer(input: Tensor): boolean {
 }
 
 /**
- * A pre-norm transformer layer as one operator with its own backward pass (native/transformerLayer.cpp): tokens [N, D] -> [N, D], where
- * sequences of different lengths lie one after the other without padding. Without dropout. The same numbers as from single
- * operators, except for rounding; no second derivatives.
+ * A pre-norm transformer layer as one operator with its own backward pass (native/transformerLayer.cpp):
+ * tokens [N, D] -> [N, D], where sequences of different lengths lie one after the other without padding.
+ * Without dropout. The same numbers as from single operators, except for rounding; no second derivatives.
  */
 export function fusedTransformerLayer(input: Tensor, parts: LayerParts, options: FusedLayerOptions): Tensor {
   const { selfAttn, linear1, linear2, norm1, norm2 } = parts;

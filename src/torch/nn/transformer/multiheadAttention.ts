@@ -15,17 +15,23 @@ import { needProbability, refuse, shown } from "../functional/checks.ts";
 import { Linear } from "../layers/linear.ts";
 
 export interface AttentionOptions {
-  /** [batch, keys]: bool, true where a key is padding and must not be attended to; or a float that is added to the scores. */
+  /**
+   * [batch, keys]: bool, true where a key is padding and must not be attended to; or a float
+   * that is added to the scores.
+   */
   keyPaddingMask?: Tensor | null;
-  /** [queries, keys] or [batch * heads, queries, keys]: bool (true forbids) or a float that is added to the scores. */
+  /**
+   * [queries, keys] or [batch * heads, queries, keys]: bool (true forbids) or a float
+   * that is added to the scores.
+   */
   attnMask?: Tensor | null;
   /** Return the weights averaged over heads; slower, since the fused kernel cannot give them. */
   needWeights?: boolean;
 }
 
 /**
- * Multi-head attention (Vaswani et al. 2017) with PyTorch's parameters: `in_proj_weight` [3D, D] in the order query, key,
- * value. Inputs are [batch, length, D].
+ * Multi-head attention (Vaswani et al. 2017) with PyTorch's parameters: `in_proj_weight` [3D, D] in the order
+ * query, key, value. Inputs are [batch, length, D].
  */
 export class MultiheadAttention extends Module {
   static override readonly names = {
@@ -65,7 +71,10 @@ export class MultiheadAttention extends Module {
 
   readonly dropout: number;
 
-  /** Self- or cross-attention; the result is [batch, queries, D] and the weights [batch, queries, keys] or null. */
+  /**
+   * Self- or cross-attention; the result is [batch, queries, D] and the weights
+   * [batch, queries, keys] or null.
+   */
   forward(
     query: Tensor,
     key: Tensor,
@@ -111,8 +120,9 @@ function checkInputs(layer: MultiheadAttention, query: Tensor, key: Tensor, valu
 }
 
 /**
- * [batch, heads, queries, headDim] -> [batch, queries, D]. With dropout its elements lie in memory as PyTorch's do, queries first:
- * random numbers are drawn in that order, so that a dropout behind hits the same elements at the same seed.
+ * [batch, heads, queries, headDim] -> [batch, queries, D]. With dropout its elements lie in memory as
+ * PyTorch's do, queries first: random numbers are drawn in that order, so that a dropout behind hits the same
+ * elements at the same seed.
  */
 function merge(layer: MultiheadAttention, mixed: Tensor): Tensor {
   if (!layer.training || layer.dropout === 0) return layer.outProj.forward(mixed.transpose(1, 2).flatten(2));

@@ -8,8 +8,9 @@ import { tensor } from "../../functions/creation.ts";
 import { TorchError } from "../../native/errors.ts";
 
 /**
- * Scales all gradients so that their common norm is at most `maxNorm` (Pascanu et al. 2013). Returns the norm before, as a tensor:
- * nothing waits for the device. With `errorIfNonfinite` one that is infinite or not a number is an error (that waits).
+ * Scales all gradients so that their common norm is at most `maxNorm` (Pascanu et al. 2013). Returns the norm
+ * before, as a tensor: nothing waits for the device. With `errorIfNonfinite` one that is infinite or not a
+ * number is an error (that waits).
  */
 export function clipGradNorm_(
   parameters: Iterable<Tensor>,
@@ -33,7 +34,10 @@ export function clipGradNorm_(
   return noGrad(() => tidy(clip));
 }
 
-/** Clamps every element of the gradients to [-clipValue, clipValue]. @throws RangeError for a negative value. */
+/**
+ * Clamps every element of the gradients to [-clipValue, clipValue].
+ * @throws RangeError for a negative value.
+ */
 export function clipGradValue_(parameters: Iterable<Tensor>, clipValue: number): void {
   if (!(clipValue >= 0))
     throw new RangeError(`clipGradValue_: the value must not be negative, got ${clipValue}`);

@@ -13,7 +13,10 @@ export function parametersToVector(parameters: Iterable<Tensor>): Tensor {
   return tidy(() => cat([...parameters].map((value) => value.reshape([-1]))));
 }
 
-/** Copies what `parametersToVector` gave back into the parameters. @throws RangeError if the number of elements differs. */
+/**
+ * Copies what `parametersToVector` gave back into the parameters.
+ * @throws RangeError if the number of elements differs.
+ */
 export function vectorToParameters(vector: Tensor, parameters: Iterable<Tensor>): void {
   const targets = [...parameters];
   const count = targets.reduce((sum, value) => sum + value.numel, 0);

@@ -6,8 +6,8 @@ import { refuseOthers } from "../../dispatch/optionNames.ts";
 import { tensor } from "../../functions/creation.ts";
 
 /**
- * Sequences one step after the other, each step's values of those that are as long: what recurrent layers compute without padding. Made
- * by `packPaddedSequence` and `packSequence`.
+ * Sequences one step after the other, each step's values of those that are as long: what recurrent layers
+ * compute without padding. Made by `packPaddedSequence` and `packSequence`.
  */
 export class PackedSequence {
   constructor(
@@ -68,7 +68,10 @@ export interface PadOptions {
   totalLength?: number | null;
 }
 
-/** The other way round: padded sequences and their lengths (int64), in the order in which they were packed. @throws RangeError for a shorter `totalLength`. */
+/**
+ * The other way round: padded sequences and their lengths (int64), in the order in which they were packed.
+ * @throws RangeError for a shorter `totalLength`.
+ */
 export function padPackedSequence(
   packed: PackedSequence,
   { batchFirst = false, paddingValue = 0, totalLength = null, ...others }: PadOptions = {},
@@ -99,7 +102,9 @@ export interface PadSequenceOptions {
   paddingSide?: "left" | "right";
 }
 
-/** Sequences [length, ...] of different lengths as one tensor, [longest, batch, ...] or [batch, longest, ...]. */
+/**
+ * Sequences [length, ...] of different lengths as one tensor, [longest, batch, ...] or [batch, longest, ...].
+ */
 export function padSequence(
   sequences: readonly Tensor[],
   { batchFirst = false, paddingValue = 0, paddingSide = "right", ...others }: PadSequenceOptions = {},

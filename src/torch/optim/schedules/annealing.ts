@@ -10,7 +10,10 @@ export function annealLinear(from: number, to: number, share: number): number {
   return from + (to - from) * share;
 }
 
-/** How far the cycle at `position` has come, where the first lasts `first` and each next one `growth` times as long. */
+/**
+ * How far the cycle at `position` has come, where the first lasts `first` and each next
+ * one `growth` times as long.
+ */
 export function restartedAt(position: number, first: number, growth: number): number {
   let start = 0;
   let length = first;

@@ -68,7 +68,10 @@ export class ChainedScheduler {
   readonly #schedulers: readonly Scheduler[];
   readonly #optimizer: Scheduled;
 
-  /** `optimizer` is that of the schedules. @throws TypeError for no schedules, or for schedules of another optimizer. */
+  /**
+   * `optimizer` is that of the schedules.
+   * @throws TypeError for no schedules, or for schedules of another optimizer.
+   */
   constructor(schedulers: readonly Scheduler[], optimizer: Scheduled) {
     needSchedulers("ChainedScheduler", optimizer, schedulers);
     this.#schedulers = schedulers;
@@ -99,7 +102,10 @@ export class ChainedScheduler {
     return { _schedulers: this.#schedulers.map((one) => one.stateDict()), _last_lr: this.getLastLr() };
   }
 
-  /** Takes over what `stateDict` gave, or what `torch.load` read of it, here or from Python. @throws TypeError for something else. */
+  /**
+   * Takes over what `stateDict` gave, or what `torch.load` read of it, here or from Python.
+   * @throws TypeError for something else.
+   */
   loadStateDict(given: SchedulerState | PickleValue): void {
     const { _schedulers, _last_lr } = readSchedulerState("ChainedScheduler", given, [
       "_schedulers",

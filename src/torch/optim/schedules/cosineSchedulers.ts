@@ -3,8 +3,9 @@ import { annealCosine, restartedAt } from "./annealing.ts";
 import { type Scheduled, Scheduler, wholeSteps } from "./scheduler.ts";
 
 /**
- * Rises linearly to the base rate, which step `warmupSteps` has (steps count from 0), then falls along a half cosine to `etaMin` at
- * `totalSteps` and stays there. The first step has 1/(warmupSteps + 1) of the rate: neither none of it nor all.
+ * Rises linearly to the base rate, which step `warmupSteps` has (steps count from 0), then falls along a half
+ * cosine to `etaMin` at `totalSteps` and stays there. The first step has 1/(warmupSteps + 1) of the rate:
+ * neither none of it nor all.
  */
 export class WarmupCosineLR extends Scheduler {
   readonly warmupSteps: number;
@@ -30,8 +31,8 @@ export class WarmupCosineLR extends Scheduler {
 }
 
 /**
- * A cosine from the base rate to `etaMin` in `tMax` steps (Loshchilov and Hutter 2017, without restarts); after `tMax` it rises again, as
- * PyTorch's does.
+ * A cosine from the base rate to `etaMin` in `tMax` steps (Loshchilov and Hutter 2017, without restarts);
+ * after `tMax` it rises again, as PyTorch's does.
  */
 export class CosineAnnealingLR extends Scheduler {
   readonly tMax: number;

@@ -10,7 +10,9 @@ export interface CyclicOptions {
   stepSizeUp?: number;
   /** As many as up unless given. */
   stepSizeDown?: number | null;
-  /** Heights of the cycles: all the same, each half of the one before, or falling by `gamma` with every step. */
+  /**
+   * Heights of the cycles: all the same, each half of the one before, or falling by `gamma` with every step.
+   */
   mode?: "triangular" | "triangular2" | "exp_range";
   gamma?: number;
   /** A share of the height in place of `mode`, for the number of the cycle (from 1) or of the step. */
@@ -34,7 +36,10 @@ const standard = {
   maxMomentum: 0.9,
 };
 
-/** Up and down between two rates (Smith 2017). @throws TypeError for an unknown mode, or momentum that the optimizer does not have. */
+/**
+ * Up and down between two rates (Smith 2017).
+ * @throws TypeError for an unknown mode, or momentum that the optimizer does not have.
+ */
 export class CyclicLR extends Scheduler {
   readonly #options: Required<CyclicOptions>;
   readonly #up: number;

@@ -34,7 +34,10 @@ export class LambdaLR extends Scheduler {
   }
 }
 
-/** The rate times what `factor` gives for the number of steps taken, again at every step; one function, or one per group. */
+/**
+ * The rate times what `factor` gives for the number of steps taken, again at every step; one
+ * function, or one per group.
+ */
 export class MultiplicativeLR extends LambdaLR {
   /** @throws TypeError if there are not as many functions as groups. */
   constructor(
@@ -128,7 +131,9 @@ export class ConstantLR extends Scheduler {
   }
 }
 
-/** A straight line from `startFactor` (a third) to `endFactor` (one) of the base rate in `totalIters` steps. */
+/**
+ * A straight line from `startFactor` (a third) to `endFactor` (one) of the base rate in `totalIters` steps.
+ */
 export class LinearLR extends Scheduler {
   readonly startFactor: number;
   readonly endFactor: number;

@@ -10,7 +10,10 @@ export interface OneCycleOptions {
   /** The share of the steps that rises. */
   pctStart?: number;
   annealStrategy?: "cos" | "linear";
-  /** Whether momentum (SGD) or the first beta (Adam) moves against the rate, from `maxMomentum` down and up again. */
+  /**
+   * Whether momentum (SGD) or the first beta (Adam) moves against the rate, from
+   * `maxMomentum` down and up again.
+   */
   cycleMomentum?: boolean;
   baseMomentum?: number;
   maxMomentum?: number;
@@ -20,8 +23,8 @@ export interface OneCycleOptions {
 }
 
 /**
- * One rise to `maxLr` and one longer fall (Smith and Topin 2019), with PyTorch's defaults. It stays at the end after `totalSteps`,
- * where PyTorch's fails.
+ * One rise to `maxLr` and one longer fall (Smith and Topin 2019), with PyTorch's defaults. It stays at the
+ * end after `totalSteps`, where PyTorch's fails.
  */
 export class OneCycleLR extends Scheduler {
   readonly #options: Required<OneCycleOptions>;

@@ -2,7 +2,9 @@ import { refuseUnknownSettings } from "../../dispatch/optionNames.ts";
 import type { PickleValue } from "../../io/pickle.ts";
 import { readSchedulerState, type Scheduled, type SchedulerState } from "./scheduler.ts";
 
-/** Multiplies the rate by `factor` once the watched value has not improved for more than `patience` epochs. */
+/**
+ * Multiplies the rate by `factor` once the watched value has not improved for more than `patience` epochs.
+ */
 export class ReduceLROnPlateau {
   readonly #options: Required<PlateauOptions>;
   #best: number;
@@ -92,7 +94,10 @@ export class ReduceLROnPlateau {
     };
   }
 
-  /** Takes over what `stateDict` gave, or what `torch.load` read of it, here or from Python. @throws TypeError for something else. */
+  /**
+   * Takes over what `stateDict` gave, or what `torch.load` read of it, here or from Python.
+   * @throws TypeError for something else.
+   */
   loadStateDict(given: SchedulerState | PickleValue): void {
     const needed = ["best", "num_bad_epochs", "cooldown_counter", "_last_lr"];
     const state = readSchedulerState("ReduceLROnPlateau", given, needed);

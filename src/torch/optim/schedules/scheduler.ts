@@ -1,8 +1,8 @@
 import type { PickleValue } from "../../io/pickle.ts";
 
 /**
- * Learning-rate schedules. `step()` is called once after each optimizer step (`ReduceLROnPlateau`: after each epoch, with the
- * watched value). A schedule sets the rate of its first step when it is made.
+ * Learning-rate schedules. `step()` is called once after each optimizer step (`ReduceLROnPlateau`: after each
+ * epoch, with the watched value). A schedule sets the rate of its first step when it is made.
  */
 
 /** A parameter group as far as schedules know it. */
@@ -41,7 +41,10 @@ export type SchedulerState = {
   [name: string]: number | null | readonly (number | null)[] | readonly SchedulerState[];
 };
 
-/** A saved state by name, whether as it was given out or as `torch.load` or JSON gives it. @throws TypeError for something else. */
+/**
+ * A saved state by name, whether as it was given out or as `torch.load` or JSON gives it.
+ * @throws TypeError for something else.
+ */
 export function readSchedulerState(
   name: string,
   given: SchedulerState | PickleValue,
@@ -68,8 +71,8 @@ export abstract class Scheduler {
   abstract rate(step: number, base: number, group: number): number;
 
   /**
-   * The rate after `step` steps where other schedules change it as well and have made it `current`: changed by what this schedule
-   * does from the step before.
+   * The rate after `step` steps where other schedules change it as well and have made it `current`: changed
+   * by what this schedule does from the step before.
    */
   chained(step: number, current: number, base: number, group: number): number {
     const before = step === 0 ? base : this.rate(step - 1, base, group);
@@ -106,7 +109,10 @@ export abstract class Scheduler {
     };
   }
 
-  /** Takes over what `stateDict` gave, or what `torch.load` read of it, here or from Python. @throws TypeError for something else. */
+  /**
+   * Takes over what `stateDict` gave, or what `torch.load` read of it, here or from Python.
+   * @throws TypeError for something else.
+   */
   loadStateDict(given: SchedulerState | PickleValue): void {
     const { last_epoch, base_lrs } = readSchedulerState(this.constructor.name, given, [
       "last_epoch",

@@ -12,8 +12,9 @@ const kindOf = (value: unknown): string => {
 };
 
 /**
- * One batch of several examples: tensors are stacked, numbers, bigints and booleans become a tensor (float32, int64, bool), texts a list;
- * arrays, Maps and objects are collated part by part. @throws TypeError for other values and for examples that differ in structure.
+ * One batch of several examples: tensors are stacked, numbers, bigints and booleans become a tensor (float32,
+ * int64, bool), texts a list; arrays, Maps and objects are collated part by part.
+ * @throws TypeError for other values and for examples that differ in structure.
  */
 export function defaultCollate<Example>(examples: readonly Example[]): Batched<Example> {
   return collate(examples, "the example") as Batched<Example>;

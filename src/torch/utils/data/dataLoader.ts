@@ -27,7 +27,10 @@ export interface DataLoaderOptions<Example = unknown, Batch = unknown> {
   collateFn?: (examples: Example[]) => Batch;
   /** Where shuffling and the workers' seeds get their random numbers. */
   generator?: Generator;
-  /** Batches in page-locked memory, from which copies to an accelerator do not block. Nothing without an accelerator. */
+  /**
+   * Batches in page-locked memory, from which copies to an accelerator do not block.
+   * Nothing without an accelerator.
+   */
   pinMemory?: boolean;
   /** Threads that make the batches (default 0: this one). They need `workerModule`, and `for await`. */
   numWorkers?: number;
@@ -62,16 +65,18 @@ function checkWhole(value: number, least: number, name: string): void {
 }
 
 /**
- * Passes over a data set in batches: `for (const [x, y] of loader)`, or `for await` where the data set is asynchronous or workers make the
- * batches. The tensors of a batch are freed when the next one comes (and at the end); `tensor.keep()` keeps one for the
- * scope around. The order of `shuffle` is PyTorch's at the same seed.
+ * Passes over a data set in batches: `for (const [x, y] of loader)`, or `for await` where the data set
+ * is asynchronous or workers make the batches. The tensors of a batch are freed when the next one
+ * comes (and at the end); `tensor.keep()` keeps one for the scope around. The order of `shuffle` is
+ * PyTorch's at the same seed.
  *
- * `stateDict()` within a pass and `loadStateDict` before the next one go on exactly there, without reading what was seen.
- * A pass that was left early (`break`) is over.
+ * `stateDict()` within a pass and `loadStateDict` before the next one go on exactly there, without reading
+ * what was seen. A pass that was left early (`break`) is over.
  *
  * @throws TypeError for unknown options and for options that contradict each other.
  * @example
- * const loader = new torch.utils.data.DataLoader(new torch.utils.data.TensorDataset(x, y), { batchSize: 32, shuffle: true });
+ * const examples = new torch.utils.data.TensorDataset(x, y);
+ * const loader = new torch.utils.data.DataLoader(examples, { batchSize: 32, shuffle: true });
  * for (const [inputs, targets] of loader) train(inputs, targets);
  */
 export class DataLoader<Example = unknown, Batch = Batched<Example>>
@@ -179,7 +184,8 @@ export class DataLoader<Example = unknown, Batch = Batched<Example>>
     this.#passStart = (resumed?.generator ?? source.getState()).detachFromScope();
     this.#position = resumed?.position ?? 0;
     const pass = ++this.#pass;
-    // A generator that the caller gave goes on from the state of then, as it would have; the default one is left alone.
+    // A generator that the caller gave goes on from the state of then, as it would have; the
+    // default one is left alone.
     const own = resumed && !this.#options.generator ? new Generator() : source;
     if (resumed) own.setState(resumed.generator);
     const seed = drawSeed(own);
@@ -410,7 +416,10 @@ type Generator_<T> = globalThis.Generator<T>;
 
 const nothing = Symbol("the end");
 
-/** What was made for the last batch, until it is freed; tensors that were there before belong to whom they did. */
+/**
+ * What was made for the last batch, until it is freed; tensors that were there before
+ * belong to whom they did.
+ */
 class Held {
   #scope: Scope | null = null;
 

@@ -8,14 +8,20 @@ import { randperm, tensor } from "../../functions/creation.ts";
 export interface Dataset<Example = unknown> {
   readonly length: number;
   get(index: number): Example | Promise<Example>;
-  /** Several examples at once, each tensor with a new first dimension; without it they are got one by one and collated. */
+  /**
+   * Several examples at once, each tensor with a new first dimension; without it they are got
+   * one by one and collated.
+   */
   batch?(indices: readonly number[]): Batched<Example>;
 }
 
 /** Examples one after the other, of unknown number: whatever can be iterated, also asynchronously. */
 export type IterableDataset<Example = unknown> = Iterable<Example> | AsyncIterable<Example>;
 
-/** What the examples of a batch become: tensors are stacked, numbers become a tensor, arrays and objects are collated by part. */
+/**
+ * What the examples of a batch become: tensors are stacked, numbers become a tensor, arrays and
+ * objects are collated by part.
+ */
 export type Batched<Example> = Example extends Tensor | number | bigint | boolean
   ? Tensor
   : Example extends string
@@ -165,8 +171,8 @@ export class StackDataset implements Dataset<unknown> {
 }
 
 /**
- * Splits a data set at random into subsets of the given lengths, or of fractions that add up to 1 (what rounding leaves goes to the first
- * ones): PyTorch's own split at the same seed.
+ * Splits a data set at random into subsets of the given lengths, or of fractions that add up to 1 (what
+ * rounding leaves goes to the first ones): PyTorch's own split at the same seed.
  * @throws RangeError where the lengths do not add up.
  */
 export function randomSplit<Example>(

@@ -20,8 +20,8 @@ function checkCount(value: number, what: string): number {
 }
 
 /**
- * A seed from a generator (default: the CPU's own) as PyTorch draws it. LibTorch's generator on the CPU uses the lower 32 bits alone,
- * which every JavaScript number holds.
+ * A seed from a generator (default: the CPU's own) as PyTorch draws it. LibTorch's generator on the CPU uses
+ * the lower 32 bits alone, which every JavaScript number holds.
  * @internal
  */
 export function drawSeed(generator?: Generator): number {
@@ -46,7 +46,10 @@ export class SequentialSampler implements Sampler {
 
 type Generator_<T> = globalThis.Generator<T>;
 
-/** All examples in a new order each pass, or with `replacement` any of them again and again: PyTorch's order at the same seed. */
+/**
+ * All examples in a new order each pass, or with `replacement` any of them again and again:
+ * PyTorch's order at the same seed.
+ */
 export class RandomSampler implements Sampler {
   readonly length: number;
   readonly #count: number;
@@ -115,7 +118,10 @@ export class SubsetRandomSampler implements Sampler {
   }
 }
 
-/** Examples drawn with the given weights (they need not add up to 1): rare classes as often as frequent ones, say. */
+/**
+ * Examples drawn with the given weights (they need not add up to 1): rare classes as
+ * often as frequent ones, say.
+ */
 export class WeightedRandomSampler implements Sampler {
   readonly #weights: readonly number[];
   readonly #replacement: boolean;

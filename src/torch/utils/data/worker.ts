@@ -1,5 +1,5 @@
-// A worker of a DataLoader: makes its data set from the module that it is told (which imports torch, and with it the tensors' methods),
-// and answers requests for batches in order.
+// A worker of a DataLoader: makes its data set from the module that it is told (which imports torch, and with
+// it the tensors' methods), and answers requests for batches in order.
 import { manualSeed } from "../../core/generator.ts";
 import { setNumThreads } from "../../machine/machine.ts";
 import { defaultCollate } from "./collate.ts";

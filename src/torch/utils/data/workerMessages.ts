@@ -1,6 +1,9 @@
 import { Tensor } from "../../core/tensor.ts";
 
-/** What a module for workers of a DataLoader exports: how the data set is made there, and perhaps how examples become a batch. */
+/**
+ * What a module for workers of a DataLoader exports: how the data set is made there, and perhaps how
+ * examples become a batch.
+ */
 export interface WorkerModule {
   readonly makeDataset: (data: unknown, worker: WorkerInfo) => unknown;
   readonly collateFn?: (examples: unknown[]) => unknown;
@@ -24,7 +27,10 @@ export type FromWorker =
   | { readonly kind: "end" }
   | { readonly kind: "error"; readonly message: string; readonly name: string; readonly stack: string };
 
-/** A value whose tensors are given away to another thread: each becomes its number. Only what `postMessage` can copy besides. */
+/**
+ * A value whose tensors are given away to another thread: each becomes its number. Only what
+ * `postMessage` can copy besides.
+ */
 export function pack(value: unknown): unknown {
   if (value instanceof Tensor) return { tensorHandle: value.transfer() };
   if (Array.isArray(value)) return value.map(pack);

@@ -5,8 +5,8 @@ import type { SparseRows } from "../randomForest.ts";
 const columnsPerBlock = 8192;
 
 /**
- * Jaccard distances [n, n] between the sets of features of samples: 1 - |both| / |either|; 0 between two empty sets. float32, exact, as
- * products of presence in blocks of columns.
+ * Jaccard distances [n, n] between the sets of features of samples: 1 - |both| / |either|; 0 between two
+ * empty sets. float32, exact, as products of presence in blocks of columns.
  */
 export function jaccardDistances(samples: SparseRows): torch.Tensor {
   const n = samples.rows.length;
@@ -18,7 +18,10 @@ export function jaccardDistances(samples: SparseRows): torch.Tensor {
   });
 }
 
-/** Bray-Curtis distances [n, n] between the shares of samples, each sample's of sum 1: half of the sum of |p - q|. float32. */
+/**
+ * Bray-Curtis distances [n, n] between the shares of samples, each sample's of sum 1: half of the
+ * sum of |p - q|. float32.
+ */
 export function brayCurtisDistances(samples: SparseRows): torch.Tensor {
   const n = samples.rows.length;
   return torch.tidy(() => {
@@ -29,7 +32,10 @@ export function brayCurtisDistances(samples: SparseRows): torch.Tensor {
   });
 }
 
-/** Adds up results for the columns of `samples` [n, features], some at a time; null without columns. `value` takes the place of all values. */
+/**
+ * Adds up results for the columns of `samples` [n, features], some at a time; null without columns. `value`
+ * takes the place of all values.
+ */
 function sumOverBlocks(
   { features, rows }: SparseRows,
   value: number | null,

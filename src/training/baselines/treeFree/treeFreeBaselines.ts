@@ -21,9 +21,10 @@ export interface TreeFreeOptions {
 }
 
 /**
- * What `summary.json` says of them, for each kind that the metric asks for: `jaccard_asv_r2` and `jaccard_asv_mae`, `jaccard_kmer_r2` and
- * `jaccard_kmer_mae`, and the length of the words that was taken, `jaccard_kmer`. R² is null where the true values do not vary, the mean
- * absolute error where none is known. `judged_samples` is there where some of the samples only were compared.
+ * What `summary.json` says of them, for each kind that the metric asks for: `jaccard_asv_r2` and
+ * `jaccard_asv_mae`, `jaccard_kmer_r2` and `jaccard_kmer_mae`, and the length of the words that was taken,
+ * `jaccard_kmer`. R² is null where the true values do not vary, the mean absolute error where none is known.
+ * `judged_samples` is there where some of the samples only were compared.
  */
 export type BaselineFigures = Record<string, number | null>;
 
@@ -71,10 +72,11 @@ function comparisonsFor(metric: string): Comparison[] {
 }
 
 /**
- * How well samples' distances are predicted without a tree and without training: by the Jaccard distance of their ASVs and of their sets of
- * words (k-mers), of metrics that depend on counts by the Bray-Curtis distance of shares, of Faith's PD by numbers of ASVs and of words. A
- * cubic fitted to pairs of training samples makes each comparable with the metric. A model that is not better than these has learned nothing
- * of the tree that anyone would need.
+ * How well samples' distances are predicted without a tree and without training: by the Jaccard distance of
+ * their ASVs and of their sets of words (k-mers), of metrics that depend on counts by the Bray-Curtis
+ * distance of shares, of Faith's PD by numbers of ASVs and of words. A cubic fitted to pairs of training
+ * samples makes each comparable with the metric. A model that is not better than these has learned nothing of
+ * the tree that anyone would need.
  */
 export function treeFreeBaselines(dataset: Dataset, options: TreeFreeOptions): BaselineFigures {
   const { metric, seed } = options;
@@ -134,7 +136,9 @@ export function bestBaseline(figures: BaselineFigures): { name: string; r2: numb
   return best;
 }
 
-/** One sentence where a model's R² is not above its best baseline's; null where it is, or nothing can be said. */
+/**
+ * One sentence where a model's R² is not above its best baseline's; null where it is, or nothing can be said.
+ */
 export function notBetterThan(figures: BaselineFigures, modelR2: number): string | null {
   const best = bestBaseline(figures);
   if (best === null || modelR2 > best.r2) return null;
@@ -156,7 +160,10 @@ function some(samples: Int32Array, most: number, random: Random): Int32Array {
   return samples.length <= most ? samples : random.shuffle(samples.slice()).subarray(0, most).sort();
 }
 
-/** The true values of some samples, or of all their pairs, that are known; and how to pick what belongs to them. */
+/**
+ * The true values of some samples, or of all their pairs, that are known; and how to
+ * pick what belongs to them.
+ */
 function knownValues(dataset: Dataset, metric: string, samples: Int32Array) {
   const n = samples.length;
   const places: number[] = [];

@@ -5,8 +5,9 @@ import type { SparseRows } from "../randomForest.ts";
 const hashFactor = 2654435761;
 
 /**
- * Samples by their words (k-mers) of `length` bases, up to 12: the share of a sample's counts that each word is read in, all of a sample's
- * shares together 1. Words with an unknown base are left out. Where there are more words than `mostColumns`, several share a column.
+ * Samples by their words (k-mers) of `length` bases, up to 12: the share of a sample's counts that each word
+ * is read in, all of a sample's shares together 1. Words with an unknown base are left out. Where there are
+ * more words than `mostColumns`, several share a column.
  */
 export function wordShares(
   dataset: Dataset,
@@ -37,7 +38,10 @@ export function wordShares(
   return { features, rows };
 }
 
-/** Calls with the number of every word of a sequence's tokens (START first; 1 to 4 are bases), from left to right. */
+/**
+ * Calls with the number of every word of a sequence's tokens (START first; 1 to 4 are
+ * bases), from left to right.
+ */
 function eachWord(tokens: Uint8Array, length: number, call: (word: number) => void): void {
   const mask = 4 ** length - 1;
   let word = 0;
