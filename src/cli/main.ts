@@ -16,6 +16,8 @@
 
 import { Command, CommanderError } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
+import { setAction } from "../formats/qiime2/action.ts";
+import { actionOf } from "./options/action.ts";
 import { styleHelp } from "./options/helpStyle.ts";
 import { reportError } from "./text/reportError.ts";
 
@@ -181,6 +183,7 @@ export async function makeProgram(
     .version(packageJson.version)
     .commandsGroup(groups.program)
     .showHelpAfterError("(--help lists the options)")
+    .hook("preAction", (_program, command) => setAction(actionOf(command)))
     .addHelpText("after", "\nEach command has its own --help, and its options are listed there.");
   for (const entry of [...commands, ...additional]) {
     const command = entry.name === wanted ? (await entry.load()).makeCommand() : new Command(entry.name);

@@ -20,3 +20,13 @@ export function checkIds(ids: readonly string[], kind: "sample" | "ASV", where: 
     );
   }
 }
+
+/**
+ * Refuses ids that would tear a table of text apart. @throws UserError with the first that contains a
+ * tab or a line break
+ */
+export function refuseTornIds(path: string, ids: readonly string[]): void {
+  const bad = ids.find((id) => /[\t\r\n]/.test(id));
+  if (bad === undefined) return;
+  throw new UserError(`Cannot write ${path}: the id ${JSON.stringify(bad)} contains a tab or line break.`);
+}

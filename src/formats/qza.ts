@@ -17,6 +17,10 @@ export interface Qza {
   readonly names: readonly string[];
   /** The content of one of `names`; a name that is not there and damaged content are `UserError`s. */
   file(name: string): Uint8Array;
+  /** Names of the files below `<uuid>/provenance/`, such as `action/action.yaml`. */
+  readonly provenance: readonly string[];
+  /** The content of one of `provenance`. */
+  provenanceFile(name: string): Uint8Array;
 }
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -35,13 +39,17 @@ export function openQzaBytes(bytes: Uint8Array, source: string): Qza {
   const zip = openZip(bytes, source);
   const uuid = rootFolder(zip, source);
   const { type, format } = readMetadata(zip, uuid, source);
+  const below = (prefix: string) =>
+    zip.names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
   const prefix = `${uuid}/data/`;
-  const names = zip.names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
+  const names = below(prefix);
   return {
     uuid,
     type,
     format,
     names,
+    provenance: below(`${uuid}/provenance/`),
+    provenanceFile: (name) => zip.read(`${uuid}/provenance/${name}`),
     file(name) {
       if (!names.includes(name)) {
         const held = names.length > 0 ? quoteSome(names) : "nothing";

@@ -25,7 +25,7 @@ const allowed: Record<string, readonly string[]> = {
  */
 const rooms: Record<string, string> = {
   common: ". random files",
-  formats: "arrow hdf5 npy pickle zip tensorboard .",
+  formats: "arrow hdf5 npy pickle zip tensorboard . qiime2",
   metrics: ".",
   display: ". terminal tensorboard plots page",
   torch:

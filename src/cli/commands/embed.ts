@@ -7,6 +7,7 @@ import { batchOptionsOf, distanceFormOf } from "../../training/config/buildModel
 import { positionAttention, sampleAttention } from "../../training/inference/attention.ts";
 import { embedAsvs, embeddingColumns, embedSamples } from "../../training/inference/embedSamples.ts";
 import { isMainRank } from "../../training/ranks/share.ts";
+import { writeAttentionArtifact } from "../../training/targets/resultArtifacts.ts";
 import { writeResults } from "../../training/targets/resultFile.ts";
 import {
   addFormatOption,
@@ -38,7 +39,7 @@ export function makeCommand(): Command {
     .option("-o, --output <file>", "where to write the samples' embeddings")
     .option(
       "--distances <file>",
-      "where to write the predicted UniFrac distances between the samples: .npy, .h5, .tsv or .arrow",
+      "where to write the predicted UniFrac distances between the samples: .npy, .h5, .tsv, .qza or .arrow",
     )
     .option("--asvs <file>", "where to write the ASVs' embeddings")
     .option("--attention <file>", "where to write how much each ASV of each sample counted")
@@ -57,7 +58,14 @@ async function run(flags: EmbedFlags): Promise<void> {
   if (flags.distances === undefined && (flags.study !== undefined || flags.calibrateOn !== undefined))
     throw new UserError("--study and --calibrate-on are for --distances; give it, or leave them out.");
   if (flags.distances !== undefined) checkSquareOutput(flags.distances, "distances");
-  for (const path of paths) if (path !== undefined) formatFor(path, flags.format);
+  const artifactless = {
+    output: "embeddings",
+    asvs: "embeddings",
+    positions: "weights of positions",
+  } as const;
+  for (const name of ["output", "asvs", "positions"] as const)
+    if (flags[name] !== undefined) formatFor(flags[name], flags.format, artifactless[name]);
+  if (flags.attention !== undefined) formatFor(flags.attention, flags.format);
   using use = await openModelAndSamples(flags, first);
   const { run: opened, dataset, samples, device, display } = use;
   const { encoder, facts } = opened;
@@ -77,7 +85,7 @@ async function run(flags: EmbedFlags): Promise<void> {
     );
   const options = { device, batch: batchOptionsOf(facts.config.model) };
   const write = (path: string, what: string, columns: Parameters<typeof writeResults>[1]) => {
-    writeResults(path, columns, formatFor(path, flags.format));
+    writeResults(path, columns, formatFor(path, flags.format), () => writeAttentionArtifact(path, columns));
     display.message(`${columns[0].values.length} ${what} are in ${path}`);
   };
   if (flags.output !== undefined || flags.distances !== undefined) {

@@ -6,6 +6,12 @@ import { predictSamples } from "../../training/inference/predictSamples.ts";
 import { isMainRank } from "../../training/ranks/share.ts";
 import { runCategories } from "../../training/run/openSamples.ts";
 import { predictionColumns } from "../../training/targets/predictionTable.ts";
+import {
+  probabilityColumns,
+  writeAttentionArtifact,
+  writePredictionArtifact,
+  writeProbabilityArtifact,
+} from "../../training/targets/resultArtifacts.ts";
 import { resultFormats, writeResults } from "../../training/targets/resultFile.ts";
 import {
   addFormatOption,
@@ -23,6 +29,7 @@ interface PredictFlags extends ModelFlags {
   asvSampling?: "first" | "abundance" | "random";
   predictionPasses: number;
   outputVariance: boolean;
+  probabilities?: string;
   attention?: string;
 }
 
@@ -51,18 +58,34 @@ export function makeCommand(): Command {
     )
     .option("--output-variance", "add the standard deviation over these passes", false)
     .optionsGroup("Output:")
-    .requiredOption("-o, --output <file>", `where to write the predictions: .${resultFormats.join(", .")}`)
+    .requiredOption(
+      "-o, --output <file>",
+      `where to write the predictions: .${resultFormats.join(", .")}, .qza`,
+    )
+    .option(
+      "--probabilities <file>",
+      "also write the probability of each class alone, which an artifact of predictions (.qza) does not hold",
+    )
     .option("--attention <file>", "also write how much each ASV of each sample counted");
   return addRankFlags(addRunningOptions(addFormatOption(command))).action(run);
 }
 
 async function run(flags: PredictFlags): Promise<void> {
   const format = formatFor(flags.output, flags.format);
-  const attentionFormat = flags.attention === undefined ? null : formatFor(flags.attention, undefined);
+  const { attention, probabilities } = flags;
+  const attentionFormat = attention === undefined ? null : formatFor(attention, undefined);
+  const probabilityFormat = probabilities === undefined ? null : formatFor(probabilities, undefined);
   if (flags.outputVariance && flags.predictionPasses === 1)
     throw new UserError("--output-variance needs --prediction-passes of at least 2.");
   using use = await openModelAndSamples(flags, flags.output);
   const { run: opened, dataset, samples, device, display } = use;
+  const targets = opened.targets!;
+  if (format === "qza" && targets.columns.length > 1)
+    throw new UserError(
+      `An artifact of predictions holds one column, and this model predicts ${targets.columns.join(", ")}; end ${flags.output} in .tsv.`,
+    );
+  if (probabilities !== undefined && targets.classes === null)
+    throw new UserError("--probabilities: this model predicts numbers, which have none; leave it out.");
   const categories = runCategories(opened.facts, dataset, display);
   const { predictions, deviations } = predictSamples(opened, dataset, samples, {
     device,
@@ -72,7 +95,7 @@ async function run(flags: PredictFlags): Promise<void> {
   });
   // What all ranks have computed together, the first one writes.
   if (!isMainRank()) return;
-  const targets = opened.targets!;
+  const ids = Array.from(samples, (sample) => dataset.sampleIds[sample]);
   const columns = predictionColumns({
     dataset,
     samples,
@@ -80,7 +103,16 @@ async function run(flags: PredictFlags): Promise<void> {
     targets,
     deviations: flags.outputVariance ? deviations : undefined,
   });
-  writeResults(flags.output, columns, format);
+  writeResults(flags.output, columns, format, () =>
+    writePredictionArtifact(flags.output, ids, predictions[0]),
+  );
+  if (probabilities !== undefined && probabilityFormat !== null) {
+    const shares = probabilityColumns(ids, predictions[0]);
+    writeResults(probabilities, shares, probabilityFormat, () =>
+      writeProbabilityArtifact(probabilities, shares),
+    );
+    display.message(`The probabilities of the classes are in ${probabilities}`);
+  }
   display.message(`${samples.length} predictions of ${targets.columns.join(", ")} are in ${flags.output}`);
   display.record("predictions", { samples: samples.length, targets: targets.columns, output: flags.output });
   if (flags.attention === undefined || attentionFormat === null) return;
@@ -100,6 +132,7 @@ async function run(flags: PredictFlags): Promise<void> {
       predictor.forward(input, { asvEmbeddings, categories: categories?.ids(own, device) });
     },
   });
-  writeResults(flags.attention, weights, attentionFormat);
+  const { attention: path } = flags;
+  writeResults(path, weights, attentionFormat, () => writeAttentionArtifact(path, weights));
   display.message(`The weights of ASVs are in ${flags.attention}`);
 }

@@ -18,7 +18,10 @@ export function makeCommand(): Command {
       "Write what a run came to as one HTML page, with simple predictors on the same split beside it",
     )
     .argument("<run>", "folder of a run")
-    .option("-o, --output <file>", "where to write the page; by default report.html in the run's folder")
+    .option(
+      "-o, --output <file>",
+      "where to write the page: .html, or .qzv for QIIME 2; by default report.html in the run's folder",
+    )
     .option("--no-baselines", "leave the random forest and the nearest neighbours out")
     .option(
       "--colour <column>",

@@ -56,7 +56,7 @@ export function makeCommand(): Command {
     .option("--tree <file>", "rooted Newick or QIIME 2 tree")
     .requiredOption(
       "-o, --output <file>",
-      "the square matrix: .npy, .h5 (as unifrac-binaries), .tsv (as QIIME 2) or .arrow; Faith's PD: .tsv or .npy",
+      "the square matrix: .npy, .h5 (as unifrac-binaries), .tsv (as QIIME 2), .qza or .arrow; Faith's PD: .tsv, .qza or .npy",
     )
     .option(
       "--rep-seqs <file>",

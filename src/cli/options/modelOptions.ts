@@ -144,6 +144,11 @@ function chosenSamples(dataset: Dataset, file: string | undefined, display: Prog
   return Int32Array.from(known.filter((index) => index >= 0));
 }
 
-export function formatFor(path: string, format: ResultFormat | undefined): ResultFormat {
-  return format ?? formatOfPath(path);
+/** `withoutArtifact`: what is written, if QIIME 2 has no type for it. */
+export function formatFor(
+  path: string,
+  format: ResultFormat | undefined,
+  withoutArtifact?: string,
+): ResultFormat {
+  return format ?? formatOfPath(path, withoutArtifact);
 }

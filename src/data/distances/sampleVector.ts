@@ -17,9 +17,10 @@ import {
   openNpz,
 } from "../../formats/namedArrays.ts";
 import { isNpy } from "../../formats/npy/npy.ts";
+import { writeArtifact } from "../../formats/qiime2/write.ts";
 import { openQzaBytes } from "../../formats/qza.ts";
 import { isZip } from "../../formats/zip/read.ts";
-import { checkIds } from "../checkIds.ts";
+import { checkIds, refuseTornIds } from "../checkIds.ts";
 
 /** One number for each sample, such as Faith's phylogenetic diversity. */
 export interface SampleVector {
@@ -184,11 +185,19 @@ function refuseRepeatedIds(rows: readonly DelimitedRow[], source: string): void 
  * unifrac-binaries' `faithpd` does.
  * @throws UserError if the file cannot be written or an id contains a tab or a line break.
  */
-export function writeSampleVectorTsv(path: string, { ids, values }: SampleVector, name: string): void {
-  const bad = ids.find((id) => /[\t\r\n]/.test(id));
-  if (bad !== undefined) {
-    throw new UserError(`Cannot write ${path}: the id ${JSON.stringify(bad)} contains a tab or line break.`);
-  }
-  const rows = ids.map((id, i) => `${id}\t${values[i]}\n`);
-  writeFileAtomic(path, `#SampleID\t${name}\n${rows.join("")}`);
+export function writeSampleVectorTsv(path: string, vector: SampleVector, name: string): void {
+  writeFileAtomic(path, `#SampleID\t${name}\n${rowsOf(path, vector)}`);
+}
+
+/**
+ * Writes them as a QIIME 2 artifact of type `SampleData[AlphaDiversity]`. @throws UserError as
+ * `writeSampleVectorTsv` does.
+ */
+export function writeSampleVectorArtifact(path: string, vector: SampleVector, name: string): void {
+  writeArtifact(path, "SampleData[AlphaDiversity]", `\t${name}\n${rowsOf(path, vector)}`);
+}
+
+function rowsOf(path: string, { ids, values }: SampleVector): string {
+  refuseTornIds(path, ids);
+  return ids.map((id, i) => `${id}\t${values[i]}\n`).join("");
 }

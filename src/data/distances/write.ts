@@ -1,7 +1,8 @@
 import { writeFileAtomic } from "../../common/files/atomicFile.ts";
-import { UserError } from "../../common/userError.ts";
 import { streamHdf5 } from "../../formats/hdf5/write.ts";
 import { npyHeader } from "../../formats/npy/npy.ts";
+import { writeArtifact } from "../../formats/qiime2/write.ts";
+import { refuseTornIds } from "../checkIds.ts";
 import { type Distances, squareRows } from "./distances.ts";
 
 /** A square matrix of distances that need not be in memory. */
@@ -54,11 +55,17 @@ function* rowBytes({ rows }: SquareMatrix): Generator<Uint8Array> {
  * @throws UserError if the file cannot be written or an id contains a tab or a line break.
  */
 export function writeSquareTsv(path: string, matrix: SquareMatrix): void {
-  const bad = matrix.ids.find((id) => /[\t\r\n]/.test(id));
-  if (bad !== undefined) {
-    throw new UserError(`Cannot write ${path}: the id ${JSON.stringify(bad)} contains a tab or line break.`);
-  }
+  refuseTornIds(path, matrix.ids);
   writeFileAtomic(path, tsvPieces(matrix));
+}
+
+/**
+ * Writes the square matrix as a QIIME 2 artifact of type `DistanceMatrix`. @throws UserError as
+ * `writeSquareTsv` does.
+ */
+export function writeSquareArtifact(path: string, matrix: SquareMatrix): void {
+  refuseTornIds(path, matrix.ids);
+  writeArtifact(path, "DistanceMatrix", () => tsvPieces(matrix));
 }
 
 export function writeDistancesTsv(path: string, distances: Distances): void {

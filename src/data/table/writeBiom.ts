@@ -2,6 +2,7 @@ import { writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { encodeHdf5, type Hdf5GroupToWrite } from "../../formats/hdf5/write.ts";
+import { writeArtifact } from "../../formats/qiime2/write.ts";
 import { type Csr, transposeCsr } from "./csr.ts";
 import type { Table } from "./table.ts";
 
@@ -23,6 +24,23 @@ export interface WriteBiomOptions {
  * @throws UserError if the file cannot be written or an id contains a NUL, which the format cannot hold.
  */
 export function writeBiom(path: string, table: Table, options: WriteBiomOptions = {}): void {
+  writeFileAtomic(path, biomPieces(path, table, options));
+}
+
+/**
+ * Writes it as a QIIME 2 artifact of type `FeatureTable[Frequency]` or another kind. @throws UserError
+ * as `writeBiom` does.
+ */
+export function writeTableArtifact(
+  path: string,
+  table: Table,
+  kind: "Frequency" | "RelativeFrequency" = "Frequency",
+): void {
+  const pieces = biomPieces(path, table, {});
+  writeArtifact(path, `FeatureTable[${kind}]`, () => pieces);
+}
+
+function biomPieces(path: string, table: Table, options: WriteBiomOptions): Iterable<Uint8Array> {
   for (const id of [...table.sampleIds, ...table.asvIds]) {
     if (id.includes("\0")) throw new UserError(`Cannot write ${path}: the id ${quote(id)} contains a NUL.`);
   }
@@ -42,7 +60,7 @@ export function writeBiom(path: string, table: Table, options: WriteBiomOptions 
     },
     datasets: { ids: { values: ids } },
   });
-  const pieces = encodeHdf5({
+  return encodeHdf5({
     attributes: {
       id: options.tableId ?? "No Table ID",
       type: options.type ?? "OTU table",
@@ -55,5 +73,4 @@ export function writeBiom(path: string, table: Table, options: WriteBiomOptions 
     },
     groups: { observation: axis(table.asvIds, byAsv), sample: axis(table.sampleIds, table) },
   });
-  writeFileAtomic(path, pieces);
 }

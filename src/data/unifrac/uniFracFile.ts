@@ -1,7 +1,7 @@
 import { extname } from "node:path";
 import { writeNpy } from "../../formats/npy/npy.ts";
 import { pairCount } from "../distances/distances.ts";
-import { writeSampleVectorTsv } from "../distances/sampleVector.ts";
+import { writeSampleVectorArtifact, writeSampleVectorTsv } from "../distances/sampleVector.ts";
 import { checkOutput, checkSquareOutput, writeSquare } from "../distances/squareFile.ts";
 import type { Table } from "../table/table.ts";
 import type { Tree } from "../tree/tree.ts";
@@ -15,6 +15,7 @@ const vectorWriters: Readonly<
 > = {
   ".npy": (path, _ids, values) => writeNpy(path, values, [values.length]),
   ".tsv": (path, ids, values) => writeSampleVectorTsv(path, { ids, values }, "faith_pd"),
+  ".qza": (path, ids, values) => writeSampleVectorArtifact(path, { ids, values }, "faith_pd"),
 };
 
 /**
@@ -39,9 +40,16 @@ export interface UniFracFileOptions extends UniFracOptions {
 }
 
 /**
+<<<<<<< Updated upstream
  * Computes the distances between all samples of a table into a file, whose extension decides the format:
  * `.npy` and `.h5` (in the layout of unifrac-binaries), `.tsv` (as QIIME 2 has it) or `.arrow`; always the
  * square matrix in the table's order. The memory that it takes does not grow with the number of pairs.
+=======
+ * Computes the distances between all samples of a table into a file, whose extension decides the format:
+ * `.npy` and `.h5` (in the layout of unifrac-binaries), `.tsv` (as QIIME 2 has it), `.qza` or `.arrow`;
+ * always the square matrix in the table's order. The memory that it takes does not grow with the number of
+ * pairs.
+>>>>>>> Stashed changes
  * @throws UserError where table and tree do not fit, and for a file that cannot be written.
  */
 export async function writeUniFrac(
@@ -65,7 +73,8 @@ export async function writeUniFrac(
 }
 
 /**
- * Computes Faith's PD of all samples into a file: `.tsv` as unifrac-binaries' `faithpd` has it, or `.npy`.
+ * Computes Faith's PD of all samples into a file: `.tsv` as unifrac-binaries' `faithpd` has it, `.qza` or
+ * `.npy`.
  * @throws UserError where table and tree do not fit, and for a file that cannot be written.
  */
 export function writeFaithPd(path: string, table: Table, tree: Tree, treeSource?: string): void {

@@ -1,5 +1,6 @@
 import { dirname } from "node:path";
 import { makeFolder, writeFileAtomic } from "../../common/files/atomicFile.ts";
+import { writeArtifact } from "../../formats/qiime2/write.ts";
 import { learningCurves } from "../plots/curves.ts";
 import { reportHtml } from "./html.ts";
 import type { ReportPlot, RunReport } from "./types.ts";
@@ -30,5 +31,7 @@ export async function writePage(path: string, report: RunReport): Promise<void> 
     });
   }
   makeFolder(dirname(path));
-  writeFileAtomic(path, reportHtml(report, plots));
+  const html = reportHtml(report, plots);
+  if (/\.qzv$/i.test(path)) writeArtifact(path, "Visualization", html);
+  else writeFileAtomic(path, html);
 }

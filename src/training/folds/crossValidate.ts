@@ -4,7 +4,12 @@ import { makeFolder, writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
-import { writeFoldPredictions, writeFoldReport, writeReasons } from "./foldReport.ts";
+import {
+  writeFoldPredictions,
+  writeFoldReport,
+  writeImportanceArtifact,
+  writeReasons,
+} from "./foldReport.ts";
 import { makePlan, type PlanConfig } from "./plan.ts";
 import { type ReasonRow, readTaxonomy, reasonTable } from "./reasonTable.ts";
 import { runJobs } from "./runJobs.ts";
@@ -14,8 +19,8 @@ export interface CrossValidateOptions {
   readonly dataset: Dataset;
   readonly config: PlanConfig;
   /**
-   * Folder of the results; `report.html`, `summary.json`, `predictions.tsv`, `reasons.tsv`
-   * and a file for each fold.
+   * Folder of the results; `report.html`, `summary.json`, `predictions.tsv`, `reasons.tsv`,
+   * `importance.qza` and a file for each fold.
    */
   readonly output: string;
   /** Folds side by side. */
@@ -53,7 +58,10 @@ export async function crossValidate(
   const reasons = reasonTable(dataset, plan.target, results, taxonomy);
   writeFileAtomic(join(output, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
   writeFoldPredictions(join(output, "predictions.tsv"), dataset, plan, results);
-  if (reasons.length > 0) writeReasons(join(output, "reasons.tsv"), reasons);
+  if (reasons.length > 0) {
+    writeReasons(join(output, "reasons.tsv"), reasons);
+    writeImportanceArtifact(join(output, "importance.qza"), reasons);
+  }
   const report = await writeFoldReport({ folder: output, dataset, plan, results, summary, reasons, command });
   return { summary, reasons, report };
 }

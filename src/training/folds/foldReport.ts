@@ -5,6 +5,7 @@ import { readableNumber } from "../../display/numberText.ts";
 import type { ReportPlot } from "../../display/page/types.ts";
 import { writePage } from "../../display/page/write.ts";
 import { barChart, histogramPlot, lineChart, predictionScatter } from "../../display/plots/index.ts";
+import { writeArtifact } from "../../formats/qiime2/write.ts";
 import type { Interval } from "../../metrics/intervals.ts";
 import { delimitedText, type ResultColumn } from "../targets/predictionTable.ts";
 import type { Plan } from "./plan.ts";
@@ -146,6 +147,15 @@ export function writeReasons(path: string, rows: readonly ReasonRow[]): void {
       : []),
   ];
   writeFileAtomic(path, delimitedText(columns, "\t"));
+}
+
+/** Writes the ASVs' importance as a QIIME 2 artifact, `FeatureData[Importance]` of q2-sample-classifier. */
+export function writeImportanceArtifact(path: string, rows: readonly ReasonRow[]): void {
+  const columns: ResultColumn[] = [
+    { name: "feature-id", values: rows.map(({ id }) => id) },
+    { name: "importance", values: Float64Array.from(rows, ({ importance }) => importance) },
+  ];
+  writeArtifact(path, "FeatureData[Importance]", delimitedText(columns, "\t"));
 }
 
 const shownReasons = 20;

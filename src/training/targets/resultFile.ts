@@ -4,30 +4,58 @@ import { writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { UserError } from "../../common/userError.ts";
 import { delimitedText, type ResultColumn } from "./predictionTable.ts";
 
+/** Formats of any table of results. */
 export const resultFormats = ["tsv", "csv", "parquet", "arrow"] as const;
-export type ResultFormat = (typeof resultFormats)[number];
+/** Some results can be a QIIME 2 artifact, too. */
+export type ResultFormat = (typeof resultFormats)[number] | "qza";
 
-/** The format that a path's ending names. @throws UserError for another ending. */
-export function formatOfPath(path: string): ResultFormat {
+/**
+ * The format that a path's ending names. `withoutArtifact`: what is written, if QIIME 2 has no type for it.
+ * @throws UserError for another ending.
+ */
+export function formatOfPath(path: string, withoutArtifact?: string): ResultFormat {
   const ending = /\.([a-z]+)$/i.exec(path)?.[1]?.toLowerCase();
   if (ending === "txt") return "tsv";
   if (ending === "feather") return "arrow";
+  if (ending === "qza") {
+    if (withoutArtifact === undefined) return "qza";
+    throw new UserError(
+      `QIIME 2 has no type for ${withoutArtifact}; end ${path} in .${resultFormats.join(", .")} instead.`,
+    );
+  }
   const format = resultFormats.find((one) => one === ending);
   if (format) return format;
+  const artifact = withoutArtifact === undefined ? ", .qza" : "";
   throw new UserError(
-    `The format of ${path} is not clear: end the name in .${resultFormats.join(", .")}, or give --format.`,
+    `The format of ${path} is not clear: end the name in .${resultFormats.join(", .")}${artifact}, or give --format.`,
   );
 }
 
 /**
+<<<<<<< Updated upstream
  * Writes a table of results: text, Parquet, or an Arrow IPC file (Feather 2); pandas, polars, R and DuckDB
  * read all of them. Missing numbers are empty cells in text and nulls elsewhere.
+=======
+ * Writes a table of results: text, Parquet, or an Arrow IPC file (Feather 2); pandas, polars, R and DuckDB
+ * read all of them. Missing numbers are empty cells in text and nulls elsewhere. `writeArtifact` writes
+ * what can be an artifact, for that format.
+>>>>>>> Stashed changes
  */
-export function writeResults(path: string, columns: readonly ResultColumn[], format: ResultFormat): void {
-  writeFileAtomic(path, contentOf(columns, format));
+export function writeResults(
+  path: string,
+  columns: readonly ResultColumn[],
+  format: ResultFormat,
+  writeArtifact?: () => void,
+): void {
+  if (format !== "qza") writeFileAtomic(path, contentOf(columns, format));
+  else if (writeArtifact !== undefined) writeArtifact();
+  else throw new RangeError("These results have no artifact.");
 }
 
-function contentOf(columns: readonly ResultColumn[], format: ResultFormat): string | Uint8Array {
+function contentOf(
+  columns: readonly ResultColumn[],
+  format: (typeof resultFormats)[number],
+): string | Uint8Array {
   switch (format) {
     case "tsv":
       return delimitedText(columns, "\t");

@@ -153,7 +153,7 @@ describe("unifrac", () => {
     [
       ["--output", "x.csv"],
       1,
-      "x.csv has the extension .csv; for unweighted use one of .npy, .h5, .tsv, .arrow.",
+      "x.csv has the extension .csv; for unweighted use one of .npy, .h5, .tsv, .qza, .arrow.",
     ],
     [["--table", "nowhere.biom"], 1, "nowhere.biom"],
   ])("refuses %p", (options, code, message) => {

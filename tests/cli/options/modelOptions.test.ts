@@ -14,6 +14,7 @@ import {
   pretrainStudy,
   type Study,
 } from "../../../lab/material/study.ts";
+import { openQzaBytes } from "../../../src/formats/qza.ts";
 import { loadCase, type ModelCase, withPrefix } from "../../../src/reference/parity/caseFile.ts";
 import * as torch from "../../../src/torch/index.ts";
 import { readRunFacts } from "../../../src/training/run/open.ts";
@@ -173,6 +174,46 @@ describe("predict", () => {
       expect(objects[i]["prediction"]).toBeCloseTo(Number(value), 5);
     }
   });
+});
+
+test("what can be an artifact of QIIME 2 is one by its ending, and what has no type is refused", async () => {
+  const type = (path: string) => openQzaBytes(new Uint8Array(readFileSync(path)), path).type;
+  const input = use("predict", "--dataset", study.folder);
+  expect(type(await written("qza", input))).toBe("SampleData[RegressorPredictions]");
+  const embed = use("embed", "--dataset", study.folder);
+  expect(type(await written("qza", embed, "--distances"))).toBe("DistanceMatrix");
+  expect(type(await written("qza", embed, "--attention"))).toBe("FeatureTable[RelativeFrequency]");
+  for (const option of ["--output", "--asvs", "--positions"]) {
+    const path = scratch.path("refused.qza");
+    expect(await refusal(...embed, option, path)).toContain("QIIME 2 has no type for");
+    expect(existsSync(path)).toBe(false);
+  }
+});
+
+showsOptions("predict", "--probabilities");
+test("--probabilities writes each class's share, which numbers have not", async () => {
+  const output = ["--output", scratch.path("x.tsv")];
+  const input = use(
+    "predict",
+    "--dataset",
+    study.folder,
+    ...output,
+    "--probabilities",
+    scratch.path("p.tsv"),
+  );
+  expect(await refusal(...input)).toContain("which have none");
+  const classifier = scratch.path("classifier");
+  await fineTuneStudy(study, classifier, {
+    target: { columns: ["site"], classifier: true },
+    training: { epochs: 1 },
+  });
+  const usual = ["predict", "--model", classifier, "--quiet", "--dataset", study.folder, ...output];
+  const shares = rows(await written("tsv", usual, "--probabilities"));
+  expect(shares[0][0]).toBe("SampleID");
+  for (const [, ...values] of shares.slice(1))
+    expect(values.reduce((sum, value) => sum + Number(value), 0)).toBeCloseTo(1, 5);
+  const path = await written("qza", usual, "--probabilities");
+  expect(openQzaBytes(new Uint8Array(readFileSync(path)), path).type).toBe("SampleData[Probabilities]");
 });
 
 describe("embed", () => {

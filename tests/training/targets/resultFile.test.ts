@@ -74,6 +74,8 @@ describe("the format of a name", () => {
 
   test("that says nothing is asked for", () => {
     expect(() => formatOfPath("a.docx")).toThrow(UserError);
-    expect(() => formatOfPath("predictions")).toThrow(/\.tsv, \.csv, \.parquet, \.arrow, or give --format/);
+    expect(formatOfPath("a.qza")).toBe("qza");
+    expect(() => formatOfPath("a.qza", "embeddings")).toThrow(/no type for embeddings; end a\.qza in \.tsv/);
+    expect(() => formatOfPath("predictions")).toThrow(/.tsv, .csv, .parquet, .arrow, .qza, or give --format/);
   });
 });
