@@ -136,7 +136,7 @@ test("the README's example compiles as `bun init` has it, and runs", () => {
     .split("\n")
     .map((line) => Number(line.split(" ")[1]));
   expect(losses).toHaveLength(4);
-  expect(losses[3]).toBeLessThan(losses[0]! / 2);
+  expect(losses[3]).toBeLessThan(losses[0] / 2);
   expect(existsSync(project.path("model.safetensors"))).toBe(true);
 });
 

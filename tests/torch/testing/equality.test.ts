@@ -134,7 +134,7 @@ Tensor {
 test("in the snapshot of a large tensor every value counts, though not every one is shown", () => {
   const text = (tensor: torch.Tensor) => {
     const [symbol] = Object.getOwnPropertySymbols(tensor);
-    return JSON.stringify((tensor as unknown as Record<symbol, unknown>)[symbol!]);
+    return JSON.stringify((tensor as unknown as Record<symbol, unknown>)[symbol]);
   };
   const large = torch.zeros([200, 50]);
   const other = large.clone();
