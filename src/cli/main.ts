@@ -22,13 +22,13 @@ import { styleHelp } from "./options/helpStyle.ts";
 import { reportError } from "./text/reportError.ts";
 
 export interface CommandEntry {
-  name: string;
-  summary: string;
+  readonly name: string;
+  readonly summary: string;
   /** Its heading in the list of commands. */
-  group: string;
+  readonly group: string;
   /** Command lines for the end of its help. */
-  examples?: readonly string[];
-  load: () => Promise<{ makeCommand: () => Command }>;
+  readonly examples?: readonly string[];
+  readonly load: () => Promise<{ readonly makeCommand: () => Command }>;
 }
 
 /** Headings in the list of commands. */

@@ -10,8 +10,8 @@ const deepest = 4;
 const depthVariable = "AAM_PROCESS_DEPTH";
 
 export interface BunProcess {
-  cmd: string[];
-  env: Record<string, string | undefined>;
+  readonly cmd: string[];
+  readonly env: Record<string, string | undefined>;
 }
 
 /**

@@ -41,7 +41,11 @@ export interface SequenceEncoding {
   /** [B, outputs] of a `faith_pd` or `taxonomy` encoder. */
   readonly basePrediction: torch.Tensor | null;
   /** Of a `combined` encoder: [B, 2] in (0, 1), [B, 1], [B, 7]. */
-  readonly combined: { unifrac: torch.Tensor; faithPd: torch.Tensor; taxonomy: torch.Tensor } | null;
+  readonly combined: {
+    readonly unifrac: torch.Tensor;
+    readonly faithPd: torch.Tensor;
+    readonly taxonomy: torch.Tensor;
+  } | null;
   /** [B, F] of a set encoder: which codes a sample has, and how much of its counts; null of others. */
   readonly features: torch.Tensor | null;
   /** [B, S, D] */

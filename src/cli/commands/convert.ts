@@ -6,14 +6,14 @@ import { convertFromReference, convertToReference } from "../../reference/conver
 import { nameList, wholeNumber } from "../options/optionValues.ts";
 
 interface ConvertFlags {
-  input?: string;
-  output?: string;
-  config?: string;
-  heads?: number;
-  activation?: "gelu" | "gelu_tanh" | "relu";
-  targets?: string[];
-  classes?: string[];
-  bare: boolean;
+  readonly input?: string;
+  readonly output?: string;
+  readonly config?: string;
+  readonly heads?: number;
+  readonly activation?: "gelu" | "gelu_tanh" | "relu";
+  readonly targets?: string[];
+  readonly classes?: string[];
+  readonly bare: boolean;
 }
 
 const pytorchFile = /\.(pt|pth|ckpt|bin)$/i;

@@ -12,32 +12,32 @@ import { openConfiguredData } from "../../training/tasks/openData.ts";
 import { nameList, positiveWholeNumber, shareOption, wholeNumber } from "../options/optionValues.ts";
 
 interface Flags {
-  dataset?: string;
-  table?: string;
-  tree?: string;
-  repSeqs?: string;
-  metadata?: string;
-  rarefyDepth?: string;
-  metadataColumn?: string;
-  classifier?: boolean;
-  predictor: PredictorName[];
-  folds: number;
-  repeats: number;
-  splitBy?: string;
-  stratify?: string;
-  leaveOut?: string;
-  innerFolds: number;
-  nEstimators: number;
-  coverage: number;
-  learningCurve: number[];
-  reasons: boolean;
-  taxonomy?: string;
-  seed: number;
-  workers: number;
-  output?: string;
-  resume: boolean;
-  quiet: boolean;
-  json: boolean;
+  readonly dataset?: string;
+  readonly table?: string;
+  readonly tree?: string;
+  readonly repSeqs?: string;
+  readonly metadata?: string;
+  readonly rarefyDepth?: string;
+  readonly metadataColumn?: string;
+  readonly classifier?: boolean;
+  readonly predictor: PredictorName[];
+  readonly folds: number;
+  readonly repeats: number;
+  readonly splitBy?: string;
+  readonly stratify?: string;
+  readonly leaveOut?: string;
+  readonly innerFolds: number;
+  readonly nEstimators: number;
+  readonly coverage: number;
+  readonly learningCurve: number[];
+  readonly reasons: boolean;
+  readonly taxonomy?: string;
+  readonly seed: number;
+  readonly workers: number;
+  readonly output?: string;
+  readonly resume: boolean;
+  readonly quiet: boolean;
+  readonly json: boolean;
 }
 
 export function makeCommand(): Command {

@@ -21,11 +21,11 @@ import { addRankFlags } from "../options/rankFlags.ts";
 import { addStudyOptions, chosenForm, type StudyFlags } from "../options/studyOptions.ts";
 
 interface EmbedFlags extends ModelFlags, StudyFlags {
-  output?: string;
-  distances?: string;
-  asvs?: string;
-  attention?: string;
-  positions?: string;
+  readonly output?: string;
+  readonly distances?: string;
+  readonly asvs?: string;
+  readonly attention?: string;
+  readonly positions?: string;
 }
 
 export function makeCommand(): Command {

@@ -26,7 +26,7 @@ import {
 import { addStudyOptions, chosenForm, type StudyFlags } from "../options/studyOptions.ts";
 
 interface EvaluateFlags extends ModelFlags, StudyFlags {
-  output?: string;
+  readonly output?: string;
 }
 
 export function makeCommand(): Command {

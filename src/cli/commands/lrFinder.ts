@@ -15,15 +15,15 @@ import { addSchemaOptions, configOf, givenPaths } from "../options/schemaOptions
 import { commonOptions } from "../options/trainingOptions.ts";
 
 interface Flags {
-  output: string;
-  config?: string;
-  from: number;
-  to: number;
-  steps: number;
-  device: "auto" | "cpu" | "cuda";
-  threads?: number;
-  quiet: boolean;
-  json: boolean;
+  readonly output: string;
+  readonly config?: string;
+  readonly from: number;
+  readonly to: number;
+  readonly steps: number;
+  readonly device: "auto" | "cpu" | "cuda";
+  readonly threads?: number;
+  readonly quiet: boolean;
+  readonly json: boolean;
 }
 
 /** What a search of the learning rate has no use for. */

@@ -8,14 +8,14 @@ import { chooseDevice } from "../options/chooseDevice.ts";
 import { wholeNumber } from "../options/optionValues.ts";
 
 interface ParityOptions {
-  case?: string;
-  cases?: string;
-  againstPython: boolean;
-  python?: string;
-  seed: number;
-  models: number;
-  device: "auto" | "cpu" | "cuda";
-  brief: boolean;
+  readonly case?: string;
+  readonly cases?: string;
+  readonly againstPython: boolean;
+  readonly python?: string;
+  readonly seed: number;
+  readonly models: number;
+  readonly device: "auto" | "cpu" | "cuda";
+  readonly brief: boolean;
 }
 
 function figure(value: number): string {

@@ -25,12 +25,12 @@ import { positiveWholeNumber } from "../options/optionValues.ts";
 import { addRankFlags } from "../options/rankFlags.ts";
 
 interface PredictFlags extends ModelFlags {
-  output: string;
-  asvSampling?: "first" | "abundance" | "random";
-  predictionPasses: number;
-  outputVariance: boolean;
-  probabilities?: string;
-  attention?: string;
+  readonly output: string;
+  readonly asvSampling?: "first" | "abundance" | "random";
+  readonly predictionPasses: number;
+  readonly outputVariance: boolean;
+  readonly probabilities?: string;
+  readonly attention?: string;
 }
 
 export function makeCommand(): Command {

@@ -14,24 +14,24 @@ import { share, wholeNumber } from "../options/optionValues.ts";
 import { describeText } from "../text/describeText.ts";
 
 interface PrepOptions {
-  table: string[];
-  tree?: string;
-  repSeqs?: string;
-  metadata?: string;
-  distances?: string;
-  distanceIds?: string;
-  metric?: Metric[];
-  distanceStorage: DistanceStorage;
-  alpha?: number;
-  varianceAdjusted: boolean;
-  rarefyDepth: number | "auto" | "none";
-  withReplacement: boolean;
-  seed: number;
-  precision: "float32" | "float64";
-  device: "auto" | "cpu" | "cuda";
-  output: string;
-  json: boolean;
-  quiet: boolean;
+  readonly table: string[];
+  readonly tree?: string;
+  readonly repSeqs?: string;
+  readonly metadata?: string;
+  readonly distances?: string;
+  readonly distanceIds?: string;
+  readonly metric?: Metric[];
+  readonly distanceStorage: DistanceStorage;
+  readonly alpha?: number;
+  readonly varianceAdjusted: boolean;
+  readonly rarefyDepth: number | "auto" | "none";
+  readonly withReplacement: boolean;
+  readonly seed: number;
+  readonly precision: "float32" | "float64";
+  readonly device: "auto" | "cpu" | "cuda";
+  readonly output: string;
+  readonly json: boolean;
+  readonly quiet: boolean;
 }
 
 export function makeCommand(): Command {

@@ -5,11 +5,11 @@ import { reportRun } from "../../training/report/runReport.ts";
 import { chooseDevice } from "../options/chooseDevice.ts";
 
 interface Flags {
-  output?: string;
-  baselines: boolean;
-  colour?: string;
-  device: "auto" | "cpu" | "cuda";
-  quiet: boolean;
+  readonly output?: string;
+  readonly baselines: boolean;
+  readonly colour?: string;
+  readonly device: "auto" | "cpu" | "cuda";
+  readonly quiet: boolean;
 }
 
 export function makeCommand(): Command {

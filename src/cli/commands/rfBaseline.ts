@@ -15,19 +15,19 @@ import { plotPredictions } from "../../training/tasks/targetPlots.ts";
 import { positiveWholeNumber, wholeNumber } from "../options/optionValues.ts";
 
 interface Flags {
-  run?: string;
-  table?: string;
-  repSeqs?: string;
-  metadata?: string;
-  metadataColumn?: string;
-  trainSamples?: string;
-  valSamples?: string;
-  output?: string;
-  nEstimators: number;
-  maxFeatures: number | "sqrt" | "all";
-  randomSeed?: number;
-  quiet: boolean;
-  json: boolean;
+  readonly run?: string;
+  readonly table?: string;
+  readonly repSeqs?: string;
+  readonly metadata?: string;
+  readonly metadataColumn?: string;
+  readonly trainSamples?: string;
+  readonly valSamples?: string;
+  readonly output?: string;
+  readonly nEstimators: number;
+  readonly maxFeatures: number | "sqrt" | "all";
+  readonly randomSeed?: number;
+  readonly quiet: boolean;
+  readonly json: boolean;
 }
 
 export function makeCommand(): Command {

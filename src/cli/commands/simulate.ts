@@ -3,15 +3,15 @@ import { simulate, writeSimulation } from "../../data/simulate/simulate.ts";
 import { positiveWholeNumber, wholeNumber } from "../options/optionValues.ts";
 
 interface SimulateCommandOptions {
-  output: string;
-  samples: number;
-  asvs: number;
-  depth: number;
-  richness: number;
-  length: number;
-  varyLength: boolean;
-  seed: number;
-  parts: number;
+  readonly output: string;
+  readonly samples: number;
+  readonly asvs: number;
+  readonly depth: number;
+  readonly richness: number;
+  readonly length: number;
+  readonly varyLength: boolean;
+  readonly seed: number;
+  readonly parts: number;
 }
 
 export function makeCommand(): Command {

@@ -24,28 +24,28 @@ import { chooseDevice } from "../options/chooseDevice.ts";
 import { positiveWholeNumber, share, wholeNumber } from "../options/optionValues.ts";
 
 interface UniFracFlags {
-  table?: string;
-  tree?: string;
-  rows?: string;
-  merge?: string[];
-  against?: string;
-  pairs?: number;
-  output: string;
-  metric: Metric;
-  alpha?: number;
-  varianceAdjusted: boolean;
-  bypassTips: boolean;
-  absolute: boolean;
-  repSeqs?: string;
-  midpointRoot: boolean;
-  rarefyDepth?: number;
-  withReplacement: boolean;
-  seed: number;
-  precision: "float32" | "float64";
-  device: "auto" | "cpu" | "cuda";
-  threads?: number;
-  json: boolean;
-  quiet: boolean;
+  readonly table?: string;
+  readonly tree?: string;
+  readonly rows?: string;
+  readonly merge?: string[];
+  readonly against?: string;
+  readonly pairs?: number;
+  readonly output: string;
+  readonly metric: Metric;
+  readonly alpha?: number;
+  readonly varianceAdjusted: boolean;
+  readonly bypassTips: boolean;
+  readonly absolute: boolean;
+  readonly repSeqs?: string;
+  readonly midpointRoot: boolean;
+  readonly rarefyDepth?: number;
+  readonly withReplacement: boolean;
+  readonly seed: number;
+  readonly precision: "float32" | "float64";
+  readonly device: "auto" | "cpu" | "cuda";
+  readonly threads?: number;
+  readonly json: boolean;
+  readonly quiet: boolean;
 }
 
 export function makeCommand(): Command {

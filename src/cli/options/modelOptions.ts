@@ -17,22 +17,22 @@ import { positiveWholeNumber, wholeNumber } from "./optionValues.ts";
 
 /** Options of every command that uses a trained model. */
 export interface ModelFlags {
-  model: string;
-  table?: string;
-  dataset?: string;
-  repSeqs?: string;
-  metadata?: string;
-  tree?: string;
-  samples?: string;
-  rarefyDepth?: number | "auto" | "none";
-  device: "auto" | "cpu" | "cuda";
-  threads?: number;
+  readonly model: string;
+  readonly table?: string;
+  readonly dataset?: string;
+  readonly repSeqs?: string;
+  readonly metadata?: string;
+  readonly tree?: string;
+  readonly samples?: string;
+  readonly rarefyDepth?: number | "auto" | "none";
+  readonly device: "auto" | "cpu" | "cuda";
+  readonly threads?: number;
   /** Of commands that several ranks can run. */
-  ranks?: number;
-  rankTimeout?: number;
-  format?: ResultFormat;
-  quiet: boolean;
-  json: boolean;
+  readonly ranks?: number;
+  readonly rankTimeout?: number;
+  readonly format?: ResultFormat;
+  readonly quiet: boolean;
+  readonly json: boolean;
 }
 
 /** Headings of the help. */
@@ -90,11 +90,11 @@ function depth(text: string): number | "auto" | "none" {
 
 /** A model and the samples to use it on; disposing of it closes the data. */
 export interface ModelAndSamples extends Disposable {
-  run: OpenedRun;
-  dataset: Dataset;
-  samples: Int32Array;
-  device: torch.Device;
-  display: ProgressDisplay;
+  readonly run: OpenedRun;
+  readonly dataset: Dataset;
+  readonly samples: Int32Array;
+  readonly device: torch.Device;
+  readonly display: ProgressDisplay;
 }
 
 /**

@@ -2,8 +2,8 @@ import type { Command } from "commander";
 import { positiveWholeNumber } from "./optionValues.ts";
 
 export interface RankFlags {
-  ranks?: number;
-  rankTimeout: number;
+  readonly ranks?: number;
+  readonly rankTimeout: number;
 }
 
 export function addRankFlags(command: Command): Command {

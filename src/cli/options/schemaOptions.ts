@@ -23,13 +23,13 @@ export interface SchemaOption {
 }
 
 interface Node {
-  type?: string;
-  enum?: unknown[];
-  anyOf?: Node[];
-  items?: Node;
-  properties?: Record<string, Node>;
-  default?: unknown;
-  description?: string;
+  readonly type?: string;
+  readonly enum?: unknown[];
+  readonly anyOf?: Node[];
+  readonly items?: Node;
+  readonly properties?: Record<string, Node>;
+  readonly default?: unknown;
+  readonly description?: string;
 }
 
 /** What `none` is until the configuration is made: commander takes null for a value that is missing. */

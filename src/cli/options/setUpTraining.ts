@@ -31,24 +31,24 @@ const changeable = [
 ];
 
 interface Trainable {
-  metric: string;
-  data: DataConfig;
+  readonly metric: string;
+  readonly data: DataConfig;
   split: SplitConfig;
-  model: ModelConfig;
-  training: TrainingConfig;
+  readonly model: ModelConfig;
+  readonly training: TrainingConfig;
 }
 
 /** Everything that a training needs, from the options of its command. */
 export interface TrainingSetup<Config> {
-  config: Config;
-  dataset: Dataset;
-  output: string;
-  device: torch.Device;
-  display: ProgressDisplay;
-  resume: boolean;
-  debugNan: boolean;
-  plots: boolean;
-  command: string;
+  readonly config: Config;
+  readonly dataset: Dataset;
+  readonly output: string;
+  readonly device: torch.Device;
+  readonly display: ProgressDisplay;
+  readonly resume: boolean;
+  readonly debugNan: boolean;
+  readonly plots: boolean;
+  readonly command: string;
 }
 
 /**

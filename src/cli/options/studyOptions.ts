@@ -11,8 +11,8 @@ import { positiveWholeNumber } from "./optionValues.ts";
 
 /** Whose tree the distances of an encoder shall be those of. */
 export interface StudyFlags {
-  study?: string;
-  calibrateOn?: number;
+  readonly study?: string;
+  readonly calibrateOn?: number;
 }
 
 /** Three samples have three pairs, enough for a line. */

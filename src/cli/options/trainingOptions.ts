@@ -138,18 +138,18 @@ function metricName(text: string): string {
 
 /** Options of how a training runs, which are no part of its configuration. */
 export interface RunFlags extends RankFlags {
-  output?: string;
-  outputDir?: string;
-  config?: string;
-  preset?: PresetName;
+  readonly output?: string;
+  readonly outputDir?: string;
+  readonly config?: string;
+  readonly preset?: PresetName;
   resume: boolean;
-  device: "auto" | "cpu" | "cuda";
-  threads?: number;
-  deterministic: boolean;
-  debugNan: boolean;
-  plots: boolean;
-  quiet: boolean;
-  json: boolean;
+  readonly device: "auto" | "cpu" | "cuda";
+  readonly threads?: number;
+  readonly deterministic: boolean;
+  readonly debugNan: boolean;
+  readonly plots: boolean;
+  readonly quiet: boolean;
+  readonly json: boolean;
 }
 
 const running = "Running:";

@@ -57,8 +57,8 @@ const longestInteger = 1024;
  * or not its result is used.
  */
 export interface Unpickled {
-  value: unknown;
-  unknownCall: string | null;
+  readonly value: unknown;
+  readonly unknownCall: string | null;
 }
 
 /**

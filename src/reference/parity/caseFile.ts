@@ -72,10 +72,10 @@ const caseSchema = z.discriminatedUnion("kind", [
 ]);
 
 export type ParityCase = z.infer<typeof caseSchema>;
-export type ModelCase = Extract<ParityCase, { kind: "model" }>;
-export type TrainCase = Extract<ParityCase, { kind: "train" }>;
-export type BlockCase = Extract<ParityCase, { kind: "block" }>;
-export type LossCase = Extract<ParityCase, { kind: "loss" }>;
+export type ModelCase = Extract<ParityCase, { readonly kind: "model" }>;
+export type TrainCase = Extract<ParityCase, { readonly kind: "train" }>;
+export type BlockCase = Extract<ParityCase, { readonly kind: "block" }>;
+export type LossCase = Extract<ParityCase, { readonly kind: "loss" }>;
 export type LossSettings = z.infer<typeof lossSchema>;
 
 /** A case with its tensors, by name; they are where the case is to be computed. */

@@ -9,7 +9,7 @@ const none = new Uint8Array(1);
 
 export interface AnomalyOptions {
   /** Whether NaN in a gradient is an error. Default true. */
-  checkNan?: boolean;
+  readonly checkNan?: boolean;
 }
 
 let used = false;

@@ -21,10 +21,10 @@ function remember(type: number, enabled: boolean): void {
 const previous = new Float64Array(new ArrayBuffer(1024));
 
 export interface AutocastOptions {
-  device?: Device;
+  readonly device?: Device;
   /** bfloat16 unless told otherwise. */
-  dtype?: DType;
-  enabled?: boolean;
+  readonly dtype?: DType;
+  readonly enabled?: boolean;
 }
 
 /**

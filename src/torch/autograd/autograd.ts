@@ -58,11 +58,11 @@ export function backward(
 }
 
 export interface GradOptions {
-  gradOutputs?: readonly (Tensor | null)[];
-  retainGraph?: boolean;
-  createGraph?: boolean;
+  readonly gradOutputs?: readonly (Tensor | null)[];
+  readonly retainGraph?: boolean;
+  readonly createGraph?: boolean;
   /** Inputs that the outputs do not depend on give null instead of an error. */
-  allowUnused?: boolean;
+  readonly allowUnused?: boolean;
 }
 
 /** One gradient for each input: a tuple where the inputs are one tensor or a tuple. */

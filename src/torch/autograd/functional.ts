@@ -11,7 +11,7 @@ type Fn = (...inputs: Tensor[]) => Tensor | readonly Tensor[];
 
 export interface FunctionalOptions {
   /** Whether the result can be differentiated itself. Default false. */
-  createGraph?: boolean;
+  readonly createGraph?: boolean;
 }
 
 const listOf = (value: Inputs): readonly Tensor[] => (value instanceof Tensor ? [value] : value);

@@ -6,13 +6,13 @@ import { full, zeros } from "../functions/creation.ts";
 import { noGrad } from "./modes.ts";
 
 export interface GradScalerOptions {
-  initScale?: number;
-  growthFactor?: number;
-  backoffFactor?: number;
+  readonly initScale?: number;
+  readonly growthFactor?: number;
+  readonly backoffFactor?: number;
   /** Good steps after which the factor grows. */
-  growthInterval?: number;
+  readonly growthInterval?: number;
   /** Without it everything passes through unchanged. */
-  enabled?: boolean;
+  readonly enabled?: boolean;
 }
 
 /** What the scaler needs of an optimizer. */

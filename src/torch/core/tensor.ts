@@ -443,25 +443,25 @@ export class Tensor implements Owned, Disposable {
 
 export interface BackwardOptions {
   /** d(something)/d(this tensor); needed unless the tensor has one element. */
-  gradient?: Tensor;
-  retainGraph?: boolean;
-  createGraph?: boolean;
+  readonly gradient?: Tensor;
+  readonly retainGraph?: boolean;
+  readonly createGraph?: boolean;
   /** Accumulate into these tensors alone. */
-  inputs?: readonly Tensor[];
+  readonly inputs?: readonly Tensor[];
 }
 
 export interface ToOptions {
-  dtype?: DType;
-  device?: Device;
-  nonBlocking?: boolean;
-  copy?: boolean;
+  readonly dtype?: DType;
+  readonly device?: Device;
+  readonly nonBlocking?: boolean;
+  readonly copy?: boolean;
 }
 
 /** A slice of one dimension, as Python's `start:stop:step`. */
 export interface SliceIndex {
-  start?: number | null;
-  stop?: number | null;
-  step?: number;
+  readonly start?: number | null;
+  readonly stop?: number | null;
+  readonly step?: number;
 }
 
 /**

@@ -39,8 +39,8 @@ const listOf = (argnums: Argnums, inputs: Tree): unknown[] =>
 
 export interface JacobianOptions {
   /** So many rows (columns for `jacfwd`) at once, to save memory. */
-  chunkSize?: number | null;
-  randomness?: "error" | "same" | "different";
+  readonly chunkSize?: number | null;
+  readonly randomness?: "error" | "same" | "different";
 }
 
 /**

@@ -10,15 +10,15 @@ export interface VmapOptions {
    * The dimension of each argument that holds the examples; null where all share it. One number for all
    * arguments, or one (or a structure like the argument) for each. Default 0.
    */
-  inDims?: unknown;
+  readonly inDims?: unknown;
   /** Where the examples lie in each result. Default 0. */
-  outDims?: unknown;
+  readonly outDims?: unknown;
   /**
    * What random operators do: an error (the default), the same numbers for all examples, or different ones.
    */
-  randomness?: "error" | "same" | "different";
+  readonly randomness?: "error" | "same" | "different";
   /** So many examples at once at most, to save memory. */
-  chunkSize?: number | null;
+  readonly chunkSize?: number | null;
 }
 
 const randomnessCode = { error: 0, same: 1, different: 2 } as const;

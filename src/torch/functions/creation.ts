@@ -19,15 +19,15 @@ import { TorchError } from "../native/errors.ts";
 import { check, shim } from "../native/library.ts";
 
 export interface CreationOptions {
-  dtype?: DType;
-  device?: Device;
-  requiresGrad?: boolean;
+  readonly dtype?: DType;
+  readonly device?: Device;
+  readonly requiresGrad?: boolean;
   /** Page-locked host memory, from which copies to an accelerator do not block. */
-  pinMemory?: boolean;
+  readonly pinMemory?: boolean;
 }
 
 export interface RandomOptions extends CreationOptions {
-  generator?: Generator;
+  readonly generator?: Generator;
 }
 
 type Value = number | boolean | bigint | Complex;

@@ -17,8 +17,8 @@ function consumes(item: Index): number {
 }
 
 interface BasicPart {
-  view: Tensor;
-  advanced: (Tensor | null)[];
+  readonly view: Tensor;
+  readonly advanced: (Tensor | null)[];
   /** Frees what was made on the way. */
   dispose(): void;
 }

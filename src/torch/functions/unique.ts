@@ -11,11 +11,11 @@ const ofAll = operator("aten::_unique2", [""], "unique") as unknown as (
 
 export interface UniqueOptions {
   /** Compare the slices along this dimension instead of single elements. */
-  dim?: number;
+  readonly dim?: number;
   /** Give the position of each element among the unique ones as well ... */
-  returnInverse?: boolean;
+  readonly returnInverse?: boolean;
   /** ... and how often each occurs. */
-  returnCounts?: boolean;
+  readonly returnCounts?: boolean;
 }
 
 /**

@@ -8,9 +8,9 @@ import { readJsonObject } from "./jsonFile.ts";
 
 export interface EncodeOptions {
   /** Whether the model's own tokens ([CLS], </s> ...) are put around the text. Default true. */
-  addSpecialTokens?: boolean;
+  readonly addSpecialTokens?: boolean;
   /** A second text behind the first, where the model takes two. */
-  textPair?: string;
+  readonly textPair?: string;
 }
 
 /** A text as a model takes it. */

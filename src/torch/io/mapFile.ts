@@ -18,15 +18,15 @@ export function mapBytes(path: string, size: number): Tensor {
 }
 
 export interface FromFileOptions {
-  dtype?: DType;
+  readonly dtype?: DType;
   /**
    * The shape of the tensor; without it all elements from `offset` to the end of the file in one dimension.
    */
-  shape?: readonly number[];
+  readonly shape?: readonly number[];
   /** Bytes before the first element: a multiple of the element's size. */
-  offset?: number;
+  readonly offset?: number;
   /** Write changes back to the file. Otherwise they stay private to this process. */
-  shared?: boolean;
+  readonly shared?: boolean;
 }
 
 /**

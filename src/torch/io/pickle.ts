@@ -27,7 +27,7 @@ export interface LoadPickleOptions {
    * Leave the values in the file, mapped into memory and read when they are used: fast for large files.
    * Nobody may overwrite the file while the tensors are in use. (Without it they are copied.)
    */
-  mmap?: boolean;
+  readonly mmap?: boolean;
 }
 
 export const storageTypes: Readonly<Record<string, DType>> = {

@@ -35,9 +35,9 @@ const fromName = new Map(Object.entries(toName).map(([dtype, name]) => [name, dt
 const largestHeader = 100 * 2 ** 20;
 
 interface Entry {
-  dtype: string;
-  shape: number[];
-  data_offsets: [number, number];
+  readonly dtype: string;
+  readonly shape: number[];
+  readonly data_offsets: [number, number];
 }
 
 function fail(path: string, what: string): never {
@@ -137,8 +137,8 @@ function checkCover(
 
 /** What a safetensors file holds. */
 export interface Safetensors {
-  tensors: Map<string, Tensor>;
-  metadata: Record<string, string>;
+  readonly tensors: Map<string, Tensor>;
+  readonly metadata: Record<string, string>;
 }
 
 /**

@@ -30,9 +30,9 @@ type Described =
   | string
   | null
   | Described[]
-  | { tensor: number }
-  | { pairs: [Described, Described][] }
-  | { number: string };
+  | { readonly tensor: number }
+  | { readonly pairs: [Described, Described][] }
+  | { readonly number: string };
 
 /** Puts the tensors into a result's structure. @internal */
 export function readStructure(count: number): ScriptValue {

@@ -105,19 +105,19 @@ export function resetPeakMemory(device?: Device): void {
 
 export interface MemoryReport {
   /** Native tensors that are alive in this process, all threads together. */
-  liveTensors: number;
+  readonly liveTensors: number;
   /** Bytes of the process in memory. */
-  residentBytes: number;
+  readonly residentBytes: number;
   /** The CPU's allocator in bytes; tensors below 64 KiB are not counted. */
-  cpu: { allocated: number; allocatedPeak: number; cached: number };
+  readonly cpu: { readonly allocated: number; readonly allocatedPeak: number; readonly cached: number };
   /** The accelerator's allocator, zeros without one; in bytes. */
-  device: {
-    allocated: number;
-    allocatedPeak: number;
-    reserved: number;
-    reservedPeak: number;
-    free: number;
-    total: number;
+  readonly device: {
+    readonly allocated: number;
+    readonly allocatedPeak: number;
+    readonly reserved: number;
+    readonly reservedPeak: number;
+    readonly free: number;
+    readonly total: number;
   };
 }
 

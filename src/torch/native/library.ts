@@ -173,17 +173,17 @@ function withResult(table: Record<string, readonly string[]>, returns: string) {
 /** Facts compiled into the shim. */
 export interface BuildInfo {
   /** LibTorch's version whose headers were compiled against. */
-  compiled: string;
+  readonly compiled: string;
   /** LibTorch's version that the build looked for. */
-  libtorch: string;
-  sourceHash: string;
+  readonly libtorch: string;
+  readonly sourceHash: string;
   /** Whether LibTorch found usable CUDA. */
-  cuda: boolean;
-  mkldnn: boolean;
-  mkl: boolean;
-  parallel: string;
+  readonly cuda: boolean;
+  readonly mkldnn: boolean;
+  readonly mkl: boolean;
+  readonly parallel: string;
   /** The instruction set that LibTorch's own kernels use, e.g. `AVX512`. */
-  cpu: string;
+  readonly cpu: string;
 }
 
 const decoder = new TextDecoder();

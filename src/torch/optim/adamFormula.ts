@@ -4,20 +4,20 @@ import { averageSquares, countSteps, usedGradients } from "./lists.ts";
 
 /** Parameters and what Adam keeps of them, side by side. */
 export interface AdamLists {
-  params: readonly Tensor[];
-  grads: readonly Tensor[];
-  averages: readonly Tensor[];
-  squares: readonly Tensor[];
-  maxima: readonly Tensor[] | null;
-  steps: readonly Tensor[];
+  readonly params: readonly Tensor[];
+  readonly grads: readonly Tensor[];
+  readonly averages: readonly Tensor[];
+  readonly squares: readonly Tensor[];
+  readonly maxima: readonly Tensor[] | null;
+  readonly steps: readonly Tensor[];
 }
 
 export interface AdamNumbers {
-  lr: number;
-  betas: readonly [number, number];
-  eps: number;
-  weightDecay: number;
-  maximize: boolean;
+  readonly lr: number;
+  readonly betas: readonly [number, number];
+  readonly eps: number;
+  readonly weightDecay: number;
+  readonly maximize: boolean;
 }
 
 /**

@@ -32,9 +32,9 @@ interface Memory {
   direction: Tensor | null;
   step: number;
   /** Changes of the gradient, and of the parameters, and the inverses of their products. */
-  gradientChanges: Tensor[];
-  moves: Tensor[];
-  inverses: number[];
+  readonly gradientChanges: Tensor[];
+  readonly moves: Tensor[];
+  readonly inverses: number[];
   /** The scale of the first approximation of the inverse Hessian. */
   scale: number;
   gradient: Tensor | null;

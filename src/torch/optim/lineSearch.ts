@@ -4,10 +4,10 @@ import type { Tensor } from "../core/tensor.ts";
  * A point of a line search: the step, the loss there, the gradient [n], and its slope along the direction.
  */
 export interface LinePoint {
-  step: number;
-  loss: number;
-  gradient: Tensor;
-  slope: number;
+  readonly step: number;
+  readonly loss: number;
+  readonly gradient: Tensor;
+  readonly slope: number;
 }
 
 /**
@@ -30,16 +30,16 @@ function cubicMinimum(
 
 export interface LineSearchOptions {
   /** The point with step 0. */
-  start: LinePoint;
+  readonly start: LinePoint;
   /** The first step to try. */
-  step: number;
+  readonly step: number;
   /** Loss, gradient and slope after a step along the direction. */
-  evaluate: (step: number) => LinePoint;
+  readonly evaluate: (step: number) => LinePoint;
   /** The largest element of the direction. */
-  reach: number;
-  tolerance: number;
+  readonly reach: number;
+  readonly tolerance: number;
   /** The most evaluations. */
-  most: number;
+  readonly most: number;
 }
 
 const decrease = 1e-4;

@@ -15,7 +15,7 @@ export type ParameterGroup<Settings> = { params: Tensor[]; name?: string } & Set
 /** What an optimizer is made of: parameters, or groups of them with settings of their own. */
 export type Params<Options> =
   | Iterable<Tensor>
-  | Iterable<{ params: Iterable<Tensor>; name?: string } & Partial<Options>>;
+  | Iterable<{ readonly params: Iterable<Tensor>; readonly name?: string } & Partial<Options>>;
 
 /** Computes the loss anew, gradients included, and returns it. */
 export type Closure = () => Tensor;

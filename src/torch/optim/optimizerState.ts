@@ -28,14 +28,14 @@ export function groupToState(settings: object, params: readonly number[]): Recor
 
 /** A saved group: its settings under our names, and the numbers of its parameters. */
 export interface SavedGroup {
-  settings: Record<string, unknown>;
-  params: readonly number[];
+  readonly settings: Record<string, unknown>;
+  readonly params: readonly number[];
 }
 
 /** A saved state, checked as far as its form goes. */
 export interface SavedState {
-  groups: SavedGroup[];
-  state: ReadonlyMap<number, ReadonlyMap<string, StateValue>>;
+  readonly groups: SavedGroup[];
+  readonly state: ReadonlyMap<number, ReadonlyMap<string, StateValue>>;
 }
 
 const entriesOf = (value: unknown): [unknown, unknown][] =>

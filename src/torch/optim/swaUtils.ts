@@ -44,11 +44,11 @@ export function getEmaMultiAvgFn(decay = 0.999): AveragingFunction {
 
 export interface AveragedModelOptions<M extends Module> {
   /** How averages move: `getSwaMultiAvgFn()` unless given. */
-  multiAvgFn?: AveragingFunction;
+  readonly multiAvgFn?: AveragingFunction;
   /** Average buffers too; without it they are copied. */
-  useBuffers?: boolean;
+  readonly useBuffers?: boolean;
   /** Makes the copy to average in, for models that `clone()` can't copy. */
-  make?: () => M;
+  readonly make?: () => M;
 }
 
 type Forward<M> = M extends { forward(...args: infer Args): infer Result }
@@ -170,9 +170,9 @@ export function updateBn(
 
 export interface SwaOptions {
   /** The rate at the end; a list gives each group its own. */
-  swaLr: number | readonly number[];
-  annealStrategy?: "cos" | "linear";
-  annealEpochs?: number;
+  readonly swaLr: number | readonly number[];
+  readonly annealStrategy?: "cos" | "linear";
+  readonly annealEpochs?: number;
 }
 
 /**

@@ -7,16 +7,16 @@ import { moveFile } from "./traceFile.ts";
 
 export interface ProfileOptions {
   /** The shapes of each operator's tensors. */
-  recordShapes?: boolean;
+  readonly recordShapes?: boolean;
   /** What each operator allocates and frees. */
-  profileMemory?: boolean;
+  readonly profileMemory?: boolean;
   /**
    * Floating-point operations of the operators that LibTorch has a formula for; needs the
    * shapes and records them.
    */
-  withFlops?: boolean;
+  readonly withFlops?: boolean;
   /** Record the accelerator's kernels too. Default: where there is one. */
-  accelerator?: boolean;
+  readonly accelerator?: boolean;
 }
 
 type Row = [

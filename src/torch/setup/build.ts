@@ -33,20 +33,20 @@ export const linkFlags = isMac ? ["-Wl,-undefined,dynamic_lookup"] : ["-Wl,--no-
 
 /** The library that belongs to the present sources and LibTorch, whether or not it has been built. */
 export interface ExpectedShim {
-  path: string;
+  readonly path: string;
   /** Names the sources, the flags and the LibTorch; compiled in as AAM_TORCH_SOURCE_HASH. */
-  hash: string;
-  libtorch: Libtorch;
+  readonly hash: string;
+  readonly libtorch: Libtorch;
 }
 
 /** The answer of the process that builds, on its standard output. */
 export interface BuildAnswer {
-  error?: string;
+  readonly error?: string;
 }
 
 interface HashCache {
-  stamps: string;
-  hash: string;
+  readonly stamps: string;
+  readonly hash: string;
 }
 
 const hashCacheFile = join(buildFolder, "sources.json");

@@ -2,8 +2,8 @@ import { closeSync, openSync, readFileSync, rmSync, statSync, utimesSync, writeS
 import { hostname } from "node:os";
 
 interface LockHolder {
-  pid: number;
-  host: string;
+  readonly pid: number;
+  readonly host: string;
 }
 
 /** A holder renews its lock's time this often; one that has not for much longer is gone. */

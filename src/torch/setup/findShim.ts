@@ -9,10 +9,10 @@ import { projectRoot, runsFromFiles } from "./places.ts";
 
 /** A compiled shim and the LibTorch that it is to be loaded with. */
 export interface FoundShim {
-  path: string;
-  libtorch: Libtorch;
+  readonly path: string;
+  readonly libtorch: Libtorch;
   /** Whether it knows by itself where its LibTorch lies, as what was built on this machine does. */
-  isBuiltHere: boolean;
+  readonly isBuiltHere: boolean;
 }
 
 /** The optional package that brings the compiled native part for this kind of machine. */

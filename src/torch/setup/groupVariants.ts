@@ -8,8 +8,8 @@ export const groupSource = "distributed.cpp";
 /** A way to compile `distributed.cpp`. */
 export interface GroupVariant {
   /** What the library can do then, in words. */
-  name: string;
-  flags: string[];
+  readonly name: string;
+  readonly flags: string[];
 }
 
 /**

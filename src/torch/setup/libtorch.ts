@@ -16,20 +16,20 @@ const byVariable = "the LIBTORCH variable";
 /** What is looked for. */
 export interface LibtorchWish {
   /** False where nothing is to be built: the libraries alone do then. */
-  needsHeaders: boolean;
+  readonly needsHeaders: boolean;
 }
 
 /** The outcome of a search: what serves (the first that fits), and every place that was looked at. */
 export interface LibtorchSearch {
-  libtorch?: Libtorch;
-  tried: Inspection[];
+  readonly libtorch?: Libtorch;
+  readonly tried: Inspection[];
 }
 
 interface CachedSearch {
-  key: string;
+  readonly key: string;
   /** Modification times (null: absent) of all that the outcome rests on. */
-  stamps: Record<string, number | null>;
-  search: LibtorchSearch;
+  readonly stamps: Record<string, number | null>;
+  readonly search: LibtorchSearch;
 }
 
 function stampOf(path: string): number | null {

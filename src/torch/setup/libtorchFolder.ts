@@ -4,30 +4,30 @@ import { join } from "node:path";
 /** A LibTorch that the shim can be built against. */
 export interface Libtorch {
   /** The folder that holds `include` and `lib`. */
-  root: string;
-  includeDirs: string[];
-  libDir: string;
+  readonly root: string;
+  readonly includeDirs: string[];
+  readonly libDir: string;
   /** As the build names itself, such as `2.13.0+cpu` or `2.11.0+cu130`. */
-  version: string;
+  readonly version: string;
   /** The CUDA version that the build was made for, such as `13.0`; null in a CPU build. */
-  cuda: string | null;
+  readonly cuda: string | null;
   /** Whether `std::string` has the ABI of GCC 5 and later. */
-  cxx11Abi: boolean;
+  readonly cxx11Abi: boolean;
   /** The C++ standard that the headers ask for. */
-  cxxStandard: 17 | 20;
+  readonly cxxStandard: 17 | 20;
   /** Whether the headers are there, without which nothing can be built against it. */
-  hasHeaders: boolean;
+  readonly hasHeaders: boolean;
   /** Newer than the supported versions. */
-  isUntried: boolean;
+  readonly isUntried: boolean;
   /** How it was found, in words. */
-  source: string;
+  readonly source: string;
 }
 
 /** What was found at one place: a LibTorch, or why it does not serve. */
 export interface Inspection {
-  path: string;
-  verdict: string;
-  libtorch?: Libtorch;
+  readonly path: string;
+  readonly verdict: string;
+  readonly libtorch?: Libtorch;
 }
 
 export const oldestMinor = 11;

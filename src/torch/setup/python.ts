@@ -4,13 +4,13 @@ import { delimiter, join } from "node:path";
 
 /** What one run of a Python tells about where it would find torch. */
 export interface PythonReport {
-  executable: string;
+  readonly executable: string;
   /** Such as `3.11.7`. */
-  version: string;
+  readonly version: string;
   /** The folder of the torch package; null where `import torch` would fail. */
-  torchFolder: string | null;
+  readonly torchFolder: string | null;
   /** The folders that Python searches, whose changes make this report stale. */
-  searchFolders: string[];
+  readonly searchFolders: string[];
 }
 
 /** Every distinct `python3` and `python` on the PATH, in its order. */

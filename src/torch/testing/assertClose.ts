@@ -9,15 +9,15 @@ export interface CloseOptions {
    * How large a difference may be relative to the expected value; by the dtype where not
    * given, then with `atol`.
    */
-  rtol?: number;
+  readonly rtol?: number;
   /** How large a difference may be in any case; by the dtype where not given, then with `rtol`. */
-  atol?: number;
+  readonly atol?: number;
   /** Whether NaN equals NaN; false by default. */
-  equalNan?: boolean;
+  readonly equalNan?: boolean;
   /** Whether dtypes must be equal; true by default. */
-  checkDtype?: boolean;
+  readonly checkDtype?: boolean;
   /** Whether devices must be equal; true by default. */
-  checkDevice?: boolean;
+  readonly checkDevice?: boolean;
 }
 
 /** Tensors, numbers and the like, nested in arrays, Maps and plain objects. */
@@ -69,8 +69,8 @@ function tolerancesFor(options: CloseOptions, dtypes: readonly DType[]): readonl
 }
 
 interface Worst {
-  difference: number;
-  at: number;
+  readonly difference: number;
+  readonly at: number;
 }
 
 /** Where in a tensor of this shape the element with that number lies. */

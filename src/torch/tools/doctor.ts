@@ -13,17 +13,22 @@ import type { NativeFacts } from "./nativeProbe.ts";
 
 /** What the doctor finds; `problems` holds a sentence with its cure for each thing that stops the work. */
 export interface Diagnosis {
-  bun: { version: string; path: string };
-  libtorch: { version: string; path: string; source: string; device: string } | null;
-  tried: { path: string; verdict: string }[];
-  compiler: string | null;
-  shim: { path: string; built: boolean } | null;
+  readonly bun: { readonly version: string; readonly path: string };
+  readonly libtorch: {
+    readonly version: string;
+    readonly path: string;
+    readonly source: string;
+    readonly device: string;
+  } | null;
+  readonly tried: { readonly path: string; readonly verdict: string }[];
+  readonly compiler: string | null;
+  readonly shim: { readonly path: string; readonly built: boolean } | null;
   /** What the loaded shim says; null when it is not built or cannot be loaded. */
-  native: NativeFacts | null;
-  processors: { count: number; model: string };
-  memory: { totalBytes: number; freeBytes: number };
-  disk: { path: string; freeBytes: number };
-  problems: string[];
+  readonly native: NativeFacts | null;
+  readonly processors: { readonly count: number; readonly model: string };
+  readonly memory: { readonly totalBytes: number; readonly freeBytes: number };
+  readonly disk: { readonly path: string; readonly freeBytes: number };
+  readonly problems: string[];
 }
 
 /** Why a LibTorch runs where it does. `native` is what it says itself, where it could be loaded. */

@@ -6,11 +6,16 @@ import type { BuildInfo } from "../native/library.ts";
 
 /** What the loaded native part says of itself and the machine. */
 export interface NativeFacts {
-  build: BuildInfo;
-  threads: number;
+  readonly build: BuildInfo;
+  readonly threads: number;
   /** What several processes can train together with; none where LibTorch or its headers lack it. */
-  processGroups: ("gloo" | "nccl")[];
-  accelerator: { type: string; count: number; freeBytes: number; totalBytes: number } | null;
+  readonly processGroups: ("gloo" | "nccl")[];
+  readonly accelerator: {
+    readonly type: string;
+    readonly count: number;
+    readonly freeBytes: number;
+    readonly totalBytes: number;
+  } | null;
 }
 
 function readFacts(): NativeFacts {

@@ -2,15 +2,15 @@
 
 export interface ProgressOptions {
   /** How many there will be; taken from `length` or `size` where the loop's subject has one. */
-  total?: number;
+  readonly total?: number;
   /** Before the bar. */
-  description?: string;
+  readonly description?: string;
   /**
    * Where it is written; default standard error. Elsewhere than on a terminal nothing is shown but the end.
    */
-  stream?: { write(text: string): unknown; isTTY?: boolean; columns?: number };
+  readonly stream?: { write(text: string): unknown; readonly isTTY?: boolean; readonly columns?: number };
   /** Milliseconds between two pictures. Default 100. */
-  every?: number;
+  readonly every?: number;
 }
 
 const clock = (seconds: number): string => {

@@ -9,7 +9,7 @@ import { encodePng } from "../vision/imageFiles.ts";
 
 export interface SummaryWriterOptions {
   /** Behind the default folder's name. */
-  comment?: string;
+  readonly comment?: string;
 }
 
 /** `runs/Nov28_14-03-59_host` and the comment, as PyTorch names a run. */

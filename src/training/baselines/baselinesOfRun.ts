@@ -13,9 +13,9 @@ import { type Baseline, runBaselines } from "./runBaselines.ts";
 
 /** One baseline's figures, as `baselines/summary.json` lists them. */
 export interface BaselineSummary {
-  name: string;
-  note: string;
-  figures: Figures;
+  readonly name: string;
+  readonly note: string;
+  readonly figures: Figures;
 }
 
 /**

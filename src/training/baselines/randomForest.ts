@@ -8,12 +8,12 @@ export interface SparseRows {
 
 export interface ForestOptions {
   /** Default 500. */
-  trees?: number;
+  readonly trees?: number;
   /** Features looked at for a split: their number, a share of all below 1, or `sqrt` (default) or `all`. */
-  maxFeatures?: number | "sqrt" | "all";
+  readonly maxFeatures?: number | "sqrt" | "all";
   /** Samples that a leaf has at least. Default 1. */
-  minLeaf?: number;
-  random: Random;
+  readonly minLeaf?: number;
+  readonly random: Random;
 }
 
 /** What a forest predicts: numbers [n], or for each sample the shares of the classes [n x classes]. */

@@ -9,22 +9,22 @@ import { NearestNeighbours } from "./nearestNeighbours.ts";
 import { type ForestOptions, RandomForest, type SparseRows } from "./randomForest.ts";
 
 export interface BaselineOptions {
-  targets: Targets;
-  train: Int32Array;
-  validation: Int32Array;
-  seed: number;
-  forest?: Omit<ForestOptions, "random">;
+  readonly targets: Targets;
+  readonly train: Int32Array;
+  readonly validation: Int32Array;
+  readonly seed: number;
+  readonly forest?: Omit<ForestOptions, "random">;
   /** Pairwise distances for the nearest neighbours; null leaves them out. */
-  metric: string | null;
+  readonly metric: string | null;
   /** The column whose groups were held out whole; null if none was. */
-  splitBy: string | null;
+  readonly splitBy: string | null;
 }
 
 export interface Baseline {
-  name: string;
-  note: string;
-  predictions: ColumnPrediction[];
-  qualities: ColumnQuality[];
+  readonly name: string;
+  readonly note: string;
+  readonly predictions: ColumnPrediction[];
+  readonly qualities: ColumnQuality[];
 }
 
 /** The ASVs of samples as features: counts as shares of the sample. */
@@ -54,8 +54,13 @@ export function runBaselines(dataset: Dataset, options: BaselineOptions): Baseli
 }
 
 type Known =
-  | { kind: "numbers"; values: Float64Array; train: Int32Array }
-  | { kind: "classes"; values: Int32Array; train: Int32Array; classes: number };
+  | { readonly kind: "numbers"; readonly values: Float64Array; readonly train: Int32Array }
+  | {
+      readonly kind: "classes";
+      readonly values: Int32Array;
+      readonly train: Int32Array;
+      readonly classes: number;
+    };
 
 /** The targets one by one, each with the training samples whose value is known. */
 function knownTargets(dataset: Dataset, { targets, train }: BaselineOptions): Known[] {

@@ -105,15 +105,15 @@ export function transformerOf(config: ModelConfig, name: TransformerName): Trans
 }
 
 export interface EncoderChoice {
-  encoderType: EncoderType;
-  predictNucleotides: boolean;
+  readonly encoderType: EncoderType;
+  readonly predictNucleotides: boolean;
   /** Values that the encoder itself predicts, where not as many as usual. */
-  baseOutputs?: number | null;
+  readonly baseOutputs?: number | null;
   /**
    * Names of the studies that share a set encoder's codes, each with a calibration;
    * absent where there is one.
    */
-  studies?: readonly string[];
+  readonly studies?: readonly string[];
 }
 
 /** The encoder of a configuration, with fresh weights from the default generator. */
@@ -181,15 +181,15 @@ function setDistanceOf(config: MetricAndModel): SetDistanceOptions | null {
 }
 
 export interface PredictorChoice {
-  base: Encoder;
-  freezeBase: boolean;
+  readonly base: Encoder;
+  readonly freezeBase: boolean;
   /** Targets, or classes. */
-  outputs: number;
-  classifier: boolean;
+  readonly outputs: number;
+  readonly classifier: boolean;
   /** How many quantiles of each target; null for one value. */
-  quantiles: number | null;
+  readonly quantiles: number | null;
   /** Of each categorical column: categories and the unknown one; null without columns. */
-  cardinalities: Readonly<Record<string, number>> | null;
+  readonly cardinalities: Readonly<Record<string, number>> | null;
 }
 
 /**

@@ -8,11 +8,11 @@ import * as torch from "../../torch/index.ts";
 import { joinRows } from "./joinRows.ts";
 
 export interface EncodeAsvsOptions {
-  device: torch.Device;
+  readonly device: torch.Device;
   /** Bases of an ASV that are read; default 150. */
-  batch: { readonly maxBases?: number };
+  readonly batch: { readonly maxBases?: number };
   /** ASVs encoded at a time; default 256. */
-  asvsPerChunk?: number;
+  readonly asvsPerChunk?: number;
 }
 
 /** Some ASVs of a data set, of similar length. */

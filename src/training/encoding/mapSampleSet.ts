@@ -13,27 +13,27 @@ import { type EncodeAsvsOptions, encodeAsvs } from "./encodeAsvs.ts";
 import { joinRows } from "./joinRows.ts";
 
 export interface SampleSetOptions extends EncodeAsvsOptions {
-  batch: BatchOptions;
+  readonly batch: BatchOptions;
   /** Empty or filled slots (samples x ASVs of the richest) at a time. */
-  slotsPerChunk?: number;
+  readonly slotsPerChunk?: number;
   /**
    * Where several ranks run, each computes a part, and all have the whole result; all must
    * call it then. Default false.
    */
-  shared?: boolean;
+  readonly shared?: boolean;
   /** Decides random ASV sampling. Default 0: the same in every evaluation. */
-  seed?: number;
+  readonly seed?: number;
 }
 
 /** Some samples of a set, as the model gets them. */
 export interface SampleRows {
-  input: RaggedBatch;
+  readonly input: RaggedBatch;
   /** [U + 1, D] of the whole set's ASVs, row 0 zeros; `input.asvIndex` refers to it. */
-  asvEmbeddings: torch.Tensor;
+  readonly asvEmbeddings: torch.Tensor;
   /** Positions in the list of samples. */
-  rows: readonly number[];
+  readonly rows: readonly number[];
   /** [U] Which ASVs of the data set the set has. */
-  asvRows: Int32Array;
+  readonly asvRows: Int32Array;
 }
 
 /**

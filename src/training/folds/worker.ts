@@ -7,8 +7,11 @@ import * as torch from "../../torch/index.ts";
 import { makePlan, type PlanConfig } from "./plan.ts";
 import { FoldRunner } from "./runJob.ts";
 
-export type ToWorker = { dataset: string; config: PlanConfig } | { job: string };
-export type FromWorker = { ready: true } | { result: string; name: string } | { error: string };
+export type ToWorker = { readonly dataset: string; readonly config: PlanConfig } | { readonly job: string };
+export type FromWorker =
+  | { readonly ready: true }
+  | { readonly result: string; readonly name: string }
+  | { readonly error: string };
 
 if (import.meta.main && process.send) {
   let runner: FoldRunner;

@@ -15,20 +15,20 @@ import type { SampleCategories } from "../targets/sampleCategories.ts";
 const keptCounts = 2000;
 
 export interface PredictOptions extends SampleSetOptions {
-  categories: SampleCategories | null;
+  readonly categories: SampleCategories | null;
   /** Give what this is judged by as well. */
-  objective?: BaseObjective | null;
+  readonly objective?: BaseObjective | null;
   /** Judge predicted counts; see `countTargets`. */
-  counts?: { countForm: "scaled" | "raw"; largestCount: number };
+  readonly counts?: { readonly countForm: "scaled" | "raw"; readonly largestCount: number };
 }
 
 export interface PredictedOutputs {
   /** [N, ...] on the CPU, as the model gives them. */
-  target: torch.Tensor;
+  readonly target: torch.Tensor;
   /** [N, ...] on the CPU. */
-  base: torch.Tensor | null;
+  readonly base: torch.Tensor | null;
   /** Predicted counts against true ones, as the head learns them; null without a count head. */
-  count: PairEvaluation | null;
+  readonly count: PairEvaluation | null;
 }
 
 /** Runs a predictor in evaluation over some samples of a data set. */

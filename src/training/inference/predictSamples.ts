@@ -10,18 +10,18 @@ import { refuseNonFiniteOutputs } from "./finiteOutputs.ts";
 import { predictOutputs } from "./predictOutputs.ts";
 
 export interface PredictSamplesOptions {
-  device: torch.Device;
-  categories: SampleCategories | null;
+  readonly device: torch.Device;
+  readonly categories: SampleCategories | null;
   /** Which ASVs stay above the token limit; default as in training. */
-  asvSampling?: "first" | "abundance" | "random";
+  readonly asvSampling?: "first" | "abundance" | "random";
   /** Predictions are means over so many random choices of ASVs. Default 1. */
-  passes?: number;
+  readonly passes?: number;
 }
 
 export interface SamplePredictions {
-  predictions: ColumnPrediction[];
+  readonly predictions: ColumnPrediction[];
   /** Standard deviation over passes, by column; null for classes and for one pass. */
-  deviations: (Float64Array | null)[];
+  readonly deviations: (Float64Array | null)[];
 }
 
 /** Predicts the targets of samples in their own units. @throws UserError for a run without targets. */

@@ -17,21 +17,21 @@ const firstBatch = 8;
 const growth = 4;
 
 export interface BatchSizeSearch {
-  task: TrainingTask;
-  dataset: Dataset;
+  readonly task: TrainingTask;
+  readonly dataset: Dataset;
   /** The samples trained on. */
-  train: Int32Array;
-  batch: BatchOptions;
-  device: torch.Device;
-  mixedPrecision: MixedPrecision;
+  readonly train: Int32Array;
+  readonly batch: BatchOptions;
+  readonly device: torch.Device;
+  readonly mixedPrecision: MixedPrecision;
   /** Bytes that a step may take besides the weights. */
-  budget: number;
+  readonly budget: number;
 }
 
 export interface BatchSize {
-  batchSize: number;
+  readonly batchSize: number;
   /** What a step of that size took. */
-  bytes: number;
+  readonly bytes: number;
 }
 
 /**

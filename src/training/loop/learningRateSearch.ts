@@ -5,26 +5,26 @@ import { type MixedPrecision, withMixedPrecision } from "./mixedPrecision.ts";
 import type { TrainingTask } from "./trainer.ts";
 
 export interface LearningRateSearch {
-  learningRates: Float64Array;
+  readonly learningRates: Float64Array;
   /** Exponentially smoothed and corrected for the start. */
-  losses: Float64Array;
-  rawLosses: Float64Array;
+  readonly losses: Float64Array;
+  readonly rawLosses: Float64Array;
   /** See `suggestRate`. */
-  suggestion: number | null;
+  readonly suggestion: number | null;
 }
 
 export interface SearchOptions {
-  optimizer: torch.optim.Optimizer<{ lr: number }>;
-  loader: Loader;
+  readonly optimizer: torch.optim.Optimizer<{ lr: number }>;
+  readonly loader: Loader;
   /** Default 1e-6 and 1. */
-  from?: number;
-  to?: number;
+  readonly from?: number;
+  readonly to?: number;
   /** Default 100. */
-  steps?: number;
-  maxGradNorm: number | null;
-  mixedPrecision?: MixedPrecision;
+  readonly steps?: number;
+  readonly maxGradNorm: number | null;
+  readonly mixedPrecision?: MixedPrecision;
   /** Is told how many steps are done, and the loss of the last. */
-  onStep?: (done: number, loss: number) => void;
+  readonly onStep?: (done: number, loss: number) => void;
 }
 
 const smoothing = 0.9;

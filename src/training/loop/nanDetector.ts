@@ -10,11 +10,11 @@ import { type NonFiniteSite, saveRepro } from "./nanRepro.ts";
 
 export interface NanDetectorOptions {
   /** Where the failing step is written. */
-  folder: string;
+  readonly folder: string;
   /** The id of a sample of the data set. */
-  sampleId: (index: number) => string;
+  readonly sampleId: (index: number) => string;
   /** What the model is built from. */
-  facts: unknown;
+  readonly facts: unknown;
 }
 
 /** The first value that is not finite: where it is, and the file that repeats the step. */
@@ -178,13 +178,13 @@ export class NanDetector implements Disposable {
 
 /** A step that was just made, up to its gradients, and how to make it again. */
 export interface RepeatableStep {
-  batch: Batch;
-  step: number;
+  readonly batch: Batch;
+  readonly step: number;
   /** Of before the step. */
-  random: RandomStates;
-  losses: () => BatchLosses;
+  readonly random: RandomStates;
+  readonly losses: () => BatchLosses;
   /** Whether gradients are scaled and may overflow now and then. */
-  scaled: boolean;
+  readonly scaled: boolean;
 }
 
 /**

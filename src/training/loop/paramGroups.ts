@@ -2,18 +2,18 @@ import * as torch from "../../torch/index.ts";
 
 /** Parameters with settings of their own, as the optimizers take them. */
 export interface NamedGroup {
-  name: string;
-  params: torch.Tensor[];
-  weightDecay: number;
-  lr?: number;
+  readonly name: string;
+  readonly params: torch.Tensor[];
+  readonly weightDecay: number;
+  readonly lr?: number;
 }
 
 export interface GroupOptions {
-  weightDecay: number;
+  readonly weightDecay: number;
   /** Decay norms, biases and embeddings too. Default false. */
-  decayAll?: boolean;
+  readonly decayAll?: boolean;
   /** Own learning rate of what processes categories; null for that of all. */
-  categoricalRate?: number | null;
+  readonly categoricalRate?: number | null;
 }
 
 /** Parts of a predictor that process categories. */

@@ -13,13 +13,13 @@ const metadataKey = "aam_checkpoint";
 
 /** Where `loadCheckpoint` puts what it reads. */
 export interface CheckpointTargets {
-  model: torch.nn.Module;
-  optimizer?: {
+  readonly model: torch.nn.Module;
+  readonly optimizer?: {
     stateDict(): torch.optim.OptimizerState;
     loadStateDict(state: torch.optim.OptimizerState): void;
   };
   /** Tensors besides the weights, by the names of the parameters they belong to: a moving average. */
-  average?: {
+  readonly average?: {
     tensors(): ReadonlyMap<string, torch.Tensor>;
     load(tensors: ReadonlyMap<string, torch.Tensor>): void;
   };

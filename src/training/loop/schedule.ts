@@ -14,15 +14,15 @@ export type ScheduleName =
   | "constant";
 
 export interface ScheduleOptions {
-  name: ScheduleName;
+  readonly name: ScheduleName;
   /** Share of the training during which `warmup_cosine` rises linearly from 0. */
-  warmup: number;
+  readonly warmup: number;
   /** Lowest rate as a share of the base rate. */
-  floor: number;
+  readonly floor: number;
   /** Of `cosine_restarts`: share of the training of the first cosine (default a quarter) ... */
-  firstCycle?: number;
+  readonly firstCycle?: number;
   /** ... and how many times longer each next one is (default 2). */
-  cycleGrowth?: number;
+  readonly cycleGrowth?: number;
 }
 
 /** The share of `onecycle` that rises; it starts at 1/25 of the base rate (Smith and Topin 2019). */

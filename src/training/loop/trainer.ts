@@ -41,39 +41,39 @@ export interface TrainingTask {
 }
 
 export interface TrainerOptions {
-  optimizer: torch.optim.Optimizer<{ lr: number }>;
-  loader: Loader;
-  schedule: ScheduleOptions;
+  readonly optimizer: torch.optim.Optimizer<{ lr: number }>;
+  readonly loader: Loader;
+  readonly schedule: ScheduleOptions;
   /** Of the schedule `plateau`, which watches `total_loss` of the validation. */
-  plateau?: { factor: number; patience: number };
+  readonly plateau?: { readonly factor: number; readonly patience: number };
   /**
    * Batches whose gradients are averaged before a step; the last of an epoch takes what is left. Default 1.
    */
-  accumulationSteps?: number;
+  readonly accumulationSteps?: number;
   /** Matrix products in a shorter type. Default `none`. */
-  mixedPrecision?: MixedPrecision;
+  readonly mixedPrecision?: MixedPrecision;
   /** Decay of a moving average of the weights, which is then what is judged and kept. Default null, none. */
-  ema?: number | null;
+  readonly ema?: number | null;
   /** Minutes between checkpoints within an epoch. Default 10. */
-  saveMinutes?: number;
+  readonly saveMinutes?: number;
   /** Look for NaN in every step, and on finding one tell where it arose. */
-  debugNan?: { sampleIds: readonly string[]; folder: string } | null;
-  epochs: number;
+  readonly debugNan?: { readonly sampleIds: readonly string[]; readonly folder: string } | null;
+  readonly epochs: number;
   /** Stops after so many steps, whatever the epochs. */
-  maxSteps: number | null;
+  readonly maxSteps: number | null;
   /** Stops after so many minutes of training; the schedule is fitted to them. */
-  maxMinutes: number | null;
+  readonly maxMinutes: number | null;
   /** Largest norm of the gradients; null leaves them as they are. */
-  maxGradNorm: number | null;
+  readonly maxGradNorm: number | null;
   /** Epochs without improvement after which training ends. */
-  patience: number;
+  readonly patience: number;
   /** The figure of `validate` that decides which model is best. */
-  monitor: { name: string; direction: "min" | "max" };
+  readonly monitor: { readonly name: string; readonly direction: "min" | "max" };
   /** Paths of the checkpoint files. */
-  checkpoints: { best: string; last: string };
+  readonly checkpoints: { readonly best: string; readonly last: string };
   /** Anything that a checkpoint should hold besides: the configuration, say. */
-  facts: Readonly<Record<string, unknown>>;
-  observer: TrainingObserver;
+  readonly facts: Readonly<Record<string, unknown>>;
+  readonly observer: TrainingObserver;
 }
 
 /** Is told what happens; every method is optional. */
@@ -95,66 +95,66 @@ export interface TrainingObserver {
 }
 
 export interface EpochReport {
-  epoch: number;
-  step: number;
-  train: Figures;
-  val: Figures;
-  learningRate: number;
+  readonly epoch: number;
+  readonly step: number;
+  readonly train: Figures;
+  readonly val: Figures;
+  readonly learningRate: number;
   /** Of the training part of the epoch. */
-  seconds: number;
-  samples: number;
-  isBest: boolean;
+  readonly seconds: number;
+  readonly samples: number;
+  readonly isBest: boolean;
 }
 
 /** What is shown of an epoch besides, and kept nowhere else. */
 export interface WatchedFigures {
   /** Of the parts that process categories, where they have a rate of their own. */
-  categoricalLearningRate: number | null;
+  readonly categoricalLearningRate: number | null;
   /** What the task says of its weights. */
-  weights: Figures;
+  readonly weights: Figures;
 }
 
 export type StopReason = "epochs" | "steps" | "time" | "early stopping" | "interrupted";
 
 export interface TrainingResult {
-  reason: StopReason;
-  steps: number;
-  epochs: number;
+  readonly reason: StopReason;
+  readonly steps: number;
+  readonly epochs: number;
   /** Of the training parts, validation not counted. */
-  trainingSeconds: number;
-  samples: number;
-  best: { epoch: number; value: number; figures: Figures } | null;
-  history: EpochReport[];
+  readonly trainingSeconds: number;
+  readonly samples: number;
+  readonly best: { readonly epoch: number; readonly value: number; readonly figures: Figures } | null;
+  readonly history: EpochReport[];
 }
 
 /** What a checkpoint keeps of a training that goes on. */
 interface Progress {
-  loader: LoaderState;
-  epoch: number;
-  step: number;
-  samples: number;
-  trainingSeconds: number;
-  elapsed: number;
-  epochsWithoutImprovement: number;
-  best: TrainingResult["best"];
-  history: EpochReport[];
-  running: Record<string, number> & { count: number };
-  epochSeconds: number;
-  epochSamples: number;
-  plateau: ReturnType<PlateauFactor["state"]>;
-  gradScale: [scale: number, goodSteps: number] | null;
-  averagedSteps: number;
+  readonly loader: LoaderState;
+  readonly epoch: number;
+  readonly step: number;
+  readonly samples: number;
+  readonly trainingSeconds: number;
+  readonly elapsed: number;
+  readonly epochsWithoutImprovement: number;
+  readonly best: TrainingResult["best"];
+  readonly history: EpochReport[];
+  readonly running: Record<string, number> & { readonly count: number };
+  readonly epochSeconds: number;
+  readonly epochSamples: number;
+  readonly plateau: ReturnType<PlateauFactor["state"]>;
+  readonly gradScale: [scale: number, goodSteps: number] | null;
+  readonly averagedSteps: number;
   /** All batches of the epoch are done, its validation is not. */
-  awaitsValidation: boolean;
+  readonly awaitsValidation: boolean;
   /** What the observer said of its files. */
-  watch: unknown;
+  readonly watch: unknown;
 }
 
 /** Where a batch stands among those whose gradients are averaged. */
 interface BatchPlace {
-  together: number;
-  isFirst: boolean;
-  completes: boolean;
+  readonly together: number;
+  readonly isFirst: boolean;
+  readonly completes: boolean;
 }
 
 /** Steps between two looks at the losses: each look waits for the device. */

@@ -6,20 +6,20 @@ import * as torch from "../../torch/index.ts";
 /** What a batch's losses are measured against. */
 export interface BatchTargets {
   /** [B] Which samples of the data set these are. */
-  samples: Int32Array;
+  readonly samples: Int32Array;
   /** [B, B] float32 distances, 0 where unknown. */
-  distances: torch.Tensor | null;
+  readonly distances: torch.Tensor | null;
   /** [B, B] bool: true where the distance is known; false on the diagonal. */
-  distanceMask: torch.Tensor | null;
+  readonly distanceMask: torch.Tensor | null;
   /** [B] float32 values per sample, such as Faith PD; 0 where unknown. */
-  vector: torch.Tensor | null;
+  readonly vector: torch.Tensor | null;
   /** [B] bool. */
-  vectorMask: torch.Tensor | null;
+  readonly vectorMask: torch.Tensor | null;
 }
 
 export interface BatchTensors {
-  input: RaggedBatch;
-  targets: BatchTargets;
+  readonly input: RaggedBatch;
+  readonly targets: BatchTargets;
 }
 
 /** Copies values to a device. On an accelerator the copies go through page-locked memory and do not wait. */

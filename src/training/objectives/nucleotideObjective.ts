@@ -58,12 +58,12 @@ export function nucleotideParts(
 }
 
 export interface NucleotideEvaluation {
-  dataset: Dataset;
+  readonly dataset: Dataset;
   /** Samples whose ASVs are judged, or an evenly spread part of them. */
-  samples: Int32Array;
-  maxBases: number;
-  maskRatio: number;
-  device: torch.Device;
+  readonly samples: Int32Array;
+  readonly maxBases: number;
+  readonly maskRatio: number;
+  readonly device: torch.Device;
 }
 
 /**

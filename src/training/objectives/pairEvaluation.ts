@@ -5,12 +5,12 @@ import { chooseJudged, judgedOf } from "./judgedSamples.ts";
 
 /** Predicted against true distances over all pairs of some samples, and the pairs themselves for plots. */
 export interface PairEvaluation {
-  result: RegressionResult;
+  readonly result: RegressionResult;
   /** The first `keep` pairs of an evenly spread selection. */
-  predicted: Float32Array | Float64Array;
-  actual: Float32Array | Float64Array;
+  readonly predicted: Float32Array | Float64Array;
+  readonly actual: Float32Array | Float64Array;
   /** Of several studies: the figures of each, whose means are `result`. */
-  studies?: Readonly<Record<string, RegressionResult>>;
+  readonly studies?: Readonly<Record<string, RegressionResult>>;
 }
 
 /**

@@ -72,8 +72,8 @@ export function scoresOf(probabilities: Float64Array): Float64Array {
 interface ScoreMethod<T> {
   /** Chooses a setting; `finish` turns scores into what is judged. */
   choose(finish: (scores: Float64Array, train: Int32Array) => Float64Array): {
-    setting: T;
-    unseen: Float64Array;
+    readonly setting: T;
+    readonly unseen: Float64Array;
   };
   /** Fits on all training samples; the function gives scores. */
   final(setting: T): (samples: Int32Array) => Float64Array;

@@ -41,15 +41,15 @@ import { targetPlots } from "../tasks/targetPlots.ts";
 import { hasAllLosses } from "../tasks/trainingWatch.ts";
 
 export interface ReportOptions {
-  run: string;
+  readonly run: string;
   /** Where to write it; default `report.html` in the run's folder. */
-  output?: string;
-  device: torch.Device;
+  readonly output?: string;
+  readonly device: torch.Device;
   /** Compute the baselines where they are not there yet. Default true. */
-  baselines?: boolean;
+  readonly baselines?: boolean;
   /** Metadata column that colours the map of embeddings; default the target, or the first column. */
-  colour?: string;
-  display: ProgressDisplay;
+  readonly colour?: string;
+  readonly display: ProgressDisplay;
 }
 
 /** Samples on a map at most; the coordinates take time with their cube. */

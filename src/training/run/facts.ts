@@ -8,38 +8,38 @@ import type { TargetsState } from "../targets/targets.ts";
 /** What the data of a run were like: what a table to predict must be like. */
 export interface DataFacts {
   /** Counts of each sample; "none" where they are as they were. */
-  rarefyDepth: number | "none";
-  rarefySeed: number;
+  readonly rarefyDepth: number | "none";
+  readonly rarefySeed: number;
   /** Bases of the shortest and the longest ASV. */
-  shortestAsv: number;
-  longestAsv: number;
-  samples: number;
-  asvs: number;
+  readonly shortestAsv: number;
+  readonly longestAsv: number;
+  readonly samples: number;
+  readonly asvs: number;
 }
 
 interface CommonFacts {
-  data: DataFacts;
-  encoderType: EncoderType;
-  predictNucleotides: boolean;
+  readonly data: DataFacts;
+  readonly encoderType: EncoderType;
+  readonly predictNucleotides: boolean;
   /** Of a converted encoder; see `EncoderChoice`. */
-  baseOutputs?: number | null;
-  baseScaling: Scaling | null;
+  readonly baseOutputs?: number | null;
+  readonly baseScaling: Scaling | null;
   /** Names of the studies that the encoder was pretrained on together; absent where it was one. */
-  studies?: readonly string[];
-  split: { name: string; train: number; validation: number };
+  readonly studies?: readonly string[];
+  readonly split: { readonly name: string; readonly train: number; readonly validation: number };
 }
 
 export interface PretrainFacts extends CommonFacts {
-  kind: "pretrain";
-  config: PretrainConfig;
+  readonly kind: "pretrain";
+  readonly config: PretrainConfig;
 }
 
 export interface FineTuneFacts extends CommonFacts {
-  kind: "fine-tune";
-  config: FineTuneConfig;
-  targets: TargetsState;
-  categories: CategoricalEncoderState | null;
-  largestCount: number;
+  readonly kind: "fine-tune";
+  readonly config: FineTuneConfig;
+  readonly targets: TargetsState;
+  readonly categories: CategoricalEncoderState | null;
+  readonly largestCount: number;
 }
 
 /** Everything besides the weights that a use of a trained model needs; plain JSON in every checkpoint. */

@@ -41,13 +41,13 @@ export function readRunFacts(checkpoint: string): RunFacts {
 
 /** A trained model in evaluation mode, and what is known of it. */
 export interface OpenedRun {
-  checkpoint: string;
-  facts: RunFacts;
-  encoder: Encoder;
+  readonly checkpoint: string;
+  readonly facts: RunFacts;
+  readonly encoder: Encoder;
   /** Null for a pretraining run. */
-  predictor: SequencePredictor | null;
-  targets: Targets | null;
-  model: torch.nn.Module;
+  readonly predictor: SequencePredictor | null;
+  readonly targets: Targets | null;
+  readonly model: torch.nn.Module;
 }
 
 /**

@@ -8,16 +8,16 @@ import { prepareShown } from "./prepareShown.ts";
 
 /** Samples for a trained model: a data set, or the files of one. */
 export interface SamplesToUse {
-  dataset?: string;
-  table?: string;
-  repSeqs?: string;
-  metadata?: string;
+  readonly dataset?: string;
+  readonly table?: string;
+  readonly repSeqs?: string;
+  readonly metadata?: string;
   /** Only to compare with true distances. */
-  tree?: string;
+  readonly tree?: string;
   /** Default: as in training. */
-  rarefyDepth?: number | "auto" | "none";
+  readonly rarefyDepth?: number | "auto" | "none";
   /** Where prepared data are kept. */
-  cache: string;
+  readonly cache: string;
 }
 
 /**

@@ -8,13 +8,18 @@ import type { RunFolder } from "./folder.ts";
 
 /** What `run.json` says. */
 export type RunRecord = RunFacts & {
-  dataset: {
-    path: string;
-    sources: readonly { role: string; path: string; bytes: number; sha256: string }[];
-    parameters: Readonly<Record<string, string | number | boolean | null>>;
-    counts: Readonly<Record<string, number>>;
+  readonly dataset: {
+    readonly path: string;
+    readonly sources: readonly {
+      readonly role: string;
+      readonly path: string;
+      readonly bytes: number;
+      readonly sha256: string;
+    }[];
+    readonly parameters: Readonly<Record<string, string | number | boolean | null>>;
+    readonly counts: Readonly<Record<string, number>>;
   };
-  environment: Readonly<Record<string, string | number | null>>;
+  readonly environment: Readonly<Record<string, string | number | null>>;
 };
 
 /** The data set and the split of a run. @throws UserError if the data are not where they were. */

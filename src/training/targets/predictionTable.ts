@@ -10,14 +10,14 @@ export interface ResultColumn {
 }
 
 export interface PredictionTableInput {
-  dataset: Dataset;
-  samples: Int32Array;
-  predictions: readonly ColumnPrediction[];
-  targets: Targets;
+  readonly dataset: Dataset;
+  readonly samples: Int32Array;
+  readonly predictions: readonly ColumnPrediction[];
+  readonly targets: Targets;
   /** Add the true values. */
-  withActual?: boolean;
+  readonly withActual?: boolean;
   /** Standard deviation over passes, by prediction; for numbers only. */
-  deviations?: readonly (Float64Array | null)[];
+  readonly deviations?: readonly (Float64Array | null)[];
 }
 
 /**

@@ -97,13 +97,13 @@ function middleOf(levels: readonly number[] | null): number {
 /** How good the predictions of a column are, over the samples whose value is known. */
 export type ColumnQuality =
   | (RegressionResult & {
-      kind: "numbers";
-      column: string;
-      spearman: number;
+      readonly kind: "numbers";
+      readonly column: string;
+      readonly spearman: number;
       /** Share of true values between the outer quantiles; undefined without quantiles. */
-      coverage?: number;
+      readonly coverage?: number;
     })
-  | (ClassificationResult & { kind: "classes"; column: string });
+  | (ClassificationResult & { readonly kind: "classes"; readonly column: string });
 
 /** Judges predictions for `samples` of a data set that has their true values. */
 export function judgePredictions(

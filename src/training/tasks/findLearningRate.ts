@@ -13,14 +13,14 @@ import { splitSamples } from "./splitSamples.ts";
 import { startEncoder } from "./startEncoder.ts";
 
 export interface FindOptions {
-  dataset: Dataset;
-  config: PretrainConfig;
-  device: torch.Device;
-  from: number;
-  to: number;
-  steps: number;
+  readonly dataset: Dataset;
+  readonly config: PretrainConfig;
+  readonly device: torch.Device;
+  readonly from: number;
+  readonly to: number;
+  readonly steps: number;
   /** Is told how many steps are done, and the loss of the last. */
-  onStep?: (done: number, loss: number) => void;
+  readonly onStep?: (done: number, loss: number) => void;
 }
 
 /** Searches the learning rate of a pretraining, with its own model, data and optimizer. */

@@ -45,12 +45,12 @@ export type FineTuneOptions = RunOptions<FineTuneConfig>;
 
 /** What `summary.json` says. */
 export interface FineTuneSummary extends ReturnType<typeof trainingFigures> {
-  targets: string[];
-  kind: "numbers" | "classes";
+  readonly targets: string[];
+  readonly kind: "numbers" | "classes";
   /** Of the validation samples at the best epoch, in the targets' own units. */
-  validation: Figures;
-  samples: { train: number; validation: number };
-  split: string;
+  readonly validation: Figures;
+  readonly samples: { readonly train: number; readonly validation: number };
+  readonly split: string;
 }
 
 /** A warning if validation samples have classes that are in no training sample: these cannot be predicted. */

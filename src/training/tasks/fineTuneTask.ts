@@ -38,29 +38,29 @@ import type { Targets } from "../targets/targets.ts";
 import { categoryWeightFigures, fusionFigures } from "./categoryFigures.ts";
 
 export interface FineTuneTaskOptions {
-  dataset: Dataset;
-  validation: Int32Array;
-  device: torch.Device;
-  config: FineTuneConfig;
-  targets: Targets;
-  loss: TargetLoss;
-  categories: SampleCategories | null;
+  readonly dataset: Dataset;
+  readonly validation: Int32Array;
+  readonly device: torch.Device;
+  readonly config: FineTuneConfig;
+  readonly targets: Targets;
+  readonly loss: TargetLoss;
+  readonly categories: SampleCategories | null;
   /** What the encoder goes on to learn; null where it learns nothing besides the targets. */
-  objective: BaseObjective | null;
+  readonly objective: BaseObjective | null;
   /** Weight of every sample of the data set; null for equal ones. */
-  sampleWeights: Float32Array | null;
+  readonly sampleWeights: Float32Array | null;
   /** Of a frozen encoder; null where the encoder learns. */
-  frozen: FrozenEncoderCache | AsvSumCache | null;
+  readonly frozen: FrozenEncoderCache | AsvSumCache | null;
   /** Of the training samples: what counts are scaled by for the count head. */
-  largestCount: number;
+  readonly largestCount: number;
 }
 
 /** What the last validation came to, for plots and files. */
 export interface ValidationOutcome {
-  predictions: ColumnPrediction[];
-  qualities: ColumnQuality[];
-  pairs: PairEvaluation | null;
-  counts: PairEvaluation | null;
+  readonly predictions: ColumnPrediction[];
+  readonly qualities: ColumnQuality[];
+  readonly pairs: PairEvaluation | null;
+  readonly counts: PairEvaluation | null;
 }
 
 /** Samples of frozen encoders judged at a time. */

@@ -12,13 +12,13 @@ import type { DataConfig } from "../config/config.ts";
 import { prepareShown } from "../run/prepareShown.ts";
 
 export interface OpenDataOptions {
-  data: DataConfig;
+  readonly data: DataConfig;
   /** What the model is trained on; null where no distances are needed. */
-  metric: string | null;
-  seed: number;
+  readonly metric: string | null;
+  readonly seed: number;
   /** The run's folder; prepared data are kept beside it. */
-  output: string;
-  display: ProgressDisplay;
+  readonly output: string;
+  readonly display: ProgressDisplay;
 }
 
 /**

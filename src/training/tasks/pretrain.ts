@@ -45,13 +45,21 @@ export interface RunSummary extends ReturnType<typeof trainingFigures> {
    * judged, see `judgedName`.
    */
   [figure: `val.unifrac_${string}`]: number;
-  "val.nuc_accuracy": number | null;
+  readonly "val.nuc_accuracy": number | null;
   /** What needs neither tree nor training, on the same pairs; none where distances are not learned. */
-  baselines: BaselineFigures;
+  readonly baselines: BaselineFigures;
   /** Of several data sets: the figures of each one's validation samples, whose means are those above. */
-  studies?: Record<string, { r2: number; mae: number; pearson: number; baselines: BaselineFigures }>;
-  samples: { train: number; validation: number };
-  split: string;
+  readonly studies?: Record<
+    string,
+    {
+      readonly r2: number;
+      readonly mae: number;
+      readonly pearson: number;
+      readonly baselines: BaselineFigures;
+    }
+  >;
+  readonly samples: { readonly train: number; readonly validation: number };
+  readonly split: string;
 }
 
 /**

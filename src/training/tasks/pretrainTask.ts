@@ -24,18 +24,18 @@ import { currentShare, type Share } from "../ranks/share.ts";
 import { SharedBatch } from "../ranks/sharedBatch.ts";
 
 export interface PretrainTaskOptions {
-  dataset: Dataset;
-  objective: BaseObjective;
-  validation: Int32Array;
-  device: torch.Device;
-  model: ModelConfig;
-  training: TrainingConfig;
+  readonly dataset: Dataset;
+  readonly objective: BaseObjective;
+  readonly validation: Int32Array;
+  readonly device: torch.Device;
+  readonly model: ModelConfig;
+  readonly training: TrainingConfig;
   /** Epochs on kept ASV embeddings after each full one; see `PretrainConfig`. */
-  sampleEpochs: number;
+  readonly sampleEpochs: number;
   /** Share of a batch's ASVs whose nucleotides are predicted; see `PretrainConfig`. */
-  nucShare: number;
+  readonly nucShare: number;
   /** The samples trained on. */
-  train: Int32Array;
+  readonly train: Int32Array;
 }
 
 /**

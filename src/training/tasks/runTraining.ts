@@ -25,44 +25,47 @@ import { TrainingWatch } from "./trainingWatch.ts";
 
 /** What every training is given. */
 export interface RunOptions<Config> {
-  dataset: Dataset;
+  readonly dataset: Dataset;
   /** The run's folder. */
-  output: string;
-  config: Config;
-  device: torch.Device;
+  readonly output: string;
+  readonly config: Config;
+  readonly device: torch.Device;
   /** Continue the run in `output`. */
-  resume: boolean;
-  display: ProgressDisplay;
+  readonly resume: boolean;
+  readonly display: ProgressDisplay;
   /** Look for NaN in every step. Default false. */
-  debugNan?: boolean;
+  readonly debugNan?: boolean;
   /** Draw plots in the end. Default true. */
-  plots?: boolean;
+  readonly plots?: boolean;
   /** The command line, for the records. */
-  command?: string;
+  readonly command?: string;
 }
 
 export interface TrainingPlan {
-  folder: RunFolder;
-  dataset: Dataset;
-  split: Split;
-  task: TrainingTask;
+  readonly folder: RunFolder;
+  readonly dataset: Dataset;
+  readonly split: Split;
+  readonly task: TrainingTask;
   /** The settings in `facts`; with `autoBatchSize`, batch size and accumulation are put in. */
-  training: TrainingConfig;
+  readonly training: TrainingConfig;
   /** What batches must bring along. */
-  batch: BatchOptions;
-  facts: RunFacts;
+  readonly batch: BatchOptions;
+  readonly facts: RunFacts;
   /** What is learned, in the order in which it is shown. */
-  losses: readonly LossName[];
-  monitor: { name: string; direction: "min" | "max" };
-  categoricalRate?: number | null;
-  device: torch.Device;
-  resume: boolean;
-  display: ProgressDisplay;
-  debugNan: boolean;
+  readonly losses: readonly LossName[];
+  readonly monitor: { readonly name: string; readonly direction: "min" | "max" };
+  readonly categoricalRate?: number | null;
+  readonly device: torch.Device;
+  readonly resume: boolean;
+  readonly display: ProgressDisplay;
+  readonly debugNan: boolean;
   /** The command line, for the records. */
-  command?: string;
+  readonly command?: string;
   /** Is called in the end, with the best weights loaded, and may give plots to TensorBoard. */
-  conclude: (result: TrainingResult, show: (tag: string, plot: Plot) => Promise<void>) => Promise<void>;
+  readonly conclude: (
+    result: TrainingResult,
+    show: (tag: string, plot: Plot) => Promise<void>,
+  ) => Promise<void>;
 }
 
 /** Refuses what cannot be trained, before any work is done. @throws UserError */

@@ -9,8 +9,8 @@ import type { SplitConfig } from "../config/config.ts";
 
 export interface NamedSplit extends Split {
   /** `random`, `whole host_subject_id held out`, ... */
-  name: string;
-  warnings: string[];
+  readonly name: string;
+  readonly warnings: string[];
 }
 
 const wholeGroups = (by: string) => `whole ${by} held out`;

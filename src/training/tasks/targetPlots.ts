@@ -11,11 +11,11 @@ import type { ColumnPrediction, ColumnQuality } from "../targets/predictions.ts"
 import type { Targets } from "../targets/targets.ts";
 
 export interface TargetPlotInput {
-  dataset: Dataset;
-  samples: Int32Array;
-  predictions: readonly ColumnPrediction[];
-  qualities: readonly ColumnQuality[];
-  targets: Targets;
+  readonly dataset: Dataset;
+  readonly samples: Int32Array;
+  readonly predictions: readonly ColumnPrediction[];
+  readonly qualities: readonly ColumnQuality[];
+  readonly targets: Targets;
 }
 
 /** The plots of predictions on labelled samples: scatter and residuals of numbers, confusion of classes. */

@@ -21,17 +21,17 @@ import type { RunFolder } from "../run/folder.ts";
 const epochsPerHistogram = 5;
 
 export interface WatchFacts {
-  config: Readonly<Record<string, unknown>>;
-  parameters: { total: number; trainable: number };
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly parameters: { readonly total: number; readonly trainable: number };
   /** Whose weights and gradients are shown as histograms. */
-  model: torch.nn.Module;
-  resume: boolean;
+  readonly model: torch.nn.Module;
+  readonly resume: boolean;
   /** Where the event file ended when the checkpoint was written from which the run goes on. */
-  position: unknown;
+  readonly position: unknown;
   /** What is learned, which decides the charts. */
-  losses: readonly LossName[];
+  readonly losses: readonly LossName[];
   /** What targets are; null in pretraining. */
-  targetKind: "numbers" | "classes" | null;
+  readonly targetKind: "numbers" | "classes" | null;
 }
 
 /**

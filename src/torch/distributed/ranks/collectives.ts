@@ -20,12 +20,12 @@ export interface Work {
 
 export interface CollectiveOptions {
   /** Return at once; what `wait` of the result is called for is done only then. Default false. */
-  asyncOp?: boolean;
+  readonly asyncOp?: boolean;
 }
 
 export interface ReduceOptions extends CollectiveOptions {
   /** Default `sum`. */
-  op?: ReduceOp;
+  readonly op?: ReduceOp;
 }
 
 function collectives() {

@@ -13,31 +13,31 @@ export interface ProcessGroupOptions {
    * For CUDA tensors; those of CPUs go by gloo always. Default `nccl` where the build has it and there
    * is a device, else `gloo`.
    */
-  backend?: Backend;
+  readonly backend?: Backend;
   /** For the meeting of the ranks and every collective. Default 600. */
-  timeoutSeconds?: number;
+  readonly timeoutSeconds?: number;
   /** Which rank this is; default what the environment says (`rankEnvironment`). */
-  rank?: number;
-  worldSize?: number;
-  masterAddr?: string;
-  masterPort?: number;
+  readonly rank?: number;
+  readonly worldSize?: number;
+  readonly masterAddr?: string;
+  readonly masterPort?: number;
   /**
    * Ranks compare what they are about to do before every collective. Default: whether
    * TORCH_DISTRIBUTED_DEBUG is DETAIL.
    */
-  checked?: boolean;
+  readonly checked?: boolean;
 }
 
 /** A rank has failed, so that the others cannot go on: `message` names it, the same on all ranks. */
 export class RankFailure extends TorchError {}
 
 interface Group {
-  rank: number;
-  worldSize: number;
-  backend: Backend;
-  timeoutSeconds: number;
-  servesStore: boolean;
-  storeIsThere: boolean;
+  readonly rank: number;
+  readonly worldSize: number;
+  readonly backend: Backend;
+  readonly timeoutSeconds: number;
+  readonly servesStore: boolean;
+  readonly storeIsThere: boolean;
 }
 
 let group: Group | null = null;

@@ -4,22 +4,22 @@ import { UserError } from "../../../common/userError.ts";
 /** What this process is among those that train together, as whatever started it says. */
 export interface RankEnvironment {
   /** From 0 on, over all machines. */
-  rank: number;
-  worldSize: number;
+  readonly rank: number;
+  readonly worldSize: number;
   /** From 0 on, on this machine. */
-  localRank: number;
+  readonly localRank: number;
   /** Ranks on this machine. */
-  localWorldSize: number;
+  readonly localWorldSize: number;
   /** Where the ranks meet: the machine of rank 0, or of whoever serves the store. */
-  masterAddr: string;
-  masterPort: number;
+  readonly masterAddr: string;
+  readonly masterPort: number;
   /** Somebody else (torchrun, `--ranks`) serves the store; else rank 0 does. */
-  storeIsThere: boolean;
+  readonly storeIsThere: boolean;
   /** How often a launcher has started all ranks anew: 0 in the first attempt. */
-  restarts: number;
+  readonly restarts: number;
   /** CPU threads that are this rank's share of the machine. */
-  threads: number;
-  launcher: "torchrun" | "srun" | "mpirun" | "environment";
+  readonly threads: number;
+  readonly launcher: "torchrun" | "srun" | "mpirun" | "environment";
 }
 
 type Variables = Readonly<Record<string, string | undefined>>;

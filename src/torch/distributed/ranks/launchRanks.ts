@@ -3,17 +3,17 @@ import { bunProcess } from "../../../common/bunProcess.ts";
 import { serveStore } from "./group.ts";
 
 export interface LaunchOptions {
-  ranks: number;
+  readonly ranks: number;
   /** The script and its arguments. */
-  args: readonly string[];
+  readonly args: readonly string[];
   /** More variables for all ranks. */
-  env?: Record<string, string | undefined>;
+  readonly env?: Record<string, string | undefined>;
   /** What ranks other than 0 write to standard output is dropped. Default false. */
-  quietOthers?: boolean;
+  readonly quietOthers?: boolean;
   /** How long the others may take to end by themselves after one has failed. Default 15. */
-  graceSeconds?: number;
+  readonly graceSeconds?: number;
   /** Is told of a rank that failed. */
-  onFailure?: (sentence: string) => void;
+  readonly onFailure?: (sentence: string) => void;
 }
 
 /** What torchrun would tell a rank of one machine, whose store somebody else serves at `port`. */
@@ -34,9 +34,9 @@ export function rankVariables(rank: number, ranks: number, port: number): Record
 
 /** How one rank ended. */
 interface Ended {
-  rank: number;
-  code: number;
-  text: string;
+  readonly rank: number;
+  readonly code: number;
+  readonly text: string;
 }
 
 /**

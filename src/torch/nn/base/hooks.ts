@@ -28,19 +28,19 @@ export type FullBackwardPreHook<M = Hooked> = (module: M, gradOutput: HookGradie
 
 export interface HookOptions {
   /** Call this hook before those that are there already. */
-  prepend?: boolean;
+  readonly prepend?: boolean;
 }
 
 export interface ForwardHookOptions extends HookOptions {
   /** Call the hook also when `forward` throws, with output undefined. */
-  alwaysCall?: boolean;
+  readonly alwaysCall?: boolean;
 }
 
 interface Hooks {
-  forwardPre: ForwardPreHook[];
-  forward: { hook: ForwardHook; always: boolean }[];
-  backward: FullBackwardHook[];
-  backwardPre: FullBackwardPreHook[];
+  readonly forwardPre: ForwardPreHook[];
+  readonly forward: { readonly hook: ForwardHook; readonly always: boolean }[];
+  readonly backward: FullBackwardHook[];
+  readonly backwardPre: FullBackwardPreHook[];
 }
 
 const hooksOf = new WeakMap<Hooked, Hooks>();

@@ -128,9 +128,9 @@ export function xavierNormal_(weight: Tensor, gain = 1): Tensor {
 
 export interface KaimingOptions {
   /** Negative slope of the leaky ReLU behind. */
-  a?: number;
-  mode?: "fanIn" | "fanOut";
-  nonlinearity?: "relu" | "leakyRelu" | "linear" | "sigmoid" | "tanh" | "selu";
+  readonly a?: number;
+  readonly mode?: "fanIn" | "fanOut";
+  readonly nonlinearity?: "relu" | "leakyRelu" | "linear" | "sigmoid" | "tanh" | "selu";
 }
 
 /** The factor that keeps variances through a nonlinearity. @throws TypeError for one that has none. */

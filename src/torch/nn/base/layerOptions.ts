@@ -4,8 +4,8 @@ import { refuseOthers } from "../../dispatch/optionNames.ts";
 
 /** Where and as what a layer's parameters are made. */
 export interface LayerOptions {
-  device?: Device;
-  dtype?: DType;
+  readonly device?: Device;
+  readonly dtype?: DType;
 }
 
 /** What a layer does not know of the options that it was made with. */
@@ -16,7 +16,7 @@ export function refuseLayerOptions(name: string, creation: LayerOptions, known: 
 
 /** PyTorch's option of attention, for those who write it out: the batch always comes first here. */
 export interface BatchFirstOption {
-  batchFirst?: true;
+  readonly batchFirst?: true;
 }
 
 /** @throws TypeError for anything but true. */

@@ -78,8 +78,8 @@ export function isBuffer(value: unknown): value is Tensor {
 
 /** What a strict load found wrong. */
 export interface LoadReport {
-  missing: string[];
-  unexpected: string[];
+  readonly missing: string[];
+  readonly unexpected: string[];
 }
 
 /**

@@ -6,12 +6,12 @@ import { type LayerOptions, refuseLayerOptions } from "../base/layerOptions.ts";
 import { Module, parameter } from "../base/module.ts";
 
 export interface ConvolutionOptions extends LayerOptions {
-  stride?: number | readonly number[];
+  readonly stride?: number | readonly number[];
   /** Zeros around the input; "same" keeps its size (with a stride of 1). */
-  padding?: number | readonly number[] | "same" | "valid";
-  dilation?: number | readonly number[];
-  groups?: number;
-  bias?: boolean;
+  readonly padding?: number | readonly number[] | "same" | "valid";
+  readonly dilation?: number | readonly number[];
+  readonly groups?: number;
+  readonly bias?: boolean;
 }
 
 /** Cross-correlation with learned kernels: what convolutions of any number of dimensions have in common. */

@@ -7,13 +7,13 @@ import { Module, parameter } from "../base/module.ts";
 import { refuse, shown } from "../functional/checks.ts";
 
 export interface ConvTransposeOptions extends LayerOptions {
-  stride?: number | readonly number[];
-  padding?: number | readonly number[];
+  readonly stride?: number | readonly number[];
+  readonly padding?: number | readonly number[];
   /** Added to the size at one side: several sizes shrink to the same in a convolution with a stride. */
-  outputPadding?: number | readonly number[];
-  groups?: number;
-  bias?: boolean;
-  dilation?: number | readonly number[];
+  readonly outputPadding?: number | readonly number[];
+  readonly groups?: number;
+  readonly bias?: boolean;
+  readonly dilation?: number | readonly number[];
 }
 
 const kernels = [1, 2, 3].map(

@@ -72,12 +72,12 @@ export function gumbelSoftmax(logits: Tensor, { tau = 1, hard = false, dim = -1 
 }
 
 export interface BatchNormOptions {
-  weight?: Tensor | null;
-  bias?: Tensor | null;
+  readonly weight?: Tensor | null;
+  readonly bias?: Tensor | null;
   /** Normalize by the batch's own mean and variance, and move the running ones towards them. */
-  training?: boolean;
-  momentum?: number;
-  eps?: number;
+  readonly training?: boolean;
+  readonly momentum?: number;
+  readonly eps?: number;
 }
 
 /** Normalizes each channel (dimension 1) over all others (Ioffe and Szegedy 2015). */
@@ -96,12 +96,12 @@ export function batchNorm(
 }
 
 export interface InstanceNormOptions {
-  weight?: Tensor | null;
-  bias?: Tensor | null;
+  readonly weight?: Tensor | null;
+  readonly bias?: Tensor | null;
   /** Normalize by each example's own figures; without it by the running ones. */
-  useInputStats?: boolean;
-  momentum?: number;
-  eps?: number;
+  readonly useInputStats?: boolean;
+  readonly momentum?: number;
+  readonly eps?: number;
 }
 
 /**
@@ -143,15 +143,15 @@ export function hardtanh(input: Tensor, minVal = -1, maxVal = 1): Tensor {
 
 export interface EmbeddingLookup {
   /** The row that gets no gradient. */
-  paddingIdx?: number | null;
+  readonly paddingIdx?: number | null;
   /**
    * Rows with a larger norm (of order `normType`, 2) are scaled down in the table itself
    * before they are looked up.
    */
-  maxNorm?: number | null;
-  normType?: number;
+  readonly maxNorm?: number | null;
+  readonly normType?: number;
   /** Divide gradients by how often a row occurs in the batch. */
-  scaleGradByFreq?: boolean;
+  readonly scaleGradByFreq?: boolean;
 }
 
 /**

@@ -23,7 +23,7 @@ function reductionCode(name: string, reduction: Reduction, others: object, known
 
 export interface LossOptions {
   /** How the losses of the elements become one value; "none" leaves them. */
-  reduction?: Reduction;
+  readonly reduction?: Reduction;
 }
 
 /** (input - target)^2. */
@@ -77,8 +77,8 @@ export function smoothL1Loss(
 }
 
 export interface ClassOptions extends LossOptions {
-  weight?: Tensor | null;
-  ignoreIndex?: number;
+  readonly weight?: Tensor | null;
+  readonly ignoreIndex?: number;
 }
 
 /** Cross-entropy of logits [N, C, ...] against classes [N, ...] (int64) or probabilities [N, C, ...]. */
@@ -300,34 +300,34 @@ export function gaussianNllLoss(
 }
 
 export interface KlDivOptions {
-  reduction?: Reduction | "batchmean";
+  readonly reduction?: Reduction | "batchmean";
   /** The target holds log-probabilities too. */
-  logTarget?: boolean;
+  readonly logTarget?: boolean;
 }
 
 export interface MarginOptions extends LossOptions {
-  margin?: number;
+  readonly margin?: number;
 }
 
 export interface TripletOptions extends MarginOptions {
-  p?: number;
-  eps?: number;
+  readonly p?: number;
+  readonly eps?: number;
   /** Take the distance of positive and negative where it is the smaller one. */
-  swap?: boolean;
+  readonly swap?: boolean;
 }
 
 export interface PoissonOptions extends LossOptions {
-  logInput?: boolean;
+  readonly logInput?: boolean;
   /** Add what does not depend on the input. */
-  full?: boolean;
-  eps?: number;
+  readonly full?: boolean;
+  readonly eps?: number;
 }
 
 export interface CtcOptions extends LossOptions {
   /** The class that means no label. */
-  blank?: number;
+  readonly blank?: number;
   /** Zero in place of the infinite losses of targets longer than their inputs. */
-  zeroInfinity?: boolean;
+  readonly zeroInfinity?: boolean;
 }
 
 type Kernel = (...args: readonly unknown[]) => Tensor;
@@ -391,8 +391,8 @@ export function multilabelSoftMarginLoss(
 }
 
 export interface MultiMarginOptions extends MarginOptions {
-  p?: 1 | 2;
-  weight?: Tensor | null;
+  readonly p?: 1 | 2;
+  readonly weight?: Tensor | null;
 }
 
 /**

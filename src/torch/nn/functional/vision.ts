@@ -44,18 +44,18 @@ export type InterpolationMode =
 
 export interface InterpolateOptions {
   /** The positions of the result; or `scaleFactor`. */
-  size?: number | readonly number[] | null;
-  scaleFactor?: number | readonly number[] | null;
-  mode?: InterpolationMode;
+  readonly size?: number | readonly number[] | null;
+  readonly scaleFactor?: number | readonly number[] | null;
+  readonly mode?: InterpolationMode;
   /**
    * Whether the corners' centres stay in place rather than their edges; for linear,
    * bilinear, bicubic and trilinear.
    */
-  alignCorners?: boolean | null;
+  readonly alignCorners?: boolean | null;
   /** Compute the scale from the rounded size again. */
-  recomputeScaleFactor?: boolean | null;
+  readonly recomputeScaleFactor?: boolean | null;
   /** Smooth when making smaller; for bilinear and bicubic. */
-  antialias?: boolean;
+  readonly antialias?: boolean;
 }
 
 /**
@@ -120,10 +120,10 @@ export function interpolate(input: Tensor, options: InterpolateOptions = {}): Te
 }
 
 export interface GridSampleOptions {
-  mode?: "bilinear" | "nearest" | "bicubic";
+  readonly mode?: "bilinear" | "nearest" | "bicubic";
   /** What lies outside: zeros, the edge, or the image mirrored. */
-  paddingMode?: "zeros" | "border" | "reflection";
-  alignCorners?: boolean | null;
+  readonly paddingMode?: "zeros" | "border" | "reflection";
+  readonly alignCorners?: boolean | null;
 }
 
 /**
@@ -182,9 +182,9 @@ type Pair = number | readonly number[];
 const pair = (value: Pair): readonly number[] => (typeof value === "number" ? [value, value] : value);
 
 export interface WindowOptions {
-  dilation?: Pair;
-  padding?: Pair;
-  stride?: Pair;
+  readonly dilation?: Pair;
+  readonly padding?: Pair;
+  readonly stride?: Pair;
 }
 
 /** Sums windows [N, C h w, L] into images [N, C, H, W] of the size given. */

@@ -34,7 +34,7 @@ function lossLayer<Options extends object, Inputs extends Tensor[]>(
   };
 }
 
-type Weights = { weight?: Tensor | null };
+type Weights = { readonly weight?: Tensor | null };
 
 interface WeightedLossLayer<Options extends object> extends LossLayer<Options, [Tensor, Tensor]> {
   readonly weight: Tensor | null;
@@ -101,7 +101,7 @@ export class GaussianNLLLoss extends lossLayer<Omit<functional.PoissonOptions, "
   functional.gaussianNllLoss,
 ) {}
 
-type BinaryOptions = functional.LossOptions & Weights & { posWeight?: Tensor | null };
+type BinaryOptions = functional.LossOptions & Weights & { readonly posWeight?: Tensor | null };
 
 /** Logits against targets between 0 and 1; `posWeight` weighs the positive ones. */
 export class BCEWithLogitsLoss extends weightedLossLayer<BinaryOptions>(

@@ -8,11 +8,11 @@ import { refuse, shown } from "../functional/checks.ts";
 import { batchNorm, instanceNorm } from "../functional/index.ts";
 
 export interface BatchNormLayerOptions extends LayerOptions {
-  eps?: number;
+  readonly eps?: number;
   /** The share of the batch's figures in the new running ones; null for the plain average of all batches. */
-  momentum?: number | null;
-  affine?: boolean;
-  trackRunningStats?: boolean;
+  readonly momentum?: number | null;
+  readonly affine?: boolean;
+  readonly trackRunningStats?: boolean;
 }
 
 /** Scale, shift and running figures per channel: what batch and instance norm have in common. */

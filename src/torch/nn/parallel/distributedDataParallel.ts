@@ -9,9 +9,9 @@ type Forwarding = Module & { forward(...args: never[]): unknown };
 
 export interface DistributedDataParallelOptions {
   /** Of a bucket of gradients, in MiB. Default 25. */
-  bucketCapMb?: number;
+  readonly bucketCapMb?: number;
   /** Give every rank the buffers of rank 0 before each forward pass in training mode. Default true. */
-  broadcastBuffers?: boolean;
+  readonly broadcastBuffers?: boolean;
 }
 
 /**

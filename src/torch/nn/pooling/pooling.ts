@@ -8,8 +8,8 @@ type Size = number | readonly number[];
 
 export interface PoolOptions {
   /** The kernel's size unless given. */
-  stride?: Size;
-  padding?: Size;
+  readonly stride?: Size;
+  readonly padding?: Size;
 }
 
 const listed = (size: Size, dimensions: number): readonly number[] =>

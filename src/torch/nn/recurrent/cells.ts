@@ -17,7 +17,7 @@ const kernels = {
 };
 
 export interface CellOptions extends LayerOptions {
-  bias?: boolean;
+  readonly bias?: boolean;
 }
 
 /** One step of a recurrent layer: what its cells have in common. */

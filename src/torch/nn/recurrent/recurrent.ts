@@ -20,13 +20,13 @@ const kernels = {
 };
 
 export interface RecurrentOptions extends LayerOptions {
-  numLayers?: number;
-  bias?: boolean;
+  readonly numLayers?: number;
+  readonly bias?: boolean;
   /** [batch, length, size] rather than [length, batch, size]. */
-  batchFirst?: boolean;
+  readonly batchFirst?: boolean;
   /** Between layers, in training. */
-  dropout?: number;
-  bidirectional?: boolean;
+  readonly dropout?: number;
+  readonly bidirectional?: boolean;
 }
 
 /**

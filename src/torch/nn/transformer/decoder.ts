@@ -18,10 +18,10 @@ import { MultiheadAttention } from "./multiheadAttention.ts";
 
 /** Masks as `MultiheadAttention` takes them, for the target itself and for the memory. */
 export interface DecoderMasks {
-  tgtMask?: Tensor | null;
-  memoryMask?: Tensor | null;
-  tgtKeyPaddingMask?: Tensor | null;
-  memoryKeyPaddingMask?: Tensor | null;
+  readonly tgtMask?: Tensor | null;
+  readonly memoryMask?: Tensor | null;
+  readonly tgtKeyPaddingMask?: Tensor | null;
+  readonly memoryKeyPaddingMask?: Tensor | null;
 }
 
 const maskNames = "tgtMask, memoryMask, tgtKeyPaddingMask, memoryKeyPaddingMask";
@@ -125,10 +125,10 @@ export class TransformerDecoder extends Module {
 }
 
 export interface TransformerOptions extends TransformerLayerOptions {
-  dModel?: number;
-  nhead?: number;
-  numEncoderLayers?: number;
-  numDecoderLayers?: number;
+  readonly dModel?: number;
+  readonly nhead?: number;
+  readonly numEncoderLayers?: number;
+  readonly numDecoderLayers?: number;
 }
 
 /** Encoder and decoder (Vaswani et al. 2017), on [batch, length, dModel]; PyTorch's names and defaults. */

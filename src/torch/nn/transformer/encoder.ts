@@ -15,9 +15,9 @@ import { MultiheadAttention } from "./multiheadAttention.ts";
 
 export interface EncoderMasks {
   /** [length, length] or [batch * heads, length, length]. */
-  srcMask?: Tensor | null;
+  readonly srcMask?: Tensor | null;
   /** [batch, length] bool: true where a position is padding. */
-  srcKeyPaddingMask?: Tensor | null;
+  readonly srcKeyPaddingMask?: Tensor | null;
 }
 
 /**

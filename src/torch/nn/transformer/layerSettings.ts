@@ -15,13 +15,13 @@ export function activationFunction(name: Activation): (input: Tensor) => Tensor 
 }
 
 export interface TransformerLayerOptions extends BatchFirstOption {
-  dimFeedforward?: number;
-  dropout?: number;
-  activation?: Activation;
-  layerNormEps?: number;
-  normFirst?: boolean;
+  readonly dimFeedforward?: number;
+  readonly dropout?: number;
+  readonly activation?: Activation;
+  readonly layerNormEps?: number;
+  readonly normFirst?: boolean;
   /** Whether linear maps and norms have biases. */
-  bias?: boolean;
+  readonly bias?: boolean;
 }
 
 /** The settings of a layer with PyTorch's defaults. @throws TypeError for one that it does not know. */

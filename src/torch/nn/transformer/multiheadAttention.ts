@@ -19,14 +19,14 @@ export interface AttentionOptions {
    * [batch, keys]: bool, true where a key is padding and must not be attended to; or a float
    * that is added to the scores.
    */
-  keyPaddingMask?: Tensor | null;
+  readonly keyPaddingMask?: Tensor | null;
   /**
    * [queries, keys] or [batch * heads, queries, keys]: bool (true forbids) or a float
    * that is added to the scores.
    */
-  attnMask?: Tensor | null;
+  readonly attnMask?: Tensor | null;
   /** Return the weights averaged over heads; slower, since the fused kernel cannot give them. */
-  needWeights?: boolean;
+  readonly needWeights?: boolean;
 }
 
 /**

@@ -29,9 +29,9 @@ export class PackedSequence {
 
 export interface PackOptions {
   /** [batch, length, ...] rather than [length, batch, ...]. */
-  batchFirst?: boolean;
+  readonly batchFirst?: boolean;
   /** The sequences are in the order of their lengths, longest first; false sorts them. */
-  enforceSorted?: boolean;
+  readonly enforceSorted?: boolean;
 }
 
 /**
@@ -62,10 +62,10 @@ export function packPaddedSequence(
 }
 
 export interface PadOptions {
-  batchFirst?: boolean;
-  paddingValue?: number;
+  readonly batchFirst?: boolean;
+  readonly paddingValue?: number;
   /** The length to pad to; that of the longest unless given. */
-  totalLength?: number | null;
+  readonly totalLength?: number | null;
 }
 
 /**
@@ -97,9 +97,9 @@ export function padPackedSequence(
 }
 
 export interface PadSequenceOptions {
-  batchFirst?: boolean;
-  paddingValue?: number;
-  paddingSide?: "left" | "right";
+  readonly batchFirst?: boolean;
+  readonly paddingValue?: number;
+  readonly paddingSide?: "left" | "right";
 }
 
 /**

@@ -4,24 +4,24 @@ import { type Scheduled, Scheduler, wholeSteps } from "./scheduler.ts";
 
 export interface CyclicOptions {
   /** The lowest rate; a list gives each group its own. */
-  baseLr: number | readonly number[];
+  readonly baseLr: number | readonly number[];
   /** The highest rate of the first cycle; a list gives each group its own. */
-  maxLr: number | readonly number[];
-  stepSizeUp?: number;
+  readonly maxLr: number | readonly number[];
+  readonly stepSizeUp?: number;
   /** As many as up unless given. */
-  stepSizeDown?: number | null;
+  readonly stepSizeDown?: number | null;
   /**
    * Heights of the cycles: all the same, each half of the one before, or falling by `gamma` with every step.
    */
-  mode?: "triangular" | "triangular2" | "exp_range";
-  gamma?: number;
+  readonly mode?: "triangular" | "triangular2" | "exp_range";
+  readonly gamma?: number;
   /** A share of the height in place of `mode`, for the number of the cycle (from 1) or of the step. */
-  scaleFn?: ((x: number) => number) | null;
-  scaleMode?: "cycle" | "iterations";
+  readonly scaleFn?: ((x: number) => number) | null;
+  readonly scaleMode?: "cycle" | "iterations";
   /** Whether momentum (SGD) or the first beta (Adam) moves against the rate. */
-  cycleMomentum?: boolean;
-  baseMomentum?: number | readonly number[];
-  maxMomentum?: number | readonly number[];
+  readonly cycleMomentum?: boolean;
+  readonly baseMomentum?: number | readonly number[];
+  readonly maxMomentum?: number | readonly number[];
 }
 
 const standard = {

@@ -5,21 +5,21 @@ import { type Scheduled, type ScheduledGroup, Scheduler, wholeSteps } from "./sc
 
 export interface OneCycleOptions {
   /** The highest rate; a list gives each group its own. */
-  maxLr: number | readonly number[];
-  totalSteps: number;
+  readonly maxLr: number | readonly number[];
+  readonly totalSteps: number;
   /** The share of the steps that rises. */
-  pctStart?: number;
-  annealStrategy?: "cos" | "linear";
+  readonly pctStart?: number;
+  readonly annealStrategy?: "cos" | "linear";
   /**
    * Whether momentum (SGD) or the first beta (Adam) moves against the rate, from
    * `maxMomentum` down and up again.
    */
-  cycleMomentum?: boolean;
-  baseMomentum?: number;
-  maxMomentum?: number;
+  readonly cycleMomentum?: boolean;
+  readonly baseMomentum?: number;
+  readonly maxMomentum?: number;
   /** The first rate is `maxLr / divFactor`, the last one that divided by `finalDivFactor`. */
-  divFactor?: number;
-  finalDivFactor?: number;
+  readonly divFactor?: number;
+  readonly finalDivFactor?: number;
 }
 
 /**

@@ -113,13 +113,13 @@ export class ReduceLROnPlateau {
 }
 
 export interface PlateauOptions {
-  mode?: "min" | "max";
-  factor?: number;
-  patience?: number;
+  readonly mode?: "min" | "max";
+  readonly factor?: number;
+  readonly patience?: number;
   /** By how much a value must be better to count: a share of the best (`rel`) or an amount (`abs`). */
-  threshold?: number;
-  thresholdMode?: "rel" | "abs";
-  cooldown?: number;
-  minLr?: number;
-  eps?: number;
+  readonly threshold?: number;
+  readonly thresholdMode?: "rel" | "abs";
+  readonly cooldown?: number;
+  readonly minLr?: number;
+  readonly eps?: number;
 }

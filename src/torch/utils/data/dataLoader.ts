@@ -14,36 +14,36 @@ import { discard, WorkerPool } from "./workerPool.ts";
 
 export interface DataLoaderOptions<Example = unknown, Batch = unknown> {
   /** Examples in a batch (default 1); null gives the examples themselves. */
-  batchSize?: number | null;
+  readonly batchSize?: number | null;
   /** Draw a new order for each pass. */
-  shuffle?: boolean;
+  readonly shuffle?: boolean;
   /** Leave out the last batch if it is smaller. */
-  dropLast?: boolean;
+  readonly dropLast?: boolean;
   /** The order of examples; not together with `shuffle`. */
-  sampler?: Sampler;
+  readonly sampler?: Sampler;
   /** The batches themselves; not together with `batchSize`, `shuffle`, `sampler` and `dropLast`. */
-  batchSampler?: Iterable<readonly number[]> & { readonly length?: number };
+  readonly batchSampler?: Iterable<readonly number[]> & { readonly length?: number };
   /** What makes a batch of examples; default `defaultCollate`. With workers their module has it. */
-  collateFn?: (examples: Example[]) => Batch;
+  readonly collateFn?: (examples: Example[]) => Batch;
   /** Where shuffling and the workers' seeds get their random numbers. */
-  generator?: Generator;
+  readonly generator?: Generator;
   /**
    * Batches in page-locked memory, from which copies to an accelerator do not block.
    * Nothing without an accelerator.
    */
-  pinMemory?: boolean;
+  readonly pinMemory?: boolean;
   /** Threads that make the batches (default 0: this one). They need `workerModule`, and `for await`. */
-  numWorkers?: number;
+  readonly numWorkers?: number;
   /** A module that exports `makeDataset(workerData, { id, numWorkers, seed })` and perhaps `collateFn`. */
-  workerModule?: string | URL;
+  readonly workerModule?: string | URL;
   /** What `makeDataset` gets: anything that `postMessage` can copy. */
-  workerData?: unknown;
+  readonly workerData?: unknown;
   /** Batches that each worker makes ahead (default 2). */
-  prefetchFactor?: number;
+  readonly prefetchFactor?: number;
   /** Keep the workers from pass to pass. `dispose` ends them. */
-  persistentWorkers?: boolean;
+  readonly persistentWorkers?: boolean;
   /** Seconds to wait for a batch of a worker; 0 (the default) waits without end. */
-  timeout?: number;
+  readonly timeout?: number;
 }
 
 /** Where a pass over the data stands; tensors and numbers alone, for checkpoints. */
