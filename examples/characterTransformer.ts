@@ -15,7 +15,12 @@ class Writer extends nn.Module {
   readonly characters = new nn.Embedding(alphabet.length, 48);
   readonly positions = new nn.Embedding(length, 48);
   readonly encoder = new nn.TransformerEncoder(
-    new nn.TransformerEncoderLayer(48, 4, { dimFeedforward: 96, dropout: 0, normFirst: true }),
+    new nn.TransformerEncoderLayer(48, 4, {
+      dimFeedforward: 96,
+      dropout: 0,
+      batchFirst: true,
+      normFirst: true,
+    }),
     2,
   );
   readonly head = new nn.Linear(48, alphabet.length);

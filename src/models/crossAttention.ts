@@ -24,7 +24,7 @@ export function crossAttention(
   const part = (input: torch.Tensor, index: number) =>
     torch.linear(
       input,
-      inProjWeight.narrow(0, index * dim, dim),
+      inProjWeight!.narrow(0, index * dim, dim),
       inProjBias?.narrow(0, index * dim, dim) ?? null,
     );
   const q = split(part(queries, 0));

@@ -72,7 +72,7 @@ export class CrossAttentionFusion extends nn.Module {
     const { dim, columns, columnDim, heads } = options;
     this.#options = options;
     this.categoryProjection = new nn.Linear(columns * columnDim, dim);
-    this.crossAttn = new nn.MultiheadAttention(dim, heads);
+    this.crossAttn = new nn.MultiheadAttention(dim, heads, { batchFirst: true });
     this.norm = new nn.LayerNorm(dim);
     glorot(this.categoryProjection);
   }
@@ -124,7 +124,7 @@ export class PerceiverFusion extends nn.Module {
     this.latents = nn.parameter(torch.randn([options.latents, dim]).mul(latentScale));
     this.slotProjection = new nn.Linear(dim, dim);
     this.categoryProjection = new nn.Linear(columns * columnDim, dim);
-    this.crossAttn = new nn.MultiheadAttention(dim, heads);
+    this.crossAttn = new nn.MultiheadAttention(dim, heads, { batchFirst: true });
     this.crossNorm = new nn.LayerNorm(dim);
     const layer = () => new TransformerLayer({ layers: 1, dim, heads, dropout, activation: "relu" });
     this.selfAttnLayers = new nn.ModuleList(Array.from({ length: layers }, layer));

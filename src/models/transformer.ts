@@ -58,7 +58,7 @@ export class TransformerLayer extends nn.Module {
     super();
     const { dim, heads, feedForward, activation = "gelu" } = options;
     const hidden = feedForward ?? 4 * dim;
-    this.selfAttn = new nn.MultiheadAttention(dim, heads);
+    this.selfAttn = new nn.MultiheadAttention(dim, heads, { batchFirst: true });
     this.linear1 = new nn.Linear(dim, hidden);
     this.linear2 = new nn.Linear(hidden, dim);
     this.norm1 = new nn.LayerNorm(dim);
@@ -103,7 +103,7 @@ export class TransformerLayer extends nn.Module {
     const { heads, dim, dropout = 0.1 } = this.#options;
     const { inProjWeight, inProjBias, outProj } = this.selfAttn;
     const [q, k, v] = torch
-      .linear(input, inProjWeight, inProjBias)
+      .linear(input, inProjWeight!, inProjBias)
       .view([...sizes, 3, heads, dim / heads])
       .unbind(2)
       .map((part) => part.transpose(1, 2));

@@ -264,11 +264,11 @@ const layers: Check[] = [
     "values of another length than keys",
     () =>
       new nn.MultiheadAttention(4, 2).forward(
-        torch.ones([1, 2, 4]),
-        torch.ones([1, 3, 4]),
-        torch.ones([1, 2, 4]),
+        torch.ones([2, 1, 4]),
+        torch.ones([3, 1, 4]),
+        torch.ones([2, 1, 4]),
       ),
-    "takes query [batch, queries, 4]",
+    "takes query [queries, batch, 4]",
   ),
   throws(
     "nn.MultiheadAttention",
@@ -279,7 +279,7 @@ const layers: Check[] = [
         torch.ones([1, 2, 3]),
         torch.ones([1, 2, 3]),
       ),
-    "takes query [batch, queries, 4]",
+    "takes query [queries, batch, 4]",
   ),
   throws(
     "nn.MultiheadAttention",
@@ -320,8 +320,114 @@ const layers: Check[] = [
   ),
 ];
 
+const table = () => torch.ones([4, 2]);
+const ids = () => torch.tensor([0n, 2n, 1n]);
+const starts = () => torch.tensor([0n, 2n]);
+const bag = (options: Parameters<typeof F.embeddingBag>[2]) => F.embeddingBag(ids(), table(), options);
+
+layers.push(
+  throws("functional.embeddingBag", "no offsets", () => bag({}), "indices [3] need offsets [bags]"),
+  throws(
+    "functional.embeddingBag",
+    "offsets of rows",
+    () => F.embeddingBag(ids().unsqueeze(0), table(), { offsets: starts() }),
+    "are bags already",
+  ),
+  throws(
+    "functional.embeddingBag",
+    "weights in means",
+    () => bag({ offsets: starts(), perSampleWeights: torch.ones([3]) }),
+    'goes with mode "sum"',
+  ),
+  throws(
+    "functional.embeddingBag",
+    "weights of another shape",
+    () => bag({ offsets: starts(), mode: "sum", perSampleWeights: torch.ones([2]) }),
+    "perSampleWeights has the shape [2], the indices [3]",
+  ),
+  throws(
+    "functional.embeddingBag",
+    "frequencies of largest values",
+    () => bag({ offsets: starts(), mode: "max", scaleGradByFreq: true }),
+    "does not go with mode",
+  ),
+  throws(
+    "functional.embeddingBag",
+    "an unknown mode",
+    () => bag({ offsets: starts(), mode: untyped("median") }),
+    "mode must be one of sum, mean, max",
+  ),
+  throws(
+    "functional.embeddingBag",
+    "a row beyond the table",
+    () => F.embeddingBag(torch.tensor([[7n]]), table()),
+    /not in the valid range|out of range/,
+  ),
+  throws(
+    "functional.embeddingBag",
+    "offsets that do not start at 0",
+    () => bag({ offsets: torch.tensor([1n, 2n]) }),
+    /offsets\[0\] has to be 0/,
+  ),
+  throws(
+    "functional.embeddingBag",
+    "an offset beyond the indices",
+    () => bag({ offsets: torch.tensor([0n, 9n]) }),
+    /offsets\[-1\] can not be greater/,
+  ),
+  throws(
+    "nn.EmbeddingBag",
+    "paddingIdx 9",
+    () => new nn.EmbeddingBag(4, 2, { paddingIdx: 9 }),
+    "paddingIdx 9",
+  ),
+  throws(
+    "nn.Embedding.fromPretrained",
+    "a list",
+    () => nn.Embedding.fromPretrained(torch.ones([3])),
+    "takes a table [rows, width], got [3]",
+  ),
+  throws(
+    "nn.Conv2d",
+    "an unknown padding mode",
+    () => new nn.Conv2d(1, 1, 3, { paddingMode: untyped("mirror") }),
+    "paddingMode must be one of",
+  ),
+  throws("nn.Conv2d", "three sizes", () => new nn.Conv2d(1, 1, [3, 3, 3]), "one number or 2"),
+  throws(
+    "nn.AvgPool1d",
+    "a divisor, which it does not have",
+    () => new nn.AvgPool1d(2, untyped({ divisorOverride: 3 })),
+    "no option 'divisorOverride'",
+  ),
+  throws(
+    "functional.maxUnpool1d",
+    "a size that does not pool to the input's",
+    () => F.maxUnpool1d(torch.ones([1, 1, 2]), torch.zeros([1, 1, 2]).long(), 2, { outputSize: [9] }),
+    "outputSize [9] is not possible",
+  ),
+  throws(
+    "functional.maxUnpool2d",
+    "two dimensions",
+    () => F.maxUnpool2d(torch.ones([2, 2]), torch.zeros([2, 2]).long(), 2),
+    "takes 3 or 4 dimensions",
+  ),
+  throws(
+    "functional.maxUnpool2d",
+    "a place beyond the plane",
+    () => F.maxUnpool2d(torch.ones([1, 1, 1]), torch.tensor([[[99n]]]), 2),
+    /invalid max index/,
+  ),
+  throws(
+    "nn.MultiheadAttention",
+    "isCausal without the mask",
+    () => attend({ isCausal: true }),
+    "needs that mask too",
+  ),
+);
+
 function attend(options: torch.nn.AttentionOptions) {
-  const x = torch.ones([1, 2, 4]);
+  const x = torch.ones([2, 1, 4]);
   return new nn.MultiheadAttention(4, 2).forward(x, x, x, options);
 }
 

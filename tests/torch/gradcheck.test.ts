@@ -67,11 +67,20 @@ const subjects: Record<string, () => Subject[]> = {
     return [
       { layer: new nn.MultiheadAttention(4, 2), inputs: three() },
       {
-        layer: new nn.MultiheadAttention(4, 2, { dropout: 0.3 }),
+        layer: new nn.MultiheadAttention(4, 2, { dropout: 0.3, batchFirst: true }),
         inputs: three(),
         rest: [{ keyPaddingMask }],
       },
-      { layer: new nn.MultiheadAttention(4, 2), inputs: three(), rest: [{ attnMask, needWeights: true }] },
+      {
+        layer: new nn.MultiheadAttention(4, 2, { kdim: 3, addBiasKv: true, addZeroAttn: true }),
+        inputs: [leaf([3, 2, 4]), leaf([3, 2, 3]), leaf([3, 2, 4])],
+        rest: [{ attnMask, keyPaddingMask }],
+      },
+      {
+        layer: new nn.MultiheadAttention(4, 2, { batchFirst: true }),
+        inputs: three(),
+        rest: [{ attnMask, needWeights: true }],
+      },
     ];
   },
   TransformerEncoderLayer: () =>

@@ -45,7 +45,21 @@ export const toolkitSubjects: Record<string, () => Subject[]> = {
   BatchNorm1d: () => one(new nn.BatchNorm1d(4), [5, 4]),
   BatchNorm2d: () => one(new nn.BatchNorm2d(2), [2, 2, 2, 3]),
   Conv1d: () => one(new nn.Conv1d(2, 2, 3, { stride: 2, padding: 1 }), [2, 2, 6]),
+  Conv3d: () => one(new nn.Conv3d(1, 2, 2, { padding: 1, paddingMode: "circular" }), [1, 1, 2, 2, 3]),
   Conv2d: () => one(new nn.Conv2d(2, 2, 2, { padding: "same" }), [1, 2, 3, 4]),
+  EmbeddingBag: () => [
+    {
+      layer: new nn.EmbeddingBag(5, 3, { mode: "sum" }),
+      inputs: [],
+      rest: [torch.tensor([[1n, 4n, 1n]]), null, { perSampleWeights: torch.rand([1, 3], double) }],
+    },
+    {
+      layer: new nn.EmbeddingBag(5, 3, { paddingIdx: 1 }),
+      inputs: [],
+      rest: [torch.tensor([1n, 4n, 0n]), torch.tensor([0n, 2n])],
+    },
+  ],
+  MaxUnpool2d: () => one(new nn.MaxUnpool2d(2), [1, 1, 2], torch.tensor([[[0n, 5n]]])),
   MaxPool1d: () => one(new nn.MaxPool1d(2), [2, 2, 6]),
   MaxPool2d: () => one(new nn.MaxPool2d(2), [1, 2, 4, 4]),
   AvgPool1d: () => one(new nn.AvgPool1d(2), [2, 2, 6]),

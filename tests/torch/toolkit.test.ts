@@ -424,11 +424,54 @@ test("an optimizer's state goes through a file and comes back, and nothing else 
   });
 });
 
-test("attention takes the batch first and says so", () => {
+test("attention takes lengths first, as PyTorch has it; batches first, or none, where asked", () => {
   using _s = torch.scope();
-  expect(new nn.MultiheadAttention(4, 2, { batchFirst: true }).embedDim).toBe(4);
-  expect(new nn.TransformerEncoderLayer(4, 2, { batchFirst: true }).clone().dModel).toBe(4);
-  const wrong = { batchFirst: false } as unknown as { batchFirst: true };
-  expect(() => new nn.MultiheadAttention(4, 2, wrong)).toThrow("batchFirst can't be false");
-  expect(() => new nn.TransformerEncoderLayer(4, 2, wrong)).toThrow("batchFirst can't be false");
+  const layer = new nn.MultiheadAttention(4, 2);
+  const first = new nn.MultiheadAttention(4, 2, { batchFirst: true });
+  first.loadStateDict(layer.stateDict());
+  const x = torch.randn([5, 3, 4]);
+  const [output] = layer.forward(x, x, x);
+  const turned = x.transpose(0, 1);
+  expect(first.forward(turned, turned, turned)[0].transpose(0, 1).allclose(output, 1e-5, 1e-6)).toBe(true);
+  const one = x.select(1, 0);
+  const [single, weights] = layer.forward(one, one, one, { needWeights: true });
+  expect(single.allclose(output.select(1, 0), 1e-5, 1e-6)).toBe(true);
+  expect(weights!.shape).toEqual([5, 5]);
+  expect(() => new nn.Transformer({ dModel: 4, nhead: 2 }).forward(x, turned)).toThrow("the same batch");
+});
+
+test("tables take given vectors, draw nothing, and learn only where asked; maxNorm scales the table's rows", () => {
+  using _s = torch.scope();
+  const given = torch.tensor([
+    [3, 4],
+    [0.3, 0.4],
+  ]);
+  torch.manualSeed(3);
+  const frozen = nn.Embedding.fromPretrained(given, { maxNorm: 1 });
+  const bag = nn.EmbeddingBag.fromPretrained(given, { freeze: false, mode: "sum" });
+  const next = torch.rand([1]).item();
+  torch.manualSeed(3);
+  expect(torch.rand([1]).item()).toBe(next);
+  expect([frozen.weight.requiresGrad, bag.weight.requiresGrad]).toEqual([false, true]);
+  expect(bag.forward(torch.tensor([[0n, 1n]])).toArray()).toEqual([[Math.fround(3.3), Math.fround(4.4)]]);
+  expect(
+    frozen
+      .forward(torch.tensor([0n]))
+      .norm()
+      .item(),
+  ).toBeCloseTo(1, 5);
+  expect(given.at(0).toArray()).toEqual([3, 4]);
+  expect(bag.forward(torch.zeros([2, 0]).long()).toArray()).toEqual([
+    [0, 0],
+    [0, 0],
+  ]);
+});
+
+test("a pool says with its type whether it gives places, and unpooling puts values back there", () => {
+  using _s = torch.scope();
+  const x = torch.tensor([[[1, 5, 2, 4]]]);
+  const plain: torch.Tensor = new nn.MaxPool1d(2).forward(x);
+  const [values, places] = new nn.MaxPool1d(2, { returnIndices: true }).forward(x);
+  expect(plain.equal(values)).toBe(true);
+  expect(new nn.MaxUnpool1d(2).forward(values, places).toArray()).toEqual([[[0, 5, 0, 4]]]);
 });

@@ -25,7 +25,8 @@ def module(name: str, *args, children: tuple = (), **kwargs) -> dict:
 def construct(description: dict) -> nn.Module:
     children = [construct(child) for child in description["children"]]
     kwargs = dict(description["kwargs"])
-    if kwargs.get("activation") in ("gelu", "relu"):
+    # A Transformer's decoder would forget it: its layers are copies, and copies of layers with a module there have ReLU.
+    if kwargs.get("activation") in ("gelu", "relu") and description["module"] != "Transformer":
         kwargs["activation"] = {"gelu": nn.GELU(), "relu": nn.ReLU()}[kwargs["activation"]]
     if description["module"] == "TransformerDecoder":
         return nn.TransformerDecoder(children[0], *description["args"], norm=children[1])
@@ -44,6 +45,7 @@ PRE_NORM = encoder_layer(8, 2, **FEED, norm_first=True, activation="gelu")
 POST_NORM = encoder_layer(8, 4, **FEED, norm_first=False, activation="relu", layer_norm_eps=1e-6)
 ATTENTION = module("MultiheadAttention", 8, 2, batch_first=True, dropout=0.1)
 
+CAUSAL = {"need_weights": False, "is_causal": True}
 DECODER = module("TransformerDecoderLayer", 8, 2, batch_first=True, **FEED)
 
 # description, shapes of the positional inputs, named tensors of the call, other arguments of the call
@@ -183,6 +185,116 @@ FORWARD = [
         {},
         {},
     ),
+    (module("MultiheadAttention", 8, 2), [(5, 3, 8), (6, 3, 8), (6, 3, 8)], {}, {"need_weights": True}),
+    *[
+        (description, [(5, 3, 8), (6, 3, kdim), (6, 3, vdim)], named, {"need_weights": weights})
+        for kwargs, kdim, vdim in (
+            ({"kdim": 5, "vdim": 6}, 5, 6),
+            ({"kdim": 5, "bias": False, "add_zero_attn": True}, 5, 8),
+            ({"add_bias_kv": True, "add_zero_attn": True, "dropout": 0.2}, 8, 8),
+        )
+        for description in [module("MultiheadAttention", 8, 2, **kwargs)]
+        for named, weights in (
+            ({}, True),
+            ({"key_padding_mask": "padding (3, 6)", "attn_mask": "forbidden (5, 6)"}, False),
+        )
+    ],
+    (
+        module("MultiheadAttention", 8, 2, batch_first=True, add_bias_kv=True, vdim=3),
+        [(3, 5, 8), (3, 6, 8), (3, 6, 3)],
+        {"attn_mask": "float (6, 5, 6)"},
+        {"need_weights": True, "average_attn_weights": False},
+    ),
+    (module("MultiheadAttention", 8, 2, dropout=0.3), [(5, 8), (6, 8), (6, 8)], {}, {"need_weights": True}),
+    (
+        module("MultiheadAttention", 8, 2, batch_first=True),
+        [(5, 8)] * 3,
+        {"key_padding_mask": "absent (5,)"},
+        {"need_weights": False},
+    ),
+    (module("MultiheadAttention", 8, 2), [(5, 3, 8)] * 3, {"attn_mask": "causal (5, 5)"}, CAUSAL),
+    (module("TransformerEncoderLayer", 8, 2, **FEED), [(5, 3, 8)], {"src_mask": "forbidden (5, 5)"}, {}),
+    (module("TransformerEncoderLayer", 8, 2, norm_first=True, **FEED), [(5, 8)], {}, {}),
+    (
+        module("TransformerEncoderLayer", 8, 2, norm_first=True, **FEED),
+        [(5, 3, 8)],
+        {"src_mask": "causal (5, 5)"},
+        {"is_causal": True},
+    ),
+    (
+        module("TransformerDecoderLayer", 8, 2, norm_first=True, **FEED),
+        [(5, 3, 8), (6, 3, 8)],
+        {"tgt_mask": "causal (5, 5)", "memory_key_padding_mask": "padding (3, 6)"},
+        {"tgt_is_causal": True},
+    ),
+    *[
+        (
+            module("Transformer", d_model=8, nhead=2, num_encoder_layers=2, num_decoder_layers=1, **FEED, **kwargs),
+            [(6, 3, 8), (5, 3, 8)],
+            {"tgt_mask": "causal (5, 5)", "src_key_padding_mask": "padding (3, 6)"},
+            {},
+        )
+        for kwargs in ({}, {"norm_first": True, "activation": "gelu", "bias": False})
+    ],
+    (module("EmbeddingBag", 7, 4), ["ids 7 (3, 5)"], {}, {}),
+    *[
+        (module("EmbeddingBag", 7, 4, **kwargs), ["ids 7 (10,)", "offsets (4,)"], {}, {})
+        for mode in ("sum", "mean", "max")
+        for kwargs in (
+            {"mode": mode},
+            {"mode": mode, "padding_idx": 2},
+            {"mode": mode, "padding_idx": -1, "include_last_offset": True},
+        )
+    ],
+    (module("EmbeddingBag", 7, 4, scale_grad_by_freq=True), ["ids 7 (3, 5)"], {}, {}),
+    (module("EmbeddingBag", 7, 4, max_norm=0.9, norm_type=1.0), ["ids 7 (3, 5)"], {}, {}),
+    (module("EmbeddingBag", 7, 4, mode="sum"), ["ids 7 (3, 5)"], {"per_sample_weights": "float (3, 5)"}, {}),
+    (
+        module("EmbeddingBag", 7, 4, mode="sum", padding_idx=0),
+        ["ids 7 (10,)", "offsets (4,)"],
+        {"per_sample_weights": "float (10,)"},
+        {},
+    ),
+    (module("Embedding", 7, 4, max_norm=0.8), ["ids 7 (3, 5)"], {}, {}),
+    (module("Embedding", 7, 4, padding_idx=3, scale_grad_by_freq=True), ["ids 7 (3, 5)"], {}, {}),
+    *[
+        (module(f"Conv{n}d", 2, 4, 3, padding_mode=mode, **kwargs), [(2, 2, *(6, 5, 4)[:n])], {}, {})
+        for n in (1, 2, 3)
+        for mode in ("reflect", "replicate", "circular")
+        for kwargs in ({"padding": [2, 1, 0][:n], "stride": 2}, {"padding": "same", "groups": 2})
+    ],
+    (module("Conv1d", 2, 3, 4, padding_mode="reflect", padding="same", dilation=2), [(2, 2, 9)], {}, {}),
+    (module("Conv2d", 2, 3, 2, padding_mode="circular", padding="valid"), [(2, 2, 5, 4)], {}, {}),
+    (module("Conv2d", 2, 3, 3, padding_mode="circular", padding=1), [(2, 5, 4)], {}, {}),
+    *[
+        (module(f"MaxPool{n}d", 2, return_indices=indices, **kwargs), [(2, 3, *(7, 8, 5)[:n])], {}, {})
+        for n in (1, 2, 3)
+        for indices, kwargs in (
+            (True, {}),
+            (True, {"stride": 3, "padding": 1, "ceil_mode": True}),
+            (False, {"stride": 2, "ceil_mode": True}),
+            (False, {"dilation": 2, "stride": 1, "padding": 1}),
+        )
+    ],
+    *[
+        (module(f"AvgPool{n}d", 3, stride=2, padding=1, **kwargs), [(2, 3, *(7, 8, 6)[:n])], {}, {})
+        for n in (1, 2, 3)
+        for kwargs in (
+            {"ceil_mode": True},
+            {"count_include_pad": False},
+            {"ceil_mode": True, "count_include_pad": False},
+            *([{"divisor_override": 4}] if n > 1 else []),
+        )
+    ],
+    *[
+        (module(f"AdaptiveMaxPool{n}d", 2, return_indices=True), [(2, 3, *(7, 8, 5)[:n])], {}, {})
+        for n in (1, 2, 3)
+    ],
+    (module("MaxUnpool1d", 2), [(2, 3, 4), "places 2 4 (2, 3, 4)"], {}, {}),
+    (module("MaxUnpool1d", 3, stride=2, padding=1), [(2, 3, 4), "places 2 4 (2, 3, 4)"], {}, {}),
+    (module("MaxUnpool2d", 2), [(2, 3, 2, 3), "places 2 6 (2, 3, 2, 3)"], {}, {}),
+    (module("MaxUnpool2d", [2, 3], stride=2), [(3, 2, 3), "places 2 6 (3, 2, 3)"], {}, {}),
+    (module("MaxUnpool3d", 2), [(1, 2, 2, 3, 2), "places 4 12 (1, 2, 2, 3, 2)"], {}, {}),
     (module("MaxPool1d", 2), [(2, 3, 8)], {}, {}),
     (module("MaxPool2d", 3, stride=2, padding=1), [(2, 3, 8, 7)], {}, {}),
     (module("AvgPool1d", 3, stride=2), [(2, 3, 8)], {}, {}),
@@ -322,6 +434,22 @@ def functional_calls() -> list[tuple[str, list, dict]]:
         ("grid_sample", [(1, 2, 4, 5), (1, 3, 2, 2)], {"mode": "bicubic", "padding_mode": "border", "align_corners": True}),
         ("grid_sample", [(1, 1, 2, 3, 4), (1, 2, 2, 2, 3)], {"padding_mode": "reflection", "align_corners": False}),
     ]
+    for name in ("max_pool3d", "avg_pool3d", "max_pool3d_with_indices"):
+        calls += [(name, [(2, 4, 5, 4)], {"kernel_size": 2, "stride": [2, 1, 2], "ceil_mode": True})]
+    calls += [(f"max_pool{n}d_with_indices", [(2, *(4, 5)[:n])], {"kernel_size": 2}) for n in (1, 2)]
+    for n in (1, 2, 3):
+        volume = [(2, 3, *(4, 5, 6)[:n])]
+        calls += [(f"adaptive_max_pool{n}d{end}", volume, {"output_size": 2}) for end in ("", "_with_indices")]
+    calls += [("adaptive_avg_pool3d", [(2, 4, 5, 6)], {"output_size": [2, 3, 2]})]
+    calls += [
+        ("max_unpool1d", [(2, 3, 4), "places 2 4 (2, 3, 4)"], {"kernel_size": 2, "output_size": [9]}),
+        ("max_unpool2d", [(2, 3, 2, 3), "places 2 6 (2, 3, 2, 3)"], {"kernel_size": 2, "output_size": [2, 3, 5, 6]}),
+        ("max_unpool3d", [(2, 2, 2, 2), "places 3 8 (2, 2, 2, 2)"], {"kernel_size": 2, "stride": 2}),
+    ]
+    calls += [
+        ("embedding_bag", ["ids 7 (10,)", (7, 4)], {"offsets": "offsets (4,)", "mode": mode}) for mode in ("sum", "max")
+    ]
+    calls += [("embedding_bag", ["ids 7 (3, 5)", (7, 4)], {"padding_idx": -2})]
     calls += [("embedding", ["ids 7 (3, 5)", (7, 4)], {"padding_idx": -2})]
     calls += [("embedding", ["ids 3 (3, 5)", (3, 4)], {"scale_grad_by_freq": True})]
     return calls
@@ -389,12 +517,21 @@ class LayerCases:
             return torch.tensor([0, 2, 0]).repeat(shape[0], 1) if shape[0] < 4 else torch.tensor([[2, 0, -1]] * shape[0])
         if words[0] in ("sixes", "threes"):
             return torch.full(shape, 6 if words[0] == "sixes" else 3)
+        if words[0] == "offsets":
+            return torch.tensor([0, 3, 3, 10])
+        if words[0] == "places":
+            # As many in each plane as are told, none twice.
+            return (torch.arange(uniform.numel()) % int(words[2]) * int(words[1])).reshape(shape)
+        if words[0] == "absent":
+            return uniform < 0.3
+        if words[0] == "causal":
+            return torch.ones(shape, dtype=torch.bool).triu(1)
         if words[0] == "padding":
             kept = torch.randint(1, shape[1] + 1, (shape[0], 1), generator=self.generator)
             return torch.arange(shape[1]) >= kept
         if words[0] == "forbidden":
             mask = uniform < 0.4
-            return mask & ~torch.eye(shape[-1], dtype=torch.bool) & (torch.arange(shape[-1]) > 0)
+            return mask & ~torch.eye(*shape[-2:], dtype=torch.bool) & (torch.arange(shape[-1]) > 0)
         if words[-1] == "probabilities":
             tensor = (uniform * 0.8 + 0.1).to(dtype)
             return tensor.requires_grad_(True) if words[0] == "leaf" else tensor

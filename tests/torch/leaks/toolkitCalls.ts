@@ -13,6 +13,11 @@ type UseLayer = (
 const { nn } = torch;
 const F = nn.functional;
 
+/** Places for `MaxUnpool` of any size: those of a plane in their order. */
+const places = (values: torch.Tensor, n: number) => {
+  const plane = values.shape.slice(-n).reduce((all, size) => all * size, 1);
+  return torch.arange(values.numel).remainder(plane).reshape(values.shape);
+};
 const signs = (like: torch.Tensor) => torch.ones(like.shape);
 
 /** Runs `fn` in a scope: what it makes for its own use is freed. */
@@ -159,6 +164,18 @@ export function layers(useLayer: UseLayer): Record<string, Call> {
         return [name, scoped((t) => useLayer(new pools[name](2), ofDimensions(t, n)))];
       }),
     ),
+    EmbeddingBag: (t) => useLayer(new nn.EmbeddingBag(5, 3, { paddingIdx: 1, maxNorm: 0.5 }), t.n),
+    ...Object.fromEntries(
+      [1, 2, 3].map((n): [string, Call] => {
+        const name = `MaxUnpool${n}d`;
+        const layers = nn as unknown as Record<string, new (size: number) => torch.nn.MaxUnpool1d>;
+        const call = (t: Inputs) => {
+          const values = ofDimensions(t, n);
+          useLayer(new layers[name](2), values, places(values, n));
+        };
+        return [name, scoped(call)];
+      }),
+    ),
     MaxPool3d: scoped((t) => useLayer(new nn.MaxPool3d(2), ofDimensions(t, 3))),
     AvgPool3d: scoped((t) => useLayer(new nn.AvgPool3d(2), ofDimensions(t, 3))),
     AdaptiveAvgPool3d: scoped((t) => useLayer(new nn.AdaptiveAvgPool3d(2), ofDimensions(t, 3))),
@@ -202,6 +219,25 @@ export const functionals: Record<string, Call> = {
   softmin: (t) => F.softmin(t.x, 0),
   dropout: (t) => F.dropout(t.x),
   batchNorm: (t) => F.batchNorm(t.image, t.v, t.v, { training: true }),
+  embeddingBag: (t) => F.embeddingBag(t.n, t.x, { maxNorm: 0.5, mode: "sum", perSampleWeights: t.y }),
+  ...Object.fromEntries(
+    [1, 2, 3].flatMap((n): [string, Call][] => {
+      const functions = F as unknown as Record<string, (...args: unknown[]) => unknown>;
+      const names = [`maxPool${n}dWithIndices`, `adaptiveMaxPool${n}d`, `adaptiveMaxPool${n}dWithIndices`];
+      const pools = n === 3 ? [...names, "maxPool3d", "avgPool3d", "adaptiveAvgPool3d"] : names;
+      const unpool = (t: Inputs) => {
+        const values = ofDimensions(t, n);
+        functions[`maxUnpool${n}d`](values, places(values, n), 2);
+      };
+      return [
+        ...pools.map((name): [string, Call] => [
+          name,
+          scoped((t) => void functions[name](ofDimensions(t, n), 2)),
+        ]),
+        [`maxUnpool${n}d`, scoped(unpool)],
+      ];
+    }),
+  ),
   embedding: (t) => F.embedding(t.n, t.x, { maxNorm: 0.5 }),
   interpolate: scoped((t) => F.interpolate(ofDimensions(t, 2), { size: 3, mode: "area" }).item.name),
   gridSample: scoped((t) =>

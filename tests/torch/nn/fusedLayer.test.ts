@@ -13,6 +13,7 @@ function makeLayer(activation: torch.nn.Activation): torch.nn.TransformerEncoder
     dimFeedforward: 24,
     dropout: 0,
     activation,
+    batchFirst: true,
     normFirst: true,
   });
   torch.noGrad(() => {

@@ -170,7 +170,10 @@ function runForward(test: LayerCase & { kind: "forward" }, tensors: Tensors): st
     ...[...layer.namedParameters()].map(([name, parameter]) => [`state/${name}`, parameter] as const),
   ]);
   torch.manualSeed(test.seed);
-  const result = layer.forward(...inputs, ...(Object.keys(named).length > 0 ? [named] : []));
+  // An embedding bag's offsets come before its options.
+  const gap = test.module === "EmbeddingBag" && inputs.length < 2 ? [null] : [];
+  const options = Object.keys(named).length > 0 ? [...gap, named] : [];
+  const result = layer.forward(...inputs, ...options);
   const wrong = compareOutcome(test, result, leaves, tensors);
   layer.dispose();
   return wrong;
@@ -179,7 +182,13 @@ function runForward(test: LayerCase & { kind: "forward" }, tensors: Tensors): st
 function runFunction(test: LayerCase & { kind: "functional" }, tensors: Tensors): string[] {
   const functions = torch.nn.functional as unknown as Record<string, (...args: unknown[]) => unknown>;
   const inputs = leavesOf(test.inputs, test.grads, tensors);
-  const result = functions[camelCase(test.function)](...inputs, keywords(test.call, tensors));
+  // Sizes are positions here, with which PyTorch's keywords do as well.
+  const { kernelSize, outputSize, ...rest } = keywords(test.call, tensors);
+  const unpools = test.function.startsWith("max_unpool");
+  const sizes = [kernelSize, unpools ? undefined : outputSize].filter((size) => size !== undefined);
+  const named = unpools ? { ...rest, outputSize } : rest;
+  const last = Object.keys(named).length > 0 ? [named] : [];
+  const result = functions[camelCase(test.function)](...inputs, ...sizes, ...last);
   return compareOutcome(test, result, new Map(inputs.map((input, i) => [`inputs/${i}`, input])), tensors);
 }
 

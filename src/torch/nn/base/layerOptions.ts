@@ -13,16 +13,3 @@ export function refuseLayerOptions(name: string, creation: LayerOptions, known: 
   const { device: _, dtype: __, ...others } = creation;
   refuseOthers(name, others, `${known}, device, dtype`);
 }
-
-/** PyTorch's option of attention, for those who write it out: the batch always comes first here. */
-export interface BatchFirstOption {
-  readonly batchFirst?: true;
-}
-
-/** @throws TypeError for anything but true. */
-export function needBatchFirst(name: string, { batchFirst }: { batchFirst?: unknown }): void {
-  if (batchFirst === undefined || batchFirst === true) return;
-  throw new TypeError(
-    `${name}: takes [batch, length, size] only, so batchFirst can't be ${JSON.stringify(batchFirst)}; transpose(0, 1) the inputs`,
-  );
-}

@@ -4,14 +4,43 @@ import { empty } from "../../functions/creation.ts";
 import { fans, kaimingUniform_, uniform_ } from "../base/init.ts";
 import { type LayerOptions, refuseLayerOptions } from "../base/layerOptions.ts";
 import { Module, parameter } from "../base/module.ts";
+import { listed } from "../functional/pooling.ts";
 
 export interface ConvolutionOptions extends LayerOptions {
   readonly stride?: number | readonly number[];
-  /** Zeros around the input; "same" keeps its size (with a stride of 1). */
+  /** How much is put around the input; "same" keeps its size (with a stride of 1). */
   readonly padding?: number | readonly number[] | "same" | "valid";
   readonly dilation?: number | readonly number[];
   readonly groups?: number;
   readonly bias?: boolean;
+  /** What is put around the input: zeros, the input mirrored, its edge, or its other end. Default "zeros". */
+  readonly paddingMode?: PaddingMode;
+}
+
+const paddingModes = ["zeros", "reflect", "replicate", "circular"] as const;
+export type PaddingMode = (typeof paddingModes)[number];
+
+/** The operators have a form for numbers and one for the words "same" and "valid". */
+type Convolve = (
+  ...args: [
+    ...[input: Tensor, weight: Tensor, bias: Tensor | null, stride: readonly number[]],
+    ...[padding: readonly number[] | string, dilation: readonly number[], groups: number],
+  ]
+) => Tensor;
+const operators = [ops.conv1d, ops.conv2d, ops.conv3d] as unknown as readonly Convolve[];
+
+/** Numbers before and after each dimension, the last one first. */
+function around(
+  kernelSize: readonly number[],
+  dilation: readonly number[],
+  padding: readonly number[] | "same" | "valid",
+): number[] {
+  const pairs = kernelSize.map((size, i) => {
+    if (typeof padding !== "string") return [padding[i], padding[i]];
+    const total = padding === "valid" ? 0 : dilation[i] * (size - 1);
+    return [Math.floor(total / 2), Math.ceil(total / 2)];
+  });
+  return pairs.reverse().flat();
 }
 
 /** Cross-correlation with learned kernels: what convolutions of any number of dimensions have in common. */
@@ -23,6 +52,9 @@ abstract class Convolution extends Module {
   readonly padding: readonly number[] | "same" | "valid";
   readonly dilation: readonly number[];
   readonly groups: number;
+  readonly paddingMode: PaddingMode;
+  /** What `pad` takes where the operator cannot pad by itself. */
+  readonly around: readonly number[] | null;
 
   protected constructor(
     readonly inChannels: number,
@@ -32,8 +64,13 @@ abstract class Convolution extends Module {
     options: ConvolutionOptions,
   ) {
     super();
-    const { stride = 1, padding = 0, dilation = 1, groups = 1, bias = true, ...creation } = options;
-    refuseLayerOptions(new.target.name, creation, "stride, padding, dilation, groups, bias");
+    const { stride = 1, padding = 0, dilation = 1, groups = 1, bias = true, ...rest } = options;
+    const { paddingMode = "zeros", ...creation } = rest;
+    refuseLayerOptions(new.target.name, creation, "stride, padding, dilation, groups, bias, paddingMode");
+    if (!paddingModes.includes(paddingMode))
+      throw new TypeError(
+        `${new.target.name}: paddingMode must be one of ${paddingModes.join(", ")}, got ${JSON.stringify(paddingMode)}`,
+      );
     if (!Number.isInteger(groups) || groups < 1)
       throw new RangeError(`${new.target.name}: groups must be a whole number of at least 1, got ${groups}`);
     if (inChannels % groups !== 0 || outChannels % groups !== 0) {
@@ -41,12 +78,18 @@ abstract class Convolution extends Module {
         `${new.target.name}: ${inChannels} and ${outChannels} channels cannot both be split into ${groups} groups`,
       );
     }
-    const each = (value: number | readonly number[]) =>
-      typeof value === "number" ? Array.from({ length: dimensions }, () => value) : value;
-    this.kernelSize = each(kernelSize);
-    this.stride = each(stride);
-    this.padding = typeof padding === "string" ? padding : each(padding);
-    this.dilation = each(dilation);
+    const each = (name: string, value: number | readonly number[]) => {
+      const list = listed(value, dimensions);
+      if (list.length !== dimensions)
+        throw new RangeError(
+          `${new.target.name}: ${name} must be one number or ${dimensions}, got [${list.join(", ")}]`,
+        );
+      return list;
+    };
+    this.kernelSize = each("kernelSize", kernelSize);
+    this.stride = each("stride", stride);
+    this.padding = typeof padding === "string" ? padding : each("padding", padding);
+    this.dilation = each("dilation", dilation);
     if (typeof padding === "string" && padding !== "same" && padding !== "valid")
       throw new TypeError(`${new.target.name}: padding must be numbers, "same" or "valid", got "${padding}"`);
     if (padding === "same" && this.stride.some((step) => step !== 1))
@@ -54,9 +97,21 @@ abstract class Convolution extends Module {
         `${new.target.name}: padding "same" needs a stride of 1, got [${this.stride.join(", ")}]`,
       );
     this.groups = groups;
+    this.paddingMode = paddingMode;
+    this.around = paddingMode === "zeros" ? null : around(this.kernelSize, this.dilation, this.padding);
     this.weight = parameter(empty([outChannels, inChannels / groups, ...this.kernelSize], creation));
     this.bias = bias ? parameter(empty([outChannels], creation)) : null;
     this.resetParameters();
+  }
+
+  forward(input: Tensor): Tensor {
+    const { weight, bias, stride, padding, dilation, groups, around } = this;
+    const convolve = operators[this.kernelSize.length - 1];
+    if (around === null || this.paddingMode === "zeros")
+      return convolve(input, weight, bias, stride, padding, dilation, groups);
+    const padded = ops.pad(input, around, this.paddingMode);
+    const none = this.kernelSize.map(() => 0);
+    return convolve(padded, weight, bias, stride, none, dilation, groups);
   }
 
   resetParameters(): void {
@@ -68,7 +123,8 @@ abstract class Convolution extends Module {
   override extraRepr(): string {
     const list = (values: readonly number[] | string) =>
       typeof values === "string" ? values : `[${values.join(", ")}]`;
-    return `${this.inChannels}, ${this.outChannels}, kernelSize=${list(this.kernelSize)}, stride=${list(this.stride)}, padding=${list(this.padding)}`;
+    const mode = this.paddingMode === "zeros" ? "" : `, paddingMode=${this.paddingMode}`;
+    return `${this.inChannels}, ${this.outChannels}, kernelSize=${list(this.kernelSize)}, stride=${list(this.stride)}, padding=${list(this.padding)}${mode}`;
   }
 }
 
@@ -82,14 +138,6 @@ export class Conv1d extends Convolution {
   ) {
     super(inChannels, outChannels, kernelSize, 1, options);
   }
-
-  forward(input: Tensor): Tensor {
-    const { weight, bias, stride, padding, dilation, groups } = this;
-    // The operator has a form for each kind of padding.
-    return typeof padding === "string"
-      ? ops.conv1d(input, weight, bias, stride, padding, dilation, groups)
-      : ops.conv1d(input, weight, bias, stride, padding, dilation, groups);
-  }
 }
 
 /** [N, Cin, H, W] -> [N, Cout, H', W']. */
@@ -102,14 +150,6 @@ export class Conv2d extends Convolution {
   ) {
     super(inChannels, outChannels, kernelSize, 2, options);
   }
-
-  forward(input: Tensor): Tensor {
-    const { weight, bias, stride, padding, dilation, groups } = this;
-    // The operator has a form for each kind of padding.
-    return typeof padding === "string"
-      ? ops.conv2d(input, weight, bias, stride, padding, dilation, groups)
-      : ops.conv2d(input, weight, bias, stride, padding, dilation, groups);
-  }
 }
 
 /** [N, Cin, D, H, W] -> [N, Cout, D', H', W']. */
@@ -121,13 +161,5 @@ export class Conv3d extends Convolution {
     options: ConvolutionOptions = {},
   ) {
     super(inChannels, outChannels, kernelSize, 3, options);
-  }
-
-  forward(input: Tensor): Tensor {
-    const { weight, bias, stride, padding, dilation, groups } = this;
-    // The operator has a form for each kind of padding.
-    return typeof padding === "string"
-      ? ops.conv3d(input, weight, bias, stride, padding, dilation, groups)
-      : ops.conv3d(input, weight, bias, stride, padding, dilation, groups);
   }
 }

@@ -1,14 +1,32 @@
 /** `torch.nn.functional`. */
 
-import { noGrad } from "../../autograd/modes.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { tidy } from "../../core/tidy.ts";
 import { ops as anyOp } from "../../dispatch/operators.ts";
 import * as ops from "../../dispatch/ops.gen.ts";
 import { refuseOthers } from "../../dispatch/optionNames.ts";
-import { needProbability, needSeveralValues, product, refuse, rowNumber, shown } from "./checks.ts";
+import { needProbability, needSeveralValues, product, refuse, shown } from "./checks.ts";
 
+export * from "./embedding.ts";
 export * from "./losses.ts";
+export {
+  adaptiveAvgPool3d,
+  adaptiveMaxPool1d,
+  adaptiveMaxPool1dWithIndices,
+  adaptiveMaxPool2d,
+  adaptiveMaxPool2dWithIndices,
+  adaptiveMaxPool3d,
+  adaptiveMaxPool3dWithIndices,
+  avgPool3d,
+  maxPool1dWithIndices,
+  maxPool2dWithIndices,
+  maxPool3d,
+  maxPool3dWithIndices,
+  maxUnpool1d,
+  maxUnpool2d,
+  maxUnpool3d,
+  type UnpoolOptions,
+} from "./pooling.ts";
 export * from "./vision.ts";
 
 /** Scales vectors along a dimension to norm 1. */
@@ -141,49 +159,10 @@ export function hardtanh(input: Tensor, minVal = -1, maxVal = 1): Tensor {
   return ops.hardtanh(input, minVal, maxVal);
 }
 
-export interface EmbeddingLookup {
-  /** The row that gets no gradient. */
-  readonly paddingIdx?: number | null;
-  /**
-   * Rows with a larger norm (of order `normType`, 2) are scaled down in the table itself
-   * before they are looked up.
-   */
-  readonly maxNorm?: number | null;
-  readonly normType?: number;
-  /** Divide gradients by how often a row occurs in the batch. */
-  readonly scaleGradByFreq?: boolean;
-}
-
-/**
- * Rows of a table by integer: indices [...] and weight [rows, width] -> [..., width].
- * @throws RangeError for a `paddingIdx` outside the table.
- */
-export function embedding(
-  input: Tensor,
-  weight: Tensor,
-  {
-    paddingIdx = null,
-    maxNorm = null,
-    normType = 2,
-    scaleGradByFreq = false,
-    ...others
-  }: EmbeddingLookup = {},
-): Tensor {
-  refuseOthers("embedding", others, "paddingIdx, maxNorm, normType, scaleGradByFreq");
-  const rows = weight.size(0);
-  const padding = rowNumber("embedding", paddingIdx, rows);
-  if (maxNorm !== null)
-    tidy(() => {
-      noGrad(() => anyOp.aten.embedding_renorm_(weight.detach(), input.contiguous(), maxNorm, normType));
-    });
-  return ops.embedding(weight, input, padding ?? -1, scaleGradByFreq);
-}
-
 /** Operators that need nothing more, under their names in `torch.nn.functional`. */
 export {
   adaptiveAvgPool1d,
   adaptiveAvgPool2d,
-  adaptiveMaxPool2d,
   avgPool1d,
   avgPool2d,
   bilinear,

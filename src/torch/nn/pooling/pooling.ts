@@ -1,128 +1,295 @@
 import type { Tensor } from "../../core/tensor.ts";
-import { operator } from "../../dispatch/operators.ts";
 import * as ops from "../../dispatch/ops.gen.ts";
+import { refuseOthers } from "../../dispatch/optionNames.ts";
 import type { LayerClass } from "../base/layerClass.ts";
 import { Module } from "../base/module.ts";
+import { shown } from "../functional/checks.ts";
+import * as pools from "../functional/pooling.ts";
 
 type Size = number | readonly number[];
 
-export interface PoolOptions {
+interface WindowOptions {
   /** The kernel's size unless given. */
-  readonly stride?: Size;
+  readonly stride?: Size | null;
   readonly padding?: Size;
+  /** Let a last window reach over the end rather than leave the rest out. */
+  readonly ceilMode?: boolean;
 }
 
-const listed = (size: Size, dimensions: number): readonly number[] =>
-  typeof size === "number" ? Array.from({ length: dimensions }, () => size) : size;
+export interface MaxPoolOptions<Indices extends boolean = boolean> extends WindowOptions {
+  readonly dilation?: Size;
+  /** Give [values, indices]; the indices are the places that `MaxUnpool1d` and its sisters take. */
+  readonly returnIndices?: Indices;
+}
 
-type Apply = (
-  input: Tensor,
-  kernel: readonly number[],
-  stride: readonly number[],
-  padding: readonly number[],
-) => Tensor;
+export interface AvgPool1dOptions extends WindowOptions {
+  /** Whether the padding's zeros count among a window's values. Default true. */
+  readonly countIncludePad?: boolean;
+}
 
-interface SlidingPool extends Module {
+export interface AvgPoolOptions extends AvgPool1dOptions {
+  /** What to divide each window's sum by, instead of its size. */
+  readonly divisorOverride?: number | null;
+}
+
+/** Values, with their places where these are wanted. */
+type Pooled<Indices extends boolean> = Indices extends true ? [values: Tensor, indices: Tensor] : Tensor;
+
+/** What windows that slide over the last `dimensions` dimensions have in common. */
+abstract class SlidingPool extends Module {
   readonly kernelSize: readonly number[];
   readonly stride: readonly number[];
   readonly padding: readonly number[];
-  forward(input: Tensor): Tensor;
+  readonly ceilMode: boolean;
+
+  protected constructor(
+    readonly dimensions: number,
+    kernelSize: Size,
+    { stride, padding = 0, ceilMode = false, ...others }: WindowOptions,
+    known: string,
+  ) {
+    super();
+    refuseOthers(new.target.name, others, `stride, padding, ceilMode, ${known}`);
+    this.kernelSize = pools.listed(kernelSize, dimensions);
+    this.stride = pools.listed(stride ?? kernelSize, dimensions);
+    this.padding = pools.listed(padding, dimensions);
+    this.ceilMode = ceilMode;
+  }
+
+  override extraRepr(): string {
+    const { kernelSize, stride, padding, ceilMode } = this;
+    return `kernelSize=${shown(kernelSize)}, stride=${shown(stride)}, padding=${shown(padding)}, ceilMode=${ceilMode}`;
+  }
 }
 
-/** Makes a layer that slides a window over the last `dimensions` dimensions. */
-function slidingPool(
+type LargestOf = (input: Tensor, ...settings: (readonly number[] | boolean)[]) => unknown;
+const largest = [
+  { values: ops.maxPool1d, both: pools.maxPool1dWithIndices },
+  { values: ops.maxPool2d, both: pools.maxPool2dWithIndices },
+  { values: pools.maxPool3d, both: pools.maxPool3dWithIndices },
+] as unknown as readonly { values: LargestOf; both: LargestOf }[];
+
+abstract class MaxPool<Indices extends boolean> extends SlidingPool {
+  readonly dilation: readonly number[];
+  readonly returnIndices: boolean;
+
+  protected constructor(dimensions: number, kernelSize: Size, options: MaxPoolOptions<Indices>) {
+    const { dilation = 1, returnIndices = false, ...window } = options;
+    super(dimensions, kernelSize, window, "dilation, returnIndices");
+    this.dilation = pools.listed(dilation, dimensions);
+    this.returnIndices = returnIndices;
+  }
+
+  forward(input: Tensor): Pooled<Indices> {
+    const { kernelSize, stride, padding, dilation, ceilMode } = this;
+    const { values, both } = largest[this.dimensions - 1];
+    const pool = this.returnIndices ? both : values;
+    return pool(input, kernelSize, stride, padding, dilation, ceilMode) as Pooled<Indices>;
+  }
+}
+
+/** The largest value in each window of [N, C, L]. */
+export class MaxPool1d<Indices extends boolean = false> extends MaxPool<Indices> {
+  constructor(kernelSize: Size, options: MaxPoolOptions<Indices> = {}) {
+    super(1, kernelSize, options);
+  }
+}
+
+/** The largest value in each window of [N, C, H, W]. */
+export class MaxPool2d<Indices extends boolean = false> extends MaxPool<Indices> {
+  constructor(kernelSize: Size, options: MaxPoolOptions<Indices> = {}) {
+    super(2, kernelSize, options);
+  }
+}
+
+/** The largest value in each window of [N, C, D, H, W]. */
+export class MaxPool3d<Indices extends boolean = false> extends MaxPool<Indices> {
+  constructor(kernelSize: Size, options: MaxPoolOptions<Indices> = {}) {
+    super(3, kernelSize, options);
+  }
+}
+
+abstract class AvgPool extends SlidingPool {
+  readonly countIncludePad: boolean;
+  readonly divisorOverride: number | null;
+
+  protected constructor(dimensions: number, kernelSize: Size, options: AvgPoolOptions) {
+    const { countIncludePad = true, divisorOverride = null, ...window } = options;
+    super(
+      dimensions,
+      kernelSize,
+      window,
+      dimensions === 1 ? "countIncludePad" : "countIncludePad, divisorOverride",
+    );
+    if (dimensions === 1)
+      refuseOthers(new.target.name, { divisorOverride: options.divisorOverride }, "countIncludePad");
+    this.countIncludePad = countIncludePad;
+    this.divisorOverride = divisorOverride;
+  }
+
+  forward(input: Tensor): Tensor {
+    const { kernelSize, stride, padding, ceilMode, countIncludePad, divisorOverride } = this;
+    if (this.dimensions === 1)
+      return ops.avgPool1d(input, kernelSize, stride, padding, ceilMode, countIncludePad);
+    const pool = this.dimensions === 2 ? ops.avgPool2d : pools.avgPool3d;
+    return pool(input, kernelSize, stride, padding, ceilMode, countIncludePad, divisorOverride);
+  }
+}
+
+/** The mean of each window of [N, C, L]. */
+export class AvgPool1d extends AvgPool {
+  constructor(kernelSize: Size, options: AvgPool1dOptions = {}) {
+    super(1, kernelSize, options);
+  }
+}
+
+/** The mean of each window of [N, C, H, W]. */
+export class AvgPool2d extends AvgPool {
+  constructor(kernelSize: Size, options: AvgPoolOptions = {}) {
+    super(2, kernelSize, options);
+  }
+}
+
+/** The mean of each window of [N, C, D, H, W]. */
+export class AvgPool3d extends AvgPool {
+  constructor(kernelSize: Size, options: AvgPoolOptions = {}) {
+    super(3, kernelSize, options);
+  }
+}
+
+interface UnpoolLayer extends Module {
+  readonly kernelSize: readonly number[];
+  forward(input: Tensor, indices: Tensor, outputSize?: readonly number[] | null): Tensor;
+}
+
+function unpooling(
   dimensions: number,
-  apply: Apply,
-): LayerClass<[kernelSize: Size, options?: PoolOptions], SlidingPool> {
+  unpool: typeof pools.maxUnpool1d,
+): LayerClass<[kernelSize: Size, options?: Omit<pools.UnpoolOptions, "outputSize">], UnpoolLayer> {
   return class extends Module {
     readonly kernelSize: readonly number[];
     readonly stride: readonly number[];
     readonly padding: readonly number[];
 
-    constructor(kernelSize: Size, options: PoolOptions = {}) {
+    constructor(kernelSize: Size, options: Omit<pools.UnpoolOptions, "outputSize"> = {}) {
       super();
-      this.kernelSize = listed(kernelSize, dimensions);
-      this.stride = listed(options.stride ?? kernelSize, dimensions);
-      this.padding = listed(options.padding ?? 0, dimensions);
+      const { stride, padding = 0, ...others } = options;
+      refuseOthers(new.target.name, others, "stride, padding");
+      this.kernelSize = pools.listed(kernelSize, dimensions);
+      this.stride = pools.listed(stride ?? kernelSize, dimensions);
+      this.padding = pools.listed(padding, dimensions);
     }
 
-    forward(input: Tensor): Tensor {
-      return apply(input, this.kernelSize, this.stride, this.padding);
+    forward(input: Tensor, indices: Tensor, outputSize: readonly number[] | null = null): Tensor {
+      return unpool(input, indices, this.kernelSize, {
+        stride: this.stride,
+        padding: this.padding,
+        outputSize,
+      });
     }
 
     override extraRepr(): string {
-      return `kernelSize=[${this.kernelSize.join(", ")}], stride=[${this.stride.join(", ")}]`;
+      return `kernelSize=${shown(this.kernelSize)}, stride=${shown(this.stride)}, padding=${shown(this.padding)}`;
     }
   };
 }
 
-/** The largest value in each window of [N, C, L]. */
-export class MaxPool1d extends slidingPool(1, (...args) => ops.maxPool1d(...args)) {}
-/** The largest value in each window of [N, C, H, W]. */
-export class MaxPool2d extends slidingPool(2, (...args) => ops.maxPool2d(...args)) {}
-/** The mean of each window of [N, C, L]. */
-export class AvgPool1d extends slidingPool(1, (...args) => ops.avgPool1d(...args)) {}
-/** The mean of each window of [N, C, H, W]. */
-export class AvgPool2d extends slidingPool(2, (...args) => ops.avgPool2d(...args)) {}
-
-const kernel = (name: string) =>
-  operator(`aten::${name}`, [""], name) as unknown as (...args: readonly unknown[]) => unknown;
-const maxPool3d = kernel("max_pool3d") as Apply;
-const avgPool3d = kernel("avg_pool3d") as Apply;
-/** The largest value in each window of [N, C, D, H, W]. */
-export class MaxPool3d extends slidingPool(3, (...args) => maxPool3d(...args)) {}
-/** The mean of each window of [N, C, D, H, W]. */
-export class AvgPool3d extends slidingPool(3, (...args) => avgPool3d(...args)) {}
+/** See `functional.maxUnpool1d`: values and places [N, C, L] -> [N, C, L']. */
+export class MaxUnpool1d extends unpooling(1, pools.maxUnpool1d) {}
+/** See `functional.maxUnpool1d`: values and places [N, C, H, W] -> [N, C, H', W']. */
+export class MaxUnpool2d extends unpooling(2, pools.maxUnpool2d) {}
+/** See `functional.maxUnpool1d`: values and places [N, C, D, H, W] -> [N, C, D', H', W']. */
+export class MaxUnpool3d extends unpooling(3, pools.maxUnpool3d) {}
 
 interface AdaptivePool extends Module {
   readonly outputSize: readonly number[];
   forward(input: Tensor): Tensor;
 }
 
-/** Makes a layer that pools to a given size whatever the input's. */
-function adaptivePool(
+/** Makes a layer that takes means of parts, so many whatever the input's size. */
+function adaptiveMean(
   dimensions: number,
-  apply: (input: Tensor, size: readonly number[]) => Tensor,
+  pool: (input: Tensor, size: readonly number[]) => Tensor,
 ): LayerClass<[outputSize: Size], AdaptivePool> {
   return class extends Module {
     readonly outputSize: readonly number[];
 
     constructor(outputSize: Size) {
       super();
-      this.outputSize = listed(outputSize, dimensions);
+      this.outputSize = pools.listed(outputSize, dimensions);
     }
 
     forward(input: Tensor): Tensor {
-      return apply(input, this.outputSize);
+      return pool(input, this.outputSize);
     }
 
     override extraRepr(): string {
-      return `outputSize=[${this.outputSize.join(", ")}]`;
+      return `outputSize=${shown(this.outputSize)}`;
     }
   };
 }
 
 /** [N, C, L] -> [N, C, size]. */
-export class AdaptiveAvgPool1d extends adaptivePool(1, (input, size) => ops.adaptiveAvgPool1d(input, size)) {}
+export class AdaptiveAvgPool1d extends adaptiveMean(1, (input, size) => ops.adaptiveAvgPool1d(input, size)) {}
 /** [N, C, H, W] -> [N, C, ...size]. */
-export class AdaptiveAvgPool2d extends adaptivePool(2, (input, size) => ops.adaptiveAvgPool2d(input, size)) {}
-const adaptiveAvgPool3d = kernel("adaptive_avg_pool3d") as (input: Tensor, size: readonly number[]) => Tensor;
-const largestOf = (n: number) => {
-  const pool = kernel(`adaptive_max_pool${n}d`) as (
-    input: Tensor,
-    size: readonly number[],
-  ) => [Tensor, Tensor];
-  return (input: Tensor, size: readonly number[]): Tensor => {
-    const [values, indices] = pool(input, size);
-    indices.dispose();
-    return values;
-  };
-};
+export class AdaptiveAvgPool2d extends adaptiveMean(2, (input, size) => ops.adaptiveAvgPool2d(input, size)) {}
 /** [N, C, D, H, W] -> [N, C, ...size]. */
-export class AdaptiveAvgPool3d extends adaptivePool(3, (input, size) => adaptiveAvgPool3d(input, size)) {}
+export class AdaptiveAvgPool3d extends adaptiveMean(3, pools.adaptiveAvgPool3d) {}
+
+const adaptiveLargest = [
+  { values: pools.adaptiveMaxPool1d, both: pools.adaptiveMaxPool1dWithIndices },
+  { values: pools.adaptiveMaxPool2d, both: pools.adaptiveMaxPool2dWithIndices },
+  { values: pools.adaptiveMaxPool3d, both: pools.adaptiveMaxPool3dWithIndices },
+];
+
+export interface AdaptiveMaxPoolOptions<Indices extends boolean = boolean> {
+  /** Give [values, indices]. */
+  readonly returnIndices?: Indices;
+}
+
+abstract class AdaptiveMaxPool<Indices extends boolean> extends Module {
+  readonly outputSize: readonly number[];
+  readonly returnIndices: boolean;
+
+  protected constructor(
+    readonly dimensions: number,
+    outputSize: Size,
+    { returnIndices, ...others }: AdaptiveMaxPoolOptions<Indices>,
+  ) {
+    super();
+    refuseOthers(new.target.name, others, "returnIndices");
+    this.outputSize = pools.listed(outputSize, dimensions);
+    this.returnIndices = returnIndices ?? false;
+  }
+
+  forward(input: Tensor): Pooled<Indices> {
+    const { values, both } = adaptiveLargest[this.dimensions - 1];
+    const pool = this.returnIndices ? both : values;
+    return pool(input, this.outputSize) as Pooled<Indices>;
+  }
+
+  override extraRepr(): string {
+    return `outputSize=${shown(this.outputSize)}`;
+  }
+}
+
 /** The largest values: [N, C, L] -> [N, C, size]. */
-export class AdaptiveMaxPool1d extends adaptivePool(1, largestOf(1)) {}
+export class AdaptiveMaxPool1d<Indices extends boolean = false> extends AdaptiveMaxPool<Indices> {
+  constructor(outputSize: Size, options: AdaptiveMaxPoolOptions<Indices> = {}) {
+    super(1, outputSize, options);
+  }
+}
+
 /** The largest values: [N, C, H, W] -> [N, C, ...size]. */
-export class AdaptiveMaxPool2d extends adaptivePool(2, largestOf(2)) {}
+export class AdaptiveMaxPool2d<Indices extends boolean = false> extends AdaptiveMaxPool<Indices> {
+  constructor(outputSize: Size, options: AdaptiveMaxPoolOptions<Indices> = {}) {
+    super(2, outputSize, options);
+  }
+}
+
 /** The largest values: [N, C, D, H, W] -> [N, C, ...size]. */
-export class AdaptiveMaxPool3d extends adaptivePool(3, largestOf(3)) {}
+export class AdaptiveMaxPool3d<Indices extends boolean = false> extends AdaptiveMaxPool<Indices> {
+  constructor(outputSize: Size, options: AdaptiveMaxPoolOptions<Indices> = {}) {
+    super(3, outputSize, options);
+  }
+}

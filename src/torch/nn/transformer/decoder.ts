@@ -4,6 +4,7 @@ import { full } from "../../functions/creation.ts";
 import { ModuleList } from "../base/containers.ts";
 import { xavierUniform_ } from "../base/init.ts";
 import { Module } from "../base/module.ts";
+import { refuse, shown } from "../functional/checks.ts";
 import { Dropout } from "../layers/dropout.ts";
 import { Linear } from "../layers/linear.ts";
 import { LayerNorm } from "../normalization/layerNorm.ts";
@@ -22,13 +23,17 @@ export interface DecoderMasks {
   readonly memoryMask?: Tensor | null;
   readonly tgtKeyPaddingMask?: Tensor | null;
   readonly memoryKeyPaddingMask?: Tensor | null;
+  /** Says that `tgtMask` forbids what comes later and nothing else: faster. */
+  readonly tgtIsCausal?: boolean;
+  /** The same of `memoryMask`. */
+  readonly memoryIsCausal?: boolean;
 }
 
-const maskNames = "tgtMask, memoryMask, tgtKeyPaddingMask, memoryKeyPaddingMask";
+const maskNames = "tgtMask, memoryMask, tgtKeyPaddingMask, memoryKeyPaddingMask, tgtIsCausal, memoryIsCausal";
 
 /**
- * Self-attention, attention to a memory and a feed-forward network, on [batch, length, dModel];
- * PyTorch's names and defaults.
+ * Self-attention, attention to a memory and a feed-forward network, on [length, batch, dModel], or with
+ * `batchFirst` [batch, length, dModel]; PyTorch's names and defaults.
  */
 export class TransformerDecoderLayer extends Module {
   static override readonly names = { selfAttn: "self_attn", multiheadAttn: "multihead_attn" };
@@ -52,18 +57,17 @@ export class TransformerDecoderLayer extends Module {
     options: TransformerLayerOptions = {},
   ) {
     super();
-    const { dimFeedforward, dropout, activation, layerNormEps, normFirst, bias } = layerSettings(
-      "TransformerDecoderLayer",
-      options,
-    );
-    this.selfAttn = new MultiheadAttention(dModel, nhead, { dropout, bias });
-    this.multiheadAttn = new MultiheadAttention(dModel, nhead, { dropout, bias });
-    this.linear1 = new Linear(dModel, dimFeedforward, { bias });
+    const settings = layerSettings("TransformerDecoderLayer", options);
+    const { dimFeedforward, dropout, activation, layerNormEps: eps, normFirst, bias } = settings;
+    const { batchFirst, creation } = settings;
+    this.selfAttn = new MultiheadAttention(dModel, nhead, { dropout, bias, batchFirst, ...creation });
+    this.multiheadAttn = new MultiheadAttention(dModel, nhead, { dropout, bias, batchFirst, ...creation });
+    this.linear1 = new Linear(dModel, dimFeedforward, { bias, ...creation });
     this.dropout = new Dropout(dropout);
-    this.linear2 = new Linear(dimFeedforward, dModel, { bias });
-    this.norm1 = new LayerNorm(dModel, { eps: layerNormEps, bias });
-    this.norm2 = new LayerNorm(dModel, { eps: layerNormEps, bias });
-    this.norm3 = new LayerNorm(dModel, { eps: layerNormEps, bias });
+    this.linear2 = new Linear(dimFeedforward, dModel, { bias, ...creation });
+    this.norm1 = new LayerNorm(dModel, { eps, bias, ...creation });
+    this.norm2 = new LayerNorm(dModel, { eps, bias, ...creation });
+    this.norm3 = new LayerNorm(dModel, { eps, bias, ...creation });
     this.dropout1 = new Dropout(dropout);
     this.dropout2 = new Dropout(dropout);
     this.dropout3 = new Dropout(dropout);
@@ -72,17 +76,23 @@ export class TransformerDecoderLayer extends Module {
   }
 
   forward(target: Tensor, memory: Tensor, masks: DecoderMasks = {}): Tensor {
-    const { tgtMask, memoryMask, tgtKeyPaddingMask, memoryKeyPaddingMask, ...others } = masks;
+    const { tgtMask, memoryMask, tgtKeyPaddingMask, memoryKeyPaddingMask, ...hints } = masks;
+    const { tgtIsCausal, memoryIsCausal, ...others } = hints;
     refuseOthers("TransformerDecoderLayer", others, maskNames);
     const attendSelf = (x: Tensor): Tensor => {
       const [mixed] = this.selfAttn.forward(x, x, x, {
         attnMask: tgtMask,
         keyPaddingMask: tgtKeyPaddingMask,
+        isCausal: tgtIsCausal,
       });
       return this.dropout1.forward(mixed);
     };
     const attendMemory = (x: Tensor): Tensor => {
-      const options = { attnMask: memoryMask, keyPaddingMask: memoryKeyPaddingMask };
+      const options = {
+        attnMask: memoryMask,
+        keyPaddingMask: memoryKeyPaddingMask,
+        isCausal: memoryIsCausal,
+      };
       const [mixed] = this.multiheadAttn.forward(x, memory, memory, options);
       return this.dropout2.forward(mixed);
     };
@@ -131,30 +141,46 @@ export interface TransformerOptions extends TransformerLayerOptions {
   readonly numDecoderLayers?: number;
 }
 
-/** Encoder and decoder (Vaswani et al. 2017), on [batch, length, dModel]; PyTorch's names and defaults. */
+/**
+ * Masks of both halves; `srcIsCausal` says of `srcMask` that it forbids what comes later and nothing else.
+ */
+export type TransformerMasks = Omit<EncoderMasks, "isCausal"> & DecoderMasks & { srcIsCausal?: boolean };
+
+/**
+ * Encoder and decoder (Vaswani et al. 2017), on [length, batch, dModel], or with `batchFirst` [batch, length,
+ * dModel]; PyTorch's names and defaults.
+ */
 export class Transformer extends Module {
   readonly encoder: TransformerEncoder;
   readonly decoder: TransformerDecoder;
+  readonly batchFirst: boolean;
 
   constructor(options: TransformerOptions = {}) {
     super();
     const { dModel = 512, nhead = 8, numEncoderLayers = 6, numDecoderLayers = 6, ...layer } = options;
-    const { layerNormEps: eps, bias } = layerSettings("Transformer", layer);
+    const { layerNormEps: eps, bias, batchFirst, creation } = layerSettings("Transformer", layer);
+    this.batchFirst = batchFirst;
+    const norm = () => new LayerNorm(dModel, { eps, bias, ...creation });
     const encoderLayer = new TransformerEncoderLayer(dModel, nhead, layer);
-    this.encoder = new TransformerEncoder(encoderLayer, numEncoderLayers, {
-      norm: new LayerNorm(dModel, { eps, bias }),
-    });
+    this.encoder = new TransformerEncoder(encoderLayer, numEncoderLayers, { norm: norm() });
     const decoderLayer = new TransformerDecoderLayer(dModel, nhead, layer);
-    this.decoder = new TransformerDecoder(decoderLayer, numDecoderLayers, {
-      norm: new LayerNorm(dModel, { eps, bias }),
-    });
+    this.decoder = new TransformerDecoder(decoderLayer, numDecoderLayers, { norm: norm() });
     for (const value of this.parameters()) if (value.ndim > 1) xavierUniform_(value);
   }
 
-  /** Source [batch, S, dModel] and target [batch, T, dModel] -> [batch, T, dModel]. */
-  forward(source: Tensor, target: Tensor, masks: EncoderMasks & DecoderMasks = {}): Tensor {
-    const { srcMask, srcKeyPaddingMask, ...decoderMasks } = masks;
-    const memory = this.encoder.forward(source, { srcMask, srcKeyPaddingMask });
+  /**
+   * Source [S, batch, dModel] and target [T, batch, dModel] -> [T, batch, dModel]; with `batchFirst` the
+   * batch comes first.
+   */
+  forward(source: Tensor, target: Tensor, masks: TransformerMasks = {}): Tensor {
+    const { srcMask, srcKeyPaddingMask, srcIsCausal, ...decoderMasks } = masks;
+    const batch = this.batchFirst ? 0 : 1;
+    if (source.ndim === 3 && target.ndim === 3 && source.size(batch) !== target.size(batch))
+      refuse(
+        "Transformer",
+        `source ${shown(source.shape)} and target ${shown(target.shape)} must have the same batch (dimension ${batch})`,
+      );
+    const memory = this.encoder.forward(source, { srcMask, srcKeyPaddingMask, isCausal: srcIsCausal });
     return this.decoder.forward(target, memory, decoderMasks);
   }
 

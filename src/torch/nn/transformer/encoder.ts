@@ -18,11 +18,13 @@ export interface EncoderMasks {
   readonly srcMask?: Tensor | null;
   /** [batch, length] bool: true where a position is padding. */
   readonly srcKeyPaddingMask?: Tensor | null;
+  /** Says that `srcMask` forbids what comes later and nothing else: faster. */
+  readonly isCausal?: boolean;
 }
 
 /**
- * Self-attention and a feed-forward network with residuals, on [batch, length, dModel];
- * PyTorch's names and defaults.
+ * Self-attention and a feed-forward network with residuals, on [length, batch, dModel], or with `batchFirst`
+ * [batch, length, dModel]; PyTorch's names and defaults.
  */
 export class TransformerEncoderLayer extends Module {
   static override readonly names = { selfAttn: "self_attn" };
@@ -43,16 +45,15 @@ export class TransformerEncoderLayer extends Module {
     options: TransformerLayerOptions = {},
   ) {
     super();
-    const { dimFeedforward, dropout, activation, layerNormEps, normFirst, bias } = layerSettings(
-      "TransformerEncoderLayer",
-      options,
-    );
-    this.selfAttn = new MultiheadAttention(dModel, nhead, { dropout, bias });
-    this.linear1 = new Linear(dModel, dimFeedforward, { bias });
+    const settings = layerSettings("TransformerEncoderLayer", options);
+    const { dimFeedforward, dropout, activation, layerNormEps: eps, normFirst, bias } = settings;
+    const { batchFirst, creation } = settings;
+    this.selfAttn = new MultiheadAttention(dModel, nhead, { dropout, bias, batchFirst, ...creation });
+    this.linear1 = new Linear(dModel, dimFeedforward, { bias, ...creation });
     this.dropout = new Dropout(dropout);
-    this.linear2 = new Linear(dimFeedforward, dModel, { bias });
-    this.norm1 = new LayerNorm(dModel, { eps: layerNormEps, bias });
-    this.norm2 = new LayerNorm(dModel, { eps: layerNormEps, bias });
+    this.linear2 = new Linear(dimFeedforward, dModel, { bias, ...creation });
+    this.norm1 = new LayerNorm(dModel, { eps, bias, ...creation });
+    this.norm2 = new LayerNorm(dModel, { eps, bias, ...creation });
     this.dropout1 = new Dropout(dropout);
     this.dropout2 = new Dropout(dropout);
     this.normFirst = normFirst;
@@ -60,12 +61,13 @@ export class TransformerEncoderLayer extends Module {
   }
 
   forward(input: Tensor, masks: EncoderMasks = {}): Tensor {
-    const { srcMask, srcKeyPaddingMask, ...others } = masks;
-    refuseOthers("TransformerEncoderLayer", others, "srcMask, srcKeyPaddingMask");
+    const { srcMask, srcKeyPaddingMask, isCausal, ...others } = masks;
+    refuseOthers("TransformerEncoderLayer", others, "srcMask, srcKeyPaddingMask, isCausal");
     const attend = (x: Tensor): Tensor => {
       const [mixed] = this.selfAttn.forward(x, x, x, {
         attnMask: srcMask,
         keyPaddingMask: srcKeyPaddingMask,
+        isCausal,
       });
       return this.dropout1.forward(mixed);
     };

@@ -36,7 +36,7 @@ export function canFuseLayer(input: Tensor): boolean {
 export function fusedTransformerLayer(input: Tensor, parts: LayerParts, options: FusedLayerOptions): Tensor {
   const { selfAttn, linear1, linear2, norm1, norm2 } = parts;
   const weights = [
-    ...[selfAttn.inProjWeight, selfAttn.inProjBias, selfAttn.outProj.weight, selfAttn.outProj.bias],
+    ...[selfAttn.inProjWeight!, selfAttn.inProjBias, selfAttn.outProj.weight, selfAttn.outProj.bias],
     ...[linear1.weight, linear1.bias, linear2.weight, linear2.bias],
     ...[norm1.weight, norm1.bias, norm2.weight, norm2.bias],
   ];
