@@ -100,3 +100,17 @@ test("BERT from a Hugging Face folder gives transformers' logits", async () => {
   // The sum and the largest of the first text in tests/fixtures/torch/bert/answers.json.
   expect(await run("bert")).toContain("logits [1,8,21], sum -29.1104; best: cat 0.8010, [SEP] 0.3371");
 }, 60_000);
+
+test("the residual network tells shapes apart that it has not seen", async () => {
+  const accuracies = numbers(await run("resnet"), /accuracy (\S+)/g);
+  expect(accuracies.length).toBe(3);
+  expect(accuracies.at(-1)!).toBeGreaterThan(0.9);
+}, 110_000);
+
+test("what the DCGAN draws becomes discs", async () => {
+  const text = await run("dcgan");
+  const [first, ...later] = numbers(text, /step \d+: roundness (\S+)/g);
+  expect(numbers(text, /real: roundness (\S+)/g)[0]).toBeGreaterThan(0.9);
+  expect(first).toBeLessThan(0.45);
+  expect(later.at(-1)!).toBeGreaterThan(0.65);
+}, 110_000);
