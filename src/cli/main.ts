@@ -62,6 +62,16 @@ export const commands: CommandEntry[] = [
     load: () => import("./commands/unifrac.ts"),
   },
   {
+    name: "table",
+    group: groups.data,
+    summary: "filter, merge, collapse or subsample tables",
+    examples: [
+      "aam table filter --table table.qza --metadata metadata.tsv --where body-site=gut --min-samples 2 --output gut.qza",
+      "aam table collapse --table table.biom --taxonomy taxonomy.qza --level 6 --output genera.biom",
+    ],
+    load: () => import("./commands/table.ts"),
+  },
+  {
     name: "simulate",
     group: groups.data,
     summary: "simulate a study to try things on",

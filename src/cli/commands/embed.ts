@@ -110,7 +110,7 @@ async function run(flags: EmbedFlags): Promise<void> {
   }
   if (!isMainRank()) return;
   if (flags.asvs !== undefined) {
-    const ids = Array.from({ length: dataset.asvCount }, (_, row) => dataset.asvId(row));
+    const ids = dataset.asvIds();
     write(
       flags.asvs,
       "embeddings of ASVs",

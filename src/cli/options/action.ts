@@ -8,10 +8,13 @@ import { type Action, program } from "../../formats/qiime2/action.ts";
  */
 const inputNames = new Set(
   (
-    "against config dataset distance-ids ids merge metadata model pretrained-encoder rep-seqs run samples table " +
-    "taxonomy train-samples tree val-samples"
+    "against asvs config dataset distance-ids distances exclude-asvs exclude-samples ids merge metadata model " +
+    "pretrained-encoder rep-seqs run samples table taxonomy train-samples tree val-samples"
   ).split(" "),
 );
+
+/** What other commands read under these names, `embed` writes. */
+const writtenByEmbed = new Set(["asvs", "distances"]);
 
 /** Options that are about this run of the program alone. */
 const idle = new Set(["debug", "json", "quiet"]);
@@ -34,7 +37,8 @@ export function actionOf(command: Command): Action {
     const name = option.name();
     const value = command.getOptionValue(option.attributeName());
     if (value === undefined || idle.has(name)) continue;
-    sort(name, value, /<(file|folder|table|run|path|checkpoint)>/.test(option.flags), inputNames.has(name));
+    const isInput = inputNames.has(name) && !(command.name() === "embed" && writtenByEmbed.has(name));
+    sort(name, value, /<(file|folder|table|run|path|checkpoint)>/.test(option.flags), isInput);
   }
   command.registeredArguments.forEach((argument, i) => {
     if (command.processedArgs[i] !== undefined) sort(argument.name(), command.processedArgs[i], true, true);

@@ -42,6 +42,8 @@ export interface Dataset {
   /** How many ASVs a sample has. */
   richness(index: number): number;
   asvId(row: number): string;
+  /** Of all ASVs. */
+  asvIds(): string[];
   asvSequence(row: number): string;
   /** START and the bases of an ASV (see `tokenizer.ts`), untrimmed. */
   asvTokens(row: number): Uint8Array;
@@ -141,6 +143,10 @@ class ArrowDataset implements Dataset {
   asvId(row: number): string {
     const { columns, row: local } = this.#asvs.locate(row);
     return decodeText(columns[0], local);
+  }
+
+  asvIds(): string[] {
+    return Array.from({ length: this.asvCount }, (_, row) => this.asvId(row));
   }
 
   asvSequence(row: number): string {

@@ -1,5 +1,6 @@
 import { numericColumn } from "../metadata/columns.ts";
 import type { Metadata } from "../metadata/read.ts";
+import { lineageNames, rankNames } from "../taxonomy/lineage.ts";
 import type { Quantiles } from "./numberSummary.ts";
 import { quantiles } from "./numberSummary.ts";
 
@@ -14,8 +15,6 @@ export interface TaxonomySummary {
   readonly warnings: readonly string[];
 }
 
-const rankNames = ["domain", "phylum", "class", "order", "family", "genus", "species"];
-
 /**
  * Describes a taxonomy: ids and lineages such as `k__Bacteria; p__Firmicutes`, as Greengenes (prefixes of two
  * underscores), SILVA (`d__`, `D_0__`) and plain names have them.
@@ -26,9 +25,9 @@ export function summarizeTaxonomy(metadata: Metadata): TaxonomySummary {
   const named = rankNames.map(() => 0);
   let unassigned = 0;
   for (const lineage of taxon?.values ?? []) {
-    const parts = lineageOf(lineage ?? "");
+    const parts = lineageNames(lineage ?? "");
     if (parts.every((part) => part === "")) unassigned++;
-    for (const [rank, part] of parts.slice(0, rankNames.length).entries()) {
+    for (const [rank, part] of parts.entries()) {
       if (part === "") continue;
       named[rank]++;
       // The same name below different parents is another taxon.
@@ -46,10 +45,4 @@ export function summarizeTaxonomy(metadata: Metadata): TaxonomySummary {
     confidence: known.length === 0 ? null : quantiles(known),
     warnings: metadata.warnings,
   };
-}
-
-/** The names of a lineage by rank, "" where a rank has none. */
-function lineageOf(lineage: string): string[] {
-  if (/^(unassigned|unclassified|unknown|no blast hit)?$/i.test(lineage.trim())) return [""];
-  return lineage.split(";").map((part) => part.trim().replace(/^([a-z]|D_\d+)__/i, ""));
 }

@@ -42,7 +42,7 @@ function readTableArtifact(bytes: Uint8Array, source: string): TableReading {
     );
   }
   const reading = readPlainTable(artifact.file("feature-table.biom"), `feature-table.biom in ${source}`);
-  return { ...reading, format: `${reading.format} in a QIIME 2 artifact` };
+  return { ...reading, format: `${reading.format} in a QIIME 2 artifact`, artifactType: artifact.type };
 }
 
 function readPlainTable(bytes: Uint8Array, source: string): TableReading {

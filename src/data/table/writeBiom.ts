@@ -6,6 +6,10 @@ import { writeArtifact } from "../../formats/qiime2/write.ts";
 import { type Csr, transposeCsr } from "./csr.ts";
 import type { Table } from "./table.ts";
 
+/** What the numbers of a table are, as QIIME 2 names it. */
+export const tableKinds = ["Frequency", "RelativeFrequency", "PresenceAbsence"] as const;
+export type TableKind = (typeof tableKinds)[number];
+
 export interface WriteBiomOptions {
   /** Defaults to "No Table ID", as biom-format writes it. */
   readonly tableId?: string;
@@ -31,11 +35,7 @@ export function writeBiom(path: string, table: Table, options: WriteBiomOptions 
  * Writes it as a QIIME 2 artifact of type `FeatureTable[Frequency]` or another kind. @throws UserError
  * as `writeBiom` does.
  */
-export function writeTableArtifact(
-  path: string,
-  table: Table,
-  kind: "Frequency" | "RelativeFrequency" = "Frequency",
-): void {
+export function writeTableArtifact(path: string, table: Table, kind: TableKind = "Frequency"): void {
   const pieces = biomPieces(path, table, {});
   writeArtifact(path, `FeatureTable[${kind}]`, () => pieces);
 }

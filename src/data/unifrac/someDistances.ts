@@ -1,10 +1,10 @@
 import { writeFileAtomic } from "../../common/files/atomicFile.ts";
+import { checkOutput } from "../../common/files/checkOutput.ts";
 import { quote } from "../../common/quote.ts";
 import { Random } from "../../common/random/random.ts";
 import { UserError } from "../../common/userError.ts";
 import { npyHeader } from "../../formats/npy/npy.ts";
 import { pairCount, pairIndex } from "../distances/distances.ts";
-import { checkOutput } from "../distances/squareFile.ts";
 import { shortSingle } from "../distances/write.ts";
 import { mergeTables } from "../table/merge.ts";
 import type { Table } from "../table/table.ts";

@@ -1,8 +1,9 @@
 import { extname } from "node:path";
+import { checkOutput } from "../../common/files/checkOutput.ts";
 import { writeNpy } from "../../formats/npy/npy.ts";
 import { pairCount } from "../distances/distances.ts";
 import { writeSampleVectorArtifact, writeSampleVectorTsv } from "../distances/sampleVector.ts";
-import { checkOutput, checkSquareOutput, writeSquare } from "../distances/squareFile.ts";
+import { checkSquareOutput, writeSquare } from "../distances/squareFile.ts";
 import type { Table } from "../table/table.ts";
 import type { Tree } from "../tree/tree.ts";
 import { faithPd } from "./faithPd.ts";

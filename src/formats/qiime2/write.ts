@@ -11,6 +11,7 @@ const layouts = {
   "SampleData[AlphaDiversity]": ["AlphaDiversityDirectoryFormat", "alpha-diversity.tsv"],
   "FeatureTable[Frequency]": ["BIOMV210DirFmt", "feature-table.biom"],
   "FeatureTable[RelativeFrequency]": ["BIOMV210DirFmt", "feature-table.biom"],
+  "FeatureTable[PresenceAbsence]": ["BIOMV210DirFmt", "feature-table.biom"],
   "FeatureData[Importance]": ["ImportanceDirectoryFormat", "importance.tsv"],
   "SampleData[RegressorPredictions]": ["PredictionsDirectoryFormat", "predictions.tsv"],
   "SampleData[ClassifierPredictions]": ["PredictionsDirectoryFormat", "predictions.tsv"],

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { makeFolder, writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
+import { readTaxonomyOf } from "../../data/taxonomy/read.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import {
   writeFoldPredictions,
@@ -11,7 +12,7 @@ import {
   writeReasons,
 } from "./foldReport.ts";
 import { makePlan, type PlanConfig } from "./plan.ts";
-import { type ReasonRow, readTaxonomy, reasonTable } from "./reasonTable.ts";
+import { type ReasonRow, reasonTable } from "./reasonTable.ts";
 import { runJobs } from "./runJobs.ts";
 import { type FoldSummary, summarize } from "./summarize.ts";
 
@@ -44,7 +45,10 @@ export async function crossValidate(
 ): Promise<{ summary: FoldSummary; reasons: ReasonRow[]; report: string }> {
   const { dataset, config, output, workers, resume, display, command } = options;
   const plan = makePlan(dataset, config);
-  const taxonomy = options.taxonomy === undefined ? null : readTaxonomy(options.taxonomy);
+  const taxonomy =
+    options.taxonomy === undefined
+      ? null
+      : readTaxonomyOf(dataset.asvIds(), options.taxonomy, dataset.path, (text) => display.warn(text));
   claimFolder(output, dataset, config, resume);
   for (const warning of plan.warnings) display.warn(warning);
   display.begin("Folds", plan.jobs.length, "folds");

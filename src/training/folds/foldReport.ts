@@ -263,7 +263,7 @@ export async function writeFoldReport(input: FoldReportInput): Promise<string> {
                 row.effect,
                 row.low,
                 row.high,
-                [row.className, row.taxon].filter(Boolean).join(": "),
+                [row.className, row.name].filter(Boolean).join(": "),
               ]),
             note: "ASVs by permutation importance within groups, in ridge regression on presence; effect: what presence adds, with the folds' central 95 %.",
           }
@@ -319,7 +319,7 @@ async function plotsOf({ plan, results, summary, reasons }: FoldReportInput): Pr
         title: `ASVs that carry ${target.column}`,
         valueTitle: "effect of presence",
         bars: shown.map((row) => ({
-          label: [row.className, lastName(row.taxon) ?? row.id.slice(0, 24)].filter(Boolean).join(": "),
+          label: [row.className, row.name ?? row.id.slice(0, 24)].filter(Boolean).join(": "),
           value: row.effect,
           error: (row.high - row.low) / 2,
         })),
@@ -341,12 +341,6 @@ async function plotsOf({ plan, results, summary, reasons }: FoldReportInput): Pr
     });
   }
   return plots;
-}
-
-/** The last rank with a name. */
-function lastName(taxon: string | null): string | null {
-  const parts = (taxon ?? "").split(";").map((part) => part.trim().replace(/^([a-z]|D_\d+)__/i, ""));
-  return parts.findLast((part) => part !== "") ?? null;
 }
 
 const bins = 10;

@@ -1,6 +1,6 @@
 import { median } from "../../common/median.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
-import { readMetadata } from "../../data/metadata/read.ts";
+import { type Taxonomy, taxonName } from "../../data/taxonomy/read.ts";
 import type { LearnTarget } from "../predictors/learner.ts";
 import type { JobResult } from "./runJob.ts";
 
@@ -8,8 +8,9 @@ import type { JobResult } from "./runJob.ts";
 export interface ReasonRow {
   readonly asv: number;
   readonly id: string;
-  /** Its lineage; null where no taxonomy was given or has it. */
+  /** Its lineage and the name that it is shown by; null where no taxonomy was given or has it. */
   readonly taxon: string | null;
+  readonly name: string | null;
   /** Folds whose training samples have it often enough. */
   readonly folds: number;
   /**
@@ -29,19 +30,12 @@ export interface ReasonRow {
   readonly importanceHigh: number;
 }
 
-/** Lineages by ASV id. @throws UserError for a file that is no table of ids and lineages. */
-export function readTaxonomy(path: string): Map<string, string> {
-  const { ids, columns } = readMetadata(path);
-  const [lineages] = columns.values();
-  return new Map(ids.flatMap((id, i) => (lineages?.values[i] ? [[id, lineages.values[i]]] : [])));
-}
-
 /** ASVs by importance, the largest first; those that are in less than half of the folds are left out. */
 export function reasonTable(
   dataset: Dataset,
   target: LearnTarget,
   results: readonly JobResult[],
-  taxonomy: ReadonlyMap<string, string> | null,
+  taxonomy: Taxonomy | null,
 ): ReasonRow[] {
   const width = target.kind === "numbers" ? 1 : target.classes.length;
   const found = new Map<number, { effects: number[][]; importance: number[] }>();
@@ -69,7 +63,8 @@ export function reasonTable(
     rows.push({
       asv,
       id,
-      taxon: taxonomy?.get(id) ?? null,
+      taxon: taxonomy?.lineages.get(id) ?? null,
+      name: (taxonomy && taxonName(taxonomy, id)) ?? null,
       folds: importance.length,
       effect: medians[best],
       low,

@@ -1,0 +1,122 @@
+import { decodeText, gunzipIfNeeded, readFileBytes } from "../../common/files/inputFile.ts";
+import { quote } from "../../common/quote.ts";
+import { UserError } from "../../common/userError.ts";
+import { splitDelimited } from "../../formats/delimited.ts";
+import { openQzaBytes } from "../../formats/qza.ts";
+import { isZip } from "../../formats/zip/read.ts";
+import { alikeIds } from "../alikeIds.ts";
+import { parseMetadata } from "../metadata/read.ts";
+import { isIdHeader } from "../metadata/rules.ts";
+import { lineageName } from "./lineage.ts";
+
+/** What is called what: lineages by ASV id. */
+export interface Taxonomy {
+  /** Names the file in errors. */
+  readonly source: string;
+  /** As the file writes them, such as `d__Bacteria; p__Bacillota`. */
+  readonly lineages: ReadonlyMap<string, string>;
+}
+
+/** A lineage has ranks, or at least a rank's prefix. */
+const lineagePattern = /;|^([a-z]|D_\d+)__|^(unassigned|unclassified)$/i;
+
+/**
+ * Reads a taxonomy: a QIIME 2 artifact of type `FeatureData[Taxonomy]`, its `.tsv` file (`Feature ID`,
+ * `Taxon`), or ids and lineages without a header, as SILVA, Greengenes and Greengenes2 publish theirs;
+ * gzipped or not.
+ * @throws UserError for a file that is missing, is none of these, or names an id twice.
+ */
+export function readTaxonomy(path: string): Taxonomy {
+  const bytes = readFileBytes(path);
+  if (!isZip(bytes)) return parseTaxonomy(decodeText(gunzipIfNeeded(bytes, path), path), path);
+  const artifact = openQzaBytes(bytes, path);
+  if (!/^FeatureData\[Taxonomy\]/.test(artifact.type))
+    throw new UserError(
+      `${path} is a QIIME 2 artifact of type ${artifact.type}; give one of type FeatureData[Taxonomy].`,
+    );
+  const source = `${path} (data/taxonomy.tsv)`;
+  return parseTaxonomy(decodeText(artifact.file("taxonomy.tsv"), source), source);
+}
+
+/** Like `readTaxonomy`, for text in memory. */
+export function parseTaxonomy(text: string, source: string): Taxonomy {
+  const rows = splitDelimited(text, "\t", source).filter(({ cells }) => cells.some((cell) => cell !== ""));
+  const [first] = rows;
+  const isHeaderless = first !== undefined && !isIdHeader(first.cells[0]) && !first.cells[0].startsWith("#");
+  const lineages = isHeaderless ? headerless(rows, source) : withHeader(text, source);
+  if (lineages.size === 0) throw new UserError(`${source} holds no lineages; give a taxonomy.`);
+  return { source, lineages };
+}
+
+function headerless(rows: ReturnType<typeof splitDelimited>, source: string): Map<string, string> {
+  const lineages = new Map<string, string>();
+  for (const { line, cells } of rows) {
+    const [id, lineage = ""] = cells;
+    if (id === "" || !lineagePattern.test(lineage))
+      throw new UserError(
+        `${source}, line ${line}: ${quote(lineage)} is no lineage such as d__Bacteria; p__Bacillota; give a taxonomy, ` +
+          "ids in its first column and lineages in its second.",
+      );
+    if (lineages.has(id))
+      throw new UserError(
+        `${source}, line ${line}: the id ${quote(id)} stands twice; keep one of its lineages.`,
+      );
+    lineages.set(id, lineage);
+  }
+  return lineages;
+}
+
+function withHeader(text: string, source: string): Map<string, string> {
+  const { ids, columns } = parseMetadata(text, source);
+  const named = [...columns.values()];
+  const column = named.find(({ name }) => /^(taxon|taxonomy|lineage|consensus lineage)$/i.test(name));
+  if (column === undefined)
+    throw new UserError(
+      `${source} has no column Taxon (it has ${named.map(({ name }) => quote(name)).join(", ")}); name the column of lineages so.`,
+    );
+  return new Map(ids.map((id, row) => [id, column.values[row] ?? "Unassigned"]));
+}
+
+/**
+ * Reads the taxonomy of some ASVs; that it lacks some of them is said to `warn`. `source` names what they
+ * are from.
+ * @throws UserError as `readTaxonomy` does, and if it has none of them
+ */
+export function readTaxonomyOf(
+  asvIds: readonly string[],
+  path: string,
+  source: string,
+  warn: (text: string) => void,
+): Taxonomy {
+  const taxonomy = readTaxonomy(path);
+  const lacking = asvIds.filter((id) => !taxonomy.lineages.has(id));
+  if (lacking.length === 0) return taxonomy;
+  const ids = [...taxonomy.lineages.keys()];
+  if (lacking.length === asvIds.length)
+    throw new UserError(
+      `${path} has none of the ${asvIds.length} ASVs of ${source}: its first id is ${quote(ids[0])}, theirs ` +
+        `${quote(asvIds[0])}${alikeIds(ids, asvIds)}; give the taxonomy of these ASVs.`,
+    );
+  warn(`${path} lacks ${lacking.length} of ${asvIds.length} ASVs (the first is ${quote(lacking[0])}).`);
+  return taxonomy;
+}
+
+/**
+ * For what needs the lineage of every ASV. @throws UserError for a taxonomy that lacks some of them, with
+ * the first
+ */
+export function refuseUnnamed(taxonomy: Taxonomy, asvIds: readonly string[], source: string): void {
+  const lacking = asvIds.filter((id) => !taxonomy.lineages.has(id));
+  if (lacking.length === 0) return;
+  const ids = [...taxonomy.lineages.keys()];
+  throw new UserError(
+    `${taxonomy.source} lacks ${lacking.length} of the ${asvIds.length} ASVs of ${source}, the first ${quote(lacking[0])} ` +
+      `(its own first id is ${quote(ids[0])})${alikeIds(ids, lacking)}; give the taxonomy of these ASVs.`,
+  );
+}
+
+/** The name by which an ASV is shown; undefined for one that the taxonomy lacks. */
+export function taxonName(taxonomy: Taxonomy, asvId: string): string | undefined {
+  const lineage = taxonomy.lineages.get(asvId);
+  return lineage === undefined ? undefined : lineageName(lineage);
+}
