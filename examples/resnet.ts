@@ -7,24 +7,17 @@
 import * as torch from "aam-bun/torch";
 
 const { nn } = torch;
-const side = 20;
-const names = ["circle", "square", "triangle", "cross"];
+const [side, shapes] = [20, 4];
 
-/** Pictures [n, 1, side, side] and what they show [n]. */
+/** Pictures [n, 1, side, side] and which shape they show [n]. */
 function draw(count: number): [torch.Tensor, torch.Tensor] {
   return torch.tidy(() => {
-    const labels = torch.randint(names.length, [count]);
-    const [cx, cy, random] = torch.rand([3, count, 1, 1]).unbind(0);
+    const labels = torch.randint(shapes, [count]);
+    const [left, top, random] = torch.rand([3, count, 1, 1]).unbind(0);
+    const at = torch.arange(side).sub(side / 2 - 3);
     const size = random.mul(3).add(3.5);
-    const at = torch.arange(side).float();
-    const x = at
-      .view([1, 1, -1])
-      .sub(cx.mul(6).add(side / 2 - 3))
-      .div(size);
-    const y = at
-      .view([1, -1, 1])
-      .sub(cy.mul(6).add(side / 2 - 3))
-      .div(size);
+    const x = at.view([1, 1, -1]).sub(left.mul(6)).div(size);
+    const y = at.view([1, -1, 1]).sub(top.mul(6)).div(size);
     const [wide, high] = [x.abs(), y.abs()];
     const forms = torch.stack([
       x.square().add(y.square()).le(1),
@@ -37,44 +30,38 @@ function draw(count: number): [torch.Tensor, torch.Tensor] {
   });
 }
 
-/** Two convolutions around which the input goes on; a convolution of size 1 where its size changes. */
+const convolution = (inputs: number, outputs: number, size: number, stride = 1) => [
+  new nn.Conv2d(inputs, outputs, size, { stride, padding: Math.floor(size / 2), bias: false }),
+  new nn.BatchNorm2d(outputs),
+];
+
+/** Two convolutions around which the input goes on; through one of size 1 where its size changes. */
 class Block extends nn.Module {
-  readonly conv1: torch.nn.Conv2d;
-  readonly bn1: torch.nn.BatchNorm2d;
-  readonly conv2: torch.nn.Conv2d;
-  readonly bn2: torch.nn.BatchNorm2d;
-  readonly downsample: torch.nn.Sequential;
+  readonly body: torch.nn.Sequential;
+  readonly around: torch.nn.Sequential;
   constructor(inputs: number, outputs: number, stride: number) {
     super();
-    this.conv1 = new nn.Conv2d(inputs, outputs, 3, { stride, padding: 1, bias: false });
-    this.bn1 = new nn.BatchNorm2d(outputs);
-    this.conv2 = new nn.Conv2d(outputs, outputs, 3, { padding: 1, bias: false });
-    this.bn2 = new nn.BatchNorm2d(outputs);
-    const shortcut = [
-      new nn.Conv2d(inputs, outputs, 1, { stride, bias: false }),
-      new nn.BatchNorm2d(outputs),
-    ];
-    this.downsample = new nn.Sequential(...(stride === 1 ? [] : shortcut));
+    const first = convolution(inputs, outputs, 3, stride);
+    this.body = new nn.Sequential(...first, new nn.ReLU(), ...convolution(outputs, outputs, 3));
+    this.around = new nn.Sequential(...(stride === 1 ? [] : convolution(inputs, outputs, 1, stride)));
   }
   forward(x: torch.Tensor): torch.Tensor {
-    const hidden = this.bn1.forward(this.conv1.forward(x)).relu();
-    return this.bn2.forward(this.conv2.forward(hidden)).add(this.downsample.forward(x)).relu();
+    return this.body.forward(x).add(this.around.forward(x)).relu();
   }
 }
 
 torch.manualSeed(1);
 const model = new nn.Sequential(
-  ...[new nn.Conv2d(1, 16, 3, { padding: 1, bias: false }), new nn.BatchNorm2d(16), new nn.ReLU()],
+  ...[...convolution(1, 16, 3), new nn.ReLU()],
   ...[new Block(16, 16, 1), new Block(16, 32, 2), new Block(32, 64, 2)],
-  ...[new nn.AdaptiveAvgPool2d(1), new nn.Flatten(), new nn.Linear(64, names.length)],
+  ...[new nn.AdaptiveAvgPool2d(1), new nn.Flatten(), new nn.Linear(64, shapes)],
 );
 const { DataLoader, TensorDataset } = torch.utils.data;
 const loader = new DataLoader(new TensorDataset(...draw(1200)), { batchSize: 40, shuffle: true });
 const [unseen, answers] = draw(400);
-const epochs = 3;
 const optimizer = new torch.optim.SGD(model.parameters(), { lr: 0.05, momentum: 0.9, weightDecay: 5e-4 });
-const schedule = new torch.optim.OneCycleLR(optimizer, { maxLr: 0.05, totalSteps: epochs * loader.length });
-for (let epoch = 1; epoch <= epochs; epoch++) {
+const schedule = new torch.optim.OneCycleLR(optimizer, { maxLr: 0.05, totalSteps: 3 * loader.length });
+for (let epoch = 1; epoch <= 3; epoch++) {
   for (const [pictures, labels] of loader) {
     using _step = torch.scope();
     optimizer.zeroGrad();
