@@ -34,6 +34,7 @@ export interface CommandEntry {
 /** Headings in the list of commands. */
 export const groups = {
   data: "Data:",
+  statistics: "Statistics:",
   training: "Training:",
   use: "Using a trained model:",
   program: "This program:",
@@ -77,6 +78,67 @@ export const commands: CommandEntry[] = [
     summary: "simulate a study to try things on",
     examples: ["aam simulate --output study"],
     load: () => import("./commands/simulate.ts"),
+  },
+  {
+    name: "beta",
+    group: groups.statistics,
+    summary: "compute Bray-Curtis, Jaccard or Aitchison distances, which need no tree",
+    examples: ["aam beta --table table.biom --metric jaccard --output distances.tsv"],
+    load: () => import("./commands/beta.ts"),
+  },
+  {
+    name: "pcoa",
+    group: groups.statistics,
+    summary: "find the principal coordinates of distances, and draw them",
+    examples: [
+      "aam pcoa --distances unifrac.qza --output pcoa.txt",
+      "aam pcoa --table table.biom --tree tree.nwk --output pcoa.tsv --plot pcoa.svg --metadata metadata.tsv --color-by site",
+    ],
+    load: () => import("./commands/pcoa.ts"),
+  },
+  {
+    name: "permanova",
+    group: groups.statistics,
+    summary: "test whether groups of samples have different centres",
+    examples: ["aam permanova --distances unifrac.tsv --metadata metadata.tsv --column site --strata plot"],
+    load: async () => ({ makeCommand: (await import("./commands/groupTests.ts")).makePermanova }),
+  },
+  {
+    name: "anosim",
+    group: groups.statistics,
+    summary: "test whether samples are more alike within groups than between them",
+    examples: ["aam anosim --distances unifrac.tsv --metadata metadata.tsv --column site"],
+    load: async () => ({ makeCommand: (await import("./commands/groupTests.ts")).makeAnosim }),
+  },
+  {
+    name: "mantel",
+    group: groups.statistics,
+    summary: "test whether two matrices of distances go together",
+    examples: ["aam mantel predicted.tsv unifrac.tsv --method spearman"],
+    load: () => import("./commands/mantel.ts"),
+  },
+  {
+    name: "procrustes",
+    group: groups.statistics,
+    summary: "compare two maps of the same samples",
+    examples: ["aam procrustes predicted.tsv unifrac.tsv --dimensions 3"],
+    load: () => import("./commands/procrustes.ts"),
+  },
+  {
+    name: "alpha",
+    group: groups.statistics,
+    summary: "compute the diversity of each sample",
+    examples: ["aam alpha --table table.biom --tree tree.nwk --rarefy-depth 1000 --output alpha.tsv"],
+    load: () => import("./commands/alpha.ts"),
+  },
+  {
+    name: "rarefaction",
+    group: groups.statistics,
+    summary: "compute and draw rarefaction curves",
+    examples: [
+      "aam rarefaction --table table.biom --output curves.tsv --plot curves.svg --metadata metadata.tsv --group-by site",
+    ],
+    load: () => import("./commands/rarefaction.ts"),
   },
   {
     name: "pretrain",

@@ -3,7 +3,6 @@ import { UserError } from "../../common/userError.ts";
 import { resolveSequences } from "../../data/prepare/asvSequences.ts";
 import { type Metric, metrics } from "../../data/prepare/options.ts";
 import { readFasta } from "../../data/sequences/readFasta.ts";
-import { rarefy } from "../../data/table/rarefy.ts";
 import { readTable } from "../../data/table/read.ts";
 import type { Table } from "../../data/table/table.ts";
 import { midpointRoot } from "../../data/tree/midpointRoot.ts";
@@ -22,6 +21,7 @@ import { checkUniFracOutput, writeFaithPd, writeUniFrac } from "../../data/unifr
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import { chooseDevice } from "../options/chooseDevice.ts";
 import { positiveWholeNumber, share, wholeNumber } from "../options/optionValues.ts";
+import { rarefied } from "../options/rarefied.ts";
 
 interface UniFracFlags {
   readonly table?: string;
@@ -118,7 +118,11 @@ async function run(given: UniFracFlags): Promise<void> {
   else checkSomeOutput(flags.output, part);
   const display = new ProgressDisplay(chooseDisplayMode(flags));
   const tree = rootedTree(flags);
-  const table = matchedTable(rarefied(await readTable(flags.table), flags, display), tree, flags);
+  const table = matchedTable(
+    rarefied(await readTable(flags.table), flags.table, flags, display),
+    tree,
+    flags,
+  );
   warnOfEmptySamples(table, display);
   const samples = table.sampleIds.length;
   if (flags.metric === "faith_pd") {
@@ -146,7 +150,11 @@ async function run(given: UniFracFlags): Promise<void> {
   }
   if (flags.against !== undefined) {
     const other = { ...flags, table: flags.against };
-    const others = matchedTable(rarefied(await readTable(flags.against), other, display), tree, other);
+    const others = matchedTable(
+      rarefied(await readTable(flags.against), flags.against, other, display),
+      tree,
+      other,
+    );
     display.begin(`Computing ${metric}`, samples * others.sampleIds.length, "pairs");
     const source = { table: others, source: flags.against };
     await writeAgainst(flags.output, table, source, tree, { ...common, source: flags.table });
@@ -236,19 +244,6 @@ function rootedTree({ tree: path, midpointRoot: isToBeRooted }: FlagsWithSources
     );
   }
   return tree;
-}
-
-function rarefied(table: Table, flags: FlagsWithSources, display: ProgressDisplay): Table {
-  const { rarefyDepth: depth, seed, withReplacement, table: source } = flags;
-  if (depth === undefined) return table;
-  const { table: drawn, report } = rarefy(table, { depth, seed, withReplacement, source });
-  const dropped = report.droppedSamples.length;
-  if (dropped > 0) {
-    display.warn(
-      `${dropped} of ${report.samplesBefore} samples have fewer than ${depth} counts and were left out; the first is "${report.droppedSamples[0].id}".`,
-    );
-  }
-  return drawn;
 }
 
 /**

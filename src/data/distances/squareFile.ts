@@ -18,15 +18,9 @@ const writers: Readonly<Record<string, (path: string, matrix: SquareMatrix) => v
 };
 
 /**
-<<<<<<< Updated upstream
- * Writes a square matrix of distances row by row. The extension decides the format: `.npy`, `.h5` (in the
- * layout of unifrac-binaries), `.tsv` (as QIIME 2 has it) or `.arrow`.
- * @throws UserError for a file that cannot be written.
-=======
  * Writes a square matrix of distances row by row. The extension decides the format: `.npy`, `.h5` (in the
  * layout of unifrac-binaries), `.tsv` (as QIIME 2 has it), `.qza` (its artifact) or `.arrow`. @throws
  * UserError for a file that cannot be written.
->>>>>>> Stashed changes
  */
 export async function writeSquare(path: string, matrix: SquareMatrix): Promise<void> {
   await writers[extname(path)](path, matrix);

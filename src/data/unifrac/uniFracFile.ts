@@ -41,16 +41,10 @@ export interface UniFracFileOptions extends UniFracOptions {
 }
 
 /**
-<<<<<<< Updated upstream
- * Computes the distances between all samples of a table into a file, whose extension decides the format:
- * `.npy` and `.h5` (in the layout of unifrac-binaries), `.tsv` (as QIIME 2 has it) or `.arrow`; always the
- * square matrix in the table's order. The memory that it takes does not grow with the number of pairs.
-=======
  * Computes the distances between all samples of a table into a file, whose extension decides the format:
  * `.npy` and `.h5` (in the layout of unifrac-binaries), `.tsv` (as QIIME 2 has it), `.qza` or `.arrow`;
  * always the square matrix in the table's order. The memory that it takes does not grow with the number of
  * pairs.
->>>>>>> Stashed changes
  * @throws UserError where table and tree do not fit, and for a file that cannot be written.
  */
 export async function writeUniFrac(

@@ -1,3 +1,4 @@
+import { centre } from "../../data/statistics/pcoa.ts";
 import * as torch from "../../torch/index.ts";
 
 /** Two coordinates of every sample, and the share of the variance on either. */
@@ -13,9 +14,7 @@ export interface Coordinates {
  */
 export function pcoaOf(distances: torch.Tensor): Coordinates {
   return torch.tidy(() => {
-    const squares = distances.to("float64").square().nanToNum().mul(-0.5);
-    const centred = squares.sub(squares.mean(0, true)).sub(squares.mean(1, true)).add(squares.mean());
-    return leading(centred);
+    return leading(centre(distances.to("float64").nanToNum()));
   });
 }
 

@@ -32,14 +32,9 @@ export function formatOfPath(path: string, withoutArtifact?: string): ResultForm
 }
 
 /**
-<<<<<<< Updated upstream
- * Writes a table of results: text, Parquet, or an Arrow IPC file (Feather 2); pandas, polars, R and DuckDB
- * read all of them. Missing numbers are empty cells in text and nulls elsewhere.
-=======
  * Writes a table of results: text, Parquet, or an Arrow IPC file (Feather 2); pandas, polars, R and DuckDB
  * read all of them. Missing numbers are empty cells in text and nulls elsewhere. `writeArtifact` writes
  * what can be an artifact, for that format.
->>>>>>> Stashed changes
  */
 export function writeResults(
   path: string,

@@ -1,0 +1,63 @@
+import { Command, Option } from "commander";
+import { pairCount, squareRows } from "../../data/distances/distances.ts";
+import { checkSquareOutput, writeSquare } from "../../data/distances/squareFile.ts";
+import { type BetaMetric, betaDiversity, betaMetrics } from "../../data/statistics/betaDiversity.ts";
+import { readTable } from "../../data/table/read.ts";
+import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import { positiveWholeNumber, wholeNumber } from "../options/optionValues.ts";
+import { rarefied } from "../options/rarefied.ts";
+
+interface BetaFlags {
+  readonly table: string;
+  readonly output: string;
+  readonly metric: BetaMetric;
+  readonly rarefyDepth?: number;
+  readonly seed: number;
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+
+export function makeCommand(): Command {
+  return new Command("beta")
+    .description(
+      "Compute distances between all samples of a table that need no tree: Bray-Curtis, Jaccard, Aitchison (UniFrac is `aam unifrac`)",
+    )
+    .requiredOption("--table <file>", "BIOM, classic TSV or QIIME 2 table, gzipped or not")
+    .requiredOption("-o, --output <file>", "the square matrix: .tsv (as QIIME 2), .qza, .npy, .h5 or .arrow")
+    .addOption(
+      new Option(
+        "--metric <name>",
+        "braycurtis: of the counts as they are; jaccard: of which ASVs are there; aitchison: of log-ratios of counts and 1",
+      )
+        .choices(betaMetrics)
+        .default("braycurtis"),
+    )
+    .option(
+      "--rarefy-depth <n>",
+      "counts to draw of each sample first; samples with fewer are left out",
+      positiveWholeNumber,
+    )
+    .option("--seed <n>", "of the rarefaction", wholeNumber, 0)
+    .option("--json", "print JSON lines", false)
+    .option("--quiet", "print warnings only", false)
+    .action(run);
+}
+
+async function run(flags: BetaFlags): Promise<void> {
+  const { table: source, output, metric } = flags;
+  checkSquareOutput(output, metric);
+  const display = new ProgressDisplay(chooseDisplayMode(flags));
+  const table = rarefied(await readTable(source), source, flags, display);
+  const samples = table.sampleIds.length;
+  display.begin(`Computing ${metric}`, pairCount(samples), "pairs");
+  const onProgress = (done: number) => display.update(done);
+  const distances = betaDiversity(table, { metric, source, onProgress });
+  await writeSquare(output, {
+    ids: distances.ids,
+    precision: "float64",
+    rows: () => squareRows(distances),
+  });
+  display.end();
+  display.message(`The ${metric} distances of ${samples} samples are in ${output}`);
+  display.record("beta", { metric, samples, output });
+}

@@ -1,0 +1,26 @@
+import { rarefy } from "../../data/table/rarefy.ts";
+import type { Table } from "../../data/table/table.ts";
+import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
+
+export interface RarefyFlags {
+  readonly rarefyDepth?: number;
+  readonly withReplacement?: boolean;
+  readonly seed: number;
+}
+
+/**
+ * The table rarefied as the options ask for, with a warning of the samples that it leaves out. `source`
+ * names the table.
+ */
+export function rarefied(table: Table, source: string, flags: RarefyFlags, display: ProgressDisplay): Table {
+  const { rarefyDepth: depth, seed, withReplacement } = flags;
+  if (depth === undefined) return table;
+  const { table: drawn, report } = rarefy(table, { depth, seed, withReplacement, source });
+  const dropped = report.droppedSamples.length;
+  if (dropped > 0) {
+    display.warn(
+      `${dropped} of ${report.samplesBefore} samples have fewer than ${depth} counts and were left out; the first is "${report.droppedSamples[0].id}".`,
+    );
+  }
+  return drawn;
+}
