@@ -4,7 +4,7 @@ import { checkSquareOutput, writeSquare } from "../../data/distances/squareFile.
 import { predictedRows } from "../../models/pairwiseDistances.ts";
 import { SetEncoder } from "../../models/setEncoder.ts";
 import { batchOptionsOf, distanceFormOf } from "../../training/config/buildModel.ts";
-import { positionAttention, sampleAttention } from "../../training/inference/attention.ts";
+import { positionAttention, sampleAttention, withTaxa } from "../../training/inference/attention.ts";
 import { embedAsvs, embeddingColumns, embedSamples } from "../../training/inference/embedSamples.ts";
 import { isMainRank } from "../../training/ranks/share.ts";
 import { writeAttentionArtifact } from "../../training/targets/resultArtifacts.ts";
@@ -13,9 +13,11 @@ import {
   addFormatOption,
   addModelOptions,
   addRunningOptions,
+  addTaxonomyOption,
   formatFor,
   type ModelFlags,
   openModelAndSamples,
+  taxonomyOf,
 } from "../options/modelOptions.ts";
 import { addRankFlags } from "../options/rankFlags.ts";
 import { addStudyOptions, chosenForm, type StudyFlags } from "../options/studyOptions.ts";
@@ -26,6 +28,7 @@ interface EmbedFlags extends ModelFlags, StudyFlags {
   readonly asvs?: string;
   readonly attention?: string;
   readonly positions?: string;
+  readonly taxonomy?: string;
 }
 
 export function makeCommand(): Command {
@@ -44,6 +47,7 @@ export function makeCommand(): Command {
     .option("--asvs <file>", "where to write the ASVs' embeddings")
     .option("--attention <file>", "where to write how much each ASV of each sample counted")
     .option("--positions <file>", "where to write how much each base of each ASV counted");
+  addTaxonomyOption(command);
   addStudyOptions(command);
   return addRankFlags(addRunningOptions(addFormatOption(command))).action(run);
 }
@@ -54,6 +58,10 @@ async function run(flags: EmbedFlags): Promise<void> {
   if (first === undefined)
     throw new UserError(
       "Nothing to write is named; give --output, --distances, --asvs, --attention or --positions.",
+    );
+  if (flags.taxonomy !== undefined && [flags.asvs, flags.attention, flags.positions].every((path) => !path))
+    throw new UserError(
+      "--taxonomy names ASVs; give --asvs, --attention or --positions, too, or leave it out.",
     );
   if (flags.distances === undefined && (flags.study !== undefined || flags.calibrateOn !== undefined))
     throw new UserError("--study and --calibrate-on are for --distances; give it, or leave them out.");
@@ -84,8 +92,11 @@ async function run(flags: EmbedFlags): Promise<void> {
       `${flags.model} was not trained on distances but as ${facts.encoderType}; leave --distances out, or give a run that was.`,
     );
   const options = { device, batch: batchOptionsOf(facts.config.model) };
+  const taxonomy = taxonomyOf(use, flags.taxonomy);
   const write = (path: string, what: string, columns: Parameters<typeof writeResults>[1]) => {
-    writeResults(path, columns, formatFor(path, flags.format), () => writeAttentionArtifact(path, columns));
+    writeResults(path, withTaxa(columns, taxonomy), formatFor(path, flags.format), () =>
+      writeAttentionArtifact(path, columns),
+    );
     display.message(`${columns[0].values.length} ${what} are in ${path}`);
   };
   if (flags.output !== undefined || flags.distances !== undefined) {

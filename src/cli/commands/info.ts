@@ -10,9 +10,10 @@ export function makeCommand(): Command {
     )
     .argument("<path>", "data set folder or file")
     .option("--json", "print one JSON object; on an error one with the key `error`", false)
-    .action(async (path: string, { json }: { json: boolean }) => {
+    .option("--taxonomy <file>", "names of the ASVs of a table or data set: its largest taxa are listed")
+    .action(async (path: string, { json, taxonomy }: { json: boolean; taxonomy?: string }) => {
       try {
-        const description = await describeInput(path);
+        const description = await describeInput(path, { taxonomy });
         process.stdout.write(json ? `${JSON.stringify(description)}\n` : describeText(path, description));
       } catch (error) {
         if (!json || !(error instanceof UserError)) throw error;

@@ -1,7 +1,7 @@
 import { Command, Option } from "commander";
 import { UserError } from "../../common/userError.ts";
 import { batchOptionsOf } from "../../training/config/buildModel.ts";
-import { sampleAttention } from "../../training/inference/attention.ts";
+import { sampleAttention, withTaxa } from "../../training/inference/attention.ts";
 import { predictSamples } from "../../training/inference/predictSamples.ts";
 import { isMainRank } from "../../training/ranks/share.ts";
 import { runCategories } from "../../training/run/openSamples.ts";
@@ -17,9 +17,11 @@ import {
   addFormatOption,
   addModelOptions,
   addRunningOptions,
+  addTaxonomyOption,
   formatFor,
   type ModelFlags,
   openModelAndSamples,
+  taxonomyOf,
 } from "../options/modelOptions.ts";
 import { positiveWholeNumber } from "../options/optionValues.ts";
 import { addRankFlags } from "../options/rankFlags.ts";
@@ -31,6 +33,7 @@ interface PredictFlags extends ModelFlags {
   readonly outputVariance: boolean;
   readonly probabilities?: string;
   readonly attention?: string;
+  readonly taxonomy?: string;
 }
 
 export function makeCommand(): Command {
@@ -67,7 +70,7 @@ export function makeCommand(): Command {
       "also write the probability of each class alone, which an artifact of predictions (.qza) does not hold",
     )
     .option("--attention <file>", "also write how much each ASV of each sample counted");
-  return addRankFlags(addRunningOptions(addFormatOption(command))).action(run);
+  return addRankFlags(addRunningOptions(addFormatOption(addTaxonomyOption(command)))).action(run);
 }
 
 async function run(flags: PredictFlags): Promise<void> {
@@ -77,8 +80,11 @@ async function run(flags: PredictFlags): Promise<void> {
   const probabilityFormat = probabilities === undefined ? null : formatFor(probabilities, undefined);
   if (flags.outputVariance && flags.predictionPasses === 1)
     throw new UserError("--output-variance needs --prediction-passes of at least 2.");
+  if (flags.taxonomy !== undefined && attention === undefined)
+    throw new UserError("--taxonomy names the ASVs of --attention; give it, too, or leave both out.");
   using use = await openModelAndSamples(flags, flags.output);
   const { run: opened, dataset, samples, device, display } = use;
+  const taxonomy = taxonomyOf(use, flags.taxonomy);
   const targets = opened.targets!;
   if (format === "qza" && targets.columns.length > 1)
     throw new UserError(
@@ -133,6 +139,8 @@ async function run(flags: PredictFlags): Promise<void> {
     },
   });
   const { attention: path } = flags;
-  writeResults(path, weights, attentionFormat, () => writeAttentionArtifact(path, weights));
+  writeResults(path, withTaxa(weights, taxonomy), attentionFormat, () =>
+    writeAttentionArtifact(path, weights),
+  );
   display.message(`The weights of ASVs are in ${flags.attention}`);
 }

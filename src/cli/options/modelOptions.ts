@@ -6,6 +6,7 @@ import { type Command, Option } from "commander";
 import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { readIdFile } from "../../data/split/files.ts";
+import { readTaxonomyOf } from "../../data/taxonomy/read.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import * as torch from "../../torch/index.ts";
 import { type OpenedRun, openRun } from "../../training/run/open.ts";
@@ -76,6 +77,13 @@ export function addRunningOptions(command: Command, quiet = "warnings"): Command
     .option("--json", "print what was done as JSON, one object per line", false);
 }
 
+export function addTaxonomyOption(command: Command): Command {
+  return command.option(
+    "--taxonomy <file>",
+    "name the ASVs in these tables: QIIME 2 taxonomy, or ids and lineages as SILVA and Greengenes have them",
+  );
+}
+
 export function addFormatOption(command: Command): Command {
   return command.addOption(
     new Option("--format <name>", "format of the files; by default what each one's name ends in").choices([
@@ -142,6 +150,12 @@ function chosenSamples(dataset: Dataset, file: string | undefined, display: Prog
       `${lacking.length} ids of ${file} are not among the samples (the first is "${lacking[0]}").`,
     );
   return Int32Array.from(known.filter((index) => index >= 0));
+}
+
+/** The taxonomy of the samples' ASVs, if a file of it is given. @throws UserError as `readTaxonomyOf` does */
+export function taxonomyOf({ dataset, display }: ModelAndSamples, path: string | undefined) {
+  if (path === undefined) return undefined;
+  return readTaxonomyOf(dataset.asvIds(), path, "the samples", (text) => display.warn(text));
 }
 
 /** `withoutArtifact`: what is written, if QIIME 2 has no type for it. */

@@ -3,6 +3,7 @@ import type { ColumnSummary, DatasetSummary } from "../../data/describe/datasetS
 import { depthTable } from "../../data/describe/depthTable.ts";
 import type { Description } from "../../data/describe/describe.ts";
 import type { DistanceSummary, Quantiles } from "../../data/describe/numberSummary.ts";
+import type { TaxaSummary } from "../../data/describe/taxaSummary.ts";
 import type { DepthSummary } from "../../data/table/depths.ts";
 
 const labelWidth = 14;
@@ -28,6 +29,7 @@ function linesOf(description: Description): string[] {
         ...quantileLine("depth", description.depth),
         ...quantileLine("richness", description.richness),
         ...duplicationLine(description.duplication),
+        ...taxaLines(description.taxa),
         ...depthLines(description.depths, description.suggestedDepth),
         ...warningLines(description.warnings),
       ];
@@ -74,7 +76,7 @@ function linesOf(description: Description): string[] {
   }
 }
 
-function datasetLines(description: DatasetSummary): string[] {
+function datasetLines(description: DatasetSummary & { readonly taxa?: TaxaSummary }): string[] {
   const { parameters, dropped } = description;
   return [
     line("data set", `${bytesText(description.bytes)}, made by ${description.createdBy}`),
@@ -97,6 +99,7 @@ function datasetLines(description: DatasetSummary): string[] {
       distanceLines(metric, summary, description.samples),
     ),
     ...Object.entries(description.vectors).flatMap(([name, summary]) => quantileLine(name, summary)),
+    ...taxaLines(description.taxa),
     ...columnLines(description.metadata),
     ...dropped.map((drop) =>
       line("dropped", `${count(drop.count)} ${drop.what}: ${drop.reason} (${drop.examples[0]}, ...)`),
@@ -150,6 +153,16 @@ function distanceLines(metric: string, summary: DistanceSummary, samples?: numbe
   const bars = histogram.counts.map((height) => histogramBars[Math.ceil((height / most) * 8)]).join("");
   lines.push(line("", `0 |${bars}| ${number(histogram.upTo)}`));
   return lines;
+}
+
+function taxaLines(taxa: TaxaSummary | undefined): string[] {
+  if (taxa === undefined) return [];
+  const lines = taxa.largest.map(
+    ({ name, share, samples, asvs }) =>
+      `${number(100 * share)} % ${name}, ${count(asvs)} ASVs in ${count(samples)} samples`,
+  );
+  if (taxa.names > lines.length) lines.push(`and ${count(taxa.names - lines.length)} more`);
+  return [...lines.map((text, i) => line(i === 0 ? "taxa" : "", text)), ...warningLines(taxa.warnings)];
 }
 
 function columnLines(columns: readonly ColumnSummary[]): string[] {

@@ -1,4 +1,5 @@
-import { openDataset } from "../dataset/dataset.ts";
+import { UserError } from "../../common/userError.ts";
+import { type Dataset, openDataset } from "../dataset/dataset.ts";
 import type { Distances } from "../distances/distances.ts";
 import { readDistances } from "../distances/read.ts";
 import { columnType, numericColumn } from "../metadata/columns.ts";
@@ -7,6 +8,7 @@ import { readMetadata } from "../metadata/read.ts";
 import { hasSequenceIds } from "../prepare/asvSequences.ts";
 import { readFasta } from "../sequences/readFasta.ts";
 import { readTableWithNotes } from "../table/read.ts";
+import type { Table } from "../table/table.ts";
 import { readTree } from "../tree/read.ts";
 import type { TreeSummary } from "../tree/shape.ts";
 import { summarizeTree } from "../tree/shape.ts";
@@ -17,13 +19,14 @@ import type { DistanceSummary, Quantiles } from "./numberSummary.ts";
 import { quantiles, summarizeDistances } from "./numberSummary.ts";
 import type { TableSummary } from "./tableSummary.ts";
 import { summarizeTable } from "./tableSummary.ts";
+import { summarizeTaxa, type TaxaSummary } from "./taxaSummary.ts";
 import type { TaxonomySummary } from "./taxonomySummary.ts";
 import { summarizeTaxonomy } from "./taxonomySummary.ts";
 
 /** What `info` tells about a file or data set; plain JSON. */
 export type Description =
-  | ({ readonly kind: "dataset" } & DatasetSummary)
-  | ({ readonly kind: "table" } & TableSummary & { readonly format: string })
+  | ({ readonly kind: "dataset"; readonly taxa?: TaxaSummary } & DatasetSummary)
+  | ({ readonly kind: "table"; readonly taxa?: TaxaSummary; readonly format: string } & TableSummary)
   | ({ readonly kind: "tree" } & TreeSummary & {
         readonly rooted: boolean | null;
         readonly lengthsMissing: number;
@@ -44,20 +47,40 @@ export type Description =
     };
 
 /**
- * Reads a file or data set of any kind that this program uses, in full, and describes it.
+ * Reads a file or data set of any kind that this program uses, in full, and describes it; with the names of
+ * a `taxonomy` the largest taxa of a table or data set, too.
  * @throws UserError if it cannot be read, is damaged or is nothing of that.
  */
-export async function describeInput(path: string): Promise<Description> {
+export async function describeInput(
+  path: string,
+  { taxonomy }: { readonly taxonomy?: string } = {},
+): Promise<Description> {
   const kind = inputKind(path);
+  if (taxonomy !== undefined && kind !== "table" && kind !== "dataset")
+    throw new UserError(
+      `--taxonomy names the ASVs of a table or data set, and ${path} is neither; leave it out.`,
+    );
+  const taxaOf = (counts: Parameters<typeof summarizeTaxa>[0]) =>
+    taxonomy === undefined ? {} : { taxa: summarizeTaxa(counts, taxonomy, path) };
   switch (kind) {
     case "dataset": {
       using dataset = openDataset(path, { verify: true });
-      return { kind, ...summarizeDataset(dataset) };
+      return {
+        kind,
+        ...summarizeDataset(dataset),
+        ...taxaOf({ asvIds: dataset.asvIds(), samples: samplesOf(dataset) }),
+      };
     }
     case "table": {
       const { table, format, notes } = await readTableWithNotes(path);
       const summary = summarizeTable(table, hasSequenceIds(table.asvIds) ? table.asvIds : undefined);
-      return { kind, ...summary, format, warnings: [...notes, ...summary.warnings] };
+      return {
+        kind,
+        ...summary,
+        ...taxaOf({ asvIds: table.asvIds, samples: rowsOf(table) }),
+        format,
+        warnings: [...notes, ...summary.warnings],
+      };
     }
     case "tree": {
       const tree = readTree(path);
@@ -84,6 +107,18 @@ export async function describeInput(path: string): Promise<Description> {
       return { kind, samples: metadata.ids.length, columns, warnings: metadata.warnings };
     }
   }
+}
+
+function* samplesOf(dataset: Dataset) {
+  for (let i = 0; i < dataset.sampleCount; i++) yield dataset.sample(i);
+}
+
+function* rowsOf({ indptr, indices, data }: Table) {
+  for (let i = 0; i + 1 < indptr.length; i++)
+    yield {
+      asvs: indices.subarray(indptr[i], indptr[i + 1]),
+      counts: data.subarray(indptr[i], indptr[i + 1]),
+    };
 }
 
 /** Distances of a file; its rows are numbered where it holds no ids. */

@@ -1,4 +1,5 @@
 import type { Dataset } from "../../data/dataset/dataset.ts";
+import { type Taxonomy, taxonName } from "../../data/taxonomy/read.ts";
 import type { AsvEncoder } from "../../models/asvEncoder.ts";
 import type { AttentionPooling } from "../../models/attentionPooling.ts";
 import type { EncoderOfAsvs } from "../../models/encoder.ts";
@@ -92,4 +93,16 @@ export function positionAttention(
       values: Float64Array.from(rows, (_row, i) => weights[i * length + position]),
     })),
   ];
+}
+
+/**
+ * A table of ASVs with the name of each in a column `taxon` behind `asv_id`; "" where the taxonomy lacks
+ * it.
+ */
+export function withTaxa(columns: readonly ResultColumn[], taxonomy: Taxonomy | undefined): ResultColumn[] {
+  if (taxonomy === undefined) return [...columns];
+  const nameOf = (id: string | number) => taxonName(taxonomy, String(id)) ?? "";
+  return columns.flatMap((column) =>
+    column.name === "asv_id" ? [column, { name: "taxon", values: [...column.values].map(nameOf) }] : [column],
+  );
 }

@@ -190,6 +190,33 @@ test("what can be an artifact of QIIME 2 is one by its ending, and what has no t
   }
 });
 
+showsOptions(["predict", "embed"], "--taxonomy");
+test("--taxonomy names ASVs where there is a table of them", async () => {
+  const ids = study.dataset.asvIds();
+  const lineages = ids.map((id, i) => `${id}\td__Bacteria; p__P; g__Genus${i}\n`).slice(1);
+  const taxonomy = ["--taxonomy", scratch.write("taxonomy.tsv", lineages.join(""))];
+  const embed = use("embed", "--dataset", study.folder);
+  for (const option of ["--attention", "--asvs", "--positions"]) {
+    const [header, ...body] = rows(await written("tsv", [...embed, ...taxonomy], option));
+    const [asv, taxon] = [header.indexOf("asv_id"), header.indexOf("taxon")];
+    expect(taxon).toBe(asv + 1);
+    expect(new Set(body.map((cells) => cells[taxon])).size).toBeGreaterThan(3);
+    for (const cells of body) {
+      const at = ids.indexOf(cells[asv]);
+      expect(cells[taxon]).toBe(at === 0 ? "" : `Genus${at}`);
+    }
+  }
+  const predict = use("predict", "--dataset", study.folder, "--output", scratch.path("p.tsv"));
+  const attention = scratch.path("attention.tsv");
+  await succeed(...predict, "--attention", attention, ...taxonomy);
+  expect(rows(attention)[0]).toEqual(["sample_id", "asv_id", "taxon", "count", "weight"]);
+  const other = ["--taxonomy", scratch.write("other.tsv", "x\td__Bacteria; p__P\n")];
+  expect(await refusal(...predict, "--attention", attention, ...other)).toContain("has none of the");
+  expect(await refusal(...predict, ...taxonomy)).toContain("--taxonomy names the ASVs of --attention");
+  const output = ["--output", scratch.path("e.tsv")];
+  expect(await refusal(...embed, ...output, ...taxonomy)).toContain("--taxonomy names ASVs; give");
+});
+
 showsOptions("predict", "--probabilities");
 test("--probabilities writes each class's share, which numbers have not", async () => {
   const output = ["--output", scratch.path("x.tsv")];

@@ -18,6 +18,7 @@ import {
 } from "../../../src/data/distances/write.ts";
 import { asvPrevalence } from "../../../src/data/table/operations.ts";
 import { writeBiom } from "../../../src/data/table/writeBiom.ts";
+import { showsOptions } from "../../helpers/showsOptions.ts";
 
 const scratch = scratchFolder();
 const table = exampleTable(12, 20);
@@ -214,4 +215,44 @@ test("summaries of numbers", () => {
     1, 1, 1,
   ]);
   expect(summarizeDistances(() => []).mean).toBeNull();
+});
+
+describe("with a taxonomy", () => {
+  const taxonomy = file(
+    "named.tsv",
+    "Feature ID\tTaxon\nACGT\tk__Bacteria; g__Blautia\nACGA\tk__Bacteria; f__Lachnospiraceae; g__\n",
+  );
+
+  showsOptions("info", "--taxonomy");
+  test("a table's counts are told by name, and a data set's", async () => {
+    const path = file("named-classic.tsv", classic);
+    const description = await describeInput(path, { taxonomy });
+    const largest = [
+      { name: "Lachnospiraceae (family)", share: 5 / 6, samples: 2, asvs: 1 },
+      { name: "Blautia", share: 1 / 6, samples: 1, asvs: 1 },
+    ];
+    expect(description).toMatchObject({ taxa: { names: 2, largest, warnings: [] } });
+    expect(describeText(path, description)).toContain(
+      "taxa           83.33 % Lachnospiraceae (family), 1 ASVs in 2 samples\n" +
+        "                 16.67 % Blautia, 1 ASVs in 1 samples\n",
+    );
+    expect(await describeInput(path)).not.toHaveProperty("taxa");
+    const folder = join(scratch, "named-set");
+    writeDataset(folder, { table: exampleTable(3, 5), provenance: noProvenance });
+    const ids = exampleTable(3, 5).asvIds;
+    const of = file("set.tsv", ids.map((id, i) => `${id}\tk__Bacteria; g__G${i % 2}\n`).join(""));
+    const { taxa } = (await describeInput(folder, { taxonomy: of })) as { taxa?: { names: number } };
+    expect(taxa?.names).toBe(2);
+  });
+
+  test("of other ASVs, of some, and for what has none", async () => {
+    const few = file("few.tsv", "ACGT\tk__Bacteria; g__Blautia\n");
+    const path = file("named-classic.tsv", classic);
+    expect(describeText(path, await describeInput(path, { taxonomy: few }))).toMatch(
+      /83\.33 % not in the taxonomy[\s\S]*few\.tsv lacks 1 of 2 ASVs/,
+    );
+    expect(describeInput(biom, { taxonomy })).rejects.toThrow("has none of the");
+    const tree = file("t.nwk", "(a,b);");
+    expect(describeInput(tree, { taxonomy })).rejects.toThrow("t.nwk is neither; leave it out");
+  });
 });
