@@ -11,6 +11,8 @@ const renewalMs = 30_000;
  * for this long has ended.
  */
 const silenceMs = 15 * 60_000;
+/** The same for one who waits, and whose like leave the event loop free for renewals. */
+const silenceOfWaitedMs = 3 * 60_000;
 
 const namePattern = /^\.lock-(\d+)$/;
 
@@ -47,17 +49,38 @@ export class FolderLock implements Disposable {
    * if it cannot be written to.
    */
   static acquire(folder: string): FolderLock {
+    const lock = FolderLock.#take(folder, silenceMs);
+    if (lock instanceof FolderLock) return lock;
+    throw refusal(folder, lock);
+  }
+
+  /**
+   * Makes the folder if need be and locks it, once nobody else has it; `onWait` is called once with the
+   * process id of who has it. What is done under such a lock must leave the event loop free, as it is renewed.
+   * @throws UserError if it cannot be written to.
+   */
+  static async wait(folder: string, onWait: (pid: number) => void): Promise<FolderLock> {
+    for (let told = false; ; told = true) {
+      const lock = FolderLock.#take(folder, silenceOfWaitedMs);
+      if (lock instanceof FolderLock) return lock;
+      if (!told) onWait(lock.pid);
+      await Bun.sleep(100);
+    }
+  }
+
+  /** The lock, or who has it. */
+  static #take(folder: string, silence: number): FolderLock | Holder {
     makeFolder(folder);
     for (;;) {
       const numbers = numbersIn(folder);
-      const holder = livingHolder(folder, numbers);
-      if (holder) throw refusal(folder, holder);
+      const holder = livingHolder(folder, numbers, silence);
+      if (holder) return holder;
       const number = Math.max(0, ...numbers) + 1;
       const path = join(folder, `.lock-${number}`);
       if (!create(path)) continue;
       // Somebody who looked at the same time may have taken another number; then neither keeps his.
       const others = numbersIn(folder).filter((other) => other !== number);
-      if (livingHolder(folder, others) === undefined) {
+      if (livingHolder(folder, others, silence) === undefined) {
         for (const other of others) removeQuietly(join(folder, `.lock-${other}`));
         return new FolderLock(folder, path);
       }
@@ -98,12 +121,12 @@ function numbersIn(folder: string): number[] {
 }
 
 /** Who holds one of these locks, unless their processes have ended. */
-function livingHolder(folder: string, numbers: readonly number[]): Holder | undefined {
+function livingHolder(folder: string, numbers: readonly number[], silence: number): Holder | undefined {
   for (const number of numbers) {
     const path = join(folder, `.lock-${number}`);
     try {
       const holder = JSON.parse(readFileSync(path, "utf8")) as Holder;
-      if (isRunning(holder) ?? Date.now() - statSync(path).mtimeMs < silenceMs) return holder;
+      if (isRunning(holder) ?? Date.now() - statSync(path).mtimeMs < silence) return holder;
     } catch {
       // Released at this moment, or damaged: locks appear with their content, so no
       // living process wrote this.

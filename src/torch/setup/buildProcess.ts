@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } 
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { describeWriteError, temporaryName } from "../../common/files/atomicFile.ts";
+import { FolderLock } from "../../common/files/folderLock.ts";
 import { UserError } from "../../common/userError.ts";
 import {
   type BuildAnswer,
@@ -15,7 +16,6 @@ import {
   sourceFolder,
   standInHeaders,
 } from "./build.ts";
-import { withLock } from "./buildLock.ts";
 import { findCompiler, firstErrors } from "./compiler.ts";
 import { groupSource, groupVariants } from "./groupVariants.ts";
 import { acceptedVersions } from "./libtorchFolder.ts";
@@ -257,11 +257,10 @@ async function build(): Promise<void> {
     throw describeWriteError(buildFolder, cause);
   }
   const waiting = (pid: number) =>
-    progress.say(`Waiting for process ${pid}, which is building the native part`);
-  await withLock(join(buildFolder, "lock"), waiting, async () => {
-    while (!(await buildOnce(compiler, progress)))
-      progress.say("The sources changed meanwhile: building again");
-  });
+    progress.say(`Waiting for process ${pid}, which is at work in ${buildFolder}`);
+  using _lock = await FolderLock.wait(buildFolder, waiting);
+  while (!(await buildOnce(compiler, progress)))
+    progress.say("The sources changed meanwhile: building again");
 }
 
 let answer: BuildAnswer = {};

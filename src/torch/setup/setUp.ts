@@ -1,7 +1,4 @@
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import { describeWriteError } from "../../common/files/atomicFile.ts";
-import { withLock } from "./buildLock.ts";
+import { FolderLock } from "../../common/files/folderLock.ts";
 import { findCompiler } from "./compiler.ts";
 import { findShim, prebuiltFolder } from "./findShim.ts";
 import { searchLibtorch } from "./libtorch.ts";
@@ -19,16 +16,10 @@ export async function setUp(): Promise<void> {
   if (!search()) {
     // Before the long download: without a compiler it would be in vain.
     if (needsHeaders) findCompiler();
-    try {
-      mkdirSync(buildFolder, { recursive: true });
-    } catch (cause) {
-      throw describeWriteError(buildFolder, cause);
-    }
     const waiting = (pid: number) =>
-      console.error(`Waiting for process ${pid}, which is installing LibTorch`);
-    await withLock(join(buildFolder, "torch.lock"), waiting, async () => {
-      if (!search()) await installOwnTorch();
-    });
+      console.error(`Waiting for process ${pid}, which is at work in ${buildFolder}`);
+    using _lock = await FolderLock.wait(buildFolder, waiting);
+    if (!search()) await installOwnTorch();
   }
   const { path, libtorch } = findShim();
   const { version, cuda, source } = libtorch;

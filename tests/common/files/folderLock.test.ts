@@ -124,3 +124,46 @@ test("of many who try at once, one at a time gets it", async () => {
   expect(lines.length).toBe(40);
   for (let i = 0; i < lines.length; i += 2) expect(lines[i + 1]).toBe(lines[i].replace("in", "out"));
 });
+
+test("who waits comes after the other, is told once whom he waits for, and nothing is left", async () => {
+  const folder = scratch.path("queue");
+  const events: string[] = [];
+  const waits: number[] = [];
+  const work = async (name: string) => {
+    using _lock = await FolderLock.wait(folder, (pid) => waits.push(pid));
+    events.push(`${name} begins`);
+    await Bun.sleep(150);
+    events.push(`${name} ends`);
+  };
+  await Promise.all([work("a"), work("b")]);
+  expect(events).toEqual(["a begins", "a ends", "b begins", "b ends"]);
+  expect(waits).toEqual([process.pid]);
+  await expect(
+    (async () => {
+      using _lock = await FolderLock.wait(folder, () => {});
+      throw new Error("no");
+    })(),
+  ).rejects.toThrow("no");
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test("who waits for a killed process, or for a machine that is silent, need not wait for ever", async () => {
+  const folder = scratch.path("waited");
+  const child = await holderOf(folder);
+  const waits: number[] = [];
+  const waiting = FolderLock.wait(folder, (pid) => waits.push(pid));
+  await Bun.sleep(50);
+  expect(waits).toEqual([child.pid]);
+  child.kill("SIGKILL");
+  await child.exited;
+  (await waiting).release();
+  const path = join(folder, ".lock-7");
+  writeFileSync(
+    path,
+    JSON.stringify({ pid: 1, place: "elsewhere", start: "x", since: "2026-01-01T00:00:00Z" }),
+  );
+  const past = new Date(Date.now() - 4 * 60_000);
+  utimesSync(path, past, past);
+  (await FolderLock.wait(folder, () => {})).release();
+  expect(readdirSync(folder)).toEqual([]);
+});

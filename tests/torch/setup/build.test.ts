@@ -6,20 +6,16 @@ import {
   rmSync,
   statSync,
   symlinkSync,
-  utimesSync,
   writeFileSync,
 } from "node:fs";
-import { hostname, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkBuild } from "../../../src/torch/native/library.ts";
 import { ensureShim, expectedShim } from "../../../src/torch/setup/build.ts";
-import { withLock } from "../../../src/torch/setup/buildLock.ts";
 import { findCompiler, firstErrors } from "../../../src/torch/setup/compiler.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "aam-build-"));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-const silent = () => {};
 
 test("the shim is there, named after LibTorch and its sources, and asking again only looks", () => {
   const path = ensureShim();
@@ -63,54 +59,6 @@ test("a library under the name of another build is refused with the cure, before
   const renamed = join(folder, "libaam_torch-2.12.7-cpu-0123456789abcdef.so");
   symlinkSync(path, renamed);
   expect(() => checkBuild(renamed)).toThrow(/built for another LibTorch.*delete it and run `npm run setup`/);
-});
-
-test("work under a lock is done one after the other, and the lock is gone at the end", async () => {
-  const lock = join(folder, "two");
-  const events: string[] = [];
-  const work = (name: string) =>
-    withLock(lock, silent, async () => {
-      events.push(`${name} begins`);
-      await Bun.sleep(150);
-      events.push(`${name} ends`);
-    });
-  await Promise.all([work("a"), work("b")]);
-  expect(events).toEqual(["a begins", "a ends", "b begins", "b ends"]);
-  expect(existsSync(lock)).toBe(false);
-});
-
-test("the lock of a killed process is taken over", async () => {
-  const lock = join(folder, "killed");
-  const holder = Bun.spawn(["sleep", "60"]);
-  writeFileSync(lock, JSON.stringify({ pid: holder.pid, host: hostname() }));
-  const waits: number[] = [];
-  const waiting = withLock(
-    lock,
-    (pid) => waits.push(pid),
-    async () => "done",
-  );
-  await Bun.sleep(250);
-  expect(waits).toEqual([holder.pid]);
-  holder.kill("SIGKILL");
-  await holder.exited;
-  expect(await waiting).toBe("done");
-});
-
-test("a lock that nobody renews is taken over, whoever has the process id now", async () => {
-  const lock = join(folder, "old");
-  writeFileSync(lock, JSON.stringify({ pid: process.pid, host: hostname() }));
-  utimesSync(lock, new Date(), new Date(Date.now() - 120_000));
-  expect(await withLock(lock, silent, async () => 7)).toBe(7);
-  writeFileSync(lock, "");
-  utimesSync(lock, new Date(), new Date(Date.now() - 120_000));
-  expect(await withLock(lock, silent, async () => 8)).toBe(8);
-});
-
-test("the lock is given back when the work fails", async () => {
-  const lock = join(folder, "failing");
-  const failing = withLock(lock, silent, () => Promise.reject(new Error("no")));
-  await expect(failing).rejects.toThrow("no");
-  expect(existsSync(lock)).toBe(false);
 });
 
 test("CXX chooses the compiler, with its options; one that does not exist is named", () => {
