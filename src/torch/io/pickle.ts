@@ -3,7 +3,8 @@ import { describeReadError } from "../../common/files/inputFile.ts";
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { PickleDamage, PickleGlobal, Unreadable, unpickle } from "../../formats/pickle/unpickle.ts";
-import { readZipIndex, ZipDefect, type ZipMember } from "../../formats/zip/index.ts";
+import { ZipDefect } from "../../formats/zip/directory.ts";
+import { readZipIndex, type ZipMember } from "../../formats/zip/index.ts";
 import { type DType, dtypes, itemSize } from "../core/dtype.ts";
 import { scope } from "../core/scope.ts";
 import { Tensor } from "../core/tensor.ts";
@@ -135,7 +136,7 @@ function checkMagic(path: string, start: Uint8Array, size: number): void {
 }
 
 function readMember(path: string, member: ZipMember): Uint8Array {
-  if (member.compressed) fail(path, "it is a compressed archive; save its content with torch.save");
+  if (member.packed) fail(path, "it is a compressed archive; save its content with torch.save");
   let descriptor: number | undefined;
   try {
     const bytes = new Uint8Array(member.size);
@@ -346,7 +347,7 @@ class Storages {
     if (known) return known;
     const member = this.#members.get(`${this.#prefix}data/${storage.key}`);
     const wanted = storage.count * (storage.dtype ? itemSize(storage.dtype) : 1);
-    if (!member || member.compressed || member.size < wanted)
+    if (!member || member.packed || member.size < wanted)
       throw new PickleDamage(`its member ${quote(`data/${storage.key}`)} is missing or cut short`);
     this.#mapped ??= mapBytes(this.#path, this.#size);
     const part = this.#mapped.narrow(0, member.start, wanted);
