@@ -1,22 +1,8 @@
-import { decodeText, gunzipIfNeeded, readFileBytes } from "../../common/files/inputFile.ts";
 import { quoteSome } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
-import { findHdf5Signature } from "../../formats/hdf5/read.ts";
-import {
-  idsIn,
-  isArtifact,
-  type NamedArray,
-  type NamedArrays,
-  npyArray,
-  numbersOf,
-  openHdf5Arrays,
-  openNpz,
-} from "../../formats/namedArrays.ts";
-import { isNpy } from "../../formats/npy/npy.ts";
-import { openQzaBytes } from "../../formats/qza.ts";
-import { isZip } from "../../formats/zip/read.ts";
+import { idsIn, type NamedArray, type NamedArrays, numbersOf } from "../../formats/namedArrays.ts";
 import { type CondenseOptions, Condenser, type Distances } from "./distances.ts";
-import { isArrow, openArrowArrays } from "./readArrow.ts";
+import { onlyName, openNumbers } from "./openNumbers.ts";
 import { parseDistanceText } from "./text.ts";
 
 export interface ReadDistancesOptions extends CondenseOptions {
@@ -26,6 +12,8 @@ export interface ReadDistancesOptions extends CondenseOptions {
    */
   readonly sampleOrder?: readonly string[] | ((rows: number) => readonly string[]);
 }
+
+const artifact = { type: "DistanceMatrix", file: "distance-matrix.tsv", meaning: "distances" };
 
 /** Names under which files keep a square matrix, the usual ones first. */
 const matrixNames = ["matrix", "matrix:0", "distances", "stripe_distances"];
@@ -39,26 +27,10 @@ const matrixNames = ["matrix", "matrix:0", "distances", "stripe_distances"];
  * symmetric, 0 on the diagonal), and for one without ids if `sampleOrder` is not given or does not fit.
  */
 export function readDistances(path: string, options: ReadDistancesOptions = {}): Distances {
-  const bytes = readFileBytes(path);
-  if (isNpy(bytes)) return fromArray(npyArray(bytes, path), undefined, path, options);
-  if (findHdf5Signature(bytes) >= 0) return fromArrays(openHdf5Arrays(bytes, path), path, options);
-  if (isArrow(bytes)) return fromArrays(openArrowArrays(bytes, path), path, options);
-  if (isZip(bytes)) {
-    if (isArtifact(bytes, path)) return fromArtifact(bytes, path, options);
-    return fromArrays(openNpz(bytes, path), path, options);
-  }
-  return parseDistanceText(decodeText(gunzipIfNeeded(bytes, path), path), path, options);
-}
-
-function fromArtifact(bytes: Uint8Array, path: string, options: ReadDistancesOptions): Distances {
-  const artifact = openQzaBytes(bytes, path);
-  if (!/^DistanceMatrix( %|$)/.test(artifact.type)) {
-    throw new UserError(
-      `${path} is a QIIME 2 artifact of type ${artifact.type}, not distances; give one of type DistanceMatrix.`,
-    );
-  }
-  const source = `${path} (data/distance-matrix.tsv)`;
-  return parseDistanceText(decodeText(artifact.file("distance-matrix.tsv"), source), source, options);
+  const held = openNumbers(path, artifact);
+  if ("array" in held) return fromArray(held.array, undefined, path, options);
+  if ("arrays" in held) return fromArrays(held.arrays, path, options);
+  return parseDistanceText(held.text, held.source, options);
 }
 
 function fromArrays(arrays: NamedArrays, path: string, options: ReadDistancesOptions): Distances {
@@ -70,11 +42,6 @@ function fromArrays(arrays: NamedArrays, path: string, options: ReadDistancesOpt
     );
   }
   return fromArray(arrays.get(name), idsIn(arrays), path, options);
-}
-
-function onlyName(arrays: NamedArrays): string | undefined {
-  const others = arrays.names?.filter((name) => !["order", "ids", "sample_ids"].includes(name));
-  return others?.length === 1 ? others[0] : undefined;
 }
 
 function fromArray(

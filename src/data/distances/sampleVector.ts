@@ -1,26 +1,13 @@
 import { writeFileAtomic } from "../../common/files/atomicFile.ts";
-import { decodeText, gunzipIfNeeded, readFileBytes } from "../../common/files/inputFile.ts";
 import { howToWrite } from "../../common/numberNotation.ts";
 import { parseNumber } from "../../common/parseNumber.ts";
 import { quote, quoteSome } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { type DelimitedRow, splitDelimited } from "../../formats/delimited.ts";
-import { findHdf5Signature } from "../../formats/hdf5/read.ts";
-import {
-  idsIn,
-  isArtifact,
-  type NamedArray,
-  type NamedArrays,
-  npyArray,
-  numbersOf,
-  openHdf5Arrays,
-  openNpz,
-} from "../../formats/namedArrays.ts";
-import { isNpy } from "../../formats/npy/npy.ts";
+import { idsIn, type NamedArray, type NamedArrays, numbersOf } from "../../formats/namedArrays.ts";
 import { writeArtifact } from "../../formats/qiime2/write.ts";
-import { openQzaBytes } from "../../formats/qza.ts";
-import { isZip } from "../../formats/zip/read.ts";
 import { checkIds, refuseTornIds } from "../checkIds.ts";
+import { onlyName, openNumbers } from "./openNumbers.ts";
 
 /** One number for each sample, such as Faith's phylogenetic diversity. */
 export interface SampleVector {
@@ -37,6 +24,11 @@ export interface ReadSampleVectorOptions {
 }
 
 const usualName = "faith_pd";
+const artifact = {
+  type: "SampleData[AlphaDiversity]",
+  file: "alpha-diversity.tsv",
+  meaning: "one number for each sample",
+} as const;
 
 /**
  * Reads one number for each sample: a table of two columns or more (tabs or commas, gzipped or not; ids
@@ -46,33 +38,15 @@ const usualName = "faith_pd";
  * number, and for a file without ids if `sampleOrder` is not given or does not fit.
  */
 export function readSampleVector(path: string, options: ReadSampleVectorOptions = {}): SampleVector {
-  const bytes = readFileBytes(path);
-  if (isNpy(bytes)) return fromArray(npyArray(bytes, path), undefined, path, options);
-  if (findHdf5Signature(bytes) >= 0) return fromArrays(openHdf5Arrays(bytes, path), path, options);
-  if (isZip(bytes)) {
-    return isArtifact(bytes, path)
-      ? fromArtifact(bytes, path, options)
-      : fromArrays(openNpz(bytes, path), path, options);
-  }
-  return parseSampleVector(decodeText(gunzipIfNeeded(bytes, path), path), path, options);
-}
-
-function fromArtifact(bytes: Uint8Array, path: string, options: ReadSampleVectorOptions): SampleVector {
-  const artifact = openQzaBytes(bytes, path);
-  if (!/^SampleData\[AlphaDiversity\]( %|$)/.test(artifact.type)) {
-    throw new UserError(
-      `${path} is a QIIME 2 artifact of type ${artifact.type}, not one number for each sample; give one of type SampleData[AlphaDiversity].`,
-    );
-  }
-  const source = `${path} (data/alpha-diversity.tsv)`;
-  return parseSampleVector(decodeText(artifact.file("alpha-diversity.tsv"), source), source, options);
+  const held = openNumbers(path, artifact);
+  if ("array" in held) return fromArray(held.array, undefined, path, options);
+  if ("arrays" in held) return fromArrays(held.arrays, path, options);
+  return parseSampleVector(held.text, held.source, options);
 }
 
 function fromArrays(arrays: NamedArrays, path: string, options: ReadSampleVectorOptions): SampleVector {
-  const others = arrays.names?.filter((name) => !["order", "ids", "sample_ids"].includes(name));
-  const wanted = options.column ?? usualName;
-  const name =
-    arrays.has(wanted) || options.column !== undefined || others?.length !== 1 ? wanted : others[0];
+  const usual = arrays.has(usualName) ? usualName : onlyName(arrays);
+  const name = options.column ?? usual ?? usualName;
   if (!arrays.has(name)) {
     const held = arrays.names === undefined ? "" : ` (it holds ${arrays.names.join(", ")})`;
     throw new UserError(`${path} holds no array named ${name}${held}; name the array, or give another file.`);
@@ -194,7 +168,7 @@ export function writeSampleVectorTsv(path: string, vector: SampleVector, name: s
  * `writeSampleVectorTsv` does.
  */
 export function writeSampleVectorArtifact(path: string, vector: SampleVector, name: string): void {
-  writeArtifact(path, "SampleData[AlphaDiversity]", `\t${name}\n${rowsOf(path, vector)}`);
+  writeArtifact(path, artifact.type, `\t${name}\n${rowsOf(path, vector)}`);
 }
 
 function rowsOf(path: string, { ids, values }: SampleVector): string {
