@@ -55,8 +55,9 @@ export class FolderLock implements Disposable {
   }
 
   /**
-   * Makes the folder if need be and locks it, once nobody else has it; `onWait` is called once with the
-   * process id of who has it. What is done under such a lock must leave the event loop free, as it is renewed.
+   * Makes the folder if need be and locks it, once nobody else has it; `onWait` is called once
+   * with the process id of who has it. What is done under such a lock must leave the event
+   * loop free, as it is renewed.
    * @throws UserError if it cannot be written to.
    */
   static async wait(folder: string, onWait: (pid: number) => void): Promise<FolderLock> {

@@ -33,7 +33,9 @@ function uint64(view: DataView, at: number): number {
   return Number(value);
 }
 
-/** The end record stands within the last 64 KiB + 22 bytes: a comment may follow it, to the end of the file. */
+/**
+ * The end record stands within the last 64 KiB + 22 bytes: a comment may follow it, to the end of the file.
+ */
 function findDirectory(read: ReadBytes, fileSize: number): { start: number; size: number; count: number } {
   const tailSize = Math.min(fileSize, 22 + 0xffff);
   const tail = read(fileSize - tailSize, tailSize);
