@@ -107,8 +107,13 @@ const files = [...new Bun.Glob("tests/**/*.test.ts").scanSync({ cwd: root })]
   .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part.replace(/^\.\//, ""))))
   .sort();
 
+/** The folder of the script that runs in browsers, whose types are others. */
+const pageScript = join(root, "src/display/page/browser");
+
 const queue: (() => Promise<Outcome>)[] = [
   () => runCheck("tsc", "node_modules/typescript/bin/tsc", ["--noEmit"]),
+  () =>
+    runCheck("tsc of the page's script", "node_modules/typescript/bin/tsc", ["--noEmit", "-p", pageScript]),
   () => runCheck("biome check", "node_modules/@biomejs/biome/bin/biome", ["check", "--error-on-warnings"]),
   () => runCheck("knip", "node_modules/knip/bin/knip-bun.js", ["--no-progress"]),
   ...files.map((file) => () => runTestFile(file)),

@@ -4,32 +4,46 @@ import { join } from "node:path";
 import { writePage } from "../../src/display/page/write.ts";
 import { hostileNames, hostileReport } from "./hostileReport.ts";
 
-/** A browser that can print a page as it stands after its scripts have run; undefined where there is none. */
+/**
+ * A browser that can print a page as it stands after its scripts have run: the one that BUN_CHROME_PATH
+ * names, else one on the PATH; undefined where there is none.
+ */
 export function findBrowser(): string | undefined {
+  if (process.env["BUN_CHROME_PATH"]) return process.env["BUN_CHROME_PATH"];
   const names = ["chromium", "chromium-browser", "google-chrome", "chrome"];
   return names.map((name) => Bun.which(name)).find((path) => path !== null) ?? undefined;
 }
 
-/** The page's elements after its scripts have run. */
-export function domOf(browser: string, path: string): string {
-  const profile = mkdtempSync(join(tmpdir(), "aam-browser-"));
+/** Opens a page in a browser as wide as a laptop's. The browser ends with this process. */
+export async function withPage<T>(
+  browser: string,
+  path: string,
+  use: (view: Bun.WebView) => Promise<T>,
+  onError: (text: string) => void = () => {},
+): Promise<T> {
+  const view = new Bun.WebView({
+    width: 1000,
+    height: 900,
+    backend: { type: "chrome", path: browser, argv: ["--no-sandbox", "--disable-dev-shm-usage"] },
+    console: (type, ...args) => {
+      if (type === "error") onError(args.join(" "));
+    },
+  });
   try {
-    const { exitCode, stdout, stderr } = Bun.spawnSync(
-      [
-        browser,
-        ...["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"],
-        ...["--disable-quic", "--disable-sync", "--disable-background-networking"],
-        ...["--disable-component-update", `--user-data-dir=${profile}`, "--virtual-time-budget=2000"],
-        ...["--dump-dom", `file://${path}`],
-      ],
-      { stdin: "ignore", timeout: 120_000 },
-    );
-    if (exitCode !== 0) throw new Error(`${browser} ended with ${exitCode}: ${stderr}`);
-    return stdout.toString();
+    await view.navigate(`file://${path}`);
+    return await use(view);
   } finally {
-    rmSync(profile, { recursive: true, force: true });
+    view.close();
   }
 }
+
+/** The page's elements after its scripts have run. */
+const domOf = (browser: string, path: string): Promise<string> =>
+  withPage(browser, path, async (view) => {
+    // The attacks that load something first have their time as well.
+    await Bun.sleep(500);
+    return view.evaluate<string>("document.documentElement.outerHTML");
+  });
 
 const isAttacked = (dom: string) => /<html[^>]*data-attacked/.test(dom);
 
@@ -53,7 +67,7 @@ export async function tryReportIn(browser: string): Promise<BrowserFindings> {
     writeFileSync(control, `<!doctype html><html><body>${hostileNames[0]}</body></html>`);
     const report = join(folder, "report.html");
     await writePage(report, await hostileReport());
-    const dom = domOf(browser, report);
+    const dom = await domOf(browser, report);
     const body = dom.replace(/<script[\s\S]*?<\/script>/g, "");
     const shown = new Set<string>();
     let foreign = 0;
@@ -78,7 +92,7 @@ export async function tryReportIn(browser: string): Promise<BrowserFindings> {
       .transform(body);
     const whole = [...shown].join("\n");
     return {
-      controlWorks: isAttacked(domOf(browser, control)),
+      controlWorks: isAttacked(await domOf(browser, control)),
       isAttacked: isAttacked(dom),
       // NUL and lone surrogates cannot stand in a page.
       hidden: hostileNames.filter((name) => !/[\0\ud800]/.test(name) && !whole.includes(name)),

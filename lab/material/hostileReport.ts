@@ -1,3 +1,4 @@
+import { sampleMap } from "../../src/display/page/sampleMap.ts";
 import type { RunReport } from "../../src/display/page/write.ts";
 import { embeddingMap, histogramPlot, predictionScatter } from "../../src/display/plots/index.ts";
 
@@ -70,6 +71,15 @@ export async function hostileReport(): Promise<RunReport> {
         }),
       },
     ],
+    map: await sampleMap({
+      title: name(1),
+      samples: labels,
+      panels: [panel(name(2)), panel(name(4))],
+      columns: [
+        { name: name(0), values: labels },
+        { name: name(1), values: actual },
+      ],
+    }),
     data: [{ label: name(0), value: name(1) }],
     configuration: { [name(0)]: name(1), [name(2)]: { [name(4)]: { deep: name(0) } } },
     environment: [{ label: name(2), value: name(4) }],

@@ -27,7 +27,7 @@ const rooms: Record<string, string> = {
   common: ". random files",
   formats: "arrow hdf5 npy pickle zip tensorboard . qiime2",
   metrics: ".",
-  display: ". terminal tensorboard plots page",
+  display: ". terminal tensorboard plots page/browser page",
   torch:
     "setup native core dispatch functions machine autograd distributed/ranks nn/functional nn/base func profiler jit inductor vision nn/utils nn/layers nn/normalization nn/convolution " +
     "nn/pooling nn/recurrent nn/loss nn/transformer nn/parallel nn io hub optim/schedules optim distributed utils/data utils testing . tools",

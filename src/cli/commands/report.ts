@@ -8,6 +8,7 @@ interface Flags {
   readonly output?: string;
   readonly baselines: boolean;
   readonly colour?: string;
+  readonly metadata?: string;
   readonly device: "auto" | "cpu" | "cuda";
   readonly quiet: boolean;
 }
@@ -25,17 +26,18 @@ export function makeCommand(): Command {
     .option("--no-baselines", "leave the random forest and the nearest neighbours out")
     .option(
       "--colour <column>",
-      "metadata column that colours the map of samples; by default the target, or the first column",
+      "metadata column that colours the map of samples at first; by default the target, or the first column",
     )
+    .option("--metadata <file>", "metadata to colour the map by, beside those of the run's data set")
     .addOption(
       new Option("--device <name>", "where to compute").choices(["auto", "cpu", "cuda"]).default("auto"),
     )
     .option("--quiet", "print warnings only", false)
     .action(async (run: string, flags: Flags) => {
       const display = new ProgressDisplay(chooseDisplayMode(flags));
-      const { output, baselines, colour } = flags;
+      const { output, baselines, colour, metadata } = flags;
       const device = await chooseDevice(flags.device);
-      const path = await reportRun({ run, output, device, baselines, colour, display });
+      const path = await reportRun({ run, output, device, baselines, colour, metadata, display });
       display.message(`The report is ${path}`);
     });
 }

@@ -1,72 +1,31 @@
-import { createHash } from "node:crypto";
 import { readableNumber } from "../numberText.ts";
-import type { Plot } from "../plots/chart.ts";
-import { webFontBytes } from "../plots/fonts.ts";
-import { escapeXml, replaceForbidden } from "../xmlText.ts";
-import { reportScript } from "./script.ts";
-import { reportStyle } from "./style.ts";
+import { escapeXml } from "../xmlText.ts";
+import { jsonBlock } from "./jsonBlock.ts";
+import { mapHtml } from "./map.ts";
+import { plotsHtml } from "./picture.ts";
+import { pageHtml } from "./shell.ts";
 import type { Comparison, ComparisonRow, Fact, Figure, ReportPlot, RunReport, SampleTable } from "./types.ts";
 
 function show(value: number | string): string {
   return escapeXml(typeof value === "number" ? readableNumber(value) : value);
 }
 
-/** The whole page. `plots` in their order, learning curves included. */
+/** The report of a run. `plots` in their order, learning curves included. */
 export function reportHtml(report: RunReport, plots: readonly ReportPlot[]): string {
+  const { title, subtitle, created } = report;
+  const lead = `${chipsHtml(report)}
+${(report.warnings ?? []).map(warningHtml).join("\n")}
+<div class="figures">${report.figures.map(cardHtml).join("\n")}</div>`;
   const sections = [
     { id: "results", title: "Results", body: comparisonHtml(report.comparison) },
     { id: "plots", title: "Plots", body: plotsHtml(plots) },
+    { id: "map", title: "Map of samples", body: report.map ? mapHtml(report.map) : "" },
     { id: "samples", title: "Samples", body: samplesHtml(report.samples) },
     { id: "data", title: "Data", body: dataHtml(report) },
     { id: "configuration", title: "Configuration", body: configurationHtml(report.configuration) },
     { id: "environment", title: "Environment", body: environmentHtml(report) },
-  ].filter((section) => section.body !== "");
-  const links = sections.map(({ id, title }) => `<a href="#${id}">${title}</a>`).join("\n");
-  const bodies = sections.map(
-    ({ id, title, body }) => `<section id="${id}"><h2>${title}</h2>\n${body}\n</section>`,
-  );
-  // Nothing may be loaded, and no script may run but the one below, should escaping ever fail.
-  const hash = createHash("sha256").update(reportScript).digest("base64");
-  const policy = `default-src 'none'; style-src 'unsafe-inline'; font-src data:; script-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`;
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width,initial-scale=1">
-<title>${escapeXml(report.title)}</title>
-<style>${fontFace()}${reportStyle}</style>
-</head>
-<body>
-<header>
-<h1>${escapeXml(report.title)}</h1>
-${report.subtitle ? `<p class="subtitle">${escapeXml(report.subtitle)}</p>` : ""}
-${chipsHtml(report)}
-${(report.warnings ?? []).map(warningHtml).join("\n")}
-<div class="figures">${report.figures.map(figureHtml).join("\n")}</div>
-</header>
-<nav aria-label="Sections"><div>
-<span class="links">${links}</span>
-<button id="theme" type="button" title="Theme">◐ <span class="name"></span></button>
-</div></nav>
-<main>
-${bodies.join("\n")}
-</main>
-<footer>Made ${escapeXml(report.created)} · this page is complete in itself: it loads nothing from anywhere.</footer>
-<dialog aria-label="Enlarged plot"><form method="dialog"><button>Close</button></form><div class="plot"></div></dialog>
-<div id="tip" hidden></div>
-<script>${reportScript}</script>
-</body>
-</html>
-`;
-}
-
-/**
- * The plots' font, so that labels are as wide as they were laid out and the page looks the same everywhere.
- */
-function fontFace(): string {
-  const source = `url(data:font/woff2;base64,${webFontBytes().toBase64()}) format("woff2")`;
-  return `@font-face{font-family:Inter;font-weight:100 900;src:${source}}\n`;
+  ];
+  return pageHtml({ title, subtitle, lead, sections, created });
 }
 
 function chipsHtml({ split }: RunReport): string {
@@ -82,7 +41,7 @@ function warningHtml(warning: string): string {
   return `<p class="warning" role="note">${text}</p>`;
 }
 
-function figureHtml({ label, value, unit, note }: Figure): string {
+function cardHtml({ label, value, unit, note }: Figure): string {
   const unitHtml = unit ? ` <span class="unit">${escapeXml(unit)}</span>` : "";
   const noteHtml = note ? `<div class="note">${escapeXml(note)}</div>` : "";
   return `<div class="card figure"><div class="label">${escapeXml(label)}</div><div class="value">${show(value)}${unitHtml}</div>${noteHtml}</div>`;
@@ -146,36 +105,6 @@ function verdictHtml({ metrics, rows }: Comparison): string {
   return `<p class="verdict">${label}: the model is ${escapeXml(size)}${share} ${word} ${against}.</p>`;
 }
 
-function plotsHtml(plots: readonly ReportPlot[]): string {
-  if (plots.length === 0) return "";
-  const figures = plots.map(({ plot, narrow, caption }, index) => {
-    const { svg, width } = inlineSvg(plot, `p${index}-`);
-    const wide = width > 700 ? " wide" : "";
-    const narrowHtml = narrow ? `<div class="narrow">${inlineSvg(narrow, `n${index}-`).svg}</div>` : "";
-    const captionHtml = caption ? `<figcaption>${escapeXml(caption)}</figcaption>` : "";
-    return `<figure class="card plot${wide}"><button class="enlarge" type="button" title="Enlarge">Enlarge</button><div class="${narrow ? "broad" : "only"}">${svg}</div>${narrowHtml}${captionHtml}</figure>`;
-  });
-  return `<div class="plots">${figures.join("\n")}</div>`;
-}
-
-/**
- * An SVG document as a part of the page: it shrinks with the page but does not grow beyond its size, and its
- * names (of clip paths and gradients) get a prefix, as all pictures of a page share one set of names.
- */
-function inlineSvg(plot: Plot, prefix: string): { svg: string; width: number } {
-  const width = Number(/<svg [^>]*?\bwidth="([\d.]+)"/.exec(plot.svg)?.[1] ?? 0);
-  const svg = plot.svg
-    .replace(/^(?:<\?xml[^>]*>|<!DOCTYPE[^>]*>|\s)*/i, "")
-    .replace(/<[^>]+>/g, (tag) =>
-      tag
-        .replace(/(\s)id="/g, `$1id="${prefix}`)
-        .replace(/url\(#/g, `url(#${prefix}`)
-        .replace(/href="#/g, `href="#${prefix}`),
-    )
-    .replace("<svg ", `<svg style="max-width:${Math.round(width)}px" `);
-  return { svg, width };
-}
-
 function samplesHtml(table: SampleTable | undefined): string {
   if (!table || table.rows.length === 0) return "";
   const head = table.columns
@@ -184,17 +113,7 @@ function samplesHtml(table: SampleTable | undefined): string {
         `<th scope="col"${kind === "text" ? "" : ' class="number"'}><button type="button">${escapeXml(name)}</button></th>`,
     )
     .join("");
-  const rows = table.rows.map((row) =>
-    row.map((value) => {
-      if (typeof value === "string") return replaceForbidden(value);
-      return value === null || Number.isFinite(value) ? value : null;
-    }),
-  );
-  // Inside a script element only "<" can end it or start a comment.
-  const json = JSON.stringify({ columns: table.columns.map(({ kind }) => ({ kind })), rows }).replace(
-    /</g,
-    "\\u003c",
-  );
+  const data = { columns: table.columns.map(({ kind }) => ({ kind })), rows: table.rows };
   return `${table.note ? `<p class="muted">${escapeXml(table.note)}</p>` : ""}
 <div class="card samples">
 <div class="tools"><input type="search" placeholder="Search samples" aria-label="Search samples"><output></output>
@@ -202,7 +121,7 @@ function samplesHtml(table: SampleTable | undefined): string {
 <div class="scroll"><table><thead><tr>${head}</tr></thead><tbody></tbody></table></div>
 <noscript><p class="warning">This table needs JavaScript.</p></noscript>
 </div>
-<script type="application/json" id="sample-data">${json}</script>`;
+${jsonBlock("sample-data", data)}`;
 }
 
 function factsHtml(facts: readonly Fact[]): string {

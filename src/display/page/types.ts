@@ -1,5 +1,6 @@
 import type { Plot } from "../plots/chart.ts";
 import type { LearningCurvesInput } from "../plots/curves.ts";
+import type { MapData } from "./browser/mapData.ts";
 
 /** All that the report of a run shows. Strings may be anything: they are shown as text, never as HTML. */
 export interface RunReport {
@@ -18,6 +19,8 @@ export interface RunReport {
   readonly comparison?: Comparison;
   readonly learningCurves?: Omit<LearningCurvesInput, "title">;
   readonly plots: readonly ReportPlot[];
+  /** The samples on maps that can be looked into. */
+  readonly map?: ReportMap;
   /** What the data are: files, samples, ASVs, filters. */
   readonly data: readonly Fact[];
   /** The full resolved configuration; may be nested. */
@@ -76,6 +79,12 @@ export interface ReportPlot {
    */
   readonly narrow?: Plot;
   readonly caption?: string;
+}
+
+/** Samples on maps that can be looked into, and a picture of them for readers without JavaScript. */
+export interface ReportMap {
+  readonly data: MapData;
+  readonly picture: ReportPlot;
 }
 
 export interface Fact {

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import wasmFile from "@resvg/resvg-wasm/index_bg.wasm" with { type: "file" };
 import type { TopLevelSpec } from "vega-lite";
 import { writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { UserError } from "../../common/userError.ts";
@@ -85,7 +85,7 @@ let resvg: Promise<typeof import("@resvg/resvg-wasm")> | undefined;
  */
 async function loadResvg(): Promise<typeof import("@resvg/resvg-wasm")> {
   const library = await import("@resvg/resvg-wasm");
-  await library.initWasm(readFileSync(fileURLToPath(import.meta.resolve("@resvg/resvg-wasm/index_bg.wasm"))));
+  await library.initWasm(readFileSync(wasmFile));
   return library;
 }
 

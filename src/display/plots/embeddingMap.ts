@@ -93,12 +93,16 @@ export function embeddingMap(input: EmbeddingMapInput): Promise<Plot> {
   });
 }
 
-function axisTitle(panel: MapPanel, number: 1 | 2): string {
+/** `PCo 1 (23.1 %)`. */
+export function axisTitle(panel: MapPanel, number: 1 | 2): string {
   const share = panel.explained?.[number - 1];
   return `${panel.axis} ${number}${share === undefined ? "" : ` (${(100 * share).toFixed(1)} %)`}`;
 }
 
-function alignSigns(panel: MapPanel, to: MapPanel): MapPanel {
+/**
+ * The panel with its axes turned so that they point as those of another: the sign of such axes is arbitrary.
+ */
+export function alignSigns(panel: MapPanel, to: MapPanel): MapPanel {
   finiteRows(panel.x, to.x);
   const turned = (values: ArrayLike<number>, reference: ArrayLike<number>) => {
     let product = 0;

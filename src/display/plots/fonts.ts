@@ -1,14 +1,12 @@
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import regularFile from "@expo-google-fonts/inter/400Regular/Inter_400Regular.ttf" with { type: "file" };
+import semiBoldFile from "@expo-google-fonts/inter/600SemiBold/Inter_600SemiBold.ttf" with { type: "file" };
+import webFile from "@fontsource-variable/inter/files/inter-latin-wght-normal.woff2" with { type: "file" };
 
 /**
  * The font of all plots. It comes with the package, so that a machine without fonts draws the same pictures.
  */
 export const fontName = "Inter";
-
-const folder = new URL("./", import.meta.resolve("@expo-google-fonts/inter/package.json"));
-const regularFile = fileURLToPath(new URL("400Regular/Inter_400Regular.ttf", folder));
-const semiBoldFile = fileURLToPath(new URL("600SemiBold/Inter_600SemiBold.ttf", folder));
 
 const files = new Map<string, Uint8Array>();
 
@@ -25,8 +23,7 @@ export function fontBytes(): Uint8Array[] {
 
 /** The Latin part of the font in all weights, for web pages (WOFF2). */
 export function webFontBytes(): Uint8Array {
-  const name = "@fontsource-variable/inter/files/inter-latin-wght-normal.woff2";
-  return bytesOf(fileURLToPath(import.meta.resolve(name)));
+  return bytesOf(webFile);
 }
 
 const widths = new Map<string, (text: string) => number>();

@@ -33,3 +33,16 @@ export const inkColours = {
  * close to a dark and a white background.
  */
 export const sequentialScheme = { name: "viridis", extent: [0.2, 0.95] } as const;
+
+/** `sequentialScheme` at nine even steps, for what is not drawn by Vega. */
+export const sequentialColours = [
+  "#414487",
+  "#365e8d",
+  "#2b758e",
+  "#228c8e",
+  "#20a287",
+  "#36b879",
+  "#64cb5e",
+  "#9eda3a",
+  "#dee41b",
+] as const;

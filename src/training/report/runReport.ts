@@ -1,7 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Dataset } from "../../data/dataset/dataset.ts";
-import { textValues } from "../../data/encoding/categories.ts";
 import { readableNumber } from "../../display/numberText.ts";
 import {
   type Comparison,
@@ -12,9 +11,9 @@ import {
   type SampleTable,
   writePage,
 } from "../../display/page/write.ts";
-import { embeddingMap, lineChart, savePlot } from "../../display/plots/index.ts";
+import { lineChart, savePlot } from "../../display/plots/index.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
-import * as torch from "../../torch/index.ts";
+import type * as torch from "../../torch/index.ts";
 import { type BaselineSummary, baselinesOfRun } from "../baselines/baselinesOfRun.ts";
 import {
   type BaselineFigures,
@@ -22,14 +21,12 @@ import {
   namedBaselines,
   treeFreeBaselines,
 } from "../baselines/treeFree/treeFreeBaselines.ts";
-import { embedSamples } from "../inference/embedSamples.ts";
 import { hasMetric, judgeRun } from "../inference/judgeEncoder.ts";
 import { predictSamples } from "../inference/predictSamples.ts";
-import { pcaOf, pcoaOf } from "../inference/principalCoordinates.ts";
 import type { EpochReport, Figures } from "../loop/trainer.ts";
 import { chooseJudged, judgedName } from "../objectives/judgedSamples.ts";
 import { RunFolder } from "../run/folder.ts";
-import { type OpenedRun, openRun } from "../run/open.ts";
+import { openRun } from "../run/open.ts";
 import { runCategories } from "../run/openSamples.ts";
 import { openRunData, type RunRecord } from "../run/record.ts";
 import { figuresOf, judgePredictions } from "../targets/predictions.ts";
@@ -39,6 +36,7 @@ import { pairPlot } from "../tasks/pairPlot.ts";
 import type { RunSummary } from "../tasks/pretrain.ts";
 import { targetPlots } from "../tasks/targetPlots.ts";
 import { hasAllLosses } from "../tasks/trainingWatch.ts";
+import { columnsToShow, mapOfRun } from "./mapOfRun.ts";
 
 export interface ReportOptions {
   readonly run: string;
@@ -47,13 +45,12 @@ export interface ReportOptions {
   readonly device: torch.Device;
   /** Compute the baselines where they are not there yet. Default true. */
   readonly baselines?: boolean;
-  /** Metadata column that colours the map of embeddings; default the target, or the first column. */
+  /** Metadata column that colours the maps at first; default the target, or the first column. */
   readonly colour?: string;
+  /** File of metadata for the maps, beside those of the data set. */
+  readonly metadata?: string;
   readonly display: ProgressDisplay;
 }
-
-/** Samples on a map at most; the coordinates take time with their cube. */
-const mappedSamples = 1500;
 
 /**
  * Writes the report of a finished run as one HTML page, and returns its path.
@@ -66,7 +63,7 @@ export async function reportRun(options: ReportOptions): Promise<string> {
   const { record, split } = opened;
   using dataset = opened.dataset;
   // A column that is not there is told before any work is done.
-  if (options.colour !== undefined) dataset.column(options.colour);
+  const columns = columnsToShow(dataset, options, display);
   const history = folder.readJson(folder.history) as EpochReport[];
   const summary = folder.readJson(folder.summary) as Record<string, unknown>;
   const run = openRun(folder.path, device);
@@ -102,9 +99,10 @@ export async function reportRun(options: ReportOptions): Promise<string> {
   const pairs = judgeRun(run, dataset, split.validation, device);
   const pairsPlot = pairs && (await pairPlot(pairs, record.config.metric));
   if (pairsPlot) plots.push({ plot: pairsPlot });
-  plots.push(...(await mapPlots(run, dataset, split.validation, options)));
   plots.push(...(await rarefactionPlots(dataset)));
-  for (const [i, { plot }] of plots.entries()) await savePlot(plot, join(folder.plots, `report_${i + 1}`));
+  const map = await mapOfRun(run, dataset, split, { device, columns, colour: options.colour });
+  for (const [i, { plot }] of [...plots, ...(map ? [map.picture] : [])].entries())
+    await savePlot(plot, join(folder.plots, `report_${i + 1}`));
   const best = history.findLast((epoch) => epoch.isBest);
   const report: RunReport = {
     title: run.targets
@@ -125,6 +123,7 @@ export async function reportRun(options: ReportOptions): Promise<string> {
     comparison,
     learningCurves: { curves: curvesOf(history), bestStep: best ? best.epoch + 1 : undefined },
     plots,
+    map,
     data: dataFacts(record),
     configuration: record.config,
     environment: environmentFacts(record, summary),
@@ -330,48 +329,6 @@ export function sampleTable(columns: ReturnType<typeof predictionColumns>): Samp
       }),
     ),
   };
-}
-
-/** The PCA of the embeddings, beside the PCoA of true distances where the data set has any. */
-async function mapPlots(
-  run: OpenedRun,
-  dataset: Dataset,
-  validation: Int32Array,
-  { device, colour }: ReportOptions,
-): Promise<ReportPlot[]> {
-  const samples = validation.slice(0, mappedSamples);
-  if (samples.length < 4) return [];
-  using _scope = torch.scope();
-  const [metric] = dataset.manifest.distances;
-  const panels = [];
-  if (metric !== undefined) {
-    const own = pcoaOf(
-      torch.tensor(dataset.distance(metric).block(samples), { shape: [samples.length, samples.length] }),
-    );
-    panels.push({ title: `PCoA of true ${metric.replaceAll("_", " ")} UniFrac`, axis: "PCo", ...own });
-  }
-  panels.push({
-    title: "PCA of the embeddings",
-    axis: "PC",
-    ...pcaOf(embedSamples(run, dataset, samples, device)),
-  });
-  const names = dataset.manifest.metadata.map(({ name }) => name);
-  const by = colour ?? run.targets?.columns[0] ?? names[0];
-  const column = by === undefined ? null : dataset.column(by);
-  const values =
-    column === null
-      ? null
-      : column.kind === "numeric"
-        ? Float64Array.from(samples, (sample) => column.values[sample])
-        : Array.from(samples, (sample) => textValues(column).values[sample] ?? "");
-  const map = {
-    title: "Validation samples on a map",
-    panels,
-    ...(values && { colour: { title: by, values } }),
-    labels: Array.from(samples, (sample) => dataset.sampleIds[sample]),
-  };
-  const narrow = panels.length > 1 ? await embeddingMap({ ...map, stacked: true }) : undefined;
-  return [{ plot: await embeddingMap(map), narrow }];
 }
 
 /**

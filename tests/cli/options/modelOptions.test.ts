@@ -14,6 +14,7 @@ import {
   pretrainStudy,
   type Study,
 } from "../../../lab/material/study.ts";
+import type { MapData } from "../../../src/display/page/browser/mapData.ts";
 import { openQzaBytes } from "../../../src/formats/qza.ts";
 import { loadCase, type ModelCase, withPrefix } from "../../../src/reference/parity/caseFile.ts";
 import * as torch from "../../../src/torch/index.ts";
@@ -327,8 +328,8 @@ describe("evaluate", () => {
   });
 });
 
-showsOptions("report", "--output --no-baselines --colour --quiet");
-test("report: --output, --no-baselines, --colour and --quiet", async () => {
+showsOptions("report", "--output --no-baselines --colour --metadata --quiet");
+test("report: --output, --no-baselines, --colour, --metadata and --quiet", async () => {
   const output = scratch.path("page.html");
   const page = async (...options: string[]) => {
     const printed = await succeed("report", model, "--output", output, ...options);
@@ -340,13 +341,30 @@ test("report: --output, --no-baselines, --colour and --quiet", async () => {
   const usual = await page();
   expect(usual.printed).toContain(`The report is ${output}`);
   expect(usual.text).toContain("Nearest neighbours");
-  const colours = (text: string) => [">plot<", ">depth<"].map((title) => text.includes(title));
-  expect([colours(bare.text), colours(usual.text)]).toEqual([
-    [true, false],
-    [false, true],
-  ]);
+  const columnsOf = (text: string) => {
+    const json = /id="map-data">(.*?)<\/script>/.exec(text)?.[1] ?? "";
+    const { columns, colour } = JSON.parse(json) as MapData;
+    const names = columns.map(({ name }) => name);
+    return { first: names[colour], names };
+  };
+  expect(columnsOf(bare.text).first).toBe("plot");
+  expect(columnsOf(usual.text).first).toBe("depth");
+  expect(columnsOf(usual.text).names).toContain("training or validation");
+  expect(columnsOf(usual.text).names).not.toContain("batch");
+  const ids = study.dataset.sampleIds;
+  const batches = ids.map((id, i) => `${id}\tb${i % 3}`).join("\n");
+  const metadata = scratch.write("batches.tsv", `sample-id\tbatch\n${batches}\n`);
+  const more = await page("--no-baselines", "--metadata", metadata, "--colour", "batch");
+  expect(columnsOf(more.text)).toMatchObject({
+    first: "batch",
+    names: expect.arrayContaining(["batch", "plot"]),
+  });
   expect(existsSync(join(model, "report.html"))).toBe(false);
-  expect(await refusal("report", model, "--colour", "nothing", "--output", output)).toContain('"nothing"');
+  const wrong = ["report", model, "--colour", "nothing", "--output", output];
+  expect(await refusal(...wrong)).toContain('"nothing"');
+  expect(await refusal(...wrong, "--metadata", metadata)).toContain("they have batch, ");
+  const foreign = scratch.write("foreign.tsv", "sample-id\tbatch\nsomebody\tb0\n");
+  expect(await refusal("report", model, "--metadata", foreign)).toContain("no sample id in common");
 });
 
 describe("rf-baseline", () => {
