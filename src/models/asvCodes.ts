@@ -1,5 +1,6 @@
 import * as torch from "../torch/index.ts";
 import { AsvEncoder, type AsvEncoderOptions, type AsvEncoding, type AsvRequest } from "./asvEncoder.ts";
+import type { WordIndex } from "./words/wordIndex.ts";
 import { WordTable, type WordTableOptions } from "./words/wordTable.ts";
 
 /** What codes are made from: words (k-mers), the transformer of bases, or the sum of both. */
@@ -35,6 +36,8 @@ export class AsvCodes extends torch.nn.Module {
   readonly asvProjection: torch.nn.Linear | null = null;
   /** [K + 1] */
   readonly bias: torch.Tensor;
+  /** What numbers the words by which samples are compared as sets; the encoder that does it says so. */
+  compared: readonly WordIndex[] = [];
 
   constructor({ source, codes, words, asv }: AsvCodesOptions) {
     super();
@@ -69,7 +72,7 @@ export class AsvCodes extends torch.nn.Module {
 
   /** `rows` are those of the sequences' words, where they are known already. */
   forward(tokens: torch.Tensor, request: AsvRequest = {}, rows: torch.Tensor | null = null): AsvEncoding {
-    const sums = this.words?.forward(rows ?? this.words.rowsOf(tokens));
+    const sums = this.words?.forward(rows ?? this.words.index.rowsOf(tokens));
     const fromWords = sums && this.wordProjection!.forward(sums);
     const read = this.asv?.forward(tokens, request) ?? null;
     const fromBases = read && this.asvProjection!.forward(read.embeddings);

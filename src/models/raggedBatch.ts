@@ -9,8 +9,8 @@ import { type Packing, packingOf } from "./packing.ts";
 export interface RaggedBatch {
   /** [U, L] uint8 or int64; 0 is padding or an unknown base. No row is all 0. */
   readonly asvTokens: torch.Tensor;
-  /** [U, W] int32: the words of each ASV (`WordTable.rowsOf`), where they are known already. */
-  readonly asvWords?: torch.Tensor | null;
+  /** [U, W] int32 each: words of ASVs as those of `AsvCodes.compared` number them, where known already. */
+  readonly asvWords?: readonly torch.Tensor[];
   /** [B, S] int64: 1 + the row of `asvTokens`, 0 where a slot is empty. */
   readonly asvIndex: torch.Tensor;
   /** [B, S] float32; 0 where a slot is empty. */

@@ -7,10 +7,16 @@ import { type EncodeRequest, withEmptyRow } from "./sampleSequenceEncoder.ts";
 import type { SequenceEncoding } from "./sequenceEncoder.ts";
 import { SetDistance, type SetDistanceOptions } from "./setDistance.ts";
 import { SetPooling, type SetPoolingKind, slotWeights } from "./setPooling.ts";
+import { WordIndex } from "./words/wordIndex.ts";
 import { WordSets } from "./words/wordSets.ts";
 
 export interface SetEncoderOptions extends AsvCodesOptions {
   readonly pooling: SetPoolingKind;
+  /**
+   * Bases of longer words by which samples are compared besides, where pooling is `union` and codes come from
+   * words; null for none (default). They are worth much where few samples train.
+   */
+  readonly longWords?: number | null;
   /** What the encoder is trained on: distances between samples (default), or a value of each. */
   readonly encoderType?: "unifrac" | "faith_pd";
   /** How samples are compared as sets; null where their Euclidean distances are meant, or for values. */
@@ -25,6 +31,9 @@ const denseShare = 16;
  * Columns for own branches at the most; beyond them ASVs share columns, which hardly any two samples notice.
  */
 const mostOwn = 2 ** 15;
+/** Columns for words at the most, and for longer ones. */
+const mostWords = 2 ** 12;
+const mostLongWords = 2 ** 15;
 
 /**
  * Samples as sets of codes: every ASV has codes (`AsvCodes`), a sample has those of its ASVs (`SetPooling`),
@@ -44,13 +53,16 @@ export class SetEncoder extends torch.nn.Module {
   static override readonly names = {
     asvEncoder: "asv_encoder",
     wordSets: "word_sets",
+    longWordSets: "long_word_sets",
     valueHead: "value_head",
     otherDistances: "other_distances",
   };
   readonly asvEncoder: AsvCodes;
   readonly pooling: SetPooling;
   /** Of presence alone, and where codes come from words. */
-  readonly wordSets: WordSets | null;
+  readonly wordSets: WordSets | null = null;
+  /** Of longer words, where there are any. */
+  readonly longWordSets: WordSets | null = null;
   /** Of the first study, or the only one. */
   readonly distance: SetDistance | null;
   /** Of the second study and those after it; null where there is one. */
@@ -71,7 +83,16 @@ export class SetEncoder extends torch.nn.Module {
     this.asvEncoder = new AsvCodes(options);
     this.pooling = new SetPooling(options.pooling, options.codes);
     const { words } = this.asvEncoder;
-    this.wordSets = words && options.pooling === "union" ? new WordSets(words.weight.size(0)) : null;
+    if (words && options.pooling === "union") {
+      this.wordSets = new WordSets(words.index, mostWords);
+      const { longWords } = options;
+      if (longWords) {
+        const kinds = [{ length: longWords, stretch: 0 }];
+        const index = new WordIndex({ ...options.words, kinds, buckets: mostLongWords });
+        this.longWordSets = new WordSets(index, mostLongWords);
+      }
+    }
+    this.asvEncoder.compared = this.sets.map((sets) => sets.index);
     const isValue = this.encoderType === "faith_pd";
     this.distance = options.distance && !isValue ? new SetDistance(options.distance) : null;
     const { distance, studies = 1 } = options;
@@ -88,14 +109,10 @@ export class SetEncoder extends torch.nn.Module {
   }
 
   forward(batch: RaggedBatch, request: EncodeRequest = {}): SequenceEncoding {
-    const rows = this.#rowsOf(batch);
-    const { codes, own, nucleotides } = this.#codesOf(batch, request, rows);
-    const coordinates = torch.cat(
-      [this.pooling.forward(this.sums(codes, batch)), this.words(batch, rows), this.own(own, batch)].filter(
-        (part) => part !== null,
-      ),
-      1,
-    );
+    const words = this.#wordsOf(batch);
+    // Those of the table are the first that samples are compared by.
+    const { codes, own, nucleotides } = this.#codesOf(batch, request, words[0] ?? null);
+    const coordinates = torch.cat(this.parts(codes, own, batch, words), 1);
     const { asvIndex } = batch;
     const featuresOf = () => this.#features(codes, batch);
     return {
@@ -143,15 +160,29 @@ export class SetEncoder extends torch.nn.Module {
   }
 
   /**
-   * Coordinates [B, V] of the words of samples; null where words have none, or the sequences are not at hand.
+   * The coordinates of samples, one part after the other: of codes [U, K], of the words of each of `sets`, of
+   * own branches with lengths [U].
    */
-  words(batch: RaggedBatch, rows = this.#rowsOf(batch)): torch.Tensor | null {
-    if (!rows || !this.wordSets) return null;
-    const { asvIndex } = batch;
+  parts(
+    codes: torch.Tensor,
+    own: torch.Tensor,
+    batch: RaggedBatch,
+    words = this.#wordsOf(batch),
+  ): torch.Tensor[] {
+    const sets = words.map((rows, i) => this.#wordsOfSamples(this.sets[i], rows, batch));
+    return [this.pooling.forward(this.sums(codes, batch)), ...sets, this.own(own, batch)];
+  }
+
+  /** The ways to compare samples by words; none for shares, and for codes of a transformer alone. */
+  get sets(): WordSets[] {
+    return [this.wordSets, this.longWordSets].filter((sets) => sets !== null);
+  }
+
+  #wordsOfSamples(sets: WordSets, rows: torch.Tensor, { asvIndex }: RaggedBatch): torch.Tensor {
     const distinct = rows.size(0);
-    const isDense = distinct <= denseShare * asvIndex.size(1);
+    const isDense = sets === this.wordSets && distinct <= denseShare * asvIndex.size(1);
     const members = isDense ? spread(asvIndex.ne(0).to("float32"), asvIndex, distinct) : null;
-    return this.wordSets.forward(rows, asvIndex, members);
+    return sets.forward(rows, asvIndex, members);
   }
 
   /** What a transformer of bases has to know of the padding. */
@@ -159,10 +190,10 @@ export class SetEncoder extends torch.nn.Module {
     return this.asvEncoder.asv ? { hasPadding: batch.hasAsvPadding, packing: batch.asvPacking } : {};
   }
 
-  /** The rows of the words of ASVs [U, W]. */
-  #rowsOf({ asvTokens, asvWords }: RaggedBatch): torch.Tensor | null {
-    const { words } = this.asvEncoder;
-    return asvWords ?? (words && asvTokens.size(1) > 0 ? words.rowsOf(asvTokens) : null);
+  /** The words [U, W] of ASVs for each of `sets`; none where the sequences are not at hand. */
+  #wordsOf({ asvTokens, asvWords }: RaggedBatch): readonly torch.Tensor[] {
+    if (asvWords) return asvWords;
+    return asvTokens.size(1) > 0 ? this.sets.map(({ index }) => index.rowsOf(asvTokens)) : [];
   }
 
   /** Lengths [U] of own branches -> coordinates [B, min(U, 2^15)] of samples, a column for each ASV. */

@@ -36,7 +36,7 @@ export function startFrom(encoder: SetEncoder, batch: RaggedBatch, targets: Star
       const { asvEncoder } = encoder;
       if (batch.asvTokens.size(0) === 0) return;
       if (asvEncoder.words) {
-        const spread = asvEncoder.words.forward(asvEncoder.words.rowsOf(batch.asvTokens)).std().item();
+        const spread = asvEncoder.words.forward(asvEncoder.words.index.rowsOf(batch.asvTokens)).std().item();
         if (spread > 0) asvEncoder.words.weight.div_(spread);
       }
       const padding = { hasPadding: batch.hasAsvPadding, packing: batch.asvPacking };
@@ -48,20 +48,18 @@ export function startFrom(encoder: SetEncoder, batch: RaggedBatch, targets: Star
         bias.copy_(
           torch.quantile(logits.narrow(0, 0, Math.min(logits.size(0), judgedAsvs)), 1 - wantedShare, 0).neg(),
         );
-      const fromCodes = encoder.pooling.forward(encoder.sums(logits.add(bias).softplus(), batch));
       const size = (values: torch.Tensor) =>
         (encoder.pooling.kind === "union" ? values.square() : values).sum();
-      const codes = size(fromCodes);
-      const ownLengths = raw.select(1, encoder.dim).softplus();
+      const parts = () =>
+        encoder.parts(logits.add(bias).softplus(), raw.select(1, encoder.dim).softplus(), batch);
+      const [codes, ...others] = parts().map(size);
+      const own = others.pop()!;
       const weight = encoder.pooling.kind === "union" ? 1 : ownWeight;
-      scaleTo(encoder.pooling.ownUnit, codes.mul(weight), size(encoder.own(ownLengths, batch)));
-      const words = encoder.words(batch);
-      if (words) scaleTo(encoder.wordSets!.unit, codes, size(words));
-      const parts = [fromCodes, encoder.words(batch), encoder.own(ownLengths, batch)];
-      const coordinates = torch.cat(
-        parts.filter((part) => part !== null),
-        1,
-      );
+      scaleTo(encoder.pooling.ownUnit, codes.mul(weight), own);
+      others.forEach((words, i) => {
+        scaleTo(encoder.sets[i].unit, codes, words);
+      });
+      const coordinates = torch.cat(parts(), 1);
       const { distance, valueHead } = encoder;
       if (valueHead) {
         const line = fitLine(coordinates.square().sum([1]), targets);

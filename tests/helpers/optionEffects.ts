@@ -24,6 +24,7 @@ export const commonEffects: readonly Effect<Pick<PretrainInput, "model" | "train
   ["model.words", "4@12", set],
   ["model.wordDim", 20, set],
   ["model.wordBuckets", 64, set],
+  ["model.longWords", 8, set],
   ["model.pooling", "share", set],
   ["model.embeddingDim", 16],
   ["model.layers", 2],

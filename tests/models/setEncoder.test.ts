@@ -59,7 +59,7 @@ function randomBatch(random: Random): RaggedBatch {
 
 test("words are all runs of known bases, told apart by length, place and nothing else", () => {
   const rows = (kinds: string, sequence: string, buckets?: number) =>
-    words(kinds, buckets).rowsOf(tokensOf(sequence)).toArray() as number[][];
+    words(kinds, buckets).index.rowsOf(tokensOf(sequence)).toArray() as number[][];
   // AA, AC, CA: base 4 with A = 0, from row 1 on.
   expect(rows("2", "AACA")).toEqual([[1, 2, 5]]);
   expect(rows("2", "ANCA")).toEqual([[0, 0, 5]]);
@@ -264,6 +264,42 @@ test("the start puts each code on in a third of the samples and the line of dist
   const part = (from: number, size: number) => embeddings!.narrow(1, from, size).square().sum().item();
   expect(part(20, words)).toBeCloseTo(part(0, 20), 0);
   expect(part(20 + words, embeddings!.size(1) - 20 - words)).toBeCloseTo(part(0, 20), 0);
+});
+
+test("with long words alone the distance is the Jaccard distance of the samples' sets of them", () => {
+  const random = new Random(9);
+  const batch = randomBatch(random);
+  const model = new SetEncoder(setOptions({ codes: 6, longWords: 5 }));
+  const [codes, words, long, own] = model.parts(
+    torch.zeros([batch.asvTokens.size(0), 6]),
+    torch.zeros([batch.asvTokens.size(0)]),
+    batch,
+  );
+  expect(words.size(1)).toBe(4 ** 3);
+  const sets = (batch.asvIndex.toArray() as number[][]).map((slots) => {
+    const tokens = batch.asvTokens.toArray() as number[][];
+    const found = new Set<string>();
+    for (const slot of slots.filter((one) => one > 0)) {
+      const text = tokens[slot - 1].slice(1).map((token) => "?ACGT"[token] ?? "?");
+      for (let i = 0; i + 5 <= text.length; i++) {
+        const word = text.slice(i, i + 5).join("");
+        if (!word.includes("?")) found.add(word);
+      }
+    }
+    return found;
+  });
+  const distance = new SetDistance({ kind: "tanimoto" });
+  torch.noGrad(() => void distance.shared.fill_(-100));
+  const jaccard = distance.uncalibrated(long, long).toArray() as number[][];
+  sets.forEach((a, i) => {
+    sets.forEach((b, j) => {
+      const both = [...a].filter((word) => b.has(word)).length;
+      const either = a.size + b.size - both;
+      if (either > 0) expect(jaccard[i][j]).toBeCloseTo(1 - both / either, 5);
+    });
+  });
+  const { embeddings } = model.forward(batch);
+  expect(embeddings!.size(1)).toBe(codes.size(1) + words.size(1) + long.size(1) + own.size(1));
 });
 
 test("Faith's PD comes from the same coordinates", () => {

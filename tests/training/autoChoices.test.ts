@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { buildEncoder, decideAuto, euclideanFormOf } from "../../src/training/config/buildModel.ts";
 import { pretrainMetrics, pretrainSchema } from "../../src/training/config/config.ts";
+import { pretrainConfig } from "../../src/training/config/recipes.ts";
 
 const small = { embeddingDim: 8, layers: 1, heads: 2 };
 
@@ -10,7 +11,7 @@ test("auto takes tanh for metrics that end at 1, and counts into the encoder for
     const form = euclideanFormOf(config);
     const encoder = buildEncoder(config, { encoderType: "unifrac", predictNucleotides: false });
     const hasCounts = encoder.namedParameters().some(([name]) => name.includes("count"));
-    decideAuto(config);
+    decideAuto(config, 1000);
     const { distance, countEmbedding } = config.model;
     expect(form).toEqual(distance === "tanh" ? { tanhScale: 1 } : "raw");
     expect(hasCounts).toBe(countEmbedding !== "none");
@@ -28,9 +29,30 @@ test("auto takes tanh for metrics that end at 1, and counts into the encoder for
 test("auto leaves alone what was chosen", () => {
   const model = { ...small, distance: "raw", countEmbedding: "film", tanhScale: 3 } as const;
   const config = pretrainSchema.parse({ metric: "unweighted", model });
-  decideAuto(config);
+  decideAuto(config, 1000);
   expect(config.model).toMatchObject(model);
   const none = pretrainSchema.parse({ metric: "generalized", model: { ...small, countEmbedding: "none" } });
-  decideAuto(none);
+  decideAuto(none, 1000);
   expect(none.model.countEmbedding).toBe("none");
+});
+
+test("auto compares by long words where few samples train, presence counts and codes come from words", () => {
+  const chosen = (input: Parameters<typeof pretrainConfig>[0], trainSamples: number) => {
+    const config = pretrainConfig(input);
+    decideAuto(config, trainSamples);
+    const model = buildEncoder(config, { encoderType: "unifrac", predictNucleotides: false });
+    const has = model.namedParameters().some(([name]) => name.startsWith("long_word_sets"));
+    expect(has).toBe(config.model.longWords !== "none");
+    return config.model.longWords;
+  };
+  expect(chosen({}, 200)).toBe(10);
+  expect(chosen({}, 201)).toBe("none");
+  expect(chosen({ model: { longWords: 8 } }, 5000)).toBe(8);
+  expect(chosen({ model: { longWords: "none" } }, 20)).toBe("none");
+  expect(chosen({ metric: "weighted_normalized" }, 20)).toBe("none");
+  expect(chosen({ model: { codes: "transformer" } }, 20)).toBe("none");
+  expect(chosen({ model: { encoder: "aam" } }, 20)).toBe("none");
+  expect(() => chosen({ metric: "weighted_normalized", model: { longWords: 10 } }, 20)).toThrow(
+    /--long-words is for set encoders with codes from words and metrics of presence; leave it out/,
+  );
 });

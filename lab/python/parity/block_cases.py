@@ -167,6 +167,9 @@ def set_cases(d: Draw) -> list[tuple[str, str, dict, dict]]:
     for name, words, buckets in (("places", ["2@4", "3@5"], 65536), ("hashed", ["3", "4"], 50)):
         config = {**form, "words": words, "buckets": buckets}
         cases.append((f"set-{name}", "SetEncoder", config, inputs))
+    for length in (5, 9):  # each word its own column, and several by a hash
+        config = {**form, "words": ["3"], "long_words": length}
+        cases.append((f"set-long-{length}", "SetEncoder", config, inputs))
     return cases
 
 

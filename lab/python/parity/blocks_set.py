@@ -11,6 +11,7 @@ from torch.nn import functional
 BASES = 4
 HASH_FACTOR, HASH_RANGE = 2654435, 2**24
 MOST_COLUMNS = 4096
+MOST_LONG_COLUMNS = 32768
 SHORTEST = 1e-12
 ROOT_OFFSET = 1e-6
 
@@ -35,10 +36,12 @@ class SetEncoder(nn.Module):
         pooling: str,
         distance: str,
         normalized: bool = True,
+        long_words: int = 0,
     ):
         super().__init__()
         self.kind, self.form, self.normalized = pooling, distance, normalized or distance == "tanimoto"
         self.kinds, rows = [], 0
+        self.long = (long_words, 0, 0, BASES**long_words, min(BASES**long_words, MOST_LONG_COLUMNS))
         for kind in words:
             # 6 is all words of 6 bases, 8@25 those of 8 bases told apart by stretches of 25.
             length, stretch = (int(part) for part in (*kind.split("@"), "0")[:2])
@@ -55,14 +58,17 @@ class SetEncoder(nn.Module):
         if pooling == "union":
             self.word_sets = parameters(length=torch.zeros(min(rows, MOST_COLUMNS)))
             self.word_sets.register_buffer("unit", torch.ones(1))
+        if long_words:
+            self.long_word_sets = parameters(length=torch.zeros(self.long[-1]))
+            self.long_word_sets.register_buffer("unit", torch.ones(1))
         self.distance = parameters(calibration=torch.tensor([1.0, 0.0, 0.0]), shared=torch.full((1,), -3.0))
         self.distance.register_buffer("scale", torch.ones(1))
         self.distance.register_buffer("unit", torch.ones(1))
 
-    def rows(self, tokens: torch.Tensor) -> torch.Tensor:
+    def rows(self, tokens: torch.Tensor, kinds: list | None = None) -> torch.Tensor:
         """Rows [..., W] of the words of tokens [..., L]; 0 where a base is not known."""
         digits, found = tokens[..., 1:] - 1, []
-        for length, stretch, offset, exist, kept in self.kinds:
+        for length, stretch, offset, exist, kept in kinds or self.kinds:
             if digits.shape[-1] < length:
                 continue
             windows = digits.unfold(-1, length, 1)
@@ -94,7 +100,9 @@ class SetEncoder(nn.Module):
         # the column of each distinct ASV, the tip of a tree
         _, column = torch.unique(tokens.flatten(0, 1), dim=0, return_inverse=True)
         if self.kind == "union":
-            parts = [(1 - torch.exp(-sums)) * length.sqrt(), self.words(rows, filled)]
+            parts = [(1 - torch.exp(-sums)) * length.sqrt(), self.words(self.word_sets, rows, filled)]
+            if self.long[0]:
+                parts.append(self.words(self.long_word_sets, self.rows(tokens, [self.long]), filled))
             own = weights * own_length.sqrt()
         elif self.kind == "share":
             parts, own = [sums * length], weights * own_length
@@ -110,10 +118,10 @@ class SetEncoder(nn.Module):
     def root(self, shares: torch.Tensor) -> torch.Tensor:
         return (shares + ROOT_OFFSET).sqrt() - ROOT_OFFSET**0.5
 
-    def words(self, rows: torch.Tensor, filled: torch.Tensor) -> torch.Tensor:
-        columns = self.word_sets.length.numel()
+    def words(self, sets: nn.Module, rows: torch.Tensor, filled: torch.Tensor) -> torch.Tensor:
+        columns = sets.length.numel()
         places = torch.where(filled.unsqueeze(-1) & (rows > 0), (rows - 1) % columns + 1, 0).flatten(1)
-        lengths = functional.softplus(self.word_sets.length) * self.word_sets.unit
+        lengths = functional.softplus(sets.length) * sets.unit
         present = lengths.new_zeros(len(rows), columns + 1).scatter(1, places, 1.0)[:, 1:]
         return present * lengths.sqrt()
 

@@ -13,7 +13,7 @@ export interface EncoderUse {
   readonly pretrained?: string | null;
 }
 
-const ofWords = ["words", "wordDim", "wordBuckets"].map((name) => `model.${name}`);
+const ofWords = ["words", "wordDim", "wordBuckets", "longWords"].map((name) => `model.${name}`);
 const ofSets = ["model.codes", "model.codeDim", ...ofWords];
 const ofLayers = ["layers", "heads", "feedForwardDim", "dropout", "activation"].map(
   (name) => `model.${name}`,

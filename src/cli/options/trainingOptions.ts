@@ -33,6 +33,7 @@ export const commonOptions: readonly SchemaOption[] = [
   { flags: "--words <kinds>", path: "model.words", group: shape },
   { flags: "--word-dim <n>", path: "model.wordDim", group: shape },
   { flags: "--word-buckets <n>", path: "model.wordBuckets", group: shape },
+  { flags: "--long-words <bases>", path: "model.longWords", group: shape },
   { flags: "--pooling <how>", path: "model.pooling", group: shape },
   { flags: "--embedding-dim <n>", path: "model.embeddingDim", group: shape },
   { flags: "--attention-layers <n>", path: "model.layers", group: shape, formerly: "--layers" },

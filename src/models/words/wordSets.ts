@@ -1,7 +1,6 @@
 import * as torch from "../../torch/index.ts";
+import type { WordIndex } from "./wordIndex.ts";
 
-/** Columns for words at the most; beyond them several share one. */
-const mostColumns = 4096;
 /** softplus of it is 1: at the start all words are alike. */
 const alike = Math.log(Math.E - 1);
 
@@ -16,15 +15,18 @@ export class WordSets extends torch.nn.Module {
   /** [1]: what these lengths are multiplied by, set at the start. */
   readonly unit: torch.Tensor;
 
-  /** `rows` is how many rows the words' table has, the one for no word included. */
-  constructor(rows: number) {
+  /** Beyond `mostColumns` several words share a column. */
+  constructor(
+    readonly index: WordIndex,
+    mostColumns: number,
+  ) {
     super();
-    this.length = torch.nn.parameter(torch.full([Math.min(rows - 1, mostColumns)], alike));
+    this.length = torch.nn.parameter(torch.full([Math.min(index.rows - 1, mostColumns)], alike));
     this.unit = torch.nn.buffer(torch.ones([1]));
   }
 
   /**
-   * Rows of words [U, W] (`WordTable.rowsOf`) and `RaggedBatch.asvIndex` [B, S] -> coordinates [B, V].
+   * Rows of words [U, W] (`WordIndex.rowsOf`) and `RaggedBatch.asvIndex` [B, S] -> coordinates [B, V].
    * `members` [B, U] says how often each sample has each ASV, where that is at hand: a product with it is
    * faster than looking up each slot.
    */

@@ -241,6 +241,7 @@ const makers: Record<string, (reader: ConfigReader) => Block> = {
       },
       // Codes from words alone have no transformer.
       asv: { layers: 1, heads: 1, dim: 1, dropout: 0, maxBases },
+      longWords: reader.number("long_words", 0),
       pooling: reader.text("pooling", "union", setPoolings),
       distance: {
         kind: reader.text("distance", "tanimoto", ["tanimoto", "l1"]),
@@ -252,7 +253,7 @@ const makers: Record<string, (reader: ConfigReader) => Block> = {
       const batch = denseToRagged(need(inputs, "tokens"), need(inputs, "counts"));
       const embeddings = inner.forward({ ...batch, counts: batch.counts.to(dtype) }).embeddings!;
       // Own branches stand behind the rest, in an order that is the batch's.
-      const shared = codes + (inner.wordSets?.length.numel ?? 0);
+      const shared = inner.sets.reduce((sum, { length }) => sum + length.numel, codes);
       return {
         codes: embeddings.narrow(1, 0, shared),
         sizes: embeddings.square().sum([1]),

@@ -1,3 +1,4 @@
+import { UserError } from "../../common/userError.ts";
 import type { BatchOptions } from "../../data/batches/batch.ts";
 import { dependsOnCounts, endsAtOne } from "../../data/unifrac/metrics.ts";
 import type { AsvEncoderOptions } from "../../models/asvEncoder.ts";
@@ -65,8 +66,27 @@ export function chosenCountEmbedding({ metric, model }: MetricAndModel): CountEm
   return dependsOnCounts(metric) ? "film" : null;
 }
 
-/** Puts what `auto` means into a configuration, which is what a run records. */
-export function decideAuto(config: MetricAndModel): void {
+/**
+ * Samples in training up to which long words help: with 20 and 60 of the oral and the gut study R² rose by 0.01
+ * to 0.04, with 200 by 0.00 to 0.01, and they double the time of a step.
+ */
+const fewSamples = 200;
+const usualLongWords = 10;
+
+/**
+ * Puts what `auto` means into a configuration, which is what a run records.
+ * @throws UserError for an option that has nothing to do in such a model.
+ */
+export function decideAuto(config: MetricAndModel, trainSamples: number): void {
+  const { model } = config;
+  const comparesWords =
+    model.encoder === "set" && model.codes !== "transformer" && chosenPooling(config) === "union";
+  if (typeof model.longWords === "number" && !comparesWords)
+    throw new UserError(
+      "--long-words is for set encoders with codes from words and metrics of presence; leave it out.",
+    );
+  if (model.longWords === "auto")
+    model.longWords = comparesWords && trainSamples <= fewSamples ? usualLongWords : "none";
   config.model.distance = chosenDistance(config);
   config.model.pooling = chosenPooling(config);
   config.model.codeDim ??= usualCodes(config.model.pooling);
@@ -147,6 +167,7 @@ function buildSetEncoder(whole: MetricAndModel, choice: EncoderChoice): SetEncod
       buckets: config.wordBuckets,
     },
     asv: asvOptions(config, choice),
+    longWords: typeof config.longWords === "number" ? config.longWords : null,
     pooling,
     encoderType: choice.encoderType === "faith_pd" ? "faith_pd" : "unifrac",
     distance: setDistanceOf(whole),

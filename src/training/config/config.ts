@@ -129,6 +129,13 @@ export const modelSchema = z.strictObject({
     .describe(
       "the most vectors for words of one length; where there are more words, some share one by a hash",
     ),
+  longWords: z
+    .union([z.enum(["auto", "none"]), z.int().min(7).max(12)])
+    // Of runs from before there were any; new ones start from recipes.ts.
+    .default("none")
+    .describe(
+      "bases of the longer words that samples are compared by besides, where presence counts (7 to 12, none; auto: 10 where at most 200 samples train)",
+    ),
   pooling: z
     .enum(["auto", "attention", ...setPoolings])
     .default("auto")

@@ -48,7 +48,8 @@ export function startingSettings(
   const recipe = encoder === "set" && isPretraining ? setPretraining : {};
   // Words alone predict no nucleotides.
   const nucleotides = encoder === "set" && codes === "kmer" ? { training: { nucPenalty: 0 } } : {};
-  return mergeSettings(mergeSettings({ model: { encoder, codes } }, recipe), nucleotides);
+  const model = { encoder, codes, ...(encoder === "set" && { longWords: "auto" }) };
+  return mergeSettings(mergeSettings({ model }, recipe), nucleotides);
 }
 
 /**

@@ -112,17 +112,21 @@ function encodeShared(
   return gatherRows(encodeAsvs(encoder, dataset, asvs.subarray(from, to), options), asvs.length, share);
 }
 
-/** The words of a batch's ASVs [U, W], where the encoder looks at them; else null. */
+/** The words [U, W] of a batch's ASVs, for each way in which the encoder compares samples by them. */
 function wordsOf(
   encoder: EncoderOfAsvs,
   dataset: Dataset,
   { asvRows, asvLengths }: Batch,
   { device, batch }: SampleSetOptions,
-): torch.Tensor | null {
-  if (!(encoder instanceof AsvCodes) || !encoder.words || asvRows.length === 0) return null;
+): readonly torch.Tensor[] {
+  const compared = encoder instanceof AsvCodes ? encoder.compared : [];
+  if (compared.length === 0 || asvRows.length === 0) return [];
   const width = Math.min(asvLengths[asvRows.length - 1], tokenCount(batch.maxBases ?? 150));
-  const tokens = tokenMatrix(dataset, asvRows, width);
-  return encoder.words.rowsOf(torch.tensor(tokens, { shape: [asvRows.length, width], device }));
+  const tokens = torch.tensor(tokenMatrix(dataset, asvRows, width), {
+    shape: [asvRows.length, width],
+    device,
+  });
+  return compared.map((index) => index.rowsOf(tokens));
 }
 
 function slotsOf(batch: Batch, row: number): number {

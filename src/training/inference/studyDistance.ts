@@ -23,7 +23,7 @@ const sharedWeights = [0, 0.25, 1, 4, 16];
 export function typicalDistance(encoder: SetEncoder, { words = 1, own = 1, shared = 1 } = {}): SetDistance {
   const known = encoder.distances;
   const { kind, normalized } = known[0];
-  const columns = encoder.wordSets?.length.numel ?? 0;
+  const columns = encoder.sets.reduce((sum, { length }) => sum + length.numel, 0);
   const typical = new SetDistance({
     kind,
     normalized,

@@ -1,7 +1,7 @@
 import { Loader } from "../../data/batches/loader.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import * as torch from "../../torch/index.ts";
-import { batchOptionsOf, buildEncoder, distanceFormOf } from "../config/buildModel.ts";
+import { batchOptionsOf, buildEncoder, decideAuto, distanceFormOf } from "../config/buildModel.ts";
 import type { PretrainConfig } from "../config/config.ts";
 import { type LearningRateSearch, searchLearningRate } from "../loop/learningRateSearch.ts";
 import { precisionOn } from "../loop/mixedPrecision.ts";
@@ -30,6 +30,7 @@ export async function findLearningRate(options: FindOptions): Promise<LearningRa
   checkTraining(training, device);
   setMatmulPrecision(training, device);
   const split = splitSamples(dataset, config.split, training.seed);
+  decideAuto(config, split.train.length);
   const scaling = fitBaseScaling(dataset, metric, split.train);
   torch.manualSeed(training.seed);
   const model = buildEncoder(config, {

@@ -87,12 +87,12 @@ export async function fineTune(
   const config = start
     ? { ...given, model: { ...start.facts.config.model, ...ownModelSettings(given) } }
     : given;
-  decideAuto(config);
   const { training, target, model: shape } = config;
   checkModel(shape, training);
   checkTraining(training, device);
   checkFineTune(config, { isClassifier: isClassifier(dataset, target) });
   const split = splitSamples(dataset, config.split, training.seed, labelledSamples(dataset, target.columns));
+  decideAuto(config, split.train.length);
   const targets = Targets.fit(dataset, split.train, target);
   const categories = SampleCategories.fit(dataset, config.categories.columns, split.train);
   const baseScaling =

@@ -73,7 +73,6 @@ export async function pretrain(
 ): Promise<{ summary: RunSummary; result: TrainingResult }> {
   const { dataset, device, display } = options;
   const config = pretrainSchema.parse(options.config);
-  decideAuto(config);
   const { training, model: shape, metric } = config;
   checkModel(shape, training);
   checkTraining(training, device);
@@ -87,6 +86,7 @@ export async function pretrain(
     );
   const folder = RunFolder.ofTraining(options.output);
   const split = splitStudies(dataset, config.split, training.seed);
+  decideAuto(config, split.train.length);
   const baseScaling = fitBaseScaling(dataset, metric, split.train);
   using _lock = folder.create({ resume: options.resume });
   for (const warning of split.warnings) display.warn(warning);

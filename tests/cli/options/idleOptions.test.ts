@@ -27,7 +27,14 @@ const ofTransformers = [
   ...["--dropout 0.1", "--activation relu", "--nuc-mask-ratio 0.2", "--nuc-mask-strategy span"],
   ...["--nuc-share 0.5", "--gradient-checkpointing", "--asv-chunk-size 3"],
 ];
-const ofSets = ["--codes both", "--code-dim 8", "--words 4", "--word-dim 4", "--word-buckets 64"];
+const ofSets = [
+  "--codes both",
+  "--code-dim 8",
+  "--words 4",
+  "--word-dim 4",
+  "--word-buckets 64",
+  "--long-words 10",
+];
 const cases: [command: string, options: string, sentence: RegExp][] = [
   ...ofTransformers.map((option): [string, string, RegExp] => [
     "pretrain",
