@@ -1,5 +1,8 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Command } from "commander";
+import type { Source } from "../../data/dataset/manifest.ts";
+import { describeSource } from "../../data/prepare/provenance.ts";
 import { type Action, program } from "../../formats/qiime2/action.ts";
 
 /**
@@ -19,22 +22,41 @@ const writtenByEmbed = new Set(["asvs", "distances"]);
 /** Options that are about this run of the program alone. */
 const idle = new Set(["debug", "json", "quiet"]);
 
+type Path = readonly [name: string, path: string];
+
+/** What is kept in the folder of a run or of a data set about the files that it is made from. */
+const recordNames = ["run.json", "manifest.json"];
+
+/** Files that a run or data set is made from, of those that are still there as they were. */
+function sourcesOf(name: string, folder: string): Path[] {
+  const record = recordNames.map((one) => join(folder, one)).find((one) => existsSync(one));
+  if (record === undefined) return [];
+  const { dataset, sources = dataset?.sources ?? [] } = JSON.parse(readFileSync(record, "utf8")) as {
+    readonly sources?: readonly Source[];
+    readonly dataset?: { readonly sources: readonly Source[] };
+  };
+  return sources
+    .filter(({ role, path, sha256 }) => existsSync(path) && describeSource(role, path).sha256 === sha256)
+    .map(({ role, path }): Path => [`${name}_${role.replaceAll("-", "_")}`, path]);
+}
+
 /** What a command was asked to do, for the provenance of its results. */
 export function actionOf(command: Command): Action {
-  const inputs: [string, string][] = [];
-  const outputs: [string, string][] = [];
+  const inputs: Path[] = [];
+  const outputs: Path[] = [];
   const parameters: Record<string, unknown> = {};
   const sort = (name: string, value: unknown, takesPath: boolean, isInput: boolean) => {
     const key = name.replaceAll("-", "_");
     const paths = [value].flat().filter((one) => typeof one === "string");
     if (takesPath && isInput && paths.length > 0 && paths.every((path) => existsSync(path)))
-      inputs.push(...paths.map((path): [string, string] => [key, path]));
+      inputs.push(...paths.map((path): Path => [key, path]));
     else if (takesPath && !isInput && paths.length > 0)
-      outputs.push(...paths.map((path): [string, string] => [key, path]));
+      outputs.push(...paths.map((path): Path => [key, path]));
     else parameters[key] = value ?? null;
   };
   for (const option of command.options) {
-    const name = option.name();
+    // `--no-baselines` is the parameter `baselines`, which is then false.
+    const name = option.negate ? option.name().replace(/^no-/, "") : option.name();
     const value = command.getOptionValue(option.attributeName());
     if (value === undefined || idle.has(name)) continue;
     const isInput = inputNames.has(name) && !(command.name() === "embed" && writtenByEmbed.has(name));
@@ -48,7 +70,8 @@ export function actionOf(command: Command): Action {
   return {
     name: names.join("-"),
     commandLine: `${program.name} ${process.argv.slice(2).join(" ")}`,
-    inputs,
+    // Asked for when an artifact is written: telling whether sources are unchanged takes reading them.
+    inputs: () => inputs.flatMap(([name, path]): Path[] => [[name, path], ...sourcesOf(name, path)]),
     outputs,
     parameters,
     start: new Date(),

@@ -10,7 +10,7 @@ export interface Action {
    * Files and folders that are read, by option. Of artifacts among them the provenance becomes part of
    * the result's.
    */
-  readonly inputs: readonly (readonly [name: string, path: string])[];
+  readonly inputs: () => readonly (readonly [name: string, path: string])[];
   /** Files that are written, by option; their names are those of the results. */
   readonly outputs: readonly (readonly [name: string, path: string])[];
   readonly parameters: Readonly<Record<string, unknown>>;
@@ -33,7 +33,7 @@ export function currentAction(): Action {
     current ?? {
       name: "library",
       commandLine: process.argv.slice(1).join(" "),
-      inputs: [],
+      inputs: () => [],
       outputs: [],
       parameters: {},
       start: new Date(Date.now() - Math.round(process.uptime() * 1000)),

@@ -53,7 +53,7 @@ function sortInputs(action: Action): Inputs {
   const files: { option: string; name: string; md5sum: string }[] = [];
   const folders: [string, string][] = [];
   const metadata: [string, string][] = [];
-  for (const [option, path] of action.inputs) {
+  for (const [option, path] of action.inputs()) {
     const artifact = artifactAt(path);
     if (artifact === "folder") folders.push([option, path]);
     else if (artifact !== undefined) artifacts.push([option, artifact]);

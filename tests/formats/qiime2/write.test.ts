@@ -39,10 +39,10 @@ const matrix = {
     ].map((row) => Float64Array.from(row)),
 };
 
-const action = (inputs: Action["inputs"], path: string): Action => ({
+const action = (inputs: ReturnType<Action["inputs"]>, path: string): Action => ({
   name: "table-filter",
   commandLine: 'aam table filter --where "site=left: palm"',
-  inputs,
+  inputs: () => inputs,
   outputs: [["output", path]],
   parameters: { where: "site=left: palm", min_count: 3, on: "yes", list: ["a", "b"], nothing: null },
   start: new Date(),
