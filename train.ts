@@ -7,6 +7,7 @@
  * embeddings match UniFrac, and ends with figures on samples that it has not seen. The command `pretrain`
  * does the same with every option.
  */
+
 import { Command } from "commander";
 import { styleHelp } from "./src/cli/options/helpStyle.ts";
 import { addSchemaOptions } from "./src/cli/options/schemaOptions.ts";
@@ -14,6 +15,7 @@ import { setUpTraining } from "./src/cli/options/setUpTraining.ts";
 import { addRunFlags, firstRunOptions } from "./src/cli/options/trainingOptions.ts";
 import { reportError } from "./src/cli/text/reportError.ts";
 import { reportPretraining } from "./src/cli/text/reportPretraining.ts";
+import { watchInterrupts } from "./src/common/interrupt.ts";
 import { type PretrainConfig, pretrainSchema } from "./src/training/config/config.ts";
 import { pretrainConfig } from "./src/training/config/recipes.ts";
 import { pretrain } from "./src/training/tasks/pretrain.ts";
@@ -43,6 +45,7 @@ async function run(command: Command): Promise<void> {
 }
 
 if (import.meta.main) {
+  watchInterrupts();
   try {
     await makeCommand().parseAsync();
   } catch (error) {

@@ -45,7 +45,7 @@ function importedBy(entries: readonly string[]): Set<string> {
     found.add(file);
     for (const [, , name = ""] of read(file).matchAll(moduleName)) {
       const target = normalize(join(dirname(file), name));
-      if (target.startsWith("src/") && target.endsWith(".ts")) queue.push(target);
+      if (target.startsWith("src/") && /\.(ts|c)$/.test(target)) queue.push(target);
     }
   }
   return found;

@@ -16,6 +16,7 @@
 
 import { Command, CommanderError } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
+import { watchInterrupts } from "../common/interrupt.ts";
 import { setAction } from "../formats/qiime2/action.ts";
 import { actionOf } from "./options/action.ts";
 import { styleHelp } from "./options/helpStyle.ts";
@@ -277,6 +278,7 @@ export async function runCommandLine(
   argv: readonly string[],
   additional: readonly CommandEntry[] = [],
 ): Promise<void> {
+  watchInterrupts();
   process.stdout.on("error", (cause: { code?: string }) => {
     // The reader has gone (`| head`): nothing more to say.
     if (cause.code === "EPIPE") process.exit(0);

@@ -92,3 +92,29 @@ test("a shim that AAM_TORCH_SHIM names needs no headers and no path of its own, 
     expect(done.code).toBe(code);
   }
 });
+
+test("a compiled program writes report pages and pictures: style, script, fonts and drawing library are in it", () => {
+  const source = scratch.path("page.ts");
+  const display = `${projectRoot}/src/display`;
+  writeFileSync(
+    source,
+    `import { writePage } from ${JSON.stringify(`${display}/page/write.ts`)};
+    import { histogramPlot, savePlot } from ${JSON.stringify(`${display}/plots/index.ts`)};
+    const [page, picture] = process.argv.slice(2);
+    const plot = await histogramPlot({ title: "H", xTitle: "x", series: [{ name: "n", values: [1, 2, 3] }] });
+    await savePlot(plot, picture);
+    const none = { figures: [], data: [], configuration: {}, environment: [] };
+    await writePage(page, { title: "T", created: "now", split: { name: "s", parts: [] }, plots: [{ plot }], ...none });
+    `,
+  );
+  const built = scratch.path("page");
+  const make = Bun.spawnSync([process.execPath, "build", "--compile", source, "--outfile", built]);
+  expect(`${make.exitCode} ${make.stderr}`).toStartWith("0");
+  const done = Bun.spawnSync([built, scratch.path("page.html"), scratch.path("plot")], {
+    cwd: scratch.path("."),
+  });
+  expect(`${done.exitCode} ${done.stderr}`).toBe("0 ");
+  const html = readFileSync(scratch.path("page.html"), "utf8");
+  for (const part of ["@font-face", ".comparison", "localStorage", "<svg"]) expect(html).toContain(part);
+  expect(readFileSync(scratch.path("plot.png")).toString("latin1", 1, 4)).toBe("PNG");
+});

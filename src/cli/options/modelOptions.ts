@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { type Command, Option } from "commander";
+import { removeOnInterrupt } from "../../common/interrupt.ts";
 import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { readIdFile } from "../../data/split/files.ts";
@@ -132,7 +133,11 @@ export async function openModelAndSamples(
 function cacheFolder(beside: string | undefined, disposables: DisposableStack): string {
   if (beside !== undefined) return join(dirname(resolve(beside)), ".aam-cache");
   const folder = mkdtempSync(join(tmpdir(), "aam-cache-"));
-  disposables.defer(() => rmSync(folder, { recursive: true, force: true }));
+  const release = removeOnInterrupt(folder);
+  disposables.defer(() => {
+    rmSync(folder, { recursive: true, force: true });
+    release();
+  });
   return folder;
 }
 

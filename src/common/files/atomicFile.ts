@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { threadId } from "node:worker_threads";
+import { removeOnInterrupt } from "../interrupt.ts";
 import { UserError } from "../userError.ts";
 import { isTagRunning, processTag } from "./processIdentity.ts";
 
@@ -128,6 +129,7 @@ export function writeFileAtomic(path: string, content: string | Uint8Array | Ite
     }
     removeLeftovers(target);
     const temporary = temporaryName(target);
+    const release = removeOnInterrupt(temporary);
     try {
       writeParts(temporary, content);
       renameSync(temporary, target);
@@ -135,6 +137,8 @@ export function writeFileAtomic(path: string, content: string | Uint8Array | Ite
     } catch (cause) {
       removeQuietly(temporary);
       throw cause;
+    } finally {
+      release();
     }
   } catch (cause) {
     throw isSystemError(cause) ? describeWriteError(path, cause) : cause;

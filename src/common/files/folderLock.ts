@@ -1,5 +1,6 @@
 import { linkSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { removeOnInterrupt } from "../interrupt.ts";
 import { UserError } from "../userError.ts";
 import { describeWriteError, makeFolder, removeQuietly, temporaryName } from "./atomicFile.ts";
 import { isRunning, type ProcessIdentity, thisProcess } from "./processIdentity.ts";
@@ -34,10 +35,12 @@ export class FolderLock implements Disposable {
   readonly #path: string;
   readonly #renewal: ReturnType<typeof setInterval>;
   readonly #onExit = () => this.release();
+  readonly #onRelease: () => void;
 
   private constructor(folder: string, path: string) {
     this.folder = folder;
     this.#path = path;
+    this.#onRelease = removeOnInterrupt(path);
     this.#renewal = setInterval(() => this.#renew(), renewalMs);
     this.#renewal.unref();
     process.on("exit", this.#onExit);
@@ -95,6 +98,7 @@ export class FolderLock implements Disposable {
     clearInterval(this.#renewal);
     process.off("exit", this.#onExit);
     removeQuietly(this.#path);
+    this.#onRelease();
   }
 
   [Symbol.dispose](): void {

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { removeOnInterrupt } from "../interrupt.ts";
 import { UserError } from "../userError.ts";
 import {
   describeWriteError,
@@ -24,6 +25,7 @@ export function writeFolderAtomic(target: string, marker: string, fill: (folder:
   makeFolder(dirname(path));
   removeLeftovers(path);
   const temporary = temporaryName(path);
+  const release = removeOnInterrupt(temporary);
   try {
     mkdirSync(temporary);
     fill(temporary);
@@ -33,6 +35,8 @@ export function writeFolderAtomic(target: string, marker: string, fill: (folder:
   } catch (cause) {
     removeQuietly(temporary);
     throw isSystemError(cause) ? describeWriteError(target, cause) : cause;
+  } finally {
+    release();
   }
 }
 

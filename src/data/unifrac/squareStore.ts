@@ -6,6 +6,7 @@ import {
   removeQuietly,
   temporaryName,
 } from "../../common/files/atomicFile.ts";
+import { removeOnInterrupt } from "../../common/interrupt.ts";
 import type { DistanceRows } from "./pairRows.ts";
 
 type Numbers = Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>;
@@ -117,6 +118,7 @@ class FilePlace implements Place {
   readonly #path: string;
   readonly #target: string;
   readonly #descriptor: number;
+  readonly #release: () => void;
 
   constructor(make: (length: number) => Numbers, size: number, itemBytes: number, target: string) {
     this.#make = make;
@@ -124,6 +126,7 @@ class FilePlace implements Place {
     this.#itemBytes = itemBytes;
     this.#target = target;
     this.#path = temporaryName(target);
+    this.#release = removeOnInterrupt(this.#path);
     this.#descriptor = this.#try(() => openSync(this.#path, "wx+"));
   }
 
@@ -164,6 +167,7 @@ class FilePlace implements Place {
   close(): void {
     closeSync(this.#descriptor);
     removeQuietly(this.#path);
+    this.#release();
   }
 
   #try<Result>(run: () => Result): Result {

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { bunProcess } from "../../common/bunProcess.ts";
 import { makeFolder, writeFileAtomic } from "../../common/files/atomicFile.ts";
+import { endOnInterrupt } from "../../common/interrupt.ts";
 import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import * as torch from "../../torch/index.ts";
@@ -67,6 +68,7 @@ async function sideBySide(
         if (isOver) return;
         isOver = true;
         child.kill();
+        release();
         if (error) reject(error);
         else resolve();
       };
@@ -93,6 +95,7 @@ async function sideBySide(
         },
       });
       started.push(child);
+      const release = endOnInterrupt(child.pid);
       child.send({ dataset: dataset.path, config: plan.config } satisfies ToWorker);
     });
   try {

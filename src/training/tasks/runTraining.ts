@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import packageJson from "../../../package.json" with { type: "json" };
 import { writeFileAtomic } from "../../common/files/atomicFile.ts";
+import { watchInterrupts } from "../../common/interrupt.ts";
 import { UserError } from "../../common/userError.ts";
 import type { BatchOptions } from "../../data/batches/batch.ts";
 import { Loader } from "../../data/batches/loader.ts";
@@ -310,5 +311,6 @@ async function withSignals<T>(
   } finally {
     process.off("SIGINT", listener);
     process.off("SIGTERM", listener);
+    watchInterrupts();
   }
 }
