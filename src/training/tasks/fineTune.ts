@@ -1,10 +1,8 @@
-import { join } from "node:path";
 import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { categoryKeys, textValues } from "../../data/encoding/categories.ts";
 import { CategoryWeights } from "../../data/encoding/categoryWeights.ts";
 import { classWeights } from "../../data/encoding/classLabels.ts";
-import { savePlot } from "../../display/plots/index.ts";
 import { tags } from "../../display/tensorboard/tags.ts";
 import type { SequencePredictor } from "../../models/sequencePredictor.ts";
 import * as torch from "../../torch/index.ts";
@@ -49,8 +47,6 @@ export interface FineTuneSummary extends ReturnType<typeof trainingFigures> {
   readonly kind: "numbers" | "classes";
   /** Of the validation samples at the best epoch, in the targets' own units. */
   readonly validation: Figures;
-  readonly samples: { readonly train: number; readonly validation: number };
-  readonly split: string;
 }
 
 /** A warning if validation samples have classes that are in no training sample: these cannot be predicted. */
@@ -190,15 +186,13 @@ export async function fineTune(
       display,
       debugNan: options.debugNan ?? false,
       command: options.command,
-      conclude: async (ended, show) => {
+      conclude: async (ended, keep) => {
         const figures = task.validate();
         summary = {
           targets: targets.columns,
           kind: targets.state.kind,
           validation: figures,
-          ...trainingFigures(ended, model, device),
-          samples: { train: split.train.length, validation: validation.length },
-          split: split.name,
+          ...trainingFigures(ended, model, device, split),
         };
         folder.writeJson(folder.summary, summary);
         const { predictions, qualities, pairs, counts } = task.last!;
@@ -206,20 +200,9 @@ export async function fineTune(
         writePredictions(folder.predictions, { ...shown, withActual: true });
         for (const warning of qualities.map(oneClassWarning)) if (warning) display.warn(warning);
         if (!(options.plots ?? true) || !isMainRank()) return;
-        for (const { name, plot } of await targetPlots(shown)) {
-          await savePlot(plot, join(folder.plots, name));
-          if (name.startsWith("prediction_plot")) await show(tagOfPlot(name), plot);
-        }
-        const ofPairs = pairs && (await pairPlot(pairs, config.metric));
-        if (ofPairs) {
-          await savePlot(ofPairs, join(folder.plots, "unifrac_plot_best"));
-          await show(tags.uniFracPlot, ofPairs);
-        }
-        const ofCounts = counts && (await countPlot(counts, target.countForm));
-        if (ofCounts) {
-          await savePlot(ofCounts, join(folder.plots, "count_plot_best"));
-          await show(tags.countPlot, ofCounts);
-        }
+        for (const { name, plot } of await targetPlots(shown)) await keep(name, plot, tagOfPlot(name));
+        if (pairs) await keep("unifrac_plot_best", await pairPlot(pairs, config.metric), tags.uniFracPlot);
+        if (counts) await keep("count_plot_best", await countPlot(counts, target.countForm), tags.countPlot);
       },
     });
     return { summary: summary!, result };
@@ -230,7 +213,8 @@ export async function fineTune(
 }
 
 /** `prediction_plot_best_ph` -> `validation/prediction_plot_ph`: with several targets each has a plot. */
-function tagOfPlot(name: string): string {
+function tagOfPlot(name: string): string | undefined {
+  if (!name.startsWith("prediction_plot")) return undefined;
   return name.replace("prediction_plot_best", tags.predictionPlot);
 }
 

@@ -1,8 +1,6 @@
-import { join } from "node:path";
 import { UserError } from "../../common/userError.ts";
 import { studiesOf } from "../../data/dataset/joinStudies.ts";
 import type { Split } from "../../data/split/split.ts";
-import { savePlot } from "../../display/plots/index.ts";
 import { tags } from "../../display/tensorboard/tags.ts";
 import * as torch from "../../torch/index.ts";
 import {
@@ -58,8 +56,6 @@ export interface RunSummary extends ReturnType<typeof trainingFigures> {
       readonly baselines: BaselineFigures;
     }
   >;
-  readonly samples: { readonly train: number; readonly validation: number };
-  readonly split: string;
 }
 
 /**
@@ -151,7 +147,7 @@ export async function pretrain(
       display,
       debugNan: options.debugNan ?? false,
       command: options.command,
-      conclude: async (ended, show) => {
+      conclude: async (ended, keep) => {
         const figures = task.validate();
         const learns = training.uniFracPenalty > 0;
         const judge = (of: Split, r2: number, name?: string) => {
@@ -183,16 +179,11 @@ export async function pretrain(
           "val.nuc_accuracy": figures["nuc_accuracy"] ?? null,
           baselines: ofStudies ? {} : judge(split, figures[judgedName("r2", validation.length)]),
           ...(ofStudies && { studies: ofStudies }),
-          ...trainingFigures(ended, model, device),
-          samples: { train: split.train.length, validation: validation.length },
-          split: split.name,
+          ...trainingFigures(ended, model, device, split),
         };
         folder.writeJson(folder.summary, summary);
         if (!(options.plots ?? true) || !isMainRank()) return;
-        const plot = await pairPlot(task.lastPairs!, metric);
-        if (!plot) return;
-        await savePlot(plot, join(folder.plots, "unifrac_plot_best"));
-        await show(tags.uniFracPlot, plot);
+        await keep("unifrac_plot_best", await pairPlot(task.lastPairs!, metric), tags.uniFracPlot);
       },
     });
     return { summary: summary!, result };

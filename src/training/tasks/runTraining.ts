@@ -9,7 +9,7 @@ import type { Dataset } from "../../data/dataset/dataset.ts";
 import { studiesOf } from "../../data/dataset/joinStudies.ts";
 import { formatIds } from "../../data/split/files.ts";
 import type { Split } from "../../data/split/split.ts";
-import { type Plot, toPng } from "../../display/plots/index.ts";
+import { type Plot, savePlot, toPng } from "../../display/plots/index.ts";
 import type { LossName } from "../../display/tensorboard/tags.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import * as torch from "../../torch/index.ts";
@@ -22,6 +22,7 @@ import { type StopReason, Trainer, type TrainingResult, type TrainingTask } from
 import { currentShare, isMainRank, type Share, spreadWeights } from "../ranks/share.ts";
 import type { RunFacts } from "../run/facts.ts";
 import type { RunFolder } from "../run/folder.ts";
+import type { NamedSplit } from "./splitSamples.ts";
 import { TrainingWatch } from "./trainingWatch.ts";
 
 /** What every training is given. */
@@ -62,12 +63,12 @@ export interface TrainingPlan {
   readonly debugNan: boolean;
   /** The command line, for the records. */
   readonly command?: string;
-  /** Is called in the end, with the best weights loaded, and may give plots to TensorBoard. */
-  readonly conclude: (
-    result: TrainingResult,
-    show: (tag: string, plot: Plot) => Promise<void>,
-  ) => Promise<void>;
+  /** Is called in the end, with the best weights loaded, and may keep plots. */
+  readonly conclude: (result: TrainingResult, keep: KeepPlot) => Promise<void>;
 }
+
+/** Saves a plot, if there is one, under a name among the run's; with a tag it is shown in TensorBoard too. */
+type KeepPlot = (name: string, plot: Plot | null, tag?: string) => Promise<void>;
 
 /** Refuses what cannot be trained, before any work is done. @throws UserError */
 export function checkTraining(training: TrainingConfig, device: torch.Device): void {
@@ -231,8 +232,11 @@ export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
     if (share) spreadWeights(model);
     model.eval();
     folder.writeJson(folder.history, result.history);
-    await plan.conclude(result, async (tag, plot) => {
-      watch.image(tag, await toPng(plot), result.best?.epoch ?? Math.max(0, result.epochs - 1));
+    await plan.conclude(result, async (name, plot, tag) => {
+      if (!plot) return;
+      await savePlot(plot, join(folder.plots, name));
+      const epoch = result.best?.epoch ?? Math.max(0, result.epochs - 1);
+      if (tag !== undefined) watch.image(tag, await toPng(plot), epoch);
     });
     return result;
   } finally {
@@ -275,7 +279,12 @@ function watchPosition(checkpoint: string): unknown {
 }
 
 /** Facts of the training itself, for `summary.json`. */
-export function trainingFigures(result: TrainingResult, model: torch.nn.Module, device: torch.Device) {
+export function trainingFigures(
+  result: TrainingResult,
+  model: torch.nn.Module,
+  device: torch.Device,
+  split: NamedSplit,
+) {
   const seconds = result.trainingSeconds;
   return {
     "train.samples_per_second": seconds > 0 ? result.samples / seconds : 0,
@@ -287,6 +296,8 @@ export function trainingFigures(result: TrainingResult, model: torch.nn.Module, 
     device: device as string,
     threads: torch.getNumThreads(),
     parameters: countParameters(model).total,
+    samples: { train: split.train.length, validation: split.validation.length },
+    split: split.name,
   };
 }
 
