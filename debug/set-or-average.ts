@@ -34,27 +34,27 @@ function variantsOf(metric: string, { codeDim, embeddingDim }: SetOrAverageSetti
   const set = { encoder: "set", codeDim } as const;
   const aam = { encoder: "aam", ...shape } as const;
   return [
-    { codes: "words", pooling, form, model: { ...set, pooling, distance: form } },
-    { codes: "words", pooling: other, form, model: { ...set, pooling: other, distance: form } },
-    { codes: "words", pooling, form: "tanh(d)", model: { ...set, pooling, distance: "tanh" } },
+    { codes: "words", pooling, form, model: { ...set, pooling, distanceForm: form } },
+    { codes: "words", pooling: other, form, model: { ...set, pooling: other, distanceForm: form } },
+    { codes: "words", pooling, form: "tanh(d)", model: { ...set, pooling, distanceForm: "tanh" } },
     {
       codes: "bases",
       pooling,
       form,
-      model: { ...set, ...shape, codes: "transformer", pooling, distance: form },
+      model: { ...set, ...shape, codes: "transformer", pooling, distanceForm: form },
     },
-    { codes: "transformers", pooling, form, model: { ...aam, pooling, distance: form } },
+    { codes: "transformers", pooling, form, model: { ...aam, pooling, distanceForm: form } },
     {
       codes: "transformers",
       pooling: "average",
       form,
-      model: { ...aam, pooling: "attention", distance: form },
+      model: { ...aam, pooling: "attention", distanceForm: form },
     },
     {
       codes: "transformers",
       pooling: "average",
       form: "tanh(d)",
-      model: { ...aam, pooling: "attention", distance: "tanh" },
+      model: { ...aam, pooling: "attention", distanceForm: "tanh" },
     },
   ];
 }

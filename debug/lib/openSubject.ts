@@ -96,7 +96,7 @@ function freshSubject(
   torch.manualSeed(seed);
   const model = freshEncoder(config);
   model.to(device).eval();
-  const split = randomSplit(dataset.sampleCount, config.split.validationShare, seed);
+  const split = randomSplit(dataset.sampleCount, config.split.testSize, seed);
   return {
     dataset,
     metric,

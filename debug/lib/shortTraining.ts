@@ -58,7 +58,7 @@ export async function trainBriefly(
       lr: training.learningRate,
     },
   );
-  const schedule = { name: "warmup_cosine", warmup: training.warmup, floor: training.floor } as const;
+  const schedule = { name: "warmup_cosine", warmup: training.warmup, floor: training.lrFloor } as const;
   const losses: torch.Tensor[] = [];
   let [step, samples, seconds, cpu] = [0, 0, 0, 0];
   task.model.train();

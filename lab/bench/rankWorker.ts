@@ -42,7 +42,7 @@ function configOf(request: RankRequest): PretrainConfig {
       layers: 1,
       heads: 2,
       maskRatio: 0,
-      distance: encoder === "aam" ? "tanh" : undefined,
+      distanceForm: encoder === "aam" ? "tanh" : undefined,
     },
     training: { nucPenalty: 0.3 },
     nucShare: 1,

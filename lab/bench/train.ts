@@ -164,7 +164,7 @@ async function trainReference(
   const { writeReferenceBatches } = await import("./benchData.ts");
   const { embeddingDim, layers, heads, tokenLimit, maxBp: maxBases, batchSize } = flags;
   const config = pretrainSchema.parse({
-    model: { embeddingDim, layers, heads, tokenLimit, maxBases, distance: "tanh", tanhScale: 10 },
+    model: { embeddingDim, layers, heads, tokenLimit, maxBases, distanceForm: "tanh", tanhScale: 10 },
   });
   const split = splitSamples(dataset, config.split, config.training.seed);
   const order = epochOrder(split.train, true, new Random(config.training.seed), 0);

@@ -93,7 +93,7 @@ export async function trainTogether(
     config: pretrainConfig({
       metric,
       model: { maxBases: longest },
-      split: { validationShare: 0.1 },
+      split: { testSize: 0.1 },
       training: { maxMinutes: minutes, seed, epochs: 10_000 },
     }),
     device: "cpu",

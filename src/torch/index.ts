@@ -40,7 +40,15 @@ export * from "./io/safetensors.ts";
 export { type PickleInput, savePickle } from "./io/savePickle.ts";
 export * as jit from "./jit/index.ts";
 export * as cuda from "./machine/cuda.ts";
-export * from "./machine/machine.ts";
+export {
+  accelerator,
+  hostReadCount,
+  isCudaAvailable,
+  resolveDevice,
+  synchronize,
+} from "./machine/devices.ts";
+export * from "./machine/memory.ts";
+export * from "./machine/settings.ts";
 export * from "./native/errors.ts";
 export { buildInfo, shimPath } from "./native/library.ts";
 export * as nn from "./nn/index.ts";

@@ -48,7 +48,7 @@ test("ends with validation figures, in words and in summary.json", () => {
   expect(done.out).toContain(`R² ${(summary["val.unifrac_r2"] as number).toFixed(4)}`);
   expect(existsSync(join(run, "plots", "unifrac_plot_best.png"))).toBeTrue();
   const { model } = JSON.parse(readFileSync(join(run, "config.json"), "utf8")) as { model: object };
-  expect(model).toMatchObject({ distance: "tanh", tanhScale: 1 });
+  expect(model).toMatchObject({ distanceForm: "tanh", tanhScale: 1 });
 });
 
 test("goes on where a run stopped, and tells its result as JSON", () => {

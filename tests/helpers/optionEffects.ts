@@ -15,7 +15,7 @@ const set: Pick<PretrainInput, "model" | "training"> = {
 /** Options that all trainings have. */
 export const commonEffects: readonly Effect<Pick<PretrainInput, "model" | "training">>[] = [
   ["metric", "weighted_normalized"],
-  ["split.validationShare", 0.4],
+  ["split.testSize", 0.4],
   ["split.by", "plot"],
   ["split.stratify", "site"],
   ["model.encoder", "set", { training: { nucPenalty: 0 } }],
@@ -38,7 +38,7 @@ export const commonEffects: readonly Effect<Pick<PretrainInput, "model" | "train
   ["model.countEmbedding", "film"],
   ["model.maskRatio", 0.5],
   ["model.maskStrategy", "span"],
-  ["model.distance", "raw"],
+  ["model.distanceForm", "raw"],
   ["model.tanhScale", 3],
   ["nucShare", 1],
   ["training.uniFracPenalty", 0.1],
@@ -57,7 +57,7 @@ export const commonEffects: readonly Effect<Pick<PretrainInput, "model" | "train
   ["training.scheduler", "onecycle"],
   ["training.warmup", 0.5],
   ["training.warmupSteps", 3],
-  ["training.floor", 0.5],
+  ["training.lrFloor", 0.5],
   ["training.schedulerT0", 3, { training: { scheduler: "cosine_restarts" } }],
   ["training.schedulerTMult", 4, { training: { scheduler: "cosine_restarts", epochs: 3 } }],
   ["training.schedulerPatience", 0, { training: { scheduler: "plateau", epochs: 4, learningRate: 3 } }],

@@ -12,10 +12,10 @@ test("auto takes tanh for metrics that end at 1, and counts into the encoder for
     const encoder = buildEncoder(config, { encoderType: "unifrac", predictNucleotides: false });
     const hasCounts = encoder.namedParameters().some(([name]) => name.includes("count"));
     decideAuto(config, 1000);
-    const { distance, countEmbedding } = config.model;
-    expect(form).toEqual(distance === "tanh" ? { tanhScale: 1 } : "raw");
+    const { distanceForm, countEmbedding } = config.model;
+    expect(form).toEqual(distanceForm === "tanh" ? { tanhScale: 1 } : "raw");
     expect(hasCounts).toBe(countEmbedding !== "none");
-    return [metric, distance, countEmbedding];
+    return [metric, distanceForm, countEmbedding];
   });
   expect(decided).toEqual([
     ["unweighted", "tanh", "none"],
@@ -27,7 +27,7 @@ test("auto takes tanh for metrics that end at 1, and counts into the encoder for
 });
 
 test("auto leaves alone what was chosen", () => {
-  const model = { ...small, distance: "raw", countEmbedding: "film", tanhScale: 3 } as const;
+  const model = { ...small, distanceForm: "raw", countEmbedding: "film", tanhScale: 3 } as const;
   const config = pretrainSchema.parse({ metric: "unweighted", model });
   decideAuto(config, 1000);
   expect(config.model).toMatchObject(model);

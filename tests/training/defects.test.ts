@@ -80,7 +80,7 @@ test("B7: Faith's PD can be pretrained and fine-tuned, in its own units", async 
 
 test("B8: parts smaller than a batch are trained on and judged, every sample of them", async () => {
   const output = next();
-  await fineTuneStudy(study, output, { training: { batchSize: 500 }, split: { validationShare: 0.1 } });
+  await fineTuneStudy(study, output, { training: { batchSize: 500 }, split: { testSize: 0.1 } });
   const predicted = readFileSync(join(output, "val_predictions.tsv"), "utf8").trim().split("\n").slice(1);
   const ids = readFileSync(join(output, "val_sample_ids.txt"), "utf8").trim().split("\n");
   expect(predicted.map((line) => line.split("\t")[0])).toEqual(ids);

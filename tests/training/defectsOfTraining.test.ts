@@ -32,7 +32,7 @@ function smallEncoder() {
 test("B20: a model of width 256, whose distances begin near the end of tanh, learns all the same", async () => {
   const output = next();
   await pretrainStudy(study, output, {
-    model: { embeddingDim: 256, distance: "tanh" },
+    model: { embeddingDim: 256, distanceForm: "tanh" },
     training: { epochs: 3, learningRate: 1e-3, nucPenalty: 0 },
   });
   const samples = Int32Array.from({ length: study.dataset.sampleCount }, (_, i) => i);

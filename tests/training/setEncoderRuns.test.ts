@@ -191,7 +191,7 @@ describe("pretraining", () => {
   });
 
   test("of transformers compares samples as sets as well", async () => {
-    const model = { encoder: "aam" as const, pooling: "union" as const, distance: "tanimoto" as const };
+    const model = { encoder: "aam" as const, pooling: "union" as const, distanceForm: "tanimoto" as const };
     const { output, summary } = await pretrain({ model });
     expect(Number.isFinite(summary["val.unifrac_r2"])).toBe(true);
     expect(weightsOf(join(output, "checkpoints/best.safetensors")).has("distance.calibration")).toBe(true);

@@ -120,7 +120,7 @@ test("every batch is of one study, every sample comes once, and a saved state go
 
 test("each study is divided by itself, and groups that one lacks leave it at random, with a word", () => {
   const { of } = studiesOf(joined)!;
-  const split = splitStudies(joined, { ...config().split, validationShare: 0.25 }, 0);
+  const split = splitStudies(joined, { ...config().split, testSize: 0.25 }, 0);
   for (const part of [0, 1]) expect(split.validation.filter((sample) => of[sample] === part).length).toBe(10);
 });
 

@@ -35,7 +35,7 @@ const ofShape = [
   "model.maxBases",
   "model.tokenLimit",
   "model.countEmbedding",
-  "model.distance",
+  "model.distanceForm",
   "model.tanhScale",
 ];
 
@@ -52,8 +52,8 @@ export function refuseIdleOptions(given: ReadonlyMap<string, string>, use: Encod
   };
   if (pretrained !== null)
     refuse(ofShape, (name) => `${name} is settled by the encoder in ${pretrained}; leave it out.`);
-  const isLeft = model.encoder === "aam" && model.distance === "auto";
-  if (!isLeft && model.distance !== "tanh")
+  const isLeft = model.encoder === "aam" && model.distanceForm === "auto";
+  if (!isLeft && model.distanceForm !== "tanh")
     refuse(
       ["model.tanhScale"],
       (name) => `${name} is for --distance-form tanh; add it, or leave the scale out.`,

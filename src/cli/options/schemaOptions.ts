@@ -4,6 +4,7 @@ import { z } from "zod";
 import { quoteSome } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { parseYamlText } from "../../formats/yaml.ts";
+import { withPresentNames } from "../../training/config/formerNames.ts";
 import { mergeSettings } from "../../training/config/mergeSettings.ts";
 
 /** An option of the command line that sets one place of a configuration. */
@@ -169,7 +170,7 @@ function readConfigFile(path: string): Record<string, unknown> {
   }
   if (typeof content !== "object" || content === null || Array.isArray(content))
     throw new UserError(`${path} holds no settings; write them as \`name: value\`.`);
-  return content as Record<string, unknown>;
+  return withPresentNames(content) as Record<string, unknown>;
 }
 
 function nodeAt(root: Node, path: string): Node {

@@ -134,7 +134,7 @@ function modelConfig(
     countEmbedding: encoder.countEmbedding ?? "none",
     maskRatio: seed ? 0 : asv.maskRatio || 0.15,
     maskStrategy: asv.maskStrategy,
-    distance: seed ? "raw" : "tanh",
+    distanceForm: seed ? "raw" : "tanh",
     tanhScale: referenceTanhScale,
   };
 }

@@ -1,14 +1,11 @@
-/** `torch.cuda`: the accelerator's part of machine.ts under PyTorch's names. */
+/** `torch.cuda`: what concerns the accelerator, under PyTorch's names. */
 import type { Device } from "../core/device.ts";
 import { check, shim } from "../native/library.ts";
-import { accelerator, memory } from "./machine.ts";
+import { accelerator } from "./devices.ts";
+import { memory } from "./memory.ts";
 
-export {
-  emptyCache,
-  isCudaAvailable as isAvailable,
-  resetPeakMemory as resetPeakMemoryStats,
-  synchronize,
-} from "./machine.ts";
+export { isCudaAvailable as isAvailable, synchronize } from "./devices.ts";
+export { emptyCache, resetPeakMemory as resetPeakMemoryStats } from "./memory.ts";
 
 export {
   CUDAGraph,

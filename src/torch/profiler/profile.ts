@@ -1,5 +1,5 @@
 import { refuseOthers } from "../dispatch/optionNames.ts";
-import { isCudaAvailable } from "../machine/machine.ts";
+import { isCudaAvailable } from "../machine/devices.ts";
 import { check, readText, shim } from "../native/library.ts";
 import { type KeyAverages, keyAverages } from "./averages.ts";
 import type { ProfilerEvent } from "./events.ts";

@@ -46,9 +46,9 @@ function chosenPooling({ metric, model }: MetricAndModel): Exclude<ModelConfig["
  * The configured form of distances, with `auto` decided. Of averages: distances that end at 1 are learned
  * best through a curve that does, too (debug/defaults.md), others have no such end.
  */
-function chosenDistance(config: MetricAndModel): Exclude<ModelConfig["distance"], "auto"> {
+function chosenDistance(config: MetricAndModel): Exclude<ModelConfig["distanceForm"], "auto"> {
   const { metric, model } = config;
-  if (model.distance !== "auto") return model.distance;
+  if (model.distanceForm !== "auto") return model.distanceForm;
   const pooling = chosenPooling(config);
   if (pooling === "attention") return endsAtOne(metric) ? "tanh" : "raw";
   return pooling === "union" ? "tanimoto" : "l1";
@@ -87,7 +87,7 @@ export function decideAuto(config: MetricAndModel, trainSamples: number): void {
     );
   if (model.longWords === "auto")
     model.longWords = comparesWords && trainSamples <= fewSamples ? usualLongWords : "none";
-  config.model.distance = chosenDistance(config);
+  config.model.distanceForm = chosenDistance(config);
   config.model.pooling = chosenPooling(config);
   config.model.codeDim ??= usualCodes(config.model.pooling);
   config.model.countEmbedding = chosenCountEmbedding(config) ?? "none";

@@ -62,7 +62,7 @@ export const dataSchema = z.strictObject({
 
 /** Which samples are held out for validation. */
 export const splitSchema = z.strictObject({
-  validationShare: share.default(0.2).describe("share of the samples, or of the groups, held out"),
+  testSize: share.default(0.2).describe("share of the samples, or of the groups, held out"),
   by: z
     .string()
     .nullable()
@@ -187,7 +187,7 @@ export const modelSchema = z.strictObject({
     .enum(["random", "span"])
     .default("random")
     .describe("hide single nucleotides, or spans of 3 to 5"),
-  distance: z
+  distanceForm: z
     .enum(["auto", "tanimoto", "l1", "tanh", "raw"])
     .default("auto")
     .describe(
@@ -261,7 +261,7 @@ export const trainingSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe("length of this rise in steps, instead of --warmup"),
-  floor: share.default(0.01).describe("lowest learning rate, as a share of the highest"),
+  lrFloor: share.default(0.01).describe("lowest learning rate, as a share of the highest"),
   schedulerT0: whole
     .nullable()
     .default(null)

@@ -21,7 +21,7 @@ const optimization = {
   batchSize: 8,
   learningRate: 1e-4,
   decayAll: true,
-  floor: 0,
+  lrFloor: 0,
   maxGradNorm: null,
   uniFracPenalty: 1,
   nucPenalty: 1,
@@ -38,13 +38,13 @@ const onePass = { sampleEpochs: 0, nucShare: 1 } as const;
 export const presets: Readonly<Record<PresetName, Preset>> = {
   seed: {
     ...onePass,
-    model: { ...shape, vocabulary: 6, maskRatio: 0, distance: "raw" },
+    model: { ...shape, vocabulary: 6, maskRatio: 0, distanceForm: "raw" },
     training: optimization,
     target: { transform: "none", loss: "mse", layerNorm: false, countPrediction: true, countForm: "raw" },
   },
   latest: {
     ...onePass,
-    model: { ...shape, maskRatio: 0.15, distance: "tanh", tanhScale: referenceTanhScale },
+    model: { ...shape, maskRatio: 0.15, distanceForm: "tanh", tanhScale: referenceTanhScale },
     training: optimization,
     target: { transform: "minmax", loss: "huber", countPrediction: true },
   },

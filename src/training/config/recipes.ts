@@ -26,7 +26,7 @@ const setPretraining: Settings = {
     batchSize: 64,
     learningRate: 3e-3,
     weightDecay: 1e-4,
-    floor: 0.02,
+    lrFloor: 0.02,
     warmup: 0.01,
     minEpochSteps: 50,
     patience: 40,

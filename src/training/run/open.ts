@@ -6,6 +6,7 @@ import type { SequencePredictor } from "../../models/sequencePredictor.ts";
 import type * as torch from "../../torch/index.ts";
 import { buildEncoder, buildPredictor } from "../config/buildModel.ts";
 import { fineTuneSchema, pretrainSchema } from "../config/config.ts";
+import { withPresentNames } from "../config/formerNames.ts";
 import { loadWeights, readCheckpointFacts } from "../loop/savedState.ts";
 import { Targets } from "../targets/targets.ts";
 import type { FineTuneFacts, PretrainFacts, RunFacts } from "./facts.ts";
@@ -30,7 +31,7 @@ export function checkpointOf(path: string): string {
 export function readRunFacts(checkpoint: string): RunFacts {
   const facts = readCheckpointFacts(checkpoint) as unknown as RunFacts;
   const schema = facts.kind === "fine-tune" ? fineTuneSchema : pretrainSchema;
-  const parsed = schema.safeParse(facts.config);
+  const parsed = schema.safeParse(withPresentNames(facts.config));
   if ((facts.kind !== "fine-tune" && facts.kind !== "pretrain") || !parsed.success) {
     throw new UserError(
       `${checkpoint} does not say what its model is like, or in a way of another version; train it again.`,

@@ -200,7 +200,7 @@ export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
           : warmupSteps === null
             ? training.warmup
             : Math.min(1, warmupSteps / steps),
-      floor: training.floor,
+      floor: training.lrFloor,
       firstCycle: schedulerT0 === null ? undefined : schedulerT0 / steps,
       cycleGrowth: training.schedulerTMult,
     },

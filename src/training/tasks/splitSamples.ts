@@ -63,7 +63,7 @@ export function splitSamples(
   seed: number,
   eligible: Int32Array = Int32Array.from({ length: dataset.sampleCount }, (_, i) => i),
 ): NamedSplit {
-  const { validationShare: share, by, stratify, trainSamples, valSamples } = config;
+  const { testSize: share, by, stratify, trainSamples, valSamples } = config;
   const fromFiles = trainSamples !== null || valSamples !== null;
   if (by !== null && stratify !== null) {
     throw new UserError(

@@ -20,10 +20,10 @@ const small = { embeddingDim: 8, layers: 1, heads: 2, maxBases: 24 };
 
 test("the presets are what they are said to be", () => {
   const seed = fineTuneSchema.parse(presetSettings("seed", ["model", "training", "target"]));
-  expect(seed.model).toMatchObject({ embeddingDim: 128, vocabulary: 6, maskRatio: 0, distance: "raw" });
+  expect(seed.model).toMatchObject({ embeddingDim: 128, vocabulary: 6, maskRatio: 0, distanceForm: "raw" });
   expect(seed.target).toMatchObject({ loss: "mse", layerNorm: false, countForm: "raw" });
   const latest = fineTuneSchema.parse(presetSettings("latest", ["model", "training", "target"]));
-  expect(latest.model).toMatchObject({ vocabulary: 7, maskRatio: 0.15, distance: "tanh", tanhScale: 10 });
+  expect(latest.model).toMatchObject({ vocabulary: 7, maskRatio: 0.15, distanceForm: "tanh", tanhScale: 10 });
   expect(latest.target).toMatchObject({ loss: "huber", layerNorm: true, countForm: "scaled" });
   // Pretraining has no target.
   for (const name of presetNames) pretrainSchema.parse(presetSettings(name, ["model", "training"]));
@@ -36,7 +36,7 @@ test("what is given wins over a preset, and a preset over the defaults", () => {
   const start = presetSettings("seed", ["model", "training", "target"]);
   const config = configOf(command, fineTuneSchema, trainOptions, undefined, start);
   expect(config.model).toMatchObject({ embeddingDim: 16, layers: 4, vocabulary: 6 });
-  expect(config.split.validationShare).toBe(0.2);
+  expect(config.split.testSize).toBe(0.2);
 });
 
 for (const name of presetNames) {

@@ -3,7 +3,7 @@ import { currentScope, Scope } from "../../core/scope.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { tidy } from "../../core/tidy.ts";
 import { refuseOthers } from "../../dispatch/optionNames.ts";
-import { isCudaAvailable } from "../../machine/machine.ts";
+import { isCudaAvailable } from "../../machine/devices.ts";
 import { TorchError } from "../../native/errors.ts";
 import { defaultCollate, pinBatch } from "./collate.ts";
 import { type Batched, type Dataset, type IterableDataset, isIndexed } from "./dataset.ts";

@@ -1,7 +1,7 @@
 // A worker of a DataLoader: makes its data set from the module that it is told (which imports torch, and with
 // it the tensors' methods), and answers requests for batches in order.
 import { manualSeed } from "../../core/generator.ts";
-import { setNumThreads } from "../../machine/machine.ts";
+import { setNumThreads } from "../../machine/settings.ts";
 import { defaultCollate } from "./collate.ts";
 import { type Dataset, type IterableDataset, isIndexed } from "./dataset.ts";
 import { type FromWorker, pack, type ToWorker, type WorkerModule } from "./workerMessages.ts";
