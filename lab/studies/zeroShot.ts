@@ -92,7 +92,7 @@ export async function trainTogether(
     output: run,
     config: pretrainConfig({
       metric,
-      model: { maxBases: longest },
+      model: { maxBases: longest, longWords: longWordsOf(metric) },
       split: { testSize: 0.1 },
       training: { maxMinutes: minutes, seed, epochs: 10_000 },
     }),
@@ -102,4 +102,9 @@ export async function trainTogether(
     plots: false,
   });
   return run;
+}
+
+/** Bases of the long words that samples are compared by besides: k-mers know much of a study without training. */
+function longWordsOf(metric: PretrainConfig["metric"]): number | "none" {
+  return metric === "unweighted" ? 10 : "none";
 }

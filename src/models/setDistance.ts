@@ -70,11 +70,19 @@ export class SetDistance extends torch.nn.Module {
     const some = this.#weighted(given);
     const all = given === others ? some : this.#weighted(others);
     if (this.kind === "l1" && !this.normalized) return torch.cdist(some, all, 1).div(this.unit);
-    const constant = this.shared.softplus().mul(this.unit).mul(2);
     const together = this.sizes(some).unsqueeze(1).add(this.sizes(all));
-    if (this.kind === "l1") return torch.cdist(some, all, 1).div(together.add(constant).clampMin(smallest));
-    const apart = together.sub(exactProduct(some, all.t()).mul(2)).clampMin(0);
-    return apart.mul(2).div(together.add(apart).add(constant).clampMin(smallest));
+    if (this.kind === "l1") return this.relative(torch.cdist(some, all, 1), together);
+    return this.relative(together.sub(exactProduct(some, all.t()).mul(2)).clampMin(0), together);
+  }
+
+  /**
+   * The distances u from what samples differ in, |a - b|² or |a - b|_1, and what they have together, |a|² + |b|² or
+   * |a|_1 + |b|_1, where they are normalized.
+   */
+  relative(apart: torch.Tensor, together: torch.Tensor): torch.Tensor {
+    const whole = together.add(this.shared.softplus().mul(this.unit).mul(2));
+    if (this.kind === "l1") return apart.div(whole.clampMin(smallest));
+    return apart.mul(2).div(whole.add(apart).clampMin(smallest));
   }
 
   #weighted(coordinates: torch.Tensor): torch.Tensor {

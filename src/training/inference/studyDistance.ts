@@ -8,29 +8,37 @@ import type { OpenedRun } from "../run/open.ts";
 import { embedSampleSet } from "./embedSamples.ts";
 
 /**
- * What words and own branches may be worth beside codes on another tree, and the
- * branches that all samples share.
+ * What words, long words and own branches may be worth beside codes on another tree, and the branches that all
+ * samples share.
  */
-const wordWeights = [0.25, 1, 4];
+const wordWeights = [0, 0.25, 1, 4];
+const longWeights = [0.25, 1, 4, 16];
 const ownWeights = [0.25, 0.5, 1, 2, 4, 8];
 const sharedWeights = [0, 0.25, 1, 4, 16];
+
+/** What parts of a set encoder's coordinates are worth beside codes, and what all samples share. */
+interface Weights {
+  /** Of the words of each of `SetEncoder.sets`, and of own branches. */
+  readonly parts: readonly number[];
+  readonly shared: number;
+}
 
 /**
  * The distances of a set encoder for data of a study that it was not trained on: what its own studies have
  * learned, on average. They rank pairs rightly if the encoder knows such data; their scale is a guess.
- * `words`, `own` and `shared` weigh words, own branches and those that all samples share.
  */
-export function typicalDistance(encoder: SetEncoder, { words = 1, own = 1, shared = 1 } = {}): SetDistance {
+export function typicalDistance(encoder: SetEncoder): SetDistance {
+  return weightedDistance(encoder, { parts: [...encoder.sets.map(() => 1), 1], shared: 1 });
+}
+
+function weightedDistance(encoder: SetEncoder, { parts, shared }: Weights): SetDistance {
   const known = encoder.distances;
   const { kind, normalized } = known[0];
-  const columns = encoder.sets.reduce((sum, { length }) => sum + length.numel, 0);
+  const starts = partStarts(encoder);
   const typical = new SetDistance({
     kind,
     normalized,
-    weights: [
-      { from: encoder.dim, weight: words },
-      { from: encoder.dim + columns, weight: own },
-    ],
+    weights: parts.map((weight, i) => ({ from: starts[i + 1], weight })),
   });
   torch.noGrad(() =>
     torch.tidy(() => {
@@ -44,6 +52,13 @@ export function typicalDistance(encoder: SetEncoder, { words = 1, own = 1, share
     }),
   );
   return typical.to(known[0].calibration.device);
+}
+
+/** Where codes, the words of each of `SetEncoder.sets` and own branches begin in coordinates. */
+function partStarts(encoder: SetEncoder): number[] {
+  const starts = [0, encoder.dim];
+  for (const { length } of encoder.sets) starts.push(starts.at(-1)! + length.numel);
+  return starts;
 }
 
 /**
@@ -74,22 +89,53 @@ export function calibratedDistance(
   using _scope = torch.scope();
   const embeddings = embedSampleSet(encoder, dataset, samples, { device, batch: batchOptionsOf(model) });
   const on = embeddings.to(encoder.distance.calibration.device);
-  let best: { form: SetDistance; error: number; line: Float64Array } | null = null;
   const { normalized } = encoder.distance;
-  const choices = (encoder.wordSets ? wordWeights : [1]).flatMap((words) =>
-    ownWeights.flatMap((own) => (normalized ? sharedWeights : [1]).map((shared) => ({ words, own, shared }))),
+  const starts = partStarts(encoder);
+  const parts = torch.noGrad(() =>
+    starts.map((from, i) => differencesIn(on.narrow(1, from, (starts[i + 1] ?? on.size(1)) - from), encoder)),
   );
-  for (const weights of choices) {
-    const form = typicalDistance(encoder, weights);
-    const raw = torch.noGrad(() => torch.tidy(() => form.uncalibrated(on, on).toFloat32Array()));
+  const choices = [wordWeights, longWeights]
+    .slice(0, encoder.sets.length)
+    .concat([ownWeights, normalized ? sharedWeights : [1]])
+    .reduce<number[][]>((some, more) => some.flatMap((one) => more.map((weight) => [...one, weight])), [[]]);
+  let best: { weights: Weights; error: number; line: Float64Array } | null = null;
+  for (const choice of choices) {
+    const weights = { parts: choice.slice(0, -1), shared: choice.at(-1)! };
+    const raw = torch.noGrad(() =>
+      torch.tidy(() => {
+        const form = weightedDistance(encoder, weights);
+        const sum = (of: (part: (typeof parts)[number]) => torch.Tensor) =>
+          weights.parts.reduce((total, weight, i) => total.add(of(parts[i + 1]).mul(weight)), of(parts[0]));
+        const apart = sum((part) => part.apart);
+        const relative = normalized
+          ? form.relative(
+              apart,
+              sum((part) => part.together),
+            )
+          : apart.div(form.unit);
+        return relative.toFloat32Array();
+      }),
+    );
     const given = places.map((place) => raw[place]);
     const line = fitPolynomial(given, wanted, 1);
     const error = given.reduce((sum, value, i) => sum + (line[0] + line[1] * value - wanted[i]) ** 2, 0);
-    if (!best || error < best.error) best = { form, error, line };
+    if (!best || error < best.error) best = { weights, error, line };
   }
-  const { form, line } = best!;
+  const { weights, line } = best!;
+  const form = weightedDistance(encoder, weights);
   torch.noGrad(
     () => void form.calibration.copy_(torch.tensor([line[1], line[0], 0]).to(form.calibration.device)),
   );
   return form;
+}
+
+/** What samples differ in and have together [n, n], by some of their coordinates [n, K]. */
+function differencesIn(coordinates: torch.Tensor, { distance }: SetEncoder) {
+  const sizes = distance!.sizes(coordinates);
+  const together = sizes.unsqueeze(1).add(sizes);
+  const apart =
+    distance!.kind === "l1"
+      ? torch.cdist(coordinates, coordinates, 1)
+      : together.sub(coordinates.mm(coordinates.t()).mul(2)).clampMin(0);
+  return { apart, together };
 }
