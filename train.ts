@@ -10,6 +10,7 @@
 
 import { Command } from "commander";
 import { styleHelp } from "./src/cli/options/helpStyle.ts";
+import { pretrainUse } from "./src/cli/options/refuseIdleOptions.ts";
 import { addSchemaOptions } from "./src/cli/options/schemaOptions.ts";
 import { setUpTraining } from "./src/cli/options/setUpTraining.ts";
 import { addRunFlags, firstRunOptions } from "./src/cli/options/trainingOptions.ts";
@@ -32,9 +33,13 @@ export function makeCommand(): Command {
 }
 
 async function run(command: Command): Promise<void> {
-  const setup = await setUpTraining<PretrainConfig>(command, pretrainSchema, firstRunOptions, () => ({
-    needsDistances: true,
-  }));
+  const setup = await setUpTraining<PretrainConfig>(
+    command,
+    pretrainSchema,
+    firstRunOptions,
+    () => ({ needsDistances: true }),
+    pretrainUse,
+  );
   using dataset = setup.dataset;
   if (!setup.resume) {
     // Sequences are read to their ends.

@@ -183,7 +183,7 @@ function packProduct(output: string, toolkitFiles: ReadonlySet<string>, types: s
       "./package.json": "./package.json",
     },
     bin: { aam: "bin/aam.ts" },
-    files: ["bin", "src", "types", "needsBun.mjs", "CHANGELOG.md"],
+    files: ["bin", "models", "src", "types", "needsBun.mjs", "CHANGELOG.md"],
     dependencies: { [toolkit]: packageJson.version, ...dependencies },
   });
   /** The toolkit's files are imported by its name; all else stays where it is. */
@@ -210,6 +210,7 @@ function packProduct(output: string, toolkitFiles: ReadonlySet<string>, types: s
       stage.write(file, `export * from "${target}";\n`);
   }
   stage.copy(join(root, "scripts/aam.ts"), "bin/aam.ts");
+  for (const file of filesOf("models", "*")) stage.copy(join(root, file), file);
   stage.copy(join(root, "packaging/needsBun.mjs"), "needsBun.mjs");
   stage.copy(join(root, "README.md"), "README.md");
   return stage.pack();

@@ -104,7 +104,9 @@ export async function trainTogether(
   return run;
 }
 
-/** Bases of the long words that samples are compared by besides: k-mers know much of a study without training. */
+/**
+ * Bases of the long words that samples are compared by besides: k-mers know much of a study without training.
+ */
 function longWordsOf(metric: PretrainConfig["metric"]): number | "none" {
   return metric === "unweighted" ? 10 : "none";
 }

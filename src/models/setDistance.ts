@@ -76,7 +76,8 @@ export class SetDistance extends torch.nn.Module {
   }
 
   /**
-   * The distances u from what samples differ in, |a - b|² or |a - b|_1, and what they have together, |a|² + |b|² or
+   * The distances u from what samples differ in, |a - b|² or |a - b|_1, and what they have together, |a|² +
+   * |b|² or
    * |a|_1 + |b|_1, where they are normalized.
    */
   relative(apart: torch.Tensor, together: torch.Tensor): torch.Tensor {

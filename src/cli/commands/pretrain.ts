@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { type PretrainConfig, pretrainSchema } from "../../training/config/config.ts";
 import { pretrainConfig } from "../../training/config/recipes.ts";
 import { pretrain } from "../../training/tasks/pretrain.ts";
+import { pretrainUse } from "../options/refuseIdleOptions.ts";
 import { addSchemaOptions } from "../options/schemaOptions.ts";
 import { setUpTraining } from "../options/setUpTraining.ts";
 import { addRunFlags, pretrainOptions } from "../options/trainingOptions.ts";
@@ -16,9 +17,13 @@ export function makeCommand(): Command {
 }
 
 async function run(command: Command): Promise<void> {
-  const setup = await setUpTraining<PretrainConfig>(command, pretrainSchema, pretrainOptions, () => ({
-    needsDistances: true,
-  }));
+  const setup = await setUpTraining<PretrainConfig>(
+    command,
+    pretrainSchema,
+    pretrainOptions,
+    () => ({ needsDistances: true }),
+    pretrainUse,
+  );
   using _dataset = setup.dataset;
   const { summary } = await pretrain(setup);
   reportPretraining(summary, setup);

@@ -48,7 +48,10 @@ const running = "Running:";
 export function addModelOptions(command: Command): Command {
   return command
     .optionsGroup(samples)
-    .requiredOption("--model <run>", "folder of a run (its best weights), or a checkpoint file")
+    .requiredOption(
+      "--model <run>",
+      "folder of a run (its best weights), a checkpoint file, or `builtin`: the encoder that comes with the program",
+    )
     .option("--table <file>", "BIOM, TSV or QIIME 2 table")
     .option("--dataset <folder>", "a data set that `prep` wrote, instead of a table")
     .option("--rep-seqs <file>", "FASTA or QIIME 2 sequences, for tables whose ids are hashes")
@@ -126,6 +129,12 @@ export async function openModelAndSamples(
     await firstOnRankZero(() => openSamples(run.facts, { ...flags, cache }, display)),
   );
   const samples = chosenSamples(dataset, flags.samples, display);
+  const longest = dataset.manifest.counts.longestAsv - 1;
+  const { maxBases } = run.facts.config.model;
+  if (longest > maxBases)
+    display.warn(
+      `The model reads the first ${maxBases} bases of an ASV only, and the longest has ${longest}.`,
+    );
   const open = disposables.move();
   return { run, dataset, samples, device, display, [Symbol.dispose]: () => open.dispose() };
 }

@@ -1,5 +1,6 @@
 import { UserError } from "../../common/userError.ts";
-import type { ModelConfig } from "../../training/config/config.ts";
+import type { ModelConfig, PretrainConfig } from "../../training/config/config.ts";
+import { pretrainFactsOf } from "../../training/run/open.ts";
 
 /** What decides whether a model has a use for an option. */
 export interface EncoderUse {
@@ -11,6 +12,12 @@ export interface EncoderUse {
   readonly hasHead?: boolean;
   /** The run that the encoder is taken from. */
   readonly pretrained?: string | null;
+}
+
+/** The encoder that pretraining goes on with has the shape of the one that it starts from. */
+export function pretrainUse({ startFrom, model }: PretrainConfig): EncoderUse {
+  if (startFrom === null) return { model };
+  return { model: pretrainFactsOf(startFrom).facts.config.model, pretrained: startFrom };
 }
 
 const ofWords = ["words", "wordDim", "wordBuckets", "longWords"].map((name) => `model.${name}`);

@@ -81,7 +81,8 @@ export async function setUpTraining<Config extends Trainable>(
   if (flags.deterministic) torch.useDeterministicAlgorithms(true);
   if (flags.threads || flags.deterministic) torch.setNumThreads(flags.threads ?? 1);
   const device = deviceOfRank(await chooseDevice(flags.device), rank);
-  checkModel(useOf(config).model, config.training);
+  // A run that goes on has its shape already, even if what it started from is gone.
+  checkModel((flags.resume ? config : useOf(config)).model, config.training);
   checkTraining(config.training, device);
   if (!flags.resume) {
     if (isMainRank()) new RunFolder(output).refuseOther();

@@ -106,12 +106,13 @@ export const commonOptions: readonly SchemaOption[] = [
 /** Options of `pretrain`. */
 export const pretrainOptions: readonly SchemaOption[] = [
   ...commonOptions,
+  { flags: "--start-from <run>", path: "startFrom", group: shape },
   { flags: "--sample-epochs <n>", path: "sampleEpochs", group: optimization },
 ];
 
 /** The settings that a first run may want, which are all that train.ts has. */
 const firstRunPaths = new Set([
-  ...["data.table", "data.tree", "data.repSeqs", "data.rarefyDepth", "metric"],
+  ...["data.table", "data.tree", "data.repSeqs", "data.rarefyDepth", "metric", "startFrom"],
   ...[
     "model.encoder",
     "model.codes",

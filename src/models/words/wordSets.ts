@@ -1,6 +1,8 @@
 import * as torch from "../../torch/index.ts";
 import type { WordIndex } from "./wordIndex.ts";
 
+/** Keeps the slope of a root finite where words are worth nothing. */
+const shortest = 1e-12;
 /** softplus of it is 1: at the start all words are alike. */
 const alike = Math.log(Math.E - 1);
 
@@ -50,6 +52,6 @@ export class WordSets extends torch.nn.Module {
         );
       }),
     );
-    return present.mul(this.length.softplus().mul(this.unit).sqrt());
+    return present.mul(this.length.softplus().mul(this.unit).clampMin(shortest).sqrt());
   }
 }

@@ -325,6 +325,12 @@ const nucShare = share
 /** A pretraining run in full; written to its folder as config.json. */
 export const pretrainSchema = z.strictObject({
   metric: metric.describe("UniFrac metric that distances shall match, or faith_pd"),
+  startFrom: path
+    .nullable()
+    .default(null)
+    .describe(
+      "a pretraining run on other data whose knowledge of sequences to start from, or builtin; worth much where few samples train",
+    ),
   data: dataSchema.prefault({}),
   split: splitSchema.prefault({}),
   model: modelSchema.prefault({}),

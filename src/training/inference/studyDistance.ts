@@ -3,18 +3,23 @@ import { SetDistance } from "../../models/setDistance.ts";
 import { SetEncoder } from "../../models/setEncoder.ts";
 import * as torch from "../../torch/index.ts";
 import { batchOptionsOf } from "../config/buildModel.ts";
+import type { ModelConfig } from "../config/config.ts";
 import { fitPolynomial } from "../objectives/calibration.ts";
 import type { OpenedRun } from "../run/open.ts";
 import { embedSampleSet } from "./embedSamples.ts";
 
 /**
- * What words, long words and own branches may be worth beside codes on another tree, and the branches that all
+ * What words, long words and own branches may be worth beside codes on another tree, and the branches that
+ * all
  * samples share.
  */
 const wordWeights = [0, 0.25, 1, 4];
 const longWeights = [0.25, 1, 4, 16];
 const ownWeights = [0.25, 0.5, 1, 2, 4, 8];
 const sharedWeights = [0, 0.25, 1, 4, 16];
+
+/** Least part of a sample that all share: the softplus has no inverse at 0. */
+const leastShared = 1e-6;
 
 /** What parts of a set encoder's coordinates are worth beside codes, and what all samples share. */
 interface Weights {
@@ -48,7 +53,7 @@ function weightedDistance(encoder: SetEncoder, { parts, shared }: Weights): SetD
       const unit = mean(known.map((one) => one.unit));
       typical.unit.copy_(unit);
       // What becomes the constant by a softplus.
-      typical.shared.copy_(constant.div(unit).clampMin(1e-6).expm1().log());
+      typical.shared.copy_(constant.div(unit).clampMin(leastShared).expm1().log());
     }),
   );
   return typical.to(known[0].calibration.device);
@@ -67,12 +72,54 @@ function partStarts(encoder: SetEncoder): number[] {
  * that has it. Null for encoders that do not compare sets, and where no distance is known.
  */
 export function calibratedDistance(
-  { encoder, facts }: Pick<OpenedRun, "encoder" | "facts">,
+  opened: Pick<OpenedRun, "encoder" | "facts">,
   dataset: Dataset,
   samples: Int32Array,
   device: torch.Device,
 ): SetDistance | null {
-  if (!(encoder instanceof SetEncoder) || !encoder.distance) return null;
+  const { encoder } = opened;
+  const fitted =
+    encoder instanceof SetEncoder ? fitToTree({ ...opened, encoder }, dataset, samples, device) : null;
+  if (!fitted) return null;
+  const { weights, line } = fitted;
+  const form = weightedDistance(encoder as SetEncoder, weights);
+  torch.noGrad(
+    () => void form.calibration.copy_(torch.tensor([line[1], line[0], 0]).to(form.calibration.device)),
+  );
+  return form;
+}
+
+/** Makes the weights of parts the encoder's own, and what all samples share that of each of its distances. */
+export function weighParts(encoder: SetEncoder, { parts, shared }: Weights): void {
+  torch.noGrad(() =>
+    torch.tidy(() => {
+      encoder.sets.forEach(({ unit }, i) => {
+        unit.mul_(parts[i]);
+      });
+      encoder.pooling.ownUnit.mul_(parts.at(-1)!);
+      for (const distance of encoder.distances)
+        distance.shared.copy_(distance.shared.softplus().mul(shared).clampMin(leastShared).expm1().log());
+    }),
+  );
+}
+
+/**
+ * The weights with the least squared error on the known distances among some samples, and the line that has
+ * it.
+ */
+export function fitToTree(
+  {
+    encoder,
+    facts,
+  }: {
+    readonly encoder: SetEncoder;
+    readonly facts: { readonly config: { readonly metric: string; readonly model: ModelConfig } };
+  },
+  dataset: Dataset,
+  samples: Int32Array,
+  device: torch.Device,
+): { readonly weights: Weights; readonly line: Float64Array } | null {
+  if (!encoder.distance) return null;
   const { metric, model } = facts.config;
   const truth = dataset.distance(metric).block(samples);
   const n = samples.length;
@@ -121,12 +168,7 @@ export function calibratedDistance(
     const error = given.reduce((sum, value, i) => sum + (line[0] + line[1] * value - wanted[i]) ** 2, 0);
     if (!best || error < best.error) best = { weights, error, line };
   }
-  const { weights, line } = best!;
-  const form = weightedDistance(encoder, weights);
-  torch.noGrad(
-    () => void form.calibration.copy_(torch.tensor([line[1], line[0], 0]).to(form.calibration.device)),
-  );
-  return form;
+  return best;
 }
 
 /** What samples differ in and have together [n, n], by some of their coordinates [n, K]. */

@@ -1,5 +1,5 @@
 import { existsSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { UserError } from "../../common/userError.ts";
 import type { Encoder } from "../../models/encoder.ts";
 import type { SequencePredictor } from "../../models/sequencePredictor.ts";
@@ -12,11 +12,22 @@ import { Targets } from "../targets/targets.ts";
 import type { FineTuneFacts, PretrainFacts, RunFacts } from "./facts.ts";
 import { RunFolder } from "./folder.ts";
 
+/** What the encoder that comes with the program is called: docs/builtin-encoder.md. */
+export const builtinName = "builtin";
+const builtinFile = resolve(import.meta.dir, "../../../models/builtin.safetensors");
+
 /**
- * The checkpoint that a run's folder or a path to a checkpoint means: the best one of a run.
+ * The checkpoint that a run's folder or a path to a checkpoint means: the best one of a run. `builtin` is the
+ * encoder that comes with the program; a folder of this name is `./builtin`.
  * @throws UserError if there is none.
  */
 export function checkpointOf(path: string): string {
+  if (path === builtinName) {
+    if (existsSync(builtinFile)) return builtinFile;
+    throw new UserError(
+      "The built-in encoder is not with this program, which is a bundle without models/builtin.safetensors; give that file's path.",
+    );
+  }
   if (!existsSync(path)) throw new UserError(`There is no run or checkpoint ${path}; check the path.`);
   if (!statSync(path).isDirectory()) return path;
   const { bestCheckpoint, lastCheckpoint } = new RunFolder(path);

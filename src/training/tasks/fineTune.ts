@@ -20,7 +20,6 @@ import { AsvSumCache } from "../encoding/asvSumCache.ts";
 import { FrozenEncoderCache } from "../encoding/frozenEncoderCache.ts";
 import type { SampleSetOptions } from "../encoding/mapSampleSet.ts";
 import { hasMetric } from "../inference/judgeEncoder.ts";
-import { loadWeights } from "../loop/savedState.ts";
 import { type Figures, lastEpoch, type TrainingResult } from "../loop/trainer.ts";
 import { encoderTypeOf, fitBaseScaling, makeBaseObjective } from "../objectives/baseObjective.ts";
 import { TargetLoss } from "../objectives/targetLoss.ts";
@@ -34,6 +33,7 @@ import { SampleCategories } from "../targets/sampleCategories.ts";
 import { isClassifier, labelledSamples, Targets } from "../targets/targets.ts";
 import { FineTuneTask } from "./fineTuneTask.ts";
 import { countPlot, pairPlot } from "./pairPlot.ts";
+import { loadEncoder, withShapeOf } from "./pretrained.ts";
 import { checkTraining, type RunOptions, runTraining, trainingFigures } from "./runTraining.ts";
 import { type NamedSplit, splitSamples } from "./splitSamples.ts";
 import { startEncoder } from "./startEncoder.ts";
@@ -80,9 +80,7 @@ export async function fineTune(
   const given = fineTuneSchema.parse(options.config);
   const start = given.pretrainedEncoder === null ? null : pretrainFactsOf(given.pretrainedEncoder);
   // The encoder's shape is that of its pretraining.
-  const config = start
-    ? { ...given, model: { ...start.facts.config.model, ...ownModelSettings(given) } }
-    : given;
+  const config = start ? withShapeOf(given, start) : given;
   const { training, target, model: shape } = config;
   checkModel(shape, training);
   checkTraining(training, device);
@@ -121,7 +119,7 @@ export async function fineTune(
 
   torch.manualSeed(training.seed);
   const base = buildEncoder(config, facts);
-  if (start) loadEncoder(start.checkpoint, base, facts.predictNucleotides, start.facts.predictNucleotides);
+  if (start) loadEncoder(start, base, facts.predictNucleotides);
   const objective = learnsMetric(dataset, config)
     ? makeBaseObjective(dataset, config.metric, { form: distanceFormOf(config, base), scaling: baseScaling })
     : null;
@@ -216,19 +214,6 @@ export async function fineTune(
 function tagOfPlot(name: string): string | undefined {
   if (!name.startsWith("prediction_plot")) return undefined;
   return name.replace("prediction_plot_best", tags.predictionPlot);
-}
-
-/** Settings that do not decide the shape of the weights, and may differ from those of the pretraining. */
-function ownModelSettings({ model }: FineTuneConfig): Partial<FineTuneConfig["model"]> {
-  const { dropout, asvSampling, maskRatio, maskStrategy, gradientCheckpointing, asvChunkSize } = model;
-  return { dropout, asvSampling, maskRatio, maskStrategy, gradientCheckpointing, asvChunkSize };
-}
-
-function loadEncoder(checkpoint: string, base: torch.nn.Module, wantsHead: boolean, hasHead: boolean): void {
-  // A fresh head for nucleotides where pretraining had none.
-  loadWeights(checkpoint, base, {
-    optional: wantsHead && !hasHead ? ["sample_encoder.asv_encoder.nucleotide_head."] : [],
-  });
 }
 
 function freeze(

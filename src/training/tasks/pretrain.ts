@@ -14,6 +14,7 @@ import {
   decideAuto,
   distanceFormOf,
   distanceFormsOf,
+  fewSamples,
 } from "../config/buildModel.ts";
 import { checkModel } from "../config/checkModel.ts";
 import { type PretrainConfig, pretrainSchema } from "../config/config.ts";
@@ -29,12 +30,15 @@ import { isMainRank } from "../ranks/share.ts";
 import { dataFactsOf, type PretrainFacts } from "../run/facts.ts";
 import { RunFolder } from "../run/folder.ts";
 import { pairPlot } from "./pairPlot.ts";
+import { loadSequences, startingFrom } from "./pretrained.ts";
 import { PretrainTask } from "./pretrainTask.ts";
 import { checkTraining, type RunOptions, runTraining, trainingFigures } from "./runTraining.ts";
 import { splitStudies } from "./splitSamples.ts";
-import { startEncoder } from "./startEncoder.ts";
+import { startEncoder, startOnTree } from "./startEncoder.ts";
 
 export type PretrainOptions = RunOptions<PretrainConfig>;
+
+const isFew = ({ length }: Int32Array) => length <= fewSamples;
 
 /** What `summary.json` says. */
 export interface RunSummary extends ReturnType<typeof trainingFigures> {
@@ -68,7 +72,11 @@ export async function pretrain(
   options: PretrainOptions,
 ): Promise<{ summary: RunSummary; result: TrainingResult }> {
   const { dataset, device, display } = options;
-  const config = pretrainSchema.parse(options.config);
+  const given = pretrainSchema.parse(options.config);
+  const { startFrom } = given;
+  // What goes on has its shape already.
+  const isNew = !options.resume;
+  const config = isNew && startFrom !== null ? startingFrom(given, startFrom) : given;
   const { training, model: shape, metric } = config;
   checkModel(shape, training);
   checkTraining(training, device);
@@ -86,6 +94,10 @@ export async function pretrain(
   const baseScaling = fitBaseScaling(dataset, metric, split.train);
   using _lock = folder.create({ resume: options.resume });
   for (const warning of split.warnings) display.warn(warning);
+  if (isNew && startFrom === null && shape.encoder === "set" && metric === "unweighted" && isFew(split.train))
+    display.message(
+      `${split.train.length} samples train; with --start-from builtin the encoder knows 16S V4 sequences from the start.`,
+    );
   if (hasConstantDistances(dataset, metric, split.train))
     display.warn(
       `All ${metric} ${metric === "faith_pd" ? "values" : "distances"} of the training samples are the same; there is nothing to learn from them.`,
@@ -110,8 +122,14 @@ export async function pretrain(
     scaling: baseScaling,
   });
   const batch = { ...batchOptionsOf(shape), ...objective.needs };
-  if (!options.resume)
-    startEncoder(model, dataset, split.train, { batch, device, seed: training.seed, scaling: baseScaling });
+  if (isNew) {
+    const from = { batch, device, seed: training.seed, scaling: baseScaling };
+    if (startFrom === null) startEncoder(model, dataset, split.train, from);
+    else {
+      loadSequences(model, startFrom);
+      startOnTree(model, dataset, split.train, { ...from, metric, model: shape });
+    }
+  }
   const { validation } = split;
   // Without distances to learn, layers above the ASVs have nothing to do.
   const sampleEpochs = training.uniFracPenalty > 0 ? config.sampleEpochs : 0;

@@ -7,6 +7,8 @@ import type { SetDistance } from "../../models/setDistance.ts";
 import { SetEncoder } from "../../models/setEncoder.ts";
 import { startDistance, startFrom } from "../../models/setStart.ts";
 import * as torch from "../../torch/index.ts";
+import type { ModelConfig } from "../config/config.ts";
+import { fitToTree, weighParts } from "../inference/studyDistance.ts";
 import { batchTensors } from "../objectives/batchTensors.ts";
 
 /** Samples that the starting values are computed from, at most. */
@@ -38,6 +40,43 @@ export function startEncoder(
     const values = vector ? vector.sub(shift).div(scale) : distances;
     startFrom(encoder, input, values && { values, known: (vector ? vectorMask : distanceMask)! });
   });
+  calibrateStudies(encoder, dataset, train, random, options);
+}
+
+/**
+ * Fits an encoder that knows sequences from other data to the tree of this data set: what codes, words, own
+ * branches and those that all share are worth, and the line to true distances, from some training samples.
+ */
+export function startOnTree(
+  encoder: Encoder,
+  dataset: Dataset,
+  train: Int32Array,
+  options: {
+    readonly batch: BatchOptions;
+    readonly device: torch.Device;
+    readonly seed: number;
+    readonly metric: string;
+    readonly model: ModelConfig;
+  },
+): void {
+  if (!(encoder instanceof SetEncoder) || !encoder.distance) return;
+  const random = new Random(options.seed).derive("start");
+  const chosen = random.shuffle(train.slice()).subarray(0, startSamples);
+  const facts = { config: options };
+  const fitted = fitToTree({ encoder, facts }, dataset, chosen, options.device);
+  if (fitted) weighParts(encoder, fitted.weights);
+  calibrateOn(encoder, encoder.distance, dataset, chosen, options);
+  calibrateStudies(encoder, dataset, train, random, options);
+}
+
+/** Fits the calibrations of several studies, each to samples of its own. */
+function calibrateStudies(
+  encoder: SetEncoder,
+  dataset: Dataset,
+  train: Int32Array,
+  random: Random,
+  options: Parameters<typeof calibrateOn>[4],
+): void {
   const studies = studiesOf(dataset);
   if (encoder.otherDistances && studies)
     encoder.distances.forEach((distance, study) => {

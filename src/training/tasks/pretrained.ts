@@ -1,0 +1,68 @@
+import { UserError } from "../../common/userError.ts";
+import type { Encoder } from "../../models/encoder.ts";
+import { SetEncoder } from "../../models/setEncoder.ts";
+import * as torch from "../../torch/index.ts";
+import type { ModelConfig, PretrainConfig } from "../config/config.ts";
+import { loadWeights } from "../loop/savedState.ts";
+import type { PretrainFacts } from "../run/facts.ts";
+import { openRun, pretrainFactsOf } from "../run/open.ts";
+
+/** A pretraining run whose encoder training starts from. */
+export interface Pretrained {
+  readonly checkpoint: string;
+  readonly facts: PretrainFacts;
+}
+
+/** A configuration with the shape of a pretrained encoder, and its own settings where they may differ. */
+export function withShapeOf<Config extends { readonly model: ModelConfig }>(
+  given: Config,
+  { facts }: Pretrained,
+): Config {
+  const { dropout, asvSampling, maskRatio, maskStrategy, gradientCheckpointing, asvChunkSize } = given.model;
+  const own = { dropout, asvSampling, maskRatio, maskStrategy, gradientCheckpointing, asvChunkSize };
+  return { ...given, model: { ...facts.config.model, ...own } };
+}
+
+/** Loads the whole encoder; its head for nucleotides is fresh where pretraining had none. */
+export function loadEncoder(
+  { checkpoint, facts }: Pretrained,
+  base: torch.nn.Module,
+  wantsHead: boolean,
+): void {
+  loadWeights(checkpoint, base, {
+    optional: wantsHead && !facts.predictNucleotides ? ["sample_encoder.asv_encoder.nucleotide_head."] : [],
+  });
+}
+
+/**
+ * Gives an encoder what another one of the same shape has learned of sequences on other data: all weights but
+ * those of distances, which belong to a tree.
+ */
+export function loadSequences(encoder: Encoder, path: string): void {
+  using _scope = torch.scope();
+  const { model, encoder: given } = openRun(path, "cpu");
+  const learned = given.stateDict();
+  const isOfTree = (name: string) =>
+    encoder instanceof SetEncoder && /^(distance|other_distances)\./.test(name);
+  torch.noGrad(() => {
+    for (const [name, value] of encoder.stateDict()) {
+      const known = learned.get(name);
+      if (known && !isOfTree(name)) value.copy_(known);
+    }
+  });
+  model.dispose();
+}
+
+/**
+ * A pretraining's configuration with the shape of the encoder that it starts from.
+ * @throws UserError where that one was trained on another metric.
+ */
+export function startingFrom(given: PretrainConfig, path: string): PretrainConfig {
+  const start = pretrainFactsOf(path);
+  const { metric } = start.facts.config;
+  if (metric !== given.metric)
+    throw new UserError(
+      `${path} was trained on ${metric}; give --unifrac-metric ${metric}, or leave --start-from out.`,
+    );
+  return withShapeOf(given, start);
+}
