@@ -23,6 +23,27 @@ export { readDistances } from "./data/distances/read.ts";
 export { readMetadata } from "./data/metadata/read.ts";
 export { prepareDataset } from "./data/prepare/prepare.ts";
 export { simulate, writeSimulation } from "./data/simulate/simulate.ts";
+export {
+  type AlphaDiversityOptions,
+  type AlphaMetric,
+  alphaDiversity,
+} from "./data/statistics/alphaDiversity.ts";
+export {
+  type BetaDiversityOptions,
+  type BetaMetric,
+  betaDiversity,
+} from "./data/statistics/betaDiversity.ts";
+export { type Grouping, groupDistances, groupsOf } from "./data/statistics/grouping.ts";
+export { anosim, type GroupTest, type GroupTestOptions, permanova } from "./data/statistics/groupTests.ts";
+export { type MantelOptions, mantel } from "./data/statistics/mantel.ts";
+export { type Ordination, readOrdination, writeOrdination } from "./data/statistics/ordination.ts";
+export { type Pcoa, type PcoaOptions, pcoa } from "./data/statistics/pcoa.ts";
+export { type Procrustes, type ProcrustesOptions, procrustes } from "./data/statistics/procrustes.ts";
+export {
+  type RarefactionCurve,
+  type RarefactionOptions,
+  rarefactionCurves,
+} from "./data/statistics/rarefactionCurves.ts";
 export { readTable } from "./data/table/read.ts";
 export { readTree } from "./data/tree/read.ts";
 export { faithPd, type UniFracMetric, type UniFracOptions, uniFracAllPairs } from "./data/unifrac/index.ts";

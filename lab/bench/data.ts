@@ -16,6 +16,7 @@ interface DataBenchFlags {
   samples: number;
   tips: number;
   batchSize: number;
+  pcoaSamples: number;
   rounds: number;
   python?: string;
   json: boolean;
@@ -24,7 +25,7 @@ interface DataBenchFlags {
 export function makeCommand(): Command {
   return new Command("data")
     .description(
-      "Reading tables against biom-format, reading trees against scikit-bio, opening a large data set, and making batches",
+      "Reading tables against biom-format, reading trees against scikit-bio, finding principal coordinates against scikit-bio, opening a large data set, and making batches",
     )
     .option("--table <file>", "BIOM table to read; default: a simulated one of 2000 samples")
     .option("--tree <file>", "tree to read; default: a simulated one")
@@ -36,6 +37,7 @@ export function makeCommand(): Command {
       217_407,
     )
     .option("--batch-size <n>", "of the batches that are made", positiveWholeNumber, 32)
+    .option("--pcoa-samples <n>", "of the matrix whose first axes are found", positiveWholeNumber, 2000)
     .option("--rounds <n>", "how often each part is measured after its first run", positiveWholeNumber, 7)
     .option("--python <file>", "a Python with biom-format and scikit-bio")
     .action(run);
@@ -49,6 +51,7 @@ async function run(flags: DataBenchFlags): Promise<void> {
       await reading("table", "biom-format", "biom", inputs.table, flags),
       await reading("tree", "scikit-bio", "skbio", inputs.tree, flags),
       await readingLargeTree(flags, folder),
+      await findingAxes(flags, folder),
       ...(await usingDataset(flags, folder)),
     ];
     printReport("data", { table: inputs.table, tree: inputs.tree, rounds: flags.rounds }, rows, flags.json);
@@ -105,6 +108,32 @@ async function readingLargeTree({ tips, rounds }: DataBenchFlags, folder: string
     });
   const { ours } = await interleave([{ name: "ours", run: one }], rounds);
   return { what: `read a tree of ${tipsOf(read).length} tips`, ours };
+}
+
+/**
+ * Reads a matrix of Bray-Curtis distances and finds its first ten axes by random products, as scikit-bio's
+ * method of that name does.
+ */
+async function findingAxes(flags: DataBenchFlags, folder: string): Promise<Row> {
+  const { simulate } = await import("../../src/data/simulate/simulate.ts");
+  const { betaDiversity } = await import("../../src/data/statistics/betaDiversity.ts");
+  const { writeDistancesNpy } = await import("../../src/data/distances/write.ts");
+  const { readDistances } = await import("../../src/data/distances/read.ts");
+  const { pcoa } = await import("../../src/data/statistics/pcoa.ts");
+  const { table } = simulate({ samples: flags.pcoaSamples, asvs: 2000, depth: 1000 });
+  const { ids, values } = betaDiversity(table, { metric: "braycurtis" });
+  const path = join(folder, "distances.npy");
+  writeDistancesNpy(path, { ids, values: Float32Array.from(values) });
+  const find = () => pcoa(readDistances(path, { sampleOrder: ids }), { method: "fsvd" });
+  const contestants: Contestant[] = [{ name: "ours", run: () => timed(find) }];
+  const peer = "scikit-bio";
+  const python = findPython(["skbio"], flags.python);
+  using other = python === undefined ? undefined : new PythonPeer(python, "data_peer.py");
+  if (other) contestants.push({ name: peer, run: () => other.run({ do: "pcoa", path }) });
+  const timings = await interleave(contestants, flags.rounds);
+  const what = `10 axes of ${ids.length} samples' distances`;
+  if (!other) return { what, ours: timings["ours"], facts: { [peer]: "not found (see --python)" } };
+  return compared(what, timings["ours"], peer, timings[peer]);
 }
 
 async function usingDataset(flags: DataBenchFlags, folder: string): Promise<Row[]> {

@@ -304,7 +304,10 @@ test("bench encoder: each option changes what is computed, and how often", async
   expect(await refusal(...command, ...brief, "--heads", "3")).toContain("3 attention heads do not divide");
 });
 
-showsOptions("bench data", "--table --tree --samples --tips --batch-size --rounds --python --json");
+showsOptions(
+  "bench data",
+  "--table --tree --samples --tips --batch-size --pcoa-samples --rounds --python --json",
+);
 test("bench data: each option changes what is read, opened or made, and how often", async () => {
   // Instead of Python: has every module, and is quick.
   const python = scratch.write(
@@ -326,6 +329,8 @@ test("bench data: each option changes what is read, opened or made, and how ofte
     "1",
     "--batch-size",
     "2",
+    "--pcoa-samples",
+    "30",
     "--python",
     python,
   ];
@@ -339,6 +344,7 @@ test("bench data: each option changes what is read, opened or made, and how ofte
     "read a table",
     "read a tree",
     "read a tree of 20 tips",
+    "10 axes of 30 samples' distances",
     "open a data set of 9 samples",
     "open a data set of 9 samples, for the first time in a process",
     // The last would be of one sample.
@@ -348,9 +354,11 @@ test("bench data: each option changes what is read, opened or made, and how ofte
   expect(rows.map(({ ours }) => ours.rounds)).toEqual(rows.map(() => 1));
   expect(rows.slice(0, 2).map(({ theirs }) => theirs?.medianSeconds)).toEqual([0.5, 0.5]);
   const other = ["--samples", "12", "--tips", "30", "--rounds", "2", "--batch-size", "3"];
+  other.push("--pcoa-samples", "40");
   const text = await succeed(...brief, ...files, ...other);
   for (const part of [
     "read a tree of 30 tips",
+    "10 axes of 40 samples' distances",
     "open a data set of 12 samples",
     "4 batches of 3, made in a worker",
   ])

@@ -1,5 +1,5 @@
-"""Reads tables and trees with biom-format and scikit-bio, for `bun run bench data`: a line of JSON with a job comes in, one with the
-seconds it took goes out."""
+"""Reads tables and trees with biom-format and scikit-bio, and finds principal coordinates, for `bun run
+bench data`: a line of JSON with a job comes in, one with the seconds it took goes out."""
 
 import json
 import sys
@@ -18,7 +18,16 @@ def read_tree(path):
     return TreeNode.read(path, format="newick", convert_underscores=False)
 
 
-jobs = {"table": read_table, "tree": read_tree}
+def find_axes(path):
+    import numpy
+    from skbio import DistanceMatrix
+    from skbio.stats.ordination import pcoa
+
+    matrix = DistanceMatrix(numpy.load(path))
+    return pcoa(matrix, method="fsvd", dimensions=10, inplace=True, warn_neg_eigval=False)
+
+
+jobs = {"table": read_table, "tree": read_tree, "pcoa": find_axes}
 
 for line in sys.stdin:
     job = json.loads(line)

@@ -1,8 +1,12 @@
 import { Command, Option } from "commander";
 import { UserError } from "../../common/userError.ts";
+import { squareRows } from "../../data/distances/distances.ts";
+import { writeSquare } from "../../data/distances/squareFile.ts";
 import { resolveSequences } from "../../data/prepare/asvSequences.ts";
 import { type Metric, metrics } from "../../data/prepare/options.ts";
 import { readFasta } from "../../data/sequences/readFasta.ts";
+import { bootstrap } from "../../data/table/bootstrap.ts";
+import { rarefy } from "../../data/table/rarefy.ts";
 import { readTable } from "../../data/table/read.ts";
 import type { Table } from "../../data/table/table.ts";
 import { midpointRoot } from "../../data/tree/midpointRoot.ts";
@@ -39,7 +43,9 @@ interface UniFracFlags {
   readonly repSeqs?: string;
   readonly midpointRoot: boolean;
   readonly rarefyDepth?: number;
+  readonly rarefactions?: number;
   readonly withReplacement: boolean;
+  readonly bootstrap: boolean;
   readonly seed: number;
   readonly precision: "float32" | "float64";
   readonly device: "auto" | "cpu" | "cuda";
@@ -91,7 +97,13 @@ export function makeCommand(): Command {
       positiveWholeNumber,
     )
     .option("--with-replacement", "rarefy with replacement", false)
-    .option("--seed <n>", "of the rarefaction and of --pairs", wholeNumber, 0)
+    .option("--bootstrap", "instead draw of each sample as many counts as it has, with replacement", false)
+    .option(
+      "--rarefactions <n>",
+      "draw so often, with seeds from --seed on, and take the mean of the distances",
+      positiveWholeNumber,
+    )
+    .option("--seed <n>", "of what is drawn, and of --pairs", wholeNumber, 0)
     .optionsGroup("Running:")
     .addOption(
       new Option("--precision <type>", "of the distances").choices(["float32", "float64"]).default("float32"),
@@ -118,11 +130,8 @@ async function run(given: UniFracFlags): Promise<void> {
   else checkSomeOutput(flags.output, part);
   const display = new ProgressDisplay(chooseDisplayMode(flags));
   const tree = rootedTree(flags);
-  const table = matchedTable(
-    rarefied(await readTable(flags.table), flags.table, flags, display),
-    tree,
-    flags,
-  );
+  const whole = await readTable(flags.table);
+  const table = matchedTable(drawn(whole, flags.table, flags, display), tree, flags);
   warnOfEmptySamples(table, display);
   const samples = table.sampleIds.length;
   if (flags.metric === "faith_pd") {
@@ -151,7 +160,7 @@ async function run(given: UniFracFlags): Promise<void> {
   if (flags.against !== undefined) {
     const other = { ...flags, table: flags.against };
     const others = matchedTable(
-      rarefied(await readTable(flags.against), flags.against, other, display),
+      drawn(await readTable(flags.against), flags.against, other, display),
       tree,
       other,
     );
@@ -165,6 +174,21 @@ async function run(given: UniFracFlags): Promise<void> {
     display.begin(`Computing ${metric}`, Math.min(flags.pairs, (samples * (samples - 1)) / 2), "pairs");
     const pairs = writePairs(flags.output, table, tree, { ...common, count: flags.pairs, seed: flags.seed });
     finish(`${pairs} pairs of ${samples} samples`, { pairs });
+    return;
+  }
+  if (flags.rarefactions !== undefined) {
+    const count = flags.rarefactions;
+    const { meanDistances } = await import("../../data/unifrac/meanDistances.ts");
+    display.begin(`Computing ${metric}`, count, "drawings");
+    const draw = (number: number) => matchedTable(drawnAgain(whole, flags, number), tree, flags);
+    const { ids, values } = await meanDistances(draw, count, tree, {
+      ...options,
+      treeSource: flags.tree,
+      onProgress: (share) => display.update(Math.floor(share * count)),
+    });
+    const mean = { ids, values: precision === "float32" ? Float32Array.from(values) : values };
+    await writeSquare(flags.output, { ids, precision, rows: () => squareRows(mean) });
+    finish(`${samples} samples, means of ${count} drawings,`, { rarefactions: count });
     return;
   }
   display.begin(`Computing ${metric}`, (samples * (samples - 1)) / 2, "pairs");
@@ -191,6 +215,12 @@ function refuseContradictions(flags: UniFracFlags): void {
   const given = (["rows", "merge", "against", "pairs"] as const).filter((name) => flags[name] !== undefined);
   if (given.length > 1)
     throw new UserError(`--${given[0]} and --${given[1]} exclude each other; leave one of them out.`);
+  if (flags.rarefactions !== undefined && (given.length > 0 || flags.metric === "faith_pd"))
+    throw new UserError(
+      given.length > 0
+        ? `--rarefactions means distances of all pairs; leave --${given[0]} or it out.`
+        : "--rarefactions means distances, and faith_pd is a value for each sample; `aam rarefaction` means those.",
+    );
   if (given.length === 1 && flags.metric === "faith_pd")
     throw new UserError(
       `--${given[0]} is about pairs, and faith_pd is a value for each sample; leave it out.`,
@@ -233,6 +263,12 @@ function refuseUselessOptions({
   if (flags.withReplacement && flags.rarefyDepth === undefined) {
     throw new UserError("--with-replacement needs --rarefy-depth: without it nothing is rarefied.");
   }
+  if (flags.bootstrap && flags.rarefyDepth !== undefined)
+    throw new UserError(
+      "--bootstrap draws as many counts as each sample has; leave --rarefy-depth out, or draw so many with --with-replacement instead.",
+    );
+  if (flags.rarefactions !== undefined && flags.rarefyDepth === undefined && !flags.bootstrap)
+    throw new UserError("--rarefactions needs --rarefy-depth or --bootstrap: without them nothing is drawn.");
 }
 
 function rootedTree({ tree: path, midpointRoot: isToBeRooted }: FlagsWithSources): Tree {
@@ -244,6 +280,20 @@ function rootedTree({ tree: path, midpointRoot: isToBeRooted }: FlagsWithSources
     );
   }
   return tree;
+}
+
+/** What is drawn of the table's samples, where the options ask for that. */
+function drawn(table: Table, source: string, flags: FlagsWithSources, display: ProgressDisplay): Table {
+  return flags.bootstrap ? bootstrap(table, flags.seed, source) : rarefied(table, source, flags, display);
+}
+
+/** What is drawn for the time `number`, without a word, as the first one has told what is left out. */
+function drawnAgain(table: Table, flags: FlagsWithSources, number: number): Table {
+  const { rarefyDepth: depth = 0, withReplacement, table: source } = flags;
+  const seed = flags.seed + number;
+  return flags.bootstrap
+    ? bootstrap(table, seed, source)
+    : rarefy(table, { depth, seed, withReplacement, source }).table;
 }
 
 /**

@@ -63,7 +63,10 @@ export async function distancesFrom(
       );
     const order = source === undefined ? undefined : (await readTable(source)).sampleIds;
     const sampleOrder = order ?? (() => refuseWithoutIds(path));
-    return { distances: readDistances(path, { sampleOrder }), name: basename(path) };
+    const distances = readDistances(path, { sampleOrder });
+    // The file's bytes are as large as the matrix: they go before more of that size is made.
+    Bun.gc(true);
+    return { distances, name: basename(path) };
   }
   if (source === undefined)
     throw new UserError("Give the distances with --distances, or a table to compute them from with --table.");

@@ -28,7 +28,7 @@ export interface LeadingAxes {
 const additional = 8;
 const mostRounds = 60;
 /** Residuals at which the search ends, above what rounding leaves. */
-const goals = { float32: 1e-6, float64: 1e-10 };
+const goals = { float32: 1e-6, float64: 1e-9 };
 
 /**
  * The largest eigenvalues of a symmetric matrix and their vectors, by products with a block of random

@@ -14,11 +14,12 @@ export function squareTensor(
 ): torch.Tensor {
   const n = ids.length;
   const square = torch.empty([n, n], { dtype });
+  const buffer = new (values instanceof Float32Array ? Float32Array : Float64Array)(rowsPerBlock * n);
   for (let from = 0; from < n; from += rowsPerBlock) {
     using _scope = torch.scope();
     const rows = Math.min(rowsPerBlock, n - from);
     const width = n - from;
-    const block = new (values instanceof Float32Array ? Float32Array : Float64Array)(rows * width);
+    const block = buffer.subarray(0, rows * width).fill(0);
     for (let i = from; i < Math.min(from + rows, n - 1); i++) {
       const start = pairIndex(n, i, i + 1);
       block.set(values.subarray(start, start + n - i - 1), (i - from) * width + i + 1 - from);

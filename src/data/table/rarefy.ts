@@ -88,7 +88,10 @@ function describe(before: Table, totals: Float64Array, after: Table, depth: numb
   };
 }
 
-function refuseOddCounts(table: Table, totals: Float64Array, source: string): void {
+/**
+ * @throws UserError for counts that are no whole numbers, and for samples with more than can be drawn of.
+ */
+export function refuseOddCounts(table: Table, totals: Float64Array, source: string): void {
   for (let sample = 0; sample < totals.length; sample++) {
     for (let i = table.indptr[sample]; i < table.indptr[sample + 1]; i++) {
       const count = table.data[i];

@@ -177,3 +177,40 @@ describe("unifrac", () => {
     expect(Math.max(...ours.values.map((value, i) => Math.abs(value - theirs.values[i])))).toBeLessThan(1e-7);
   });
 });
+
+describe("repeated drawings", () => {
+  const counts = file("deep.tsv", "#OTU ID\tS1\tS2\tS3\na\t40\t3\t30\nb\t9\t41\t0\nc\t2\t20\t1\n");
+  const given = ["--table", counts, "--tree", tree, "--precision", "float64"];
+  let files = 0;
+  const distances = (...more: string[]) => {
+    const path = out(`drawn-${files++}.npy`);
+    expect(run(...given, ...more, "--output", path)).toMatchObject({ code: 0, error: "" });
+    return [...(readNpy(path).values as Float64Array)];
+  };
+
+  showsOptions("unifrac", "--rarefactions --bootstrap");
+  test("--rarefactions takes the mean over seeds, --bootstrap draws as many counts as there are", () => {
+    for (const how of [["--rarefy-depth", "9"], ["--bootstrap"]]) {
+      const metric = ["--metric", "weighted_normalized", ...how];
+      const each = ["4", "5", "6"].map((seed) => distances(...metric, "--seed", seed));
+      expect(each[0]).not.toEqual(each[1]);
+      const mean = distances(...metric, "--seed", "4", "--rarefactions", "3");
+      for (const [pair, value] of mean.entries())
+        expect(value).toBeCloseTo(each.reduce((sum, one) => sum + one[pair], 0) / 3, 12);
+    }
+    // Without replacement all counts are all counts.
+    const whole = distances("--metric", "weighted_normalized");
+    expect(distances("--metric", "weighted_normalized", "--bootstrap")).not.toEqual(whole);
+  });
+
+  test.each([
+    ["--rarefactions 3", "--rarefactions needs --rarefy-depth or --bootstrap"],
+    ["--bootstrap --rarefy-depth 9", "--bootstrap draws as many counts as each sample has"],
+    ["--rarefactions 3 --rarefy-depth 9 --pairs 2", "leave --pairs or it out"],
+    ["--rarefactions 3 --rarefy-depth 9 --metric faith_pd", "`aam rarefaction` means those"],
+  ])("%s is refused", (options, said) => {
+    const done = run(...given, ...options.split(" "), "--output", out("none.npy"));
+    expect([done.code, done.error]).toEqual([1, expect.stringContaining(said)]);
+    expect(existsSync(out("none.npy"))).toBe(false);
+  });
+});
