@@ -18,7 +18,7 @@ import { reportError } from "./src/cli/text/reportError.ts";
 import { reportPretraining } from "./src/cli/text/reportPretraining.ts";
 import { watchInterrupts } from "./src/common/interrupt.ts";
 import { type PretrainConfig, pretrainSchema } from "./src/training/config/config.ts";
-import { pretrainConfig } from "./src/training/config/recipes.ts";
+import { pretrainConfig } from "./src/training/config/defaults.ts";
 import { pretrain } from "./src/training/tasks/pretrain.ts";
 
 export function makeCommand(): Command {

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { barChart } from "../src/display/plots/index.ts";
 import { ProgressDisplay } from "../src/display/terminal/progressBar.ts";
 import type { PretrainInput } from "../src/training/config/config.ts";
-import { pretrainConfig } from "../src/training/config/recipes.ts";
+import { pretrainConfig } from "../src/training/config/defaults.ts";
 import { pretrain } from "../src/training/tasks/pretrain.ts";
 import type { Finding } from "./lib/finding.ts";
 import { type Context, type Investigation, runInvestigation } from "./lib/investigation.ts";

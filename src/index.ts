@@ -59,7 +59,7 @@ export type {
   PretrainConfig,
   PretrainInput,
 } from "./training/config/config.ts";
-export { fineTuneConfig, pretrainConfig } from "./training/config/recipes.ts";
+export { fineTuneConfig, pretrainConfig } from "./training/config/defaults.ts";
 export { embedAsvs, embedSamples } from "./training/inference/embedSamples.ts";
 export { judgeRun } from "./training/inference/judgeEncoder.ts";
 export { predictSamples, type SamplePredictions } from "./training/inference/predictSamples.ts";

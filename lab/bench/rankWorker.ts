@@ -10,7 +10,7 @@ import { type Dataset, openDataset } from "../../src/data/dataset/dataset.ts";
 import * as torch from "../../src/torch/index.ts";
 import { batchOptionsOf, buildEncoder, distanceFormOf } from "../../src/training/config/buildModel.ts";
 import type { PretrainConfig } from "../../src/training/config/config.ts";
-import { pretrainConfig } from "../../src/training/config/recipes.ts";
+import { pretrainConfig } from "../../src/training/config/defaults.ts";
 import { makeBaseObjective } from "../../src/training/objectives/baseObjective.ts";
 import { isMainRank } from "../../src/training/ranks/share.ts";
 import { PretrainTask } from "../../src/training/tasks/pretrainTask.ts";

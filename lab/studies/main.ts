@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { openDataset } from "../../src/data/dataset/dataset.ts";
 import * as torch from "../../src/torch/index.ts";
 import type { PretrainConfig } from "../../src/training/config/config.ts";
-import { pretrainConfig } from "../../src/training/config/recipes.ts";
+import { pretrainConfig } from "../../src/training/config/defaults.ts";
 import { judgeUnseen, trainTogether } from "./zeroShot.ts";
 
 const { values, positionals } = parseArgs({

@@ -9,7 +9,7 @@ import { spearman } from "../../src/metrics/metrics.ts";
 import type { SetEncoder } from "../../src/models/setEncoder.ts";
 import { treeFreeBaselines } from "../../src/training/baselines/treeFree/treeFreeBaselines.ts";
 import type { PretrainConfig } from "../../src/training/config/config.ts";
-import { pretrainConfig } from "../../src/training/config/recipes.ts";
+import { pretrainConfig } from "../../src/training/config/defaults.ts";
 import { judgeRun } from "../../src/training/inference/judgeEncoder.ts";
 import { calibratedDistance, typicalDistance } from "../../src/training/inference/studyDistance.ts";
 import { openRun } from "../../src/training/run/open.ts";

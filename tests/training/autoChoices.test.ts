@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { buildEncoder, decideAuto, euclideanFormOf } from "../../src/training/config/buildModel.ts";
 import { pretrainMetrics, pretrainSchema } from "../../src/training/config/config.ts";
-import { pretrainConfig } from "../../src/training/config/recipes.ts";
+import { pretrainConfig } from "../../src/training/config/defaults.ts";
 
 const small = { embeddingDim: 8, layers: 1, heads: 2 };
 

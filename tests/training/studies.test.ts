@@ -14,7 +14,7 @@ import { prepareDataset } from "../../src/data/prepare/prepare.ts";
 import { simulate, writeSimulation } from "../../src/data/simulate/simulate.ts";
 import type { SetEncoder } from "../../src/models/setEncoder.ts";
 import { dataSchema } from "../../src/training/config/config.ts";
-import { pretrainConfig } from "../../src/training/config/recipes.ts";
+import { pretrainConfig } from "../../src/training/config/defaults.ts";
 import { judgeRun } from "../../src/training/inference/judgeEncoder.ts";
 import { calibratedDistance, typicalDistance } from "../../src/training/inference/studyDistance.ts";
 import { openRun } from "../../src/training/run/open.ts";

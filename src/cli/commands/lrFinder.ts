@@ -5,7 +5,7 @@ import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progr
 import * as torch from "../../torch/index.ts";
 import { checkModel } from "../../training/config/checkModel.ts";
 import { type ModelConfig, pretrainSchema } from "../../training/config/config.ts";
-import { startingSettings } from "../../training/config/recipes.ts";
+import { startingSettings } from "../../training/config/defaults.ts";
 import { findLearningRate } from "../../training/tasks/findLearningRate.ts";
 import { openConfiguredData } from "../../training/tasks/openData.ts";
 import { chooseDevice } from "../options/chooseDevice.ts";

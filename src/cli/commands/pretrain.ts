@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { type PretrainConfig, pretrainSchema } from "../../training/config/config.ts";
-import { pretrainConfig } from "../../training/config/recipes.ts";
+import { pretrainConfig } from "../../training/config/defaults.ts";
 import { pretrain } from "../../training/tasks/pretrain.ts";
 import { pretrainUse } from "../options/refuseIdleOptions.ts";
 import { addSchemaOptions } from "../options/schemaOptions.ts";

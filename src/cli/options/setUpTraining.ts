@@ -9,7 +9,7 @@ import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import * as torch from "../../torch/index.ts";
 import { checkModel } from "../../training/config/checkModel.ts";
 import type { DataConfig, ModelConfig, SplitConfig, TrainingConfig } from "../../training/config/config.ts";
-import { startingSettings } from "../../training/config/recipes.ts";
+import { startingSettings } from "../../training/config/defaults.ts";
 import { isMainRank } from "../../training/ranks/share.ts";
 import { RunFolder } from "../../training/run/folder.ts";
 import { checkMetadataColumns, openConfiguredData } from "../../training/tasks/openData.ts";

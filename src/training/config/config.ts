@@ -100,7 +100,7 @@ const ownTransformer = z
 export const modelSchema = z.strictObject({
   encoder: z
     .enum(["set", "aam"])
-    // Of runs from before there was a choice; new ones start from recipes.ts.
+    // Of runs from before there was a choice; new ones start from defaults.ts.
     .default("aam")
     .describe("what encodes samples: as sets of codes (set), or by the original AAM's transformers (aam)"),
   codes: z
@@ -131,7 +131,7 @@ export const modelSchema = z.strictObject({
     ),
   longWords: z
     .union([z.enum(["auto", "none"]), z.int().min(7).max(12)])
-    // Of runs from before there were any; new ones start from recipes.ts.
+    // Of runs from before there were any; new ones start from defaults.ts.
     .default("none")
     .describe(
       "bases of the longer words that samples are compared by besides, where presence counts (7 to 12, none; auto: 10 where at most 200 samples train)",
