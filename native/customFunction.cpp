@@ -108,6 +108,17 @@ std::shared_ptr<Hook> new_hook(double id) {
   return hook;
 }
 
+// LibTorch 2.14 and newer ask for a place for the attached node, which serves hooks of Python's only.
+template <class... Arguments>
+auto wrap_outputs(int, const Arguments&... arguments) -> decltype(torch::autograd::_wrap_outputs(arguments...)) {
+  return torch::autograd::_wrap_outputs(arguments...);
+}
+template <class... Arguments>
+auto wrap_outputs(long, const Arguments&... arguments) {
+  NodePointer attached;
+  return torch::autograd::_wrap_outputs(arguments..., attached);
+}
+
 }  // namespace
 }  // namespace aamt
 
@@ -157,7 +168,8 @@ int32_t aamt_function_apply(const double* packed, int32_t length, const uint8_t*
       throw ShimError(AAMT_ERR_NOT_IMPLEMENTED, "a function with a backward of its own has no forward-mode derivative");
     };
     auto as_itself = [](const at::Tensor& tensor) { return tensor.view_as(tensor); };
-    auto wrapped = torch::autograd::_wrap_outputs(inputs, constant, dirty, outputs, node, no_forward_mode, {}, as_itself, false);
+    std::unordered_set<at::TensorImpl*> none;
+    auto wrapped = wrap_outputs(0, inputs, constant, dirty, outputs, node, no_forward_mode, none, as_itself, false);
     if (raw != nullptr) {
       for (const auto& output : wrapped) raw->describe_output(*output);
       for (const auto& tensor : saved) {

@@ -135,7 +135,7 @@ int32_t aamt_event_elapsed(int32_t start, int32_t end, double* milliseconds) {
 int32_t aamt_graph(void) {
 #ifdef AAMT_HAS_GRAPHS
   AAMT_GUARD({
-    auto type = accelerator();
+    auto type = guard().type();
     if (!at::has_graph_impl(type))
       throw ShimError(AAMT_ERR_NOT_IMPLEMENTED, "this LibTorch has no graphs for " + c10::DeviceTypeName(type) + " outside Python");
     return add(std::shared_ptr<at::GraphImplInterface>(at::create_graph_impl(type)));

@@ -18,6 +18,9 @@ function remember(type: number, enabled: boolean): void {
   else active.delete(type);
 }
 
+/** Those that are on in the code that runs, outermost first. */
+const open: Autocast[] = [];
+
 const previous = new Float64Array(new ArrayBuffer(1024));
 
 export interface AutocastOptions {
@@ -37,7 +40,6 @@ export interface AutocastOptions {
 export class Autocast implements Disposable {
   readonly #type: number;
   readonly #before: { enabled: boolean; dtype: DType; cache: boolean };
-  #open = true;
   #lasted = false;
 
   constructor({ device = "cpu", dtype = "bfloat16", enabled = true, ...others }: AutocastOptions = {}) {
@@ -46,11 +48,8 @@ export class Autocast implements Disposable {
     check(shim.aamt_autocast(this.#type, enabled ? 1 : 0, dtypeCode(dtype), 1, 1, previous), "autocast");
     remember(this.#type, enabled);
     this.#before = { enabled: previous[0] !== 0, dtype: dtypeOfCode(previous[1]), cache: previous[2] !== 0 };
-    queueMicrotask(() => {
-      if (!this.#open) return;
-      this.#lasted = true;
-      this.#end();
-    });
+    open.push(this);
+    if (open.length === 1) queueMicrotask(Autocast.#endAll);
   }
 
   [Symbol.dispose](): void {
@@ -64,9 +63,18 @@ export class Autocast implements Disposable {
     );
   }
 
+  /** Runs when all that runs without an `await` has ended: what is still on was opened before one. */
+  static #endAll(): void {
+    for (const amp of open.toReversed()) {
+      amp.#lasted = true;
+      amp.#end();
+    }
+  }
+
   #end(): void {
-    if (!this.#open) return;
-    this.#open = false;
+    const place = open.lastIndexOf(this);
+    if (place < 0) return;
+    open.splice(place, 1);
     const { enabled, dtype, cache } = this.#before;
     remember(this.#type, enabled);
     check(

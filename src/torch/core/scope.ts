@@ -32,6 +32,21 @@ const scopes = new AsyncLocalStorage<Scope | undefined>();
 /** How many are open anywhere: none, and nobody need be asked. */
 let openScopes = 0;
 
+/** Counts the pieces of code that run without an `await` in between, as far as they open scopes. */
+let turn = 0;
+let turnEnds = false;
+
+function thisTurn(): number {
+  if (!turnEnds) {
+    turnEnds = true;
+    queueMicrotask(() => {
+      turnEnds = false;
+      turn++;
+    });
+  }
+  return turn;
+}
+
 /**
  * Disposed tensors are struck off a scope's list when it has grown to this many, so that a long loop
  * in one scope stays small.
@@ -52,11 +67,16 @@ export class Scope implements Disposable {
   #sweepAt = firstSweep;
   #closed = false;
   /** The scope around this one. */
-  readonly parent: Scope | null;
+  readonly parent: Scope | null = currentScope();
+  /** What was the innermost one before, maybe closed by now. */
+  readonly #before = scopes.getStore();
+  /** When it was entered; null for one whose code is given to `run`, which cannot be taken for another's. */
+  #entered: number | null = null;
+  /** Those it owns of which it is not known whether the scope that gave them lay in this one or beside it. */
+  #lent: WeakSet<Owned> | undefined;
 
   /** @internal use `torch.scope()`. */
-  constructor(parent: Scope | null) {
-    this.parent = parent;
+  constructor() {
     openScopes++;
   }
 
@@ -80,6 +100,24 @@ export class Scope implements Disposable {
     }
   }
 
+  /** @internal makes it the innermost one of the code that runs. */
+  enter(): void {
+    this.#entered = thisTurn();
+    scopes.enterWith(this);
+  }
+
+  /**
+   * Takes over a tensor of another scope. That scope may belong to a function that was started beside this
+   * one's, before this one's first `await`: to be told apart only when this scope ends.
+   * @internal
+   */
+  receive(tensor: Owned): void {
+    const giver = tensor.scope;
+    this.adopt(tensor);
+    if (giver && giver.#entered !== null && giver.#entered === this.#entered && thisTurn() !== this.#entered)
+      (this.#lent ??= new WeakSet()).add(tensor);
+  }
+
   /** Runs `fn` with this scope as the innermost one, in whatever scope the caller is. */
   run<T>(fn: () => T): T {
     if (this.#closed) throw new TorchError("This scope has been closed already.", "disposed");
@@ -91,17 +129,26 @@ export class Scope implements Disposable {
     if (this.#closed) return;
     this.#closed = true;
     openScopes--;
-    if (scopes.getStore() === this) scopes.enterWith(firstOpen(this.parent) ?? undefined);
+    // A function that started another, whose scope was opened before that one's first `await`, has that
+    // scope in its context since: this one has not.
+    const isBeside = scopes.getStore() === this;
+    if (isBeside) scopes.enterWith(this.#before);
+    const others: Owned[] = [];
     const handles = new Float64Array(Math.max(this.#owned.length, 128));
     let count = 0;
     for (const tensor of this.#owned) {
       if (tensor.scope !== this) continue;
       const handle = tensor.rawHandle;
       if (handle === 0) continue;
+      if (isBeside && this.#lent?.has(tensor)) {
+        others.push(tensor);
+        continue;
+      }
       handles[count++] = handle;
       tensor.forget();
     }
     this.#owned = [];
+    for (const tensor of others) moveTo(this.parent, tensor);
     if (count > 0) check(shim.aamt_free_many(handles, count), "scope");
   }
 }
@@ -124,8 +171,8 @@ export function currentScope(): Scope | null {
  * first `await` or use `tidyAsync`: what their starter makes between is theirs otherwise.
  */
 export function scope(): Scope {
-  const opened = new Scope(currentScope());
-  scopes.enterWith(opened);
+  const opened = new Scope();
+  opened.enter();
   return opened;
 }
 
@@ -137,7 +184,7 @@ export async function runAsyncScope<T>(
   fn: (scope: Scope) => Promise<T>,
   finish: (result: T, scope: Scope) => void,
 ): Promise<T> {
-  const own = new Scope(currentScope());
+  const own = new Scope();
   try {
     const result = await scopes.run(own, () => fn(own));
     finish(result, own);
@@ -161,7 +208,7 @@ export function own(tensor: Owned, bytes: number): void {
 export function moveTo(target: Scope | null, tensor: Owned): void {
   const open = firstOpen(target);
   if (tensor.scope === open || tensor.rawHandle === 0) return;
-  if (open) open.adopt(tensor);
+  if (open) open.receive(tensor);
   else {
     tensor.scope = null;
     tensor.attachToken();

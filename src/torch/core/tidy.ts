@@ -1,4 +1,4 @@
-import { currentScope, moveTo, runAsyncScope, Scope } from "./scope.ts";
+import { moveTo, runAsyncScope, Scope } from "./scope.ts";
 import { Tensor } from "./tensor.ts";
 
 /** Moves every tensor in a value (nested in arrays, Maps, Sets and plain objects) to `target`. */
@@ -28,7 +28,7 @@ function moveOut(value: unknown, from: Scope, target: Scope | null, seen = new S
  */
 export function tidy<T>(fn: () => T): T {
   // Not by entering the scope: Bun's test runner hangs where a module does that while it is loaded.
-  const own = new Scope(currentScope());
+  const own = new Scope();
   try {
     const result = own.run(fn);
     if (result instanceof Promise) throw new TypeError("tidy: the function is asynchronous; use tidyAsync");

@@ -10,26 +10,32 @@ import { buildFolder, commandNames, projectRoot, runsFromFiles } from "./places.
 
 export const sourceFolder = join(projectRoot, "native");
 
-const isMac = process.platform === "darwin";
-
 /**
  * Part of the source hash, so that other flags make another library. macOS has no advice about huge pages to
  * give to the system: the name stands for no advice there.
  */
-export const compileFlags = [
-  "-O2",
-  "-fPIC",
-  "-fvisibility=hidden",
-  "-Wall",
-  "-Wextra",
-  ...(isMac ? ["-DMADV_HUGEPAGE=MADV_NORMAL"] : []),
-];
+export function compileFlags(platform: NodeJS.Platform = process.platform): string[] {
+  const own = platform === "darwin" ? ["-DMADV_HUGEPAGE=MADV_NORMAL"] : [];
+  return ["-O2", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", ...own];
+}
 
 /**
  * The same for linking: every library is kept, and what none of them has is an error now, not when the shim
  * is loaded; on macOS it is null then, as weak names (OpenMP's, where LibTorch has other threads) must be.
  */
-export const linkFlags = isMac ? ["-Wl,-undefined,dynamic_lookup"] : ["-Wl,--no-as-needed", "-Wl,-z,defs"];
+export function linkFlags(platform: NodeJS.Platform = process.platform): string[] {
+  return platform === "darwin" ? ["-Wl,-undefined,dynamic_lookup"] : ["-Wl,--no-as-needed", "-Wl,-z,defs"];
+}
+
+/** What each source is compiled with against a LibTorch, but for the folders of headers. */
+export function sourceFlags(libtorch: Libtorch, platform?: NodeJS.Platform): string[] {
+  return [
+    `-std=c++${libtorch.cxxStandard}`,
+    ...compileFlags(platform),
+    `-D_GLIBCXX_USE_CXX11_ABI=${libtorch.cxx11Abi ? 1 : 0}`,
+    `-DAAM_TORCH_BUILD_VERSION="${libtorch.version}"`,
+  ];
+}
 
 /** The library that belongs to the present sources and LibTorch, whether or not it has been built. */
 export interface ExpectedShim {
@@ -113,8 +119,8 @@ export function expectedShim(): ExpectedShim {
     .update(
       [
         hashSources(),
-        ...compileFlags,
-        ...linkFlags,
+        ...compileFlags(),
+        ...linkFlags(),
         ...variants,
         libtorch.root,
         libtorch.version,

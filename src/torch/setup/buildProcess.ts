@@ -8,11 +8,11 @@ import { FolderLock } from "../../common/files/folderLock.ts";
 import { UserError } from "../../common/userError.ts";
 import {
   type BuildAnswer,
-  compileFlags,
   type ExpectedShim,
   expectedShim,
   linkFlags,
   shimSources,
+  sourceFlags,
   sourceFolder,
   standInHeaders,
 } from "./build.ts";
@@ -85,13 +85,7 @@ async function compile(
     ...headersOf(text, new Map()),
     ...standIns.map((source) => readFileSync(join(sourceFolder, source), "utf8")),
   ];
-  const flags = [
-    `-std=c++${shim.libtorch.cxxStandard}`,
-    ...compileFlags,
-    `-D_GLIBCXX_USE_CXX11_ABI=${shim.libtorch.cxx11Abi ? 1 : 0}`,
-    `-DAAM_TORCH_BUILD_VERSION="${shim.libtorch.version}"`,
-    ...more,
-  ];
+  const flags = [...sourceFlags(shim.libtorch), ...more];
   // Only files that use it see the hash of all sources: the others stay as they are when one file changes.
   if ([text, ...headers].some((source) => source.includes("AAM_TORCH_SOURCE_HASH"))) {
     flags.push(`-DAAM_TORCH_SOURCE_HASH="${shim.hash}"`);
@@ -165,7 +159,7 @@ async function link(compiler: string[], objects: string[], shim: ExpectedShim): 
         ...objects,
         `-L${libDir}`,
         ...places,
-        ...linkFlags,
+        ...linkFlags(),
         ...libraries,
       ],
       "linking with LibTorch",

@@ -95,7 +95,7 @@ function searchAfresh(
   };
   const outcome = () => ({ search: { libtorch: tried.at(-1)?.libtorch, tried }, watched });
 
-  const inspect = (path: string, source: string) => inspectLibtorchFolder(path, source, needsHeaders);
+  const inspect = (path: string, source: string) => inspectLibtorchFolder(path, source, { needsHeaders });
   const variable = process.env["LIBTORCH"];
   if (variable && accept(inspect(resolve(variable), byVariable))) return outcome();
   for (const python of pythons) {

@@ -14,7 +14,7 @@ export interface Libtorch {
   /** Whether `std::string` has the ABI of GCC 5 and later. */
   readonly cxx11Abi: boolean;
   /** The C++ standard that the headers ask for. */
-  readonly cxxStandard: 17 | 20;
+  readonly cxxStandard: number;
   /** Whether the headers are there, without which nothing can be built against it. */
   readonly hasHeaders: boolean;
   /** Newer than the supported versions. */
@@ -35,8 +35,8 @@ export const oldestMinor = 11;
 export const newestMinor = 15;
 export const acceptedVersions = `2.${oldestMinor} to 2.${newestMinor}`;
 
-export function sharedLibraryName(stem: string): string {
-  return process.platform === "darwin" ? `lib${stem}.dylib` : `lib${stem}.so`;
+export function sharedLibraryName(stem: string, platform: NodeJS.Platform = process.platform): string {
+  return platform === "darwin" ? `lib${stem}.dylib` : `lib${stem}.so`;
 }
 
 function isFolder(path: string): boolean {
@@ -75,15 +75,31 @@ function readCuda(root: string, libDir: string, version: string): string | null 
   return suffix ? `${suffix[1]}.${suffix[2]}` : "of an unknown version";
 }
 
+/** The highest C++ standard that CMake's file or the headers ask for. */
+function readCxxStandard(root: string): number {
+  const texts = ["share/cmake/Torch/TorchConfig.cmake", "include/ATen/ATen.h"].map((name) =>
+    readIfThere(join(root, name)),
+  );
+  const named = texts.join("\n").matchAll(/CXX_STANDARD (\d\d)|cxx_std_(\d\d)|__cplusplus < 20(\d\d)/g);
+  return Math.max(17, ...[...named].map((found) => Number(found[1] ?? found[2] ?? found[3])));
+}
+
 /**
  * Looks at one folder that should hold LibTorch's `lib` and (to build) `include`; nothing is loaded or run.
  */
-export function inspectLibtorchFolder(root: string, source: string, needsHeaders = true): Inspection {
+export function inspectLibtorchFolder(
+  root: string,
+  source: string,
+  {
+    needsHeaders = true,
+    platform = process.platform,
+  }: { needsHeaders?: boolean; platform?: NodeJS.Platform } = {},
+): Inspection {
   const reject = (verdict: string): Inspection => ({ path: root, verdict });
   if (!existsSync(root)) return reject("no such folder");
   if (!isFolder(root)) return reject("a file, not a LibTorch folder");
   const libDir = join(root, "lib");
-  const library = sharedLibraryName("torch_cpu");
+  const library = sharedLibraryName("torch_cpu", platform);
   if (!existsSync(join(libDir, library))) return reject(`not a LibTorch folder: it has no lib/${library}`);
   const hasHeaders = existsSync(join(root, "include/ATen/ATen.h"));
   if (needsHeaders && !hasHeaders) {
@@ -96,7 +112,6 @@ export function inspectLibtorchFolder(root: string, source: string, needsHeaders
     return reject(`version ${version} is too old; ${acceptedVersions} are accepted`);
   }
   const isUntried = major > 2 || minor > newestMinor;
-  const cmake = readIfThere(join(root, "share/cmake/Torch/TorchConfig.cmake"));
   const cuda = readCuda(root, libDir, version);
   return {
     path: root,
@@ -107,8 +122,8 @@ export function inspectLibtorchFolder(root: string, source: string, needsHeaders
       libDir,
       version,
       cuda,
-      cxx11Abi: readFileSync(join(libDir, sharedLibraryName("c10"))).includes("__cxx11"),
-      cxxStandard: /CXX_STANDARD 20/.test(cmake) ? 20 : 17,
+      cxx11Abi: readFileSync(join(libDir, sharedLibraryName("c10", platform))).includes("__cxx11"),
+      cxxStandard: readCxxStandard(root),
       hasHeaders,
       isUntried,
       source,

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { join, resolve, sep } from "node:path";
 
 /** The folder of package.json, as seen from this file; in a bundle it is some other folder. */
 export const projectRoot = resolve(import.meta.dir, "../../..");
@@ -15,10 +15,13 @@ export const runsFromFiles =
   import.meta.file === "places.ts";
 
 /**
- * Whether this is a clone of the repository, which keeps what it builds; a package never
- * writes into node_modules.
+ * Whether this is a clone of the repository, which keeps what it builds; nothing is written into a package,
+ * be it installed from a git URL.
  */
-export const isClone = runsFromFiles && existsSync(join(projectRoot, "scripts/bootstrap.mjs"));
+export const isClone =
+  runsFromFiles &&
+  existsSync(join(projectRoot, "scripts/bootstrap.mjs")) &&
+  !projectRoot.split(sep).includes("node_modules");
 
 /**
  * Where an installed package keeps what it builds, by the rules of XDG: `$XDG_CACHE_HOME`, else `~/.cache`.

@@ -77,6 +77,64 @@ test("keep and tidy in a function that awaits give to the scope around", async (
   expect(kept.toArray()).toEqual([2, 2]);
 });
 
+test("three functions that are started together keep tensors of their own, with scopes before and after an await", async () => {
+  const before = live();
+  const make = async (value: number, pauses: readonly number[]) => {
+    if (pauses[0] === 0) await null;
+    using own = torch.scope();
+    const first = torch.full([2], value);
+    for (const pause of pauses) await Bun.sleep(pause);
+    const inner = await (async () => {
+      await null;
+      using _inner = torch.scope();
+      return first.add(1).keep();
+    })();
+    expect(inner.scope).toBe(own);
+    return inner.mul(2).keep();
+  };
+  const orders = [
+    [1, 4, 8],
+    [8, 4, 1],
+    [4, 8, 1],
+    [3, 3, 3],
+  ];
+  for (const lead of [[], [0]])
+    for (const order of orders) {
+      const made = await Promise.all(order.map((pause, i) => make(i, [...lead, pause])));
+      expect(made.map((tensor) => tensor.toArray())).toEqual([
+        [2, 2],
+        [4, 4],
+        [6, 6],
+      ]);
+      expect(torch.currentScope()).toBeNull();
+      for (const tensor of made) tensor.dispose();
+    }
+  expect(live()).toBeLessThanOrEqual(before);
+});
+
+test("what a function keeps that was awaited in another one's scope ends with that scope", async () => {
+  const before = torch.memory().liveTensors;
+  const inner = async (value: number) => {
+    using _own = torch.scope();
+    const x = torch.full([2], value);
+    await Bun.sleep(1);
+    return x.add(1).keep();
+  };
+  const outer = async () => {
+    using _own = torch.scope();
+    const kept = await inner(1);
+    {
+      using _between = torch.scope();
+      kept.add(1);
+    }
+    return { kept, sum: kept.sum().item() };
+  };
+  const found = await Promise.all([outer(), outer(), outer()]);
+  expect(found.map(({ sum }) => sum)).toEqual([4, 4, 4]);
+  expect(found.map(({ kept }) => kept.isDisposed)).toEqual([true, true, true]);
+  expect(torch.memory().liveTensors).toBe(before);
+});
+
 test("a tensor that its scope has disposed says so, with the cure", async () => {
   let lost: torch.Tensor;
   {
@@ -109,6 +167,21 @@ test("mixed precision that lasts over an await ends there, and its end throws wi
   expect(torch.isAutocastEnabled()).toBe(false);
   expect(() => torch.autocast({}, async () => 1)).toThrow("autocast: the function must not be asynchronous");
   expect(torch.isAutocastEnabled()).toBe(false);
+});
+
+test("mixed precision of functions that overlap is off for all of them, and stays so", async () => {
+  const work = async (pauses: number) => {
+    using _amp = new torch.Autocast({ dtype: pauses === 1 ? "float16" : "bfloat16" });
+    for (let i = 0; i < pauses; i++) await null;
+    return torch.isAutocastEnabled();
+  };
+  const found = await Promise.allSettled([work(2), work(1), work(3)]);
+  for (const one of found) {
+    expect(one.status).toBe("rejected");
+    expect((one as PromiseRejectedResult).reason.message).toMatch(/still open at an await/);
+  }
+  expect(torch.isAutocastEnabled()).toBe(false);
+  expect(torch.tidy(() => torch.ones([2, 2]).mm(torch.ones([2, 2])).dtype)).toBe("float32");
 });
 
 test("mixed precision that ends before the next await is none of its business", async () => {

@@ -1,5 +1,14 @@
 import { afterAll, expect, test } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkBuild } from "../../../src/torch/native/library.ts";
@@ -43,6 +52,23 @@ test("the shim of another LibTorch is not loaded: one is built for the LibTorch 
   expect(stderr.toString()).toContain("Building the native part for LibTorch 2.12.7+cpu (");
   expect(stderr.toString()).toContain("error: asked to compile");
   expect(existsSync(ensureShim())).toBe(true);
+});
+
+test("a package from a git URL, which holds all that a clone does, builds into the cache folder", () => {
+  const root = join(import.meta.dir, "../../..");
+  const installed = join(folder, "node_modules/aam-bun");
+  for (const name of ["src/torch/setup/places.ts", "scripts/bootstrap.mjs", "native/aam_torch.h"])
+    cpSync(join(root, name), join(installed, name));
+  const ask = (place: string) => {
+    const places = JSON.stringify(join(place, "src/torch/setup/places.ts"));
+    const program = `const p = await import(${places}); console.log(p.isClone, p.buildFolder, p.commandNames.setup);`;
+    const { stdout } = Bun.spawnSync([process.execPath, "-e", program], {
+      env: { ...process.env, XDG_CACHE_HOME: join(folder, "cache") },
+    });
+    return stdout.toString().trim();
+  };
+  expect(ask(installed)).toBe(`false ${join(folder, "cache/aam-torch/native")} bunx aam-torch setup`);
+  expect(ask(root)).toStartWith("true ");
 });
 
 test("a library under the name of another build is refused with the cure, before it is loaded", () => {

@@ -50,6 +50,20 @@ test("an archive tells its version by build-version, and the standard that its h
   expect(found.libtorch).toMatchObject({ version: "2.12.1+cu128", cuda: "12.8", cxxStandard: 20 });
 });
 
+test("the C++ standard is the highest that CMake's file or the headers ask for", () => {
+  const standard = (files: Record<string, string>) =>
+    inspect({ ...libraries, "build-version": "2.15.0", ...files }).libtorch?.cxxStandard;
+  const header = (least: string) => ({
+    "include/ATen/ATen.h": `#if __cplusplus < ${least}L\n#error\n#endif\n`,
+  });
+  const cmake = (text: string) => ({ "share/cmake/Torch/TorchConfig.cmake": text });
+  expect(standard({})).toBe(17);
+  expect(standard(header("201703"))).toBe(17);
+  expect(standard(header("202002"))).toBe(20);
+  expect(standard(cmake("target_compile_features(torch INTERFACE cxx_std_20)"))).toBe(20);
+  expect(standard({ ...header("201703"), ...cmake("CXX_STANDARD 20") })).toBe(20);
+});
+
 test("a build without either tells its version by its headers", () => {
   const header =
     "#define TORCH_VERSION_MAJOR 2\n#define TORCH_VERSION_MINOR 13\n#define TORCH_VERSION_PATCH 0\n";

@@ -1,5 +1,5 @@
 import { Generator } from "../../core/generator.ts";
-import { currentScope, Scope } from "../../core/scope.ts";
+import { Scope } from "../../core/scope.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import { tidy } from "../../core/tidy.ts";
 import { refuseOthers } from "../../dispatch/optionNames.ts";
@@ -426,7 +426,7 @@ class Held {
   /** Frees what was held and runs `fn`, whose new tensors are held. */
   hold<Result>(fn: () => Result): Result {
     this.free();
-    this.#scope = new Scope(currentScope());
+    this.#scope = new Scope();
     return this.#scope.run(fn);
   }
 
