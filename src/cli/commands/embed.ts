@@ -75,7 +75,7 @@ async function run(flags: EmbedFlags): Promise<void> {
     if (flags[name] !== undefined) formatFor(flags[name], flags.format, artifactless[name]);
   if (flags.attention !== undefined) formatFor(flags.attention, flags.format);
   using use = await openModelAndSamples(flags, first);
-  const { run: opened, dataset, samples, device, display } = use;
+  const { run: opened, dataset, samples, device, display, onProgress } = use;
   const { encoder, facts } = opened;
   const pooling = encoder instanceof SetEncoder ? null : encoder.attentionPooling;
   const bases = encoder instanceof SetEncoder ? encoder.asvEncoder.asv : encoder.asvEncoder;
@@ -91,7 +91,7 @@ async function run(flags: EmbedFlags): Promise<void> {
     throw new UserError(
       `${flags.model} was not trained on distances but as ${facts.encoderType}; leave --distances out, or give a run that was.`,
     );
-  const options = { device, batch: batchOptionsOf(facts.config.model) };
+  const options = { device, batch: batchOptionsOf(facts.config.model), onProgress };
   const taxonomy = taxonomyOf(use, flags.taxonomy);
   const write = (path: string, what: string, columns: Parameters<typeof writeResults>[1]) => {
     writeResults(path, withTaxa(columns, taxonomy), formatFor(path, flags.format), () =>
@@ -101,7 +101,7 @@ async function run(flags: EmbedFlags): Promise<void> {
   };
   if (flags.output !== undefined || flags.distances !== undefined) {
     const ids = Array.from(samples, (sample) => dataset.sampleIds[sample]);
-    using embeddings = embedSamples(opened, dataset, samples, device);
+    using embeddings = embedSamples(opened, dataset, samples, device, onProgress);
     // What all ranks have computed together, the first one writes.
     if (!isMainRank()) return;
     if (flags.output !== undefined)
@@ -125,7 +125,7 @@ async function run(flags: EmbedFlags): Promise<void> {
     write(
       flags.asvs,
       "embeddings of ASVs",
-      embeddingColumns("asv_id", ids, embedAsvs(opened, dataset, device)),
+      embeddingColumns("asv_id", ids, embedAsvs(opened, dataset, device, onProgress)),
     );
   }
   if (flags.attention !== undefined) {

@@ -79,14 +79,14 @@ async function judgeTargets(
   flags: EvaluateFlags,
   metrics: Record<string, unknown>,
 ): Promise<void> {
-  const { run: opened, dataset, samples, device, display } = use;
+  const { run: opened, dataset, samples, device, display, onProgress } = use;
   const targets = opened.targets!;
   const known = new Set(dataset.manifest.metadata.map(({ name }) => name));
   const missing = targets.columns.filter((name) => !known.has(name));
   if (missing.length > 0)
     throw new UserError(`The true values of ${missing.join(", ")} are not known; give --metadata with them.`);
   const categories = runCategories(opened.facts, dataset, display);
-  const { predictions } = predictSamples(opened, dataset, samples, { device, categories });
+  const { predictions } = predictSamples(opened, dataset, samples, { device, categories, onProgress });
   const qualities = judgePredictions(targets, dataset, samples, predictions);
   if (qualities.every(({ n }) => n === 0))
     throw new UserError(
@@ -105,11 +105,11 @@ async function judgeDistances(
   flags: EvaluateFlags,
   metrics: Record<string, unknown>,
 ): Promise<void> {
-  const { run: opened, dataset, device, display } = use;
+  const { run: opened, dataset, device, display, onProgress } = use;
   const { metric, training } = opened.facts.config;
   const chosen = hasMetric(dataset, metric) ? chosenForm(use, flags) : null;
   const samples = chosen?.rest ?? use.samples;
-  const pairs = judgeRun(opened, dataset, samples, device, chosen?.form);
+  const pairs = judgeRun(opened, dataset, samples, device, chosen?.form, onProgress);
   if (!pairs) return;
   metrics[judgedName(metric === "faith_pd" ? "faith_pd" : "unifrac", samples.length)] = {
     ...pairs.result,

@@ -83,7 +83,7 @@ async function run(flags: PredictFlags): Promise<void> {
   if (flags.taxonomy !== undefined && attention === undefined)
     throw new UserError("--taxonomy names the ASVs of --attention; give it, too, or leave both out.");
   using use = await openModelAndSamples(flags, flags.output);
-  const { run: opened, dataset, samples, device, display } = use;
+  const { run: opened, dataset, samples, device, display, onProgress } = use;
   const taxonomy = taxonomyOf(use, flags.taxonomy);
   const targets = opened.targets!;
   if (format === "qza" && targets.columns.length > 1)
@@ -98,6 +98,7 @@ async function run(flags: PredictFlags): Promise<void> {
     categories,
     asvSampling: flags.asvSampling,
     passes: flags.predictionPasses,
+    onProgress,
   });
   // What all ranks have computed together, the first one writes.
   if (!isMainRank()) return;

@@ -8,7 +8,7 @@ import type { Metric } from "../../data/prepare/options.ts";
 import { metrics } from "../../data/prepare/options.ts";
 import { prepareDataset } from "../../data/prepare/prepare.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
-import { stageReporter } from "../../training/run/prepareShown.ts";
+import { stageReporter } from "../../display/terminal/stageReporter.ts";
 import { chooseDevice } from "../options/chooseDevice.ts";
 import { share, wholeNumber } from "../options/optionValues.ts";
 import { describeText } from "../text/describeText.ts";

@@ -4,6 +4,7 @@ import { UserError } from "../../common/userError.ts";
 import { openDataset } from "../../data/dataset/dataset.ts";
 import { prepareCached } from "../../data/prepare/cached.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import { stageReporter } from "../../display/terminal/stageReporter.ts";
 import { type BaselineSummary, baselinesOfRun, summaryOf } from "../../training/baselines/baselinesOfRun.ts";
 import { runBaselines } from "../../training/baselines/runBaselines.ts";
 import { splitSchema, targetSchema } from "../../training/config/config.ts";
@@ -72,6 +73,7 @@ async function run(flags: Flags): Promise<void> {
   const tell = (text: string) => {
     if (!flags.json) display.message(text);
   };
+  const onProgress = progressFor(display, flags.json);
   const files = ["table", "metadata", "metadataColumn", "trainSamples", "valSamples", "output"] as const;
   const given = files.filter((name) => flags[name] !== undefined);
   if (flags.run !== undefined) {
@@ -81,7 +83,7 @@ async function run(flags: Flags): Promise<void> {
       );
     const folder = new RunFolder(flags.run);
     tell("Computing a random forest and nearest neighbours");
-    show(baselinesOfRun(folder, forest), flags.json);
+    show(baselinesOfRun(folder, forest, onProgress), flags.json);
     tell(`The predictions are in ${folder.baselines}`);
     return;
   }
@@ -117,6 +119,7 @@ async function fromFiles(
     validation,
     seed,
     forest,
+    onProgress: progressFor(display, flags.json),
     metric: null,
     splitBy: null,
   });
@@ -126,6 +129,9 @@ async function fromFiles(
   await plotPredictions(dirname(resolve(output)), { ...input, qualities });
   return baselines.map(summaryOf);
 }
+
+/** Programs get the figures alone. */
+const progressFor = (display: ProgressDisplay, json: boolean) => (json ? undefined : stageReporter(display));
 
 function show(summaries: readonly BaselineSummary[], json: boolean): void {
   for (const summary of summaries) {

@@ -1,5 +1,7 @@
 import { Command } from "commander";
 import { simulate, writeSimulation } from "../../data/simulate/simulate.ts";
+import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import { stageReporter } from "../../display/terminal/stageReporter.ts";
 import { positiveWholeNumber, wholeNumber } from "../options/optionValues.ts";
 
 interface SimulateCommandOptions {
@@ -39,7 +41,8 @@ export function makeCommand(): Command {
       1,
     )
     .action(({ output, parts, ...options }: SimulateCommandOptions) => {
-      const simulation = simulate(options);
+      const onProgress = stageReporter(new ProgressDisplay(chooseDisplayMode({})));
+      const simulation = simulate({ ...options, onProgress });
       const files = writeSimulation(output, simulation, parts);
       const { sampleIds, asvIds } = simulation.table;
       console.log(simulation.notice);

@@ -15,6 +15,7 @@ import { type TableKind, tableKinds } from "../../data/table/writeBiom.ts";
 import { checkTableOutput, writeTable } from "../../data/table/writeTable.ts";
 import { readTaxonomy, refuseUnnamed, type Taxonomy } from "../../data/taxonomy/read.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import { stageReporter } from "../../display/terminal/stageReporter.ts";
 import { styleHelp } from "../options/helpStyle.ts";
 import { positiveWholeNumber, shareOption, wholeNumber } from "../options/optionValues.ts";
 
@@ -335,7 +336,8 @@ async function subsample(flags: SubsampleFlags): Promise<void> {
         samples === undefined ? (["ASVs", asvs!] as const) : (["samples", samples] as const);
       return { table: subsampleIds(table, { kind, count, seed, source }) };
     }
-    const { table: drawn, report } = rarefy(table, { depth, seed, withReplacement, source });
+    const onProgress = stageReporter(display);
+    const { table: drawn, report } = rarefy(table, { depth, seed, withReplacement, source, onProgress });
     const dropped = report.droppedSamples;
     if (dropped.length > 0)
       display.warn(

@@ -4,11 +4,13 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { removeOnInterrupt } from "../../common/interrupt.ts";
+import type { ReportProgress } from "../../common/progress.ts";
 import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { readIdFile } from "../../data/split/files.ts";
 import { readTaxonomyOf } from "../../data/taxonomy/read.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import { stageReporter } from "../../display/terminal/stageReporter.ts";
 import * as torch from "../../torch/index.ts";
 import { type OpenedRun, openRun } from "../../training/run/open.ts";
 import { openSamples } from "../../training/run/openSamples.ts";
@@ -107,6 +109,8 @@ export interface ModelAndSamples extends Disposable {
   readonly samples: Int32Array;
   readonly device: torch.Device;
   readonly display: ProgressDisplay;
+  /** Shows how far the model has come. */
+  readonly onProgress: ReportProgress;
 }
 
 /**
@@ -136,7 +140,8 @@ export async function openModelAndSamples(
       `The model reads the first ${maxBases} bases of an ASV only, and the longest has ${longest}.`,
     );
   const open = disposables.move();
-  return { run, dataset, samples, device, display, [Symbol.dispose]: () => open.dispose() };
+  const onProgress = stageReporter(display);
+  return { run, dataset, samples, device, display, onProgress, [Symbol.dispose]: () => open.dispose() };
 }
 
 function cacheFolder(beside: string | undefined, disposables: DisposableStack): string {

@@ -1,6 +1,7 @@
 import { rarefy } from "../../data/table/rarefy.ts";
 import type { Table } from "../../data/table/table.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import { stageReporter } from "../../display/terminal/stageReporter.ts";
 
 export interface RarefyFlags {
   readonly rarefyDepth?: number;
@@ -15,7 +16,13 @@ export interface RarefyFlags {
 export function rarefied(table: Table, source: string, flags: RarefyFlags, display: ProgressDisplay): Table {
   const { rarefyDepth: depth, seed, withReplacement } = flags;
   if (depth === undefined) return table;
-  const { table: drawn, report } = rarefy(table, { depth, seed, withReplacement, source });
+  const { table: drawn, report } = rarefy(table, {
+    depth,
+    seed,
+    withReplacement,
+    source,
+    onProgress: stageReporter(display),
+  });
   const dropped = report.droppedSamples.length;
   if (dropped > 0) {
     display.warn(

@@ -31,6 +31,7 @@ export const computeMetric: MetricFunction = async (metric, table, tree, options
     // batches have theirs computed.
     denseShare: device === undefined || device === "cpu" ? 2 : undefined,
     treeSource: options.tree,
-    onProgress: (share) => onProgress?.(`Computing ${metric}`, { done: Math.round(share * total), total }),
+    onProgress: (share) =>
+      onProgress?.(`Computing ${metric}`, { done: Math.round(share * total), total, unit: "pairs" }),
   });
 };

@@ -1,3 +1,4 @@
+import type { ReportProgress } from "../../common/progress.ts";
 import { UserError } from "../../common/userError.ts";
 import type { Manifest, Source } from "../dataset/manifest.ts";
 import type { UniFracMetric } from "../unifrac/metrics.ts";
@@ -44,8 +45,7 @@ export interface PrepareOptions {
   readonly device?: "cpu" | "cuda";
   /** In what distances are computed; they are stored as float32. Default `float32`. */
   readonly precision?: "float32" | "float64";
-  /** Is told what is being done, and for distances how many pairs of samples of how many are done. */
-  readonly onProgress?: (stage: string, pairs?: { readonly done: number; readonly total: number }) => void;
+  readonly onProgress?: ReportProgress;
 }
 
 /** The sources that the options name, with the hashes of their content. */

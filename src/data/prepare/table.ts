@@ -128,7 +128,8 @@ function rarefyTable(table: Table, options: PrepareOptions): Rarefied {
     }
     depth = suggestDepth(table);
   } else depth = rarefyDepth;
-  const result = rarefy(table, { depth, seed, withReplacement, source: tableName(options) });
+  const { onProgress } = options;
+  const result = rarefy(table, { depth, seed, withReplacement, source: tableName(options), onProgress });
   const depths = summarizeDepths(table, depth);
   return {
     table: result.table,

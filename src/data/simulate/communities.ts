@@ -1,8 +1,12 @@
+import type { ReportProgress } from "../../common/progress.ts";
 import type { Random } from "../../common/random/random.ts";
 import type { Table } from "../table/table.ts";
 import type { Tree } from "../tree/tree.ts";
 import { simulateTrait } from "./phylogeny.ts";
 import { poisson } from "./sequences.ts";
+
+/** Samples between two reports of progress. */
+const samplesPerReport = 100;
 
 /** Where the simulated samples come from. */
 export const sites = ["forest", "meadow", "shore"] as const;
@@ -39,13 +43,19 @@ export interface Communities {
 export function simulateCommunities(
   tree: Tree,
   tips: Int32Array,
-  options: { readonly samples: number; readonly depth: number; readonly richness: number },
+  options: {
+    readonly samples: number;
+    readonly depth: number;
+    readonly richness: number;
+    readonly onProgress?: ReportProgress;
+  },
   random: Random,
 ): Communities {
   const traits = simulateTraits(tree, tips, random.derive("traits"));
   const places = simulatePlaces(options.samples, random.derive("places"));
   const drawn = new Array<Drawn>(options.samples);
   const cells = Map.groupBy(places.keys(), (i) => `${places[i].plot}:${stepOf(places[i].gradient)}`);
+  let done = 0;
   for (const members of cells.values()) {
     const { plot, gradient } = places[members[0]];
     const middle = (stepOf(gradient) + 0.5) / gradientSteps;
@@ -57,6 +67,9 @@ export function simulateCommunities(
     }
     for (const i of members) {
       drawn[i] = drawSample(traits, pool, places[i], options, random.derive("sample", i));
+      done++;
+      if (done % samplesPerReport === 0 || done === places.length)
+        options.onProgress?.("Drawing samples", { done, total: places.length, unit: "samples" });
     }
   }
   return { table: toTable(drawn, tips.length), samples: places.map(describe) };

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import packageJson from "../../../package.json" with { type: "json" };
 import { makeFolder, writeFileAtomic } from "../../common/files/atomicFile.ts";
+import type { ReportProgress } from "../../common/progress.ts";
 import { Random } from "../../common/random/random.ts";
 import { UserError } from "../../common/userError.ts";
 import { selectSamples } from "../table/select.ts";
@@ -28,6 +29,7 @@ export interface SimulateOptions {
   readonly varyLength?: boolean;
   /** Default 0. */
   readonly seed?: number;
+  readonly onProgress?: ReportProgress;
 }
 
 /** A simulated study: what a table, a tree and a metadata file hold. */
@@ -58,6 +60,7 @@ export function simulate(options: SimulateOptions = {}): Simulation {
     length = 150,
     varyLength = false,
     seed = 0,
+    onProgress,
   } = options;
   for (const [name, value] of Object.entries({ samples, asvs, depth, richness, length })) {
     if (!Number.isInteger(value) || value < 1) {
@@ -76,7 +79,7 @@ export function simulate(options: SimulateOptions = {}): Simulation {
   const communities = simulateCommunities(
     bare,
     tips,
-    { samples, depth, richness },
+    { samples, depth, richness, onProgress },
     random.derive("communities"),
   );
   const names = [...bare.names];

@@ -1,3 +1,4 @@
+import type { ReportProgress } from "../../common/progress.ts";
 import { multinomial } from "../../common/random/numpyBinomial.ts";
 import { WithoutReplacement } from "../../common/random/numpyChoice.ts";
 import { Pcg64 } from "../../common/random/pcg64.ts";
@@ -15,7 +16,11 @@ export interface RarefyOptions {
   readonly withReplacement?: boolean;
   /** Names the table in errors; defaults to "The table". */
   readonly source?: string;
+  readonly onProgress?: ReportProgress;
 }
+
+/** Samples between two reports of progress. */
+const samplesPerReport = 50;
 
 export interface RarefyReport {
   readonly depth: number;
@@ -39,7 +44,7 @@ export interface RarefyReport {
  * no sample is deep enough.
  */
 export function rarefy(table: Table, options: RarefyOptions): { table: Table; report: RarefyReport } {
-  const { depth, seed, withReplacement = false, source = "The table" } = options;
+  const { depth, seed, withReplacement = false, source = "The table", onProgress } = options;
   if (!Number.isSafeInteger(depth) || depth < 1) {
     throw new UserError(`The rarefaction depth must be a whole number of at least 1, not ${depth}.`);
   }
@@ -55,6 +60,8 @@ export function rarefy(table: Table, options: RarefyOptions): { table: Table; re
   const withoutReplacement = new WithoutReplacement();
   const data = new Float64Array(table.data.length);
   for (let sample = 0; sample < totals.length; sample++) {
+    if (sample % samplesPerReport === 0)
+      onProgress?.("Rarefying", { done: sample, total: totals.length, unit: "samples" });
     const [start, end, total] = [table.indptr[sample], table.indptr[sample + 1], totals[sample]];
     if (total < depth) continue;
     const counts = table.data.subarray(start, end);
@@ -68,6 +75,7 @@ export function rarefy(table: Table, options: RarefyOptions): { table: Table; re
       );
     else withoutReplacement.draw(random, counts, total, depth, drawn);
   }
+  onProgress?.("Rarefying", { done: totals.length, total: totals.length, unit: "samples" });
   const rarefied = dropEmpty({ ...table, data });
   return { table: rarefied, report: describe(table, totals, rarefied, depth) };
 }

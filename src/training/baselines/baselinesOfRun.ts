@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { makeFolder } from "../../common/files/atomicFile.ts";
+import type { ReportProgress } from "../../common/progress.ts";
 import { UserError } from "../../common/userError.ts";
 import type { Figures } from "../loop/trainer.ts";
 import type { FineTuneFacts } from "../run/facts.ts";
@@ -23,7 +24,11 @@ export interface BaselineSummary {
  * predictions into `baselines/`.
  * @throws UserError for a pretraining run.
  */
-export function baselinesOfRun(folder: RunFolder, forest?: Omit<ForestOptions, "random">): BaselineSummary[] {
+export function baselinesOfRun(
+  folder: RunFolder,
+  forest?: Omit<ForestOptions, "random" | "onProgress">,
+  onProgress?: ReportProgress,
+): BaselineSummary[] {
   const { record, dataset, split } = openRunData(folder);
   using _dataset = dataset;
   if (record.kind !== "fine-tune")
@@ -39,6 +44,7 @@ export function baselinesOfRun(folder: RunFolder, forest?: Omit<ForestOptions, "
     validation,
     seed: facts.config.training.seed,
     forest,
+    onProgress,
     metric: dataset.manifest.distances[0] ?? null,
     splitBy: facts.config.split.by,
   });

@@ -1,3 +1,4 @@
+import type { ReportProgress } from "../../common/progress.ts";
 import type { Random } from "../../common/random/random.ts";
 
 /** Samples' features by sample: only those that are not 0, in ascending order of the feature. */
@@ -14,6 +15,7 @@ export interface ForestOptions {
   /** Samples that a leaf has at least. Default 1. */
   readonly minLeaf?: number;
   readonly random: Random;
+  readonly onProgress?: ReportProgress;
 }
 
 /** What a forest predicts: numbers [n], or for each sample the shares of the classes [n x classes]. */
@@ -41,10 +43,13 @@ export class RandomForest {
   readonly #width: number;
 
   constructor(x: SparseRows, y: ForestTarget, options: ForestOptions) {
-    const { trees = 500, random } = options;
+    const { trees = 500, random, onProgress } = options;
     this.#width = y.kind === "numbers" ? 1 : y.classes;
     const grower = new TreeGrower(x, y, options);
-    for (let tree = 0; tree < trees; tree++) this.#trees.push(grower.grow(random.derive("tree", tree)));
+    for (let tree = 0; tree < trees; tree++) {
+      this.#trees.push(grower.grow(random.derive("tree", tree)));
+      onProgress?.("Growing a random forest", { done: tree + 1, total: trees, unit: "trees" });
+    }
   }
 
   /** [n] numbers, or [n x classes] shares. */

@@ -1,3 +1,4 @@
+import type { ReportProgress } from "../../common/progress.ts";
 import { Random } from "../../common/random/random.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { textValues } from "../../data/encoding/categories.ts";
@@ -13,7 +14,8 @@ export interface BaselineOptions {
   readonly train: Int32Array;
   readonly validation: Int32Array;
   readonly seed: number;
-  readonly forest?: Omit<ForestOptions, "random">;
+  readonly forest?: Omit<ForestOptions, "random" | "onProgress">;
+  readonly onProgress?: ReportProgress;
   /** Pairwise distances for the nearest neighbours; null leaves them out. */
   readonly metric: string | null;
   /** The column whose groups were held out whole; null if none was. */
@@ -101,7 +103,7 @@ function finish(
 }
 
 function forestBaseline(dataset: Dataset, options: BaselineOptions): Baseline {
-  const { forest = {}, seed, validation } = options;
+  const { forest = {}, seed, validation, onProgress } = options;
   const { trees = 500, maxFeatures = "sqrt" } = forest;
   const unseen = relativeCounts(dataset, validation);
   const outputs = knownTargets(dataset, options).map((known, k) => {
@@ -111,7 +113,9 @@ function forestBaseline(dataset: Dataset, options: BaselineOptions): Baseline {
         ? { kind: known.kind, values: own.length ? Float64Array.from(own, (i) => known.values[i]) : [] }
         : { kind: known.kind, values: own.map((i) => known.values[i]), classes: known.classes };
     const random = new Random(seed).derive("forest", k);
-    return new RandomForest(relativeCounts(dataset, own), y, { ...forest, random }).predict(unseen);
+    return new RandomForest(relativeCounts(dataset, own), y, { ...forest, random, onProgress }).predict(
+      unseen,
+    );
   });
   const note = `${trees} trees on relative counts, ${maxFeatures} of the ASVs for each split`;
   return finish(dataset, options, "Random forest", note, outputs);

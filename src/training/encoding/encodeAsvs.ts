@@ -1,3 +1,4 @@
+import type { ReportProgress } from "../../common/progress.ts";
 import { tokenMatrix } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { tokenCount } from "../../data/sequences/tokenizer.ts";
@@ -13,6 +14,7 @@ export interface EncodeAsvsOptions {
   readonly batch: { readonly maxBases?: number };
   /** ASVs encoded at a time; default 256. */
   readonly asvsPerChunk?: number;
+  readonly onProgress?: ReportProgress;
 }
 
 /** Some ASVs of a data set, of similar length. */
@@ -32,7 +34,7 @@ export interface AsvChunk {
 export function mapAsvChunks<T>(
   dataset: Pick<Dataset, "asvTokens">,
   asvs: ArrayLike<number>,
-  { device, batch, asvsPerChunk = 256 }: EncodeAsvsOptions,
+  { device, batch, asvsPerChunk = 256, onProgress }: EncodeAsvsOptions,
   run: (chunk: AsvChunk) => T,
 ): T[] {
   const most = tokenCount(batch.maxBases ?? 150);
@@ -48,9 +50,12 @@ export function mapAsvChunks<T>(
       places,
     };
   };
-  return Array.from({ length: Math.ceil(order.length / asvsPerChunk) }, (_, i) =>
-    torch.tidy(() => run(chunk(order.slice(i * asvsPerChunk, (i + 1) * asvsPerChunk)))),
-  );
+  return Array.from({ length: Math.ceil(order.length / asvsPerChunk) }, (_, i) => {
+    const end = Math.min(order.length, (i + 1) * asvsPerChunk);
+    const result = torch.tidy(() => run(chunk(order.slice(i * asvsPerChunk, end))));
+    onProgress?.("Encoding ASVs", { done: end, total: order.length, unit: "ASVs" });
+    return result;
+  });
 }
 
 /** Embeddings [n, D] on the device of ASVs of a data set, in the order given. At least one is needed. */

@@ -49,7 +49,7 @@ export function mapSampleSet(
 ): torch.Tensor {
   return torch.inferenceMode(() =>
     torch.tidy(() => {
-      const { device, batch, slotsPerChunk = 1 << 14, seed = 0 } = options;
+      const { device, batch, slotsPerChunk = 1 << 14, seed = 0, onProgress } = options;
       const builder = new BatchBuilder(dataset, { ...batch, withoutTokens: true });
       const whole = builder.build(samples, new Random(seed));
       const share = options.shared ? currentShare() : null;
@@ -78,6 +78,7 @@ export function mapSampleSet(
             }).to("cpu"),
           ),
         );
+        onProgress?.("Encoding samples", { done: start, total: order.length, unit: "samples" });
       }
       const own = joinRows(
         parts,

@@ -1,3 +1,4 @@
+import type { ReportProgress } from "../../common/progress.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { Encoder } from "../../models/encoder.ts";
 import { SetEncoder } from "../../models/setEncoder.ts";
@@ -20,8 +21,9 @@ export function embedSamples(
   dataset: Dataset,
   samples: Int32Array,
   device: torch.Device,
+  onProgress?: ReportProgress,
 ): torch.Tensor {
-  const options = { device, batch: batchOptionsOf(facts.config.model) };
+  const options = { device, batch: batchOptionsOf(facts.config.model), onProgress };
   const embeddings = embedSampleSet(encoder, dataset, samples, options);
   const ids = Array.from(samples, (sample) => dataset.sampleIds[sample]);
   refuseNonFiniteOutputs(embeddings.toFloat32Array(), ids, { checkpoint, what: "embeddings of samples" });
@@ -57,9 +59,10 @@ export function embedAsvs(
   { encoder, facts, checkpoint }: OpenedRun,
   dataset: Dataset,
   device: torch.Device,
+  onProgress?: ReportProgress,
 ): torch.Tensor {
   const { asvEncoder } = encoder;
-  const options = { device, batch: batchOptionsOf(facts.config.model) };
+  const options = { device, batch: batchOptionsOf(facts.config.model), onProgress };
   const all = Array.from({ length: dataset.asvCount }, (_, i) => i);
   const embeddings = torch.inferenceMode(() =>
     torch.tidy(() =>

@@ -1,3 +1,4 @@
+import type { ReportProgress } from "../../common/progress.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { Encoder } from "../../models/encoder.ts";
 import type { DistanceForm } from "../../models/pairwiseDistances.ts";
@@ -48,6 +49,7 @@ export function judgeRun(
   samples: Int32Array,
   device: torch.Device,
   form?: DistanceForm,
+  onProgress?: ReportProgress,
 ): PairEvaluation | null {
   const { metric, model } = facts.config;
   if (!hasMetric(dataset, metric)) return null;
@@ -57,5 +59,9 @@ export function judgeRun(
     scaling: facts.baseScaling,
   });
   if (objective.encoderType !== facts.encoderType) return null;
-  return judgeEncoder(encoder, objective, dataset, samples, { device, batch: batchOptionsOf(model) });
+  return judgeEncoder(encoder, objective, dataset, samples, {
+    device,
+    batch: batchOptionsOf(model),
+    onProgress,
+  });
 }

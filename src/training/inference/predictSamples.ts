@@ -1,3 +1,4 @@
+import type { ReportProgress } from "../../common/progress.ts";
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
@@ -16,6 +17,7 @@ export interface PredictSamplesOptions {
   readonly asvSampling?: "first" | "abundance" | "random";
   /** Predictions are means over so many random choices of ASVs. Default 1. */
   readonly passes?: number;
+  readonly onProgress?: ReportProgress;
 }
 
 export interface SamplePredictions {
@@ -37,7 +39,7 @@ export function predictSamples(
       `${run.checkpoint} is an encoder without targets; train one with \`train --pretrained-encoder\`, or use \`embed\`.`,
     );
   }
-  const { passes = 1, categories, device } = options;
+  const { passes = 1, categories, device, onProgress } = options;
   const batch = batchOptionsOf(facts.config.model);
   const asvSampling = options.asvSampling ?? batch.asvSampling;
   if (passes > 1 && asvSampling !== "random") {
@@ -52,6 +54,7 @@ export function predictSamples(
       batch: { ...batch, asvSampling },
       categories,
       seed,
+      onProgress,
     }).target.toFloat32Array(),
   );
   const keys = targets.keys(dataset);

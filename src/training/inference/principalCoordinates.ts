@@ -1,4 +1,3 @@
-import { centre } from "../../data/statistics/pcoa.ts";
 import * as torch from "../../torch/index.ts";
 
 /** Two coordinates of every sample, and the share of the variance on either. */
@@ -6,16 +5,6 @@ export interface Coordinates {
   readonly x: Float32Array;
   readonly y: Float32Array;
   readonly explained: readonly [number, number];
-}
-
-/**
- * Principal coordinates of a distance matrix [N, N] (Gower 1966): the leading eigenvectors of -J D² J / 2
- * times the roots of their eigenvalues. Shares are of the sum of the positive eigenvalues.
- */
-export function pcoaOf(distances: torch.Tensor): Coordinates {
-  return torch.tidy(() => {
-    return leading(centre(distances.to("float64").nanToNum()));
-  });
 }
 
 /** Principal components of the rows of [N, D]. */

@@ -13,6 +13,7 @@ import {
 } from "../../display/page/write.ts";
 import { lineChart, savePlot } from "../../display/plots/index.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import { stageReporter } from "../../display/terminal/stageReporter.ts";
 import type * as torch from "../../torch/index.ts";
 import { type BaselineSummary, baselinesOfRun } from "../baselines/baselinesOfRun.ts";
 import {
@@ -67,13 +68,18 @@ export async function reportRun(options: ReportOptions): Promise<string> {
   const history = folder.readJson(folder.history) as EpochReport[];
   const summary = folder.readJson(folder.summary) as Record<string, unknown>;
   const run = openRun(folder.path, device);
+  const onProgress = stageReporter(display);
   const plots: ReportPlot[] = [];
   let figures: Figure[];
   let comparison: Comparison | undefined;
   let samples: SampleTable | undefined;
   if (run.targets) {
     const categories = runCategories(run.facts, dataset, display);
-    const { predictions } = predictSamples(run, dataset, split.validation, { device, categories });
+    const { predictions } = predictSamples(run, dataset, split.validation, {
+      device,
+      categories,
+      onProgress,
+    });
     const qualities = judgePredictions(run.targets, dataset, split.validation, predictions);
     const judged = figuresOf(qualities);
     figures = targetFigures(judged, run.targets);
@@ -96,11 +102,11 @@ export async function reportRun(options: ReportOptions): Promise<string> {
     figures = encoderFigures(summary, metric, others);
     comparison = compareEncoder(summary, others);
   }
-  const pairs = judgeRun(run, dataset, split.validation, device);
+  const pairs = judgeRun(run, dataset, split.validation, device, undefined, onProgress);
   const pairsPlot = pairs && (await pairPlot(pairs, record.config.metric));
   if (pairsPlot) plots.push({ plot: pairsPlot });
   plots.push(...(await rarefactionPlots(dataset)));
-  const map = await mapOfRun(run, dataset, split, { device, columns, colour: options.colour });
+  const map = await mapOfRun(run, dataset, split, { device, columns, colour: options.colour, onProgress });
   for (const [i, { plot }] of [...plots, ...(map ? [map.picture] : [])].entries())
     await savePlot(plot, join(folder.plots, `report_${i + 1}`));
   const best = history.findLast((epoch) => epoch.isBest);
@@ -246,7 +252,7 @@ function baselines(folder: RunFolder, display: ProgressDisplay): BaselineSummary
   const path = join(folder.baselines, "summary.json");
   if (existsSync(path)) return JSON.parse(readFileSync(path, "utf8")) as BaselineSummary[];
   display.message("Computing the baselines: a random forest and nearest neighbours");
-  return baselinesOfRun(folder);
+  return baselinesOfRun(folder, undefined, stageReporter(display));
 }
 
 function compare(

@@ -3,30 +3,7 @@ import { depthTable } from "../../data/describe/depthTable.ts";
 import { prepareCached } from "../../data/prepare/cached.ts";
 import type { PrepareOptions } from "../../data/prepare/options.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
-
-/**
- * Shows the stages of preparing data, those that compute distances with a bar; call
- * `display.end()` behind the last.
- */
-export function stageReporter(
-  display: ProgressDisplay,
-  say = (stage: string) => stage,
-): NonNullable<PrepareOptions["onProgress"]> {
-  let stage = "";
-  let isBar = false;
-  return (name, pairs) => {
-    const isNew = name !== stage;
-    if (isNew) display.end();
-    if (pairs === undefined) {
-      if (isNew) display.message(say(name));
-    } else {
-      if (isNew || !isBar) display.begin(say(name), pairs.total, "pairs");
-      display.update(pairs.done);
-    }
-    isBar = pairs !== undefined;
-    stage = name;
-  };
-}
+import { stageReporter } from "../../display/terminal/stageReporter.ts";
 
 /** Prepares data, or takes what was prepared from the same files before, and says what is going on. */
 export async function prepareShown(
