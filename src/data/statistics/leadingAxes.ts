@@ -37,46 +37,86 @@ const goals = { float32: 1e-6, float64: 1e-9 };
  * that the axes are found, where a fixed number of products would leave it open.
  */
 export function leadingAxes(matrix: torch.Tensor, options: LeadingAxesOptions): LeadingAxes {
-  return torch.tidy(() => {
-    const { count, seed, onProgress } = options;
-    const n = matrix.size(0);
-    const dtype = matrix.dtype === "float32" ? "float32" : "float64";
-    const random = new Random(seed);
-    const width = Math.min(n, count + additional);
-    const drawn = Float64Array.from({ length: n * width }, () => random.normal());
-    const [start] = torch
-      .tensor(drawn, { shape: [n, width] })
-      .to(dtype)
-      .linalgQr();
-    let [basis, product] = [start, matrix.matmul(start)];
-    let firstResidual = 0;
+  const { count, seed, onProgress } = options;
+  const n = matrix.size(0);
+  const width = Math.min(n, count + additional);
+  const goal = goals[matrix.dtype === "float32" ? "float32" : "float64"];
+  let space = begin(matrix, width, new Random(seed));
+  let firstResidual = 0;
+  try {
     for (let round = 1; ; round++) {
-      const [values, turns] = basis.t().matmul(product).to("float64").linalgEigh();
-      const m = basis.size(1);
-      const top = values.narrow(0, m - count, count).flip([0]);
-      const turn = turns
-        .narrow(1, m - count, count)
-        .flip([1])
-        .to(dtype);
-      const vectors = basis.matmul(turn);
-      const eigenvalues = top.toFloat64Array();
-      const lengths = product
-        .matmul(turn)
-        .sub(vectors.mul(top.to(dtype)))
-        .to("float64")
-        .norm(2, 0);
-      const residual = lengths.max().item() / Math.max(Math.abs(eigenvalues[0]), Number.MIN_VALUE);
+      const found = axesWithin(space, count);
+      const { residual } = found;
+      if (residual <= goal || round === mostRounds || space.basis.size(1) === n) return found;
+      found.vectors.dispose();
       firstResidual ||= residual;
-      const goal = goals[dtype];
-      if (residual <= goal || round === mostRounds || m === n)
-        return { eigenvalues, vectors, lowest: values.select(0, 0).item(), residual };
       onProgress?.(Math.min(1, Math.log(firstResidual / residual) / Math.log(firstResidual / goal)));
-      const fresh = Math.min(width, n - m);
-      let next = product.narrow(1, m - Math.min(width, m), fresh);
-      // Twice, since once leaves what rounding does.
-      for (let pass = 0; pass < 2; pass++) [next] = next.sub(basis.matmul(basis.t().matmul(next))).linalgQr();
-      product = torch.cat([product, matrix.matmul(next)], 1);
-      basis = torch.cat([basis, next], 1);
+      const wider = widened(matrix, space, width);
+      dispose(space);
+      space = wider;
     }
+  } finally {
+    dispose(space);
+  }
+}
+
+/** Vectors of length 1 at right angles, as columns, and what the matrix makes of them. */
+interface Space {
+  readonly basis: torch.Tensor;
+  readonly product: torch.Tensor;
+}
+
+function dispose({ basis, product }: Space): void {
+  basis.dispose();
+  product.dispose();
+}
+
+function begin(matrix: torch.Tensor, width: number, random: Random): Space {
+  return torch.tidy(() => {
+    const n = matrix.size(0);
+    const drawn = Float64Array.from({ length: n * width }, () => random.normal());
+    const [basis] = torch
+      .tensor(drawn, { shape: [n, width] })
+      .to(matrix.dtype)
+      .linalgQr();
+    return { basis, product: matrix.matmul(basis) };
+  });
+}
+
+/** The best axes within a space (Rayleigh and Ritz). */
+function axesWithin({ basis, product }: Space, count: number): LeadingAxes {
+  return torch.tidy(() => {
+    const m = basis.size(1);
+    const [values, turns] = basis.t().matmul(product).to("float64").linalgEigh();
+    const top = values.narrow(0, m - count, count).flip([0]);
+    const turn = turns
+      .narrow(1, m - count, count)
+      .flip([1])
+      .to(basis.dtype);
+    const vectors = basis.matmul(turn);
+    const eigenvalues = top.toFloat64Array();
+    const left = product.matmul(turn).sub(vectors.mul(top.to(basis.dtype)));
+    const residual = left.to("float64").norm(2, 0).max().item();
+    return {
+      eigenvalues,
+      vectors,
+      lowest: values.select(0, 0).item(),
+      residual: residual / Math.max(Math.abs(eigenvalues[0]), Number.MIN_VALUE),
+    };
+  });
+}
+
+/** The space with what the matrix makes of its last vectors. */
+function widened(matrix: torch.Tensor, { basis, product }: Space, width: number): Space {
+  return torch.tidy(() => {
+    const m = basis.size(1);
+    const fresh = Math.min(width, matrix.size(0) - m);
+    let next = product.narrow(1, m - width, fresh);
+    // Twice, since once leaves what rounding does.
+    for (let pass = 0; pass < 2; pass++) [next] = next.sub(basis.matmul(basis.t().matmul(next))).linalgQr();
+    return {
+      basis: torch.cat([basis, next], 1),
+      product: torch.cat([product, matrix.matmul(next)], 1),
+    };
   });
 }

@@ -42,6 +42,8 @@ export async function mantel(a: Distances, b: Distances, options: MantelOptions 
   if (a.ids.some((id, i) => id !== b.ids[i]) || b.ids.length !== n)
     throw new RangeError("The matrices must have the same samples in the same order.");
   if (n < 3) throw new UserError(`A Mantel test needs at least three samples in both matrices, not ${n}.`);
+  if ([a, b].some(({ values }) => values.some(Number.isNaN)))
+    throw new UserError("Some distances are not known (nan); leave their samples out.");
   const [x, y] = [a, b].map(({ values }) => standardized(method === "spearman" ? ranksOf(values) : values));
   let correlation = 0;
   for (let i = 0; i < x.length; i++) correlation += x[i] * y[i];
@@ -81,8 +83,6 @@ function standardized(values: Float32Array | Float64Array): Float64Array {
   const mean = exact.reduce((sum, value) => sum + value, 0) / exact.length;
   const centred = exact.map((value) => value - mean);
   const length = Math.sqrt(centred.reduce((sum, value) => sum + value * value, 0));
-  if (Number.isNaN(length))
-    throw new UserError("Some distances are not known (nan); leave their samples out.");
   if (length <= 1e-13 * Math.abs(mean) * Math.sqrt(exact.length))
     throw new UserError(
       "All distances of one matrix are equal, so nothing can vary with them; check the matrices.",

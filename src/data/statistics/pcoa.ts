@@ -55,8 +55,8 @@ export function pcoa(distances: Distances, options: PcoaOptions = {}): Pcoa {
   const n = ids.length;
   const total = sumOfSquares(values) / n;
   if (n < 2) throw new UserError("A PCoA needs at least two samples.");
-  if (Number.isNaN(total))
-    throw new UserError("Some distances are not known (nan); leave their samples out.");
+  if (!Number.isFinite(total))
+    throw new UserError("Some distances are not known (nan) or infinite; leave their samples out.");
   if (total === 0)
     throw new UserError(
       "All distances are 0, so there is no axis that tells samples apart; check the matrix.",

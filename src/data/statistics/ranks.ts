@@ -1,15 +1,22 @@
-/** Ranks of values, from 1 on; equal values share the mean of theirs. */
+/** Ranks of values, none of which is NaN, from 1 on; equal values share the mean of theirs. */
 export function ranksOf(values: ArrayLike<number>): Float64Array {
-  const n = values.length;
-  const order = Uint32Array.from({ length: n }, (_, i) => i);
-  const keys = Float64Array.from(values);
-  order.sort((a, b) => keys[a] - keys[b]);
-  const ranks = new Float64Array(n);
-  for (let start = 0; start < n; ) {
-    let end = start + 1;
-    while (end < n && keys[order[end]] === keys[order[start]]) end++;
-    for (let k = start; k < end; k++) ranks[order[k]] = (start + end + 1) / 2;
-    start = end;
+  // Sorting numbers and looking each up is several times as quick as sorting their places.
+  const sorted = Float64Array.from(values).sort();
+  const ranks = new Float64Array(sorted.length);
+  let distinct = 0;
+  for (let start = 0, end = 1; start < sorted.length; start = end++) {
+    while (end < sorted.length && sorted[end] === sorted[start]) end++;
+    sorted[distinct] = sorted[start];
+    ranks[distinct++] = (start + end + 1) / 2;
   }
-  return ranks;
+  const rankOf = (value: number): number => {
+    let [low, high] = [0, distinct - 1];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (sorted[middle] < value) low = middle + 1;
+      else high = middle;
+    }
+    return ranks[low];
+  };
+  return Float64Array.from(values, rankOf);
 }

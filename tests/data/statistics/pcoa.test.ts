@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { Random } from "../../../src/common/random/random.ts";
 import { type Distances, pairCount, squareRows } from "../../../src/data/distances/distances.ts";
+import { groupsOf } from "../../../src/data/statistics/grouping.ts";
+import { permanova } from "../../../src/data/statistics/groupTests.ts";
 import {
   ordinationText,
   parseOrdination,
@@ -9,7 +11,9 @@ import {
   writeOrdinationArtifact,
 } from "../../../src/data/statistics/ordination.ts";
 import { pcoa } from "../../../src/data/statistics/pcoa.ts";
+import { procrustes } from "../../../src/data/statistics/procrustes.ts";
 import { squareTensor } from "../../../src/data/statistics/squareTensor.ts";
+import * as torch from "../../../src/torch/index.ts";
 import { userErrorOf } from "../../helpers/scratch.ts";
 import { worst } from "../../helpers/uniFracTables.ts";
 
@@ -60,6 +64,17 @@ describe("fsvd", () => {
     // The lowest one met is no lower than the true one.
     expect(found.negative!.lowest).toBeGreaterThanOrEqual(exact.negative!.lowest - 1e-4);
     expect(exact.negative!.count).toBeGreaterThan(50);
+  });
+
+  test("leaves no tensors", () => {
+    const distances = drawn(200, 20, 0.3, "float64");
+    const groups = groupsOf(distances.ids.map((_, i) => "ab"[i % 2]));
+    pcoa(distances, { method: "fsvd" });
+    const live = torch.memory().liveTensors;
+    const axes = pcoa(distances, { method: "fsvd", dimensions: 4 });
+    permanova(distances, groups, { permutations: 9 });
+    procrustes(axes, axes, { permutations: 9 });
+    expect(torch.memory().liveTensors).toBe(live);
   });
 
   test("finds the axes of points that have fewer than are asked for", () => {
