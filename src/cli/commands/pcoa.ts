@@ -10,6 +10,7 @@ import {
   writeOrdinationArtifact,
 } from "../../data/statistics/ordination.ts";
 import type { Pcoa } from "../../data/statistics/pcoa.ts";
+import type { MapPanel } from "../../display/plots/embeddingMap.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import { addDistanceOptions, type DistanceFlags, distancesFrom } from "../options/distanceSource.ts";
 import { positiveWholeNumber, wholeNumber } from "../options/optionValues.ts";
@@ -43,8 +44,8 @@ export function makeCommand(): Command {
       "-o, --output <file>",
       ".txt: eigenvalues, shares and coordinates in scikit-bio's ordination format; .qza: QIIME 2's artifact, for Emperor; .tsv: the coordinates as a table",
     )
-    .option("--plot <file>", "also draw the first two axes: .svg or .png")
-    .option("--metadata <file>", "of the samples, for --color-by")
+    .option("--plot <file>", "also draw the first two axes: .svg, .png, or .html to look into")
+    .option("--metadata <file>", "of the samples, for --color-by; in .html all columns are at hand")
     .option("--color-by <column>", "metadata column that colours the plot")
     .optionsGroup("Computing:")
     .option("--dimensions <n>", "axes to give, at most as many as samples", positiveWholeNumber, 10)
@@ -63,8 +64,9 @@ export function makeCommand(): Command {
 async function run(flags: PcoaFlags): Promise<void> {
   const { output, plot, dimensions, method, seed } = flags;
   checkOutput(output, Object.keys(writers), "an ordination");
-  checkPlotFile(plot);
-  if ((flags.colorBy === undefined) !== (flags.metadata === undefined))
+  checkPlotFile(plot, [".html"]);
+  const isPage = plot !== undefined && extname(plot) === ".html";
+  if (flags.colorBy === undefined ? flags.metadata !== undefined && !isPage : flags.metadata === undefined)
     throw new UserError(
       "--metadata and --color-by go together: give both, or none for a plot of one colour.",
     );
@@ -75,7 +77,9 @@ async function run(flags: PcoaFlags): Promise<void> {
   const samples = distances.ids.length;
   const metadata = flags.metadata === undefined ? undefined : readMetadata(flags.metadata);
   // Before the axes, which take long.
-  const colour = metadata && colourOf(metadata, flags.colorBy!, distances.ids);
+  const ofColumn = (column: string) => colourOf(metadata!, column, distances.ids);
+  const colour = flags.colorBy === undefined ? undefined : ofColumn(flags.colorBy);
+  const columns = isPage && metadata ? [...metadata.columns.keys()].map(ofColumn) : [];
   // Loaded when it is needed, for it takes long.
   const { pcoa } = await import("../../data/statistics/pcoa.ts");
   display.begin(`Finding ${Math.min(dimensions, samples)} axes`, 100, "%");
@@ -89,7 +93,8 @@ async function run(flags: PcoaFlags): Promise<void> {
       `The axes are not found to the end: eigenvalues may be off by ${percent(found.residual)} of the first; ask for fewer --dimensions, or use --method eigh.`,
     );
   writers[extname(output)](output, found);
-  if (plot !== undefined) await writePlotFile(plot, await drawn(found, name, colour));
+  if (isPage) await writePage(plot, found, name, columns, colour?.title);
+  else if (plot !== undefined) await writePlotFile(plot, await drawn(found, name, colour));
   const shares = [...found.explained.slice(0, 3)].map(percent).join(", ");
   display.message(
     `${samples} samples on ${found.eigenvalues.length} axes (${found.method}); they explain ${shares} ...`,
@@ -124,20 +129,45 @@ function tellNegative({ negative, eigenvalues }: Pcoa, display: ProgressDisplay)
   else display.message(text);
 }
 
-async function drawn(
-  { ids, eigenvalues, explained, coordinates }: Ordination,
-  name: string,
-  colour: ReturnType<typeof colourOf> | undefined,
-) {
+type Colour = ReturnType<typeof colourOf>;
+
+async function drawn(found: Ordination, name: string, colour: Colour | undefined) {
   const { embeddingMap } = await import("../../display/plots/embeddingMap.ts");
+  const panels = [panelOf(found, name)];
+  return embeddingMap({ title: "Principal coordinates", panels, colour, labels: found.ids });
+}
+
+/** A page whose map any of the columns colours. */
+async function writePage(
+  path: string,
+  found: Ordination,
+  name: string,
+  columns: readonly Colour[],
+  colour: string | undefined,
+): Promise<void> {
+  const { writeMapPage } = await import("../../display/page/mapPage.ts");
+  const input = {
+    title: "Principal coordinates",
+    samples: found.ids,
+    panels: [panelOf(found, name)] as const,
+    columns: columns.map(({ title, values }) => ({
+      name: title,
+      values: values instanceof Float64Array ? values : values.map((text) => text || null),
+    })),
+    colour,
+  };
+  await writeMapPage(path, input, `${found.ids.length} samples, ${name}`);
+}
+
+/** The first two axes. */
+function panelOf({ ids, eigenvalues, explained, coordinates }: Ordination, name: string): MapPanel {
   const axis = (which: number) =>
     Float64Array.from(ids, (_, i) => coordinates[i * eigenvalues.length + which] ?? 0);
-  const panel = {
+  return {
     title: name,
     axis: "PC",
     x: axis(0),
     y: eigenvalues.length > 1 ? axis(1) : new Float64Array(ids.length),
-    explained: [explained[0], explained[1] ?? 0] as const,
+    explained: [explained[0], explained[1] ?? 0],
   };
-  return embeddingMap({ title: "Principal coordinates", panels: [panel], colour, labels: ids });
 }

@@ -10,9 +10,12 @@ import { type Plot, toPng } from "../../display/plots/chart.ts";
 
 const formats = [".svg", ".png"];
 
-/** Refuses a plot that cannot be written, before the work is done. @throws UserError */
-export function checkPlotFile(path: string | undefined): void {
-  if (path !== undefined) checkOutput(path, formats, "a plot");
+/**
+ * Refuses a plot that cannot be written, before the work is done. `more`: further endings.
+ * @throws UserError
+ */
+export function checkPlotFile(path: string | undefined, more: readonly string[] = []): void {
+  if (path !== undefined) checkOutput(path, [...formats, ...more], "a plot");
 }
 
 /** Writes a plot as its file's ending says. @throws UserError if the file cannot be written. */

@@ -4,6 +4,7 @@ import { readDistances } from "../../../src/data/distances/read.ts";
 import { readSampleVector } from "../../../src/data/distances/sampleVector.ts";
 import { simulate, writeSimulation } from "../../../src/data/simulate/simulate.ts";
 import { readOrdination } from "../../../src/data/statistics/ordination.ts";
+import type { MapData } from "../../../src/display/page/browser/mapData.ts";
 import { openQzaBytes } from "../../../src/formats/qza.ts";
 import { checkArtifact, python } from "../../helpers/checkArtifact.ts";
 import { refusal, run, succeed } from "../../helpers/commandLine.ts";
@@ -169,6 +170,14 @@ describe("pcoa", () => {
     const coloured = await plot(...metadata, "--color-by", "site");
     for (const name of ["forest", "meadow", "shore", "PC 1 ("]) expect(coloured).toContain(name);
     expect(await plot(...metadata, "--color-by", "ph")).toContain("linearGradient");
+    const page = fresh(".html");
+    await written(".txt", "pcoa", ...matrix, "--plot", page, ...metadata, "--color-by", "ph");
+    const data = JSON.parse(/id="map-data">(.*?)<\/script>/.exec(text(page))![1]!) as MapData;
+    expect(data.columns.map(({ name }) => name)).toEqual(["ph", "site", "plot"]);
+    expect([data.columns[data.colour]?.name, data.panels.length]).toEqual(["ph", 1]);
+    const bare = fresh(".html");
+    await written(".txt", "pcoa", ...matrix, "--plot", bare);
+    expect(text(bare)).toContain('"columns":[]');
   });
 
   test("says what negative eigenvalues mean", async () => {
