@@ -40,23 +40,39 @@ export interface Metadata {
   readonly warnings: readonly string[];
 }
 
+/** Tables with a row for each sample or ASV, which QIIME 2 lets stand for metadata. */
+const tablesInArtifacts = [
+  "metadata.tsv",
+  "taxonomy.tsv",
+  "alpha-diversity.tsv",
+  "predictions.tsv",
+  "class_probabilities.tsv",
+  "importance.tsv",
+] as const;
+
+/** Whether such a table names its column of ids; of the others it is the first, whatever it is called. */
+const isNamed = (name: (typeof tablesInArtifacts)[number]) =>
+  name === "metadata.tsv" || name === "taxonomy.tsv";
+
 /**
  * Reads sample metadata: a `.tsv` file by QIIME 2's rules (or comma-separated if its name ends with `.csv` or
- * `.csv.gz`), gzipped or not, or a QIIME 2 artifact that holds `metadata.tsv`.
+ * `.csv.gz`), gzipped or not, or a QIIME 2 artifact of metadata, taxonomy, diversities, predictions or
+ * importance.
  * @throws UserError that names file, line and column.
  */
 export function readMetadata(path: string): Metadata {
   const bytes = readFileBytes(path);
   if (isZip(bytes)) {
     const artifact = openQzaBytes(bytes, path);
-    const name = ["metadata.tsv", "taxonomy.tsv"].find((candidate) => artifact.names.includes(candidate));
+    const name = tablesInArtifacts.find((candidate) => artifact.names.includes(candidate));
     if (name === undefined) {
       throw new UserError(
         `${path} is a QIIME 2 artifact of type ${artifact.type}, not metadata; give a .tsv file or one of type ImmutableMetadata.`,
       );
     }
     const source = `${path} (data/${name})`;
-    return parseMetadata(decodeText(artifact.file(name), source), source);
+    const text = decodeText(artifact.file(name), source);
+    return parseMetadata(isNamed(name) ? text : text.replace(/^[^\t\r\n]*/, "id"), source);
   }
   const delimiter = /\.csv(\.gz)?$/i.test(path) ? "," : "\t";
   return parseMetadata(decodeText(gunzipIfNeeded(bytes, path), path), path, delimiter);

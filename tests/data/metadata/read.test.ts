@@ -170,6 +170,23 @@ describe("columns", () => {
 describe("readMetadata", () => {
   const text = "sample-id\ta\nx\t1\n";
 
+  test.each([
+    ["SampleData[AlphaDiversity]", "alpha-diversity.tsv", "\tshannon\nS1\t2.5\nS2\t3\n", "shannon"],
+    [
+      "SampleData[ClassifierPredictions]",
+      "predictions.tsv",
+      "SampleID\tprediction\nS1\tgut\nS2\tpalm\n",
+      "prediction",
+    ],
+    ["SampleData[Probabilities]", "class_probabilities.tsv", "id\tgut\nS1\t0.5\nS2\t1\n", "gut"],
+    ["FeatureData[Importance]", "importance.tsv", "\timportance\nS1\t0.5\nS2\t0\n", "importance"],
+  ])("an artifact of type %s is metadata, as in QIIME 2", (type, name, table, column) => {
+    const path = scratch.write("viewed.qza", makeQza(type, { [name]: Buffer.from(table) }));
+    const { ids, columns } = readMetadata(path);
+    expect(ids).toEqual(["S1", "S2"]);
+    expect([...columns.keys()]).toEqual([column]);
+  });
+
   test("reads plain, gzipped and comma-separated files and artifacts", () => {
     const artifact = (type: string, name: string) => makeQza(type, { [name]: Buffer.from(text) });
     for (const path of [
