@@ -183,5 +183,9 @@ export function formatFor(
   format: ResultFormat | undefined,
   withoutArtifact?: string,
 ): ResultFormat {
+  if (format !== undefined && /\.qza$/i.test(path))
+    throw new UserError(
+      `--format ${format} and the name ${path} contradict each other; give another name, or leave --format out.`,
+    );
   return format ?? formatOfPath(path, withoutArtifact);
 }

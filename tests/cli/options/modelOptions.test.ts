@@ -184,6 +184,8 @@ test("what can be an artifact of QIIME 2 is one by its ending, and what has no t
   const embed = use("embed", "--dataset", study.folder);
   expect(type(await written("qza", embed, "--distances"))).toBe("DistanceMatrix");
   expect(type(await written("qza", embed, "--attention"))).toBe("FeatureTable[RelativeFrequency]");
+  const both = [...input, "--output", scratch.path("both.qza"), "--format", "tsv"];
+  expect(await refusal(...both)).toContain("both.qza contradict each other");
   for (const option of ["--output", "--asvs", "--positions"]) {
     const path = scratch.path("refused.qza");
     expect(await refusal(...embed, option, path)).toContain("QIIME 2 has no type for");
