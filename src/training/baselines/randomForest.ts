@@ -1,5 +1,7 @@
 import type { ReportProgress } from "../../common/progress.ts";
 import type { Random } from "../../common/random/random.ts";
+import type { DecisionTree } from "./decisionTree.ts";
+import { TreeShap } from "./treeShap.ts";
 
 /** Samples' features by sample: only those that are not 0, in ascending order of the feature. */
 export interface SparseRows {
@@ -23,23 +25,13 @@ export type ForestTarget =
   | { readonly kind: "numbers"; readonly values: ArrayLike<number> }
   | { readonly kind: "classes"; readonly values: ArrayLike<number>; readonly classes: number };
 
-interface Tree {
-  /** Feature of each node, -1 for a leaf. */
-  readonly feature: number[];
-  readonly threshold: number[];
-  readonly left: number[];
-  readonly right: number[];
-  /** Of each leaf: its mean, or shares of the classes. */
-  readonly leaf: (Float64Array | null)[];
-}
-
 /**
  * A random forest (Breiman 2001): trees grown to purity on bootstrap samples, each split the best one of some
  * random features by variance (numbers) or Gini impurity (classes); predictions are means over the trees'
  * leaves. Made for sparse counts: a split costs as much as the feature has values that are not 0.
  */
 export class RandomForest {
-  readonly #trees: Tree[] = [];
+  readonly #trees: DecisionTree[] = [];
   readonly #width: number;
 
   constructor(x: SparseRows, y: ForestTarget, options: ForestOptions) {
@@ -68,6 +60,27 @@ export class RandomForest {
       for (let i = 0; i < index.length; i++) dense[index[i]] = 0;
     });
     return sums.map((sum) => sum / this.#trees.length);
+  }
+
+  /**
+   * SHAP values: what each feature adds to the prediction of each sample, exactly (`TreeShap`).
+   * @returns `base` [classes or 1], the prediction without any feature, and for each sample of `x` in turn
+   * its values [features * classes], whose sum and the base are its prediction.
+   * @example
+   * const { base, samples } = forest.shap(x);
+   * for (const values of samples) console.log(base[0] + values.reduce((sum, value) => sum + value, 0));
+   */
+  shap(x: SparseRows): { readonly base: Float64Array; readonly samples: Iterable<Float64Array> } {
+    const shap = new TreeShap(this.#trees, x.features, this.#width);
+    function* explained() {
+      const dense = new Float64Array(x.features);
+      for (const { index, value } of x.rows) {
+        for (let i = 0; i < index.length; i++) dense[index[i]] = value[i];
+        yield shap.valuesOf(dense);
+        for (let i = 0; i < index.length; i++) dense[index[i]] = 0;
+      }
+    }
+    return { base: shap.base, samples: explained() };
   }
 }
 
@@ -136,25 +149,26 @@ class TreeGrower {
     this.#tryFeatures = Math.max(1, Math.min(all, wanted));
   }
 
-  grow(random: Random): Tree {
+  grow(random: Random): DecisionTree {
     const n = this.#samples;
     this.#weight = new Float64Array(n);
     for (let i = 0; i < n; i++) this.#weight[random.integer(n)]++;
     this.#nodeOf = new Int32Array(n).fill(-1);
     this.#presentIn = new Int32Array(this.#columns.length).fill(-1);
-    const tree: Tree = { feature: [], threshold: [], left: [], right: [], leaf: [] };
+    const tree: DecisionTree = { feature: [], threshold: [], left: [], right: [], cover: [], leaf: [] };
     const members = Int32Array.from({ length: n }, (_, i) => i).filter((i) => this.#weight[i] > 0);
     this.#growNode(tree, members, random);
     return tree;
   }
 
-  #growNode(tree: Tree, members: Int32Array, random: Random): number {
+  #growNode(tree: DecisionTree, members: Int32Array, random: Random): number {
     const node = tree.feature.push(-1) - 1;
     tree.threshold.push(0);
     tree.left.push(-1);
     tree.right.push(-1);
     tree.leaf.push(null);
     const whole = this.#statistics(members);
+    tree.cover.push(whole.weight);
     const split =
       whole.impurity > 1e-12 * whole.weight ? this.#bestSplit(members, node, whole, random) : null;
     if (!split) {

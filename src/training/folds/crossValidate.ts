@@ -5,6 +5,7 @@ import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { readTaxonomyOf } from "../../data/taxonomy/read.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import type { Reasons } from "../predictors/reasons.ts";
 import {
   writeFoldPredictions,
   writeFoldReport,
@@ -13,6 +14,7 @@ import {
 } from "./foldReport.ts";
 import { makePlan, type PlanConfig } from "./plan.ts";
 import { type ReasonRow, reasonTable } from "./reasonTable.ts";
+import type { JobResult } from "./runJob.ts";
 import { runJobs } from "./runJobs.ts";
 import { type FoldSummary, summarize } from "./summarize.ts";
 
@@ -21,7 +23,7 @@ export interface CrossValidateOptions {
   readonly config: PlanConfig;
   /**
    * Folder of the results; `report.html`, `summary.json`, `predictions.tsv`, `reasons.tsv`,
-   * `importance.qza` and a file for each fold.
+   * `importance.qza`, the same of the forest and a file for each fold.
    */
   readonly output: string;
   /** Folds side by side. */
@@ -42,7 +44,7 @@ export interface CrossValidateOptions {
  */
 export async function crossValidate(
   options: CrossValidateOptions,
-): Promise<{ summary: FoldSummary; reasons: ReasonRow[]; report: string }> {
+): Promise<{ summary: FoldSummary; reasons: ReasonRow[]; forestReasons: ReasonRow[]; report: string }> {
   const { dataset, config, output, workers, resume, display, command } = options;
   const plan = makePlan(dataset, config);
   const taxonomy =
@@ -59,15 +61,23 @@ export async function crossValidate(
   });
   display.end();
   const summary = summarize(plan, results);
-  const reasons = reasonTable(dataset, plan.target, results, taxonomy);
+  const tableOf = (pick: (result: JobResult) => Reasons | null) =>
+    reasonTable(dataset, plan.target, results.map(pick), taxonomy);
+  const reasons = tableOf((result) => result.reasons);
+  const forestReasons = tableOf((result) => result.forestReasons);
   writeFileAtomic(join(output, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
   writeFoldPredictions(join(output, "predictions.tsv"), dataset, plan, results);
-  if (reasons.length > 0) {
-    writeReasons(join(output, "reasons.tsv"), reasons);
-    writeImportanceArtifact(join(output, "importance.qza"), reasons);
+  for (const [prefix, rows] of [
+    ["", reasons],
+    ["forest-", forestReasons],
+  ] as const) {
+    if (rows.length === 0) continue;
+    writeReasons(join(output, `${prefix}reasons.tsv`), rows);
+    writeImportanceArtifact(join(output, `${prefix}importance.qza`), rows);
   }
-  const report = await writeFoldReport({ folder: output, dataset, plan, results, summary, reasons, command });
-  return { summary, reasons, report };
+  const found = { dataset, plan, results, summary, reasons, forestReasons };
+  const report = await writeFoldReport({ ...found, folder: output, command });
+  return { summary, reasons, forestReasons, report };
 }
 
 /** What must be the same for folds to be of one piece. */

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { writeFileAtomic } from "../../common/files/atomicFile.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { readableNumber } from "../../display/numberText.ts";
-import type { ReportPlot } from "../../display/page/types.ts";
+import type { ReportPlot, SampleTable } from "../../display/page/types.ts";
 import { writePage } from "../../display/page/write.ts";
 import { barChart, histogramPlot, lineChart, predictionScatter } from "../../display/plots/index.ts";
 import { writeArtifact } from "../../formats/qiime2/write.ts";
@@ -167,12 +167,13 @@ export interface FoldReportInput {
   readonly results: readonly JobResult[];
   readonly summary: FoldSummary;
   readonly reasons: readonly ReasonRow[];
+  readonly forestReasons: readonly ReasonRow[];
   readonly command?: string;
 }
 
 /** Writes `report.html`, and returns its path. */
 export async function writeFoldReport(input: FoldReportInput): Promise<string> {
-  const { folder, dataset, plan, results, summary, reasons, command } = input;
+  const { folder, dataset, plan, results, summary, command } = input;
   const { target, config } = plan;
   const keys = figureNames[target.kind];
   const main = summary.predictors.find(({ name }) => name === summary.main)!;
@@ -244,35 +245,49 @@ export async function writeFoldReport(input: FoldReportInput): Promise<string> {
         value: Math.round(results.reduce((sum, { seconds }) => sum + seconds, 0)),
       },
     ],
-    samples:
-      reasons.length > 0
-        ? {
-            columns: [
-              { name: "ASV", kind: "text" },
-              { name: "importance", kind: "error" },
-              { name: "effect", kind: "number" },
-              { name: "lower", kind: "number" },
-              { name: "upper", kind: "number" },
-              { name: "taxon or class", kind: "text" },
-            ],
-            rows: reasons
-              .slice(0, 200)
-              .map((row) => [
-                row.id,
-                row.importance,
-                row.effect,
-                row.low,
-                row.high,
-                [row.className, row.name].filter(Boolean).join(": "),
-              ]),
-            note: "ASVs by permutation importance within groups, in ridge regression on presence; effect: what presence adds, with the folds' central 95 %.",
-          }
-        : undefined,
+    samples: reasonsTable(input),
   });
   return path;
 }
 
-async function plotsOf({ plan, results, summary, reasons }: FoldReportInput): Promise<ReportPlot[]> {
+/** The foremost ASVs of both ways of asking. */
+function reasonsTable({ reasons, forestReasons }: FoldReportInput): SampleTable | undefined {
+  if (reasons.length + forestReasons.length === 0) return undefined;
+  const cell = (value: number) => (Number.isNaN(value) ? null : value);
+  const rowsOf = (by: string, rows: readonly ReasonRow[]) =>
+    rows
+      .slice(0, 200)
+      .map((row) => [
+        row.id,
+        by,
+        row.importance,
+        cell(row.effect),
+        cell(row.low),
+        cell(row.high),
+        [row.className, row.name].filter(Boolean).join(": "),
+      ]);
+  return {
+    columns: [
+      { name: "ASV", kind: "text" },
+      { name: "by", kind: "text" },
+      { name: "importance", kind: "error" },
+      { name: "effect", kind: "number" },
+      { name: "lower", kind: "number" },
+      { name: "upper", kind: "number" },
+      { name: "taxon or class", kind: "text" },
+    ],
+    rows: [...rowsOf("permutation", reasons), ...rowsOf("SHAP", forestReasons)],
+    note: "permutation: growth of the error in ridge regression on presence, permuted within groups, and what presence adds. SHAP: mean size of the forest's SHAP values, and their mean in samples with the ASV less that in samples without. Lower and upper: the folds' central 95 % of the effect.",
+  };
+}
+
+async function plotsOf({
+  plan,
+  results,
+  summary,
+  reasons,
+  forestReasons,
+}: FoldReportInput): Promise<ReportPlot[]> {
   const { target } = plan;
   const deciding = figureNames[target.kind][0];
   const plots: ReportPlot[] = [];
@@ -312,20 +327,26 @@ async function plotsOf({ plan, results, summary, reasons }: FoldReportInput): Pr
       }),
       caption: "Even where held-out samples are like the training samples; a peak near 0 where they are not.",
     });
-  const shown = reasons.slice(0, shownReasons).filter(({ importance }) => importance > 0);
-  if (shown.length > 0)
+  const caption = "the largest first; bars: central 95 % of the folds.";
+  for (const [rows, title, ranked] of [
+    [reasons, `ASVs that carry ${target.column}`, "By permutation importance within groups"],
+    [forestReasons, `ASVs that carry ${target.column} in the forest`, "By mean size of SHAP values"],
+  ] as const) {
+    const shown = rows.filter(({ importance, effect }) => importance > 0 && !Number.isNaN(effect));
+    if (shown.length === 0) continue;
     plots.push({
       plot: await barChart({
-        title: `ASVs that carry ${target.column}`,
+        title,
         valueTitle: "effect of presence",
-        bars: shown.map((row) => ({
+        bars: shown.slice(0, shownReasons).map((row) => ({
           label: [row.className, row.name ?? row.id.slice(0, 24)].filter(Boolean).join(": "),
           value: row.effect,
           error: (row.high - row.low) / 2,
         })),
       }),
-      caption: "By permutation importance within groups, the largest first; bars: central 95 % of the folds.",
+      caption: `${ranked}, ${caption}`,
     });
+  }
   if (summary.curve.length > 0) {
     const names = [...new Set(summary.curve.map(({ name }) => name))].slice(0, 7);
     plots.push({

@@ -2,7 +2,7 @@ import { median } from "../../common/median.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { type Taxonomy, taxonName } from "../../data/taxonomy/read.ts";
 import type { LearnTarget } from "../predictors/learner.ts";
-import type { JobResult } from "./runJob.ts";
+import type { Reasons } from "../predictors/reasons.ts";
 
 /** What one ASV does, over folds. */
 export interface ReasonRow {
@@ -15,16 +15,14 @@ export interface ReasonRow {
   readonly folds: number;
   /**
    * What its presence adds to the number, or to a class's score. Median over folds, with
-   * the folds' central 95 %.
+   * the folds' central 95 %; NaN where no fold tells.
    */
   readonly effect: number;
   readonly low: number;
   readonly high: number;
   /** The class that `effect` is of: the one of the largest effect. Null for numbers. */
   readonly className: string | null;
-  /**
-   * How much larger the loss is with its presence permuted. Mean over folds, with the folds' central 95 %.
-   */
+  /** How much it matters. Mean over folds, with the folds' central 95 %. */
   readonly importance: number;
   readonly importanceLow: number;
   readonly importanceHigh: number;
@@ -34,13 +32,13 @@ export interface ReasonRow {
 export function reasonTable(
   dataset: Dataset,
   target: LearnTarget,
-  results: readonly JobResult[],
+  ofFolds: readonly (Reasons | null)[],
   taxonomy: Taxonomy | null,
 ): ReasonRow[] {
   const width = target.kind === "numbers" ? 1 : target.classes.length;
-  const found = new Map<number, { effects: number[][]; importance: number[] }>();
+  const found = new Map<number, { effects: (number | null)[][]; importance: number[] }>();
   let folds = 0;
-  for (const { reasons } of results) {
+  for (const reasons of ofFolds) {
     if (!reasons) continue;
     folds++;
     reasons.asvs.forEach((asv, at) => {
@@ -53,8 +51,10 @@ export function reasonTable(
   const rows: ReasonRow[] = [];
   for (const [asv, { effects, importance }] of found) {
     if (importance.length < folds / 2) continue;
-    const ofClass = Array.from({ length: width }, (_, c) => effects.map((own) => own[c]));
-    const medians = ofClass.map(median);
+    const ofClass = Array.from({ length: width }, (_, c) =>
+      effects.map((own) => own[c]).filter((own) => own !== null),
+    );
+    const medians = ofClass.map((own) => (own.length > 0 ? median(own) : Number.NaN));
     let best = 0;
     for (let c = 1; c < width; c++) if (Math.abs(medians[c]) > Math.abs(medians[best])) best = c;
     const [low, high] = central(ofClass[best]);
@@ -81,6 +81,7 @@ export function reasonTable(
 /** Ends of the central 95 %. */
 function central(values: readonly number[]): [number, number] {
   const sorted = [...values].sort((a, b) => a - b);
-  const at = (share: number) => sorted[Math.round(share * (sorted.length - 1))];
+  const at = (share: number) =>
+    sorted.length === 0 ? Number.NaN : sorted[Math.round(share * (sorted.length - 1))];
   return [at(0.025), at(0.975)];
 }

@@ -5,7 +5,7 @@ import { type Fold, makeFolds } from "../../data/split/folds.ts";
 import { conformalRadius } from "../../metrics/intervals.ts";
 import { learnAll } from "../predictors/index.ts";
 import { type Learned, type LearnTarget, type LearnTask, meanLoss, widthOf } from "../predictors/learner.ts";
-import { findReasons, type Reasons } from "../predictors/reasons.ts";
+import { findForestReasons, findReasons, type Reasons } from "../predictors/reasons.ts";
 import { Study } from "../predictors/study.ts";
 import { likenessOf } from "../predictors/unlike.ts";
 import type { Job, Plan } from "./plan.ts";
@@ -32,7 +32,10 @@ export interface JobResult {
   readonly predictors: Readonly<Record<string, PredictorResult>>;
   /** By held-out sample; null without distances. */
   readonly likeness: number[] | null;
+  /** By permutation, in ridge regression on presence. */
   readonly reasons: Reasons | null;
+  /** By SHAP values of the forest. */
+  readonly forestReasons: Reasons | null;
   readonly seconds: number;
 }
 
@@ -61,7 +64,8 @@ export class FoldRunner {
     const predictors = Object.fromEntries(
       Object.entries(learned).map(([name, one]) => [name, this.#judge(task, one, test)]),
     );
-    const wantsReasons = this.#plan.config.reasons && job.share === 1 && learned["ridge"] !== undefined;
+    const wantsReasons = this.#plan.config.reasons && job.share === 1;
+    const { ridge, forest } = learned;
     const likeness = job.share === 1 ? likenessOf(task, test) : null;
     return {
       ...{ name: job.name, repeat: job.repeat, fold: job.fold, share: job.share },
@@ -69,7 +73,8 @@ export class FoldRunner {
       test: [...test],
       predictors,
       likeness: likeness && !likeness.some(Number.isNaN) ? [...likeness] : null,
-      reasons: wantsReasons ? findReasons(task, target, test, learned["ridge"].settings) : null,
+      reasons: wantsReasons && ridge ? findReasons(task, target, test, ridge.settings) : null,
+      forestReasons: wantsReasons && forest?.explain ? findForestReasons(task, forest.explain, test) : null,
       seconds: (performance.now() - started) / 1000,
     };
   }

@@ -34,6 +34,8 @@ export interface Learned {
   readonly unseen: Float64Array;
   /** [samples * width]: numbers, or probabilities of the classes. */
   predict(samples: Int32Array): Float64Array;
+  /** SHAP values of each sample in turn, by ASV: [ASVs * width]. Of trees only. */
+  readonly explain?: (samples: Int32Array) => Iterable<Float64Array>;
 }
 
 /** Learns a target from training samples. */

@@ -1,20 +1,24 @@
 import type { Random } from "../../common/random/random.ts";
 import { multiply, solveRidge } from "./kernelRidge.ts";
 import { KernelSum } from "./kernels.ts";
-import { type LearnTarget, type LearnTask, lossOf, widthOf } from "./learner.ts";
+import { type Learned, type LearnTarget, type LearnTask, lossOf, widthOf } from "./learner.ts";
 import { boundNumbers, scoreTargets, softmax } from "./scores.ts";
 
-/** What each ASV does in a ridge regression on presence. */
+/** What each ASV does in a predictor. */
 export interface Reasons {
   /** Row numbers of ASVs in the data set: those in at least three training samples. */
   readonly asvs: number[];
-  /** By ASV: what its presence adds to the number, or to the score of each class [asvs * width]. */
-  readonly effects: number[];
-  /** By ASV: how much larger the mean loss on the held-out samples is with its presence permuted. */
+  /**
+   * By ASV: what its presence adds to the number, or to the score of each class [asvs * width]; null where
+   * the held-out samples do not tell.
+   */
+  readonly effects: (number | null)[];
+  /** By ASV: how much it matters on the held-out samples. */
   readonly importance: number[];
 }
 
 const permutations = 5;
+/** Training samples that an ASV must be in to be spoken of. */
 const fewest = 3;
 
 /**
@@ -59,6 +63,7 @@ export function findReasons(
     lossAt(scores.slice(row * width, (row + 1) * width), row),
   );
   const has = Array.from(test, (sample) => new Set(dataset.sample(sample).asvs));
+  // How much larger the mean loss is with an ASV's presence permuted.
   const importance = asvs.map((asv, at) => {
     const held = Uint8Array.from(has, (own) => (own.has(asv) ? 1 : 0));
     let grown = 0;
@@ -75,6 +80,45 @@ export function findReasons(
     return grown;
   });
   return { asvs, effects, importance };
+}
+
+/**
+ * What ASVs do in a forest, by SHAP values of held-out samples, which need no truth. An ASV's importance is
+ * the mean over samples of its value's size (of classes: of the probability that it moves, half the sum of
+ * the sizes); its effect is the mean value of samples that have it, less that of samples that do not.
+ */
+export function findForestReasons(
+  { study: { dataset }, train, target }: LearnTask,
+  explain: NonNullable<Learned["explain"]>,
+  test: Int32Array,
+): Reasons {
+  const width = widthOf(target);
+  const n = test.length;
+  const present = new Int32Array(dataset.asvCount);
+  for (const sample of train) for (const asv of dataset.sample(sample).asvs) present[asv]++;
+  const sizes = new Float64Array(dataset.asvCount);
+  const sums = new Float64Array(dataset.asvCount * width);
+  const sumsWith = new Float64Array(dataset.asvCount * width);
+  const having = new Int32Array(dataset.asvCount);
+  let row = 0;
+  for (const values of explain(test)) {
+    for (let i = 0; i < values.length; i++) {
+      sums[i] += values[i];
+      sizes[Math.floor(i / width)] += Math.abs(values[i]) / (width === 1 ? n : 2 * n);
+    }
+    for (const asv of dataset.sample(test[row++]).asvs) {
+      having[asv]++;
+      for (let c = 0; c < width; c++) sumsWith[asv * width + c] += values[asv * width + c];
+    }
+  }
+  const asvs = Array.from(present.keys()).filter((asv) => present[asv] >= fewest && sizes[asv] > 0);
+  const effects = asvs.flatMap((asv) =>
+    Array.from({ length: width }, (_, c) => {
+      const [all, own, count] = [sums[asv * width + c], sumsWith[asv * width + c], having[asv]];
+      return count > 0 && count < n ? own / count - (all - own) / (n - count) : null;
+    }),
+  );
+  return { asvs, effects, importance: asvs.map((asv) => sizes[asv]) };
 }
 
 /** Values in random order among samples of the same group; among all of them where there are no groups. */

@@ -20,7 +20,10 @@ export function forest(task: LearnTask): Learned {
     grow(own, inner, fold + 1).predict(study.relative(test)),
   ]);
   const final = grow(train, trees, 0);
-  return sharpened(task, { trees }, unseen, (samples) => final.predict(study.relative(samples)));
+  return {
+    ...sharpened(task, { trees }, unseen, (samples) => final.predict(study.relative(samples))),
+    explain: (samples) => final.shap(study.relative(samples)).samples,
+  };
 }
 
 /** Nearest neighbours by true distances; their number is chosen among samples of other groups. */

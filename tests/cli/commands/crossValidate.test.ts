@@ -135,7 +135,13 @@ describe("cross-validate", () => {
     const named = await validate("--taxonomy", study.taxonomy);
     expect(readFileSync(reasons(named), "utf8").split("\n")[1]).toMatch(/Genus[01]$/);
     expect(readFileSync(join(named.output, "report.html"), "utf8")).toContain("Genus0");
-    expect(existsSync(reasons(await validate("--no-reasons")))).toBe(false);
+    const forest = ({ output }: Outcome) =>
+      ["forest-reasons.tsv", "forest-importance.qza"].map((name) => join(output, name));
+    const grown = await validate("--predictor", "forest", "--taxonomy", study.taxonomy);
+    expect([reasons(grown), ...forest(grown)].map(existsSync)).toEqual([false, true, true]);
+    expect(readFileSync(forest(grown)[0], "utf8").split("\n")[1]).toMatch(/Genus[01]$/);
+    const without = await validate("--no-reasons", "--predictor", "ridge,forest");
+    expect([reasons(without), ...forest(without)].some(existsSync)).toBe(false);
   });
 
   showsOptions("cross-validate", "--workers --resume --quiet");
