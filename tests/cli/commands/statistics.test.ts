@@ -172,7 +172,7 @@ describe("pcoa", () => {
     expect(await plot(...metadata, "--color-by", "ph")).toContain("linearGradient");
     const page = fresh(".html");
     await written(".txt", "pcoa", ...matrix, "--plot", page, ...metadata, "--color-by", "ph");
-    const data = JSON.parse(/id="map-data">(.*?)<\/script>/.exec(text(page))![1]!) as MapData;
+    const data = JSON.parse(/id="map-data">(.*?)<\/script>/.exec(text(page))![1] ?? "") as MapData;
     expect(data.columns.map(({ name }) => name)).toEqual(["ph", "site", "plot"]);
     expect([data.columns[data.colour]?.name, data.panels.length]).toEqual(["ph", 1]);
     const bare = fresh(".html");
