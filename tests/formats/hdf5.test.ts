@@ -3,8 +3,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { fletcher32, lookup3 } from "../../src/formats/hdf5/checksum.ts";
-import { openHdf5, openHdf5Bytes } from "../../src/formats/hdf5/read.ts";
+import { openHdf5Bytes } from "../../src/formats/hdf5/read.ts";
 import { encodeHdf5 } from "../../src/formats/hdf5/write.ts";
+import { openHdf5 } from "../helpers/openHdf5.ts";
 
 const fixtures = join(import.meta.dir, "..", "fixtures", "tables");
 const fixture = (name: string) => new Uint8Array(gunzipSync(readFileSync(join(fixtures, `${name}.biom.gz`))));

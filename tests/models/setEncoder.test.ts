@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
 import { Random } from "../../src/common/random/random.ts";
-import { tokenize } from "../../src/data/sequences/tokenizer.ts";
 import { faithPd, shearTree, type UniFracMetric, uniFracOfBatch } from "../../src/data/unifrac/index.ts";
 import { pairwiseDistances } from "../../src/models/pairwiseDistances.ts";
 import { denseToRagged, type RaggedBatch } from "../../src/models/raggedBatch.ts";
@@ -14,6 +13,7 @@ import { WordTable } from "../../src/models/words/wordTable.ts";
 import * as torch from "../../src/torch/index.ts";
 import { unifracLoss } from "../../src/training/objectives/losses.ts";
 import { smallTransformer } from "../helpers/smallModels.ts";
+import { tokenize } from "../helpers/tokenize.ts";
 import { randomTree, tableOf } from "../helpers/uniFracTables.ts";
 
 torch.setNumThreads(1);

@@ -2,8 +2,8 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fineTuneStudy, makeStudy, pretrainStudy, type Study, weightsOf } from "../../lab/material/study.ts";
+import { readScalars } from "../../lab/material/tensorboard/eventReader.ts";
 import { Random } from "../../src/common/random/random.ts";
-import { readScalars } from "../../src/formats/tensorboard/eventReader.ts";
 import { useScratch } from "../helpers/scratch.ts";
 
 // Other programs may keep the machine busy.

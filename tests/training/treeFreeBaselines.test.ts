@@ -2,7 +2,6 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { makeStudy, pretrainStudy, type Study } from "../../lab/material/study.ts";
 import type { Dataset } from "../../src/data/dataset/dataset.ts";
-import { tokenize } from "../../src/data/sequences/tokenizer.ts";
 import { ProgressDisplay } from "../../src/display/terminal/progressBar.ts";
 import * as torch from "../../src/torch/index.ts";
 import {
@@ -18,6 +17,7 @@ import {
 import { wordShares } from "../../src/training/baselines/treeFree/wordShares.ts";
 import { fitCubic } from "../../src/training/objectives/calibration.ts";
 import { useScratch } from "../helpers/scratch.ts";
+import { tokenize } from "../helpers/tokenize.ts";
 
 const scratch = useScratch();
 let study: Study;

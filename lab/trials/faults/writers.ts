@@ -209,7 +209,7 @@ const appendingWriters: Writer[] = [
     },
     async read(folder) {
       const { listEventFiles } = await import("../../../src/formats/tensorboard/eventFile.ts");
-      const { readEventFile } = await import("../../../src/formats/tensorboard/eventReader.ts");
+      const { readEventFile } = await import("../../material/tensorboard/eventReader.ts");
       for (const name of listEventFiles(join(folder, "events"))) {
         const { events } = readEventFile(join(folder, "events", name));
         const values = events.flatMap(({ values }) =>

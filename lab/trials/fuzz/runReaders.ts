@@ -3,8 +3,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { configOf } from "../../../src/cli/options/schemaOptions.ts";
 import { EventFile } from "../../../src/formats/tensorboard/eventFile.ts";
-import { readEventFile } from "../../../src/formats/tensorboard/eventReader.ts";
-import { encodeRecord, readRecords } from "../../../src/formats/tensorboard/tfRecord.ts";
+import { encodeRecord } from "../../../src/formats/tensorboard/tfRecord.ts";
 import * as torch from "../../../src/torch/index.ts";
 import { fineTuneSchema, pretrainSchema } from "../../../src/training/config/config.ts";
 import {
@@ -12,6 +11,8 @@ import {
   readCheckpointFacts,
   saveCheckpoint,
 } from "../../../src/training/loop/savedState.ts";
+import { readEventFile } from "../../material/tensorboard/eventReader.ts";
+import { readRecords } from "../../material/tensorboard/records.ts";
 import type { FuzzedReader } from "./fuzzReader.ts";
 import { mutate } from "./mutate.ts";
 import { inputFolder, pathReader } from "./pathReader.ts";

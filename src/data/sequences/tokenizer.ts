@@ -35,16 +35,6 @@ export function tokenCount(bases: number): number {
 }
 
 /**
- * The tokens of one sequence, START first: `1 + sequence.length` bytes. With `maxBases` the sequence is cut
- * on the right, so that START and its first `maxBases` bases are kept.
- */
-export function tokenize(sequence: string, maxBases = Number.POSITIVE_INFINITY): Uint8Array {
-  const tokens = new Uint8Array(tokenCount(Math.min(sequence.length, maxBases)));
-  writeTokens(sequence, tokens, 0, tokens.length);
-  return tokens;
-}
-
-/**
  * The tokens of many sequences (at most 2^31 - 1 tokens in all, else a `RangeError`), and
  * what in them was no base.
  */

@@ -1,4 +1,3 @@
-import { readFileBytes } from "../../common/files/inputFile.ts";
 import { type Cursor, Hdf5Bytes } from "./byteReader.ts";
 import { Hdf5Dataset } from "./dataset.ts";
 import { GlobalHeap } from "./globalHeap.ts";
@@ -35,11 +34,6 @@ export function findHdf5Signature(bytes: Uint8Array): number {
 }
 
 /** Opens an HDF5 file of superblock versions 0 to 3. `source` names it in errors. */
-export function openHdf5(path: string): Hdf5File {
-  return openHdf5Bytes(readFileBytes(path), path);
-}
-
-/** Like `openHdf5`, for a file in memory. */
 export function openHdf5Bytes(bytes: Uint8Array, source: string): Hdf5File {
   const start = findHdf5Signature(bytes);
   const file = new Hdf5Bytes(bytes.subarray(Math.max(0, start)), source);

@@ -21,7 +21,7 @@ import { temporaryName } from "../../../src/common/files/atomicFile.ts";
 import { UserError } from "../../../src/common/userError.ts";
 import { openDataset, verifyDataset } from "../../../src/data/dataset/dataset.ts";
 import { writeDataset } from "../../../src/data/dataset/write.ts";
-import { tokenize } from "../../../src/data/sequences/tokenizer.ts";
+import { tokenize } from "../../helpers/tokenize.ts";
 
 const scratch = scratchFolder();
 const samples = 39; // odd, like the number of pairs: Arrow pads the columns

