@@ -51,7 +51,6 @@ describe("prep", () => {
   const distances = (metric: string) => (dataset: Dataset) =>
     [...dataset.distance(metric).condensed()].flatMap((part) => Array.from(part));
 
-  showsOptions("prep", "--tree --metric --alpha --variance-adjusted --precision");
   test("--tree, --metric, --alpha, --variance-adjusted and --precision decide the distances", async () => {
     const generalized = ["--tree", study.tree, "--metric", "generalized"];
     const computed = (...options: string[]) => prepared(distances("generalized"), ...generalized, ...options);
@@ -73,7 +72,6 @@ describe("prep", () => {
     expect(await prepared(ids, "--table", more)).toEqual([samples + 2, asvs + 1]);
   });
 
-  showsOptions("prep", "--distance-storage");
   test("--distance-storage says whether distances are stored; they are the same", async () => {
     const tree = ["--tree", study.tree, "--metric", "weighted_normalized"];
     const stored = (dataset: Dataset) => [dataset.manifest.perBatch?.length ?? 0];
@@ -84,7 +82,6 @@ describe("prep", () => {
     expect(await prepared(read, ...tree, ...computed)).toEqual(await prepared(read, ...tree));
   });
 
-  showsOptions("prep", "--rarefy-depth --with-replacement --seed");
   test("--rarefy-depth, --with-replacement and --seed decide what is drawn", async () => {
     const drawn = (...options: string[]) => prepared(counts, "--rarefy-depth", "100", ...options);
     const usual = await drawn();
@@ -96,7 +93,7 @@ describe("prep", () => {
     }
   });
 
-  showsOptions("prep", "--table --distances --distance-ids --rep-seqs");
+  showsOptions("prep", "--distance-ids --rep-seqs");
   test("--distances, --distance-ids and --rep-seqs take what is there already", async () => {
     const matrix = newPath(".npy");
     await succeed("unifrac", "--quiet", "--table", study.table, "--tree", study.tree, "--output", matrix);
@@ -123,7 +120,7 @@ describe("prep", () => {
     expect(reversed).not.toEqual(inOrder);
   });
 
-  showsOptions("prep", "--metadata --json --quiet --output");
+  showsOptions("prep", "--output");
   test("--metadata adds columns; --json is for programs, --quiet leaves warnings alone", async () => {
     const output = newPath();
     const usual = [...inputs().filter((word) => word !== "--quiet"), "--output", output];
@@ -156,10 +153,6 @@ describe("unifrac", () => {
     return { ...readDistances(output), threads };
   };
 
-  showsOptions(
-    "unifrac",
-    "--metric --alpha --variance-adjusted --bypass-tips --absolute --precision --rarefy-depth",
-  );
   test("every option of the distances changes them", async () => {
     const usual = await computed("--metric", "generalized");
     expect((await computed("--metric", "generalized")).values).toEqual(usual.values);
@@ -177,7 +170,6 @@ describe("unifrac", () => {
     }
   });
 
-  showsOptions("unifrac", "--seed --with-replacement --threads");
   test("--seed and --with-replacement decide what --rarefy-depth draws; --threads is how many compute", async () => {
     const usual = await computed("--rarefy-depth", "100", "--threads", "2");
     expect(usual.threads).toBe(2);
@@ -189,7 +181,6 @@ describe("unifrac", () => {
   });
 });
 
-showsOptions("simulate", "--parts");
 test("simulate: --parts writes the samples into several tables", async () => {
   const output = newPath();
   await succeed("simulate", "--samples", "9", "--asvs", "30", "--parts", "2", "--output", output);
@@ -203,7 +194,7 @@ test("simulate: --parts writes the samples into several tables", async () => {
   ).toContain("from 1 to the 2 samples");
 });
 
-showsOptions("simulate", "--output --samples --asvs --depth --richness --length --vary-length --seed");
+showsOptions("simulate", "--output");
 test("simulate: every option changes the study", async () => {
   const simulated = async (...options: string[]) => {
     const output = newPath();

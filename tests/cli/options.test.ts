@@ -2,8 +2,8 @@
  * Every option of every command has a test that would fail if the option did nothing. For a
  * new option, do one of two:
  *
- * - add a row to `rows` below, which runs: the command is called without the option and with
- *   it, and `judge` compares;
+ * - add a row to tests/helpers/optionRows.ts, which runs: what the command says and writes with the option is
+ *   compared with what it does without;
  * - or write the test where it belongs, and say so in the line before it:
  *   `showsOptions("prep", "--tree --metric")`. An option that sets a place of the configuration is a row of
  *   an effects table (tests/helpers/optionEffects.ts).
@@ -11,11 +11,12 @@
  * The last test here takes all options from the commands' definitions and fails for one without either.
  */
 import { beforeAll, describe, expect, spyOn, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { Command, type Option } from "commander";
 import type { z } from "zod";
 import { labCommands } from "../../lab/commands.ts";
-import { makeStudy, type Study } from "../../lab/material/study.ts";
+import { fineTuneStudy, makeStudy, pretrainStudy, smallModel } from "../../lab/material/study.ts";
 import { lrFinderOptions } from "../../src/cli/commands/lrFinder.ts";
 import { trainOptions } from "../../src/cli/commands/train.ts";
 import { commands } from "../../src/cli/main.ts";
@@ -26,65 +27,149 @@ import {
   valueAt,
 } from "../../src/cli/options/schemaOptions.ts";
 import { firstRunOptions, pretrainOptions } from "../../src/cli/options/trainingOptions.ts";
+import { readTable } from "../../src/data/table/read.ts";
 import { fineTuneSchema, pretrainSchema } from "../../src/training/config/config.ts";
-import { makeCommand, type Outcome, run } from "../helpers/commandLine.ts";
+import { makeCommand, run, succeed } from "../helpers/commandLine.ts";
+import { optionRows } from "../helpers/optionRows.ts";
 import { projectFiles, projectRoot, readProjectText } from "../helpers/projectFiles.ts";
 import { useScratch } from "../helpers/scratch.ts";
 import { showsOptions } from "../helpers/showsOptions.ts";
 
-/** One option of one command, and what must come of it. */
-interface Row {
-  /** The command's name, e.g. `prep` or `bench step`. */
-  readonly command: string;
-  /** The option, with its value as a second word. */
-  readonly flag: string;
-  /** What else the command needs; `newPath` names a file or folder that is not there yet. */
-  readonly given: (study: Study, newPath: (name: string) => string) => readonly string[];
-  /** Compares what came of the command with the option and without. Both have succeeded. */
-  readonly judge: (changed: Outcome, usual: Outcome) => void;
+const scratch = useScratch();
+
+/** The files that the rows name. */
+async function makeMaterial(): Promise<Record<string, string>> {
+  const study = await makeStudy(scratch.path("study"), 12);
+  const { table, tree, metadata, folder, dataset } = study;
+  const { sampleIds } = dataset;
+  const asvs = (await readTable(table)).asvIds;
+  const lines = readFileSync(metadata, "utf8").trimEnd().split("\n");
+  const taxonomy = (phylum: (row: number) => string) =>
+    `Feature ID\tTaxon\n${asvs.map((id, row) => `${id}\tk__Bacteria; p__${phylum(row)}\n`).join("")}`;
+  const list = (name: string, ids: readonly string[]) => scratch.write(`material-${name}`, ids.join("\n"));
+  const made = (name: string) => scratch.path(`material-${name}`);
+  const material = {
+    table,
+    tree,
+    metadata,
+    dataset: folder,
+    // Each sample has its successor's values.
+    otherMetadata: scratch.write(
+      "material-other.tsv",
+      `${lines.map((line, i) => (i === 0 ? line : [line.split("\t")[0], ...(lines[i + 1] ?? lines[1]).split("\t").slice(1)].join("\t"))).join("\n")}\n`,
+    ),
+    taxonomy: scratch.write(
+      "material-taxonomy.tsv",
+      taxonomy((row) => (row % 2 ? "Firmicutes" : "Bacteroidota")),
+    ),
+    otherTaxonomy: scratch.write(
+      "material-taxa.tsv",
+      taxonomy((row) => (row % 3 ? "Firmicutes" : "Chloroflexota")),
+    ),
+    samples: list("samples.txt", sampleIds.slice(0, 7)),
+    fewSamples: list("few-samples.txt", sampleIds.slice(0, 6)),
+    others: list("others.txt", sampleIds.slice(7)),
+    fewOthers: list("few-others.txt", sampleIds.slice(8)),
+    asvs: list("asvs.txt", asvs.slice(0, 15)),
+    otherTree: scratch.write("material-other.nwk", readFileSync(tree, "utf8").replace(/:[\d.e-]+/, ":7")),
+    unrooted: scratch.write("material-unrooted.nwk", `[&U] ${readFileSync(tree, "utf8")}`),
+    otherTable: made("other.biom"),
+    unevenTable: made("uneven.tsv"),
+    distances: made("distances.tsv"),
+    weighted: made("weighted.tsv"),
+    rotated: made("rotated.tsv"),
+    encoder: made("encoder"),
+    run: made("run"),
+    otherRun: made("other-run"),
+  };
+  await succeed("table", "filter", "--table", table, "--min-count", "20", "--output", material.otherTable);
+  await succeed("table", "filter", "--table", table, "--min-count", "60", "--output", material.unevenTable);
+  const inputs = ["--table", table, "--tree", tree];
+  await succeed("unifrac", ...inputs, "--output", material.distances);
+  await succeed("unifrac", ...inputs, "--metric", "weighted_normalized", "--output", material.weighted);
+  const rows = readFileSync(material.weighted, "utf8").trimEnd().split("\n");
+  const ids = rows[0].split("\t").slice(1);
+  const moved = [...ids.slice(5), ...ids.slice(0, 5)];
+  const body = rows.slice(1).map((row, i) => [moved[i], ...row.split("\t").slice(1)].join("\t"));
+  writeFileSync(material.rotated, `${[["", ...moved].join("\t"), ...body].join("\n")}\n`);
+  const model = { ...smallModel, encoder: "aam" } as const;
+  const training = { epochs: 1 };
+  await pretrainStudy(study, material.encoder, { model, training });
+  const target = { columns: ["depth"] };
+  await fineTuneStudy(study, material.run, { model, training, target });
+  await fineTuneStudy(study, material.otherRun, { model, training: { epochs: 2 }, target });
+  return material;
 }
 
-const isJson = (text: string) => {
-  for (const line of text.trim().split("\n")) {
-    try {
-      JSON.parse(line);
-    } catch {
-      return false;
-    }
-  }
-  return true;
-};
-
-const rows: readonly Row[] = [
-  {
-    command: "info",
-    flag: "--json",
-    given: ({ table }) => [table],
-    judge(changed, usual) {
-      expect([isJson(changed.out), isJson(usual.out)]).toEqual([true, false]);
-      expect(JSON.parse(changed.out)).toMatchObject({ samples: 12 });
-    },
-  },
-];
-
-const scratch = useScratch();
-let study: Study;
+let material: Record<string, string>;
 beforeAll(async () => {
-  study = await makeStudy(scratch.path("study"), 12);
+  material = await makeMaterial();
 });
 
-describe("with the option and without", () => {
-  let paths = 0;
-  const newPath = (name: string) => scratch.path(`${paths++}-${name}`);
-  test.each(rows.map((row) => [`${row.command} ${row.flag}`, row] as const))("%s", async (_, row) => {
-    const call = async (...more: string[]) => {
-      const outcome = await run(...row.command.split(" "), ...row.given(study, newPath), ...more);
-      expect({ code: outcome.code, error: outcome.error }).toMatchObject({ code: 0 });
-      return outcome;
-    };
-    const usual = await call();
-    row.judge(await call(...row.flag.split(" ")), usual);
+/**
+ * What a command said and wrote, without paths and times, which are others each time, and without what a
+ * manifest says of the options themselves.
+ */
+async function outcomeOf(command: string, words: readonly string[], succeeds = false): Promise<unknown> {
+  const folder = scratch.path(`out-${paths++}`);
+  mkdirSync(folder);
+  const filled = words.map((word) =>
+    word.replace(/\{(\w+)\}/, (_, name) => (name === "out" ? join(folder, "out") : material[name])),
+  );
+  const { code, out, error, threads } = await run(...command.split(" "), ...filled);
+  expect({ code, error, filled, isMeant: succeeds ? code === 0 : code <= 1 }).toMatchObject({
+    isMeant: true,
   });
+  // Plots number their clipping paths through all that one process draws.
+  const changing = /\b[\d.]+(?=( m?s| seconds?)\b)|(?<=\b(clip|gradient)_?)\d+/g;
+  const plain = (text: string) => text.replaceAll(folder, "").replace(changing, "");
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name !== "manifest.json")
+    .map(({ parentPath, name }) => [name, plain(readFileSync(join(parentPath, name)).toString("latin1"))])
+    .sort();
+  return { said: plain(`${out}\n${error}`), threads, files };
+}
+let paths = 0;
+const rows = optionRows.flatMap(({ command, given, options }) =>
+  options.map((row) => {
+    const [option, more = ""] = row.split(" | ");
+    return { command, option, given: withWords(given.split(" "), more) };
+  }),
+);
+
+/** Words with options put in: one that is there gets the new value. */
+function withWords(words: readonly string[], more: string): string[] {
+  const result = [...words];
+  for (const option of more.split(/ (?=--)/).filter(Boolean)) {
+    const [flag, ...values] = option.split(" ");
+    const at = result.lastIndexOf(flag);
+    if (at < 0) result.push(flag, ...values);
+    else result.splice(at + 1, values.length, ...values);
+  }
+  return result;
+}
+
+describe("with the option and without", () => {
+  const usual = new Map<string, Promise<unknown>>();
+  const usualOf = (command: string, words: readonly string[]) => {
+    const line = `${command} ${words.join(" ")}`;
+    const known = usual.get(line) ?? twice(command, words);
+    usual.set(line, known);
+    return known;
+  };
+  /** What comes to something else each time shows nothing. */
+  const twice = async (command: string, words: readonly string[]) => {
+    const first = await outcomeOf(command, words);
+    expect(await outcomeOf(command, words)).toEqual(first);
+    return first;
+  };
+  test.each(rows.map((row) => [`${row.command} ${row.option}`, row] as const))(
+    "%s",
+    async (_, { command, option, given }) => {
+      const before = await usualOf(command, given);
+      expect(await outcomeOf(command, withWords(given, option), true)).not.toEqual(before);
+    },
+  );
 });
 
 /** The options of a command that set places of a configuration, and its schema. */
@@ -139,7 +224,7 @@ test("every option of every command is shown by a test", () => {
     (settings[command]?.options ?? [])
       .filter(({ path }) => path === place)
       .map(({ flags }) => flags.split(" ")[0] ?? "");
-  const shown = new Set(rows.map(({ command, flag }) => `${command} ${flag.split(" ")[0]}`));
+  const shown = new Set(rows.map(({ command, option }) => `${command} ${option.split(" ")[0]}`));
   const unknown: string[] = [];
   for (const line of shownByTests()) {
     const [, command = "", name = ""] = /^(.*) (\S+)$/.exec(line) ?? [];

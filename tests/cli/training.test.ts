@@ -5,7 +5,6 @@ import { join, resolve } from "node:path";
 import { tableFromIPC } from "apache-arrow";
 import { makeStudy, type Study } from "../../lab/material/study.ts";
 import { useScratch } from "../helpers/scratch.ts";
-import { showsOptions } from "../helpers/showsOptions.ts";
 
 const program = join(resolve(import.meta.dir, "../.."), "scripts/aam.ts");
 const scratch = useScratch();
@@ -86,7 +85,6 @@ describe("after pretraining and fine-tuning", () => {
     expect(whole.error).toContain("rarefied to none, those of the training were to 200");
   });
 
-  showsOptions("predict", "--attention");
   test("predictions can be Arrow, and attention adds up to 1 in every sample", () => {
     const [output, attention] = [scratch.path("p.arrow"), scratch.path("a.tsv")];
     const done = aam(

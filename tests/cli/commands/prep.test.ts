@@ -4,7 +4,6 @@ import { join, resolve } from "node:path";
 import { scratchFolder } from "../../../lab/material/exampleTable.ts";
 import { openDataset, verifyDataset } from "../../../src/data/dataset/dataset.ts";
 import type { Description } from "../../../src/data/describe/describe.ts";
-import { showsOptions } from "../../helpers/showsOptions.ts";
 
 const program = join(resolve(import.meta.dir, "../../.."), "scripts/aam.ts");
 const scratch = scratchFolder();
@@ -115,7 +114,6 @@ describe("mistakes end with one sentence and 1:", () => {
     });
   }
 
-  showsOptions("info", "--json");
   test("info --json tells it as JSON", () => {
     const { code, out } = run("info", "none.biom", "--json");
     expect(code).toBe(1);

@@ -83,7 +83,6 @@ test("each prints sentences, one object on each line, or nothing", async () => {
 });
 
 describe("beta", () => {
-  showsOptions("beta", "--table --output --metric --rarefy-depth --seed");
   test("writes the metric that is asked for, of rarefied counts", async () => {
     const values = async (...more: string[]) =>
       readDistances(await written(".tsv", "beta", ...table, ...more)).values;
@@ -104,10 +103,6 @@ describe("beta", () => {
 });
 
 describe("pcoa", () => {
-  showsOptions(
-    "pcoa",
-    "--distances --table --tree --metric --rarefy-depth --seed --dimensions --method --output",
-  );
   test("takes a matrix, or a table whose distances it computes", async () => {
     const axes = async (...command: string[]) => readOrdination(await written(".txt", "pcoa", ...command));
     const read = await axes(...matrix);
@@ -159,7 +154,6 @@ describe("pcoa", () => {
     );
   });
 
-  showsOptions("pcoa", "--plot --metadata --color-by");
   test("draws samples in the colours of a column", async () => {
     const plot = async (...more: string[]) => {
       const path = fresh(".svg");
@@ -191,10 +185,6 @@ describe("pcoa", () => {
 });
 
 describe("permanova and anosim", () => {
-  showsOptions(
-    ["permanova", "anosim"],
-    "--distances --table --tree --metric --rarefy-depth --seed --metadata --column --strata --permutations --output",
-  );
   test.each(["permanova", "anosim"])("%s takes groups, strata and permutations", async (name) => {
     const by = (column: string, ...more: string[]) =>
       result(name, ...matrix, ...metadata, "--column", column, "--permutations", "199", ...more);
@@ -251,10 +241,7 @@ describe("permanova and anosim", () => {
 describe("mantel and procrustes", () => {
   const two = () => [at("braycurtis.tsv"), at("unifrac.npy"), ...table];
 
-  showsOptions(
-    "mantel",
-    "--table --intersect-ids --method --alternative --permutations --seed --threads --output --plot",
-  );
+  showsOptions("mantel", "--table --intersect-ids --threads");
   test("mantel compares matrices by their ids", async () => {
     const usual = await result("mantel", ...two());
     expect(usual).toMatchObject({
@@ -296,7 +283,7 @@ describe("mantel and procrustes", () => {
     expect(text(plot)).toContain("braycurtis.tsv");
   });
 
-  showsOptions("procrustes", "--table --intersect-ids --dimensions --permutations --seed --output --plot");
+  showsOptions("procrustes", "--table --intersect-ids");
   test("procrustes compares matrices and ordinations", async () => {
     const usual = await result("procrustes", ...two());
     expect(usual).toMatchObject({ samples: "24", dimensions: "5", permutations: "999" });
@@ -334,7 +321,6 @@ describe("mantel and procrustes", () => {
 });
 
 describe("alpha and rarefaction", () => {
-  showsOptions("alpha", "--table --tree --output --metric --shannon-base --rarefy-depth --seed");
   test("alpha writes a table of samples and metrics", async () => {
     const lines = async (...more: string[]) =>
       text(await written(".tsv", "alpha", ...table, ...more))
@@ -372,10 +358,6 @@ describe("alpha and rarefaction", () => {
     expect(text(out).trimEnd().split("\n").length).toBe(2);
   });
 
-  showsOptions(
-    "rarefaction",
-    "--table --tree --output --metric --max-depth --steps --repeats --seed --plot --metadata --group-by",
-  );
   test("rarefaction gives means at depths that rise, and draws them by group", async () => {
     const rows = async (...more: string[]) =>
       text(await written(".tsv", "rarefaction", ...table, ...more))

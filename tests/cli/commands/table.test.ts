@@ -89,7 +89,6 @@ async function made(args: readonly string[], ending = "biom") {
 const filter = (...options: string[]) => made(["filter", "--table", table, ...options]);
 
 describe("filter", () => {
-  showsOptions("table filter", "--table --output --min-depth --max-depth --min-richness --max-richness");
   test("samples by counts and ASVs; ASVs that none of them has go", async () => {
     expect(await filter("--min-depth", "7", "--max-depth", "8")).toMatchObject({
       sampleIds: ["S2"],
@@ -101,7 +100,6 @@ describe("filter", () => {
     expect((await filter("--max-richness", "2")).sampleIds).toEqual(["S1", "S2", "S4"]);
   });
 
-  showsOptions("table filter", "--samples --exclude-samples --metadata --where");
   test("samples by lists and metadata", async () => {
     expect((await filter("--samples", "ids.txt")).sampleIds).toEqual(["S1", "S3"]);
     expect((await filter("--exclude-samples", "ids.txt")).sampleIds).toEqual(["S2", "S4"]);
@@ -112,7 +110,6 @@ describe("filter", () => {
     expect((await where("age>3")).sampleIds).toEqual(["S2", "S3"]);
   });
 
-  showsOptions("table filter", "--min-count --min-samples --min-prevalence --asvs --exclude-asvs");
   test("ASVs by counts, samples and lists; samples that have none of them go", async () => {
     expect(await filter("--min-count", "7")).toMatchObject({
       sampleIds: ["S1", "S3", "S4"],
@@ -125,7 +122,6 @@ describe("filter", () => {
     expect(Object.keys((await filter("--exclude-asvs", "asvs.txt")).counts)).toEqual(["a", "c", "e"]);
   });
 
-  showsOptions("table filter", "--taxonomy --include --exclude");
   test("ASVs by lineage", async () => {
     const by = async (...options: string[]) =>
       Object.keys((await filter("--taxonomy", taxonomy, ...options)).counts);
@@ -166,7 +162,6 @@ describe("merge", () => {
   const merge = (...options: string[]) =>
     made(["merge", "--table", table, "--table", other, ...options], "qza");
 
-  showsOptions("table merge", "--table --overlap-method --output");
   test("what tables have in common is refused, summed, averaged or told to be there", async () => {
     const sum = await merge("--overlap-method", "sum");
     expect(sum.sampleIds).toEqual(["S1", "S2", "S3", "S4", "S5"]);
@@ -206,7 +201,6 @@ describe("collapse", () => {
   const collapse = (level: string) =>
     made(["collapse", "--table", table, "--taxonomy", taxonomy, "--level", level]);
 
-  showsOptions("table collapse", "--table --taxonomy --level --output");
   test("counts of a taxon are summed, and ranks that a lineage lacks are __", async () => {
     expect((await collapse("1")).counts).toEqual({ k__Bacteria: [6, 7, 6, 0], Unassigned: [0, 0, 0, 9] });
     expect((await collapse("3")).counts).toEqual({
@@ -228,7 +222,6 @@ describe("collapse", () => {
 describe("subsample", () => {
   const subsample = (...options: string[]) => made(["subsample", "--table", table, ...options]);
 
-  showsOptions("table subsample", "--table --depth --samples --asvs --seed --with-replacement --output");
   test("counts, samples and ASVs are those that biom-format draws", async () => {
     const depth = await subsample("--depth", "7", "--seed", "3");
     expect(depth.sampleIds).toEqual(["S2", "S4"]);
@@ -256,10 +249,7 @@ describe("subsample", () => {
 });
 
 describe("every kind of table", () => {
-  showsOptions(
-    ["table filter", "table merge", "table collapse", "table subsample"],
-    "--quiet --json --debug",
-  );
+  showsOptions(["table filter", "table merge", "table collapse", "table subsample"], "--debug");
   test("the outputs hold the same numbers, and what was done is told unless --quiet", async () => {
     const paths = ["biom", "qza", "tsv"].map((ending) => scratch.path(`same.${ending}`));
     for (const path of paths) {

@@ -85,7 +85,6 @@ describe("unifrac", () => {
     expect(readDistances(out("r.tsv")).ids).toEqual(["S2", "S3"]);
   });
 
-  showsOptions("unifrac", "--json");
   test("Faith's PD, for programs", () => {
     const done = run(...inputs, "--metric", "faith_pd", "--output", out("pd.tsv"), "--json");
     expect(JSON.parse(done.out.trim().split("\n").at(-1)!)).toEqual({
@@ -97,7 +96,7 @@ describe("unifrac", () => {
     expect(readFileSync(out("pd.tsv"), "utf8")).toBe("#SampleID\tfaith_pd\nS1\t8\nS2\t8\nS3\t6\n");
   });
 
-  showsOptions("unifrac", "--table --tree --output --rep-seqs --quiet");
+  showsOptions("unifrac", "--rep-seqs");
   test("matches tips that are sequences by representative sequences", () => {
     const tips = file("sequences.nwk", "((ACGT:1,CCGT:2):5,GGGT:1);");
     const sequences = file("seqs.fasta", ">a\nACGT\n>b\nCCGT\n>c\nGGGT\n");
@@ -119,7 +118,6 @@ describe("unifrac", () => {
     expect(readNpy(out("s.npy"))).toEqual(readNpy(out("u.npy")));
   });
 
-  showsOptions("unifrac", "--midpoint-root");
   test("asks for a root, or makes one", () => {
     const unrooted = file("unrooted.nwk", "[&U] (a:1,b:2,c:6);");
     const options = ["--table", table, "--tree", unrooted, "--output", out("m.npy")];

@@ -25,7 +25,7 @@ const whole = async (...options: string[]) => {
 };
 
 describe("unifrac in parts", () => {
-  showsOptions("unifrac", "--rows --merge");
+  showsOptions("unifrac", "--merge");
   test.each([["float32"], ["float64"]])(
     "rows come to the whole matrix when merged, in %s",
     async (precision) => {
@@ -94,7 +94,6 @@ describe("unifrac in parts", () => {
     expect(await refusal("unifrac", ...tree, ...both)).toContain(`The sample "${sampleIds[140]}" is in`);
   });
 
-  showsOptions("unifrac", "--pairs");
   test("--pairs draws pairs by --seed, with the distances of the whole matrix", async () => {
     const expected = await whole(...metric);
     const drawn = async (count: number, ...options: string[]) => {

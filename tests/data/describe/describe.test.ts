@@ -18,7 +18,6 @@ import {
 } from "../../../src/data/distances/write.ts";
 import { asvPrevalence } from "../../../src/data/table/operations.ts";
 import { writeBiom } from "../../../src/data/table/writeBiom.ts";
-import { showsOptions } from "../../helpers/showsOptions.ts";
 
 const scratch = scratchFolder();
 const table = exampleTable(12, 20);
@@ -223,7 +222,6 @@ describe("with a taxonomy", () => {
     "Feature ID\tTaxon\nACGT\tk__Bacteria; g__Blautia\nACGA\tk__Bacteria; f__Lachnospiraceae; g__\n",
   );
 
-  showsOptions("info", "--taxonomy");
   test("a table's counts are told by name, and a data set's", async () => {
     const path = file("named-classic.tsv", classic);
     const description = await describeInput(path, { taxonomy });

@@ -1,0 +1,328 @@
+/**
+ * Options of commands that are quick, as data: what is given, and then the option. What comes of the
+ * command with it must differ from what comes of it without, or with the value that is given, where
+ * it may be refused. `{table}` and the like are files of a small simulated study, and what begins
+ * with `{out}` is written.
+ */
+export interface OptionRows {
+  readonly command: string;
+  readonly given: string;
+  /** Each with a value of it, and with what it must come with; after a bar what else is given. */
+  readonly options: readonly string[];
+}
+
+const distances = "--distances {distances} --metadata {metadata} --column site";
+const grouped = [
+  "--distances {weighted}",
+  "--column plot",
+  "--metadata {otherMetadata}",
+  "--strata site | --column plot",
+  "--permutations 9",
+  "--seed 5 | --metadata {otherMetadata} --column plot",
+  "--output {out}.tsv",
+  "--json",
+  "--quiet",
+];
+const ofTable = "--table {table} --metric braycurtis --metadata {metadata} --column site";
+const groupedTable = [
+  "--table {otherTable}",
+  "--tree {tree} | --metric unweighted",
+  "--metric jaccard",
+  "--rarefy-depth 60",
+];
+const kept = ["--output {out}.tsv", "--json", "--quiet"];
+
+export const optionRows: readonly OptionRows[] = [
+  { command: "info", given: "{table}", options: ["--json", "--taxonomy {taxonomy}"] },
+  {
+    command: "simulate",
+    given: "--output {out} --samples 6 --asvs 10 --richness 5 --depth 50",
+    options: [
+      "--samples 7",
+      "--asvs 12",
+      "--depth 60",
+      "--richness 4",
+      "--length 40",
+      "--vary-length",
+      "--seed 9",
+      "--parts 2",
+    ],
+  },
+  {
+    command: "prep",
+    given: "--table {table} --tree {tree} --output {out}",
+    options: [
+      "--table {otherTable}",
+      "--tree {otherTree}",
+      "--metadata {metadata}",
+      "--metric faith_pd",
+      "--distances {weighted}",
+      "--distance-storage per-batch",
+      "--alpha 0.3 | --metric generalized",
+      "--variance-adjusted | --metric weighted_normalized",
+      "--rarefy-depth 60",
+      "--with-replacement | --rarefy-depth 60",
+      "--seed 9 | --rarefy-depth 60",
+      "--precision float64",
+      "--json",
+      "--quiet",
+    ],
+  },
+  {
+    command: "unifrac",
+    given: "--table {table} --tree {tree} --output {out}.tsv",
+    options: [
+      "--table {otherTable}",
+      "--tree {otherTree}",
+      "--output {out}.npy",
+      "--midpoint-root | --tree {unrooted}",
+      "--rows 0:4 | --output {out}.h5",
+      "--pairs 5",
+      "--metric weighted_normalized",
+      "--alpha 0.3 | --metric generalized",
+      "--variance-adjusted | --metric weighted_normalized",
+      "--bypass-tips",
+      "--absolute | --metric weighted_unnormalized",
+      "--rarefy-depth 60",
+      "--with-replacement | --rarefy-depth 60",
+      "--seed 9 | --rarefy-depth 60",
+      "--precision float64",
+      "--threads 1",
+      "--json",
+      "--quiet",
+    ],
+  },
+  {
+    command: "table filter",
+    given: "--table {table} --output {out}.tsv",
+    options: [
+      "--table {otherTable} | --min-count 5",
+      "--output {out}.biom | --min-count 5",
+      "--min-depth 380 | --table {otherTable}",
+      "--max-depth 380 | --table {unevenTable}",
+      "--min-richness 9",
+      "--max-richness 8",
+      "--samples {samples}",
+      "--exclude-samples {samples}",
+      "--where ph>6.5 --metadata {metadata}",
+      "--metadata {otherMetadata} | --where ph>6.5 --metadata {metadata}",
+      "--min-count 200",
+      "--min-samples 5",
+      "--min-prevalence 0.5",
+      "--asvs {asvs}",
+      "--exclude-asvs {asvs}",
+      "--include Firmicutes --taxonomy {taxonomy}",
+      "--exclude Firmicutes --taxonomy {taxonomy}",
+      "--taxonomy {otherTaxonomy} | --taxonomy {taxonomy} --include Firmicutes",
+      "--json | --min-count 5",
+      "--quiet | --min-count 5",
+    ],
+  },
+  {
+    command: "table merge",
+    given: "--table {table} --table {otherTable} --overlap-method sum --output {out}.tsv",
+    options: [
+      "--overlap-method average",
+      "--output {out}.biom",
+      "--table {unevenTable}",
+      "--json",
+      "--quiet",
+    ],
+  },
+  {
+    command: "table collapse",
+    given: "--table {table} --taxonomy {taxonomy} --level 1 --output {out}.tsv",
+    options: [
+      "--table {otherTable}",
+      "--taxonomy {otherTaxonomy} | --level 2",
+      "--level 2",
+      "--output {out}.biom",
+      "--json",
+      "--quiet",
+    ],
+  },
+  {
+    command: "table subsample",
+    given: "--table {table} --depth 50 --output {out}.tsv",
+    options: [
+      "--table {otherTable}",
+      "--depth 60",
+      "--seed 4",
+      "--with-replacement",
+      "--output {out}.biom",
+      "--json",
+      "--quiet",
+    ],
+  },
+  {
+    command: "table subsample",
+    given: "--table {table} --output {out}.tsv",
+    options: ["--samples 5", "--asvs 9"],
+  },
+  {
+    command: "beta",
+    given: "--table {table} --output {out}.tsv",
+    options: [
+      "--table {otherTable}",
+      "--output {out}.npy",
+      "--metric jaccard",
+      "--rarefy-depth 60",
+      "--seed 4 | --rarefy-depth 60",
+      "--json",
+      "--quiet",
+    ],
+  },
+  {
+    command: "pcoa",
+    given: "--distances {distances} --output {out}.tsv",
+    options: [
+      "--distances {weighted}",
+      "--output {out}2.tsv",
+      "--dimensions 2",
+      "--method fsvd",
+      "--seed 4 | --method fsvd --dimensions 2",
+      "--plot {out}.svg",
+      "--color-by site --metadata {metadata} | --plot {out}.svg",
+      "--metadata {otherMetadata} | --plot {out}.svg --metadata {metadata} --color-by site",
+      "--json",
+      "--quiet",
+    ],
+  },
+  {
+    command: "pcoa",
+    given: "--table {table} --metric braycurtis --output {out}.tsv",
+    options: [
+      "--table {otherTable}",
+      "--tree {tree} | --metric unweighted",
+      "--metric jaccard",
+      "--rarefy-depth 60",
+    ],
+  },
+  { command: "permanova", given: distances, options: grouped },
+  { command: "permanova", given: ofTable, options: groupedTable },
+  { command: "anosim", given: distances, options: grouped },
+  { command: "anosim", given: ofTable, options: groupedTable },
+  {
+    command: "mantel",
+    given: "{distances} {weighted} --permutations 19",
+    options: [
+      "--method spearman",
+      "--alternative greater",
+      "--permutations 29",
+      "--seed 4",
+      "--plot {out}.svg",
+      ...kept,
+    ],
+  },
+  {
+    command: "procrustes",
+    given: "{distances} {rotated} --permutations 19",
+    options: ["--dimensions 2", "--permutations 29", "--seed 4", "--plot {out}.svg", ...kept],
+  },
+  {
+    command: "alpha",
+    given: "--table {table} --output {out}.tsv",
+    options: [
+      "--table {otherTable}",
+      "--output {out}2.tsv",
+      "--tree {otherTree} | --tree {tree} --metric faith_pd",
+      "--metric shannon",
+      "--shannon-base 10 | --metric shannon",
+      "--rarefy-depth 60",
+      "--seed 4 | --rarefy-depth 60",
+      "--json",
+      "--quiet",
+    ],
+  },
+  {
+    command: "rarefaction",
+    given: "--table {table} --output {out}.tsv --repeats 2 --steps 3",
+    options: [
+      "--table {otherTable}",
+      "--output {out}2.tsv",
+      "--tree {otherTree} | --tree {tree} --metric faith_pd",
+      "--metric shannon",
+      "--max-depth 100",
+      "--steps 4",
+      "--repeats 3",
+      "--seed 4",
+      "--plot {out}.svg",
+      "--group-by site --metadata {metadata} | --plot {out}.svg",
+      "--metadata {otherMetadata} | --plot {out}.svg --metadata {metadata} --group-by site",
+      "--json",
+      "--quiet",
+    ],
+  },
+  {
+    command: "predict",
+    given: "--model {run} --table {table} --output {out}.tsv",
+    options: [
+      "--model {otherRun}",
+      "--table {otherTable}",
+      "--samples {samples}",
+      "--rarefy-depth 60",
+      "--metadata {metadata}",
+      "--output {out}2.tsv",
+      "--attention {out}-attention.tsv",
+      "--taxonomy {taxonomy} | --attention {out}-attention.tsv",
+      "--format csv",
+      "--json",
+      "--quiet",
+    ],
+  },
+  ...["predict --output {out}.tsv", "embed --output {out}.tsv", "evaluate"].map((line) => {
+    const [command, ...given] = line.split(" ");
+    return { command, given: [...given, "--model {run}"].join(" "), options: ["--dataset {dataset}"] };
+  }),
+  {
+    command: "embed",
+    given: "--model {encoder} --table {table} --output {out}.tsv",
+    options: [
+      "--model {run}",
+      "--table {otherTable}",
+      "--samples {samples}",
+      "--rarefy-depth 60",
+      "--output {out}2.tsv",
+      "--distances {out}-distances.tsv",
+      "--asvs {out}-asvs.tsv",
+      "--attention {out}-attention.tsv",
+      "--taxonomy {taxonomy} | --asvs {out}-asvs.tsv",
+      "--format csv",
+      "--json",
+      "--quiet",
+    ],
+  },
+  {
+    command: "evaluate",
+    given: "--model {run} --table {table} --metadata {metadata}",
+    options: [
+      "--model {otherRun}",
+      "--table {otherTable}",
+      "--samples {samples}",
+      "--rarefy-depth 60",
+      "--metadata {otherMetadata}",
+      "--output {out}",
+      "--json",
+      "--quiet",
+    ],
+  },
+  {
+    command: "rf-baseline",
+    given:
+      "--table {table} --metadata {metadata} --metadata-column depth --output {out}.tsv --n-estimators 5 " +
+      "--train-samples {samples} --val-samples {others}",
+    options: [
+      "--table {otherTable}",
+      "--metadata {otherMetadata}",
+      "--metadata-column ph",
+      "--train-samples {fewSamples}",
+      "--val-samples {fewOthers}",
+      "--output {out}2.tsv",
+      "--random-seed 9",
+      "--n-estimators 6",
+      "--max-features 2",
+      "--json",
+      "--quiet",
+    ],
+  },
+];
