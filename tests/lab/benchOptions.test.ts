@@ -255,6 +255,38 @@ test("bench scaling --from prints reports that are there instead of measuring", 
   expect(JSON.parse(out).axes.map(({ name }: { name: string }) => name)).toEqual(["batch", "samples"]);
 });
 
+showsOptions("bench ops", "--javascript");
+test("bench ops --javascript: libraries that are installed take part, others are told", async () => {
+  const facts: Record<string, Record<string, unknown>> = {
+    Python: { torch: "?" },
+    tfjs: { version: "4", backend: "wasm", names: ["add"], refused: { gpt: "no kernel" } },
+    "jax-js": { missing: "not installed in node" },
+  };
+  const asked: string[] = [];
+  const start = spyOn(Partner, "start").mockImplementation(async (name, command) => {
+    if (name !== "Python") expect(command).toContain("node");
+    const ask = async () => {
+      asked.push(name);
+      return { median_ns: 1e9 };
+    };
+    return { facts: facts[name], ask, [Symbol.asyncDispose]: async () => {} } as unknown as Partner;
+  });
+  try {
+    const args = ["bench", "ops", "--only", "add", "--rounds", "2"];
+    const [add] = JSON.parse((await run(...args, "--javascript", "node", "--json")).out).ops;
+    expect(add.javascript["jax-js"]).toEqual({ missing: "not installed" });
+    expect(add.javascript.tfjs.ns).toBe(1e9);
+    expect(add.javascript.tfjs.ratio).toBeLessThan(0.1);
+    expect(asked.includes("jax-js")).toBe(false);
+    const text = await succeed(...args, "--javascript", "node");
+    expect(text).toContain("tfjs cannot gpt: no kernel");
+    expect(text).toContain("jax-js: not installed in node");
+    expect(await succeed(...args)).toContain("TensorFlow.js and jax-js: not measured");
+  } finally {
+    start.mockRestore();
+  }
+});
+
 showsOptions("bench ops", "--only --rounds --threads --json");
 test("bench ops: --only, --rounds and --threads", async () => {
   const asks: string[] = [];

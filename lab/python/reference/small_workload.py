@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 import torch
+from model_steps import gpt, resnet
 from torch.nn import functional
 
 SIDE = 4
@@ -94,6 +95,9 @@ class SmallWorkload:
         self.entries["adamw"] = (optimizer(device), False, 3)
         self.entries["adamw_foreach"] = (optimizer(device, foreach=True), False, 3)
         self.entries["adamw_fused"] = (optimizer(device, fused=True), False, 3)
+        for name, options in (("foreach", {"foreach": True}), ("fused", {"fused": True})):
+            self.entries[f"gpt_{name}"] = (gpt(device, **options), False, 1)
+            self.entries[f"resnet_{name}"] = (resnet(device, **options), False, 1)
 
     def ready(self) -> dict:
         return {"names": list(self.entries), "side": SIDE, "mlp": MLP, "optimizer": OPTIMIZER}
