@@ -1,10 +1,12 @@
 #!/bin/sh
-# Checks this project on a CUDA host: builds the native part there, compares its numbers with PyTorch's on the GPU, runs the
-# benchmarks, and prints one JSON report on standard output (all else goes to standard error).
+# Checks this project on a CUDA host: builds the native part there, compares its numbers with PyTorch's on the
+# GPU, runs the benchmarks, and prints one JSON report on standard output (all else goes to standard error).
 #
-#   scripts/cuda-check.sh [--quick] [--cpu] [--only STAGE] [--list] [--parity FOLDER] [--table FILE --tree FILE]
+#   scripts/cuda-check.sh [--quick] [--cpu] [--only STAGE] [--list] [--parity FOLDER]
+#   [--table FILE --tree FILE]
 #
-# Needs Python's torch 2.11 to 2.15 (with numpy), a C++ compiler, and Bun or npm. --cpu is a dry run of the same stages on the CPU.
+# Needs Python's torch 2.11 to 2.15 (with numpy), a C++ compiler, and Bun or npm. --cpu is a dry run of
+# the same stages on the CPU.
 set -eu
 cd "$(dirname "$0")/.."
 

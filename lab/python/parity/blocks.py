@@ -298,7 +298,8 @@ def compare(case: dict, expected: Tensors, found: Tensors) -> tuple[float, str]:
         ):
             continue
         if key not in found or found[key].shape != value.shape:
-            # dead ends of the graph: the reference gives zeros where we have no gradient, or the other way round
+            # dead ends of the graph: the reference gives zeros where we have no
+            # gradient, or the other way round
             if key not in found and key.startswith("grads/") and not value.any():
                 continue
             return float("inf"), key

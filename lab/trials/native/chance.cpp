@@ -110,8 +110,8 @@ void packings(int effort) {
 }
 
 void threads(int effort) {
-  // Four threads make, look up and free tensors whose handles all of them know: every lookup finds the tensor or says
-  // that it is gone, every tensor is freed exactly once, by whoever comes first.
+  // Four threads make, look up and free tensors whose handles all of them know: every lookup finds the tensor
+  // or says that it is gone, every tensor is freed exactly once, by whoever comes first.
   constexpr int kShared = 64;
   std::atomic<double> shared[kShared] = {};
   std::atomic<long> made{0};

@@ -1,10 +1,12 @@
-// Drives the shim's exports without Bun, to be built with the address, undefined-behaviour or thread sanitizer:
-// `bun tests/native/sanitize.ts`. Ends with 0 if everything behaved; each part leaves no live handle behind.
+// Drives the shim's exports without Bun, to be built with the address, undefined-behaviour or
+// thread sanitizer: `bun tests/native/sanitize.ts`. Ends with 0 if everything behaved; each part
+// leaves no live handle behind.
 #include "driver.h"
 
 using namespace driver;
 
-// The library of the shim's own operators lives as long as the process: leaving the dispatcher while LibTorch unloads is not safe.
+// The library of the shim's own operators lives as long as the process: leaving the dispatcher while
+// LibTorch unloads is not safe.
 extern "C" const char* __lsan_default_suppressions();
 extern "C" const char* __lsan_default_suppressions() { return "leak:aamt::register_operators"; }
 

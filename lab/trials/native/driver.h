@@ -1,4 +1,5 @@
-// What the parts of the driver share: checks that end the process with a place, random numbers, operator calls.
+// What the parts of the driver share: checks that end the process with a place, random
+// numbers, operator calls.
 #pragma once
 #include <cmath>
 #include <cstdint>

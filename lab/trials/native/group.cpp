@@ -1,4 +1,5 @@
-// Process groups, as far as one process goes: refusals, the store, a group of one that does everything from opening to closing.
+// Process groups, as far as one process goes: refusals, the store, a group of one that does everything
+// from opening to closing.
 #include "driver.h"
 
 namespace driver {

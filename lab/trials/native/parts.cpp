@@ -152,7 +152,8 @@ void arguments() {
   }
   CHECK(live() == before);
 
-  // Too few and too many values, and values of the wrong kind, for an operator that takes two tensors and a number.
+  // Too few and too many values, and values of the wrong kind, for an operator that takes
+  // two tensors and a number.
   int32_t status;
   const std::vector<double> wrong[] = {{AAMT_TAG_TENSOR}, {AAMT_TAG_TENSOR, a}, {AAMT_TAG_TENSOR, a, AAMT_TAG_NONE}, {AAMT_TAG_TENSOR, a, AAMT_TAG_TENSOR, 0},
       {AAMT_TAG_TENSOR, a, AAMT_TAG_TENSOR, a, AAMT_TAG_INT, 1, AAMT_TAG_INT, 1}, {AAMT_TAG_TENSOR, a, AAMT_TAG_TENSOR, a, AAMT_TAG_INT, 1, AAMT_TAG_DEFAULT},
@@ -202,7 +203,8 @@ void autograd() {
   double total = tensor(sum, {AAMT_TAG_TENSOR, again});
   double found[2];
   double inputs[2] = {weight, gradient};
-  CHECK(aamt_autograd_grad(&total, &none, 1, inputs, 2, 1, 1, 1, found) < 0);  // `gradient` does not require one
+  // `gradient` does not require one
+  CHECK(aamt_autograd_grad(&total, &none, 1, inputs, 2, 1, 1, 1, found) < 0);
   CHECK(aamt_autograd_grad(&total, &none, 1, inputs, 1, 1, 1, 0, found) == 1);
   double second = tensor(sum, {AAMT_TAG_TENSOR, found[0]});
   CHECK(aamt_backward(&second, &none, 1, 0, 0, nullptr, 0) == 0);
@@ -215,7 +217,8 @@ void autograd() {
   CHECK(aamt_set_requires_grad(inferred, 1) < 0);
   double outside = 0;
   int32_t status;
-  auto refused = call(multiply, {AAMT_TAG_TENSOR, inferred, AAMT_TAG_TENSOR, weight}, status);  // saved for backward: refused
+  // saved for backward: refused
+  auto refused = call(multiply, {AAMT_TAG_TENSOR, inferred, AAMT_TAG_TENSOR, weight}, status);
   if (status > 0) outside = refused[1];
 
   double previous[3];

@@ -1,4 +1,5 @@
-// Functions and hooks that ask, transforms, anomaly mode, the profiler, models and streams: in the right order, and out of it.
+// Functions and hooks that ask, transforms, anomaly mode, the profiler, models and streams: in the
+// right order, and out of it.
 #include "driver.h"
 
 namespace driver {
