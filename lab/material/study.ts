@@ -72,6 +72,15 @@ export interface RunExtras {
   plots?: boolean;
 }
 
+const usual = ({ dataset }: Study, output: string) => ({
+  dataset,
+  output,
+  device: testDevice,
+  display: quiet(),
+  resume: false,
+  plots: false,
+});
+
 export function pretrainStudy(
   study: Study,
   output: string,
@@ -84,13 +93,8 @@ export function pretrainStudy(
     training: { ...brief, ...config.training },
   });
   return pretrain({
-    dataset: study.dataset,
-    output,
+    ...usual(study, output),
     config: full,
-    device: testDevice,
-    display: quiet(),
-    resume: false,
-    plots: false,
     ...extras,
   });
 }
@@ -108,13 +112,8 @@ export function fineTuneStudy(
     training: { ...brief, ...config.training },
   });
   return fineTune({
-    dataset: study.dataset,
-    output,
+    ...usual(study, output),
     config: full,
-    device: testDevice,
-    display: quiet(),
-    resume: false,
-    plots: false,
     ...extras,
   });
 }

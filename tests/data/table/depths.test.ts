@@ -5,30 +5,9 @@ import { logFactorial } from "../../../src/common/logFactorial.ts";
 import { suggestDepth, summarizeDepths } from "../../../src/data/table/depths.ts";
 import { rarefy } from "../../../src/data/table/rarefy.ts";
 import { readTable } from "../../../src/data/table/read.ts";
-import type { Table } from "../../../src/data/table/table.ts";
 import { outsideData } from "../../helpers/outsideData.ts";
+import { toTable } from "../../helpers/toTable.ts";
 
-/** A table of these counts, samples by ASVs. */
-function toTable(counts: readonly (readonly number[])[]): Table {
-  const indptr = [0];
-  const indices: number[] = [];
-  const data: number[] = [];
-  for (const row of counts) {
-    for (const [asv, count] of row.entries()) {
-      if (count === 0) continue;
-      indices.push(asv);
-      data.push(count);
-    }
-    indptr.push(data.length);
-  }
-  return {
-    sampleIds: counts.map((_, i) => `s${i}`),
-    asvIds: (counts[0] ?? []).map((_, i) => `a${i}`),
-    indptr: Int32Array.from(indptr),
-    indices: Int32Array.from(indices),
-    data: Float64Array.from(data),
-  };
-}
 const ofTotals = (...totals: number[]) => toTable(totals.map((total) => [total]));
 const repeated = (total: number, times: number) => Array.from({ length: times }, () => total);
 
