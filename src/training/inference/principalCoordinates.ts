@@ -1,3 +1,4 @@
+import { leadingAxes } from "../../data/statistics/leadingAxes.ts";
 import * as torch from "../../torch/index.ts";
 
 /** Two coordinates of every sample, and the share of the variance on either. */
@@ -7,37 +8,29 @@ export interface Coordinates {
   readonly explained: readonly [number, number];
 }
 
-/** Principal components of the rows of [N, D]. */
+/** The first two principal components of the rows of [N, D]; 0 where there are fewer. */
 export function pcaOf(values: torch.Tensor): Coordinates {
   return torch.tidy(() => {
     const exact = values.to("float64");
     const centred = exact.sub(exact.mean(0, true));
     const [samples, size] = centred.shape;
-    if (samples <= size) return leading(centred.matmul(centred.t()));
+    const total = centred.square().sum().item();
+    if (total === 0) return { x: new Float32Array(samples), y: new Float32Array(samples), explained: [0, 0] };
     // The smaller of the two matrices that have these eigenvalues.
-    const [roots, axes] = torch.linalgEigh(centred.t().matmul(centred));
-    const eigenvalues = roots.toFloat64Array();
-    return coordinates(eigenvalues, (from) =>
-      from > size ? torch.zeros([samples]) : centred.matmul(axes.select(1, size - from)),
-    );
+    const isTall = samples > size;
+    const products = isTall ? centred.t().matmul(centred) : centred.matmul(centred.t());
+    const { eigenvalues, vectors } = leadingAxes(products, {
+      count: Math.min(2, products.size(0)),
+      seed: 0,
+    });
+    const axis = (which: number) => {
+      const value = Math.max(eigenvalues[which] ?? 0, 0);
+      if (value === 0) return new Float32Array(samples);
+      const vector = vectors.select(1, which);
+      const coordinates = isTall ? centred.matmul(vector) : vector.mul(Math.sqrt(value));
+      return coordinates.to("float32").toFloat32Array();
+    };
+    const share = (which: number) => Math.max(eigenvalues[which] ?? 0, 0) / total;
+    return { x: axis(0), y: axis(1), explained: [share(0), share(1)] };
   });
-}
-
-/** Of a matrix of scalar products [N, N]. */
-function leading(products: torch.Tensor): Coordinates {
-  const [roots, vectors] = torch.linalgEigh(products);
-  const eigenvalues = roots.toFloat64Array();
-  const n = eigenvalues.length;
-  return coordinates(eigenvalues, (from) =>
-    vectors.select(1, n - from).mul(Math.sqrt(Math.max(eigenvalues[n - from], 0))),
-  );
-}
-
-/** `axisOf` gives the coordinates on the axis whose eigenvalue is the first, second from the end. */
-function coordinates(eigenvalues: Float64Array, axisOf: (from: number) => torch.Tensor): Coordinates {
-  const total = eigenvalues.reduce((sum, value) => sum + Math.max(value, 0), 0);
-  const axis = (from: number) => axisOf(from).to("float32").toFloat32Array();
-  const share = (from: number) =>
-    total > 0 ? Math.max(eigenvalues[eigenvalues.length - from] ?? 0, 0) / total : 0;
-  return { x: axis(1), y: axis(2), explained: [share(1), share(2)] };
 }
