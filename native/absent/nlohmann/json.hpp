@@ -4,6 +4,7 @@
 #include <string>
 namespace nlohmann {
 struct json {
+  json();
   template <typename T>
   json(const T& value);
   static json parse(const std::string& text);

@@ -135,8 +135,9 @@ export function parseSchema(text: string): Schema {
     const name = declaration.slice(space + 1);
     if (formals.length === 0 && /\(\w+!/.test(type)) inPlace = true;
     const isOutput = byName && type.includes("!");
-    // From 2.13 on collectives take a process group itself here, too; its name is what can be passed.
-    const passed = type === "Any" && name === "group_name" ? "str" : type;
+    // Newer collectives take objects here, too: a process group from 2.13 on, a ReduceOp from 2.15 on. Their
+    // names are what can be passed.
+    const passed = type === "Any" && ["group_name", "reduce_op"].includes(name) ? "str" : type;
     formals.push({ name: camelCase(name), ...parseType(passed), hasDefault: equals >= 0, byName, isOutput });
   }
   const result = text.slice(arrow + 5).trim();

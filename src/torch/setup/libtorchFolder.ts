@@ -31,7 +31,7 @@ export interface Inspection {
 }
 
 export const oldestMinor = 11;
-/** What is newer is tried with a warning. The suite has not been run with 2.14 and 2.15 yet. */
+/** What is newer is tried with a warning. */
 export const newestMinor = 15;
 export const acceptedVersions = `2.${oldestMinor} to 2.${newestMinor}`;
 

@@ -43,11 +43,11 @@ test("without a group the functions say what is missing", () => {
   expect(() => torch.distributed.initProcessGroup({ timeoutSeconds: 0 })).toThrow("must be above 0");
 });
 
-test("a group's name is text, whether a LibTorch declares it so or as anything", () => {
-  const kinds = ["Any", "str"].map(
-    (type) =>
-      parseSchema(`_c10d_functional::broadcast_(Tensor(a!) input, int src, ${type} group_name) -> Tensor(a!)`)
-        .arguments[2].kind,
-  );
-  expect(kinds).toEqual(["str", "str"]);
+test("names of groups and of reductions are text, whether a LibTorch declares them so or as anything", () => {
+  for (const type of ["Any", "str"]) {
+    const schema = parseSchema(
+      `_c10d_functional::all_reduce_(Tensor(a!) input, ${type} reduce_op, ${type} group_name) -> Tensor(a!)`,
+    );
+    expect(schema.arguments.map(({ kind }) => kind)).toEqual(["Tensor", "str", "str"]);
+  }
 });
