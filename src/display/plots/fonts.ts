@@ -21,7 +21,10 @@ export function fontBytes(): Uint8Array[] {
   return [bytesOf(regularFile), bytesOf(semiBoldFile)];
 }
 
-/** The Latin part of the font in all weights, for web pages (WOFF2). */
+/**
+ * The Latin part of the font in all weights, for web pages (WOFF2): a seventh of one TrueType file, which
+ * resvg needs. No package has both.
+ */
 export function webFontBytes(): Uint8Array {
   return bytesOf(webFile);
 }
