@@ -37,6 +37,7 @@ export { type Grouping, groupDistances, groupsOf } from "./data/statistics/group
 export { anosim, type GroupTest, type GroupTestOptions, permanova } from "./data/statistics/groupTests.ts";
 export { type MantelOptions, mantel } from "./data/statistics/mantel.ts";
 export { type Ordination, readOrdination, writeOrdination } from "./data/statistics/ordination.ts";
+export { type PairTest, pairwise } from "./data/statistics/pairwiseTests.ts";
 export { type Pcoa, type PcoaOptions, pcoa } from "./data/statistics/pcoa.ts";
 export { type Procrustes, type ProcrustesOptions, procrustes } from "./data/statistics/procrustes.ts";
 export {

@@ -2,22 +2,28 @@ import { Command } from "commander";
 import { writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { checkOutput } from "../../common/files/checkOutput.ts";
 import { quote } from "../../common/quote.ts";
+import { UserError } from "../../common/userError.ts";
+import { pairCount } from "../../data/distances/distances.ts";
 import { readMetadata } from "../../data/metadata/read.ts";
 import { groupDistances } from "../../data/statistics/grouping.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import { addDistanceOptions, type DistanceFlags, distancesFrom } from "../options/distanceSource.ts";
 import { wholeNumber } from "../options/optionValues.ts";
-import { pText, rowText, statisticText } from "../text/statisticsText.ts";
+import { pText, rowsText, statisticText } from "../text/statisticsText.ts";
 
 interface GroupTestFlags extends DistanceFlags {
   readonly metadata: string;
   readonly column: string;
   readonly strata?: string;
+  readonly pairwise: boolean;
   readonly permutations: number;
   readonly output?: string;
   readonly json: boolean;
   readonly quiet: boolean;
 }
+
+/** Pairs that are printed. */
+const mostPairs = 20;
 
 export const makePermanova = () =>
   makeTest(
@@ -37,8 +43,9 @@ function makeTest(name: "permanova" | "anosim", description: string): Command {
     .requiredOption("--metadata <file>", "of the samples")
     .requiredOption("--column <name>", "metadata column whose values are the groups")
     .option("--strata <column>", "permute within the groups of this column alone, such as the subjects")
+    .option("--pairwise", "also test each two groups alone, with p corrected for their number", false)
     .optionsGroup("Output:")
-    .option("-o, --output <file>", "also write the result as a table of one row: .tsv")
+    .option("-o, --output <file>", "also write the result as a table, with a row for each pair: .tsv")
     .optionsGroup("Computing:")
     .option("--permutations <n>", "of the samples' groups; 0 gives no p", wholeNumber, 999)
     .option("--seed <n>", "of the permutations and the rarefaction", wholeNumber, 0)
@@ -49,6 +56,8 @@ function makeTest(name: "permanova" | "anosim", description: string): Command {
 
 async function run(name: "permanova" | "anosim", flags: GroupTestFlags): Promise<void> {
   const { column, permutations, seed, output } = flags;
+  if (flags.pairwise && flags.strata !== undefined)
+    throw new UserError("--pairwise tests pairs of groups without strata; leave --strata or it out.");
   if (output !== undefined) checkOutput(output, [".tsv"], "a result");
   const display = new ProgressDisplay(chooseDisplayMode(flags));
   const metadata = readMetadata(flags.metadata);
@@ -102,8 +111,38 @@ async function run(name: "permanova" | "anosim", flags: GroupTestFlags): Promise
     permutations,
     r2,
   };
+  const rows: Record<string, string | number | undefined>[] = [
+    { ...row, ...(flags.pairwise && { pair: "", "q-value": "" }) },
+  ];
+  if (flags.pairwise) {
+    const { pairwise } = await import("../../data/statistics/pairwiseTests.ts");
+    display.begin("Comparing groups", pairCount(groups.names.length), "pairs");
+    const onProgress = (done: number) => display.update(done);
+    const pairs = pairwise(tests[name], distances, groups, { permutations, seed, onProgress });
+    display.end();
+    for (const { pair, statistic: value, p: chance, q } of pairs.slice(0, mostPairs))
+      display.message(
+        `${pair.join(" - ")}: ${statisticName} ${statisticText(value)}, ${pText(chance, permutations)}` +
+          (permutations === 0 ? "" : `, q ${statisticText(q)}`),
+      );
+    if (pairs.length > mostPairs)
+      display.message(
+        `${pairs.length - mostPairs} more pairs are ${output === undefined ? "shown with --output" : `in ${output}`}`,
+      );
+    for (const one of pairs)
+      rows.push({
+        ...row,
+        samples: one.samples,
+        groups: 2,
+        statistic: one.statistic,
+        "p-value": one.p,
+        r2: one.r2,
+        pair: one.pair.join(" - "),
+        "q-value": one.q,
+      });
+  }
   if (output !== undefined) {
-    writeFileAtomic(output, rowText(row));
+    writeFileAtomic(output, rowsText(rows));
     display.message(`The result is in ${output}`);
   }
   display.record(name, row);

@@ -9,7 +9,7 @@ import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progr
 import { distancesFrom } from "../options/distanceSource.ts";
 import { positiveWholeNumber, wholeNumber } from "../options/optionValues.ts";
 import { checkPlotFile, writePlotFile } from "../options/plotFile.ts";
-import { pText, rowText, statisticText } from "../text/statisticsText.ts";
+import { pText, rowsText, statisticText } from "../text/statisticsText.ts";
 
 interface MantelFlags {
   readonly table?: string;
@@ -92,7 +92,7 @@ async function run(first: string, second: string, flags: MantelFlags): Promise<v
     permutations,
   };
   if (output !== undefined) {
-    writeFileAtomic(output, rowText(row));
+    writeFileAtomic(output, rowsText([row]));
     display.message(`The result is in ${output}`);
   }
   if (plot !== undefined) {

@@ -10,7 +10,7 @@ import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progr
 import { distancesFrom } from "../options/distanceSource.ts";
 import { positiveWholeNumber, wholeNumber } from "../options/optionValues.ts";
 import { checkPlotFile, writePlotFile } from "../options/plotFile.ts";
-import { pText, rowText, statisticText } from "../text/statisticsText.ts";
+import { pText, rowsText, statisticText } from "../text/statisticsText.ts";
 
 interface ProcrustesFlags {
   readonly table?: string;
@@ -78,7 +78,7 @@ async function run(first: string, second: string, flags: ProcrustesFlags): Promi
   );
   const row = { method: "Procrustes", samples, dimensions, "m-squared": m2, "p-value": p, permutations };
   if (output !== undefined) {
-    writeFileAtomic(output, rowText(row));
+    writeFileAtomic(output, rowsText([row]));
     display.message(`The result is in ${output}`);
   }
   if (plot !== undefined) {

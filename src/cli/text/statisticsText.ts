@@ -10,9 +10,11 @@ export function pText(p: number, permutations: number): string {
   return `p ${statisticText(p)} (${permutations} permutations${isLeast ? ", none of which comes as far" : ""})`;
 }
 
-/** A table of one row; what is undefined is left empty. */
-export function rowText(row: Readonly<Record<string, string | number | undefined>>): string {
+/** A table of rows that all have the first one's columns; what is undefined or no number is left empty. */
+export function rowsText(rows: readonly Readonly<Record<string, string | number | undefined>>[]): string {
   const cell = (value: string | number | undefined) =>
     value === undefined || Number.isNaN(value) ? "" : String(value).replace(/[\t\r\n]+/g, " ");
-  return `${Object.keys(row).join("\t")}\n${Object.values(row).map(cell).join("\t")}\n`;
+  const names = Object.keys(rows[0] ?? {});
+  const lines = rows.map((row) => `${names.map((name) => cell(row[name])).join("\t")}\n`);
+  return `${names.join("\t")}\n${lines.join("")}`;
 }

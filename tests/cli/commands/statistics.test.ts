@@ -213,6 +213,29 @@ describe("permanova and anosim", () => {
     expect(other.statistic).not.toBe(site.statistic);
   });
 
+  showsOptions(["permanova", "anosim"], "--pairwise");
+  test.each(["permanova", "anosim"])("%s --pairwise tests each two groups alone", async (name) => {
+    const by = [...matrix, ...metadata, "--column", "site", "--permutations", "99"];
+    const rows = async (...more: string[]) =>
+      text(await written(".tsv", name, ...by, ...more))
+        .slice(0, -1)
+        .split("\n")
+        .map((line) => line.split("\t"));
+    const [names, whole, ...pairs] = await rows("--pairwise");
+    expect(names.slice(-2)).toEqual(["pair", "q-value"]);
+    expect(whole.slice(0, -2)).toEqual((await rows())[1]);
+    const cell = (row: string[], column: string) => row[names.indexOf(column)];
+    expect(pairs.map((row) => cell(row, "pair"))).toEqual([
+      "forest - meadow",
+      "forest - shore",
+      "meadow - shore",
+    ]);
+    expect(pairs.reduce((sum, row) => sum + Number(cell(row, "samples")), 0)).toBe(48);
+    for (const row of pairs)
+      expect(Number(cell(row, "q-value"))).toBeGreaterThanOrEqual(Number(cell(row, "p-value")));
+    expect(await refusal(name, ...by, "--pairwise", "--strata", "plot")).toContain("--pairwise tests pairs");
+  });
+
   test("names groups of one sample and samples without a value", async () => {
     const rows = text(metadata[1])
       .split("\n")
