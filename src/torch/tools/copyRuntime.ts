@@ -6,7 +6,7 @@ import { type FoundShim, findShim } from "../setup/findShim.ts";
 import { type Libtorch, sharedLibraryName } from "../setup/libtorchFolder.ts";
 
 /** Libraries of LibTorch's that only Python, its tests or its compiler load. */
-const unneeded = /python|test|aoti|backend_with_compiler|shm/;
+const unneeded = /python|test|aoti|backend_with_compiler|^libshm/;
 /** The same of NVIDIA's: other forms of a library that is copied, and tools for programs of another kind. */
 const unneededOfNvidia = /\.alt\.|nvperf|pcsampling|nvblas|cufftw|cusolverMg/;
 

@@ -11,7 +11,7 @@ const packages = () => scratch.path("packages");
 afterEach(() => rmSync(packages(), { recursive: true, force: true }));
 
 const library = (stem: string) => sharedLibraryName(stem);
-const ofTorch = ["c10", "c10_cuda", "torch", "torch_cpu", "torch_cuda"].map(
+const ofTorch = ["c10", "c10_cuda", "torch", "torch_cpu", "torch_cuda", "torch_nvshmem"].map(
   (stem) => `torch/lib/${library(stem)}`,
 );
 const cuda13 = [
@@ -24,6 +24,7 @@ const cuda13 = [
 const cuda12 = ["nvidia/cuda_runtime/lib/libcudart.so.12", "nvidia/cublas/lib/libcublas.so.12"];
 const unwanted = [
   `torch/lib/${library("torch_python")}`,
+  `torch/lib/${library("shm")}`,
   "torch/include/ATen/ATen.h",
   "nvidia/cu13/lib/libnvrtc.alt.so.13",
   "nvidia/cu13/lib/libcudart_static.a",
