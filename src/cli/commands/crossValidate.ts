@@ -8,6 +8,7 @@ import { crossValidate } from "../../training/folds/crossValidate.ts";
 import { summaryText } from "../../training/folds/foldReport.ts";
 import { planSchema } from "../../training/folds/plan.ts";
 import { type PredictorName, predictorNames } from "../../training/predictors/index.ts";
+import { builtinName } from "../../training/run/open.ts";
 import { openConfiguredData } from "../../training/tasks/openData.ts";
 import { nameList, positiveWholeNumber, shareOption, wholeNumber } from "../options/optionValues.ts";
 
@@ -21,6 +22,7 @@ interface Flags {
   readonly metadataColumn?: string;
   readonly classifier?: boolean;
   readonly predictor: PredictorName[];
+  readonly encoder?: string;
   readonly folds: number;
   readonly repeats: number;
   readonly splitBy?: string;
@@ -62,6 +64,10 @@ export function makeCommand(): Command {
       `${predictorNames.join(", ")}: several with commas, the first one is compared with the others`,
       predictorList,
       ["auto"],
+    )
+    .option(
+      "--encoder <run>",
+      "pretrained encoder for encoder, stack and auto: folder of a run, or `builtin`; it knows no values",
     )
     .option("--inner-folds <n>", "folds within each fold, by which settings are chosen", atLeastTwo, 5)
     .option("--n-estimators <n>", "trees of the forest", positiveWholeNumber, 500)
@@ -139,6 +145,7 @@ async function run(flags: Flags): Promise<void> {
     column,
     classifier: flags.classifier ?? null,
     predictors: flags.predictor,
+    encoder: flags.encoder && flags.encoder !== builtinName ? resolve(flags.encoder) : flags.encoder,
     folds: flags.folds,
     repeats: flags.repeats,
     splitBy: flags.splitBy ?? null,

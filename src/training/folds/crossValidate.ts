@@ -6,6 +6,7 @@ import type { Dataset } from "../../data/dataset/dataset.ts";
 import { readTaxonomyOf } from "../../data/taxonomy/read.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import type { Reasons } from "../predictors/reasons.ts";
+import { describeFoldEncoder } from "./foldEncoder.ts";
 import {
   writeFoldPredictions,
   writeFoldReport,
@@ -46,12 +47,19 @@ export async function crossValidate(
   options: CrossValidateOptions,
 ): Promise<{ summary: FoldSummary; reasons: ReasonRow[]; forestReasons: ReasonRow[]; report: string }> {
   const { dataset, config, output, workers, resume, display, command } = options;
-  const plan = makePlan(dataset, config);
+  const divided = makePlan(dataset, config);
+  const encoder =
+    config.encoder === null ? null : describeFoldEncoder(config.encoder, dataset, divided.samples);
+  const plan = { ...divided, warnings: [...divided.warnings, ...(encoder?.warnings ?? [])] };
   const taxonomy =
     options.taxonomy === undefined
       ? null
       : readTaxonomyOf(dataset.asvIds(), options.taxonomy, dataset.path, (text) => display.warn(text));
-  claimFolder(output, dataset, config, resume);
+  claimFolder(output, resume, {
+    config,
+    data: dataset.manifest.files,
+    ...(encoder && { encoder: encoder.sha256 }),
+  });
   for (const warning of plan.warnings) display.warn(warning);
   display.begin("Folds", plan.jobs.length, "folds");
   const results = await runJobs(dataset, plan, {
@@ -81,10 +89,9 @@ export async function crossValidate(
 }
 
 /** What must be the same for folds to be of one piece. */
-function claimFolder(output: string, dataset: Dataset, config: PlanConfig, resume: boolean): void {
+function claimFolder(output: string, resume: boolean, made: Readonly<Record<string, unknown>>): void {
   const path = join(output, "cross-validation.json");
-  const { files } = dataset.manifest;
-  const content = `${JSON.stringify({ config, data: files }, null, 2)}\n`;
+  const content = `${JSON.stringify(made, null, 2)}\n`;
   if (existsSync(path)) {
     if (!resume)
       throw new UserError(

@@ -6,7 +6,7 @@ import { textValues } from "../../data/encoding/categories.ts";
 import { encodeClasses, fitClasses } from "../../data/encoding/classLabels.ts";
 import { type Fold, makeFolds } from "../../data/split/folds.ts";
 import { targetSchema } from "../config/config.ts";
-import { predictorNames } from "../predictors/index.ts";
+import { predictorNames, usesEncoder } from "../predictors/index.ts";
 import type { LearnTarget } from "../predictors/learner.ts";
 import { isClassifier, labelledSamples } from "../targets/targets.ts";
 
@@ -19,6 +19,8 @@ export const planSchema = z.object({
   /** Classes or numbers; null: as the column holds text or numbers. */
   classifier: z.boolean().nullable().default(null),
   predictors: z.array(z.enum(predictorNames)).default(["auto"]),
+  /** A pretraining run or `builtin`, for the predictor `encoder` and those that are made of all others. */
+  encoder: z.string().nullable().default(null),
   folds: z.number().int().min(2).default(5),
   repeats: z.number().int().min(1).default(1),
   splitBy: z.string().nullable().default(null),
@@ -62,7 +64,15 @@ export interface Plan {
  * @throws UserError for columns that are missing or do not do, and for folds that cannot be made.
  */
 export function makePlan(dataset: Dataset, config: PlanConfig): Plan {
-  const { column, leaveOut, folds, repeats, seed } = config;
+  const { column, leaveOut, folds, repeats, seed, predictors, encoder } = config;
+  if (encoder === null && predictors.includes("encoder"))
+    throw new UserError(
+      "The predictor encoder needs an encoder; give --encoder builtin, or a pretraining run.",
+    );
+  if (encoder !== null && !usesEncoder(predictors))
+    throw new UserError(
+      `No predictor of ${predictors.join(", ")} uses an encoder; leave --encoder out, or add --predictor encoder.`,
+    );
   const asTarget = targetSchema.parse({ columns: [column], classifier: config.classifier });
   const classifies = isClassifier(dataset, asTarget);
   const labelled = labelledSamples(dataset, [column]);

@@ -8,6 +8,7 @@ import { type Learned, type LearnTarget, type LearnTask, meanLoss, widthOf } fro
 import { findForestReasons, findReasons, type Reasons } from "../predictors/reasons.ts";
 import { Study } from "../predictors/study.ts";
 import { likenessOf } from "../predictors/unlike.ts";
+import { openRun } from "../run/open.ts";
 import type { Job, Plan } from "./plan.ts";
 
 /** What one predictor came to in one fold. */
@@ -48,7 +49,8 @@ export class FoldRunner {
   constructor(dataset: Dataset, plan: Plan) {
     this.#plan = plan;
     this.#dataset = dataset;
-    this.#study = new Study(dataset, plan.samples);
+    const { encoder } = plan.config;
+    this.#study = new Study(dataset, plan.samples, encoder === null ? null : openRun(encoder, "cpu"));
   }
 
   /**

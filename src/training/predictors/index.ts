@@ -2,6 +2,7 @@ import { kernelRidge, ridge } from "./kernelRidge.ts";
 import type { Learned, Learner, LearnTask } from "./learner.ts";
 import { constant, forest, neighbours } from "./simple.ts";
 import { best, stack } from "./stack.ts";
+import type { Study } from "./study.ts";
 import { supportVectors } from "./supportVectors.ts";
 
 /** Predictors that learn by themselves; `stack` and `auto` are made of them. */
@@ -10,6 +11,7 @@ const learners = {
   ridge: { title: "Ridge on presence", learn: ridge },
   kernel: { title: "Kernel ridge", learn: (task) => kernelRidge(task, task.study.kernels) },
   vectors: { title: "Support vectors", learn: (task) => supportVectors(task, task.study.kernels) },
+  encoder: { title: "Encoder", learn: (task) => kernelRidge(task, task.study.encoderKernels) },
   neighbours: { title: "Nearest neighbours", learn: neighbours },
 } satisfies Record<string, { title: string; learn: Learner }>;
 
@@ -26,11 +28,19 @@ export function titleOf(name: string, isClassifier: boolean): string {
   return learners[name as SingleName].title;
 }
 
-/** The predictors that must be learned for those that are wanted. Neighbours need distances. */
-export function partsOf(wanted: readonly PredictorName[], hasDistances: boolean): SingleName[] {
-  const all = wanted.includes("auto") || wanted.includes("stack");
+/** Predictors that are made of all the others. */
+const joined = ["auto", "stack"] as const;
+/** Whether a pretrained encoder has any part in the wanted predictors. */
+export function usesEncoder(wanted: readonly PredictorName[]): boolean {
+  return ["encoder", ...joined].some((name) => wanted.includes(name as PredictorName));
+}
+
+/** The predictors that must be learned for those that are wanted, and can be. */
+export function partsOf(wanted: readonly PredictorName[], study: Study): SingleName[] {
+  const all = joined.some((name) => wanted.includes(name));
+  const can = { neighbours: study.metric !== null, encoder: study.encoderKernels.length > 0 };
   return singleNames.filter(
-    (name) => (all && (name !== "neighbours" || hasDistances)) || wanted.includes(name),
+    (name) => (all && (can[name as keyof typeof can] ?? true)) || wanted.includes(name),
   );
 }
 
@@ -40,8 +50,7 @@ export async function learnAll(
   wanted: readonly PredictorName[],
 ): Promise<Record<string, Learned>> {
   const parts: Record<string, Learned> = {};
-  for (const name of partsOf(wanted, task.study.metric !== null))
-    parts[name] = await learners[name].learn(task);
+  for (const name of partsOf(wanted, task.study)) parts[name] = await learners[name].learn(task);
   const all: Record<string, Learned> = { constant: constant(task), ...parts };
   if (wanted.includes("stack") || wanted.includes("auto")) all["stack"] = stack(task, parts);
   if (wanted.includes("auto")) {

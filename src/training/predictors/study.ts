@@ -1,10 +1,16 @@
 import type { Dataset } from "../../data/dataset/dataset.ts";
+import { predictedRows } from "../../models/pairwiseDistances.ts";
+import { SetEncoder } from "../../models/setEncoder.ts";
+import * as torch from "../../torch/index.ts";
 import type { SparseRows } from "../baselines/randomForest.ts";
 import { relativeCounts } from "../baselines/runBaselines.ts";
+import { distanceFormOf } from "../config/buildModel.ts";
+import { embedSamples } from "../inference/embedSamples.ts";
+import { typicalDistance } from "../inference/studyDistance.ts";
+import type { OpenedRun } from "../run/open.ts";
 
 /** How alike two samples are, told by these two alone: no label and no other sample decides it. */
-export const kernelNames = ["presence", "counts", "unifrac", "branches"] as const;
-export type KernelName = (typeof kernelNames)[number];
+export type KernelName = "presence" | "counts" | "unifrac" | "branches" | "learned" | "codes";
 
 /**
  * What predictors see of samples: features, and likeness between pairs of samples. All of it belongs to a
@@ -16,26 +22,35 @@ export class Study {
   readonly samples: Int32Array;
   /** Distances that `unifrac` and neighbours go by; null where the data set has none. */
   readonly metric: string | null;
+  /** The kernels that the data set allows. */
+  readonly kernels: readonly KernelName[];
+  /** Those of `encoder`: what it has learned takes the place of the tree; none without one. */
+  readonly encoderKernels: readonly KernelName[];
+  readonly #encoder: OpenedRun | null;
   readonly #kernels = new Map<KernelName, Float64Array>();
   readonly #rowOf: Int32Array;
 
-  constructor(dataset: Dataset, samples: Int32Array) {
+  /** @param encoder a pretrained one, which knows no values of metadata. */
+  constructor(dataset: Dataset, samples: Int32Array, encoder: OpenedRun | null = null) {
     this.dataset = dataset;
     this.samples = samples;
-    const { distances } = dataset.manifest;
+    this.#encoder = encoder;
+    const { distances, vectors } = dataset.manifest;
     this.metric = distances.includes("unweighted") ? "unweighted" : (distances[0] ?? null);
+    const hasBranches = this.metric === "unweighted" && vectors.includes("faith_pd");
+    this.kernels = [
+      "presence",
+      "counts",
+      ...(this.metric === null ? [] : (["unifrac"] as const)),
+      ...(hasBranches ? (["branches"] as const) : []),
+    ];
+    const hasDistance = encoder?.facts.encoderType === "unifrac";
+    this.encoderKernels = encoder
+      ? ["presence", "counts", "codes", ...(hasDistance ? (["learned"] as const) : [])]
+      : [];
     this.#rowOf = new Int32Array(dataset.sampleCount).fill(-1);
     samples.forEach((sample, row) => {
       this.#rowOf[sample] = row;
-    });
-  }
-
-  /** The kernels that the data set allows. */
-  get kernels(): KernelName[] {
-    const { vectors } = this.dataset.manifest;
-    return kernelNames.filter((name) => {
-      if (name === "unifrac") return this.metric !== null;
-      return name !== "branches" || (this.metric === "unweighted" && vectors.includes("faith_pd"));
     });
   }
 
@@ -63,15 +78,36 @@ export class Study {
   }
 
   #kernel(name: KernelName): Float64Array {
-    let kernel = this.#kernels.get(name);
-    if (!kernel) {
-      kernel = this.#compute(name);
-      this.#kernels.set(name, kernel);
+    if (!this.#kernels.has(name)) {
+      if (name === "learned" || name === "codes") this.#encode(this.#encoder!);
+      else this.#kernels.set(name, this.#compute(name));
     }
-    return kernel;
+    return this.#kernels.get(name)!;
   }
 
-  #compute(name: KernelName): Float64Array {
+  /**
+   * Products of samples as the encoder places them, which stand for the length of shared branches, and
+   * 1 - the distances that it predicts.
+   */
+  #encode(encoder: OpenedRun): void {
+    using embeddings = embedSamples(encoder, this.dataset, this.samples, "cpu");
+    const { encoder: model, facts } = encoder;
+    this.#kernels.set("codes", products(embeddings));
+    if (!this.encoderKernels.includes("learned")) return;
+    const n = this.samples.length;
+    const learned = new Float64Array(n * n);
+    let row = 0;
+    const knowsStudies = model instanceof SetEncoder && model.otherDistances !== null;
+    const form = knowsStudies ? typicalDistance(model) : distanceFormOf(facts.config, model);
+    for (const distances of predictedRows(embeddings, form))
+      learned.set(
+        Float64Array.from(distances, (distance) => 1 - distance),
+        n * row++,
+      );
+    this.#kernels.set("learned", learned);
+  }
+
+  #compute(name: "presence" | "counts" | "unifrac" | "branches"): Float64Array {
     const { samples, dataset } = this;
     const n = samples.length;
     const kernel = new Float64Array(n * n);
@@ -109,4 +145,20 @@ export class Study {
       }
     return kernel;
   }
+}
+
+/** Columns that are multiplied at a time, in float64. */
+const columnsAtOnce = 4096;
+
+/** The products of all rows of [n, columns]: [n, n]. */
+function products(rows: torch.Tensor): Float64Array {
+  return torch.tidy(() => {
+    const [n, columns] = rows.shape;
+    let sum = torch.zeros([n, n], { dtype: "float64" });
+    for (let from = 0; from < columns; from += columnsAtOnce) {
+      const part = rows.narrow(1, from, Math.min(columnsAtOnce, columns - from)).to("float64");
+      sum = sum.add(part.matmul(part.t()));
+    }
+    return sum.toFloat64Array();
+  });
 }

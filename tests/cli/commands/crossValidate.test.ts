@@ -52,7 +52,7 @@ const config = ({ output }: Outcome) =>
 
 showsOptions(
   "cross-validate",
-  "--folds --repeats --split-by --stratify --leave-out --seed --predictor --inner-folds --n-estimators --classifier --no-classifier " +
+  "--folds --repeats --split-by --stratify --leave-out --seed --predictor --encoder --inner-folds --n-estimators --classifier --no-classifier " +
     "--coverage --learning-curve --metadata-column --dataset --output --json",
 );
 describe("cross-validate", () => {
@@ -72,6 +72,10 @@ describe("cross-validate", () => {
       "--predictor kernel,forest",
       ({ summary }) =>
         expect(summary.predictors.map(({ name }) => name)).toEqual(["constant", "forest", "kernel"]),
+    ],
+    [
+      "--predictor encoder --encoder builtin",
+      ({ summary }) => expect(summary.predictors.map(({ title }) => title)).toEqual(["Median", "Encoder"]),
     ],
     [
       "--coverage 0.5",
@@ -180,6 +184,10 @@ describe("cross-validate", () => {
       "--no-classifier",
     );
     expect(await refused("--metadata-column", "score", "--folds", "31", ...output)).toContain("31 folds");
+    const encoded = ["--metadata-column", "score", ...output, "--predictor"];
+    expect(await refused(...encoded, "encoder")).toContain("--encoder builtin");
+    expect(await refused(...encoded, "ridge", "--encoder", "builtin")).toContain("leave --encoder out");
+    expect(await refused(...encoded, "encoder", "--encoder", scratch.path("none"))).toContain("no run");
     expect(existsSync(output[1])).toBe(false);
     expect((await run("cross-validate", "--predictor", "oracle")).code).toBe(2);
   });

@@ -8,14 +8,17 @@ import { learnAll } from "../../../src/training/predictors/index.ts";
 import { kernelRidge } from "../../../src/training/predictors/kernelRidge.ts";
 import type { Learned, LearnTask } from "../../../src/training/predictors/learner.ts";
 import { Study } from "../../../src/training/predictors/study.ts";
+import { type OpenedRun, openRun } from "../../../src/training/run/open.ts";
 import { plantedStudy } from "../../helpers/plantedStudy.ts";
 import { useScratch } from "../../helpers/scratch.ts";
 
 const scratch = useScratch();
 let dataset: Dataset;
 let plan: Plan;
+let encoder: OpenedRun;
 beforeAll(async () => {
   dataset = openDataset((await plantedStudy(scratch.path("study"))).folder);
+  encoder = openRun("builtin", "cpu");
   plan = makePlan(dataset, planSchema.parse({ column: "score", splitBy: "host", folds: 3, trees: 5 }));
 });
 
@@ -27,7 +30,7 @@ async function leaksOf(learn: Learn): Promise<string[]> {
   const { groupOf, target } = plan;
   const values = { column: "host", values: Array.from(groupOf!, String) };
   const taskOf = (own: Int32Array, changed = target.values, studied = plan.samples): LearnTask => ({
-    study: new Study(dataset, studied),
+    study: new Study(dataset, studied, encoder),
     target: { ...target, values: changed },
     train: own,
     inner: makeFolds(own, { folds: 3, groups: values }),
@@ -95,7 +98,16 @@ describe("planted leaks are caught:", () => {
 });
 
 test("our predictors have none of these leaks", async () => {
-  for (const name of ["forest", "ridge", "kernel", "vectors", "neighbours", "stack", "auto"] as const)
+  for (const name of [
+    "forest",
+    "ridge",
+    "kernel",
+    "vectors",
+    "neighbours",
+    "encoder",
+    "stack",
+    "auto",
+  ] as const)
     expect([name, await leaksOf(async (task) => (await learnAll(task, [name]))[name].predict)]).toEqual([
       name,
       [],

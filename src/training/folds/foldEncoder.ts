@@ -1,0 +1,44 @@
+import { existsSync, statSync } from "node:fs";
+import { UserError } from "../../common/userError.ts";
+import type { Dataset } from "../../data/dataset/dataset.ts";
+import { describeSource } from "../../data/prepare/provenance.ts";
+import { readIdFile } from "../../data/split/files.ts";
+import type { RunFacts } from "../run/facts.ts";
+import { RunFolder } from "../run/folder.ts";
+import { builtinName, checkpointOf, readRunFacts } from "../run/open.ts";
+import { fitWarnings } from "../run/openSamples.ts";
+
+/**
+ * What an encoder for folds says of itself.
+ * @throws UserError for one that was fine-tuned: it has seen values, perhaps those of held-out samples.
+ */
+function encoderFactsOf(path: string): RunFacts {
+  const facts = readRunFacts(checkpointOf(path));
+  if (facts.kind === "pretrain") return facts;
+  throw new UserError(
+    `${path} was trained on values of metadata, perhaps on those of held-out samples; give --encoder a pretraining run, or builtin.`,
+  );
+}
+
+/**
+ * What a report must tell of an encoder, and what tells it from another one of the same name.
+ * @throws UserError for one that was fine-tuned, and where there is none.
+ */
+export function describeFoldEncoder(
+  path: string,
+  dataset: Dataset,
+  samples: Int32Array,
+): { warnings: string[]; sha256: string } {
+  const checkpoint = checkpointOf(path);
+  const warnings = fitWarnings(encoderFactsOf(path), dataset);
+  const { trainIds } = new RunFolder(path);
+  if (path !== builtinName && statSync(path).isDirectory() && existsSync(trainIds)) {
+    const known = new Set(readIdFile(trainIds));
+    const seen = samples.filter((sample) => known.has(dataset.sampleIds[sample])).length;
+    if (seen > 0)
+      warnings.push(
+        `The encoder was trained on the sequences and distances, not the values, of ${seen} of the ${samples.length} samples: its figures hold for samples that an encoder is trained on before they are predicted, not for those that come later.`,
+      );
+  }
+  return { warnings, sha256: describeSource("encoder", checkpoint).sha256 };
+}
