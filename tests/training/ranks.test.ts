@@ -157,6 +157,45 @@ test("a run of two ranks is continued by one, and the other way round, as if not
   }
 });
 
+showsOptions(["pretrain", "train"], "--shard-optimizer");
+test("ranks that divide the optimizer's state come to the same weights, and go on whole or divided", async () => {
+  const adam = "--optimizer adamw --lr 0.01 --scheduler constant --save-minutes 0.0001".split(" ");
+  const two = await train("pretrain", "undivided", ...aam, ...adam, "--ranks", "2");
+  const divided = ["--ranks", "2", "--shard-optimizer"];
+  const sharded = await train("pretrain", "divided", ...aam, ...adam, ...divided);
+  const states = (folder: string) =>
+    torch.loadSafetensors(join(folder, "checkpoints/last.safetensors")).tensors;
+  const [expected, found] = [states(two), states(sharded)];
+  expect([...found.keys()].sort()).toEqual([...expected.keys()].sort());
+  for (const [name, value] of found)
+    expect({ name, same: torch.equal(value, expected.get(name)!) }).toEqual({ name, same: true });
+  // What was whole goes on divided, and what was divided with one process.
+  const [whole, parts] = [["--ranks", "2"], divided];
+  const more = [..."--resume --epochs 2 --no-plots --threads 1".split(" ")];
+  for (const [before, after] of [
+    [whole, parts],
+    [parts, []],
+  ]) {
+    const name = `then-${after.length}`;
+    const output = await train("pretrain", name, ...aam, ...adam, "--epochs", "1", ...before);
+    expect(await run("pretrain", "--output", output, ...more, ...after)).toMatchObject({ code: 0 });
+    expect(states(output).get("optimizer/0/step")?.item()).toBe(expected.get("optimizer/0/step")?.item());
+    if (after === parts) expect(difference(two, output)).toBe(0);
+  }
+  const refused = await run(
+    "pretrain",
+    "--dataset",
+    study.folder,
+    "--output",
+    scratch.path("no"),
+    "--shard-optimizer",
+  );
+  expect(refused.code).toBe(1);
+  expect(refused.error).toBe(
+    "Error: --shard-optimizer divides the optimizer's state among ranks; add --ranks, or leave it out.\n",
+  );
+});
+
 showsOptions(["predict", "embed"], "--ranks --rank-timeout");
 test("two and three ranks embed and predict what one does", async () => {
   const options = [...aam, ..."--metadata-column ph --epochs 1".split(" ")];

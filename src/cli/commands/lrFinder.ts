@@ -28,7 +28,7 @@ interface Flags {
 
 /** What a search of the learning rate has no use for. */
 const unused =
-  /^training\.(epochs|minEpoch|max(Steps|Minutes|Memory)|learningRate|scheduler|warmup|floor|patience|ema|save|auto|target|accum)/;
+  /^training\.(epochs|minEpoch|max(Steps|Minutes|Memory)|learningRate|scheduler|warmup|lrFloor|patience|ema|save|shard|auto|target|accum)/;
 export const lrFinderOptions = commonOptions.filter(({ path }) => !unused.test(path));
 
 export function makeCommand(): Command {

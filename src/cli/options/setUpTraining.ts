@@ -27,6 +27,7 @@ const changeable = [
   "training.maxMinutes",
   "training.patience",
   "training.saveMinutes",
+  "training.shardOptimizer",
   "training.loaderWorker",
 ];
 
@@ -76,6 +77,12 @@ export async function setUpTraining<Config extends Trainable>(
   const { config, folder } = flags.resume
     ? resumedConfig(command, schema, options, output)
     : { config: newConfig(command, schema, options, useOf), folder: null };
+  const isAlone = rank === null || rank.worldSize === 1;
+  // A run of several ranks may go on with one.
+  if (config.training.shardOptimizer && isAlone && !flags.resume)
+    throw new UserError(
+      "--shard-optimizer divides the optimizer's state among ranks; add --ranks, or leave it out.",
+    );
   const { needsDistances, columns = [] } = check(config);
   const display = displayOfRank(flags);
   if (flags.deterministic) torch.useDeterministicAlgorithms(true);

@@ -75,6 +75,7 @@ export const commonOptions: readonly SchemaOption[] = [
   },
   { flags: "--gradient-accumulation-steps <n>", path: "training.accumulationSteps", group: optimization },
   { flags: "--optimizer <name>", path: "training.optimizer", group: optimization },
+  { flags: "--shard-optimizer", path: "training.shardOptimizer", group: optimization },
   { flags: "--momentum <x>", path: "training.momentum", group: optimization },
   { flags: "--lr <x>", path: "training.learningRate", group: optimization },
   { flags: "--weight-decay <x>", path: "training.weightDecay", group: optimization },

@@ -1,4 +1,5 @@
 /** Training on several processes, with PyTorch's names: `torch.distributed`. */
+export * as optim from "./optim/index.ts";
 export {
   allGather,
   allGatherIntoTensor,

@@ -20,6 +20,14 @@ export type Params<Options> =
 /** Computes the loss anew, gradients included, and returns it. */
 export type Closure = () => Tensor;
 
+/** The parameters of an optimizer that it steps and keeps states of, where these are not all. */
+const parts = new WeakMap<object, (param: Tensor) => boolean>();
+
+/** Lets an optimizer step, and keep the states of, those of its parameters alone that are its `own`. */
+export function stepOnly(optimizer: object, isOwn: (param: Tensor) => boolean): void {
+  parts.set(optimizer, isOwn);
+}
+
 const describe = (value: unknown): string =>
   value === null
     ? "null"
@@ -177,6 +185,7 @@ export abstract class Optimizer<Settings extends { lr: number }> {
     this.state.clear();
     for (const [number, own] of saved.state) {
       const param = byNumber.get(number)!;
+      if (parts.get(this)?.(param) === false) continue;
       const copies = [...own].map(([key, value]): [string, StateValue] => [key, copyOf(value, param, key)]);
       this.state.set(param, new Map(copies.filter(([, value]) => value !== null)));
     }
@@ -223,13 +232,13 @@ export abstract class Optimizer<Settings extends { lr: number }> {
     return this.paramGroups.flatMap((group) => group.params);
   }
 
-  /** The parameters of a group that have a gradient, their gradients beside them. */
+  /** The parameters of a group that it steps and that have a gradient, their gradients beside them. */
   protected withGradients(group: ParameterGroup<Settings>): { params: Tensor[]; grads: Tensor[] } {
     const params: Tensor[] = [];
     const grads: Tensor[] = [];
     for (const param of group.params) {
       const gradient = param.grad;
-      if (!gradient) continue;
+      if (!gradient || parts.get(this)?.(param) === false) continue;
       params.push(param);
       grads.push(gradient);
     }

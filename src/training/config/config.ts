@@ -240,6 +240,10 @@ export const trainingSchema = z.strictObject({
     .default(1)
     .describe("batches whose gradients are averaged before a step (pairs are within a batch)"),
   optimizer: z.enum(["adamw", "adam", "sgd"]).default("adamw").describe("how gradients change the weights"),
+  shardOptimizer: z
+    .boolean()
+    .default(false)
+    .describe("divide the optimizer's state among ranks: less memory for each (see docs/cluster.md)"),
   momentum: share.default(0.9).describe("momentum of sgd"),
   learningRate: positive.default(1e-3).describe("highest learning rate of the schedule"),
   weightDecay: weight

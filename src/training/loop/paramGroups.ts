@@ -63,13 +63,20 @@ export function parameterGroups(model: torch.nn.Module, options: GroupOptions): 
   return [...groups.values()];
 }
 
-/** The optimizer of a configuration. */
+/** The optimizer of a configuration; where `sharded`, its state is divided among the ranks. */
 export function makeOptimizer(
   groups: readonly NamedGroup[],
   options: { optimizer: "adamw" | "adam" | "sgd"; learningRate: number; momentum: number },
+  { sharded = false }: { sharded?: boolean } = {},
 ): torch.optim.Optimizer<{ lr: number }> {
   const { optimizer, learningRate: lr, momentum } = options;
-  if (optimizer === "adamw") return new torch.optim.AdamW(groups, { lr });
-  if (optimizer === "adam") return new torch.optim.Adam(groups, { lr });
-  return new torch.optim.SGD(groups, { lr, momentum });
+  const { ZeroRedundancyOptimizer } = torch.distributed.optim;
+  if (optimizer === "sgd") {
+    const { SGD } = torch.optim;
+    return sharded
+      ? new ZeroRedundancyOptimizer(groups, SGD, { lr, momentum })
+      : new SGD(groups, { lr, momentum });
+  }
+  const Adam = optimizer === "adam" ? torch.optim.Adam : torch.optim.AdamW;
+  return sharded ? new ZeroRedundancyOptimizer(groups, Adam, { lr }) : new Adam(groups, { lr });
 }

@@ -192,6 +192,7 @@ export class Trainer {
   #running = new RunningLosses();
   #awaitsValidation = false;
   #interrupted = false;
+  #isSaveDue = false;
 
   constructor(task: TrainingTask, options: TrainerOptions) {
     this.#task = task;
@@ -263,18 +264,19 @@ export class Trainer {
 
   /** All ranks go by the slowest one's clock, and end when one of them is told to. */
   #agree(): void {
+    const { saveMinutes = 10 } = this.#options;
+    const isMain = (this.#share?.rank ?? 0) === 0;
+    this.#isSaveDue = isMain && performance.now() - this.#savedAt > saveMinutes * 60_000;
     if (!this.#share) return;
     torch.tidy(() => {
-      const said = torch.tensor(Float64Array.of(this.#interrupted ? 1 : 0, this.#elapsed));
+      const flags = [this.#interrupted, this.#isSaveDue].map(Number);
+      const said = torch.tensor(Float64Array.of(...flags, this.#elapsed));
       torch.distributed.allReduce(said, { op: "max" });
-      const [interrupted, elapsed] = said.toFloat64Array();
+      const [interrupted, isSaveDue, elapsed] = said.toFloat64Array();
       this.#interrupted = interrupted > 0;
+      this.#isSaveDue = isSaveDue > 0;
       this.#elapsed = elapsed;
     });
-  }
-
-  #isSaveDue(minutes: number): boolean {
-    return (this.#share?.rank ?? 0) === 0 && performance.now() - this.#savedAt > minutes * 60_000;
   }
 
   /** From 0 to 1: what the learning rate follows. */
@@ -308,7 +310,7 @@ export class Trainer {
       this.#epochSeconds += seconds;
       started = performance.now();
     };
-    const { accumulationSteps = 1, saveMinutes = 10 } = this.#options;
+    const { accumulationSteps = 1 } = this.#options;
     let position = loader.state().batch;
     for await (const batch of this.#awaitsValidation ? [] : loader.epoch()) {
       const first = position - (position % accumulationSteps);
@@ -332,7 +334,7 @@ export class Trainer {
       this.#awaitsValidation = position === loader.batchesPerEpoch;
       stop = this.#stopReason();
       if (stop !== null) break;
-      if (this.#isSaveDue(saveMinutes)) this.#saveLast();
+      if (this.#isSaveDue) this.#saveLast();
     }
     stopClock();
     if (stop === "interrupted") {
@@ -493,9 +495,12 @@ export class Trainer {
     this.#saveLast();
   }
 
+  /** To be called on all ranks: their states come together here. */
   #saveLast(): void {
-    if ((this.#share?.rank ?? 0) > 0) return;
     const { optimizer, checkpoints, facts, loader, observer } = this.#options;
+    if (optimizer instanceof torch.distributed.optim.ZeroRedundancyOptimizer)
+      optimizer.consolidateStateDict();
+    if ((this.#share?.rank ?? 0) > 0) return;
     const scaler = this.#scaler?.stateDict();
     const progress: Progress = {
       loader: loader.state(),

@@ -163,7 +163,7 @@ export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
     decayAll: training.decayAll,
     categoricalRate: plan.categoricalRate,
   });
-  const optimizer = makeOptimizer(groups, training);
+  const optimizer = makeOptimizer(groups, training, { sharded: training.shardOptimizer && share !== null });
   using loader = new Loader(dataset, {
     ...plan.batch,
     batchSize: Math.max(2, Math.min(training.batchSize, split.train.length)),

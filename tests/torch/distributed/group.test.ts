@@ -1,20 +1,8 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { bunProcess } from "../../../src/common/bunProcess.ts";
 import { parseSchema } from "../../../src/torch/dispatch/schema.ts";
 import * as torch from "../../../src/torch/index.ts";
-
-const launcher = join(import.meta.dir, "../../../scripts/ranks.ts");
-
-function runRanks(ranks: number, ...args: string[]) {
-  const run = Bun.spawnSync({
-    ...bunProcess([launcher, String(ranks), ...args]),
-    stdout: "pipe",
-    stderr: "pipe",
-    timeout: 60_000,
-  });
-  return { code: run.exitCode, out: run.stdout.toString(), err: run.stderr.toString() };
-}
+import { runRanks } from "./runRanks.ts";
 
 test.each([1, 2, 3])("with %i ranks every collective gives what its name says", (ranks) => {
   const { code, out, err } = runRanks(ranks, join(import.meta.dir, "collectivesProgram.ts"));

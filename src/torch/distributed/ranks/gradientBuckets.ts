@@ -3,37 +3,24 @@ import type { Tensor } from "../../core/tensor.ts";
 import { tidy } from "../../core/tidy.ts";
 import { cat } from "../../dispatch/ops.gen.ts";
 import { tensor, zeros } from "../../functions/creation.ts";
+import { inBuckets } from "./buckets.ts";
 import { allReduce, type ReduceOp, type Work } from "./collectives.ts";
-
-/** PyTorch's size of a bucket. */
-const defaultMegabytes = 25;
 
 /**
  * The gradients of some parameters, reduced over all ranks in buckets: flat tensors, large enough that the
  * network's latency does not count, and several, so that one is on its way while the next one is gathered.
  */
 export class GradientBuckets {
-  readonly #buckets: Tensor[][] = [];
+  readonly #buckets: readonly Tensor[][];
 
   /**
    * All ranks must give the same parameters in the same order. The last ones, whose
    * gradients come first, go first.
    */
   constructor(parameters: Iterable<Tensor>, options: { megabytes?: number } = {}) {
-    const most = (options.megabytes ?? defaultMegabytes) * 2 ** 20;
-    const open = new Map<string, { bytes: number; bucket: Tensor[] }>();
-    for (const parameter of [...parameters].reverse()) {
-      if (!parameter.requiresGrad) continue;
-      const key = `${parameter.dtype} ${parameter.device}`;
-      let last = open.get(key);
-      if (!last || last.bytes + parameter.nbytes > most) {
-        last = { bytes: 0, bucket: [] };
-        open.set(key, last);
-        this.#buckets.push(last.bucket);
-      }
-      last.bytes += parameter.nbytes;
-      last.bucket.push(parameter);
-    }
+    const trained = [...parameters].reverse().filter(({ requiresGrad }) => requiresGrad);
+    const kindOf = ({ dtype, device }: Tensor) => `${dtype} ${device}`;
+    this.#buckets = inBuckets(trained, { kindOf, bytesOf: ({ nbytes }) => nbytes, ...options });
   }
 
   /** How many there are. */

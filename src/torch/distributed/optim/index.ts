@@ -1,0 +1,2 @@
+/** PyTorch's `torch.distributed.optim`. */
+export * from "./zeroRedundancyOptimizer.ts";

@@ -1,0 +1,15 @@
+import { join } from "node:path";
+import { bunProcess } from "../../../src/common/bunProcess.ts";
+
+const launcher = join(import.meta.dir, "../../../scripts/ranks.ts");
+
+/** Runs a program as so many ranks, for a minute at most. */
+export function runRanks(ranks: number, ...args: string[]) {
+  const run = Bun.spawnSync({
+    ...bunProcess([launcher, String(ranks), ...args]),
+    stdout: "pipe",
+    stderr: "pipe",
+    timeout: 60_000,
+  });
+  return { code: run.exitCode, out: run.stdout.toString(), err: run.stderr.toString() };
+}
