@@ -338,8 +338,9 @@ async function plotsOf({
       plot: await barChart({
         title,
         valueTitle: "effect of presence",
-        bars: shown.slice(0, shownReasons).map((row) => ({
-          label: [row.className, row.name ?? row.id.slice(0, 24)].filter(Boolean).join(": "),
+        // Numbered, as ASVs of one genus or with the same first bases would share a bar.
+        bars: shown.slice(0, shownReasons).map((row, i) => ({
+          label: `${i + 1}. ${[row.className, row.name ?? row.id.slice(0, 24)].filter(Boolean).join(": ")}`,
           value: row.effect,
           error: (row.high - row.low) / 2,
         })),

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { FoldSummary } from "../../../src/training/folds/summarize.ts";
 import { refusal, run, succeed } from "../../helpers/commandLine.ts";
@@ -144,6 +144,13 @@ describe("cross-validate", () => {
     const grown = await validate("--predictor", "forest", "--taxonomy", study.taxonomy);
     expect([reasons(grown), ...forest(grown)].map(existsSync)).toEqual([false, true, true]);
     expect(readFileSync(forest(grown)[0], "utf8").split("\n")[1]).toMatch(/Genus[01]$/);
+    // ASVs of the same name have bars of their own.
+    const alike = scratch.path("alike.tsv");
+    writeFileSync(alike, readFileSync(study.taxonomy, "utf8").replace(/Genus\d+/g, "Common"));
+    const shared = await validate("--taxonomy", alike);
+    const bars = readFileSync(join(shared.output, "report.html"), "utf8").match(/>\d+\. [^<]*Common</g);
+    expect(new Set(bars).size).toBeGreaterThan(2);
+    expect(new Set(bars).size).toBe(bars!.length);
     const without = await validate("--no-reasons", "--predictor", "ridge,forest");
     expect([reasons(without), ...forest(without)].some(existsSync)).toBe(false);
   });
