@@ -20,6 +20,29 @@ export interface PairDistances {
   condensed(): Iterable<Float32Array>;
 }
 
+/**
+ * A function of any two of some samples that gives their distance, NaN if it is unknown: looked up where
+ * distances are stored, else from all of these samples' distances, computed at once and kept.
+ * @throws RangeError from the function, for other samples than these.
+ */
+export function distancesAmong(
+  distances: PairDistances,
+  samples: Int32Array,
+): (a: number, b: number) => number {
+  if (distances.isStored) return (a, b) => distances.between(a, b);
+  const distinct = Int32Array.from(new Set(samples));
+  const block = distances.block(distinct);
+  const rowOf = new Int32Array(distances.samples).fill(-1);
+  distinct.forEach((sample, row) => {
+    rowOf[sample] = row;
+  });
+  return (a, b) => {
+    const [row, column] = [rowOf[a], rowOf[b]];
+    if (row < 0 || column < 0) throw new RangeError(`The distance of samples ${a} and ${b} is not at hand.`);
+    return block[row * distinct.length + column];
+  };
+}
+
 /** Where the numbers of a large condensed matrix are: parts of equal length (the last may be shorter). */
 export interface CondensedParts {
   /** Length of every part but the last. */

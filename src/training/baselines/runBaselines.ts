@@ -1,6 +1,7 @@
 import type { ReportProgress } from "../../common/progress.ts";
 import { Random } from "../../common/random/random.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
+import { distancesAmong } from "../../data/dataset/pairDistances.ts";
 import { textValues } from "../../data/encoding/categories.ts";
 import { encodeClasses } from "../../data/encoding/classLabels.ts";
 import type { ColumnPrediction, ColumnQuality } from "../targets/predictions.ts";
@@ -122,8 +123,8 @@ function forestBaseline(dataset: Dataset, options: BaselineOptions): Baseline {
 }
 
 function neighbourBaseline(dataset: Dataset, metric: string, options: BaselineOptions): Baseline {
-  const distances = dataset.distance(metric);
-  const { splitBy, validation } = options;
+  const { splitBy, train, validation } = options;
+  const distance = distancesAmong(dataset.distance(metric), Int32Array.from([...train, ...validation]));
   const groups = splitBy === null ? undefined : textValues(dataset.column(splitBy)).values;
   const names = groups && [...new Set(groups.filter((group) => group !== null))];
   const groupOf = groups && names && encodeClasses(groups, names);
@@ -134,7 +135,7 @@ function neighbourBaseline(dataset: Dataset, metric: string, options: BaselineOp
         ? { kind: known.kind, values: known.values }
         : { kind: known.kind, values: known.values, classes: known.classes };
     const neighbours = new NearestNeighbours({
-      distance: (a, b) => distances.between(a, b),
+      distance,
       train: known.train,
       target,
       groupOf,

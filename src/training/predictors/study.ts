@@ -1,4 +1,5 @@
 import type { Dataset } from "../../data/dataset/dataset.ts";
+import { distancesAmong } from "../../data/dataset/pairDistances.ts";
 import { predictedRows } from "../../models/pairwiseDistances.ts";
 import { SetEncoder } from "../../models/setEncoder.ts";
 import * as torch from "../../torch/index.ts";
@@ -29,6 +30,7 @@ export class Study {
   readonly #encoder: OpenedRun | null;
   readonly #kernels = new Map<KernelName, Float64Array>();
   readonly #rowOf: Int32Array;
+  #distance: ((a: number, b: number) => number) | undefined;
 
   /** @param encoder a pretrained one, which knows no values of metadata. */
   constructor(dataset: Dataset, samples: Int32Array, encoder: OpenedRun | null = null) {
@@ -59,9 +61,11 @@ export class Study {
     return relativeCounts(this.dataset, samples);
   }
 
-  /** The true distance between two samples, NaN where unknown. */
+  /** The true distance between two of the samples, NaN where unknown. */
   distance(a: number, b: number): number {
-    return this.metric === null ? Number.NaN : this.dataset.distance(this.metric).between(a, b);
+    if (this.metric === null) return Number.NaN;
+    this.#distance ??= distancesAmong(this.dataset.distance(this.metric), this.samples);
+    return this.#distance(a, b);
   }
 
   /** Likeness of every sample of `rows` to every one of `columns`: row-major [rows, columns]. */
@@ -131,11 +135,10 @@ export class Study {
       }
       return kernel;
     }
-    const distances = dataset.distance(this.metric!);
     const lengths = name === "branches" ? dataset.vector("faith_pd") : null;
     for (let i = 0; i < n; i++)
       for (let j = 0; j <= i; j++) {
-        const distance = distances.between(samples[i], samples[j]);
+        const distance = this.distance(samples[i], samples[j]);
         // A pair whose distance is unknown is taken for wholly unlike.
         let value = Number.isNaN(distance) ? 0 : 1 - distance;
         // Shared branches s of lengths a and b: 1 - d = s / (a + b - s).
