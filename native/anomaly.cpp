@@ -1,5 +1,6 @@
-// Anomaly mode: every node of the graph knows the line of the program that made it, and says so when its backward fails or gives
-// NaN. LibTorch's own mode prints C++ backtraces and takes milliseconds for each node.
+// Anomaly mode: every node of the graph knows the line of the program that made it, and says so
+// when its backward fails or gives NaN. LibTorch's own mode prints C++ backtraces and takes
+// milliseconds for each node.
 #include <ATen/SequenceNumber.h>
 #include <torch/csrc/autograd/function.h>
 #include <mutex>

@@ -12,7 +12,8 @@
 using namespace aamt;
 
 namespace {
-// The accumulated gradient, with memory of its own (see `keep`): what is done to the caller's handle is then done to the gradient itself.
+// The accumulated gradient, with memory of its own (see `keep`): what is done to the caller's handle is then
+// done to the gradient itself.
 const at::Tensor& gradient_of(const at::Tensor& tensor) {
   at::Tensor& gradient = tensor.mutable_grad();
   if (gradient.defined() && gradient._is_zerotensor()) gradient = gradient.clone();

@@ -1,6 +1,7 @@
-// Gradient checkpointing: a segment's operators are noted while it runs without gradients; a node in the graph stands for it, and its
-// backward pass runs the operators again, with gradients and the same random numbers. All of that happens in native code, so it works
-// on the threads of autograd's engine, which must never call JavaScript.
+// Gradient checkpointing: a segment's operators are noted while it runs without gradients; a node in the
+// graph stands for it, and its backward pass runs the operators again, with gradients and the same random
+// numbers. All of that happens in native code, so it works on the threads of autograd's engine, which
+// must never call JavaScript.
 #include <ATen/DeviceAccelerator.h>
 #include <ATen/autocast_mode.h>
 #include <ATen/core/ivalue_inl.h>
@@ -41,7 +42,8 @@ struct AutocastMode {
   }
 };
 
-// Restores autocast at the end. Its cache of converted weights is off meanwhile: the weights of a second run are other tensors.
+// Restores autocast at the end. Its cache of converted weights is off meanwhile: the weights of a
+// second run are other tensors.
 struct AutocastRestorer {
   AutocastMode before = AutocastMode::now();
   bool cache = at::autocast::is_autocast_cache_enabled();
@@ -90,7 +92,8 @@ struct Tape;
 struct Step {
   std::optional<c10::OperatorHandle> op;
   std::vector<Argument> arguments;
-  std::vector<std::vector<int32_t>> results;  // per result its slots: one for a tensor, several for a list, none for a number
+  // per result its slots: one for a tensor, several for a list, none for a number
+  std::vector<std::vector<int32_t>> results;
   std::shared_ptr<const Tape> segment;
   std::vector<int32_t> outer_slots;           // of the segment's externals
   bool grad_mode = true;
@@ -212,7 +215,8 @@ struct SegmentFunction : torch::autograd::Function<SegmentFunction> {
     auto capsule = context->saved_data["segment"].toCapsule();
     const auto& binding = static_cast<const Binding&>(*capsule);
     const auto& tape = *binding.tape;
-    // With createGraph the gradients depend on the externals themselves, else on copies that end the second graph.
+    // With createGraph the gradients depend on the externals themselves, else on copies
+    // that end the second graph.
     bool twice = at::GradMode::is_enabled();
     variable_list slots(tape.slot_count);
     variable_list aliases;
@@ -331,7 +335,8 @@ class Recorder {
 
  private:
   struct Known {
-    c10::weak_intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl> tensor;  // keeps the address from being used again
+    // keeps the address from being used again
+    c10::weak_intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl> tensor;
     int32_t slot;
   };
 

@@ -1,8 +1,9 @@
-// A caching allocator for the CPU, in LibTorch's place. Deep learning asks for blocks of the same few sizes again and again. The
-// C library gives large ones back to the system each time (page faults cost more than the arithmetic of small layers) and
-// lets a heap of aligned blocks fragment without bound when sizes vary. Here freed blocks wait in lists by size; what has waited
-// longest is given back when the cache is over its limit. Large blocks use huge pages, and have room to grow: batches differ in size,
-// and what is not used of a block costs no memory.
+// A caching allocator for the CPU, in LibTorch's place. Deep learning asks for blocks of the same few sizes
+// again and again. The C library gives large ones back to the system each time (page faults cost more than
+// the arithmetic of small layers) and lets a heap of aligned blocks fragment without bound when sizes vary.
+// Here freed blocks wait in lists by size; what has waited longest is given back when the cache is over its
+// limit. Large blocks use huge pages, and have room to grow: batches differ in size, and what is not used of
+// a block costs no memory.
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
 #include <c10/core/impl/alloc_cpu.h>
@@ -27,7 +28,8 @@ constexpr size_t kHeader = 64;                  // keeps the data aligned for ve
 constexpr int kSteps = 8;                       // size classes per power of two: at most 12.5 % is wasted
 constexpr int kClasses = kSteps * 50;
 constexpr int kLooseFit = 2;                    // a block may be this many classes too large
-constexpr double kMostHeld = 1.25;              // memory of all blocks, as a multiple of the most that was in use at once ...
+// memory of all blocks, as a multiple of the most that was in use at once ...
+constexpr double kMostHeld = 1.25;
 constexpr size_t kLeastHeld = size_t{256} << 20;  // ... or this, if that is more
 
 struct Block {
@@ -41,8 +43,8 @@ struct Block {
 };
 static_assert(sizeof(Block) <= kHeader);
 
-// The size of large blocks is a power of two: the next batch's tensor, a tenth larger or smaller, finds the block of this one's. The
-// system gives pages only where a block is written to.
+// The size of large blocks is a power of two: the next batch's tensor, a tenth larger or smaller, finds the
+// block of this one's. The system gives pages only where a block is written to.
 int class_of(size_t bytes) {
   int power = 63 - __builtin_clzll(bytes);
   size_t step = (size_t{1} << power) / kSteps;
@@ -67,7 +69,8 @@ struct Cache {
   size_t most = 0;  // bytes in use at once since the start
   size_t limit = default_limit();
 
-  // Half of what this process may use: the machine's memory, or its container's share of it. What a step frees the next one asks for.
+  // Half of what this process may use: the machine's memory, or its container's share of it. What a step
+  // frees the next one asks for.
   static size_t default_limit() {
     size_t usable = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
     for (const char* path : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
@@ -110,8 +113,8 @@ struct Cache {
     most = std::max(most, allocated);
   }
 
-  // Takes blocks out that wait without being asked for, to keep within what is to be held when `bytes` more are in use, of which
-  // `fresh` are new memory.
+  // Takes blocks out that wait without being asked for, to keep within what is to be held when `bytes` more
+  // are in use, of which `fresh` are new memory.
   Block* make_room(size_t bytes, size_t fresh) {
     const size_t in_use = allocated + bytes;
     const size_t allowed = std::max(kLeastHeld, static_cast<size_t>(kMostHeld * static_cast<double>(std::max(most, in_use))));
@@ -119,7 +122,8 @@ struct Cache {
     return wanted <= allowed ? nullptr : evict(cached - std::min(cached, wanted - allowed));
   }
 
-  // Takes the longest-waiting blocks out until the cache is within `most` bytes; the caller frees them outside the lock.
+  // Takes the longest-waiting blocks out until the cache is within `most` bytes; the caller
+  // frees them outside the lock.
   Block* evict(size_t most) {
     Block* evicted = nullptr;
     while (cached > most && oldest) {
@@ -169,7 +173,8 @@ Block* from_system(size_t bytes) {
   return nullptr;
 }
 
-// ---- small blocks: per thread, since an aligned allocation of the C library costs as much as a small operator's arithmetic ----
+// ---- small blocks: per thread ----
+// An aligned allocation of the C library costs as much as a small operator's arithmetic.
 constexpr size_t kSmallStep = 64;
 constexpr size_t kLargestSmall = 4096;
 constexpr int kSmallClasses = static_cast<int>(kLargestSmall / kSmallStep) + 1;

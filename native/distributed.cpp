@@ -1,8 +1,10 @@
-// Process groups: LibTorch's own c10d, with gloo for CPUs and, where the build has it, NCCL for CUDA. The group is registered under
-// a name, by which the operators of `_c10d_functional` find it: collectives need no code here. What is here is what no operator
-// does: opening and closing the group, and the store, through which ranks tell each other that they live and why they end.
+// Process groups: LibTorch's own c10d, with gloo for CPUs and, where the build has it, NCCL for CUDA. The
+// group is registered under a name, by which the operators of `_c10d_functional` find it: collectives need no
+// code here. What is here is what no operator does: opening and closing the group, and the store, through
+// which ranks tell each other that they live and why they end.
 //
-// AAMT_WITH_GROUPS is defined unless LibTorch has no c10d or its headers cannot be compiled; AAMT_WITH_NCCL where nccl.h was found.
+// AAMT_WITH_GROUPS is defined unless LibTorch has no c10d or its headers cannot be compiled;
+// AAMT_WITH_NCCL where nccl.h was found.
 #include "internal.h"
 
 #ifdef AAMT_WITH_GROUPS
@@ -57,13 +59,14 @@ c10::intrusive_ptr<c10d::TCPStore> connect(const std::string& host, uint16_t por
   options.isServer = serve;
   options.waitWorkers = false;
   options.timeout = timeout;
-  // Bun exports stand-ins for libuv's functions, which end the process; the linker would take them for those inside LibTorch.
+  // Bun exports stand-ins for libuv's functions, which end the process; the linker would take them
+  // for those inside LibTorch.
   options.useLibUV = false;
   return c10::make_intrusive<c10d::TCPStore>(host, options);
 }
 
-// A connection to the store that one thread alone uses: it tells that this rank lives, and runs what others ask of the store. So
-// a store whose process was stopped holds nobody up for longer than they want to wait.
+// A connection to the store that one thread alone uses: it tells that this rank lives, and runs what others
+// ask of the store. So a store whose process was stopped holds nobody up for longer than they want to wait.
 class StoreThread : public std::enable_shared_from_this<StoreThread> {
  public:
   StoreThread(StorePointer store, int rank) : store_(std::move(store)), rank_(rank) {}
@@ -143,7 +146,8 @@ std::string list_ranks(const std::vector<int>& ranks) {
   return text;
 }
 
-// c10d logs a page of frames for every connection that is lost; why ranks end is told in a sentence. PyTorch's variable has the last word.
+// c10d logs a page of frames for every connection that is lost; why ranks end is told in a sentence.
+// PyTorch's variable has the last word.
 void log_errors_alone() {
   if (std::getenv("TORCH_CPP_LOG_LEVEL") == nullptr) FLAGS_caffe2_log_level = 3;
 }

@@ -1,7 +1,7 @@
-// The handle table. A handle is (generation << 24 | slot): a slot's generation is odd while it holds a value and rises
-// when it takes or gives one back, so a stale or invented handle is recognised. Slots live in chunks that never move.
-// A lookup locks its slot for as long as copying a reference takes, so that freeing a tensor on one thread while
-// another looks it up is an error in the worst case, never a crash.
+// The handle table. A handle is (generation << 24 | slot): a slot's generation is odd while it holds a value
+// and rises when it takes or gives one back, so a stale or invented handle is recognised. Slots live in
+// chunks that never move. A lookup locks its slot for as long as copying a reference takes, so that freeing a
+// tensor on one thread while another looks it up is an error in the worst case, never a crash.
 #include <sched.h>
 #include <atomic>
 #include <mutex>
@@ -17,7 +17,8 @@ constexpr uint64_t kChunks = 1 << (kSlotBits - kChunkBits);
 constexpr uint32_t kLocked = 1u << 31;
 constexpr uint32_t kLastGeneration = (1u << 28) - 1;  // slot and generation together are exact in a double
 
-// Waits for a lock that is held for a few instructions: first busily, then (its holder may have lost its core) not.
+// Waits for a lock that is held for a few instructions: first busily, then (its holder may
+// have lost its core) not.
 struct Patience {
   int tries = 0;
   void wait() {
@@ -155,7 +156,8 @@ Table<at::Generator>& generators() {
 
 double keep(at::Tensor tensor) {
   if (!tensor.defined()) return 0;
-  // Autograd may give zeros that occupy no memory at all (the gradient of `sgn`): whoever reads their memory reads address 0.
+  // Autograd may give zeros that occupy no memory at all (the gradient of `sgn`): whoever reads
+  // their memory reads address 0.
   if (tensor._is_zerotensor()) tensor = tensor.clone();
   return tensors().put(std::move(tensor));
 }

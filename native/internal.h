@@ -80,7 +80,8 @@ class KeptHandles {
 };
 
 // ---- operators ----
-// A call without boxing: the arguments as doubles, one each (a handle, a number, 0 or 1). The result's handle.
+// A call without boxing: the arguments as doubles, one each (a handle, a number, 0 or
+// 1). The result's handle.
 struct Operator;
 using TypedCall = double (*)(const Operator& op, const double* arguments);
 // The same with one list of integers after the first tensor.
@@ -98,13 +99,15 @@ struct Operator {
   TypedListCall call_with_list = nullptr;
   TypedTensorsCall call_with_tensors = nullptr;
 };
-// Unpacks the arguments of a call behind those that the stack has already; missing ones are the schema's defaults.
+// Unpacks the arguments of a call behind those that the stack has already; missing ones
+// are the schema's defaults.
 void read_arguments(const std::vector<c10::Argument>& formal, const double* arguments, int32_t length, const uint8_t* text,
                     int32_t text_length, torch::jit::Stack& stack);
 // Chooses the typed call that fits the schema, if there is one.
 void find_typed_call(Operator& op);
 
-// Makes the library's own operators (namespace aamt, see transformerLayer.cpp) known to LibTorch; doing it again is harmless.
+// Makes the library's own operators (namespace aamt, see transformerLayer.cpp) known to LibTorch;
+// doing it again is harmless.
 void register_operators();
 void define_word_sums(torch::Library& library);
 

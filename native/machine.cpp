@@ -1,5 +1,5 @@
-// Threads, random numbers, determinism and accelerators. Only device-agnostic interfaces are used, so that no CUDA
-// header is needed to build.
+// Threads, random numbers, determinism and accelerators. Only device-agnostic interfaces are used, so that no
+// CUDA header is needed to build.
 #include <ATen/Context.h>
 #include <ATen/DeviceAccelerator.h>
 #include <ATen/Parallel.h>

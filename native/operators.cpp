@@ -156,7 +156,8 @@ struct Results {
   std::vector<double> values;
   KeptHandles handles;
 
-  // A value's own reference is dropped before `owned_bytes` looks, so that a fresh tensor is recognised as fresh.
+  // A value's own reference is dropped before `owned_bytes` looks, so that a fresh
+  // tensor is recognised as fresh.
   void pack(c10::IValue value) {
     if (value.isTensor()) {
       at::Tensor tensor = std::move(value).toTensor();

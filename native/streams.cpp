@@ -1,4 +1,5 @@
-// Streams, events and graphs of the accelerator, through LibTorch's interface for any device: nothing here names CUDA.
+// Streams, events and graphs of the accelerator, through LibTorch's interface for any device:
+// nothing here names CUDA.
 #include <ATen/DeviceAccelerator.h>
 #include <c10/core/Event.h>
 #include <c10/core/Stream.h>

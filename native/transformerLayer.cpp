@@ -1,12 +1,14 @@
-// One pre-norm transformer layer as a single operator for float32 on the CPU, with its gradient. LibTorch's own operators do the
-// arithmetic; what is gained lies between them:
-// - Work goes in blocks of tokens that stay in the cache from one operator to the next. Where sequences of one length are many, each
-//   thread takes blocks of its own through the whole layer.
-// - Sequences of different lengths lie one after the other without padding; only attention looks at where they end.
-// - Matrix products are oneDNN's, which uses all of the processor's vector width also where MKL does not (on AMD's it is twice
-//   as fast), yet in full float32. oneDNN compiles a kernel for each new shape, so it is asked for shapes that come again only.
-// - The backward pass computes again what is cheap (norms, activation, attention weights) instead of reading it from memory; or
-//   everything, if memory is short.
+// One pre-norm transformer layer as a single operator for float32 on the CPU, with its gradient. LibTorch's
+// own operators do the arithmetic; what is gained lies between them:
+// - Work goes in blocks of tokens that stay in the cache from one operator to the next. Where sequences of
+//   one length are many, each thread takes blocks of its own through the whole layer.
+// - Sequences of different lengths lie one after the other without padding; only attention
+//   looks at where they end.
+// - Matrix products are oneDNN's, which uses all of the processor's vector width also where MKL does not (on
+//   AMD's it is twice as fast), yet in full float32. oneDNN compiles a kernel for each new shape, so it is
+//   asked for shapes that come again only.
+// - The backward pass computes again what is cheap (norms, activation, attention weights) instead of reading
+//   it from memory; or everything, if memory is short.
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/ThreadLocalState.h>
@@ -20,8 +22,9 @@
 #include <vector>
 #include "internal.h"
 
-// The OpenMP that LibTorch brings, through the entries that compilers call. Compiling with OpenMP would link the system's,
-// a second set of threads beside LibTorch's where the wheel has its own. Null where LibTorch uses other threads.
+// The OpenMP that LibTorch brings, through the entries that compilers call. Compiling with OpenMP would
+// link the system's, a second set of threads beside LibTorch's where the wheel has its own. Null where
+// LibTorch uses other threads.
 extern "C" {
 void GOMP_parallel(void (*work)(void*), void* data, unsigned threads, unsigned flags) __attribute__((weak));
 int omp_get_thread_num() __attribute__((weak));
@@ -65,7 +68,8 @@ Activation activation_of(c10::string_view name) {
 
 using OnednnMatmul = void (*)(const Tensor&, const Tensor&, const Tensor&, float beta, float alpha);
 
-// LibTorch's own entry to oneDNN's product. It exports it, but installs no header for it; null where there is none.
+// LibTorch's own entry to oneDNN's product. It exports it, but installs no header for it;
+// null where there is none.
 OnednnMatmul onednn_matmul() {
   static const auto found = at::hasMKLDNN() ? reinterpret_cast<OnednnMatmul>(dlsym(
                                                   RTLD_DEFAULT, "_ZN2at6native13mkldnn_matmulERKNS_6TensorES3_S3_ff"))
@@ -73,7 +77,8 @@ OnednnMatmul onednn_matmul() {
   return at::globalContext().userEnabledMkldnn() ? found : nullptr;
 }
 
-// out = beta out + alpha a b, for two matrices or two batches of them. `recurring`: these sizes come again and again.
+// out = beta out + alpha a b, for two matrices or two batches of them. `recurring`: these
+// sizes come again and again.
 void product(const Tensor& a, const Tensor& b, Tensor& out, float beta, float alpha, bool recurring) {
   if (recurring) {
     if (auto* matmul = onednn_matmul()) return matmul(a, b, out, beta, alpha);
@@ -112,8 +117,9 @@ int64_t most_lanes() {
   return usable && !at::in_parallel_region() ? at::get_num_threads() : 1;
 }
 
-// Calls work(lane) for lanes 0 to lanes - 1, at once if there are several: each in a thread of its own, with the caller's modes
-// (gradients, inference, dispatch). Operators called in there use that one thread. Throws what the first failing lane threw.
+// Calls work(lane) for lanes 0 to lanes - 1, at once if there are several: each in a thread of its own, with
+// the caller's modes (gradients, inference, dispatch). Operators called in there use that one thread. Throws
+// what the first failing lane threw.
 void in_lanes(int64_t count, const std::function<void(int64_t)>& work) {
   if (count == 1) return work(0);
   Lanes lanes{count, work, at::ThreadLocalState(), std::vector<std::exception_ptr>(count)};
@@ -138,7 +144,8 @@ struct Group {
   Tensor of(const Tensor& whole) const { return whole.narrow(0, start, sequences * length); }
 };
 
-// Whole sequences that go through the layer before the next ones do. Blocks and groups count from its first token.
+// Whole sequences that go through the layer before the next ones do. Blocks and groups
+// count from its first token.
 struct Part {
   int64_t start, count;
   std::vector<Block> blocks;
@@ -161,9 +168,9 @@ struct Division {
 
 int64_t divided_up(int64_t count, int64_t by) { return (count + by - 1) / by; }
 
-// Sequences of one length go in parts of one block each. If they are many, each thread takes parts of its own: nothing waits then
-// between operators, and what one leaves in a core's cache the next finds there. Other sequences make a single part: blocks of a
-// fixed size then cut across them.
+// Sequences of one length go in parts of one block each. If they are many, each thread takes parts of its
+// own: nothing waits then between operators, and what one leaves in a core's cache the next finds there.
+// Other sequences make a single part: blocks of a fixed size then cut across them.
 Division divide(const Plan& plan, int64_t tokens) {
   const int threads = at::get_num_threads();
   if (plan.runs.size() == 2 && plan.runs[0] > 0 && plan.runs[1] > 0) {
@@ -193,7 +200,8 @@ Division divide(const Plan& plan, int64_t tokens) {
   return {{std::move(all)}, 1};
 }
 
-// Calls work(part, lane) for all parts. Which lane gets a part does not depend on the clock, so that sums come out the same each time.
+// Calls work(part, lane) for all parts. Which lane gets a part does not depend on the clock, so that sums
+// come out the same each time.
 template <typename Work>
 void for_each_part(const Division& division, const Work& work) {
   const int64_t count = static_cast<int64_t>(division.parts.size());
@@ -253,7 +261,8 @@ Attention attend(const Group& group, const Tensor& qkv, int64_t heads) {
   return {q, k, v, at::softmax(scores, -1)};
 }
 
-// [sequences x heads, length, width] of a group as [sequences, heads, length, width], a view for copies from and to tokens.
+// [sequences x heads, length, width] of a group as [sequences, heads, length, width], a view for
+// copies from and to tokens.
 Tensor by_token(const Group& group, const Tensor& tokens, int64_t heads) {
   return group.of(tokens).view({group.sequences, group.length, heads, -1}).transpose(1, 2);
 }

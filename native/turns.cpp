@@ -25,7 +25,8 @@ std::optional<c10::Stream> exchange_stream(const std::optional<c10::Stream>& str
   return guard.exchangeStream(*stream);
 }
 
-// A thread that does one piece of work after another. It keeps its own team of threads (OpenMP), so it is kept, too.
+// A thread that does one piece of work after another. It keeps its own team of threads
+// (OpenMP), so it is kept, too.
 class Helper {
  public:
   void give(std::function<void()> work) {
@@ -54,7 +55,8 @@ class Helper {
   std::thread thread_;
 };
 
-// Never destroyed, as their threads never end. One is enough for a thread of JavaScript's: it waits meanwhile.
+// Never destroyed, as their threads never end. One is enough for a thread of
+// JavaScript's: it waits meanwhile.
 std::mutex helpers_mutex;
 std::vector<Helper*> idle_helpers;
 
@@ -124,7 +126,8 @@ int32_t Channel::start(std::unique_ptr<Job> job) {
   if (!answering_.empty()) {
     if (answering_.back()->asks == Asks::kAccumulated)
       throw ShimError(AAMT_ERR_ARGUMENT, "no backward pass can run within a hook of registerPostAccumulateGradHook: its leaf is locked");
-    // On the thread that asked: an accelerator's thread would wait for itself otherwise. Autograd knows such nested passes.
+    // On the thread that asked: an accelerator's thread would wait for itself otherwise. Autograd
+    // knows such nested passes.
     jobs_.push_back(std::move(job));
     answering_.back()->nested = raw;
     answering_.back()->wake.notify_one();

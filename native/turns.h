@@ -1,6 +1,7 @@
-// Autograd and JavaScript take turns. JavaScript can be entered on its own thread alone, and autograd meets functions and hooks
-// that are written in it wherever the engine runs. So the engine runs on a thread beside, while JavaScript's waits; at such a place
-// the engine's thread puts a question and waits in turn, until JavaScript has answered. Nobody calls anybody across the border.
+// Autograd and JavaScript take turns. JavaScript can be entered on its own thread alone, and autograd meets
+// functions and hooks that are written in it wherever the engine runs. So the engine runs on a thread beside,
+// while JavaScript's waits; at such a place the engine's thread puts a question and waits in turn, until
+// JavaScript has answered. Nobody calls anybody across the border.
 #pragma once
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/variable_info.h>
@@ -37,7 +38,8 @@ struct Turn {
   Asks asks;
   double id;
   torch::autograd::Node* node = nullptr;  // of a function: what it saved
-  std::vector<bool> wanted;               // which of its gradients this pass needs; only the engine's thread knows
+  // which of its gradients this pass needs; only the engine's thread knows
+  std::vector<bool> wanted;
   torch::autograd::variable_list given;
   torch::autograd::variable_list answer;
   bool answered = false;
@@ -84,7 +86,8 @@ class Channel {
   std::vector<double> forgotten_;
 };
 
-// What in a graph needs JavaScript: while there is any, backward passes run beside. Lives as long as its node or tensor.
+// What in a graph needs JavaScript: while there is any, backward passes run beside. Lives as
+// long as its node or tensor.
 class Asker {
  public:
   Asker(double id) : channel_(Channel::of_this_thread()), id_(id) { live++; }

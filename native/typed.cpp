@@ -1,5 +1,6 @@
-// Calls of the most frequent signatures without boxing: for small tensors, building and reading a stack of boxed values costs as
-// much as a tenth of the operator. Which signature an operator has is read from its schema when it is found.
+// Calls of the most frequent signatures without boxing: for small tensors, building and reading a stack of
+// boxed values costs as much as a tenth of the operator. Which signature an operator has is read from its
+// schema when it is found.
 #include <limits>
 #include <tuple>
 #include <utility>
@@ -50,7 +51,8 @@ struct K {  // a dtype, -1 for none
   }
 };
 
-// Where nothing needs gradients, autograd's layer is left out: one dispatch less. The operator then sees what it sees below that layer.
+// Where nothing needs gradients, autograd's layer is left out: one dispatch less. The operator then sees what
+// it sees below that layer.
 class GradGuard {
  public:
   GradGuard(bool needed, c10::DispatchKeySet layers) {
@@ -148,8 +150,8 @@ struct Known {
   const char* pattern;
   void (*bind)(Operator&);
 };
-// The letters of `pattern` are those above; L is int[], Y is SymInt[], Q is int[]?, X is Tensor[]. "=" at the end: changes its
-// first argument. The same pattern may stand for several C++ signatures.
+// The letters of `pattern` are those above; L is int[], Y is SymInt[], Q is int[]?, X is Tensor[]. "=" at the
+// end: changes its first argument. The same pattern may stand for several C++ signatures.
 const Known known[] = {
     {"T", &Signature<R, T>::bind},
     {"TT", &Signature<R, T, T>::bind},
@@ -266,8 +268,8 @@ void find_typed_call(Operator& op) {
     pattern += kind;
   }
   if (changes_first) pattern += '=';
-  // An operator with a gradient formula runs below autograd and the layer of views and versions, unless that layer has to note what it
-  // does; a composite one finds its way through the layers by its parts.
+  // An operator with a gradient formula runs below autograd and the layer of views and versions, unless that
+  // layer has to note what it does; a composite one finds its way through the layers by its parts.
   bool is_composite = op.handle.hasKernelForDispatchKey(c10::DispatchKey::CompositeImplicitAutograd);
   bool has_alias = first != nullptr || returns[0].alias_info() != nullptr;
   op.layers_of_autograd = is_composite || has_alias ? c10::autograd_dispatch_keyset : c10::autograd_dispatch_keyset_with_ADInplaceOrView;

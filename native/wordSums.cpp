@@ -1,7 +1,7 @@
-// Sums of rows of a table, one sum for each list of words: what `embedding_bag` computes in mode "sum", for the CPU and several
-// times faster where lists are many and the table small. The backward pass is what gains: LibTorch's sorts all words first; here
-// each thread adds up columns of its own, in the order of the lists, so that no two threads write to one place and the result is
-// the same with any number of threads.
+// Sums of rows of a table, one sum for each list of words: what `embedding_bag` computes in mode "sum", for
+// the CPU and several times faster where lists are many and the table small. The backward pass is what gains:
+// LibTorch's sorts all words first; here each thread adds up columns of its own, in the order of the lists,
+// so that no two threads write to one place and the result is the same with any number of threads.
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>

@@ -1,6 +1,7 @@
-// A CUDA device for machines without one: memory of the host under the device's name, and every operator computed by the CPU's kernels
-// on copies. Numbers and random numbers are the CPU's; what is told apart is where tensors are. An operator refuses tensors of both
-// places, as CUDA's kernels do, so that a tensor made on the wrong device is an error here too. For the CPU build of LibTorch alone.
+// A CUDA device for machines without one: memory of the host under the device's name, and every operator
+// computed by the CPU's kernels on copies. Numbers and random numbers are the CPU's; what is told apart is
+// where tensors are. An operator refuses tensors of both places, as CUDA's kernels do, so that a tensor made
+// on the wrong device is an error here too. For the CPU build of LibTorch alone.
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/EmptyTensor.h>
@@ -138,7 +139,8 @@ const bool installed = [] {
 
 // ---- the device ----
 
-// Streams are numbers: work is done at once, in the order in which it comes. Each thread has its current one, as CUDA's threads have.
+// Streams are numbers: work is done at once, in the order in which it comes. Each thread has its current
+// one, as CUDA's threads have.
 thread_local c10::StreamId current_stream = 0;
 
 struct FakeGuard final : c10::impl::NoOpDeviceGuardImpl<c10::kCUDA> {

@@ -20,7 +20,7 @@ test("comments end at column 110, as code does", () => {
   const sentence = "what is said here ".repeat(8);
   for (const start of ["// ", " * ", "  /** ", "const a = f(); // "]) expect(start + sentence).toMatch(long);
   expect(`const text = "${sentence}";`).not.toMatch(long);
-  const own = files.filter((name) => /\.(ts|mjs)$/.test(name) && !/\.gen\.|fixtures/.test(name));
+  const own = files.filter((name) => /\.(ts|mjs|cpp|h|hpp)$/.test(name) && !/\.gen\.|fixtures/.test(name));
   expect(findLines(own, long)).toEqual([]);
 });
 

@@ -1,5 +1,5 @@
-// LibTorch's wheels leave out this header, which ATen/functorch/Interpreter.h needs for functions that nothing here calls. These are
-// declarations alone: a call would not link.
+// LibTorch's wheels leave out this header, which ATen/functorch/Interpreter.h needs for functions that
+// nothing here calls. These are declarations alone: a call would not link.
 #pragma once
 #include <string>
 namespace nlohmann {

@@ -1,5 +1,5 @@
-// The pip packages of CUDA leave out some headers that their others include. What host code needs of them is here, for
-// distributed.cpp alone.
+// The pip packages of CUDA leave out some headers that their others include. What host code needs of them is
+// here, for distributed.cpp alone.
 #pragma once
 #define __host__
 #define __device__
