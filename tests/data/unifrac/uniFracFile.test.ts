@@ -69,7 +69,7 @@ describe("UniFrac in files", () => {
       return "nothing";
     };
     expect(await message(scratch.path("a.csv"))).toMatch(
-      /a.csv has the extension .csv; for unweighted use one of .npy, .h5, .tsv, .arrow.$/,
+      /a.csv has the extension .csv; for unweighted use one of .npy, .h5, .tsv, .qza, .arrow.$/,
     );
     expect(await message(scratch.path("plain"))).toContain("has no extension");
     expect(await message(scratch.path("nowhere/a.npy"))).toMatch(
