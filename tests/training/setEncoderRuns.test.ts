@@ -90,7 +90,7 @@ test.each([
   "%s is learned from pooling by %s, and judged the same again",
   async (metric, pooling, distance) => {
     const { output, summary } = await pretrain({ metric });
-    expect(readConfig(output).model).toMatchObject({ encoder: "set", pooling, distance });
+    expect(readConfig(output).model).toMatchObject({ encoder: "set", pooling, distanceForm: distance });
     const ids = readFileSync(join(output, "val_sample_ids.txt"), "utf8").trimEnd().split("\n");
     using _scope = torch.scope();
     const opened = openRun(output, "cpu");
