@@ -1,3 +1,5 @@
+import type { ReportProgress } from "../../common/progress.ts";
+
 /** A known target of each sample: a number, or a class number. */
 export type NeighbourTarget =
   | { readonly kind: "numbers"; readonly values: ArrayLike<number> }
@@ -11,6 +13,7 @@ export interface NeighbourInput {
   readonly target: NeighbourTarget;
   /** Samples of one group are no neighbours of each other when k is chosen, as whole groups are held out. */
   readonly groupOf?: ArrayLike<number>;
+  readonly onProgress?: ReportProgress;
 }
 
 const candidates = [1, 2, 3, 5, 7, 10, 15, 20, 30, 50];
@@ -29,8 +32,9 @@ export class NearestNeighbours {
     this.#input = input;
     const sizes = candidates.filter((k) => k < input.train.length);
     const sums = new Map(sizes.map((k) => [k, 0]));
-    const { groupOf, target } = input;
-    for (const sample of input.train) {
+    const { groupOf, target, onProgress } = input;
+    const total = input.train.length;
+    input.train.forEach((sample, done) => {
       const order = this.#nearest(sample, (other) =>
         groupOf ? groupOf[other] !== groupOf[sample] : other !== sample,
       );
@@ -39,9 +43,10 @@ export class NearestNeighbours {
         const truth = target.values[sample];
         const error =
           target.kind === "numbers" ? Math.abs(value[0] - truth) : value[truth] < Math.max(...value) ? 1 : 0;
-        sums.set(k, sums.get(k)! + error / input.train.length);
+        sums.set(k, sums.get(k)! + error / total);
       }
-    }
+      onProgress?.("Comparing nearest neighbours", { done: done + 1, total, unit: "samples" });
+    });
     this.errors = sums;
     this.k = sizes.reduce((best, k) => (sums.get(k)! < sums.get(best)! ? k : best), sizes[0] ?? 1);
   }

@@ -139,6 +139,7 @@ function neighbourBaseline(dataset: Dataset, metric: string, options: BaselineOp
       train: known.train,
       target,
       groupOf,
+      onProgress: options.onProgress,
     });
     chosen.push(neighbours.k);
     return neighbours.predict(validation);
