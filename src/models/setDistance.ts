@@ -69,18 +69,26 @@ export class SetDistance extends torch.nn.Module {
   uncalibrated(given: torch.Tensor, others: torch.Tensor): torch.Tensor {
     const some = this.#weighted(given);
     const all = given === others ? some : this.#weighted(others);
-    if (this.kind === "l1" && !this.normalized) return torch.cdist(some, all, 1).div(this.unit);
-    const together = this.sizes(some).unsqueeze(1).add(this.sizes(all));
-    if (this.kind === "l1") return this.relative(torch.cdist(some, all, 1), together);
-    return this.relative(together.sub(exactProduct(some, all.t()).mul(2)).clampMin(0), together);
+    const { apart, together } = this.differences(some, all);
+    return this.relative(apart, together);
   }
 
   /**
-   * The distances u from what samples differ in, |a - b|² or |a - b|_1, and what they have together, |a|² +
-   * |b|² or
-   * |a|_1 + |b|_1, where they are normalized.
+   * What samples differ in, |a - b|² or |a - b|_1, and what they have together, |a|² + |b|² or |a|_1 + |b|_1:
+   * [n, N] each, the sums of those of any parts of the coordinates.
    */
+  differences(
+    some: torch.Tensor,
+    all: torch.Tensor,
+  ): { readonly apart: torch.Tensor; readonly together: torch.Tensor } {
+    const together = this.sizes(some).unsqueeze(1).add(this.sizes(all));
+    if (this.kind === "l1") return { apart: torch.cdist(some, all, 1), together };
+    return { apart: together.sub(exactProduct(some, all.t()).mul(2)).clampMin(0), together };
+  }
+
+  /** The distances u of `differences`. */
   relative(apart: torch.Tensor, together: torch.Tensor): torch.Tensor {
+    if (!this.normalized) return apart.div(this.unit);
     const whole = together.add(this.shared.softplus().mul(this.unit).mul(2));
     if (this.kind === "l1") return apart.div(whole.clampMin(smallest));
     return apart.mul(2).div(whole.add(apart).clampMin(smallest));

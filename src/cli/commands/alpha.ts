@@ -11,8 +11,7 @@ import { readTable } from "../../data/table/read.ts";
 import { readTree } from "../../data/tree/read.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import { type AlphaFlags, alphaMetricsOf, alphaOption, shannonBases } from "../options/alphaMetrics.ts";
-import { positiveWholeNumber, wholeNumber } from "../options/optionValues.ts";
-import { rarefied } from "../options/rarefied.ts";
+import { addDrawingOptions, rarefied } from "../options/rarefied.ts";
 import { statisticText } from "../text/statisticsText.ts";
 
 interface AlphaCommandFlags extends AlphaFlags {
@@ -24,7 +23,7 @@ interface AlphaCommandFlags extends AlphaFlags {
 }
 
 export function makeCommand(): Command {
-  return new Command("alpha")
+  const command = new Command("alpha")
     .description(
       "Compute the diversity of each sample of a table: how many ASVs, how evenly, how wide apart on the tree",
     )
@@ -42,16 +41,8 @@ export function makeCommand(): Command {
       )
         .choices(Object.keys(shannonBases))
         .default("2"),
-    )
-    .option(
-      "--rarefy-depth <n>",
-      "counts to draw of each sample first; samples with fewer are left out",
-      positiveWholeNumber,
-    )
-    .option("--seed <n>", "of the rarefaction", wholeNumber, 0)
-    .option("--json", "print JSON lines", false)
-    .option("--quiet", "print warnings only", false)
-    .action(run);
+    );
+  return addDrawingOptions(command).action(run);
 }
 
 async function run(flags: AlphaCommandFlags): Promise<void> {

@@ -4,8 +4,7 @@ import { checkSquareOutput, writeSquare } from "../../data/distances/squareFile.
 import { type BetaMetric, betaDiversity, betaMetrics } from "../../data/statistics/betaDiversity.ts";
 import { readTable } from "../../data/table/read.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
-import { positiveWholeNumber, wholeNumber } from "../options/optionValues.ts";
-import { rarefied } from "../options/rarefied.ts";
+import { addDrawingOptions, rarefied } from "../options/rarefied.ts";
 
 interface BetaFlags {
   readonly table: string;
@@ -18,7 +17,7 @@ interface BetaFlags {
 }
 
 export function makeCommand(): Command {
-  return new Command("beta")
+  const command = new Command("beta")
     .description(
       "Compute distances between all samples of a table that need no tree: Bray-Curtis, Jaccard, Aitchison (UniFrac is `aam unifrac`)",
     )
@@ -31,16 +30,8 @@ export function makeCommand(): Command {
       )
         .choices(betaMetrics)
         .default("braycurtis"),
-    )
-    .option(
-      "--rarefy-depth <n>",
-      "counts to draw of each sample first; samples with fewer are left out",
-      positiveWholeNumber,
-    )
-    .option("--seed <n>", "of the rarefaction", wholeNumber, 0)
-    .option("--json", "print JSON lines", false)
-    .option("--quiet", "print warnings only", false)
-    .action(run);
+    );
+  return addDrawingOptions(command).action(run);
 }
 
 async function run(flags: BetaFlags): Promise<void> {

@@ -1,12 +1,27 @@
+import type { Command } from "commander";
 import { rarefy } from "../../data/table/rarefy.ts";
 import type { Table } from "../../data/table/table.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import { stageReporter } from "../../display/terminal/stageReporter.ts";
+import { positiveWholeNumber, wholeNumber } from "./optionValues.ts";
 
 export interface RarefyFlags {
   readonly rarefyDepth?: number;
   readonly withReplacement?: boolean;
   readonly seed: number;
+}
+
+/** The last options of a command that computes something of each sample of a table, rarefied if wanted. */
+export function addDrawingOptions(command: Command): Command {
+  return command
+    .option(
+      "--rarefy-depth <n>",
+      "counts to draw of each sample first; samples with fewer are left out",
+      positiveWholeNumber,
+    )
+    .option("--seed <n>", "of the rarefaction", wholeNumber, 0)
+    .option("--json", "print JSON lines", false)
+    .option("--quiet", "print warnings only", false);
 }
 
 /**

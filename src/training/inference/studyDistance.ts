@@ -136,14 +136,17 @@ export function fitToTree(
   using _scope = torch.scope();
   const embeddings = embedSampleSet(encoder, dataset, samples, { device, batch: batchOptionsOf(model) });
   const on = embeddings.to(encoder.distance.calibration.device);
-  const { normalized } = encoder.distance;
+  const { distance } = encoder;
   const starts = partStarts(encoder);
   const parts = torch.noGrad(() =>
-    starts.map((from, i) => differencesIn(on.narrow(1, from, (starts[i + 1] ?? on.size(1)) - from), encoder)),
+    starts.map((from, i) => {
+      const part = on.narrow(1, from, (starts[i + 1] ?? on.size(1)) - from);
+      return distance.differences(part, part);
+    }),
   );
   const choices = [wordWeights, longWeights]
     .slice(0, encoder.sets.length)
-    .concat([ownWeights, normalized ? sharedWeights : [1]])
+    .concat([ownWeights, distance.normalized ? sharedWeights : [1]])
     .reduce<number[][]>((some, more) => some.flatMap((one) => more.map((weight) => [...one, weight])), [[]]);
   let best: { weights: Weights; error: number; line: Float64Array } | null = null;
   for (const choice of choices) {
@@ -154,13 +157,8 @@ export function fitToTree(
         const sum = (of: (part: (typeof parts)[number]) => torch.Tensor) =>
           weights.parts.reduce((total, weight, i) => total.add(of(parts[i + 1]).mul(weight)), of(parts[0]));
         const apart = sum((part) => part.apart);
-        const relative = normalized
-          ? form.relative(
-              apart,
-              sum((part) => part.together),
-            )
-          : apart.div(form.unit);
-        return relative.toFloat32Array();
+        const together = sum((part) => part.together);
+        return form.relative(apart, together).toFloat32Array();
       }),
     );
     const given = places.map((place) => raw[place]);
@@ -169,15 +167,4 @@ export function fitToTree(
     if (!best || error < best.error) best = { weights, error, line };
   }
   return best;
-}
-
-/** What samples differ in and have together [n, n], by some of their coordinates [n, K]. */
-function differencesIn(coordinates: torch.Tensor, { distance }: SetEncoder) {
-  const sizes = distance!.sizes(coordinates);
-  const together = sizes.unsqueeze(1).add(sizes);
-  const apart =
-    distance!.kind === "l1"
-      ? torch.cdist(coordinates, coordinates, 1)
-      : together.sub(coordinates.mm(coordinates.t()).mul(2)).clampMin(0);
-  return { apart, together };
 }
