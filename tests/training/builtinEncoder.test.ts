@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { Random } from "../../src/common/random/random.ts";
 import * as torch from "../../src/torch/index.ts";
 import { checkpointOf, openRun } from "../../src/training/run/open.ts";
-import { refusal, succeed } from "../helpers/commandLine.ts";
+import { refusal, run, succeed } from "../helpers/commandLine.ts";
 import { useScratch } from "../helpers/scratch.ts";
 import { showsOptions } from "../helpers/showsOptions.ts";
 
@@ -42,6 +43,37 @@ test("it embeds a table without a tree, and its distances follow UniFrac after a
   const r2 = Number(/"r2":([-\d.e]+)/.exec(figures)?.[1]);
   expect(r2).toBeGreaterThan(0.5);
   expect(await refusal("report", "builtin", "--output", scratch.path("page.html"))).toContain("builtin");
+});
+
+test("it tells ASVs of V4 from their reverse complements and from other sequences", async () => {
+  const v4 = [
+    "TACGGAGGGTGCGAGCGTTAATCGGAATAACTGGGCGTAAAGGGCACGCAGGCGGTGACTTAAGTGAGGTGTGAAAGCCCCGGGCTTAACCTGGGAATTGCATTTCATACTGGGTCGCTAGAGTACTTTAGGGAGGGGTAGAATTCCACG",
+    "TACGTAGGTGGCAAGCGTTGTCCGGAATTATTGGGCGTAAAGCGCGCGCAGGCGGATCGGTTAGTCTGTCTTAAAAGTTCGGGGCTTAACCCCGTGATGGGATGGAAACTGCCAATCTAGAGTATCGGAGAGGAAAGTGGAATTCCTAGT",
+  ];
+  const turned = v4.map((sequence) =>
+    [...sequence]
+      .reverse()
+      .map((base) => ({ A: "T", C: "G", G: "C", T: "A" })[base])
+      .join(""),
+  );
+  const random = new Random(0);
+  const strangers = v4.map((sequence) => [...sequence].map(() => "ACGT"[random.integer(4)]).join(""));
+  const said = async (name: string, sequences: readonly string[]) => {
+    const table = scratch.write(
+      `${name}.tsv`,
+      ["#OTU ID\ta\tb", ...sequences.map((sequence) => `${sequence}\t5\t7`)].join("\n"),
+    );
+    const output = scratch.path(`${name}-embeddings.tsv`);
+    return (await run("embed", "--model", "builtin", "--table", table, "--output", output)).error;
+  };
+  const [own, reversed, foreign] = [
+    await said("own", v4),
+    await said("turned", turned),
+    await said("strangers", strangers),
+  ];
+  expect(own).not.toContain("of 2 ASVs");
+  expect(reversed).toContain("2 of 2 ASVs are reverse complements of what the model was trained on");
+  expect(foreign).toContain("2 of 2 ASVs have hardly a word of 10 bases in common");
 });
 
 test("a training that starts from it takes its shape, knows sequences before the first step, and fits its tree", async () => {

@@ -133,12 +133,6 @@ export async function openModelAndSamples(
     await firstOnRankZero(() => openSamples(run.facts, { ...flags, cache }, display)),
   );
   const samples = chosenSamples(dataset, flags.samples, display);
-  const longest = dataset.manifest.counts.longestAsv - 1;
-  const { maxBases } = run.facts.config.model;
-  if (longest > maxBases)
-    display.warn(
-      `The model reads the first ${maxBases} bases of an ASV only, and the longest has ${longest}.`,
-    );
   const open = disposables.move();
   const onProgress = stageReporter(display);
   return { run, dataset, samples, device, display, onProgress, [Symbol.dispose]: () => open.dispose() };

@@ -1,6 +1,7 @@
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { CategoricalEncoderState } from "../../data/encoding/categories.ts";
 import type { Scaling } from "../../data/encoding/scaling.ts";
+import { sketchWords } from "../../data/sequences/wordSketch.ts";
 import type { EncoderType } from "../../models/sequenceEncoder.ts";
 import type { FineTuneConfig, PretrainConfig } from "../config/config.ts";
 import type { TargetsState } from "../targets/targets.ts";
@@ -15,6 +16,8 @@ export interface DataFacts {
   readonly longestAsv: number;
   readonly samples: number;
   readonly asvs: number;
+  /** Sketch of the words that the ASVs have in the part that the model reads; absent in runs of before. */
+  readonly words?: string;
 }
 
 interface CommonFacts {
@@ -45,11 +48,11 @@ export interface FineTuneFacts extends CommonFacts {
 /** Everything besides the weights that a use of a trained model needs; plain JSON in every checkpoint. */
 export type RunFacts = PretrainFacts | FineTuneFacts;
 
-export function dataFactsOf(dataset: Dataset): DataFacts {
+/** What a model that reads the first `maxBases` of each ASV must know later of its training data. */
+export function dataFactsOf(dataset: Dataset, maxBases: number): DataFacts {
   const { parameters, counts } = dataset.manifest;
   let shortest = Number.POSITIVE_INFINITY;
-  for (let row = 0; row < dataset.asvCount; row++)
-    shortest = Math.min(shortest, dataset.asvTokens(row).length - 1);
+  for (const bases of asvBases(dataset)) shortest = Math.min(shortest, bases.length);
   const depth = parameters["rarefyDepth"];
   return {
     rarefyDepth: typeof depth === "number" ? depth : "none",
@@ -58,5 +61,11 @@ export function dataFactsOf(dataset: Dataset): DataFacts {
     longestAsv: counts.longestAsv - 1,
     samples: counts.samples,
     asvs: counts.asvs,
+    words: sketchWords(asvBases(dataset, maxBases)),
   };
+}
+
+/** The tokens of the bases of each ASV, at most the first `maxBases`. */
+export function* asvBases(dataset: Dataset, maxBases = Number.POSITIVE_INFINITY): Generator<Uint8Array> {
+  for (let row = 0; row < dataset.asvCount; row++) yield dataset.asvTokens(row).subarray(1, maxBases + 1);
 }

@@ -1,10 +1,14 @@
 import { UserError } from "../../common/userError.ts";
 import { type Dataset, openDataset } from "../../data/dataset/dataset.ts";
 import type { Metric } from "../../data/prepare/options.ts";
+import { WordSketch, wordLength } from "../../data/sequences/wordSketch.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import { SampleCategories } from "../targets/sampleCategories.ts";
-import type { RunFacts } from "./facts.ts";
+import { asvBases, type RunFacts } from "./facts.ts";
 import { prepareShown } from "./prepareShown.ts";
+
+/** The share of ASVs of another kind than those of the training that is worth a warning. */
+const foreignShare = 0.1;
 
 /** Samples for a trained model: a data set, or the files of one. */
 export interface SamplesToUse {
@@ -63,27 +67,8 @@ export async function openSamples(
 
 /** What is odd about a data set for a model, each a sentence. */
 export function fitWarnings(facts: RunFacts, dataset: Dataset): string[] {
-  const warnings: string[] = [];
-  const { maxBases } = facts.config.model;
+  const warnings = sequenceWarnings(facts, dataset);
   const { data } = facts;
-  let tooLong = 0;
-  let tooShort = 0;
-  for (let row = 0; row < dataset.asvCount; row++) {
-    const bases = dataset.asvTokens(row).length - 1;
-    if (bases > maxBases) tooLong++;
-    if (bases < data.shortestAsv) tooShort++;
-  }
-  if (tooLong > 0) {
-    warnings.push(
-      `${tooLong} of ${dataset.asvCount} ASVs are longer than the ${maxBases} bases that the model reads; only their first ${maxBases} count. ` +
-        "That is right only if they begin at the same primer as those of the training.",
-    );
-  }
-  if (tooShort > 0) {
-    warnings.push(
-      `${tooShort} of ${dataset.asvCount} ASVs are shorter than any of the training (${data.shortestAsv} bases); predictions may be poor.`,
-    );
-  }
   const lost = dataset.manifest.dropped.filter(
     ({ what, reason }) => what === "samples" && reason.startsWith("fewer than"),
   );
@@ -99,6 +84,41 @@ export function fitWarnings(facts: RunFacts, dataset: Dataset): string[] {
       `The samples are rarefied to ${depth}, those of the training were to ${data.rarefyDepth}: the number of ASVs that are seen differs.`,
     );
   }
+  return warnings;
+}
+
+/** What is odd about the ASVs of a data set for a model, each a sentence. */
+export function sequenceWarnings(facts: RunFacts, dataset: Dataset): string[] {
+  const { maxBases } = facts.config.model;
+  const { shortestAsv, words } = facts.data;
+  const sketch = words === undefined ? null : new WordSketch(words, maxBases);
+  const counts = { tooLong: 0, tooShort: 0, reversed: 0, foreign: 0 };
+  for (const bases of asvBases(dataset)) {
+    if (bases.length > maxBases) counts.tooLong++;
+    if (bases.length < shortestAsv) counts.tooShort++;
+    const kinship = sketch?.judge(bases);
+    if (kinship === "reversed" || kinship === "foreign") counts[kinship]++;
+  }
+  const all = dataset.asvCount;
+  const warnings: string[] = [];
+  if (counts.tooLong > 0)
+    warnings.push(
+      `${counts.tooLong} of ${all} ASVs are longer than the ${maxBases} bases that the model reads; only their first ${maxBases} count. ` +
+        "That is right only if they begin at the same primer as those of the training.",
+    );
+  if (counts.tooShort > 0)
+    warnings.push(
+      `${counts.tooShort} of ${all} ASVs are shorter than any of the training (${shortestAsv} bases); predictions may be poor.`,
+    );
+  if (counts.reversed > 0)
+    warnings.push(
+      `${counts.reversed} of ${all} ASVs are reverse complements of what the model was trained on, which it cannot read; turn them round first.`,
+    );
+  if (counts.foreign > foreignShare * all)
+    warnings.push(
+      `${counts.foreign} of ${all} ASVs have hardly a word of ${wordLength} bases in common with those of the training: ` +
+        "they are of another region or gene, and what the model says of them means little.",
+    );
   return warnings;
 }
 

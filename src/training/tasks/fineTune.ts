@@ -27,6 +27,7 @@ import { isMainRank } from "../ranks/share.ts";
 import { dataFactsOf, type FineTuneFacts } from "../run/facts.ts";
 import { RunFolder } from "../run/folder.ts";
 import { pretrainFactsOf } from "../run/open.ts";
+import { sequenceWarnings } from "../run/openSamples.ts";
 import { oneClassWarning } from "../targets/predictions.ts";
 import { writePredictions } from "../targets/predictionTable.ts";
 import { SampleCategories } from "../targets/sampleCategories.ts";
@@ -101,12 +102,13 @@ export async function fineTune(
   const folder = RunFolder.ofTraining(options.output);
   using _lock = folder.create({ resume: options.resume });
   const unseen = unseenClasses(dataset, targets, split.validation);
-  for (const warning of [...split.warnings, ...targets.warnings, ...unseen, ...warnings])
+  const unfit = start ? sequenceWarnings(start.facts, dataset) : [];
+  for (const warning of [...split.warnings, ...targets.warnings, ...unseen, ...warnings, ...unfit])
     display.warn(warning);
   const facts: FineTuneFacts = {
     kind: "fine-tune",
     config,
-    data: dataFactsOf(dataset),
+    data: dataFactsOf(dataset, shape.maxBases),
     encoderType,
     predictNucleotides: training.nucPenalty > 0 || (start?.facts.predictNucleotides ?? false),
     baseScaling,

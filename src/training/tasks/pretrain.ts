@@ -29,6 +29,8 @@ import { judgedName } from "../objectives/judgedSamples.ts";
 import { isMainRank } from "../ranks/share.ts";
 import { dataFactsOf, type PretrainFacts } from "../run/facts.ts";
 import { RunFolder } from "../run/folder.ts";
+import { pretrainFactsOf } from "../run/open.ts";
+import { sequenceWarnings } from "../run/openSamples.ts";
 import { pairPlot } from "./pairPlot.ts";
 import { loadSequences, startingFrom } from "./pretrained.ts";
 import { PretrainTask } from "./pretrainTask.ts";
@@ -93,7 +95,8 @@ export async function pretrain(
   decideAuto(config, split.train.length);
   const baseScaling = fitBaseScaling(dataset, metric, split.train);
   using _lock = folder.create({ resume: options.resume });
-  for (const warning of split.warnings) display.warn(warning);
+  const unfit = startFrom === null ? [] : sequenceWarnings(pretrainFactsOf(startFrom).facts, dataset);
+  for (const warning of [...split.warnings, ...unfit]) display.warn(warning);
   if (isNew && startFrom === null && shape.encoder === "set" && metric === "unweighted" && isFew(split.train))
     display.message(
       `${split.train.length} samples train; with --start-from builtin the encoder knows 16S V4 sequences from the start.`,
@@ -105,7 +108,7 @@ export async function pretrain(
   const facts: PretrainFacts = {
     kind: "pretrain",
     config,
-    data: dataFactsOf(dataset),
+    data: dataFactsOf(dataset, shape.maxBases),
     encoderType: encoderTypeOf(metric),
     predictNucleotides: training.nucPenalty > 0,
     baseScaling,
