@@ -20,7 +20,7 @@ const sketch = new WordSketch(sketchWords(family.map(tokens)), 150);
 
 test("relatives are known, reverse complements and strangers are told from them", () => {
   for (const member of family) {
-    const relative = mutated(member, 0.05);
+    const relative = mutated(member, 0.01);
     expect(sketch.judge(tokens(member))).toBe("known");
     expect(sketch.judge(tokens(relative))).toBe("known");
     expect(sketch.judge(tokens(turned(relative)))).toBe("reversed");
