@@ -11,6 +11,8 @@ export interface AsvCodesOptions {
   readonly source: CodeSource;
   /** Codes of an ASV. */
   readonly codes: number;
+  /** Lengths of own branches that each ASV has, one for each way of pooling. Default 1. */
+  readonly own?: number;
   /** The words' vectors; `dim` is the rank of the map from words to codes. */
   readonly words: WordTableOptions;
   readonly asv: AsvEncoderOptions;
@@ -25,7 +27,7 @@ const alike = Math.log(Math.E - 1);
 
 /**
  * How surely each ASV has each of K codes, and how long the branch is that is its own, all before the
- * softplus: tokens [U, L] -> [U, K + 1]. From words the map is linear, as a product of two narrow matrices,
+ * softplus: tokens [U, L] -> [U, K + own]. From words the map is linear, as a product of two narrow matrices,
  * which costs a quarter of a full one and learns as well; the transformer adds what it reads in context.
  */
 export class AsvCodes extends torch.nn.Module {
@@ -34,30 +36,29 @@ export class AsvCodes extends torch.nn.Module {
   readonly wordProjection: torch.nn.Linear | null = null;
   readonly asv: AsvEncoder | null = null;
   readonly asvProjection: torch.nn.Linear | null = null;
-  /** [K + 1] */
+  /** [K + own] */
   readonly bias: torch.Tensor;
   /** What numbers the words by which samples are compared as sets; the encoder that does it says so. */
   compared: readonly WordIndex[] = [];
 
-  constructor({ source, codes, words, asv }: AsvCodesOptions) {
+  constructor({ source, codes, own = 1, words, asv }: AsvCodesOptions) {
     super();
     const { Linear, init, parameter } = torch.nn;
     if (source !== "transformer") {
       this.words = new WordTable(words);
-      this.wordProjection = new Linear(words.dim, codes + 1, { bias: false });
+      this.wordProjection = new Linear(words.dim, codes + own, { bias: false });
       init.normal_(this.wordProjection.weight, 0, spread / Math.sqrt(words.dim));
-      forgetLast(this.wordProjection);
+      forgetLast(this.wordProjection, own);
     }
     if (source !== "kmer") {
       this.asv = new AsvEncoder(asv);
-      this.asvProjection = new Linear(asv.dim, codes + 1, { bias: false });
+      this.asvProjection = new Linear(asv.dim, codes + own, { bias: false });
       // Beside words the transformer starts silent: it can only add to what they know.
       if (source === "both") init.zeros_(this.asvProjection.weight);
       else init.normal_(this.asvProjection.weight, 0, spread / Math.sqrt(asv.dim));
-      forgetLast(this.asvProjection);
+      forgetLast(this.asvProjection, own);
     }
-    const start = torch.full([codes + 1], fewCodes);
-    this.bias = parameter(start.setAt([codes], alike));
+    this.bias = parameter(torch.cat([torch.full([codes], fewCodes), torch.full([own], alike)]));
   }
 
   /** Null where codes are made from words alone. */
@@ -81,7 +82,7 @@ export class AsvCodes extends torch.nn.Module {
   }
 }
 
-/** Zeros for the own branch: nothing tells ASVs apart in it at the start. */
-function forgetLast({ weight }: torch.nn.Linear): void {
-  torch.noGrad(() => void weight.narrow(0, weight.size(0) - 1, 1).zero_());
+/** Zeros for own branches: nothing tells ASVs apart in them at the start. */
+function forgetLast({ weight }: torch.nn.Linear, own: number): void {
+  torch.noGrad(() => void weight.narrow(0, weight.size(0) - own, own).zero_());
 }

@@ -9,6 +9,12 @@ import { SetDistance } from "./setDistance.ts";
 export type DistanceForm = EuclideanForm | SetDistance;
 export type EuclideanForm = "raw" | { readonly tanhScale: number | torch.Tensor };
 
+/** A metric and how it is predicted; values of samples, such as Faith's PD, need no form. */
+export interface MetricForm {
+  readonly metric: string;
+  readonly form: DistanceForm | null;
+}
+
 /** The original AAM's scale, right for embeddings of about 128 values. */
 export const referenceTanhScale = 10;
 

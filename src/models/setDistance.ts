@@ -16,6 +16,8 @@ export interface SetDistanceOptions {
    * own branches are longer or shorter beside codes. Default 1 for all.
    */
   readonly weights?: readonly { readonly from: number; readonly weight: number }[];
+  /** The coordinates that count, of those of an encoder of several metrics. Default all. */
+  readonly part?: (coordinates: torch.Tensor) => torch.Tensor;
 }
 
 /** softplus of it is 0.049: the branches that all samples share, as a share of a sample's. */
@@ -46,10 +48,13 @@ export class SetDistance extends torch.nn.Module {
   readonly unit: torch.Tensor;
 
   readonly #weights: NonNullable<SetDistanceOptions["weights"]>;
+  /** The coordinates [n, K] that count, of all of an encoder's. */
+  readonly partOf: (coordinates: torch.Tensor) => torch.Tensor;
 
-  constructor({ kind, normalized = true, weights = [] }: SetDistanceOptions) {
+  constructor({ kind, normalized = true, weights = [], part = (all) => all }: SetDistanceOptions) {
     super();
     this.#weights = weights;
+    this.partOf = part;
     this.kind = kind;
     this.normalized = normalized || kind === "tanimoto";
     this.calibration = torch.nn.parameter(torch.tensor([1, 0, 0]));
@@ -67,8 +72,8 @@ export class SetDistance extends torch.nn.Module {
 
   /** The distances u [n, N]. */
   uncalibrated(given: torch.Tensor, others: torch.Tensor): torch.Tensor {
-    const some = this.#weighted(given);
-    const all = given === others ? some : this.#weighted(others);
+    const some = this.#weighted(this.partOf(given));
+    const all = given === others ? some : this.#weighted(this.partOf(others));
     const { apart, together } = this.differences(some, all);
     return this.relative(apart, together);
   }

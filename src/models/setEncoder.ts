@@ -23,6 +23,21 @@ export interface SetEncoderOptions extends AsvCodesOptions {
   readonly distance: SetDistanceOptions | null;
   /** Studies with distances of their own trees: each gets a calibration over the same codes. Default 1. */
   readonly studies?: number;
+  /** What is learned besides, of the same sequences. Default nothing. */
+  readonly further?: readonly FurtherMetric[];
+}
+
+/**
+ * A metric that is learned beside the first. Metrics of one pooling share their coordinates, since they ask
+ * the same of a branch: of a union's, the Tanimoto distance is unweighted UniFrac and |z|² is Faith's PD.
+ * Another pooling has codes of its own, made from the same words.
+ */
+export interface FurtherMetric {
+  readonly pooling: SetPoolingKind;
+  /** Codes of this pooling, where it is not the first metric's. */
+  readonly codes: number;
+  /** How samples are compared; null for a value of each. */
+  readonly distance: SetDistanceOptions | null;
 }
 
 /** Distinct ASVs for each slot up to which a product with all of them is faster than looking up each slot. */
@@ -41,6 +56,10 @@ const mostLongWords = 2 ** 15;
  * itself, which compares the sets of branches above two samples' ASVs: a code takes the place of a branch,
  * and what has to be learned is which sequences lie below it.
  *
+ * For several metrics the coordinates of every pooling lie side by side: the codes of all of them, then the
+ * words and own branches of the first, then those of the second. Each metric reads those of its pooling, so
+ * that one embedding serves all.
+ *
  * @example
  * const encoder = new SetEncoder({
  *   source: "kmer", codes: 512, pooling: "union", distance: { kind: "tanimoto" },
@@ -56,9 +75,14 @@ export class SetEncoder extends torch.nn.Module {
     longWordSets: "long_word_sets",
     valueHead: "value_head",
     otherDistances: "other_distances",
+    otherPoolings: "other_poolings",
+    furtherDistances: "further_distances",
   };
   readonly asvEncoder: AsvCodes;
+  /** Of the first metric. */
   readonly pooling: SetPooling;
+  /** Of metrics that ask something else of branches; null where there is none. */
+  readonly otherPoolings: torch.nn.ModuleList<SetPooling> | null = null;
   /** Of presence alone, and where codes come from words. */
   readonly wordSets: WordSets | null = null;
   /** Of longer words, where there are any. */
@@ -67,23 +91,33 @@ export class SetEncoder extends torch.nn.Module {
   readonly distance: SetDistance | null;
   /** Of the second study and those after it; null where there is one. */
   readonly otherDistances: torch.nn.ModuleList<SetDistance> | null = null;
-  /** Faith's PD from |z|²: two numbers. Null for distances. */
+  /** Of the further metrics that are distances; null where there is none. */
+  readonly furtherDistances: torch.nn.ModuleList<SetDistance> | null = null;
+  /** Faith's PD from |z|² of a union: two numbers. Null for distances alone. */
   readonly valueHead: torch.nn.Linear | null;
   readonly encoderType: "unifrac" | "faith_pd";
   /** Codes: the part of the embeddings that means the same in any batch. */
   readonly dim: number;
-  /** Width of what is known of an ASV: its codes and its own branch. */
+  /** Width of what is known of an ASV: its codes, and its own branch in every pooling. */
   readonly asvDim: number;
 
   constructor(options: SetEncoderOptions) {
     super();
-    this.dim = options.codes;
-    this.asvDim = options.codes + 1;
-    this.encoderType = options.encoderType ?? "unifrac";
-    this.asvEncoder = new AsvCodes(options);
+    const { further = [] } = options;
     this.pooling = new SetPooling(options.pooling, options.codes);
+    const others = new Map(further.map(({ pooling, codes }) => [pooling, codes]));
+    others.delete(options.pooling);
+    if (others.size > 0)
+      this.otherPoolings = new torch.nn.ModuleList(
+        Array.from(others, ([kind, codes]) => new SetPooling(kind, codes)),
+      );
+    const { poolings } = this;
+    this.dim = poolings.reduce((sum, { length }) => sum + length.numel, 0);
+    this.asvDim = this.dim + poolings.length;
+    this.encoderType = options.encoderType ?? "unifrac";
+    this.asvEncoder = new AsvCodes({ ...options, codes: this.dim, own: poolings.length });
     const { words } = this.asvEncoder;
-    if (words && options.pooling === "union") {
+    if (words && poolings.some(({ kind }) => kind === "union")) {
       this.wordSets = new WordSets(words.index, mostWords);
       const { longWords } = options;
       if (longWords) {
@@ -94,13 +128,30 @@ export class SetEncoder extends torch.nn.Module {
     }
     this.asvEncoder.compared = this.sets.map((sets) => sets.index);
     const isValue = this.encoderType === "faith_pd";
-    this.distance = options.distance && !isValue ? new SetDistance(options.distance) : null;
+    const distanceOf = (form: SetDistanceOptions, kind: SetPoolingKind) =>
+      new SetDistance({ ...form, part: (coordinates) => this.partOf(kind, coordinates) });
+    this.distance = options.distance && !isValue ? distanceOf(options.distance, options.pooling) : null;
+    const furtherDistances = further.flatMap((one) =>
+      one.distance ? [distanceOf(one.distance, one.pooling)] : [],
+    );
+    if (furtherDistances.length > 0) this.furtherDistances = new torch.nn.ModuleList(furtherDistances);
     const { distance, studies = 1 } = options;
     if (this.distance && distance && studies > 1)
       this.otherDistances = new torch.nn.ModuleList(
         Array.from({ length: studies - 1 }, () => new SetDistance(distance)),
       );
-    this.valueHead = isValue ? new torch.nn.Linear(1, 1) : null;
+    const hasValue = isValue || further.some((one) => one.distance === null);
+    this.valueHead = hasValue ? new torch.nn.Linear(1, 1) : null;
+  }
+
+  /** All ways of pooling, the first metric's first. */
+  get poolings(): SetPooling[] {
+    return [this.pooling, ...(this.otherPoolings ?? [])];
+  }
+
+  /** The distances of every metric that is one, the first one's first; see `distances` for studies. */
+  get metricDistances(): SetDistance[] {
+    return this.distance ? [this.distance, ...(this.furtherDistances ?? [])] : [];
   }
 
   /** The distances of every study, the first one's first. */
@@ -112,12 +163,12 @@ export class SetEncoder extends torch.nn.Module {
     const words = this.#wordsOf(batch);
     // Those of the table are the first that samples are compared by.
     const { codes, own, nucleotides } = this.#codesOf(batch, request, words[0] ?? null);
-    const coordinates = torch.cat(this.parts(codes, own, batch, words), 1);
+    const coordinates = this.coordinates(codes, own, batch, words);
     const { asvIndex } = batch;
     const featuresOf = () => this.#features(codes, batch);
     return {
       embeddings: coordinates,
-      basePrediction: this.valueHead?.forward(coordinates.square().sum([1], true)) ?? null,
+      basePrediction: this.valueHead?.forward(this.unionSizes(coordinates)) ?? null,
       combined: null,
       get features() {
         return featuresOf();
@@ -134,7 +185,7 @@ export class SetEncoder extends torch.nn.Module {
     };
   }
 
-  /** [B, S, K + 1]: what `asvEncoder` gives for the ASV in each slot, zeros where a slot is empty. */
+  /** [B, S, asvDim]: what `asvEncoder` gives for the ASV in each slot, zeros where a slot is empty. */
   asvSlots(batch: RaggedBatch, { asvEmbeddings }: EncodeRequest = {}): torch.Tensor {
     const encode = () => this.asvEncoder.forward(batch.asvTokens, this.#padding(batch)).embeddings;
     const table = asvEmbeddings ?? withEmptyRow(encode());
@@ -160,17 +211,71 @@ export class SetEncoder extends torch.nn.Module {
   }
 
   /**
-   * The coordinates of samples, one part after the other: of codes [U, K], of the words of each of `sets`, of
-   * own branches with lengths [U].
+   * All coordinates of samples from how surely ASVs have each code [U, dim] and the lengths of their own
+   * branches [U, P] in each of P poolings: the codes of all poolings, then all else of each.
+   */
+  coordinates(
+    codes: torch.Tensor,
+    own: torch.Tensor,
+    batch: RaggedBatch,
+    words = this.#wordsOf(batch),
+  ): torch.Tensor {
+    const parts = this.poolings.map((pooling, i) => {
+      const { from, length } = this.codeColumns(pooling);
+      return this.parts(codes.narrow(1, from, length), own.select(1, i), batch, pooling, words);
+    });
+    return torch.cat([...parts.map(([first]) => first), ...parts.flatMap(([, ...others]) => others)], 1);
+  }
+
+  /** Where a pooling's codes are among all. */
+  codeColumns(pooling: SetPooling): { readonly from: number; readonly length: number } {
+    const before = this.poolings.slice(0, this.poolings.indexOf(pooling));
+    return { from: before.reduce((sum, { length }) => sum + length.numel, 0), length: pooling.length.numel };
+  }
+
+  /** Of all coordinates [B, K] those of one pooling: its codes, words and own branches. */
+  partOf(kind: SetPoolingKind, coordinates: torch.Tensor): torch.Tensor {
+    const { poolings } = this;
+    if (poolings.length === 1) return coordinates;
+    const words = this.sets.reduce((sum, { length }) => sum + length.numel, 0);
+    const own = (coordinates.size(1) - this.dim - words) / poolings.length;
+    const width = (pooling: SetPooling) => own + (pooling.kind === "union" ? words : 0);
+    const place = poolings.findIndex((pooling) => pooling.kind === kind);
+    const { from, length } = this.codeColumns(poolings[place]);
+    const others = poolings.slice(0, place).reduce((sum, pooling) => sum + width(pooling), this.dim);
+    return torch.cat(
+      [coordinates.narrow(1, from, length), coordinates.narrow(1, others, width(poolings[place]))],
+      1,
+    );
+  }
+
+  /** |z|² [B, 1] of a union's coordinates, among all [B, K]: what Faith's PD is read from. */
+  unionSizes(coordinates: torch.Tensor): torch.Tensor {
+    return this.partOf("union", coordinates).square().sum([1], true);
+  }
+
+  /**
+   * The coordinates of samples in one pooling, one part after the other: of its codes [U, K], of the words of
+   * each of `sets` (of a union), of own branches with lengths [U].
    */
   parts(
     codes: torch.Tensor,
     own: torch.Tensor,
     batch: RaggedBatch,
+    pooling = this.pooling,
     words = this.#wordsOf(batch),
   ): torch.Tensor[] {
-    const sets = words.map((rows, i) => this.#wordsOfSamples(this.sets[i], rows, batch));
-    return [this.pooling.forward(this.sums(codes, batch)), ...sets, this.own(own, batch)];
+    const sets = pooling.kind === "union" ? this.#wordParts(words, batch) : [];
+    const sums = this.sums(codes, batch, pooling.kind);
+    return [pooling.forward(sums), ...sets, this.own(own, batch, pooling)];
+  }
+
+  #wordParts(words: readonly torch.Tensor[], batch: RaggedBatch): torch.Tensor[] {
+    if (words.length > 0 || this.poolings.length === 1)
+      return words.map((rows, i) => this.#wordsOfSamples(this.sets[i], rows, batch));
+    // `partOf` counts on their columns.
+    const { device } = batch.asvIndex;
+    return this.sets.map(({ length }) => torch.zeros([batch.asvIndex.size(0), length.numel], { device }));
   }
 
   /** The ways to compare samples by words; none for shares, and for codes of a transformer alone. */
@@ -197,11 +302,15 @@ export class SetEncoder extends torch.nn.Module {
   }
 
   /** Lengths [U] of own branches -> coordinates [B, min(U, 2^15)] of samples, a column for each ASV. */
-  own(lengths: torch.Tensor, { asvIndex, counts }: Pick<RaggedBatch, "asvIndex" | "counts">): torch.Tensor {
-    const weights = slotWeights(this.pooling.kind, counts, asvIndex).to(lengths.dtype);
+  own(
+    lengths: torch.Tensor,
+    { asvIndex, counts }: Pick<RaggedBatch, "asvIndex" | "counts">,
+    pooling = this.pooling,
+  ): torch.Tensor {
+    const weights = slotWeights(pooling.kind, counts, asvIndex).to(lengths.dtype);
     const distinct = lengths.size(0);
-    if (distinct <= mostOwn) return this.pooling.own(spread(weights, asvIndex, distinct), lengths);
-    const values = this.pooling.own(
+    if (distinct <= mostOwn) return pooling.own(spread(weights, asvIndex, distinct), lengths);
+    const values = pooling.own(
       weights,
       torch.embedding(withEmptyRow(lengths.unsqueeze(1)), asvIndex, 0).squeeze(-1),
     );
@@ -217,8 +326,8 @@ export class SetEncoder extends torch.nn.Module {
   }
 
   /**
-   * How surely each ASV has each code [U, K], and the length of its own branch [U]; at least
-   * 0, in float32 or float64.
+   * How surely each ASV has each code [U, dim], and the length of its own branch in each pooling [U, P]; at
+   * least 0, in float32 or float64.
    */
   #codesOf(
     batch: RaggedBatch,
@@ -227,7 +336,7 @@ export class SetEncoder extends torch.nn.Module {
   ): { codes: torch.Tensor; own: torch.Tensor; nucleotides: SequenceEncoding["nucleotides"] } {
     const divided = (raw: torch.Tensor) => {
       const known = atLeastFloat32(raw).softplus();
-      return { codes: known.narrow(1, 0, this.dim), own: known.select(1, this.dim) };
+      return { codes: known.narrow(1, 0, this.dim), own: known.narrow(1, this.dim, this.poolings.length) };
     };
     if (asvEmbeddings) {
       return { ...divided(asvEmbeddings.narrow(0, 1, asvEmbeddings.size(0) - 1)), nucleotides: null };

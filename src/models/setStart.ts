@@ -3,11 +3,20 @@ import { atLeastFloat32 } from "./precision.ts";
 import type { RaggedBatch } from "./raggedBatch.ts";
 import type { SetDistance } from "./setDistance.ts";
 import type { SetEncoder } from "./setEncoder.ts";
+import type { SetPooling } from "./setPooling.ts";
 
 /** What samples are judged against: distances [B, B] or values [B], and which of them are known. */
-export interface StartTargets {
+export interface KnownTargets {
   readonly values: torch.Tensor;
   readonly known: torch.Tensor;
+}
+
+/** What is known of the samples to start from. */
+export interface StartTargets {
+  /** Of each of `SetEncoder.metricDistances`. */
+  readonly distances?: readonly (KnownTargets | null)[];
+  /** Of `SetEncoder.valueHead`. */
+  readonly value?: KnownTargets | null;
 }
 
 /** Share of the samples that each code shall be found in, or of the ASVs. */
@@ -30,7 +39,7 @@ const rate = 3;
  * the line from uncalibrated to true distances by least squares. Without this start learning
  * takes ten times as long.
  */
-export function startFrom(encoder: SetEncoder, batch: RaggedBatch, targets: StartTargets | null): void {
+export function startFrom(encoder: SetEncoder, batch: RaggedBatch, targets: StartTargets = {}): void {
   torch.noGrad(() =>
     torch.tidy(() => {
       const { asvEncoder } = encoder;
@@ -41,37 +50,50 @@ export function startFrom(encoder: SetEncoder, batch: RaggedBatch, targets: Star
       }
       const padding = { hasPadding: batch.hasAsvPadding, packing: batch.asvPacking };
       const raw = atLeastFloat32(asvEncoder.forward(batch.asvTokens, padding).embeddings);
-      const bias = asvEncoder.bias.narrow(0, 0, encoder.dim);
-      const logits = raw.narrow(1, 0, encoder.dim).sub(bias);
-      if (encoder.pooling.kind === "union") balance(encoder, batch, logits, bias);
-      else
-        bias.copy_(
-          torch.quantile(logits.narrow(0, 0, Math.min(logits.size(0), judgedAsvs)), 1 - wantedShare, 0).neg(),
-        );
-      const size = (values: torch.Tensor) =>
-        (encoder.pooling.kind === "union" ? values.square() : values).sum();
-      const parts = () =>
-        encoder.parts(logits.add(bias).softplus(), raw.select(1, encoder.dim).softplus(), batch);
-      const [codes, ...others] = parts().map(size);
-      const own = others.pop()!;
-      const weight = encoder.pooling.kind === "union" ? 1 : ownWeight;
-      scaleTo(encoder.pooling.ownUnit, codes.mul(weight), own);
-      others.forEach((words, i) => {
-        scaleTo(encoder.sets[i].unit, codes, words);
+      const logits = raw.sub(asvEncoder.bias);
+      const own = raw.narrow(1, encoder.dim, encoder.poolings.length).softplus();
+      encoder.poolings.forEach((pooling, i) => {
+        startPooling(encoder, pooling, batch, { logits, own: own.select(1, i) });
       });
-      const coordinates = torch.cat(parts(), 1);
-      const { distance, valueHead } = encoder;
-      if (valueHead) {
-        const line = fitLine(coordinates.square().sum([1]), targets);
-        if (line) {
-          valueHead.weight.fill_(line.slope);
-          valueHead.bias!.fill_(line.offset);
-        }
-        return;
+      const codes = logits.add(asvEncoder.bias).narrow(1, 0, encoder.dim).softplus();
+      const coordinates = encoder.coordinates(codes, own, batch);
+      encoder.metricDistances.forEach((distance, i) => {
+        startDistance(distance, coordinates, targets.distances?.[i] ?? null);
+      });
+      const { valueHead } = encoder;
+      const line = valueHead && fitLine(encoder.unionSizes(coordinates).squeeze(-1), targets.value ?? null);
+      if (valueHead && line) {
+        valueHead.weight.fill_(line.slope);
+        valueHead.bias!.fill_(line.offset);
       }
-      if (distance) startDistance(distance, coordinates, targets);
     }),
   );
+}
+
+/** Thresholds of one pooling's codes, and what its words and own branches weigh beside them. */
+function startPooling(
+  encoder: SetEncoder,
+  pooling: SetPooling,
+  batch: RaggedBatch,
+  all: { readonly logits: torch.Tensor; readonly own: torch.Tensor },
+): void {
+  const { from, length } = encoder.codeColumns(pooling);
+  const bias = encoder.asvEncoder.bias.narrow(0, from, length);
+  const logits = all.logits.narrow(1, from, length);
+  const isUnion = pooling.kind === "union";
+  if (isUnion) balance(encoder, batch, logits, bias);
+  else {
+    const judged = logits.narrow(0, 0, Math.min(logits.size(0), judgedAsvs));
+    bias.copy_(torch.quantile(judged, 1 - wantedShare, 0).neg());
+  }
+  const sizes = encoder
+    .parts(logits.add(bias).softplus(), all.own, batch, pooling)
+    .map((values) => (isUnion ? values.square() : values).sum());
+  const [codes, ...others] = sizes;
+  scaleTo(pooling.ownUnit, codes.mul(isUnion ? 1 : ownWeight), others.pop()!);
+  others.forEach((words, i) => {
+    scaleTo(encoder.sets[i].unit, codes, words);
+  });
 }
 
 /** Multiplies a unit so that what is `present` becomes as large as `wanted`. */
@@ -87,9 +109,9 @@ function scaleTo(unit: torch.Tensor, wanted: torch.Tensor, present: torch.Tensor
 export function startDistance(
   distance: SetDistance,
   coordinates: torch.Tensor,
-  targets: StartTargets | null,
+  targets: KnownTargets | null,
 ): void {
-  distance.unit.copy_(distance.sizes(coordinates).mean().clampMin(1e-6).reshape([1]));
+  distance.unit.copy_(distance.sizes(distance.partOf(coordinates)).mean().clampMin(1e-6).reshape([1]));
   const line = fitLine(distance.uncalibrated(coordinates, coordinates), targets);
   if (!line) return;
   distance.scale.fill_(line.mean);
@@ -101,7 +123,7 @@ export function startDistance(
 function balance(encoder: SetEncoder, batch: RaggedBatch, logits: torch.Tensor, bias: torch.Tensor): void {
   for (let round = 0; round < rounds; round++) {
     torch.tidy(() => {
-      const on = encoder.sums(logits.add(bias).softplus(), batch).neg().expm1().neg();
+      const on = encoder.sums(logits.add(bias).softplus(), batch, "union").neg().expm1().neg();
       bias.add_(on.mean([0]).neg().add(wantedShare).mul(rate));
     });
   }
@@ -110,7 +132,7 @@ function balance(encoder: SetEncoder, batch: RaggedBatch, logits: torch.Tensor, 
 /** The least squares line from `given` to the known targets; null where there is no rising one. */
 function fitLine(
   given: torch.Tensor,
-  targets: StartTargets | null,
+  targets: KnownTargets | null,
 ): { slope: number; offset: number; mean: number } | null {
   if (!targets) return null;
   const { values, known } = targets;

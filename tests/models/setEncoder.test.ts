@@ -199,7 +199,7 @@ test("ASVs that are known give what their sequences give, whatever their order; 
     const kind = pooling === "union" ? "tanimoto" : "l1";
     const model = new SetEncoder(setOptions({ pooling, distance: { kind } })).eval();
     const batch = randomBatch(random);
-    startFrom(model, batch, null);
+    startFrom(model, batch);
     const first = model.forward(batch).embeddings!;
     const known = withEmptyRow(model.asvEncoder.forward(batch.asvTokens).embeddings);
     expect(
@@ -254,7 +254,7 @@ test("the start puts each code on in a third of the samples and the line of dist
   const batch = denseToRagged(torch.tensor(samples, { dtype: "int64" }), torch.ones([40, 8]));
   const model = new SetEncoder(setOptions({ codes: 20 }));
   const values = torch.rand([40, 40]).mul(0.1).add(0.6);
-  startFrom(model, batch, { values, known: torch.ones([40, 40]).triu(1).gt(0) });
+  startFrom(model, batch, { distances: [{ values, known: torch.ones([40, 40]).triu(1).gt(0) }] });
   const { features, embeddings } = model.forward(batch);
   const on = features!.narrow(1, 0, 20).mean([0]).toArray() as number[];
   for (const share of on) expect(share).toBeCloseTo(0.35, 1);

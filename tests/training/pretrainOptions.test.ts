@@ -64,6 +64,11 @@ const pretrained = once(pretrain);
 const effects: readonly Effect<PretrainInput>[] = [
   ...commonEffects,
   ["sampleEpochs", 0, { training: { epochs: 2 } }],
+  [
+    "furtherMetrics",
+    ["weighted_normalized"],
+    { model: { encoder: "set", codeDim: 16 }, training: { nucPenalty: 0 } },
+  ],
 ];
 
 describe("what is set changes what an encoder learns", () => {

@@ -95,10 +95,11 @@ test("two and three ranks pretrain transformers to the weights and figures of on
   }
 });
 
-test("two ranks pretrain a set encoder, and one of Faith's PD, to the weights of one", async () => {
+test("two ranks pretrain a set encoder, one of Faith's PD and one of several metrics, to the weights of one", async () => {
   for (const [name, options] of [
     ["set", set],
     ["faith", [...aam, "--metric", "faith_pd"]],
+    ["several", [...set, "--further-metrics", "faith_pd,weighted_normalized"]],
   ] as const) {
     const one = await train("pretrain", `${name}-1`, ...options);
     const two = await train("pretrain", `${name}-2`, ...options, "--ranks", "2");

@@ -215,6 +215,33 @@ test("pretrain takes several data sets on the command line, train refuses them, 
   expect(refused).toContain("learned together by `pretrain` alone");
 }, 60_000);
 
+test("evaluate shows each study's figures beside its own baselines, and lr-finder searches on both", async () => {
+  const output = scratch.path("evaluated");
+  const small = ["--threads", "1", "--quiet"];
+  const ids = join(run, "val_sample_ids.txt");
+  const judge = ["evaluate", "--model", run, "--dataset", joined.path, "--samples", ids, ...small];
+  const { out, code } = await runCommand(...judge, "--output", output);
+  expect({ code, out }).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/lake\n.* baselines\n.*soil\n/s),
+  });
+  const { studies: judged } = JSON.parse(readFileSync(join(output, "metrics.json"), "utf8"));
+  const summary = JSON.parse(readFileSync(join(run, "summary.json"), "utf8"));
+  for (const name of names) {
+    expect(judged[name].r2).toBeCloseTo(summary.studies[name].r2, 5);
+    // Calibrated on the study's training samples, as when it was trained.
+    expect(judged[name].baselines).toMatchObject({
+      ...summary.studies[name].baselines,
+      calibrated_on: "its other samples",
+    });
+  }
+  const both = names.flatMap((name) => ["--dataset", scratch.path(name)]);
+  const search = ["--words", "4", "--code-dim", "16", "--steps", "10", "--batch-size", "8", ...small];
+  const found = await runCommand("lr-finder", ...both, ...search, "--output", scratch.path("rates"));
+  expect({ ...found, out: "" }).toMatchObject({ code: 0, error: "" });
+  expect(found.out).toMatch(/--lr|never/);
+}, 60_000);
+
 describe("evaluate and embed", () => {
   showsOptions(["evaluate", "embed"], "--study --calibrate-on");
   const evaluate = async (...args: string[]) => {

@@ -1,11 +1,17 @@
+import { join, parse } from "node:path";
 import { Command } from "commander";
 import { UserError } from "../../common/userError.ts";
 import { checkSquareOutput, writeSquare } from "../../data/distances/squareFile.ts";
 import { predictedRows } from "../../models/pairwiseDistances.ts";
 import { SetEncoder } from "../../models/setEncoder.ts";
-import { batchOptionsOf, distanceFormOf } from "../../training/config/buildModel.ts";
+import { batchOptionsOf, objectiveForms } from "../../training/config/buildModel.ts";
 import { positionAttention, sampleAttention, withTaxa } from "../../training/inference/attention.ts";
-import { embedAsvs, embeddingColumns, embedSamples } from "../../training/inference/embedSamples.ts";
+import {
+  embedAsvs,
+  embeddingColumns,
+  embedSamples,
+  valueColumns,
+} from "../../training/inference/embedSamples.ts";
 import { isMainRank } from "../../training/ranks/share.ts";
 import { writeAttentionArtifact } from "../../training/targets/resultArtifacts.ts";
 import { writeResults } from "../../training/targets/resultFile.ts";
@@ -42,7 +48,7 @@ export function makeCommand(): Command {
     .option("-o, --output <file>", "where to write the samples' embeddings")
     .option(
       "--distances <file>",
-      "where to write the predicted UniFrac distances between the samples: .npy, .h5, .tsv, .qza or .arrow",
+      "where to write the predicted UniFrac distances between the samples: .npy, .h5, .tsv, .qza or .arrow; of several metrics a file for each, FILE.METRIC.npy",
     )
     .option("--asvs <file>", "where to write the ASVs' embeddings")
     .option("--attention <file>", "where to write how much each ASV of each sample counted")
@@ -105,18 +111,26 @@ async function run(flags: EmbedFlags): Promise<void> {
     // What all ranks have computed together, the first one writes.
     if (!isMainRank()) return;
     if (flags.output !== undefined)
-      write(
-        flags.output,
-        "embeddings of samples",
-        embeddingColumns("sample_id", ids, embeddings.narrow(1, 0, encoder.dim)),
-      );
+      write(flags.output, "embeddings of samples", [
+        ...embeddingColumns("sample_id", ids, embeddings.narrow(1, 0, encoder.dim)),
+        ...valueColumns(opened, embeddings),
+      ]);
+    if (flags.output !== undefined && encoder instanceof SetEncoder && encoder.poolings.length > 1)
+      for (const pooling of encoder.poolings) {
+        const { from, length } = encoder.codeColumns(pooling);
+        display.message(`e${from} to e${from + length - 1} are codes of --pooling ${pooling.kind}`);
+      }
     if (flags.distances !== undefined) {
-      const form = chosenForm(use, flags)?.form ?? distanceFormOf(facts.config, encoder);
-      const rows = () => predictedRows(embeddings, form);
-      await writeSquare(flags.distances, { ids, precision: "float32", rows });
-      display.message(
-        `The predicted ${facts.config.metric} distances of ${ids.length} samples are in ${flags.distances}`,
-      );
+      const { form, metrics = [] } = objectiveForms(facts.config, encoder);
+      const chosen = chosenForm(use, flags)?.form ?? form;
+      const several = metrics.flatMap(({ metric, form: own }) => (own ? [{ metric, form: own }] : []));
+      const single = [{ metric: facts.config.metric, form: chosen }];
+      for (const one of several.length > 0 ? several : single) {
+        const path = several.length > 1 ? withMetric(flags.distances, one.metric) : flags.distances;
+        const rows = () => predictedRows(embeddings, one.form);
+        await writeSquare(path, { ids, precision: "float32", rows });
+        display.message(`The predicted ${one.metric} distances of ${ids.length} samples are in ${path}`);
+      }
     }
   }
   if (!isMainRank()) return;
@@ -138,4 +152,10 @@ async function run(flags: EmbedFlags): Promise<void> {
   }
   if (flags.positions !== undefined)
     write(flags.positions, "ASVs' weights by position", positionAttention(dataset, bases!, options));
+}
+
+/** `distances.npy` -> `distances.unweighted.npy`, where an encoder has learned several distances. */
+function withMetric(path: string, metric: string): string {
+  const { dir, name, ext } = parse(path);
+  return join(dir, `${name}.${metric}${ext}`);
 }

@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { Command } from "commander";
 import { makeFolder, writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { UserError } from "../../common/userError.ts";
+import { studiesOf } from "../../data/dataset/joinStudies.ts";
 import { readIdFile } from "../../data/split/files.ts";
 import { savePlot } from "../../display/plots/index.ts";
 import { spearman } from "../../metrics/metrics.ts";
@@ -10,6 +11,7 @@ import { notBetterThan, treeFreeBaselines } from "../../training/baselines/treeF
 import { hasMetric, judgeRun } from "../../training/inference/judgeEncoder.ts";
 import { predictSamples } from "../../training/inference/predictSamples.ts";
 import { judgedName } from "../../training/objectives/judgedSamples.ts";
+import { type PairEvaluation, partsByMetric } from "../../training/objectives/pairEvaluation.ts";
 import { RunFolder } from "../../training/run/folder.ts";
 import { runCategories } from "../../training/run/openSamples.ts";
 import { figuresOf, judgePredictions } from "../../training/targets/predictions.ts";
@@ -111,29 +113,57 @@ async function judgeDistances(
   const samples = chosen?.rest ?? use.samples;
   const pairs = judgeRun(opened, dataset, samples, device, chosen?.form, onProgress);
   if (!pairs) return;
-  metrics[judgedName(metric === "faith_pd" ? "faith_pd" : "unifrac", samples.length)] = {
-    ...pairs.result,
-    spearman: spearman(pairs.predicted, pairs.actual),
-  };
-  if (pairs.studies) metrics["studies"] = pairs.studies;
-  if (opened.facts.kind === "pretrain" && !pairs.studies) {
-    const others = othersThan(samples, dataset.sampleCount);
+  const isEncoder = opened.facts.kind === "pretrain";
+  const figuresOf = ({ result, predicted, actual }: PairEvaluation) => ({
+    ...result,
+    spearman: spearman(predicted, actual),
+  });
+  /** The baselines of `judged`, calibrated on others of `known`, with a warning where they are better. */
+  const baselinesOf = (
+    name: string,
+    r2: number,
+    judged = samples,
+    known: Int32Array | null = null,
+    of = "",
+  ) => {
+    const others = othersThan(judged, known ?? Int32Array.from({ length: dataset.sampleCount }, (_, i) => i));
     const enough = others.length >= fewestCalibrating;
-    const baselines = treeFreeBaselines(dataset, {
-      metric,
-      train: enough ? others : samples,
-      validation: samples,
-      seed: training.seed,
-    });
-    metrics["baselines"] = {
-      ...baselines,
-      calibrated_on: enough ? "the data set's other samples" : "these samples themselves",
-    };
-    const warning = notBetterThan(baselines, pairs.result.r2);
-    if (warning) display.warn(warning);
+    const train = enough ? others : judged;
+    const options = { metric: name, train, validation: judged, seed: training.seed };
+    const baselines = treeFreeBaselines(dataset, options);
+    const warning = notBetterThan(baselines, r2);
+    if (warning) display.warn(of === "" ? warning : `${of}: ${warning}`);
+    const whose = known ? "its other samples" : "the data set's other samples";
+    return { ...baselines, calibrated_on: enough ? whose : "these samples themselves" };
+  };
+  if (pairs.metrics) {
+    for (const [name, part] of Object.entries(pairs.metrics))
+      metrics[judgedName(name, samples.length)] = {
+        ...figuresOf(part),
+        ...(isEncoder && { baselines: baselinesOf(name, part.result.r2, samples, null, name) }),
+      };
+  } else {
+    const name = metric === "faith_pd" ? "faith_pd" : "unifrac";
+    metrics[judgedName(name, samples.length)] = figuresOf(pairs);
+    if (pairs.studies) {
+      const { names, of } = studiesOf(dataset)!;
+      metrics["studies"] = Object.fromEntries(
+        Object.entries(pairs.studies).map(([study, result]) => {
+          const isOwn = (sample: number) => names[of[sample]] === study;
+          const own = Int32Array.from(of.keys()).filter(isOwn);
+          const judged = samples.filter(isOwn);
+          const baselines = isEncoder && baselinesOf(metric, result.r2, judged, own, study);
+          return [study, { ...result, ...(baselines && { baselines }) }];
+        }),
+      );
+    } else if (isEncoder) metrics["baselines"] = baselinesOf(metric, pairs.result.r2);
   }
-  const plot = flags.output === undefined ? null : await pairPlot(pairs, metric, "samples");
-  if (plot) await savePlot(plot, join(flags.output!, "unifrac_plot"));
+  if (flags.output === undefined) return;
+  for (const [name, part] of partsByMetric(pairs, metric)) {
+    const plot = await pairPlot(part, name, "samples");
+    if (plot)
+      await savePlot(plot, join(flags.output, name === metric ? "unifrac_plot" : `unifrac_plot_${name}`));
+  }
 }
 
 /**
@@ -142,20 +172,23 @@ async function judgeDistances(
  */
 const fewestCalibrating = 20;
 
-/** The samples of a data set that are not among `samples`. */
-function othersThan(samples: Int32Array, count: number): Int32Array {
+/** Those of `all` samples that are not among `samples`. */
+function othersThan(samples: Int32Array, all: Int32Array): Int32Array {
   const judged = new Set(samples);
-  return Int32Array.from({ length: count }, (_, i) => i).filter((sample) => !judged.has(sample));
+  return all.filter((sample) => !judged.has(sample));
 }
 
 function asText(metrics: Record<string, unknown>): string {
-  const lines: string[] = [];
-  for (const [part, value] of Object.entries(metrics)) {
-    if (part === "targets") continue;
-    lines.push(part === "figures" ? "targets" : part);
-    for (const [name, number] of Object.entries(value as Record<string, unknown>))
-      if (typeof number === "number") lines.push(`  ${name.padEnd(12)} ${Number(number.toPrecision(6))}`);
-      else if (typeof number === "string") lines.push(`  ${name.padEnd(12)} ${number}`);
-  }
-  return lines.join("\n");
+  const { targets: _targets, figures, ...others } = metrics;
+  return linesOf({ ...(figures !== undefined && { targets: figures }), ...others }, "").join("\n");
+}
+
+/** Figures by name, those of a part under its name; a fit's, which nobody reads, are left out. */
+function linesOf(figures: Record<string, unknown>, indent: string): string[] {
+  return Object.entries(figures).flatMap(([name, value]) => {
+    if (typeof value === "number") return [`${indent}${name.padEnd(12)} ${Number(value.toPrecision(6))}`];
+    if (typeof value === "string") return [`${indent}${name.padEnd(12)} ${value}`];
+    if (value === null || typeof value !== "object" || name === "fit") return [];
+    return [`${indent}${name}`, ...linesOf(value as Record<string, unknown>, `${indent}  `)];
+  });
 }

@@ -3,7 +3,7 @@ import { UserError } from "../../common/userError.ts";
 import { learningRatePlot, savePlot } from "../../display/plots/index.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import * as torch from "../../torch/index.ts";
-import { checkModel } from "../../training/config/checkModel.ts";
+import { checkMetrics, checkModel } from "../../training/config/checkModel.ts";
 import { type ModelConfig, pretrainSchema } from "../../training/config/config.ts";
 import { startingSettings } from "../../training/config/defaults.ts";
 import { findLearningRate } from "../../training/tasks/findLearningRate.ts";
@@ -12,7 +12,7 @@ import { chooseDevice } from "../options/chooseDevice.ts";
 import { positiveNumber, positiveWholeNumber } from "../options/optionValues.ts";
 import { refuseIdleOptions } from "../options/refuseIdleOptions.ts";
 import { addSchemaOptions, configOf, givenPaths } from "../options/schemaOptions.ts";
-import { commonOptions } from "../options/trainingOptions.ts";
+import { pretrainOptions } from "../options/trainingOptions.ts";
 
 interface Flags {
   readonly output: string;
@@ -28,8 +28,8 @@ interface Flags {
 
 /** What a search of the learning rate has no use for. */
 const unused =
-  /^training\.(epochs|minEpoch|max(Steps|Minutes|Memory)|learningRate|scheduler|warmup|lrFloor|patience|ema|save|shard|auto|target|accum)/;
-export const lrFinderOptions = commonOptions.filter(({ path }) => !unused.test(path));
+  /^(startFrom|sampleEpochs)$|^training\.(epochs|minEpoch|max(Steps|Minutes|Memory)|learningRate|scheduler|warmup|lrFloor|patience|ema|save|shard|auto|target|accum)/;
+export const lrFinderOptions = pretrainOptions.filter(({ path }) => !unused.test(path));
 
 export function makeCommand(): Command {
   const command = new Command("lr-finder").description(
@@ -73,6 +73,7 @@ async function run(flags: Flags, command: Command): Promise<void> {
   if (steps < 10) throw new UserError("--steps must be at least 10 for a curve that says anything.");
   if (!(from < to)) throw new UserError(`The search must go up: --from ${from} is not below --to ${to}.`);
   checkModel(config.model, config.training);
+  checkMetrics(config);
   const display = new ProgressDisplay(chooseDisplayMode(flags));
   if (flags.threads) torch.setNumThreads(flags.threads);
   const device = await chooseDevice(flags.device);
@@ -80,6 +81,7 @@ async function run(flags: Flags, command: Command): Promise<void> {
   using dataset = await openConfiguredData({
     data: config.data,
     metric: config.metric,
+    furtherMetrics: config.furtherMetrics,
     seed,
     output,
     display,

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { checkMetrics } from "../../training/config/checkModel.ts";
 import { type PretrainConfig, pretrainSchema } from "../../training/config/config.ts";
 import { pretrainConfig } from "../../training/config/defaults.ts";
 import { pretrain } from "../../training/tasks/pretrain.ts";
@@ -21,7 +22,10 @@ async function run(command: Command): Promise<void> {
     command,
     pretrainSchema,
     pretrainOptions,
-    () => ({ needsDistances: true }),
+    (config) => {
+      checkMetrics(config);
+      return { needsDistances: true };
+    },
     pretrainUse,
   );
   using _dataset = setup.dataset;

@@ -186,7 +186,7 @@ function meaning(node: Node): Node {
 }
 
 function choicesOf(node: Node): string[] | null {
-  const { enum: choices } = meaning(node);
+  const { enum: choices = meaning(node).items?.enum } = meaning(node);
   return choices ? choices.map(String) : null;
 }
 

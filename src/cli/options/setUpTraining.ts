@@ -33,6 +33,7 @@ const changeable = [
 
 interface Trainable {
   readonly metric: string;
+  readonly furtherMetrics: readonly string[];
   readonly data: DataConfig;
   split: SplitConfig;
   readonly model: ModelConfig;
@@ -100,6 +101,7 @@ export async function setUpTraining<Config extends Trainable>(
     openConfiguredData({
       data: config.data,
       metric: needsDistances ? config.metric : null,
+      furtherMetrics: config.furtherMetrics,
       seed: config.training.seed,
       output,
       display,

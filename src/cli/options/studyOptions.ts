@@ -46,6 +46,10 @@ export function chosenForm(
   if (study !== undefined && calibrateOn !== undefined)
     throw new UserError("--study and --calibrate-on exclude each other; leave one of them out.");
   const isSet = encoder instanceof SetEncoder && encoder.distance !== null;
+  if (calibrateOn !== undefined && facts.config.furtherMetrics.length > 0)
+    throw new UserError(
+      "--calibrate-on is for encoders of one metric, and this one has several; leave it out.",
+    );
   if (calibrateOn !== undefined) {
     if (!isSet)
       throw new UserError("--calibrate-on is for encoders that compare sets (--encoder set); leave it out.");

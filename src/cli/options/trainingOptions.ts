@@ -1,4 +1,5 @@
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
+import { pretrainMetrics } from "../../training/config/config.ts";
 import { type PresetName, presetNames } from "../../training/config/presets.ts";
 import { positiveWholeNumber } from "./optionValues.ts";
 import { addRankFlags, type RankFlags } from "./rankFlags.ts";
@@ -107,6 +108,7 @@ export const commonOptions: readonly SchemaOption[] = [
 /** Options of `pretrain`. */
 export const pretrainOptions: readonly SchemaOption[] = [
   ...commonOptions,
+  { flags: "--further-metrics <names>", path: "furtherMetrics", group: masking, parse: metricNames },
   { flags: "--start-from <run>", path: "startFrom", group: shape },
   { flags: "--sample-epochs <n>", path: "sampleEpochs", group: optimization },
 ];
@@ -137,6 +139,13 @@ function oneMore(text: string, before?: unknown): string | string[] {
 /** The original AAM's names of the metrics. */
 function metricName(text: string): string {
   return { unifrac: "unweighted", weighted: "weighted_normalized" }[text] ?? text;
+}
+
+function metricNames(text: string): string[] {
+  const names = text.split(",").map((name) => metricName(name.trim()));
+  const unknown = names.find((name) => !(pretrainMetrics as readonly string[]).includes(name));
+  if (unknown !== undefined) throw new InvalidArgumentError(`Choose from ${pretrainMetrics.join(", ")}.`);
+  return names;
 }
 
 /** Options of how a training runs, which are no part of its configuration. */

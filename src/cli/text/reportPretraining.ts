@@ -22,13 +22,19 @@ export function reportPretraining(
   const whose = judged === null ? `${validation}` : `${judged.length} of ${validation}`;
   console.log(
     [
-      `${isValue ? "Faith's PD" : "UniFrac"} of ${whose} validation samples${isValue ? "" : ", all pairs"}: ` +
-        `R² ${figure("r2")}, MAE ${figure("mae")}, Pearson ${figure("pearson")}`,
-      ...baselineTexts(summary.baselines).map((text) => `  without tree or training, ${text}`),
-      ...Object.entries(summary.studies ?? {}).flatMap(([name, { r2, mae, pearson, baselines }]) => [
-        `  ${name}: R² ${r2.toFixed(4)}, MAE ${mae.toFixed(4)}, Pearson ${pearson.toFixed(4)}`,
-        ...baselineTexts(baselines).map((text) => `    without tree or training, ${text}`),
-      ]),
+      ...(summary.metrics
+        ? [`${whose} validation samples, distances of all pairs:`]
+        : [
+            `${isValue ? "Faith's PD" : "UniFrac"} of ${whose} validation samples${isValue ? "" : ", all pairs"}: ` +
+              `R² ${figure("r2")}, MAE ${figure("mae")}, Pearson ${figure("pearson")}`,
+            ...baselineTexts(summary.baselines).map((text) => `  without tree or training, ${text}`),
+          ]),
+      ...Object.entries(summary.metrics ?? summary.studies ?? {}).flatMap(
+        ([name, { r2, mae, pearson, baselines }]) => [
+          `  ${name}: R² ${r2.toFixed(4)}, MAE ${mae.toFixed(4)}, Pearson ${pearson.toFixed(4)}`,
+          ...baselineTexts(baselines).map((text) => `    without tree or training, ${text}`),
+        ],
+      ),
       ...(nucleotides === null
         ? []
         : [`Hidden nucleotides predicted rightly: ${(100 * nucleotides).toFixed(1)} %`]),

@@ -17,8 +17,8 @@ export interface BatchOptions {
   readonly asvSampling?: AsvSampling;
   /** Bases of an ASV that are kept. Default 150. */
   readonly maxBases?: number;
-  /** Name of the pairwise distances to give with the batch. */
-  readonly distance?: string;
+  /** Name of the pairwise distances to give with the batch, or names. */
+  readonly distance?: string | readonly string[];
   /** Name of the values per sample to give with the batch, such as `faith_pd`. */
   readonly vector?: string;
   /** Leave `asvTokens` empty, for a model that has the embeddings of all ASVs already. Default false. */
@@ -52,9 +52,9 @@ export interface Batch {
   readonly asvIndex: Int32Array;
   /** [B, S] 0 where the slot is empty. */
   readonly counts: Float32Array;
-  /** [B, B] or absent. 0 where unknown. */
+  /** [B, B], of several names [M, B, B], or absent. 0 where unknown. */
   readonly distances?: Float32Array;
-  /** [B, B] 1 where the distance is known, 0 elsewhere and on the diagonal. */
+  /** Of the same size: 1 where the distance is known, 0 elsewhere and on the diagonal. */
   readonly distanceMask?: Uint8Array;
   /** [B] or absent. 0 where unknown. */
   readonly vector?: Float32Array;
@@ -79,7 +79,7 @@ export class BatchBuilder {
   readonly #asvSampling: AsvSampling;
   readonly #maxTokens: number;
   readonly #withoutTokens: boolean;
-  readonly #distances: PairDistances | undefined;
+  readonly #distances: readonly PairDistances[];
   readonly #vector: Float32Array | undefined;
   /** For each ASV of the data set 1 + its row in the present batch, or 0. All 0 between batches. */
   readonly #rowOf: Int32Array;
@@ -97,7 +97,7 @@ export class BatchBuilder {
     this.#asvSampling = asvSampling;
     this.#maxTokens = tokenCount(maxBases);
     this.#withoutTokens = options.withoutTokens ?? false;
-    this.#distances = options.distance === undefined ? undefined : dataset.distance(options.distance);
+    this.#distances = [options.distance ?? []].flat().map((name) => dataset.distance(name));
     this.#vector = options.vector === undefined ? undefined : dataset.vector(options.vector);
     this.#rowOf = new Int32Array(dataset.asvCount);
   }
@@ -177,10 +177,15 @@ export class BatchBuilder {
   }
 
   #pairTargets(sampleIndices: Int32Array): Pick<Batch, "distances" | "distanceMask"> {
-    if (this.#distances === undefined) return {};
-    const distances = this.#distances.block(sampleIndices);
+    if (this.#distances.length === 0) return {};
+    const size = sampleIndices.length;
+    const distances = new Float32Array(this.#distances.length * size * size);
+    this.#distances.forEach((metric, m) => {
+      distances.set(metric.block(sampleIndices), m * size * size);
+    });
     const distanceMask = unknownToZero(distances);
-    for (let i = 0; i < sampleIndices.length; i++) distanceMask[i * (sampleIndices.length + 1)] = 0;
+    for (let m = 0; m < this.#distances.length; m++)
+      for (let i = 0; i < size; i++) distanceMask[(m * size + i) * size + i] = 0;
     return { distances, distanceMask };
   }
 

@@ -4,11 +4,11 @@ import { dependsOnCounts, endsAtOne } from "../../data/unifrac/metrics.ts";
 import type { AsvEncoderOptions } from "../../models/asvEncoder.ts";
 import type { CountEmbeddingMethod } from "../../models/countEmbedding.ts";
 import type { Encoder } from "../../models/encoder.ts";
-import type { DistanceForm, EuclideanForm } from "../../models/pairwiseDistances.ts";
+import type { DistanceForm, EuclideanForm, MetricForm } from "../../models/pairwiseDistances.ts";
 import { type EncoderType, SequenceEncoder } from "../../models/sequenceEncoder.ts";
 import { SequencePredictor } from "../../models/sequencePredictor.ts";
 import type { SetDistanceOptions } from "../../models/setDistance.ts";
-import { SetEncoder } from "../../models/setEncoder.ts";
+import { type FurtherMetric, SetEncoder } from "../../models/setEncoder.ts";
 import type { SetPoolingKind } from "../../models/setPooling.ts";
 import type { TransformerOptions } from "../../models/transformer.ts";
 import { readWordKinds } from "../../models/words/wordKinds.ts";
@@ -27,7 +27,20 @@ export function batchOptionsOf(config: ModelConfig): BatchOptions {
 }
 
 /** What decides on `auto`. */
-type MetricAndModel = Pick<PretrainConfig, "metric" | "model">;
+type MetricAndModel = Pick<PretrainConfig, "metric" | "model"> & {
+  readonly furtherMetrics?: readonly string[];
+};
+
+/** All metrics that an encoder learns, the first one's first. */
+export function metricsOf({ metric, furtherMetrics = [] }: Omit<MetricAndModel, "model">): string[] {
+  return [metric, ...furtherMetrics];
+}
+
+/** One of the metrics. */
+interface OneMetric {
+  readonly metric: string;
+  readonly model: ModelConfig;
+}
 
 /** What each metric asks of an ASV's counts; others ask for presence. */
 const poolingOfMetric: Readonly<Record<string, SetPoolingKind>> = {
@@ -37,7 +50,7 @@ const poolingOfMetric: Readonly<Record<string, SetPoolingKind>> = {
 };
 
 /** The configured pooling, with `auto` decided: a set encoder compares what the metric compares. */
-function chosenPooling({ metric, model }: MetricAndModel): Exclude<ModelConfig["pooling"], "auto"> {
+function chosenPooling({ metric, model }: OneMetric): Exclude<ModelConfig["pooling"], "auto"> {
   if (model.pooling !== "auto") return model.pooling;
   return model.encoder === "aam" ? "attention" : (poolingOfMetric[metric] ?? "union");
 }
@@ -46,7 +59,7 @@ function chosenPooling({ metric, model }: MetricAndModel): Exclude<ModelConfig["
  * The configured form of distances, with `auto` decided. Of averages: distances that end at 1 are learned
  * best through a curve that does, too (debug/defaults.md), others have no such end.
  */
-function chosenDistance(config: MetricAndModel): Exclude<ModelConfig["distanceForm"], "auto"> {
+function chosenDistance(config: OneMetric): Exclude<ModelConfig["distanceForm"], "auto"> {
   const { metric, model } = config;
   if (model.distanceForm !== "auto") return model.distanceForm;
   const pooling = chosenPooling(config);
@@ -59,7 +72,7 @@ function chosenDistance(config: MetricAndModel): Exclude<ModelConfig["distanceFo
  * learned without them, and film learns it best (simulated study, three seeds, 300 or 400 steps: R² 0.91 to
  * 0.93; add 0.85 to 0.91, concat 0.84 and 0.85; without counts 0.69).
  */
-export function chosenCountEmbedding({ metric, model }: MetricAndModel): CountEmbeddingMethod | null {
+export function chosenCountEmbedding({ metric, model }: OneMetric): CountEmbeddingMethod | null {
   const { countEmbedding } = model;
   if (countEmbedding === "none") return null;
   if (countEmbedding !== "auto") return countEmbedding;
@@ -79,18 +92,23 @@ const usualLongWords = 10;
  */
 export function decideAuto(config: MetricAndModel, trainSamples: number): void {
   const { model } = config;
+  const metrics = metricsOf(config);
   const comparesWords =
-    model.encoder === "set" && model.codes !== "transformer" && chosenPooling(config) === "union";
+    model.encoder === "set" &&
+    model.codes !== "transformer" &&
+    metrics.some((metric) => chosenPooling({ metric, model }) === "union");
   if (typeof model.longWords === "number" && !comparesWords)
     throw new UserError(
       "--long-words is for set encoders with codes from words and metrics of presence; leave it out.",
     );
   if (model.longWords === "auto")
     model.longWords = comparesWords && trainSamples <= fewSamples ? usualLongWords : "none";
+  config.model.countEmbedding = chosenCountEmbedding(config) ?? "none";
+  // What several metrics need differs from one to the other.
+  if (metrics.length > 1) return;
   config.model.distanceForm = chosenDistance(config);
   config.model.pooling = chosenPooling(config);
   config.model.codeDim ??= usualCodes(config.model.pooling);
-  config.model.countEmbedding = chosenCountEmbedding(config) ?? "none";
 }
 
 /** How an encoder's embeddings become distances. */
@@ -98,13 +116,29 @@ export function distanceFormOf(config: MetricAndModel, encoder: Encoder): Distan
   return encoder.distance ?? euclideanFormOf(config);
 }
 
-/** The forms of the studies that an encoder was made for; a single one where it knows of no studies. */
-export function distanceFormsOf(config: MetricAndModel, encoder: Encoder): readonly DistanceForm[] {
-  return encoder instanceof SetEncoder ? encoder.distances : [distanceFormOf(config, encoder)];
+/**
+ * How an encoder's embeddings become distances: of each of its studies (`forms`), or of each of several
+ * metrics.
+ */
+export function objectiveForms(
+  config: MetricAndModel,
+  encoder: Encoder,
+): {
+  readonly form: DistanceForm;
+  readonly forms?: readonly DistanceForm[];
+  readonly metrics?: readonly MetricForm[];
+} {
+  const form = distanceFormOf(config, encoder);
+  if (!(encoder instanceof SetEncoder)) return { form, forms: [form] };
+  const names = metricsOf(config);
+  if (names.length === 1) return { form, forms: encoder.distances };
+  const own = [...encoder.metricDistances];
+  const metrics = names.map((metric) => ({ metric, form: metric === "faith_pd" ? null : own.shift()! }));
+  return { form, metrics };
 }
 
 /** How a configuration's embeddings become distances, where they are not compared as sets. */
-export function euclideanFormOf(config: MetricAndModel): EuclideanForm {
+export function euclideanFormOf(config: OneMetric): EuclideanForm {
   return chosenDistance(config) === "tanh" ? { tanhScale: config.model.tanhScale } : "raw";
 }
 
@@ -155,11 +189,14 @@ function asvOptions(config: ModelConfig, choice: EncoderChoice): AsvEncoderOptio
 
 function buildSetEncoder(whole: MetricAndModel, choice: EncoderChoice): SetEncoder {
   const config = whole.model;
-  const pooling = chosenPooling(whole);
-  if (pooling === "attention") throw new RangeError("The set encoder does not pool by attention.");
+  const [first, ...further] = metricsOf(whole)
+    .map((metric) => learned({ metric, model: config }))
+    // Values are read from the codes of distances, where there are any.
+    .sort((a, b) => Number(a.distance === null) - Number(b.distance === null));
   return new SetEncoder({
     source: config.codes,
-    codes: config.codeDim ?? usualCodes(pooling),
+    codes: first.codes,
+    further,
     words: {
       kinds: readWordKinds(config.words),
       maxBases: config.maxBases,
@@ -168,11 +205,19 @@ function buildSetEncoder(whole: MetricAndModel, choice: EncoderChoice): SetEncod
     },
     asv: asvOptions(config, choice),
     longWords: typeof config.longWords === "number" ? config.longWords : null,
-    pooling,
+    pooling: first.pooling,
     encoderType: choice.encoderType === "faith_pd" ? "faith_pd" : "unifrac",
-    distance: setDistanceOf(whole),
+    distance: first.distance,
     studies: choice.studies?.length,
   });
+}
+
+/** What a set encoder needs for a metric. */
+function learned(one: OneMetric): FurtherMetric {
+  const pooling = chosenPooling(one);
+  if (pooling === "attention") throw new RangeError("The set encoder does not pool by attention.");
+  const distance = one.metric === "faith_pd" ? null : setDistanceOf(one);
+  return { pooling, codes: one.model.codeDim ?? usualCodes(pooling), distance };
 }
 
 /** An encoder as the original AAM has it. */
@@ -196,7 +241,7 @@ function usualCodes(pooling: SetPoolingKind | "attention"): number {
   return pooling === "union" ? 512 : 256;
 }
 
-function setDistanceOf(config: MetricAndModel): SetDistanceOptions | null {
+function setDistanceOf(config: OneMetric): SetDistanceOptions | null {
   const kind = chosenDistance(config);
   return kind === "tanimoto" || kind === "l1" ? { kind, normalized: endsAtOne(config.metric) } : null;
 }

@@ -1,5 +1,5 @@
 import { UserError } from "../../common/userError.ts";
-import { type ModelConfig, type TrainingConfig, transformerNames } from "./config.ts";
+import { type ModelConfig, type PretrainConfig, type TrainingConfig, transformerNames } from "./config.ts";
 
 /**
  * Refuses a model that cannot be built, or cannot learn what it shall, before any work is done.
@@ -33,4 +33,32 @@ export function checkModel(model: ModelConfig, training?: Pick<TrainingConfig, "
 /** The divisors of a size that make sense as numbers of heads. */
 function divisors(size: number): number[] {
   return Array.from({ length: Math.min(size, 16) }, (_, i) => i + 1).filter((n) => size % n === 0);
+}
+
+/**
+ * Refuses several metrics where they cannot be learned together. `studies`: the data are of several.
+ * @throws UserError
+ */
+export function checkMetrics(
+  { metric, furtherMetrics, model, startFrom, data }: PretrainConfig,
+  studies = Array.isArray(data.dataset),
+): void {
+  if (furtherMetrics.length === 0) return;
+  const twice = furtherMetrics.find((name, i) => name === metric || furtherMetrics.includes(name, i + 1));
+  const form = model.distanceForm;
+  const refuse = (wrong: boolean, text: string) => {
+    if (wrong) throw new UserError(text);
+  };
+  const alone = "leave --further-metrics out";
+  refuse(twice !== undefined, `--further-metrics: ${twice} is among the metrics twice; name it once.`);
+  refuse(
+    model.encoder !== "set",
+    `Several metrics are learned together by --encoder set only; give it, or ${alone}.`,
+  );
+  refuse(
+    form === "tanh" || form === "raw",
+    `--distance-form ${form} compares whole embeddings, of which each metric reads a part; leave it out, or ${alone}.`,
+  );
+  refuse(studies, `Several metrics are learned on one data set; give one --dataset, or ${alone}.`);
+  refuse(startFrom !== null, `--start-from takes over an encoder of one metric; leave it out, or ${alone}.`);
 }

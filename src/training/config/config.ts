@@ -319,6 +319,7 @@ export const pretrainMetrics = [
   "faith_pd",
 ] as const;
 const metric = z.enum(pretrainMetrics).default("unweighted");
+const furtherMetrics = z.array(z.enum(pretrainMetrics)).default([]);
 
 const nucShare = share
   .default(0.25)
@@ -329,6 +330,9 @@ const nucShare = share
 /** A pretraining run in full; written to its folder as config.json. */
 export const pretrainSchema = z.strictObject({
   metric: metric.describe("UniFrac metric that distances shall match, or faith_pd"),
+  furtherMetrics: furtherMetrics.describe(
+    "metrics that the same encoder learns besides, several with commas; a --dataset must have them all",
+  ),
   startFrom: path
     .nullable()
     .default(null)
@@ -465,6 +469,7 @@ export const bestMetrics = [
 /** A fine-tuning run in full. */
 export const fineTuneSchema = z.strictObject({
   metric: metric.describe("UniFrac metric that the encoder goes on to match, or faith_pd"),
+  furtherMetrics: furtherMetrics.describe("those of the pretrained encoder, which it goes on to match, too"),
   pretrainedEncoder: path
     .nullable()
     .default(null)

@@ -1,5 +1,6 @@
 import type { ReportProgress } from "../../common/progress.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
+import { noScaling } from "../../data/encoding/scaling.ts";
 import type { Encoder } from "../../models/encoder.ts";
 import { SetEncoder } from "../../models/setEncoder.ts";
 import { keyMask } from "../../models/transformer.ts";
@@ -52,6 +53,20 @@ export function embedSampleSet(
       return encoder.pool(encoded, valid, input);
     },
   );
+}
+
+/** What a set encoder that has learned Faith's PD says of samples with these embeddings [N, D]: a column. */
+export function valueColumns({ encoder, facts }: OpenedRun, embeddings: torch.Tensor): ResultColumn[] {
+  if (!(encoder instanceof SetEncoder) || !encoder.valueHead) return [];
+  const { valueHead } = encoder;
+  const { shift, scale } = facts.baseScaling ?? noScaling;
+  const values = torch.noGrad(() =>
+    torch.tidy(() => {
+      const sizes = encoder.unionSizes(embeddings.to(valueHead.weight.device));
+      return valueHead.forward(sizes).mul(scale).add(shift).to("float64").toFloat64Array();
+    }),
+  );
+  return [{ name: "faith_pd", values }];
 }
 
 /** Embeddings [A, D] of all ASVs of a data set, on the CPU. @throws UserError if one is NaN or infinite. */

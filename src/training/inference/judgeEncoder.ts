@@ -3,10 +3,11 @@ import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { Encoder } from "../../models/encoder.ts";
 import type { DistanceForm } from "../../models/pairwiseDistances.ts";
 import * as torch from "../../torch/index.ts";
-import { batchOptionsOf, distanceFormOf, distanceFormsOf } from "../config/buildModel.ts";
+import { batchOptionsOf, objectiveForms } from "../config/buildModel.ts";
 import { mapSampleSet, type SampleSetOptions } from "../encoding/mapSampleSet.ts";
-import { type BaseObjective, makeBaseObjective } from "../objectives/baseObjective.ts";
+import { makeBaseObjective } from "../objectives/baseObjective.ts";
 import { judgedOf } from "../objectives/judgedSamples.ts";
+import type { BaseObjective } from "../objectives/objective.ts";
 import type { PairEvaluation } from "../objectives/pairEvaluation.ts";
 import type { OpenedRun } from "../run/open.ts";
 
@@ -40,8 +41,8 @@ export function judgeEncoder(
 }
 
 /**
- * Judges the encoder of a run, with another form of distances where one is given; null where the data set
- * does not know what it was trained on.
+ * Judges the encoder of a run, with another form of distances where one is given, by those of its metrics
+ * that the data set knows; null where there is none.
  */
 export function judgeRun(
   { encoder, facts }: OpenedRun,
@@ -52,10 +53,11 @@ export function judgeRun(
   onProgress?: ReportProgress,
 ): PairEvaluation | null {
   const { metric, model } = facts.config;
-  if (!hasMetric(dataset, metric)) return null;
+  const has = ({ metric }: { metric: string }) => hasMetric(dataset, metric);
+  const { metrics, ...forms } = objectiveForms(facts.config, encoder);
+  if (metrics ? !metrics.some(has) : !hasMetric(dataset, metric)) return null;
   const objective = makeBaseObjective(dataset, metric, {
-    form: form ?? distanceFormOf(facts.config, encoder),
-    forms: form ? [] : distanceFormsOf(facts.config, encoder),
+    ...(form ? { form } : { ...forms, metrics: metrics?.filter(has) }),
     scaling: facts.baseScaling,
   });
   if (objective.encoderType !== facts.encoderType) return null;

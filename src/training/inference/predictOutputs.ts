@@ -6,8 +6,8 @@ import type { SequencePredictor } from "../../models/sequencePredictor.ts";
 import type * as torch from "../../torch/index.ts";
 import { joinRows } from "../encoding/joinRows.ts";
 import { mapSampleSet, type SampleSetOptions } from "../encoding/mapSampleSet.ts";
-import type { BaseObjective } from "../objectives/baseObjective.ts";
 import { countTargets } from "../objectives/losses.ts";
+import type { BaseObjective } from "../objectives/objective.ts";
 import type { PairEvaluation } from "../objectives/pairEvaluation.ts";
 import type { SampleCategories } from "../targets/sampleCategories.ts";
 

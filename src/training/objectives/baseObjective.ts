@@ -1,52 +1,50 @@
-import type { BatchOptions } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { type Studies, studiesOf } from "../../data/dataset/joinStudies.ts";
 import { fitZScore, noScaling, type Scaling } from "../../data/encoding/scaling.ts";
 import { RegressionMetrics, type RegressionResult } from "../../metrics/metrics.ts";
-import type { DistanceForm } from "../../models/pairwiseDistances.ts";
-import type { EncoderType, SequenceEncoding } from "../../models/sequenceEncoder.ts";
+import type { DistanceForm, MetricForm } from "../../models/pairwiseDistances.ts";
+import type { EncoderType } from "../../models/sequenceEncoder.ts";
 import * as torch from "../../torch/index.ts";
-import type { BatchTargets } from "./batchTensors.ts";
+import { jointObjective, lossVariance } from "./jointObjective.ts";
 import { chooseJudged, judgedOf } from "./judgedSamples.ts";
 import { baseValueLoss, unifracLoss } from "./losses.ts";
+import type { BaseObjective } from "./objective.ts";
 import { evaluatePairs, type PairEvaluation } from "./pairEvaluation.ts";
 
-/** What of an encoding a metric is predicted from. */
-export type Outputs = Pick<SequenceEncoding, "embeddings" | "basePrediction">;
-
-/**
- * What the encoder itself learns to predict from a tree: distances between samples,
- * or a value of each sample.
- */
-export interface BaseObjective {
-  /** `unweighted`, `faith_pd`, ... */
-  readonly metric: string;
-  readonly encoderType: EncoderType;
-  /** What batches must bring along. */
-  readonly needs: Pick<BatchOptions, "distance" | "vector">;
-  /** What predictions are made of: [B, D] embeddings, or [B, 1] values. */
-  output(encoding: Outputs): torch.Tensor;
-  loss(encoding: Outputs, targets: BatchTargets): torch.Tensor;
-  /** Judges outputs [N, ...] of samples, on the CPU. */
-  evaluate(outputs: torch.Tensor, samples: Int32Array): PairEvaluation;
+/** The kind of encoder that metrics need: Faith's PD beside distances is read from what these compare. */
+export function encoderTypeOf(metrics: readonly string[]): EncoderType {
+  return metrics.every((metric) => metric === "faith_pd") ? "faith_pd" : "unifrac";
 }
 
-/** The kind of encoder that a metric needs. */
-export function encoderTypeOf(metric: string): EncoderType {
-  return metric === "faith_pd" ? "faith_pd" : "unifrac";
+export interface ObjectiveOptions {
+  readonly form: DistanceForm;
+  /** Of a value per sample, see `fitBaseScaling`. */
+  readonly scaling: Scaling | null;
+  /** Of the studies that a data set was joined from. */
+  readonly forms?: readonly DistanceForm[];
+  /** Of an encoder of several metrics: those that are learned or judged. */
+  readonly metrics?: readonly MetricForm[];
+  /** The samples that several metrics are weighed by; where nothing is trained, none. */
+  readonly train?: Int32Array;
 }
 
-/**
- * The objective of a metric. `forms` are those of the studies that a data set was joined from. `scaling` is
- * that of a value per sample (see `fitBaseScaling`).
- */
+/** The objective of a metric, or of several together. */
 export function makeBaseObjective(
   dataset: Dataset,
   metric: string,
-  options: { form: DistanceForm; scaling: Scaling | null; forms?: readonly DistanceForm[] },
+  options: ObjectiveOptions,
 ): BaseObjective {
   const studies = studiesOf(dataset);
-  const { forms = [] } = options;
+  const { forms = [], metrics = [], train } = options;
+  if (metrics.length > 0)
+    return jointObjective(
+      metrics.map((one) =>
+        one.form
+          ? distanceObjective(dataset, one.metric, one.form)
+          : valueObjective(dataset, one.metric, options.scaling ?? noScaling),
+      ),
+      metrics.map((one) => (train ? lossVariance(dataset, one.metric, train) : 1)),
+    );
   // Several forms without several studies: the data are one study's, whose form is given.
   if (studies && forms.length === studies.names.length)
     return objectiveOfStudies(dataset, metric, studies, forms);
@@ -58,9 +56,13 @@ export function makeBaseObjective(
 /**
  * Mean and deviation of a value per sample over the training samples; null for distances, which need none.
  */
-export function fitBaseScaling(dataset: Dataset, metric: string, train: Int32Array): Scaling | null {
-  if (metric !== "faith_pd") return null;
-  const values = dataset.vector(metric);
+export function fitBaseScaling(
+  dataset: Dataset,
+  metrics: readonly string[],
+  train: Int32Array,
+): Scaling | null {
+  if (!metrics.includes("faith_pd")) return null;
+  const values = dataset.vector("faith_pd");
   return fitZScore(Array.from(train, (sample) => values[sample])) ?? noScaling;
 }
 
@@ -170,7 +172,8 @@ function valueObjective(dataset: Dataset, metric: string, { shift, scale }: Scal
       const actual = Float32Array.from(known, (i) => values[samples[i]]);
       const metrics = new RegressionMetrics();
       metrics.update(predicted, actual);
-      return { result: metrics.result(), predicted, actual };
+      const result = metrics.result();
+      return { result, predicted, actual, loss: result.mse / scale ** 2 };
     },
   };
 }

@@ -7,9 +7,9 @@ import * as torch from "../../torch/index.ts";
 export interface BatchTargets {
   /** [B] Which samples of the data set these are. */
   readonly samples: Int32Array;
-  /** [B, B] float32 distances, 0 where unknown. */
+  /** [B, B] float32 distances, of several metrics [M, B, B]; 0 where unknown. */
   readonly distances: torch.Tensor | null;
-  /** [B, B] bool: true where the distance is known; false on the diagonal. */
+  /** Of the same shape, bool: true where the distance is known; false on the diagonal. */
   readonly distanceMask: torch.Tensor | null;
   /** [B] float32 values per sample, such as Faith PD; 0 where unknown. */
   readonly vector: torch.Tensor | null;
@@ -39,10 +39,12 @@ export function batchTargets(batch: Batch, device: torch.Device): BatchTargets {
   const { samples } = batch;
   const mask = (values: Uint8Array | undefined, shape: readonly number[]) =>
     values ? send(values, shape).to("bool") : null;
+  const metrics = (batch.distances?.length ?? 0) / samples ** 2;
+  const square = metrics > 1 ? [metrics, samples, samples] : [samples, samples];
   return {
     samples: batch.sampleIndices,
-    distances: batch.distances ? send(batch.distances, [samples, samples]) : null,
-    distanceMask: mask(batch.distanceMask, [samples, samples]),
+    distances: batch.distances ? send(batch.distances, square) : null,
+    distanceMask: mask(batch.distanceMask, square),
     vector: batch.vector ? send(batch.vector, [samples]) : null,
     vectorMask: mask(batch.vectorMask, [samples]),
   };

@@ -11,6 +11,18 @@ export interface PairEvaluation {
   readonly actual: Float32Array | Float64Array;
   /** Of several studies: the figures of each, whose means are `result`. */
   readonly studies?: Readonly<Record<string, RegressionResult>>;
+  /** Of several metrics: all, by name; the rest is that of the first. */
+  readonly metrics?: Readonly<Record<string, PairEvaluation>>;
+  /** What training makes small, where it is not `result.mse`. */
+  readonly loss?: number;
+}
+
+/** What was compared, by metric; `metric` is the name of a single one. */
+export function partsByMetric(
+  pairs: PairEvaluation | null,
+  metric: string,
+): readonly (readonly [string, PairEvaluation])[] {
+  return Object.entries(pairs?.metrics ?? (pairs ? { [metric]: pairs } : {}));
 }
 
 /**

@@ -22,10 +22,12 @@ import {
   namedBaselines,
   treeFreeBaselines,
 } from "../baselines/treeFree/treeFreeBaselines.ts";
+import { metricsOf } from "../config/buildModel.ts";
 import { hasMetric, judgeRun } from "../inference/judgeEncoder.ts";
 import { predictSamples } from "../inference/predictSamples.ts";
 import type { EpochReport, Figures } from "../loop/trainer.ts";
 import { chooseJudged, judgedName } from "../objectives/judgedSamples.ts";
+import { partsByMetric } from "../objectives/pairEvaluation.ts";
 import { RunFolder } from "../run/folder.ts";
 import { openRun } from "../run/open.ts";
 import { runCategories } from "../run/openSamples.ts";
@@ -99,12 +101,16 @@ export async function reportRun(options: ReportOptions): Promise<string> {
       (options.baselines ?? true) && hasMetric(dataset, metric)
         ? (known ?? treeFreeBaselines(dataset, { metric, ...split, seed: training.seed }))
         : {};
-    figures = encoderFigures(summary, metric, others);
-    comparison = compareEncoder(summary, others);
+    const { metrics } = summary as { readonly metrics?: RunSummary["metrics"] };
+    figures = metrics ? figuresOfMetrics(metrics) : encoderFigures(summary, metric, others);
+    if (!metrics) comparison = compareEncoder(summary, others);
+    else if (options.baselines ?? true) comparison = compareMetrics(metrics);
   }
   const pairs = judgeRun(run, dataset, split.validation, device, undefined, onProgress);
-  const pairsPlot = pairs && (await pairPlot(pairs, record.config.metric));
-  if (pairsPlot) plots.push({ plot: pairsPlot });
+  for (const [metric, part] of partsByMetric(pairs, record.config.metric)) {
+    const plot = await pairPlot(part, metric);
+    if (plot) plots.push({ plot });
+  }
   plots.push(...(await rarefactionPlots(dataset)));
   const map = await mapOfRun(run, dataset, split, { device, columns, colour: options.colour, onProgress });
   for (const [i, { plot }] of [...plots, ...(map ? [map.picture] : [])].entries())
@@ -113,7 +119,7 @@ export async function reportRun(options: ReportOptions): Promise<string> {
   const report: RunReport = {
     title: run.targets
       ? `Prediction of ${run.targets.columns.join(", ")}`
-      : `Encoder of ${record.config.metric} UniFrac`,
+      : `Encoder of ${metricsOf(record.config).join(", ")} UniFrac`,
     subtitle: `${record.data.samples} samples, ${record.data.asvs} ASVs; validation: ${record.split.name}`,
     created: new Date().toISOString(),
     command: typeof record.environment["command"] === "string" ? record.environment["command"] : undefined,
@@ -211,6 +217,9 @@ function figuresOfStudies(summary: Record<string, unknown>): Figure[] {
   });
 }
 
+const notTrained = "no tree, no training: calibrated by a cubic on training samples";
+const chosenOnThem = "All on the same held-out samples. The model's best epoch was chosen on them.";
+
 /** The encoder beside what needs neither tree nor training; nothing where that is not known. */
 function compareEncoder(
   summary: Record<string, unknown>,
@@ -236,11 +245,56 @@ function compareEncoder(
       },
       ...others.map(({ name, r2, mae }) => ({
         name,
-        note: "no tree, no training: calibrated by a cubic on training samples",
+        note: notTrained,
         values: values(r2, mae),
       })),
     ],
-    note: "All on the same held-out samples. The model's best epoch was chosen on them.",
+    note: chosenOnThem,
+  };
+}
+
+type OfMetrics = NonNullable<RunSummary["metrics"]>;
+
+/** What an encoder of several metrics has for each of them. */
+function figuresOfMetrics(metrics: OfMetrics): Figure[] {
+  return Object.entries(metrics).flatMap(([name, { r2, mae, pearson, baselines }]) => {
+    const best = bestBaseline(baselines);
+    return [
+      { label: `R² of ${name}`, value: rounded(r2) },
+      ...(best
+        ? [{ label: `R² of ${name} without training`, value: rounded(best.r2), note: best.name }]
+        : []),
+      { label: `MAE of ${name}`, value: rounded(mae) },
+      { label: `Pearson of ${name}`, value: rounded(pearson) },
+    ];
+  });
+}
+
+/** `compareEncoder` for several metrics; each has baselines of its own. */
+function compareMetrics(metrics: OfMetrics): Comparison {
+  const keyed = (name: string, figures: { r2: number | null; mae: number | null }) =>
+    Object.fromEntries(
+      (["r2", "mae"] as const).flatMap((key) =>
+        figures[key] === null ? [] : [[`${name}.${key}`, figures[key]] as const],
+      ),
+    );
+  const own: Record<string, number> = {};
+  const others = new Map<string, Record<string, number>>();
+  for (const [metric, figures] of Object.entries(metrics)) {
+    Object.assign(own, keyed(metric, figures));
+    for (const one of namedBaselines(figures.baselines))
+      others.set(one.name, { ...others.get(one.name), ...keyed(metric, one) });
+  }
+  return {
+    metrics: Object.keys(metrics).flatMap((name) => [
+      { key: `${name}.r2`, label: `R² of ${name}`, better: "higher" as const },
+      { key: `${name}.mae`, label: `MAE of ${name}`, better: "lower" as const },
+    ]),
+    rows: [
+      { name: "This model", isModel: true, values: own },
+      ...Array.from(others, ([name, values]) => ({ name, note: notTrained, values })),
+    ],
+    note: chosenOnThem,
   };
 }
 

@@ -3,6 +3,7 @@ import { type Dataset, openDataset } from "../../data/dataset/dataset.ts";
 import type { Metric } from "../../data/prepare/options.ts";
 import { WordSketch, wordLength } from "../../data/sequences/wordSketch.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import { metricsOf } from "../config/buildModel.ts";
 import { SampleCategories } from "../targets/sampleCategories.ts";
 import { asvBases, type RunFacts } from "./facts.ts";
 import { prepareShown } from "./prepareShown.ts";
@@ -46,7 +47,7 @@ export async function openSamples(
         tree,
         repSeqs,
         metadata,
-        metrics: tree === undefined ? undefined : [facts.config.metric as Metric],
+        metrics: tree === undefined ? undefined : (metricsOf(facts.config) as Metric[]),
         rarefyDepth: samples.rarefyDepth ?? facts.data.rarefyDepth,
         seed: facts.data.rarefySeed,
       },

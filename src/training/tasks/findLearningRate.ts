@@ -1,7 +1,9 @@
 import { Loader } from "../../data/batches/loader.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
+import { studiesOf } from "../../data/dataset/joinStudies.ts";
 import * as torch from "../../torch/index.ts";
-import { batchOptionsOf, buildEncoder, decideAuto, distanceFormOf } from "../config/buildModel.ts";
+import { batchOptionsOf, buildEncoder, decideAuto, metricsOf, objectiveForms } from "../config/buildModel.ts";
+import { checkMetrics } from "../config/checkModel.ts";
 import type { PretrainConfig } from "../config/config.ts";
 import { type LearningRateSearch, searchLearningRate } from "../loop/learningRateSearch.ts";
 import { precisionOn } from "../loop/mixedPrecision.ts";
@@ -9,7 +11,7 @@ import { makeOptimizer, parameterGroups } from "../loop/paramGroups.ts";
 import { encoderTypeOf, fitBaseScaling, makeBaseObjective } from "../objectives/baseObjective.ts";
 import { PretrainTask } from "./pretrainTask.ts";
 import { checkTraining, setMatmulPrecision } from "./runTraining.ts";
-import { splitSamples } from "./splitSamples.ts";
+import { splitStudies } from "./splitSamples.ts";
 import { startEncoder } from "./startEncoder.ts";
 
 export interface FindOptions {
@@ -29,16 +31,23 @@ export async function findLearningRate(options: FindOptions): Promise<LearningRa
   const { training, model: shape, metric } = config;
   checkTraining(training, device);
   setMatmulPrecision(training, device);
-  const split = splitSamples(dataset, config.split, training.seed);
+  const studies = studiesOf(dataset);
+  checkMetrics(config, studies !== null);
+  const split = splitStudies(dataset, config.split, training.seed);
   decideAuto(config, split.train.length);
-  const scaling = fitBaseScaling(dataset, metric, split.train);
+  const scaling = fitBaseScaling(dataset, metricsOf(config), split.train);
   torch.manualSeed(training.seed);
   const model = buildEncoder(config, {
-    encoderType: encoderTypeOf(metric),
+    encoderType: encoderTypeOf(metricsOf(config)),
     predictNucleotides: training.nucPenalty > 0,
+    studies: studies?.names,
   });
   model.to(device);
-  const objective = makeBaseObjective(dataset, metric, { form: distanceFormOf(config, model), scaling });
+  const objective = makeBaseObjective(dataset, metric, {
+    ...objectiveForms(config, model),
+    scaling,
+    train: split.train,
+  });
   const { validation, train } = split;
   const batch = { ...batchOptionsOf(shape), ...objective.needs };
   startEncoder(model, dataset, train, { batch, device, seed: training.seed, scaling });
@@ -58,6 +67,7 @@ export async function findLearningRate(options: FindOptions): Promise<LearningRa
     ...batch,
     batchSize: Math.max(2, Math.min(training.batchSize, train.length)),
     samples: train,
+    groups: studies?.of,
     seed: training.seed,
     worker: training.loaderWorker,
   });

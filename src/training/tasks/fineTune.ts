@@ -11,7 +11,8 @@ import {
   buildEncoder,
   buildPredictor,
   decideAuto,
-  distanceFormOf,
+  metricsOf,
+  objectiveForms,
 } from "../config/buildModel.ts";
 import { checkFineTune } from "../config/checkFineTune.ts";
 import { checkModel } from "../config/checkModel.ts";
@@ -92,9 +93,10 @@ export async function fineTune(
   const categories = SampleCategories.fit(dataset, config.categories.columns, split.train);
   const baseScaling =
     start?.facts.baseScaling ??
-    (hasMetric(dataset, config.metric) ? fitBaseScaling(dataset, config.metric, split.train) : null);
+    (hasMetric(dataset, config.metric) ? fitBaseScaling(dataset, metricsOf(config), split.train) : null);
   const encoderType =
-    start?.facts.encoderType ?? (learnsMetric(dataset, config) ? encoderTypeOf(config.metric) : "unifrac");
+    start?.facts.encoderType ??
+    (learnsMetric(dataset, config) ? encoderTypeOf(metricsOf(config)) : "unifrac");
   const { weights: sampleWeights, warnings } = weighSamples(dataset, config, split);
   const loss = makeLoss(dataset, config, targets, split);
   const largestCount = largestCountOf(dataset, split.train);
@@ -123,7 +125,12 @@ export async function fineTune(
   const base = buildEncoder(config, facts);
   if (start) loadEncoder(start, base, facts.predictNucleotides);
   const objective = learnsMetric(dataset, config)
-    ? makeBaseObjective(dataset, config.metric, { form: distanceFormOf(config, base), scaling: baseScaling })
+    ? makeBaseObjective(dataset, config.metric, {
+        ...objectiveForms(config, base),
+        forms: [],
+        scaling: baseScaling,
+        train: split.train,
+      })
     : null;
   const model = buildPredictor(shape, target, config.categories, {
     base,

@@ -11,7 +11,6 @@ import { halveAsvChunks } from "../encoding/halveAsvChunks.ts";
 import { predictOutputs } from "../inference/predictOutputs.ts";
 import type { BatchLosses } from "../loop/batchLosses.ts";
 import type { Figures, TrainingTask } from "../loop/trainer.ts";
-import type { BaseObjective } from "../objectives/baseObjective.ts";
 import { batchTargets, batchTensors } from "../objectives/batchTensors.ts";
 import { judgedName } from "../objectives/judgedSamples.ts";
 import { countLoss, countTargets } from "../objectives/losses.ts";
@@ -21,6 +20,7 @@ import {
   nucleotideParts,
   predictSomeNucleotides,
 } from "../objectives/nucleotideObjective.ts";
+import type { BaseObjective } from "../objectives/objective.ts";
 import type { PairEvaluation } from "../objectives/pairEvaluation.ts";
 import type { TargetLoss } from "../objectives/targetLoss.ts";
 import { gatherEncoding } from "../ranks/gatherEncoding.ts";
@@ -215,7 +215,7 @@ export class FineTuneTask implements TrainingTask {
     };
     const pairs = wantsBase && first.base ? objective.evaluate(first.base, validation) : null;
     if (pairs) {
-      losses["unifrac_loss"] = pairs.result.mse;
+      losses["unifrac_loss"] = pairs.loss ?? pairs.result.mse;
       losses[judgedName("unifrac_r2", validation.length)] = pairs.result.r2;
     }
     if (first.count) {

@@ -15,6 +15,8 @@ export interface OpenDataOptions {
   readonly data: DataConfig;
   /** What the model is trained on; null where no distances are needed. */
   readonly metric: string | null;
+  /** What it is trained on besides. */
+  readonly furtherMetrics?: readonly string[];
   readonly seed: number;
   /** The run's folder; prepared data are kept beside it. */
   readonly output: string;
@@ -27,7 +29,7 @@ export interface OpenDataOptions {
  * @throws UserError for contradicting or missing sources.
  */
 export async function openConfiguredData(options: OpenDataOptions): Promise<Dataset> {
-  const { data, metric, seed, output, display } = options;
+  const { data, metric, furtherMetrics = [], seed, output, display } = options;
   checkSources(data);
   const cache = join(dirname(resolve(output)), ".aam-cache");
   if (typeof data.dataset === "string") return openDataset(data.dataset);
@@ -45,7 +47,12 @@ export async function openConfiguredData(options: OpenDataOptions): Promise<Data
               ? (distanceIds ?? undefined)
               : { path: distanceIds },
         };
-  const wanted = tree !== null && !imported && metric !== null ? [metric as Metric] : undefined;
+  if (imported && furtherMetrics.length > 0)
+    throw new UserError(
+      `${distances} holds one metric, and --further-metrics needs a --tree to compute the others from; give it instead, or leave the option out.`,
+    );
+  const computed = tree !== null && !imported && metric !== null;
+  const wanted = computed ? ([metric, ...furtherMetrics] as Metric[]) : undefined;
   return await prepareShown(
     {
       table: table!,

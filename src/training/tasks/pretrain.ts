@@ -12,11 +12,11 @@ import {
   batchOptionsOf,
   buildEncoder,
   decideAuto,
-  distanceFormOf,
-  distanceFormsOf,
   fewSamples,
+  metricsOf,
+  objectiveForms,
 } from "../config/buildModel.ts";
-import { checkModel } from "../config/checkModel.ts";
+import { checkMetrics, checkModel } from "../config/checkModel.ts";
 import { type PretrainConfig, pretrainSchema } from "../config/config.ts";
 import type { TrainingResult } from "../loop/trainer.ts";
 import {
@@ -26,6 +26,7 @@ import {
   makeBaseObjective,
 } from "../objectives/baseObjective.ts";
 import { judgedName } from "../objectives/judgedSamples.ts";
+import { partsByMetric } from "../objectives/pairEvaluation.ts";
 import { isMainRank } from "../ranks/share.ts";
 import { dataFactsOf, type PretrainFacts } from "../run/facts.ts";
 import { RunFolder } from "../run/folder.ts";
@@ -52,16 +53,18 @@ export interface RunSummary extends ReturnType<typeof trainingFigures> {
   readonly "val.nuc_accuracy": number | null;
   /** What needs neither tree nor training, on the same pairs; none where distances are not learned. */
   readonly baselines: BaselineFigures;
+  /** Of several metrics: the figures of each, of which those above are the first one's. */
+  readonly metrics?: Record<string, PartFigures>;
   /** Of several data sets: the figures of each one's validation samples, whose means are those above. */
-  readonly studies?: Record<
-    string,
-    {
-      readonly r2: number;
-      readonly mae: number;
-      readonly pearson: number;
-      readonly baselines: BaselineFigures;
-    }
-  >;
+  readonly studies?: Record<string, PartFigures>;
+}
+
+/** Figures of one of several studies or metrics, on its validation samples. */
+export interface PartFigures {
+  readonly r2: number;
+  readonly mae: number;
+  readonly pearson: number;
+  readonly baselines: BaselineFigures;
 }
 
 /**
@@ -80,6 +83,7 @@ export async function pretrain(
   const isNew = !options.resume;
   const config = isNew && startFrom !== null ? startingFrom(given, startFrom) : given;
   const { training, model: shape, metric } = config;
+  const metrics = metricsOf(config);
   checkModel(shape, training);
   checkTraining(training, device);
   if (training.uniFracPenalty === 0 && training.nucPenalty === 0) {
@@ -90,26 +94,29 @@ export async function pretrain(
     throw new UserError(
       "Several data sets are learned together by --encoder set and a metric of distances only; give one --dataset.",
     );
+  checkMetrics(config, studies !== null);
   const folder = RunFolder.ofTraining(options.output);
   const split = splitStudies(dataset, config.split, training.seed);
   decideAuto(config, split.train.length);
-  const baseScaling = fitBaseScaling(dataset, metric, split.train);
+  const baseScaling = fitBaseScaling(dataset, metrics, split.train);
+  const constant = metrics.filter((name) => hasConstantDistances(dataset, name, split.train));
   using _lock = folder.create({ resume: options.resume });
   const unfit = startFrom === null ? [] : sequenceWarnings(pretrainFactsOf(startFrom).facts, dataset);
   for (const warning of [...split.warnings, ...unfit]) display.warn(warning);
-  if (isNew && startFrom === null && shape.encoder === "set" && metric === "unweighted" && isFew(split.train))
+  const couldStart = startFrom === null && shape.encoder === "set" && metrics.join() === "unweighted";
+  if (isNew && couldStart && isFew(split.train))
     display.message(
       `${split.train.length} samples train; with --start-from builtin the encoder knows 16S V4 sequences from the start.`,
     );
-  if (hasConstantDistances(dataset, metric, split.train))
+  for (const name of constant)
     display.warn(
-      `All ${metric} ${metric === "faith_pd" ? "values" : "distances"} of the training samples are the same; there is nothing to learn from them.`,
+      `All ${name} ${name === "faith_pd" ? "values" : "distances"} of the training samples are the same; there is nothing to learn from them.`,
     );
   const facts: PretrainFacts = {
     kind: "pretrain",
     config,
     data: dataFactsOf(dataset, shape.maxBases),
-    encoderType: encoderTypeOf(metric),
+    encoderType: encoderTypeOf(metrics),
     predictNucleotides: training.nucPenalty > 0,
     baseScaling,
     studies: studies?.names,
@@ -120,9 +127,9 @@ export async function pretrain(
   const model = buildEncoder(config, facts);
   model.to(device);
   const objective = makeBaseObjective(dataset, metric, {
-    form: distanceFormOf(config, model),
-    forms: distanceFormsOf(config, model),
+    ...objectiveForms(config, model),
     scaling: baseScaling,
+    train: split.train,
   });
   const batch = { ...batchOptionsOf(shape), ...objective.needs };
   if (isNew) {
@@ -171,13 +178,26 @@ export async function pretrain(
       conclude: async (ended, keep) => {
         const figures = task.validate();
         const learns = training.uniFracPenalty > 0;
-        const judge = (of: Split, r2: number, name?: string) => {
+        const judge = (of: Split, r2: number, name?: string, metric = config.metric) => {
           const baselines = learns ? treeFreeBaselines(dataset, { metric, ...of, seed: training.seed }) : {};
           const warning = notBetterThan(baselines, r2);
           if (warning) display.warn(name === undefined ? warning : `${name}: ${warning}`);
           return baselines;
         };
-        const own = task.lastPairs!.studies;
+        const pairs = task.lastPairs!;
+        const ofMetrics =
+          pairs.metrics &&
+          Object.fromEntries(
+            Object.entries(pairs.metrics).map(
+              ([
+                name,
+                {
+                  result: { r2, mae, pearson },
+                },
+              ]) => [name, { r2, mae, pearson, baselines: judge(split, r2, name, name as typeof metric) }],
+            ),
+          );
+        const own = pairs.studies;
         const partOf = (study: number): Split => ({
           train: split.train.filter((sample) => studies!.of[sample] === study),
           validation: validation.filter((sample) => studies!.of[sample] === study),
@@ -198,13 +218,20 @@ export async function pretrain(
             }),
           ),
           "val.nuc_accuracy": figures["nuc_accuracy"] ?? null,
-          baselines: ofStudies ? {} : judge(split, figures[judgedName("r2", validation.length)]),
+          baselines: ofStudies
+            ? {}
+            : (ofMetrics?.[metric].baselines ?? judge(split, figures[judgedName("r2", validation.length)])),
+          ...(ofMetrics && { metrics: ofMetrics }),
           ...(ofStudies && { studies: ofStudies }),
           ...trainingFigures(ended, model, device, split),
         };
         folder.writeJson(folder.summary, summary);
         if (!(options.plots ?? true) || !isMainRank()) return;
-        await keep("unifrac_plot_best", await pairPlot(task.lastPairs!, metric), tags.uniFracPlot);
+        for (const [name, part] of partsByMetric(pairs, metric)) {
+          const suffix = name === metric ? "" : `_${name}`;
+          const tag = `${tags.uniFracPlot}${suffix}`;
+          await keep(`unifrac_plot_best${suffix}`, await pairPlot(part, name), tag);
+        }
       },
     });
     return { summary: summary!, result };

@@ -9,7 +9,6 @@ import { halveAsvChunks } from "../encoding/halveAsvChunks.ts";
 import { judgeEncoder } from "../inference/judgeEncoder.ts";
 import type { BatchLosses } from "../loop/batchLosses.ts";
 import type { Figures, TrainingTask } from "../loop/trainer.ts";
-import type { BaseObjective } from "../objectives/baseObjective.ts";
 import { batchTargets, batchTensors } from "../objectives/batchTensors.ts";
 import { judgedName } from "../objectives/judgedSamples.ts";
 import { totalLoss } from "../objectives/multiTaskLoss.ts";
@@ -18,6 +17,7 @@ import {
   nucleotideParts,
   predictSomeNucleotides,
 } from "../objectives/nucleotideObjective.ts";
+import type { BaseObjective } from "../objectives/objective.ts";
 import type { PairEvaluation } from "../objectives/pairEvaluation.ts";
 import { gatherEncoding } from "../ranks/gatherEncoding.ts";
 import { currentShare, type Share } from "../ranks/share.ts";
@@ -150,10 +150,16 @@ export class PretrainTask implements TrainingTask, Disposable {
   }
 
   validate(): Figures {
-    const { dataset, validation, device, model, training } = this.options;
+    const { dataset, validation, device, model, training, objective } = this.options;
     const pairs = this.evaluate(validation);
     this.lastPairs = pairs;
     const { mse, r2, mae, pearson, bias } = pairs.result;
+    const loss = pairs.loss ?? mse;
+    const { [objective.metric]: _first, ...further } = pairs.metrics ?? {};
+    const ofMetrics = Object.entries(further).flatMap(([metric, { result }]) => [
+      [`r2_${metric}`, result.r2] as const,
+      [`mae_${metric}`, result.mae] as const,
+    ]);
     const { uniFracPenalty, nucPenalty } = training;
     const { maxBases, maskRatio } = model;
     const nucleotides =
@@ -166,12 +172,11 @@ export class PretrainTask implements TrainingTask, Disposable {
             device,
           })
         : {};
-    const total = uniFracPenalty * mse + nucPenalty * (nucleotides.nuc_loss ?? 0);
-    const figures = Object.entries({ r2, mae, mse, pearson, bias }).map(([name, value]) => [
-      judgedName(name, validation.length),
-      value,
-    ]);
-    return { total_loss: total, unifrac_loss: mse, ...nucleotides, ...Object.fromEntries(figures) };
+    const total = uniFracPenalty * loss + nucPenalty * (nucleotides.nuc_loss ?? 0);
+    const figures = [...Object.entries({ r2, mae, mse, pearson, bias }), ...ofMetrics].map(
+      ([name, value]) => [judgedName(name, validation.length), value],
+    );
+    return { total_loss: total, unifrac_loss: loss, ...nucleotides, ...Object.fromEntries(figures) };
   }
 
   /** Predicted against true distances over all pairs of some samples (or values of the samples). */

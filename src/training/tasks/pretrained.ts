@@ -2,7 +2,7 @@ import { UserError } from "../../common/userError.ts";
 import type { Encoder } from "../../models/encoder.ts";
 import { SetEncoder } from "../../models/setEncoder.ts";
 import * as torch from "../../torch/index.ts";
-import type { ModelConfig, PretrainConfig } from "../config/config.ts";
+import type { PretrainConfig } from "../config/config.ts";
 import { loadWeights } from "../loop/savedState.ts";
 import type { PretrainFacts } from "../run/facts.ts";
 import { openRun, pretrainFactsOf } from "../run/open.ts";
@@ -14,13 +14,16 @@ export interface Pretrained {
 }
 
 /** A configuration with the shape of a pretrained encoder, and its own settings where they may differ. */
-export function withShapeOf<Config extends { readonly model: ModelConfig }>(
+export function withShapeOf<Config extends Pick<PretrainConfig, "metric" | "furtherMetrics" | "model">>(
   given: Config,
   { facts }: Pretrained,
 ): Config {
   const { dropout, asvSampling, maskRatio, maskStrategy, gradientCheckpointing, asvChunkSize } = given.model;
   const own = { dropout, asvSampling, maskRatio, maskStrategy, gradientCheckpointing, asvChunkSize };
-  return { ...given, model: { ...facts.config.model, ...own } };
+  const { metric, furtherMetrics } = facts.config;
+  // An encoder of several metrics has parts for each.
+  const metrics = furtherMetrics.length > 0 ? { metric, furtherMetrics } : {};
+  return { ...given, ...metrics, model: { ...facts.config.model, ...own } };
 }
 
 /** Loads the whole encoder; its head for nucleotides is fresh where pretraining had none. */
@@ -59,7 +62,11 @@ export function loadSequences(encoder: Encoder, path: string): void {
  */
 export function startingFrom(given: PretrainConfig, path: string): PretrainConfig {
   const start = pretrainFactsOf(path);
-  const { metric } = start.facts.config;
+  const { metric, furtherMetrics } = start.facts.config;
+  if (furtherMetrics.length > 0)
+    throw new UserError(
+      `${path} was trained on several metrics, and --start-from takes over an encoder of one; give another run.`,
+    );
   if (metric !== given.metric)
     throw new UserError(
       `${path} was trained on ${metric}; give --unifrac-metric ${metric}, or leave --start-from out.`,

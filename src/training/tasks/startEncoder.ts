@@ -37,10 +37,21 @@ export function startEncoder(
     const { input, targets } = batchTensors(batch, options.device);
     const { distances, distanceMask, vector, vectorMask } = targets;
     const { shift, scale } = options.scaling ?? { shift: 0, scale: 1 };
-    const values = vector ? vector.sub(shift).div(scale) : distances;
-    startFrom(encoder, input, values && { values, known: (vector ? vectorMask : distanceMask)! });
+    const known = (values: torch.Tensor | null, mask: torch.Tensor | null) =>
+      values && { values, known: mask! };
+    startFrom(encoder, input, {
+      distances: encoder.metricDistances.map((_, i) =>
+        known(ofMetric(distances, i), ofMetric(distanceMask, i)),
+      ),
+      value: known(vector?.sub(shift).div(scale) ?? null, vectorMask),
+    });
   });
   calibrateStudies(encoder, dataset, train, random, options);
+}
+
+/** What is known of one of several metrics [M, B, B]; of a single one [B, B] it is all. */
+function ofMetric(values: torch.Tensor | null, place: number): torch.Tensor | null {
+  return values && values.shape.length > 2 ? values.select(0, place) : values;
 }
 
 /**
