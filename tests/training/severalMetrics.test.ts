@@ -12,7 +12,7 @@ import { pairwiseDistances } from "../../src/models/pairwiseDistances.ts";
 import type { SetEncoder } from "../../src/models/setEncoder.ts";
 import * as torch from "../../src/torch/index.ts";
 import { buildEncoder, objectiveForms } from "../../src/training/config/buildModel.ts";
-import { type PretrainInput, pretrainSchema } from "../../src/training/config/config.ts";
+import { type FineTuneInput, type PretrainInput, pretrainSchema } from "../../src/training/config/config.ts";
 import { judgeRun } from "../../src/training/inference/judgeEncoder.ts";
 import { fitBaseScaling, makeBaseObjective } from "../../src/training/objectives/baseObjective.ts";
 import { batchTensors } from "../../src/training/objectives/batchTensors.ts";
@@ -190,7 +190,40 @@ test("a frozen one, and one that goes on learning, predict targets", async () =>
   }
 });
 
+test("other metrics than the encoder's are refused, and several without a set encoder", async () => {
+  const training = { nucPenalty: 0 };
+  const fine = (config: FineTuneInput) =>
+    fineTuneStudy(study, scratch.path("never"), { ...config, training });
+  const other: FineTuneInput = { pretrainedEncoder: run, furtherMetrics: ["generalized"] };
+  await expect(fine(other)).rejects.toThrow("furtherMetrics are those of the encoder in");
+  const aam: FineTuneInput = { model: { encoder: "aam" }, furtherMetrics: ["faith_pd"] };
+  await expect(fine(aam)).rejects.toThrow("learned together by --encoder set only");
+});
+
+test("cross-validation takes one for a predictor", async () => {
+  const output = scratch.path("folds");
+  await succeed(
+    ...["cross-validate", "--dataset", study.folder, "--metadata-column", "depth", "--encoder", run],
+    ...["--predictor", "encoder", "--folds", "2", "--workers", "1", "--quiet", "--output", output],
+  );
+  const summary = JSON.parse(readFileSync(join(output, "summary.json"), "utf8"));
+  const { differences } = summary as { differences: { against: string; figure: string; verdict: string }[] };
+  const found = differences.find(({ against, figure }) => against === "constant" && figure === "mae");
+  expect(found?.verdict).toBe("better");
+});
+
 describe("commands", () => {
+  test("pretrain computes all metrics from a table and a tree", async () => {
+    const output = scratch.path("from-files");
+    const files = ["--table", study.table, "--tree", study.tree, "--rarefy-depth", "none"];
+    const further = ["--further-metrics", "weighted,faith_pd", "--words", "4", "--code-dim", "8"];
+    await succeed("pretrain", ...files, ...further, "--max-steps", "2", "--output", output, "--quiet");
+    const { metrics: learned } = JSON.parse(readFileSync(join(output, "summary.json"), "utf8"));
+    expect(Object.keys(learned)).toEqual(["unweighted", "weighted_normalized", "faith_pd"]);
+    const text = await succeed("evaluate", "--model", output, ...files, "--quiet");
+    expect(text).toMatch(/^unweighted\n.*^weighted_normalized\n.*^faith_pd\n/ms);
+  });
+
   const data = () => ["--dataset", study.folder, "--quiet"];
 
   test("evaluate has figures and baselines of each metric, and a plot", async () => {

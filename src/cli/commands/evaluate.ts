@@ -107,57 +107,33 @@ async function judgeDistances(
   flags: EvaluateFlags,
   metrics: Record<string, unknown>,
 ): Promise<void> {
-  const { run: opened, dataset, device, display, onProgress } = use;
-  const { metric, training } = opened.facts.config;
+  const { run: opened, dataset, device, onProgress } = use;
+  const { metric } = opened.facts.config;
   const chosen = hasMetric(dataset, metric) ? chosenForm(use, flags) : null;
   const samples = chosen?.rest ?? use.samples;
   const pairs = judgeRun(opened, dataset, samples, device, chosen?.form, onProgress);
   if (!pairs) return;
-  const isEncoder = opened.facts.kind === "pretrain";
-  const figuresOf = ({ result, predicted, actual }: PairEvaluation) => ({
-    ...result,
-    spearman: spearman(predicted, actual),
-  });
-  /** The baselines of `judged`, calibrated on others of `known`, with a warning where they are better. */
-  const baselinesOf = (
-    name: string,
-    r2: number,
-    judged = samples,
-    known: Int32Array | null = null,
-    of = "",
-  ) => {
-    const others = othersThan(judged, known ?? Int32Array.from({ length: dataset.sampleCount }, (_, i) => i));
-    const enough = others.length >= fewestCalibrating;
-    const train = enough ? others : judged;
-    const options = { metric: name, train, validation: judged, seed: training.seed };
-    const baselines = treeFreeBaselines(dataset, options);
-    const warning = notBetterThan(baselines, r2);
-    if (warning) display.warn(of === "" ? warning : `${of}: ${warning}`);
-    const whose = known ? "its other samples" : "the data set's other samples";
-    return { ...baselines, calibrated_on: enough ? whose : "these samples themselves" };
-  };
-  if (pairs.metrics) {
-    for (const [name, part] of Object.entries(pairs.metrics))
-      metrics[judgedName(name, samples.length)] = {
-        ...figuresOf(part),
-        ...(isEncoder && { baselines: baselinesOf(name, part.result.r2, samples, null, name) }),
-      };
-  } else {
-    const name = metric === "faith_pd" ? "faith_pd" : "unifrac";
-    metrics[judgedName(name, samples.length)] = figuresOf(pairs);
-    if (pairs.studies) {
-      const { names, of } = studiesOf(dataset)!;
-      metrics["studies"] = Object.fromEntries(
-        Object.entries(pairs.studies).map(([study, result]) => {
-          const isOwn = (sample: number) => names[of[sample]] === study;
-          const own = Int32Array.from(of.keys()).filter(isOwn);
-          const judged = samples.filter(isOwn);
-          const baselines = isEncoder && baselinesOf(metric, result.r2, judged, own, study);
-          return [study, { ...result, ...(baselines && { baselines }) }];
-        }),
-      );
-    } else if (isEncoder) metrics["baselines"] = baselinesOf(metric, pairs.result.r2);
-  }
+  const all = Int32Array.from({ length: dataset.sampleCount }, (_, i) => i);
+  const whole = { samples, among: all, whose: "the data set's other samples" };
+  const baselines = (part: JudgedPart) =>
+    opened.facts.kind === "pretrain" ? { baselines: baselinesOf(use, part) } : {};
+  const { r2 } = pairs.result;
+  for (const [name, part] of Object.entries(pairs.metrics ?? {}))
+    metrics[judgedName(name, samples.length)] = {
+      ...withSpearman(part),
+      ...baselines({ ...whole, name, metric: name, r2: part.result.r2 }),
+    };
+  if (!pairs.metrics)
+    metrics[judgedName(metric === "faith_pd" ? "faith_pd" : "unifrac", samples.length)] = withSpearman(pairs);
+  if (pairs.studies) {
+    const { names, of } = studiesOf(dataset)!;
+    const ofStudies = Object.entries(pairs.studies).map(([name, result]) => {
+      const isOwn = (sample: number) => names[of[sample]] === name;
+      const part = { samples: samples.filter(isOwn), among: all.filter(isOwn), whose: "its other samples" };
+      return [name, { ...result, ...baselines({ ...part, name, metric, r2: result.r2 }) }] as const;
+    });
+    metrics["studies"] = Object.fromEntries(ofStudies);
+  } else if (!pairs.metrics) Object.assign(metrics, baselines({ ...whole, metric, r2 }));
   if (flags.output === undefined) return;
   for (const [name, part] of partsByMetric(pairs, metric)) {
     const plot = await pairPlot(part, name, "samples");
@@ -166,17 +142,45 @@ async function judgeDistances(
   }
 }
 
+function withSpearman({ result, predicted, actual }: PairEvaluation) {
+  return { ...result, spearman: spearman(predicted, actual) };
+}
+
+/** Samples and how well a model does on them. */
+interface JudgedPart {
+  /** The study or metric, where there are several. */
+  readonly name?: string;
+  readonly metric: string;
+  readonly r2: number;
+  readonly samples: Int32Array;
+  /** The samples of which those besides the judged ones calibrate baselines, and what these are called. */
+  readonly among: Int32Array;
+  readonly whose: string;
+}
+
+/** The baselines on the same samples, with a warning where the model is not better than they are. */
+function baselinesOf({ run, dataset, display }: ModelAndSamples, part: JudgedPart) {
+  const { name, metric, r2, samples, among, whose } = part;
+  const judged = new Set(samples);
+  const others = among.filter((sample) => !judged.has(sample));
+  const enough = others.length >= fewestCalibrating;
+  const { seed } = run.facts.config.training;
+  const figures = treeFreeBaselines(dataset, {
+    metric,
+    train: enough ? others : samples,
+    validation: samples,
+    seed,
+  });
+  const warning = notBetterThan(figures, r2);
+  if (warning) display.warn(name === undefined ? warning : `${name}: ${warning}`);
+  return { ...figures, calibrated_on: enough ? whose : "these samples themselves" };
+}
+
 /**
  * Samples that baselines are calibrated on at least; with fewer, the judged ones do,
  * in the baselines' favour.
  */
 const fewestCalibrating = 20;
-
-/** Those of `all` samples that are not among `samples`. */
-function othersThan(samples: Int32Array, all: Int32Array): Int32Array {
-  const judged = new Set(samples);
-  return all.filter((sample) => !judged.has(sample));
-}
 
 function asText(metrics: Record<string, unknown>): string {
   const { targets: _targets, figures, ...others } = metrics;

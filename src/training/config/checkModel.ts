@@ -40,7 +40,13 @@ function divisors(size: number): number[] {
  * @throws UserError
  */
 export function checkMetrics(
-  { metric, furtherMetrics, model, startFrom, data }: PretrainConfig,
+  {
+    metric,
+    furtherMetrics,
+    model,
+    data,
+    startFrom = null,
+  }: Pick<PretrainConfig, "metric" | "furtherMetrics" | "model" | "data"> & Partial<PretrainConfig>,
   studies = Array.isArray(data.dataset),
 ): void {
   if (furtherMetrics.length === 0) return;

@@ -15,7 +15,7 @@ import {
   objectiveForms,
 } from "../config/buildModel.ts";
 import { checkFineTune } from "../config/checkFineTune.ts";
-import { checkModel } from "../config/checkModel.ts";
+import { checkMetrics, checkModel } from "../config/checkModel.ts";
 import { type FineTuneConfig, fineTuneSchema } from "../config/config.ts";
 import { AsvSumCache } from "../encoding/asvSumCache.ts";
 import { FrozenEncoderCache } from "../encoding/frozenEncoderCache.ts";
@@ -85,6 +85,11 @@ export async function fineTune(
   const config = start ? withShapeOf(given, start) : given;
   const { training, target, model: shape } = config;
   checkModel(shape, training);
+  if (start && given.furtherMetrics.some((name) => !config.furtherMetrics.includes(name)))
+    throw new UserError(
+      `furtherMetrics are those of the encoder in ${given.pretrainedEncoder}; leave them out.`,
+    );
+  checkMetrics(config);
   checkTraining(training, device);
   checkFineTune(config, { isClassifier: isClassifier(dataset, target) });
   const split = splitSamples(dataset, config.split, training.seed, labelledSamples(dataset, target.columns));

@@ -22,7 +22,7 @@ export function withShapeOf<Config extends Pick<PretrainConfig, "metric" | "furt
   const own = { dropout, asvSampling, maskRatio, maskStrategy, gradientCheckpointing, asvChunkSize };
   const { metric, furtherMetrics } = facts.config;
   // An encoder of several metrics has parts for each.
-  const metrics = furtherMetrics.length > 0 ? { metric, furtherMetrics } : {};
+  const metrics = furtherMetrics.length > 0 ? { metric, furtherMetrics } : { furtherMetrics };
   return { ...given, ...metrics, model: { ...facts.config.model, ...own } };
 }
 
