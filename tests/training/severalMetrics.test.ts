@@ -164,16 +164,23 @@ test("a run goes on bit for bit, and on a data set that computes distances by ba
   expect(last(other)).toEqual(last(whole));
 });
 
-test("it is judged by the metrics that a data set has", async () => {
+test("it is judged by the metrics that a data set has, and goes on learning these", async () => {
   const opened = openRun(run, "cpu");
   const judged = judgeRun(opened, study.dataset, all(), "cpu")!;
   expect(Object.keys(judged.metrics!)).toEqual([...metrics]);
-  const { table, tree } = study;
+  const { table, tree, metadata } = study;
   const some = scratch.path("some");
-  await prepareDataset({ table, tree, metrics: ["weighted_normalized"], rarefyDepth: "none" }, some);
+  const given = { table, tree, metadata, rarefyDepth: "none" } as const;
+  await prepareDataset({ ...given, metrics: ["weighted_normalized"] }, some);
   const few = judgeRun(opened, openDataset(some), all(), "cpu")!;
   expect(Object.keys(few.metrics!)).toEqual(["weighted_normalized"]);
   expect(few.result).toEqual(judged.metrics!["weighted_normalized"].result);
+  const output = scratch.path("tuned-on-few");
+  const config = { pretrainedEncoder: run, model: small.model, target: { columns: ["ph"] } };
+  const training = { nucPenalty: 0, epochs: 1 };
+  const on = { ...study, dataset: openDataset(some) };
+  const { summary } = await fineTuneStudy(on, output, { ...config, training });
+  expect(summary.validation["unifrac_loss"]).toBeNumber();
 });
 
 test("a frozen one, and one that goes on learning, predict targets", async () => {
@@ -293,6 +300,8 @@ describe("commands", () => {
     );
     expect(code).toBe(2);
     expect(error).toContain("Choose from unweighted, weighted_normalized");
+    const both = await runCommand("pretrain", ...data(), "--metric", "unweighted,faith_pd", "-o", "x");
+    expect(both.error).toContain("Name one metric; `pretrain` learns others besides with --further-metrics");
   });
 
   test("neither is another training started from it, nor its distances calibrated", async () => {

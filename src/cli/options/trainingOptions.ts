@@ -138,6 +138,10 @@ function oneMore(text: string, before?: unknown): string | string[] {
 
 /** The original AAM's names of the metrics. */
 function metricName(text: string): string {
+  if (text.includes(","))
+    throw new InvalidArgumentError(
+      "Name one metric; `pretrain` learns others besides with --further-metrics.",
+    );
   return { unifrac: "unweighted", weighted: "weighted_normalized" }[text] ?? text;
 }
 

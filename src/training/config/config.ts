@@ -469,7 +469,9 @@ export const bestMetrics = [
 /** A fine-tuning run in full. */
 export const fineTuneSchema = z.strictObject({
   metric: metric.describe("UniFrac metric that the encoder goes on to match, or faith_pd"),
-  furtherMetrics: furtherMetrics.describe("those of the pretrained encoder, which it goes on to match, too"),
+  furtherMetrics: furtherMetrics.describe(
+    "those of the pretrained encoder, which it goes on to match where the data set has them",
+  ),
   pretrainedEncoder: path
     .nullable()
     .default(null)

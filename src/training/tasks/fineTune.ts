@@ -129,14 +129,18 @@ export async function fineTune(
   torch.manualSeed(training.seed);
   const base = buildEncoder(config, facts);
   if (start) loadEncoder(start, base, facts.predictNucleotides);
-  const objective = learnsMetric(dataset, config)
-    ? makeBaseObjective(dataset, config.metric, {
-        ...objectiveForms(config, base),
-        forms: [],
-        scaling: baseScaling,
-        train: split.train,
-      })
-    : null;
+  const { form, metrics } = objectiveForms(config, base);
+  // Of several metrics those go on that the data set has.
+  const known = metrics?.filter((one) => hasMetric(dataset, one.metric));
+  const objective =
+    learnsMetric(dataset, config) && known?.length !== 0
+      ? makeBaseObjective(dataset, config.metric, {
+          form,
+          metrics: known,
+          scaling: baseScaling,
+          train: split.train,
+        })
+      : null;
   const model = buildPredictor(shape, target, config.categories, {
     base,
     freezeBase: config.freezeBase,
