@@ -1,7 +1,7 @@
 /**
- * A sketch of the words of bases that sequences have, to tell later whether others are of their kind. A fixed
- * eighth of all words of 10 bases is looked at, so that a sketch is a bitmap of 16 KiB. The share of a sequence's
- * words that the sketch has estimates their containment (FracMinHash: Irber et al. 2022,
+ * A sketch of the words of bases that sequences have, to tell later whether others are of their kind. A
+ * fixed eighth of all words of 10 bases is looked at, so that a sketch is a bitmap of 16 KiB. The share of
+ * a sequence's words that the sketch has estimates their containment (FracMinHash: Irber et al. 2022,
  * https://doi.org/10.1101/2022.01.11.475838). Between studies of one region of the 16S gene the median ASV
  * has 0.57 or more, a reverse complement or a random sequence at most 0.2.
  */
