@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import type { Dataset } from "../../src/data/dataset/dataset.ts";
 import { matchTree } from "../../src/data/prepare/matchTree.ts";
+import { gather, inOneSlice } from "../../src/data/table/slices.ts";
 import type { Table } from "../../src/data/table/table.ts";
 import { readTree } from "../../src/data/tree/read.ts";
 import { type UniFracMetric, uniFracMetrics, uniFracOfBatch } from "../../src/data/unifrac/index.ts";
@@ -48,10 +49,11 @@ export function recomputeDistances(
   if (!source || !existsSync(source.path) || !uniFracMetrics.includes(metric as UniFracMetric)) return null;
   const tree = readTree(source.path);
   const { table, sequences } = tableOf(dataset, samples);
-  const matched = matchTree(table, sequences, tree, { table: dataset.path, tree: source.path });
+  const names = { table: dataset.path, tree: source.path };
+  const matched = matchTree(inOneSlice(table), sequences, tree, names);
   const alpha = dataset.manifest.parameters["alpha"];
   const condensed = uniFracOfBatch(
-    { ...matched.table, asvIds: matched.tipNames },
+    { ...gather(matched.table), asvIds: matched.tipNames },
     shearTree(tree, matched.tipNames),
     {
       metric: metric as UniFracMetric,

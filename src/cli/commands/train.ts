@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { parseWeightRule } from "../../data/encoding/categoryWeights.ts";
 import { chosenTargetPooling } from "../../training/config/buildModel.ts";
 import { type FineTuneConfig, fineTuneSchema } from "../../training/config/config.ts";
+import { isMainRank } from "../../training/ranks/share.ts";
 import { pretrainFactsOf } from "../../training/run/open.ts";
 import { fineTune } from "../../training/tasks/fineTune.ts";
 import type { EncoderUse } from "../options/refuseIdleOptions.ts";
@@ -98,6 +99,8 @@ async function run(command: Command): Promise<void> {
   using _dataset = setup.dataset;
   const { summary } = await fineTune(setup);
   const { display } = setup;
+  // The other ranks would say the same.
+  if (!isMainRank()) return;
   if (display.mode === "json") {
     display.record("summary", { ...summary });
     return;

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { baselineTexts } from "../../training/baselines/treeFree/treeFreeBaselines.ts";
 import type { PretrainConfig } from "../../training/config/config.ts";
 import { chooseJudged, judgedName } from "../../training/objectives/judgedSamples.ts";
+import { isMainRank } from "../../training/ranks/share.ts";
 import type { RunSummary } from "../../training/tasks/pretrain.ts";
 import type { TrainingSetup } from "../options/setUpTraining.ts";
 
@@ -10,6 +11,8 @@ export function reportPretraining(
   summary: RunSummary,
   { config, display, output, plots }: TrainingSetup<PretrainConfig>,
 ): void {
+  // The others would say the same.
+  if (!isMainRank()) return;
   if (display.mode === "json") {
     display.record("summary", { ...summary });
     return;

@@ -11,9 +11,14 @@ const maxUnpackedBytes = 4 * 2 ** 30 - 1;
 const freeUnpackedBytes = 64 * 2 ** 20;
 const maxUnpackedRatio = 200;
 
-/** To how much so many bytes of compressed data may unpack. */
+/** To how much so many bytes of compressed data may unpack, in parts. */
+export function plausibleSize(packedBytes: number): number {
+  return Math.max(freeUnpackedBytes, maxUnpackedRatio * packedBytes);
+}
+
+/** To how much so many bytes of compressed data may unpack at once. */
 export function unpackedLimit(packedBytes: number): number {
-  return Math.min(maxUnpackedBytes, Math.max(freeUnpackedBytes, maxUnpackedRatio * packedBytes));
+  return Math.min(maxUnpackedBytes, plausibleSize(packedBytes));
 }
 
 /** Turns what the operating system says about a failed read into one sentence with its cure. */

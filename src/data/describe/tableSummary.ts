@@ -2,6 +2,7 @@ import { tokenizeAll } from "../sequences/tokenizer.ts";
 import { type DepthSummary, suggestDepth, summarizeDepths } from "../table/depths.ts";
 import { asvPrevalence } from "../table/operations.ts";
 import { sampleTotals } from "../table/select.ts";
+import { inOneSlice } from "../table/slices.ts";
 import type { Table } from "../table/table.ts";
 import type { Quantiles } from "./numberSummary.ts";
 import { quantiles } from "./numberSummary.ts";
@@ -41,8 +42,8 @@ export function summarizeTable(table: Table, sequences: readonly string[] | unde
   const totals = sampleTotals(table);
   const richness = totals.map((_, sample) => table.indptr[sample + 1] - table.indptr[sample]);
   const samples = totals.length;
-  const suggested = totals.every((total) => total === totals[0]) ? undefined : suggestDepth(table);
-  const depths = suggested === undefined ? null : (summarizeDepths(table, suggested) ?? null);
+  const suggested = totals.every((total) => total === totals[0]) ? undefined : suggestDepth(totals);
+  const depths = suggested === undefined ? null : (summarizeDepths(inOneSlice(table), suggested) ?? null);
   return {
     samples,
     observations: table.asvIds.length,

@@ -2,15 +2,15 @@ import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { alikeIds, without } from "../alikeIds.ts";
 import type { Dropped } from "../dataset/manifest.ts";
-import { asvTotals, selectAsvs } from "../table/select.ts";
-import type { Table } from "../table/table.ts";
+import { selectAsvs } from "../table/select.ts";
+import type { TableSlices } from "../table/slices.ts";
 import { indexTips } from "../tree/shape.ts";
 import type { Tree } from "../tree/tree.ts";
 import { dropped, shortenId } from "./provenance.ts";
 
 export interface MatchedTable {
   /** Only ASVs that are tips. */
-  readonly table: Table;
+  readonly table: TableSlices;
   /** The sequences of these ASVs. */
   readonly sequences: readonly string[];
   /** What the ASVs are called in the tree: their ids or their sequences. */
@@ -25,7 +25,7 @@ export interface MatchedTable {
  * @throws UserError if the two have nothing in common, with a name of either side.
  */
 export function matchTree(
-  table: Table,
+  table: TableSlices,
   sequences: readonly string[],
   tree: Tree,
   names: { readonly table: string; readonly tree: string },
@@ -50,10 +50,17 @@ export function matchTree(
   for (const asv of kept) isKept[asv] = 1;
   const lost = table.asvIds.filter((_, asv) => isKept[asv] === 0);
   const totals = asvTotals(table);
+  const asvIds = kept.map((asv) => table.asvIds[asv]);
   const all = totals.reduce((sum, total) => sum + total, 0);
   const share = 100 - (100 * kept.reduce((sum, asv) => sum + totals[asv], 0)) / all;
   return {
-    table: selectAsvs(table, kept),
+    table: {
+      ...table,
+      asvIds,
+      *slices() {
+        for (const slice of table.slices()) yield selectAsvs(slice, kept);
+      },
+    },
     sequences: kept.map((asv) => sequences[asv]),
     tipNames: kept.map((asv) => tipNames[asv]),
     dropped: dropped("asvs", "not in the tree", lost),
@@ -63,4 +70,12 @@ export function matchTree(
         `${alikeIds(lost, without([...tips.keys()], tipNames))}.`,
     ],
   };
+}
+
+/** Sum of the counts of each ASV. */
+function asvTotals(table: TableSlices): Float64Array {
+  const totals = new Float64Array(table.asvIds.length);
+  for (const { indices, data } of table.slices())
+    for (let i = 0; i < indices.length; i++) totals[indices[i]] += data[i];
+  return totals;
 }

@@ -31,6 +31,8 @@ export async function prepareDataset(
   const sources = describeSources(options);
   const prepared = await prepareTable(options);
   const { table } = prepared;
+  // What the table was made from goes before the metadata come.
+  Bun.gc(true);
   const metadata =
     options.metadata === undefined
       ? { columns: [], dropped: [], warnings: [] }

@@ -1,13 +1,14 @@
+import type { ReportProgress } from "../../common/progress.ts";
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import type { Dropped } from "../dataset/manifest.ts";
 import { readFasta } from "../sequences/readFasta.ts";
 import { type DepthSummary, leastDepth, suggestDepth, summarizeDepths } from "../table/depths.ts";
-import { dropEmpty } from "../table/dropEmpty.ts";
+import { dropEmptySlices } from "../table/dropEmpty.ts";
 import { mergeTables, type TablePart } from "../table/merge.ts";
-import { rarefy } from "../table/rarefy.ts";
-import { readTable } from "../table/read.ts";
-import { sampleTotals } from "../table/select.ts";
+import { rarefySlices } from "../table/rarefy.ts";
+import { openTable } from "../table/read.ts";
+import { gather, type TableSlices, tally } from "../table/slices.ts";
 import type { Table } from "../table/table.ts";
 import { midpointRoot } from "../tree/midpointRoot.ts";
 import { readTree } from "../tree/read.ts";
@@ -43,7 +44,7 @@ export async function prepareTable(options: PrepareOptions): Promise<PreparedTab
   const { tree: treePath } = options;
   const name = tableName(options);
   const stage = options.onProgress ?? (() => {});
-  const { merged, sampleIdsAsRead, empty } = await readTables(options, stage);
+  const { merged, sampleIdsAsRead, empty } = readTables(options, stage);
   const { table: filled, sequences } = merged;
   let tree: Tree | undefined;
   const rooting: string[] = [];
@@ -68,9 +69,11 @@ export async function prepareTable(options: PrepareOptions): Promise<PreparedTab
   const rarefied = rarefyTable(matched.table, options);
   const rowOfId = new Map(matched.table.asvIds.map((id, row) => [id, row]));
   const rows = rarefied.table.asvIds.map((id) => rowOfId.get(id)!);
+  // Distances shall be those of the counts that are stored.
+  const { data } = rarefied.table;
+  for (let i = 0; i < data.length; i++) data[i] = Math.fround(data[i]);
   return {
-    // Distances shall be those of the counts that are stored.
-    table: { ...rarefied.table, data: rarefied.table.data.map(Math.fround) },
+    table: rarefied.table,
     sequences: rows.map((row) => matched.sequences[row]),
     tipNames: rows.map((row) => matched.tipNames[row]),
     tree,
@@ -82,26 +85,40 @@ export async function prepareTable(options: PrepareOptions): Promise<PreparedTab
   };
 }
 
-/** Reads the tables one by one, each without what is empty, and puts them together. */
-async function readTables({ table, repSeqs }: PrepareOptions, stage: (name: string) => void) {
+/**
+ * Opens the tables and looks through each once, which shows what is empty and checks them; then puts them
+ * together.
+ */
+function readTables({ table, repSeqs }: PrepareOptions, stage: ReportProgress) {
   const known = repSeqs === undefined ? undefined : { name: repSeqs, sequences: readFasta(repSeqs) };
   const parts: TablePart[] = [];
   const sampleIdsAsRead: string[] = [];
   const [emptySamples, emptyAsvs]: [string[], string[]] = [[], []];
   const paths = [table].flat();
   for (const [i, path] of paths.entries()) {
-    stage(paths.length === 1 ? "Reading the table" : `Reading table ${i + 1} of ${paths.length}`);
-    const read = await readTable(path);
-    const filled = dropEmpty(read);
+    const name = paths.length === 1 ? "Reading the table" : `Reading table ${i + 1} of ${paths.length}`;
+    stage(name);
+    const read = openTable(path);
+    const filled = dropEmptySlices(read, reported(read.firstSlices(), read.cells, name, stage));
     if (filled.sampleIds.length === 0)
       throw new UserError(`${path} holds no counts; give a table that does.`);
     for (const id of read.sampleIds) sampleIdsAsRead.push(id);
-    emptySamples.push(...missingFrom(read.sampleIds, filled.sampleIds));
-    emptyAsvs.push(...missingFrom(read.asvIds, filled.asvIds));
+    emptySamples.push(...filled.emptySamples);
+    emptyAsvs.push(...filled.emptyAsvs);
     parts.push({ table: filled, sequences: resolveSequences(filled.asvIds, path, known), source: path });
   }
   const empty = [...dropped("samples", "empty", emptySamples), ...dropped("asvs", "in no sample", emptyAsvs)];
   return { merged: mergeTables(parts), sampleIdsAsRead, empty };
+}
+
+/** The slices, with a report of how far they have come. */
+function* reported(slices: Iterable<Table>, total: number, name: string, report: ReportProgress) {
+  let done = 0;
+  for (const slice of slices) {
+    yield slice;
+    done += slice.data.length;
+    report(name, { done, total, unit: "counts" });
+  }
 }
 
 interface Rarefied {
@@ -113,24 +130,26 @@ interface Rarefied {
   readonly warnings: readonly string[];
 }
 
-function rarefyTable(table: Table, options: PrepareOptions): Rarefied {
-  const unchanged = { table, depth: "none", dropped: [], warnings: [] } as const;
+function rarefyTable(table: TableSlices, options: PrepareOptions): Rarefied {
+  const unchanged = () => ({ table: gather(table), depth: "none", dropped: [], warnings: [] }) as const;
   const { rarefyDepth = "auto", withReplacement = false, seed = 0 } = options;
-  if (rarefyDepth === "none") return unchanged;
+  if (rarefyDepth === "none") return unchanged();
+  const looked = tally(table);
+  const { totals } = looked;
   const chosenHere = rarefyDepth === "auto";
   let depth: number;
   if (rarefyDepth === "auto") {
-    const totals = sampleTotals(table);
-    if (totals.every((total) => total === totals[0])) return unchanged;
-    if (!table.data.every(Number.isInteger)) {
+    if (totals.every((total) => total === totals[0])) return unchanged();
+    if (!looked.areWhole) {
       const warning = `${tableName(options)} has counts that are no whole numbers, so it was not rarefied.`;
-      return { ...unchanged, warnings: [warning] };
+      return { ...unchanged(), warnings: [warning] };
     }
-    depth = suggestDepth(table);
+    depth = suggestDepth(totals);
   } else depth = rarefyDepth;
   const { onProgress } = options;
-  const result = rarefy(table, { depth, seed, withReplacement, source: tableName(options), onProgress });
-  const depths = summarizeDepths(table, depth);
+  const how = { depth, seed, withReplacement, source: tableName(options), onProgress };
+  const result = rarefySlices(table, how, looked);
+  const depths = summarizeDepths(table, depth, looked);
   return {
     table: result.table,
     depth,

@@ -2,8 +2,8 @@ import { decodeText } from "../../common/files/inputFile.ts";
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { checkIds } from "../checkIds.ts";
-import type { TableReading } from "./reading.ts";
 import { SparseBuilder } from "./sparseBuilder.ts";
+import type { TableReading } from "./table.ts";
 
 type Json = Record<string, unknown>;
 

@@ -8,8 +8,7 @@ import { checkIds } from "../checkIds.ts";
 import { namesSamples, readClassicHeader } from "./classicHeader.ts";
 import { transposeCsr } from "./csr.ts";
 import { CsrBuilder } from "./csrBuilder.ts";
-import type { TableReading } from "./reading.ts";
-import type { Table } from "./table.ts";
+import type { Table, TableReading } from "./table.ts";
 
 const sequencePattern = /^[ACGTUN]{20,}$/i;
 /** Digests that name ASVs: MD5 and SHA-1. */

@@ -32,10 +32,22 @@ const maxEntries = 2 ** 31 - 2;
  * a row, or a count is negative, NaN or infinite.
  */
 export function checkedCsr(matrix: StatedMatrix, names: MatrixNames): Csr {
-  const indptr = checkedIndptr(matrix, names);
+  const { indices, data } = matrix;
+  const indptr = checkedIndptr(matrix.indptr, { indices: indices.length, data: data.length }, names);
+  return checkedRows({ indptr, indices, data }, names);
+}
+
+/**
+ * As `checkedCsr`, for rows whose offsets are checked and start at 0. `first` is the number of their first
+ * entry in the matrix.
+ */
+export function checkedRows(
+  { indptr, indices, data }: Omit<StatedMatrix, "indptr"> & Pick<Csr, "indptr">,
+  names: MatrixNames,
+  first = 0,
+): Csr {
   const rows = names.rowIds.length;
   const columns = names.columnIds.length;
-  const { indices, data } = matrix;
   let zeros = 0;
   let isSorted = true;
   for (let row = 0; row < rows; row++) {
@@ -44,7 +56,7 @@ export function checkedCsr(matrix: StatedMatrix, names: MatrixNames): Csr {
       const column = indices[k];
       const count = data[k];
       if (!(column >= 0 && column < columns && Number.isInteger(column)))
-        throw badIndex(names, row, k, column);
+        throw badIndex(names, row, first + k, column);
       if (!(count >= 0 && count < Infinity)) throw badCount(names, row, column, count);
       if (column <= previous) isSorted = false;
       if (count === 0) zeros++;
@@ -59,19 +71,23 @@ export function checkedCsr(matrix: StatedMatrix, names: MatrixNames): Csr {
   return zeros > 0 ? withoutZeros(result, zeros) : result;
 }
 
-function checkedIndptr(matrix: StatedMatrix, names: MatrixNames): Int32Array {
-  const { indptr, indices, data } = matrix;
+/** The offsets of a matrix with so many indices and counts. @throws UserError as `checkedCsr` does. */
+export function checkedIndptr(
+  indptr: ArrayLike<number>,
+  entries: { readonly indices: number; readonly data: number },
+  names: MatrixNames,
+): Int32Array {
   const rows = names.rowIds.length;
   const wrong = (what: string) =>
     new UserError(`${names.where}/indptr ${what}; the file is damaged or was written wrongly, make it anew.`);
-  if (indices.length !== data.length) {
+  if (entries.indices !== entries.data) {
     throw new UserError(
-      `${names.where} has ${indices.length} indices for ${data.length} counts; the file is damaged, make it anew.`,
+      `${names.where} has ${entries.indices} indices for ${entries.data} counts; the file is damaged, make it anew.`,
     );
   }
-  if (data.length > maxEntries) throw wrong(`has ${data.length} entries, more than ${maxEntries}`);
+  if (entries.data > maxEntries) throw wrong(`has ${entries.data} entries, more than ${maxEntries}`);
   // Empty tables are written without any offset by some programs.
-  if (rows === 0 && indptr.length === 0 && data.length === 0) return new Int32Array(1);
+  if (rows === 0 && indptr.length === 0 && entries.data === 0) return new Int32Array(1);
   if (indptr.length !== rows + 1) {
     throw wrong(`has ${indptr.length} entries instead of ${rows + 1} for ${rows} ${names.rowKind}s`);
   }
@@ -81,8 +97,8 @@ function checkedIndptr(matrix: StatedMatrix, names: MatrixNames): Int32Array {
     if (!(end >= indptr[row])) throw wrong(`goes from ${indptr[row]} to ${end} at ${rowName(names, row)}`);
     if (!Number.isInteger(end)) throw wrong(`is ${end} after ${rowName(names, row)}`);
   }
-  if (indptr[rows] !== data.length)
-    throw wrong(`ends at ${indptr[rows]}, but there are ${data.length} counts`);
+  if (indptr[rows] !== entries.data)
+    throw wrong(`ends at ${indptr[rows]}, but there are ${entries.data} counts`);
   return indptr instanceof Int32Array ? indptr : Int32Array.from(indptr);
 }
 
@@ -174,25 +190,4 @@ export function transposeCsr({ indptr, indices, data }: Csr, columns: number): C
     }
   }
   return transposed;
-}
-
-/**
- * Compares a matrix with another of the transposed orientation, entry by entry.
- * @returns the row and column of the first difference, or `undefined` if they hold the same numbers.
- */
-export function firstDifference(byRow: Csr, byColumn: Csr): { row: number; column: number } | undefined {
-  const next = byColumn.indptr.slice();
-  for (let row = 0; row + 1 < byRow.indptr.length; row++) {
-    for (let k = byRow.indptr[row]; k < byRow.indptr[row + 1]; k++) {
-      const column = byRow.indices[k];
-      const at = next[column]++;
-      const other = at < byColumn.indptr[column + 1] ? byColumn.indices[at] : Infinity;
-      if (other !== row || byColumn.data[at] !== byRow.data[k]) return { row: Math.min(row, other), column };
-    }
-  }
-  for (let column = 0; column + 1 < byColumn.indptr.length; column++) {
-    const at = next[column];
-    if (at < byColumn.indptr[column + 1]) return { row: byColumn.indices[at], column };
-  }
-  return undefined;
 }

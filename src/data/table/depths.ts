@@ -1,5 +1,5 @@
 import { logFactorial } from "../../common/logFactorial.ts";
-import { sampleTotals } from "./select.ts";
+import { type TableSlices, type Tally, tally } from "./slices.ts";
 import type { Table } from "./table.ts";
 
 /** What rarefying to a depth keeps. */
@@ -53,13 +53,13 @@ const offeringShare = 0.25;
 const keptShare = 0.9;
 
 /**
- * The depth that keeps the most counts, depth times samples that have it, of those depths that keep nine of
- * ten samples. Where a quarter of the samples has `leastDepth`, samples with less count as failed: they are
- * not asked, and no depth below it is taken. Of equal ones the smallest. Samples without counts do not count.
- * 0 for a table without counts.
+ * Of samples with so many counts each, the depth that keeps the most counts, depth times samples that have
+ * it, of those depths that keep nine of ten samples. Where a quarter of the samples has `leastDepth`, samples
+ * with less count as failed: they are not asked, and no depth below it is taken. Of equal ones the smallest.
+ * Samples without counts do not count. 0 for a table without counts.
  */
-export function suggestDepth(table: Table): number {
-  const totals = sampleTotals(table)
+export function suggestDepth(sampleTotals: Float64Array): number {
+  const totals = sampleTotals
     .filter((total) => total >= 1)
     .sort()
     .reverse();
@@ -80,13 +80,16 @@ export function suggestDepth(table: Table): number {
  * whole numbers and for a table without any. `chosen` is the depth that is taken; the others keep 100 % to 10
  * % of the samples that have counts.
  */
-export function summarizeDepths(table: Table, chosen: number): DepthSummary | undefined {
-  const totals = sampleTotals(table);
+export function summarizeDepths(
+  table: TableSlices,
+  chosen: number,
+  { totals, areWhole }: Pick<Tally, "totals" | "areWhole"> = tally(table),
+): DepthSummary | undefined {
   const known = totals
     .filter((total) => total >= 1)
     .sort()
     .reverse();
-  if (known.length === 0 || !table.data.every(Number.isInteger)) return undefined;
+  if (known.length === 0 || !areWhole) return undefined;
   const keeping = (share: number) => known[Math.ceil(share * known.length) - 1];
   const wanted = [1, 0.95, 0.9, 0.75, 0.5, 0.25, 0.1].map(keeping);
   if (known[0] >= leastDepth) wanted.push(leastDepth);
@@ -96,46 +99,85 @@ export function summarizeDepths(table: Table, chosen: number): DepthSummary | un
     .map((id, sample) => ({ id, total: totals[sample] }))
     .filter(({ total }) => total < failedShare * median)
     .sort((a, b) => a.total - b.total);
+  const rows = depths.map((depth) => new KeptAt(depth, table.asvIds.length));
+  // Of samples with at least the chosen counts: if they changed along the curve, it would bend for that.
+  const onCurve = totals.reduce((count, total) => count + (total >= chosen ? 1 : 0), 0);
+  const curve = curveDepths(chosen).map((depth) => new CurveAt(depth, onCurve));
+  let first = 0;
+  for (const slice of table.slices()) {
+    for (let row = 0; row < slice.sampleIds.length; row++) {
+      const total = totals[first + row];
+      for (const at of rows) if (total >= at.depth) at.add(slice, row, total);
+      if (total >= chosen) for (const at of curve) at.add(slice, row, total);
+    }
+    first += slice.sampleIds.length;
+  }
   return {
     samples: table.sampleIds.length,
     asvs: table.asvIds.length,
     median,
     failed,
-    rows: depths.map((depth) => keptAt(table, totals, depth)),
-    curve: curveDepths(chosen).map((depth) => curveAt(table, totals, depth, chosen)),
+    rows: rows.map((at) => at.row()),
+    curve: curve.map((at) => at.point()),
   };
 }
 
-function keptAt(table: Table, totals: Float64Array, depth: number): DepthRow {
-  // The logarithm of the chance that an ASV is drawn of no sample.
-  const missed = new Float64Array(table.asvIds.length);
-  let samples = 0;
-  for (let sample = 0; sample < totals.length; sample++) {
-    if (totals[sample] < depth) continue;
-    samples++;
-    eachMissed(table, sample, totals[sample], depth, (asv, log) => {
+/** What a depth keeps, sample by sample. */
+class KeptAt {
+  readonly depth: number;
+  /** The logarithm of the chance that an ASV is drawn of no sample. */
+  readonly #missed: Float64Array;
+  #samples = 0;
+
+  constructor(depth: number, asvs: number) {
+    this.depth = depth;
+    this.#missed = new Float64Array(asvs);
+  }
+
+  add(table: Table, sample: number, total: number): void {
+    this.#samples++;
+    const missed = this.#missed;
+    eachMissed(table, sample, total, this.depth, (asv, log) => {
       missed[asv] += log;
     });
   }
-  const asvs = missed.reduce((sum, log) => sum - Math.expm1(log), 0);
-  return { depth, samples, counts: depth * samples, asvs: Math.round(asvs) };
+
+  row(): DepthRow {
+    const asvs = this.#missed.reduce((sum, log) => sum - Math.expm1(log), 0);
+    return {
+      depth: this.depth,
+      samples: this.#samples,
+      counts: this.depth * this.#samples,
+      asvs: Math.round(asvs),
+    };
+  }
 }
 
-/** Of the samples with at least `least` counts: if they changed along the curve, it would bend for that. */
-function curveAt(table: Table, totals: Float64Array, depth: number, least: number): CurvePoint {
-  const richness: number[] = [];
-  for (let sample = 0; sample < totals.length; sample++) {
-    if (totals[sample] < least) continue;
+/** A point of the curve, sample by sample. */
+class CurveAt {
+  readonly #depth: number;
+  readonly #richness: Float64Array;
+  #samples = 0;
+
+  constructor(depth: number, samples: number) {
+    this.#depth = depth;
+    this.#richness = new Float64Array(samples);
+  }
+
+  add(table: Table, sample: number, total: number): void {
     let expected = 0;
-    eachMissed(table, sample, totals[sample], depth, (_asv, log) => {
+    eachMissed(table, sample, total, this.#depth, (_asv, log) => {
       expected -= Math.expm1(log);
     });
-    richness.push(expected);
+    this.#richness[this.#samples++] = expected;
   }
-  richness.sort((a, b) => a - b);
-  const at = (share: number) => richness[Math.round(share * (richness.length - 1))];
-  const mean = richness.reduce((sum, value) => sum + value, 0) / richness.length;
-  return { depth, mean, p10: at(0.1), p90: at(0.9) };
+
+  point(): CurvePoint {
+    const richness = this.#richness.sort();
+    const at = (share: number) => richness[Math.round(share * (richness.length - 1))];
+    const mean = richness.reduce((sum, value) => sum + value, 0) / richness.length;
+    return { depth: this.#depth, mean, p10: at(0.1), p90: at(0.9) };
+  }
 }
 
 /**

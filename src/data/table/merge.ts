@@ -1,10 +1,11 @@
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
+import type { TableSlices } from "./slices.ts";
 import type { Table } from "./table.ts";
 
 /** One of several tables, with the sequence of each of its ASVs. */
 export interface TablePart {
-  readonly table: Table;
+  readonly table: TableSlices;
   readonly sequences: readonly string[];
   /** Names it in errors. */
   readonly source: string;
@@ -16,7 +17,7 @@ export interface TablePart {
  * the sum of their counts.
  * @throws UserError if a sample's id is in two tables, or an ASV's id stands for two sequences.
  * @example
- * const { table } = mergeTables([{ table: a, sequences: a.asvIds, source: "a.biom" }, ...]);
+ * const { table } = mergeTables([{ table: inOneSlice(a), sequences: a.asvIds, source: "a.biom" }, ...]);
  */
 export function mergeTables(parts: readonly TablePart[]): Omit<TablePart, "source"> {
   if (parts.length === 1) return parts[0];
@@ -25,40 +26,54 @@ export function mergeTables(parts: readonly TablePart[]): Omit<TablePart, "sourc
   const asvOf = new Map<string, number>();
   const asvIds: string[] = [];
   const sequences: string[] = [];
-  const size = parts.reduce((sum, { table }) => sum + table.indices.length, 0);
-  const indptr = new Int32Array(sampleIds.length + 1);
-  const indices = new Int32Array(size);
-  const data = new Float64Array(size);
-  let [row, at] = [0, 0];
-  for (const { table, sequences: own } of parts) {
-    const asvs = Int32Array.from(own, (sequence, asv) => {
+  const asvsOf = parts.map(({ table, sequences: own }) =>
+    Int32Array.from(own, (sequence, asv) => {
       const key = sequence.toUpperCase().replaceAll("U", "T");
       const known = asvOf.get(key);
       if (known !== undefined) return known;
       asvOf.set(key, asvIds.length);
       sequences.push(sequence);
       return asvIds.push(table.asvIds[asv]) - 1;
-    });
-    for (let sample = 0; sample < table.sampleIds.length; sample++) {
-      const [start, end] = [table.indptr[sample], table.indptr[sample + 1]];
-      const order = Array.from({ length: end - start }, (_, k) => start + k).sort(
-        (a, b) => asvs[table.indices[a]] - asvs[table.indices[b]] || a - b,
-      );
-      const first = at;
-      for (const k of order) {
-        const asv = asvs[table.indices[k]];
-        if (at > first && indices[at - 1] === asv) data[at - 1] += table.data[k];
-        else {
-          indices[at] = asv;
-          data[at++] = table.data[k];
-        }
-      }
-      indptr[++row] = at;
-    }
-  }
+    }),
+  );
   refuseRepeatedAsvs(asvIds, parts);
-  const table = { sampleIds, asvIds, indptr, indices: indices.subarray(0, at), data: data.subarray(0, at) };
-  return { table, sequences };
+  const cells = parts.reduce((sum, { table }) => sum + table.cells, 0);
+  function* slices(): Generator<Table> {
+    for (const [i, { table }] of parts.entries())
+      for (const slice of table.slices()) yield renumbered(slice, asvsOf[i], asvIds);
+  }
+  return { table: { sampleIds, asvIds, cells, slices }, sequences };
+}
+
+/** The samples with other numbers for their ASVs, where what gets the same number is added up. */
+function renumbered(table: Table, asvs: Int32Array, asvIds: readonly string[]): Table {
+  const indptr = new Int32Array(table.indptr.length);
+  const indices = new Int32Array(table.indices.length);
+  const data = new Float64Array(table.data.length);
+  let at = 0;
+  for (let sample = 0; sample < table.sampleIds.length; sample++) {
+    const [start, end] = [table.indptr[sample], table.indptr[sample + 1]];
+    const order = Array.from({ length: end - start }, (_, k) => start + k).sort(
+      (a, b) => asvs[table.indices[a]] - asvs[table.indices[b]] || a - b,
+    );
+    const first = at;
+    for (const k of order) {
+      const asv = asvs[table.indices[k]];
+      if (at > first && indices[at - 1] === asv) data[at - 1] += table.data[k];
+      else {
+        indices[at] = asv;
+        data[at++] = table.data[k];
+      }
+    }
+    indptr[sample + 1] = at;
+  }
+  return {
+    sampleIds: table.sampleIds,
+    asvIds,
+    indptr,
+    indices: indices.subarray(0, at),
+    data: data.subarray(0, at),
+  };
 }
 
 function refuseRepeatedSamples(parts: readonly TablePart[]): void {

@@ -3,8 +3,8 @@ import { multinomial } from "../../common/random/numpyBinomial.ts";
 import { WithoutReplacement } from "../../common/random/numpyChoice.ts";
 import { Pcg64 } from "../../common/random/pcg64.ts";
 import { UserError } from "../../common/userError.ts";
-import { dropEmpty } from "./dropEmpty.ts";
-import { sampleTotals } from "./select.ts";
+import { dropUnusedAsvs, withoutZeros } from "./dropEmpty.ts";
+import { gather, inOneSlice, oddCounts, type TableSlices, type Tally, tally } from "./slices.ts";
 import type { Table } from "./table.ts";
 
 export interface RarefyOptions {
@@ -44,43 +44,61 @@ export interface RarefyReport {
  * no sample is deep enough.
  */
 export function rarefy(table: Table, options: RarefyOptions): { table: Table; report: RarefyReport } {
-  const { depth, seed, withReplacement = false, source = "The table", onProgress } = options;
+  return rarefySlices(inOneSlice(table), options);
+}
+
+/** As `rarefy`, for a table that is read in slices: only what is drawn is kept. `looked` is its tally. */
+export function rarefySlices(
+  table: TableSlices,
+  options: RarefyOptions,
+  looked?: Tally,
+): { table: Table; report: RarefyReport } {
+  const { depth, source = "The table" } = options;
   if (!Number.isSafeInteger(depth) || depth < 1) {
     throw new UserError(`The rarefaction depth must be a whole number of at least 1, not ${depth}.`);
   }
-  const totals = sampleTotals(table);
-  refuseOddCounts(table, totals, source);
+  const { totals, refusal } = looked ?? tally(table);
+  if (refusal !== undefined) throw cannotBeRarefied(source, refusal);
   const deepest = totals.reduce((most, total) => Math.max(most, total), 0);
   if (deepest < depth) {
     throw new UserError(
       `${source} has no sample with ${depth} counts (the deepest has ${deepest}), so rarefying would leave nothing; choose a smaller depth.`,
     );
   }
-  const random = new Pcg64(seed);
-  const withoutReplacement = new WithoutReplacement();
-  const data = new Float64Array(table.data.length);
-  for (let sample = 0; sample < totals.length; sample++) {
-    if (sample % samplesPerReport === 0)
-      onProgress?.("Rarefying", { done: sample, total: totals.length, unit: "samples" });
-    const [start, end, total] = [table.indptr[sample], table.indptr[sample + 1], totals[sample]];
-    if (total < depth) continue;
-    const counts = table.data.subarray(start, end);
-    const drawn = data.subarray(start, end);
-    if (withReplacement)
-      multinomial(
-        random,
-        depth,
-        counts.map((count) => count / total),
-        drawn,
-      );
-    else withoutReplacement.draw(random, counts, total, depth, drawn);
-  }
-  onProgress?.("Rarefying", { done: totals.length, total: totals.length, unit: "samples" });
-  const rarefied = dropEmpty({ ...table, data });
+  const rarefied = dropUnusedAsvs(gather(table, drawnSlices(table, totals, options)));
   return { table: rarefied, report: describe(table, totals, rarefied, depth) };
 }
 
-function describe(before: Table, totals: Float64Array, after: Table, depth: number): RarefyReport {
+/** What is drawn of each slice, by one generator for all of them. */
+function* drawnSlices(table: TableSlices, totals: Float64Array, options: RarefyOptions): Generator<Table> {
+  const { depth, seed, withReplacement = false, onProgress } = options;
+  const random = new Pcg64(seed);
+  const withoutReplacement = new WithoutReplacement();
+  let sample = 0;
+  for (const slice of table.slices()) {
+    const data = new Float64Array(slice.data.length);
+    for (let row = 0; row < slice.sampleIds.length; row++, sample++) {
+      if (sample % samplesPerReport === 0)
+        onProgress?.("Rarefying", { done: sample, total: totals.length, unit: "samples" });
+      const [start, end, total] = [slice.indptr[row], slice.indptr[row + 1], totals[sample]];
+      if (total < depth) continue;
+      const counts = slice.data.subarray(start, end);
+      const drawn = data.subarray(start, end);
+      if (withReplacement)
+        multinomial(
+          random,
+          depth,
+          counts.map((count) => count / total),
+          drawn,
+        );
+      else withoutReplacement.draw(random, counts, total, depth, drawn);
+    }
+    yield withoutZeros({ ...slice, data });
+  }
+  onProgress?.("Rarefying", { done: totals.length, total: totals.length, unit: "samples" });
+}
+
+function describe(before: TableSlices, totals: Float64Array, after: Table, depth: number): RarefyReport {
   const droppedSamples = before.sampleIds.flatMap((id, i) =>
     totals[i] < depth ? [{ id, total: totals[i] }] : [],
   );
@@ -100,18 +118,9 @@ function describe(before: Table, totals: Float64Array, after: Table, depth: numb
  * @throws UserError for counts that are no whole numbers, and for samples with more than can be drawn of.
  */
 export function refuseOddCounts(table: Table, totals: Float64Array, source: string): void {
-  for (let sample = 0; sample < totals.length; sample++) {
-    for (let i = table.indptr[sample]; i < table.indptr[sample + 1]; i++) {
-      const count = table.data[i];
-      if (Number.isInteger(count) && count >= 0) continue;
-      throw new UserError(
-        `${source} cannot be rarefied: ASV "${table.asvIds[table.indices[i]]}" has the count ${count} in sample "${table.sampleIds[sample]}", not a whole number of at least 0; give the table of raw counts.`,
-      );
-    }
-    if (totals[sample] >= 2 ** 32) {
-      throw new UserError(
-        `${source} cannot be rarefied: sample "${table.sampleIds[sample]}" has ${totals[sample]} counts, more than 4,294,967,295; give the table of raw counts.`,
-      );
-    }
-  }
+  const odd = oddCounts(table, totals);
+  if (odd !== undefined) throw cannotBeRarefied(source, odd);
 }
+
+const cannotBeRarefied = (source: string, reason: string) =>
+  new UserError(`${source} cannot be rarefied: ${reason}; give the table of raw counts.`);

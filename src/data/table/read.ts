@@ -1,13 +1,14 @@
+import { FileBytes } from "../../common/files/fileBytes.ts";
 import { gunzipIfNeeded, isGzip, readFileBytes, refuseNoText } from "../../common/files/inputFile.ts";
 import { UserError } from "../../common/userError.ts";
 import { findHdf5Signature } from "../../formats/hdf5/read.ts";
 import { openQzaBytes } from "../../formats/qza.ts";
 import { isZip } from "../../formats/zip/read.ts";
-import { readBiomHdf5 } from "./biomHdf5.ts";
+import { type BiomHdf5, openBiomHdf5 } from "./biomHdf5.ts";
 import { readBiomJson } from "./biomJson.ts";
 import { readClassicTable } from "./classic.ts";
-import type { TableReading } from "./reading.ts";
-import type { Table } from "./table.ts";
+import { gather, inOneSlice, type TableSlices } from "./slices.ts";
+import type { Table, TableReading } from "./table.ts";
 
 export type { TableReading };
 
@@ -23,6 +24,22 @@ export async function readTable(path: string): Promise<Table> {
 /** Like `readTable`, and says which format was read and what is odd about the file. */
 export async function readTableWithNotes(path: string): Promise<TableReading> {
   return readTableBytes(readFileBytes(path), path);
+}
+
+/**
+ * Opens a feature table to be read in slices. A BIOM 2 file stays on the disk, whatever its size; other
+ * files, also packed ones with a BIOM 2 file inside, are read as a whole. `firstSlices` are
+ * `slices` with all the checks of the whole, for the first pass.
+ * @throws UserError as `readTable` does, for what the whole shows at the end of the first pass.
+ */
+export function openTable(path: string): TableSlices & { firstSlices(): Iterable<Table> } {
+  const file = new FileBytes(path);
+  if (findHdf5Signature(file) >= 0) {
+    const biom = openBiomHdf5(file, path);
+    return { ...biom, firstSlices: biom.checkedSlices };
+  }
+  const table = inOneSlice(readTableBytes(readFileBytes(path), path).table);
+  return { ...table, firstSlices: table.slices };
 }
 
 /** Like `readTableWithNotes`, for a file in memory; `source` names it in errors. */
@@ -47,7 +64,7 @@ function readTableArtifact(bytes: Uint8Array, source: string): TableReading {
 
 function readPlainTable(bytes: Uint8Array, source: string): TableReading {
   if (bytes.length === 0) throw new UserError(`${source} is empty; give a feature table.`);
-  if (findHdf5Signature(bytes) >= 0) return readBiomHdf5(bytes, source);
+  if (findHdf5Signature(bytes) >= 0) return wholeBiom(openBiomHdf5(bytes, source));
   const first = firstCharacter(bytes);
   if (first === "{") return readBiomJson(bytes, source);
   const other = otherFormats[first];
@@ -57,6 +74,10 @@ function readPlainTable(bytes: Uint8Array, source: string): TableReading {
     );
   refuseNoText(bytes, source);
   return readClassicTable(bytes, source);
+}
+
+function wholeBiom(biom: BiomHdf5): TableReading {
+  return { table: gather(biom, biom.checkedSlices()), format: biom.format, notes: biom.notes };
 }
 
 const newline = 0x0a;

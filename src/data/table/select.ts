@@ -24,23 +24,24 @@ export function selectAsvs(table: Table, asvs: ArrayLike<number>): Table {
   const renumbered = new Int32Array(table.asvIds.length).fill(-1);
   for (let i = 0; i < asvs.length; i++) renumbered[asvs[i]] = i;
   const indptr = new Int32Array(table.indptr.length);
-  const indices: number[] = [];
-  const data: number[] = [];
+  const indices = new Int32Array(table.indices.length);
+  const data = new Float64Array(table.indices.length);
+  let at = 0;
   for (let sample = 0; sample < table.sampleIds.length; sample++) {
     for (let i = table.indptr[sample]; i < table.indptr[sample + 1]; i++) {
       const asv = renumbered[table.indices[i]];
       if (asv < 0) continue;
-      indices.push(asv);
-      data.push(table.data[i]);
+      indices[at] = asv;
+      data[at++] = table.data[i];
     }
-    indptr[sample + 1] = indices.length;
+    indptr[sample + 1] = at;
   }
   return {
     sampleIds: table.sampleIds,
     asvIds: Array.from(asvs, (asv) => table.asvIds[asv]),
     indptr,
-    indices: Int32Array.from(indices),
-    data: Float64Array.from(data),
+    indices: indices.slice(0, at),
+    data: data.slice(0, at),
   };
 }
 

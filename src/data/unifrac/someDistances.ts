@@ -7,6 +7,7 @@ import { npyHeader } from "../../formats/npy/npy.ts";
 import { pairCount, pairIndex } from "../distances/distances.ts";
 import { shortSingle } from "../distances/write.ts";
 import { mergeTables } from "../table/merge.ts";
+import { gather, inOneSlice } from "../table/slices.ts";
 import type { Table } from "../table/table.ts";
 import type { Tree } from "../tree/tree.ts";
 import { ChosenPairs } from "./chosenPairs.ts";
@@ -94,8 +95,13 @@ export async function writeAgainst(
   { treeSource, onProgress, source, ...options }: SomeOptions & { readonly source: string },
 ): Promise<void> {
   const { distanceRowsOnThreads } = await import("./distanceRows.ts");
-  const parts = [{ table, source }, others].map((part) => ({ ...part, sequences: part.table.asvIds }));
-  const { table: both } = mergeTables(parts);
+  const parts = [{ table, source }, others].map((part) => ({
+    ...part,
+    table: inOneSlice(part.table),
+    sequences: part.table.asvIds,
+  }));
+  const { table: merged } = mergeTables(parts);
+  const both = gather(merged);
   const sheared = shearTree(tree, both.asvIds, treeSource);
   const [height, size] = [table.sampleIds.length, both.sampleIds.length];
   const rows: (Float32Array | Float64Array)[] = [];

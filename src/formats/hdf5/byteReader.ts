@@ -1,3 +1,4 @@
+import type { ByteSource } from "../../common/files/fileBytes.ts";
 import { UserError } from "../../common/userError.ts";
 import { lookup3 } from "./checksum.ts";
 
@@ -9,16 +10,22 @@ export const nowhere = -1;
  * reading it ends in a value or in one `UserError`.
  */
 export class Hdf5Bytes {
-  readonly view: DataView;
   /** Sizes of addresses and of lengths in this file; the superblock sets them. */
   offsetSize = 8;
   lengthSize = 8;
+  /** Bytes from the superblock on, where addresses count from. */
+  readonly length: number;
+  readonly #bytes: ByteSource;
+  readonly #start: number;
 
   constructor(
-    readonly bytes: Uint8Array,
+    bytes: ByteSource,
+    start: number,
     readonly source: string,
   ) {
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#bytes = bytes;
+    this.#start = start;
+    this.length = bytes.length - start;
   }
 
   damaged(what: string): UserError {
@@ -32,18 +39,26 @@ export class Hdf5Bytes {
 
   slice(at: number, length: number): Uint8Array {
     this.check(at, length);
-    return this.bytes.subarray(at, at + length);
+    return this.#bytes.subarray(this.#start + at, this.#start + at + length);
+  }
+
+  /** A little-endian unsigned integer; values above 2^53 lose their last bits. */
+  uint(at: number, size: number): number {
+    const bytes = this.slice(at, size);
+    let value = 0;
+    for (let i = size - 1; i >= 0; i--) value = value * 256 + bytes[i];
+    return value;
   }
 
   check(at: number, length: number): void {
-    if (!(at >= 0 && length >= 0 && at + length <= this.bytes.length)) {
+    if (!(at >= 0 && length >= 0 && at + length <= this.length)) {
       const where = at === nowhere ? "an undefined address" : `byte ${at}`;
-      throw this.damaged(`it points to ${length} bytes at ${where}, but has ${this.bytes.length}`);
+      throw this.damaged(`it points to ${length} bytes at ${where}, but has ${this.length}`);
     }
   }
 
   /** A cursor at `at` that may read up to `end`, which defaults to the end of the file. */
-  cursor(at: number, end = this.bytes.length): Cursor {
+  cursor(at: number, end = this.length): Cursor {
     this.check(at, end - at);
     return new Cursor(this, at, end);
   }
@@ -58,7 +73,7 @@ export class Hdf5Bytes {
 
   /** Checks the checksum that stands at `end` over `start..end`. */
   verifyChecksum(start: number, end: number, what: string): void {
-    if (this.cursor(end).u32() !== lookup3(this.bytes, start, end)) {
+    if (this.cursor(end).u32() !== lookup3(this.slice(start, end - start), 0, end - start)) {
       throw this.damaged(`the checksum of the ${what} at byte ${start} does not match`);
     }
   }
@@ -91,7 +106,7 @@ export class Cursor {
   }
   take(size: number): Uint8Array {
     const at = this.#step(size);
-    return this.file.bytes.subarray(at, at + size);
+    return this.file.slice(at, size);
   }
   /** A cursor over the next `size` bytes, which this one skips. */
   sub(size: number): Cursor {
@@ -99,24 +114,17 @@ export class Cursor {
     return new Cursor(this.file, at, at + size);
   }
   u8(): number {
-    return this.file.view.getUint8(this.#step(1));
+    return this.uint(1);
   }
   u16(): number {
-    return this.file.view.getUint16(this.#step(2), true);
+    return this.uint(2);
   }
   u32(): number {
-    return this.file.view.getUint32(this.#step(4), true);
+    return this.uint(4);
   }
   /** An unsigned integer of `size` bytes; values above 2^53 lose their last bits. */
   uint(size: number): number {
-    if (size === 8) {
-      const at = this.#step(8);
-      return this.file.view.getUint32(at + 4, true) * 2 ** 32 + this.file.view.getUint32(at, true);
-    }
-    let value = 0;
-    const bytes = this.take(size);
-    for (let i = size - 1; i >= 0; i--) value = value * 256 + bytes[i];
-    return value;
+    return this.file.uint(this.#step(size), size);
   }
   /** An address, or `nowhere`. */
   offset(): number {
@@ -128,12 +136,11 @@ export class Cursor {
   }
   /** Text up to a NUL or the end. */
   text(): string {
-    const { bytes } = this.file;
-    let stop = this.at;
-    while (stop < this.end && bytes[stop] !== 0) stop++;
-    const text = new TextDecoder().decode(bytes.subarray(this.at, stop));
-    this.at = Math.min(this.end, stop + 1);
-    return text;
+    const bytes = this.file.slice(this.at, this.left);
+    const zero = bytes.indexOf(0);
+    const size = zero < 0 ? bytes.length : zero;
+    this.at = Math.min(this.end, this.at + size + 1);
+    return new TextDecoder().decode(bytes.subarray(0, size));
   }
 }
 

@@ -1,9 +1,10 @@
-import { unpackedLimit } from "../../common/files/inputFile.ts";
+import { plausibleSize, unpackedLimit } from "../../common/files/inputFile.ts";
 import type { Cursor, Hdf5Bytes } from "./byteReader.ts";
 import { type ChunkGrid, type ChunkIndex, readChunkIndex } from "./chunkIndex.ts";
 import { type Filter, readFilters, refuseUnknownFilters, unfilter } from "./filters.ts";
 import type { GlobalHeap } from "./globalHeap.ts";
 import { findMessage, type Message, messageTypes } from "./objectHeader.ts";
+import type { StoredChunk } from "./storedChunk.ts";
 import { type Datatype, readDataspace, readDatatype } from "./types.ts";
 import { decodeNumbers, decodeTexts, type Numbers } from "./values.ts";
 
@@ -20,6 +21,8 @@ export class Hdf5Dataset {
   readonly type: Datatype;
   readonly filters: readonly Filter[];
   readonly #layout: Layout;
+  #chunks: { readonly grid: ChunkGrid; readonly stored: readonly StoredChunk[] } | undefined;
+  #unpacked: { readonly number: number; readonly bytes: Uint8Array } | undefined;
 
   readonly #file: Hdf5Bytes;
   readonly #heap: GlobalHeap;
@@ -55,43 +58,93 @@ export class Hdf5Dataset {
     return decodeTexts(this.#file, this.#heap, this.#read(), this.type, this.path);
   }
 
-  /** The raw bytes of all elements, unfiltered, in memory of their own. */
-  #read(): Uint8Array {
-    const { path } = this;
-    const [file, layout] = [this.#file, this.#layout];
-    const size = this.length * this.type.size;
-    if (!(size <= unpackedLimit(file.bytes.length))) {
-      throw file.damaged(
-        `the dataset ${path} claims ${this.shape.join(" x ")} elements of ${this.type.size} bytes`,
-      );
-    }
-    if (size === 0) return new Uint8Array(0);
-    if (layout.kind === "chunked") return this.#readChunks(layout.index, layout.chunkShape, size);
-    const stored = layout.kind === "compact" ? layout.data : file.slice(layout.address, layout.size);
-    if (stored.length < size)
-      throw file.damaged(`the dataset ${path} has ${stored.length} bytes instead of ${size}`);
-    return stored.slice(0, size);
+  /**
+   * The values `start..end` of a dataset of one dimension, of any size. Where one stretch follows the other,
+   * each chunk is unpacked once.
+   * @throws UserError if they are no numbers, or damaged.
+   */
+  stretch(start: number, end: number): Numbers {
+    const { type, path } = this;
+    const file = this.#file;
+    if (this.shape.length !== 1)
+      throw file.damaged(`the dataset ${path} has ${this.shape.length} dimensions instead of 1`);
+    this.#checkSize(plausibleSize(file.length));
+    const size = (end - start) * type.size;
+    return decodeNumbers(file, this.#bytesAt(start * type.size, size), type, path, start);
   }
 
-  #readChunks(index: ChunkIndex, chunkShape: readonly number[], size: number): Uint8Array {
+  /** The raw bytes of all elements, unfiltered, in memory of their own. */
+  #read(): Uint8Array {
+    const { shape, type } = this;
+    const layout = this.#layout;
+    this.#checkSize(unpackedLimit(this.#file.length));
+    const size = this.length * type.size;
+    if (size === 0 || layout.kind !== "chunked" || shape.length === 1) return this.#bytesAt(0, size);
+    const out = new Uint8Array(size);
+    this.#chunks ??= this.#findChunks(layout.index, layout.chunkShape);
+    const { grid, stored } = this.#chunks;
+    for (let number = 0; number < stored.length; number++)
+      placeChunk(out, this.#unpack(number), number, grid, shape, type.size);
+    return out;
+  }
+
+  /** @throws UserError if the dataset is larger than the file can account for. */
+  #checkSize(limit: number): void {
+    if (this.length * this.type.size <= limit) return;
+    throw this.#file.damaged(
+      `the dataset ${this.path} claims ${this.shape.join(" x ")} elements of ${this.type.size} bytes`,
+    );
+  }
+
+  /** Raw bytes in memory of their own; of a chunked dataset only where it has one dimension. */
+  #bytesAt(at: number, size: number): Uint8Array {
+    const [file, layout] = [this.#file, this.#layout];
+    if (size === 0) return new Uint8Array(0);
+    if (layout.kind !== "chunked") {
+      const stored = layout.kind === "compact" ? layout.data.length : layout.size;
+      const all = this.length * this.type.size;
+      if (stored < all) throw file.damaged(`the dataset ${this.path} has ${stored} bytes instead of ${all}`);
+      if (layout.kind === "compact") return layout.data.slice(at, at + size);
+      return file.slice(layout.address + at, size).slice();
+    }
+    this.#chunks ??= this.#findChunks(layout.index, layout.chunkShape);
+    const { chunkBytes } = this.#chunks.grid;
+    const out = new Uint8Array(size);
+    for (let done = 0; done < size; ) {
+      const number = Math.floor((at + done) / chunkBytes);
+      const from = at + done - number * chunkBytes;
+      const part = this.#unpack(number).subarray(from, Math.min(chunkBytes, from + size - done));
+      out.set(part, done);
+      done += part.length;
+    }
+    return out;
+  }
+
+  #findChunks(index: ChunkIndex, chunkShape: readonly number[]) {
     const { path, shape, type, filters } = this;
     const file = this.#file;
     refuseUnknownFilters(file, filters, path);
     const counts = shape.map((n, d) => Math.ceil(n / chunkShape[d]));
     const total = counts.reduce((product, n) => product * n, 1);
     const chunkBytes = chunkShape.reduce((product, n) => product * n, type.size);
-    if (!(chunkBytes <= unpackedLimit(file.bytes.length) && total <= file.bytes.length)) {
+    if (!(chunkBytes <= unpackedLimit(file.length) && total <= file.length)) {
       throw file.damaged(`the dataset ${path} has ${total} chunks of ${chunkBytes} bytes`);
     }
     const grid: ChunkGrid = { chunkShape, counts, total, chunkBytes, filtered: filters.length > 0 };
-    const out = new Uint8Array(size);
-    readChunkIndex(file, index, grid, path).forEach((chunk, number) => {
-      const where = `chunk ${number + 1} of ${total} of the dataset ${path}`;
-      const stored = file.slice(chunk.address, chunk.size);
-      const bytes = unfilter(file, stored, filters, chunk.mask, chunkBytes, type.size, where);
-      placeChunk(out, bytes, number, grid, shape, type.size);
-    });
-    return out;
+    return { grid, stored: readChunkIndex(file, index, grid, path) };
+  }
+
+  /** The bytes of a chunk without filters; the last one is kept. */
+  #unpack(number: number): Uint8Array {
+    if (this.#unpacked?.number === number) return this.#unpacked.bytes;
+    const { path, type, filters } = this;
+    const { grid, stored } = this.#chunks!;
+    const where = `chunk ${number + 1} of ${grid.total} of the dataset ${path}`;
+    const { address, size, mask } = stored[number];
+    const packed = this.#file.slice(address, size);
+    const bytes = unfilter(this.#file, packed, filters, mask, grid.chunkBytes, type.size, where);
+    this.#unpacked = { number, bytes };
+    return bytes;
   }
 }
 

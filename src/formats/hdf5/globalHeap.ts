@@ -22,16 +22,15 @@ export class GlobalHeap {
     const size = header.length();
     file.check(address, size);
     this.#parsedBytes += size;
-    if (this.#parsedBytes > file.bytes.length) throw file.damaged("its heap collections overlap");
+    if (this.#parsedBytes > file.length) throw file.damaged("its heap collections overlap");
     const places: number[] = [];
-    const { view, lengthSize } = file;
+    const { lengthSize } = file;
     const end = address + size;
     for (let at = header.at; at + 8 + lengthSize <= end; ) {
-      const index = view.getUint16(at, true);
+      const index = file.uint(at, 2);
       if (index === 0) break;
       const start = at + 8 + lengthSize;
-      const high = lengthSize === 8 ? view.getUint32(at + 12, true) : 0;
-      const stop = start + high * 2 ** 32 + view.getUint32(at + 8, true);
+      const stop = start + file.uint(at + 8, lengthSize);
       if (stop > end) throw file.damaged(`a heap object at byte ${at} runs past its collection`);
       places[2 * index] = start;
       places[2 * index + 1] = stop;

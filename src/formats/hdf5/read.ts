@@ -1,3 +1,4 @@
+import type { ByteSource } from "../../common/files/fileBytes.ts";
 import { type Cursor, Hdf5Bytes } from "./byteReader.ts";
 import { Hdf5Dataset } from "./dataset.ts";
 import { GlobalHeap } from "./globalHeap.ts";
@@ -9,7 +10,7 @@ import { decodeNumbers, decodeTexts, type Numbers } from "./values.ts";
 export type { Hdf5Dataset, Numbers };
 
 /**
- * An HDF5 file in memory, opened for reading. Every method throws one `UserError` that names the file,
+ * An HDF5 file opened for reading. Every method throws one `UserError` that names the file,
  * whatever its bytes are; none loops without end or reserves more memory than the file's size accounts for.
  */
 export interface Hdf5File {
@@ -26,17 +27,21 @@ const mostLinks = 16;
 const signature = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
 
 /** Where the HDF5 signature stands: at 0, 512, 1024 and so on; -1 if nowhere. */
-export function findHdf5Signature(bytes: Uint8Array): number {
+export function findHdf5Signature(bytes: ByteSource): number {
   for (let at = 0; at + 8 <= bytes.length; at = at === 0 ? 512 : 2 * at) {
-    if (signature.every((byte, i) => bytes[at + i] === byte)) return at;
+    const found = bytes.subarray(at, at + 8);
+    if (signature.every((byte, i) => found[i] === byte)) return at;
   }
   return -1;
 }
 
-/** Opens an HDF5 file of superblock versions 0 to 3. `source` names it in errors. */
-export function openHdf5Bytes(bytes: Uint8Array, source: string): Hdf5File {
+/**
+ * Opens an HDF5 file of superblock versions 0 to 3, in memory or (as `FileBytes`) on the disk, from which
+ * only what is asked for is read. `source` names it in errors.
+ */
+export function openHdf5Bytes(bytes: ByteSource, source: string): Hdf5File {
   const start = findHdf5Signature(bytes);
-  const file = new Hdf5Bytes(bytes.subarray(Math.max(0, start)), source);
+  const file = new Hdf5Bytes(bytes, Math.max(0, start), source);
   if (start < 0) throw file.damaged("it lacks the HDF5 signature");
   const heap = new GlobalHeap(file);
   const objects = new Map<number, { messages: Message[]; links?: Map<string, Link> }>();
@@ -119,7 +124,7 @@ function readSuperblock(file: Hdf5Bytes, userblock: number): number {
 
 /** The end of file counts from the file's start, all other addresses from the superblock. */
 function refuseTruncated(file: Hdf5Bytes, end: number, userblock: number): void {
-  const length = userblock + file.bytes.length;
+  const length = userblock + file.length;
   if (end > length) {
     throw file.damaged(`it is cut off: ${length} of ${end} bytes are there`);
   }

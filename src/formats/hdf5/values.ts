@@ -20,8 +20,17 @@ const integerArrays = {
   4: [Uint32Array, Int32Array],
 } as const;
 
-/** `bytes` must be memory of its own: it becomes the result where it can. */
-export function decodeNumbers(file: Hdf5Bytes, bytes: Uint8Array, type: Datatype, where: string): Numbers {
+/**
+ * `bytes` must be memory of its own: it becomes the result where it can. `first` is the number of its first
+ * value.
+ */
+export function decodeNumbers(
+  file: Hdf5Bytes,
+  bytes: Uint8Array,
+  type: Datatype,
+  where: string,
+  first = 0,
+): Numbers {
   if (type.kind !== "integer" && type.kind !== "float") {
     throw file.unsupported(`${where} holds ${describeType(type)} instead of numbers`, "write it as numbers");
   }
@@ -35,12 +44,18 @@ export function decodeNumbers(file: Hdf5Bytes, bytes: Uint8Array, type: Datatype
       ? new Float32Array(buffer as ArrayBuffer, byteOffset, length)
       : new Float64Array(buffer as ArrayBuffer, byteOffset, length);
   }
-  if (type.size === 8) return decodeInteger64(file, bytes, type.signed, where);
+  if (type.size === 8) return decodeInteger64(file, bytes, type.signed, where, first);
   const arrayType = integerArrays[type.size as 1 | 2 | 4][type.signed ? 1 : 0];
   return new arrayType(buffer as ArrayBuffer, byteOffset, length);
 }
 
-function decodeInteger64(file: Hdf5Bytes, bytes: Uint8Array, signed: boolean, where: string): Float64Array {
+function decodeInteger64(
+  file: Hdf5Bytes,
+  bytes: Uint8Array,
+  signed: boolean,
+  where: string,
+  first: number,
+): Float64Array {
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
   const out = new Float64Array(bytes.length / 8);
   for (let i = 0; i < out.length; i++) {
@@ -48,7 +63,7 @@ function decodeInteger64(file: Hdf5Bytes, bytes: Uint8Array, signed: boolean, wh
     const value = (signed ? high | 0 : high) * 2 ** 32 + words[2 * i];
     if (!Number.isSafeInteger(value)) {
       throw file.unsupported(
-        `${where} holds a 64-bit integer beyond 2^53 (value ${i + 1})`,
+        `${where} holds a 64-bit integer beyond 2^53 (value ${first + i + 1})`,
         "check the value",
       );
     }
@@ -77,7 +92,7 @@ function decodeFixedTexts(
   padding: TextPadding,
   where: string,
 ): string[] {
-  const decode = textDecoder(file, bytes, where);
+  const decode = textDecoder(file, where);
   const texts = new Array<string>(bytes.length / size);
   for (let i = 0; i < texts.length; i++) {
     const start = i * size;
@@ -85,7 +100,7 @@ function decodeFixedTexts(
     while (end < start + size && bytes[end] !== 0) end++;
     // Behind a terminator anything may stand; everywhere else a NUL within the text is refused.
     if (padding === "blanks") while (end > start && bytes[end - 1] === 0x20) end--;
-    texts[i] = decode(start, padding === "nulls" ? start + size : end, i);
+    texts[i] = decode(bytes.subarray(start, padding === "nulls" ? start + size : end), i);
   }
   return texts;
 }
@@ -97,11 +112,11 @@ function decodeVariableTexts(
   size: number,
   where: string,
 ): string[] {
-  const decode = textDecoder(file, file.bytes, where);
+  const decode = textDecoder(file, where);
   const cursor = { address: -1, places: [] as readonly number[] };
   const view = new DataView(references.buffer, references.byteOffset, references.length);
   const texts = new Array<string>(references.length / size);
-  let budget = file.bytes.length;
+  let budget = file.length;
   for (let i = 0; i < texts.length; i++) {
     const at = i * size;
     const length = view.getUint32(at, true);
@@ -126,24 +141,20 @@ function decodeVariableTexts(
     // No two texts share their bytes, so that together they are no longer than the file.
     budget -= length;
     if (budget < 0) throw file.damaged(`the texts of ${where} are longer than the file`);
-    texts[i] = decode(start, start + length, i);
+    texts[i] = decode(file.slice(start, length), i);
   }
   return texts;
 }
 
-/**
- * A function that decodes a stretch of `bytes` without the NULs at its end, quick for the
- * usual case of short ASCII.
- */
-function textDecoder(file: Hdf5Bytes, bytes: Uint8Array, where: string) {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  return (start: number, end: number, number: number): string => {
-    let text = buffer.toString("utf8", start, end);
+/** A function that decodes bytes without the NULs at their end, quick for the usual case of short ASCII. */
+function textDecoder(file: Hdf5Bytes, where: string) {
+  return (bytes: Uint8Array, number: number): string => {
+    let text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
     if (text.includes("\0")) {
       text = text.replace(/\0+$/, "");
       if (text.includes("\0")) throw file.damaged(`text ${number + 1} of ${where} contains a NUL`);
     }
-    if (text.includes("\ufffd") && !isUtf8(bytes.subarray(start, end))) {
+    if (text.includes("\ufffd") && !isUtf8(bytes)) {
       throw file.damaged(`text ${number + 1} of ${where} is not UTF-8`);
     }
     return text;

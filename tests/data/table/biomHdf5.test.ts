@@ -240,7 +240,11 @@ describe("BIOM 2 content that makes no sense is refused with its place:", () => 
       { sample: { ids: Int32Array.of(1, 2, 3) } },
       /sample\/ids holds numbers instead of text/,
     ],
-    ["counts that are no numbers", { sample: { data: ["1", "2"] } }, /data holds text instead of numbers/],
+    [
+      "counts that are no numbers",
+      { sample: { data: new Array(7).fill("1") } },
+      /data holds text instead of numbers/,
+    ],
     ["no ids", { observation: { ids: undefined } }, /lacks observation\/ids/],
     ["ids twice", { sample: { ids: ["S1", "S2", "S1"] } }, /sample id "S1" stands at positions 1 and 3/],
     ["an empty id", { observation: { ids: ["A", "", "C", "D"] } }, /observation\/ids: ASV 2 has an empty id/],

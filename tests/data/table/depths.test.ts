@@ -5,10 +5,11 @@ import { logFactorial } from "../../../src/common/logFactorial.ts";
 import { suggestDepth, summarizeDepths } from "../../../src/data/table/depths.ts";
 import { rarefy } from "../../../src/data/table/rarefy.ts";
 import { readTable } from "../../../src/data/table/read.ts";
+import { sampleTotals } from "../../../src/data/table/select.ts";
+import { inOneSlice } from "../../../src/data/table/slices.ts";
 import { outsideData } from "../../helpers/outsideData.ts";
 import { toTable } from "../../helpers/toTable.ts";
 
-const ofTotals = (...totals: number[]) => toTable(totals.map((total) => [total]));
 const repeated = (total: number, times: number) => Array.from({ length: times }, () => total);
 
 describe("the suggested depth", () => {
@@ -26,7 +27,7 @@ describe("the suggested depth", () => {
     ["of two as good is the one that keeps more samples", [...repeated(2000, 5), ...repeated(1000, 5)], 1000],
     ["does not count empty samples", [0, 0, 0, 7, 7], 7],
     ["of nothing is 0", [0], 0],
-  ])("%s", (_, totals, depth) => expect(suggestDepth(ofTotals(...totals))).toBe(depth));
+  ])("%s", (_, totals, depth) => expect(suggestDepth(Float64Array.from(totals))).toBe(depth));
 });
 
 describe("what depths keep", () => {
@@ -40,7 +41,7 @@ describe("what depths keep", () => {
   const table = toTable(counts);
 
   test("is told of each depth, with the failed samples", () => {
-    const summary = summarizeDepths(table, 20)!;
+    const summary = summarizeDepths(inOneSlice(table), 20)!;
     expect(summary).toMatchObject({ samples: 5, asvs: 6, median: 100 });
     expect(summary.failed).toEqual([
       { id: "s4", total: 0 },
@@ -54,14 +55,14 @@ describe("what depths keep", () => {
     // Every count is drawn at the full depth.
     expect(summary.rows.at(-1)!.asvs).toBe(6);
     // At their full depth samples show all of their ASVs.
-    const full = summarizeDepths(table, 100)!.curve.at(-1)!;
+    const full = summarizeDepths(inOneSlice(table), 100)!.curve.at(-1)!;
     expect(full).toMatchObject({ depth: 100, p10: 2, p90: 5 });
     expect(full.mean).toBeCloseTo(11 / 3, 10);
     expect(summary.curve[0]).toMatchObject({ depth: 1, mean: expect.closeTo(1, 10) });
   });
 
   test("is what drawing gives on average", () => {
-    const { rows, curve } = summarizeDepths(table, 20)!;
+    const { rows, curve } = summarizeDepths(inOneSlice(table), 20)!;
     const draws = 300;
     let [asvs, richness] = [0, 0];
     for (let seed = 0; seed < draws; seed++) {
@@ -75,15 +76,15 @@ describe("what depths keep", () => {
   });
 
   test("is not told of fractions and of nothing", () => {
-    expect(summarizeDepths(toTable([[0.5, 2]]), 1)).toBeUndefined();
-    expect(summarizeDepths(toTable([[0]]), 1)).toBeUndefined();
+    expect(summarizeDepths(inOneSlice(toTable([[0.5, 2]])), 1)).toBeUndefined();
+    expect(summarizeDepths(inOneSlice(toTable([[0]])), 1)).toBeUndefined();
   });
 
   const real = join(outsideData, "crc-udca2/table.qza");
   test.skipIf(!existsSync(real))("of a real study with failed samples", async () => {
     const study = await readTable(real);
-    const depth = suggestDepth(study);
-    const { rows, failed } = summarizeDepths(study, depth)!;
+    const depth = suggestDepth(sampleTotals(study));
+    const { rows, failed } = summarizeDepths(inOneSlice(study), depth)!;
     const { samples } = rows.find((row) => row.depth === depth)!;
     expect(samples).toBeGreaterThan(0.85 * study.sampleIds.length);
     expect(depth).toBeGreaterThanOrEqual(1000);

@@ -1,0 +1,76 @@
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { UserError } from "../userError.ts";
+import { describeReadError } from "./inputFile.ts";
+
+/** Bytes that are looked at in parts: a file's, or those of a `Uint8Array`. */
+export interface ByteSource {
+  readonly length: number;
+  /** The bytes `start..end`, which both lie within; they must not be written to. */
+  subarray(start: number, end: number): Uint8Array;
+}
+
+/** Small parts are read in stretches of this size: structures stand close together. */
+const stretchBytes = 64 * 1024;
+
+/**
+ * The bytes of a file of any size, read when they are asked for. Nothing stays open between.
+ * @throws UserError where the file cannot be read, and once it is another than it was at first.
+ */
+export class FileBytes implements ByteSource {
+  readonly length: number;
+  readonly #path: string;
+  readonly #identity: string;
+  #stretch: { readonly start: number; readonly bytes: Uint8Array } = { start: 0, bytes: new Uint8Array(0) };
+
+  constructor(path: string) {
+    this.#path = path;
+    const { size, identity } = this.#open((descriptor) => {
+      // A folder can be opened, but not read.
+      readSync(descriptor, new Uint8Array(1));
+      return describeFile(descriptor);
+    });
+    this.length = size;
+    this.#identity = identity;
+  }
+
+  subarray(start: number, end: number): Uint8Array {
+    const at = start - this.#stretch.start;
+    if (at >= 0 && at + end - start <= this.#stretch.bytes.length)
+      return this.#stretch.bytes.subarray(at, at + end - start);
+    if (end - start >= stretchBytes) return this.#read(start, end);
+    this.#stretch = { start, bytes: this.#read(start, Math.min(this.length, start + stretchBytes)) };
+    return this.#stretch.bytes.subarray(0, end - start);
+  }
+
+  #read(start: number, end: number): Uint8Array {
+    return this.#open((descriptor) => {
+      const bytes = new Uint8Array(end - start);
+      let filled = 0;
+      for (let read = 1; read > 0 && filled < bytes.length; filled += read)
+        read = readSync(descriptor, bytes, filled, Math.min(bytes.length - filled, 2 ** 30), start + filled);
+      if (filled < bytes.length || describeFile(descriptor).identity !== this.#identity)
+        throw new UserError(
+          `${this.#path} was changed while it was read; start again when nothing writes to it.`,
+        );
+      return bytes;
+    });
+  }
+
+  #open<T>(use: (descriptor: number) => T): T {
+    try {
+      const descriptor = openSync(this.#path, "r");
+      try {
+        return use(descriptor);
+      } finally {
+        closeSync(descriptor);
+      }
+    } catch (cause) {
+      throw cause instanceof UserError ? cause : describeReadError(this.#path, cause);
+    }
+  }
+}
+
+function describeFile(descriptor: number): { size: number; identity: string } {
+  const { dev, ino, size, mtimeMs } = fstatSync(descriptor);
+  return { size, identity: [dev, ino, size, mtimeMs].join() };
+}
