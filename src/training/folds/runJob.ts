@@ -4,6 +4,7 @@ import { textValues } from "../../data/encoding/categories.ts";
 import { type Fold, makeFolds } from "../../data/split/folds.ts";
 import { conformalRadius } from "../../metrics/intervals.ts";
 import { learnAll } from "../predictors/index.ts";
+import type { RidgeSetting } from "../predictors/kernelRidge.ts";
 import { type Learned, type LearnTarget, type LearnTask, meanLoss, widthOf } from "../predictors/learner.ts";
 import { findForestReasons, findReasons, type Reasons } from "../predictors/reasons.ts";
 import { Study } from "../predictors/study.ts";
@@ -75,7 +76,7 @@ export class FoldRunner {
       test: [...test],
       predictors,
       likeness: likeness && !likeness.some(Number.isNaN) ? [...likeness] : null,
-      reasons: wantsReasons && ridge ? findReasons(task, target, test, ridge.settings) : null,
+      reasons: wantsReasons && ridge ? findReasons(task, target, test, ridge.settings as RidgeSetting) : null,
       forestReasons: wantsReasons && forest?.explain ? findForestReasons(task, forest.explain, test) : null,
       seconds: (performance.now() - started) / 1000,
     };

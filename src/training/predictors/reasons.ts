@@ -1,8 +1,7 @@
 import type { Random } from "../../common/random/random.ts";
-import { multiply, solveRidge } from "./kernelRidge.ts";
-import { KernelSum } from "./kernels.ts";
+import { fromPower, multiply, RidgeFits, type RidgeSetting } from "./kernelRidge.ts";
 import { type Learned, type LearnTarget, type LearnTask, lossOf, widthOf } from "./learner.ts";
-import { boundNumbers, scoreTargets, softmax } from "./scores.ts";
+import { boundNumbers, softmax } from "./scores.ts";
 
 /** What each ASV does in a predictor. */
 export interface Reasons {
@@ -29,16 +28,17 @@ const fewest = 3;
  * @param settings chosen for the ridge regression by the inner folds.
  */
 export function findReasons(
-  { study, train, groupOf, target: known, random }: LearnTask,
+  task: LearnTask,
   target: LearnTarget,
   test: Int32Array,
-  settings: Readonly<Record<string, string | number>>,
+  settings: RidgeSetting,
 ): Reasons {
+  const { study, train, groupOf, target: known, random } = task;
   const n = train.length;
   const width = widthOf(target);
-  const kernel = new KernelSum(study, ["presence"], train);
-  const { y, offsets } = scoreTargets(known, train);
-  const alpha = solveRidge(kernel.gram, y, n, Number(settings["penalty"]), settings["robust"] === 1);
+  const fits = new RidgeFits(task, ["presence"], train);
+  const { kernel } = fits;
+  const { alpha, offsets } = fits.solve(settings);
   const { dataset } = study;
   const totals = new Float64Array(width);
   for (let i = 0; i < n; i++) for (let c = 0; c < width; c++) totals[c] += alpha[i * width + c];
@@ -57,7 +57,8 @@ export function findReasons(
   );
   const scores = multiply(kernel.against(test), alpha, test.length, n, offsets);
   const bound = target.kind === "numbers" ? boundNumbers(known, train) : null;
-  const finish = (all: Float64Array) => (bound ? bound(all) : softmax(all, width, 1.5));
+  const { power } = settings;
+  const finish = (all: Float64Array) => (bound ? bound(fromPower(all, power)) : softmax(all, width, 1.5));
   const lossAt = (own: Float64Array, row: number) => lossOf(target, finish(own), 0, target.values[test[row]]);
   const before = Float64Array.from(test, (_, row) =>
     lossAt(scores.slice(row * width, (row + 1) * width), row),
@@ -79,7 +80,17 @@ export function findReasons(
     }
     return grown;
   });
-  return { asvs, effects, importance };
+  if (power === 1) return { asvs, effects, importance };
+  // Where a power was learned, an effect depends on the sample: the mean over the held-out ones.
+  const inUnits = asvs.map((asv, at) => {
+    const change = scores.map((score, row) => {
+      const without = score - (has[row].has(asv) ? effects[at] : 0);
+      const [before, after] = fromPower(Float64Array.of(without, without + effects[at]), power);
+      return after - before;
+    });
+    return change.reduce((sum, value) => sum + value, 0) / test.length;
+  });
+  return { asvs, effects: inUnits, importance };
 }
 
 /**

@@ -1,13 +1,17 @@
 import { median } from "../../common/median.ts";
 import { type Learned, type LearnTarget, type LearnTask, meanLoss, widthOf } from "./learner.ts";
 
-/** What a linear method learns: numbers less their median, or +1 and -1 for each class, less their means. */
+/**
+ * What a linear method learns: numbers, or a power of them, less their median; or +1 and -1 for each class,
+ * less their means.
+ */
 export function scoreTargets(
   target: LearnTarget,
   train: Int32Array,
+  power = 1,
 ): { y: Float64Array; offsets: Float64Array } {
   if (target.kind === "numbers") {
-    const values = Array.from(train, (sample) => target.values[sample]);
+    const values = Array.from(train, (sample) => target.values[sample] ** power);
     const middle = median(values);
     return { y: Float64Array.from(values, (value) => value - middle), offsets: Float64Array.of(middle) };
   }
@@ -69,9 +73,12 @@ export function scoresOf(probabilities: Float64Array): Float64Array {
   return probabilities.map((share) => Math.log(Math.max(share, 1e-3)));
 }
 
+/** Turns scores into what is judged. */
+export type Finish = (scores: Float64Array, train: Int32Array) => Float64Array;
+
 interface ScoreMethod<T> {
-  /** Chooses a setting; `finish` turns scores into what is judged. */
-  choose(finish: (scores: Float64Array, train: Int32Array) => Float64Array): {
+  /** Chooses a setting. */
+  choose(finish: Finish): {
     readonly setting: T;
     readonly unseen: Float64Array;
   };
