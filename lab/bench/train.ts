@@ -33,16 +33,16 @@ export function makeCommand(): Command {
     .option("--reference <folder>", "a checkout of the original AAM, instead of the plain implementation")
     .option(
       "--to-r2 <x>",
-      "the seconds of training until the validation R² is that, within --minutes each: of the set encoder, of our transformers and of the original AAM",
+      "instead: the seconds of training until the validation R² is that, within --minutes each, of the set encoder, of the AAM encoder and of the original AAM; ours are judged after every epoch, the original once, at its end",
       positiveNumber,
     );
   return addShapeOptions(command).action(async (flags: TrainFlags) => {
     const folder = mkdtempSync(join(tmpdir(), "aam-bench-"));
     try {
-      const report = flags.toR2 === undefined ? await measureTraining(flags, folder) : null;
-      const timed = report ?? (await measureTimeToR2(flags, flags.toR2!, folder));
-      const text = report ? reportText(report) : `${JSON.stringify(timed, null, 2)}\n`;
-      process.stdout.write(flags.json ? `${JSON.stringify(timed)}\n` : text);
+      const print = <T>(report: T, text: (report: T) => string) =>
+        process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : text(report));
+      if (flags.toR2 === undefined) print(await measureTraining(flags, folder), reportText);
+      else print(await measureTimeToR2(flags, flags.toR2, folder), timeText);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
@@ -64,7 +64,7 @@ async function measureTraining(flags: TrainFlags, folder: string) {
       minutes: flags.minutes,
       device,
       threads,
-      reference: flags.reference ?? "plain PyTorch",
+      reference: nameOfReference(flags),
       validation_samples: own.samples.validation,
     },
     ours: {
@@ -85,7 +85,11 @@ async function measureTimeToR2(flags: TrainFlags, target: number, folder: string
   const opened = await openBenchData(flags, folder);
   using dataset = opened.dataset;
   const threads = flags.threads ?? availableParallelism();
+  const announce = (what: string) => {
+    if (!flags.json) process.stderr.write(`Training ${what}, for at most ${flags.minutes} minutes ...\n`);
+  };
   const ofEncoder = (encoder: "set" | "aam") => {
+    announce(`the ${encoder} encoder`);
     const run = join(folder, encoder);
     const place = { dataset: dataset.path, run, device, threads };
     const summary = trainOurs(flags, place, ["--encoder", encoder]);
@@ -99,12 +103,19 @@ async function measureTimeToR2(flags: TrainFlags, target: number, folder: string
     };
   };
   const [set, aam] = [ofEncoder("set"), ofEncoder("aam")];
-  // It is judged once, at its end.
+  announce(nameOfReference(flags));
   const other = await trainReference(flags, { dataset, folder, device, threads });
   const seconds = other.val_r2 >= target ? other.seconds : null;
   return {
     subject: "time to R²",
-    settings: { data: opened.source, to_r2: target, minutes: flags.minutes, device, threads },
+    settings: {
+      data: opened.source,
+      to_r2: target,
+      minutes: flags.minutes,
+      device,
+      threads,
+      reference: nameOfReference(flags),
+    },
     set,
     aam,
     reference: { seconds, best_r2: other.val_r2, steps: other.steps },
@@ -126,8 +137,9 @@ function trainOurs(
   const command = [program, "pretrain", "--dataset", dataset, "--output", run];
   command.push("--max-minutes", String(flags.minutes), "--epochs", "1000000", "--patience", "1000000");
   command.push("--threads", String(threads), "--device", device, "--no-plots", "--quiet", ...options);
-  if (flags.sameShape) {
-    command.push("--encoder", "aam");
+  // The sizes are those of transformers.
+  if (flags.sameShape && !options.includes("set")) {
+    if (!options.includes("aam")) command.push("--encoder", "aam");
     command.push("--embedding-dim", String(flags.embeddingDim), "--attention-layers", String(flags.layers));
     command.push("--attention-heads", String(flags.heads), "--token-limit", String(flags.tokenLimit));
     command.push("--max-bp", String(flags.maxBp));
@@ -208,12 +220,28 @@ async function trainReference(
   };
 }
 
+const nameOfReference = ({ reference }: TrainFlags) => reference ?? "plain PyTorch";
+
+const settingsText = (settings: Readonly<Record<string, unknown>>) =>
+  Object.entries(settings)
+    .map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`)
+    .join(", ");
+
+function timeText(report: Awaited<ReturnType<typeof measureTimeToR2>>): string {
+  const { settings } = report;
+  const side = (name: "set" | "aam" | "reference") => {
+    const { seconds, best_r2, steps } = report[name];
+    const when = seconds === null ? `not within ${settings.minutes} minutes` : `${seconds.toFixed(1)} s`;
+    return `  ${name}: ${when} (R² ${best_r2.toFixed(4)} in the end, after ${steps} steps)`;
+  };
+  return `${[`train: ${settingsText(settings)}`, side("set"), side("aam"), side("reference")].join("\n")}\n`;
+}
+
 function reportText(report: Awaited<ReturnType<typeof measureTraining>>): string {
   const { settings } = report;
   const side = (name: "ours" | "reference") => {
     const { val_r2, val_mae, val_pearson, steps, samples_per_second } = report[name];
     return `  ${name}: R² ${val_r2.toFixed(4)}, MAE ${val_mae.toFixed(4)}, Pearson ${val_pearson.toFixed(4)} after ${steps} steps (${samples_per_second.toPrecision(3)} samples/s)`;
   };
-  const told = Object.entries(settings).map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`);
-  return `${[`train: ${told.join(", ")}`, side("ours"), side("reference")].join("\n")}\n`;
+  return `${[`train: ${settingsText(settings)}`, side("ours"), side("reference")].join("\n")}\n`;
 }

@@ -2,7 +2,7 @@ import { maskToken } from "../common/tokens.ts";
 import * as torch from "../torch/index.ts";
 import { AttentionPooling } from "./attentionPooling.ts";
 import { chooseMask, type MaskStrategy, maskCapacity, maskStrategies, selectPositions } from "./masking.ts";
-import { type Packing, slicePacking } from "./packing.ts";
+import { type Packing, packingOf, slicePacking } from "./packing.ts";
 import { PositionEmbedding } from "./positionEmbedding.ts";
 import { keyMask, PreNormEncoder, type TransformerOptions } from "./transformer.ts";
 
@@ -11,6 +11,8 @@ export interface AsvEncoderOptions extends Omit<TransformerOptions, "gradientChe
   readonly vocabulary?: number;
   /** The longest sequence. Default 150. */
   readonly maxBases?: number;
+  /** Bases that the transformer reads as one token, a word of its own vocabulary. Default 1. */
+  readonly basesPerToken?: number;
   /** Whether there is a head that predicts bases. Default false. */
   readonly predictNucleotides?: boolean;
   /** Encode so many ASVs at a time, which bounds memory and changes no number; default all at once. */
@@ -69,6 +71,7 @@ export class AsvEncoder extends torch.nn.Module {
   readonly attentionPooling: AttentionPooling;
   readonly nucleotideHead: torch.nn.Linear | null;
   readonly vocabulary: number;
+  readonly basesPerToken: number;
   readonly #dim: number;
   #chunkSize: number | null;
   #checkpointing: boolean;
@@ -84,6 +87,7 @@ export class AsvEncoder extends torch.nn.Module {
       dim,
       vocabulary = maskToken + 1,
       maxBases = 150,
+      basesPerToken = 1,
       chunkSize = null,
       gradientCheckpointing = false,
     } = options;
@@ -100,16 +104,19 @@ export class AsvEncoder extends torch.nn.Module {
       throw new RangeError(`The ASVs of a chunk must be a whole number from 1 on, got ${chunkSize}.`);
     }
     this.vocabulary = vocabulary;
+    this.basesPerToken = basesPerToken;
     this.#dim = dim;
     this.#chunkSize = chunkSize;
     this.#checkpointing = gradientCheckpointing;
     this.#maskRatio = maskRatio;
     this.#maskStrategy = maskStrategy;
-    this.tokenEmbedding = new torch.nn.Embedding(vocabulary, dim);
-    this.positionEmbedding = new PositionEmbedding(maxBases + 1, dim);
+    this.tokenEmbedding = new torch.nn.Embedding(vocabulary ** basesPerToken, dim);
+    this.positionEmbedding = new PositionEmbedding(Math.ceil((maxBases + 1) / basesPerToken), dim);
     this.transformer = new PreNormEncoder({ ...options, gradientCheckpointing: false });
     this.attentionPooling = new AttentionPooling(dim);
-    this.nucleotideHead = options.predictNucleotides ? new torch.nn.Linear(dim, vocabulary) : null;
+    this.nucleotideHead = options.predictNucleotides
+      ? new torch.nn.Linear(dim, basesPerToken * vocabulary)
+      : null;
   }
 
   /**
@@ -203,16 +210,40 @@ export class AsvEncoder extends torch.nn.Module {
     head: torch.nn.Linear | null,
     positions: torch.Tensor | null,
   ): Pick<ChunkEncoding, "embeddings" | "logits"> {
-    const valid = padding.has ? tokens.ne(0) : null;
-    const values = this.transformer.forward(this.#embed(tokens), keyMask(valid), padding.packing);
+    const isWords = this.basesPerToken > 1;
+    const words = isWords ? this.#words(tokens) : tokens;
+    const valid = padding.has ? words.ne(0) : null;
+    const packing =
+      padding.packing && isWords
+        ? packingOf(words.toFloat64Array(), words.size(0), words.size(1))
+        : padding.packing;
+    const values = this.transformer.forward(this.#embed(words), keyMask(valid), packing);
     const embeddings = this.attentionPooling.forward(values, valid);
     if (!head) return { embeddings, logits: null };
-    const rows = values.flatten(0, 1);
-    return { embeddings, logits: head.forward(positions ? rows.indexSelect(0, positions) : rows) };
+    const at = (rows: torch.Tensor) => (positions ? rows.indexSelect(0, positions) : rows);
+    if (!isWords) return { embeddings, logits: head.forward(at(values.flatten(0, 1))) };
+    // Each word's bases, one after the other, without those that fill the last word.
+    const bases = head.forward(values).view([tokens.size(0), -1, this.vocabulary]);
+    return { embeddings, logits: at(bases.narrow(1, 0, tokens.size(1)).flatten(0, 1)) };
+  }
+
+  /**
+   * Tokens [U, L] as words [U, ceil(L / w)]: the number whose digits to the base V are the tokens, so that
+   * every mixture of bases, unknown ones and hidden ones is a word, and 0 is one without any base.
+   */
+  #words(tokens: torch.Tensor): torch.Tensor {
+    const width = this.basesPerToken;
+    const missing = (width - (tokens.size(1) % width)) % width;
+    const digits = tokens.to("int64").constantPadNd([0, missing]).unflatten(1, [-1, width]);
+    const places = Array.from({ length: width }, (_, place) =>
+      BigInt(this.vocabulary ** (width - 1 - place)),
+    );
+    return digits.mul(torch.tensor(BigInt64Array.from(places), { device: tokens.device })).sum(-1);
   }
 
   /** Token + position vectors [U, L, D], looked up in one pass in the table of all pairs [L * V, D]. */
   #embed(tokens: torch.Tensor): torch.Tensor {
+    if (this.basesPerToken > 1) return this.positionEmbedding.forward(this.tokenEmbedding.forward(tokens));
     const length = tokens.size(1);
     const positions = this.positionEmbedding.rows(length).unsqueeze(1);
     const pairs = positions.add(this.tokenEmbedding.weight).flatten(0, 1);

@@ -33,6 +33,7 @@ export const commonEffects: readonly Effect<Pick<PretrainInput, "model" | "train
   ["model.dropout", 0.3],
   ["model.activation", "relu"],
   ["model.maxBases", 10],
+  ["model.basesPerToken", 3],
   ["model.tokenLimit", 4],
   ["model.asvSampling", "abundance", { model: { tokenLimit: 4 } }],
   ["model.countEmbedding", "film"],

@@ -1,6 +1,7 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { maskToken } from "../../src/common/tokens.ts";
 import { AsvEncoder, type AsvEncoderOptions } from "../../src/models/asvEncoder.ts";
+import { packingOf } from "../../src/models/packing.ts";
 import * as torch from "../../src/torch/index.ts";
 import { nucleotideAccuracy, nucleotideLoss } from "../../src/training/objectives/losses.ts";
 import { perturb, smallTransformer } from "../helpers/smallModels.ts";
@@ -138,6 +139,71 @@ test("accuracy counts occurrences: hidden positions, or all definite bases", () 
   const mask = torch.tensor([[false, false, true, false]]);
   const hidden = nucleotideAccuracy({ ...all, filled: mask.flatten(), mask }, { tokens, multiplicity });
   expect([hidden.correct.item(), hidden.total.item()]).toEqual([0, 3]);
+});
+
+describe("words of three bases as tokens", () => {
+  const words = { basesPerToken: 3, maxBases: 21 };
+
+  test("chunks and checkpoints change neither loss nor gradients", () => {
+    const whole = train(encoder({ ...words, maskRatio: 0.3 }), sequences(11));
+    const options = { chunkSize: 4, gradientCheckpointing: true };
+    const parts = train(encoder({ ...words, maskRatio: 0.3, ...options }), sequences(11));
+    expect(Math.abs(parts.loss - whole.loss)).toBeLessThan(1e-5);
+    for (const [name, gradient] of parts.gradients)
+      expect(gradient.sub(whole.gradients.get(name)!).abs().max().item()).toBeLessThan(1e-4);
+  });
+
+  test("padding changes nothing, whether it fills a word, ends within one, or is left out by a packing", () => {
+    const model = encoder(words).eval();
+    for (const length of [15, 16, 17]) {
+      const tokens = sequences(5, length);
+      const expected = model.forward(tokens).embeddings;
+      for (const more of [1, 2, 4]) {
+        const padded = torch.cat([tokens, torch.zeros([5, more], { dtype: "int64" })], 1);
+        const packing = packingOf(padded.toFloat64Array(), 5, length + more);
+        for (const request of [{}, { packing }])
+          expect(model.forward(padded, request).embeddings.sub(expected).abs().max().item()).toBeLessThan(
+            1e-5,
+          );
+      }
+    }
+  });
+
+  test("every base of a word counts, and an unknown one is another word", () => {
+    const model = encoder(words).eval();
+    const tokens = sequences(1, 16);
+    const expected = model.forward(tokens).embeddings;
+    for (let at = 1; at < 16; at++)
+      for (const token of [(tokens.toFloat64Array()[at] % 4) + 1, 0]) {
+        const other = tokens.clone();
+        other.select(1, at).fill_(token);
+        expect(model.forward(other).embeddings.sub(expected).abs().max().item()).toBeGreaterThan(1e-4);
+      }
+  });
+
+  test("bases are predicted one by one, at the places that were hidden", () => {
+    const model = encoder({ ...words, maskRatio: 0.5 });
+    const tokens = sequences(6, 16);
+    const { mask, positions, filled } = model.forward(tokens, { nucleotides: true }).nucleotides!;
+    const places = positions!.maskedSelect(filled!).toFloat64Array();
+    expect([...places]).toEqual(
+      [...mask!.flatten().toFloat64Array()].flatMap((hidden, i) => (hidden ? [i] : [])),
+    );
+    const all = model.eval().forward(tokens, { nucleotides: true }).nucleotides!;
+    expect(all.logits.shape).toEqual([6 * 16, 7]);
+    const optimizer = new torch.optim.Adam(model.train().parameters(), { lr: 0.01 });
+    const lossOf = () => {
+      const { nucleotides } = model.forward(tokens, { nucleotides: true, mask: mask! });
+      return nucleotideLoss(nucleotides!, { tokens, multiplicity: torch.ones([6]) });
+    };
+    for (let step = 0; step < 200; step++) {
+      using _step = torch.scope();
+      optimizer.zeroGrad();
+      lossOf().backward();
+      optimizer.step();
+    }
+    expect(lossOf().item()).toBeLessThan(0.2);
+  });
 });
 
 test("wrong options are refused in words", () => {

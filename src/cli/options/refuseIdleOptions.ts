@@ -26,6 +26,7 @@ const ofLayers = ["layers", "heads", "feedForwardDim", "dropout", "activation"].
   (name) => `model.${name}`,
 );
 const ofBases = [
+  "model.basesPerToken",
   "model.maskRatio",
   "model.maskStrategy",
   "nucShare",
@@ -40,6 +41,7 @@ const ofShape = [
   "model.embeddingDim",
   ...ofLayers.filter((path) => path !== "model.dropout"),
   "model.maxBases",
+  "model.basesPerToken",
   "model.tokenLimit",
   "model.countEmbedding",
   "model.distanceForm",

@@ -43,6 +43,7 @@ export const commonOptions: readonly SchemaOption[] = [
   { flags: "--dropout <share>", path: "model.dropout", group: shape },
   { flags: "--activation <name>", path: "model.activation", group: shape },
   { flags: "--max-bp <n>", path: "model.maxBases", group: shape },
+  { flags: "--bases-per-token <n>", path: "model.basesPerToken", group: shape },
   { flags: "--token-limit <n>", path: "model.tokenLimit", group: shape },
   { flags: "--asv-sampling <how>", path: "model.asvSampling", group: shape },
   { flags: "--count-embedding-method <how>", path: "model.countEmbedding", group: shape },

@@ -17,10 +17,14 @@ export interface ReferenceModel {
 
 /** The original AAM's arguments for a run's model. @throws UserError for a model that it cannot have. */
 export function runToReference(facts: RunFacts): ReferenceModel {
-  const { encoder, pooling } = facts.config.model;
+  const { encoder, pooling, basesPerToken } = facts.config.model;
   if (encoder === "set" || (pooling !== "attention" && pooling !== "auto"))
     throw new UserError(
       "The original AAM has no set encoder: it averages ASVs by attention. Train with --encoder aam --pooling attention to get a model that it can load.",
+    );
+  if (basesPerToken > 1)
+    throw new UserError(
+      `The original AAM reads base by base, and this model reads ${basesPerToken} as one token. Train without --bases-per-token to get a model that it can load.`,
     );
   const notes: string[] = [];
   const config: Record<string, torch.PickleInput> = {

@@ -180,6 +180,7 @@ function asvOptions(config: ModelConfig, choice: EncoderChoice): AsvEncoderOptio
     ...transformerOf(config, "asv"),
     vocabulary: config.vocabulary,
     maxBases: config.maxBases,
+    basesPerToken: config.basesPerToken,
     predictNucleotides: choice.predictNucleotides,
     maskRatio: choice.predictNucleotides ? config.maskRatio : 0,
     maskStrategy: config.maskStrategy,

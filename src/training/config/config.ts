@@ -169,6 +169,7 @@ export const modelSchema = z.strictObject({
     .default(false)
     .describe("the original AAMs where they are defects, for converted models"),
   maxBases: whole.default(150).describe("the most bases of a sequence that are read, from its start"),
+  basesPerToken: whole.max(4).default(1).describe("bases that a transformer of bases reads as one token"),
   tokenLimit: whole.default(1024).describe("the most ASVs of a sample that are read"),
   asvSampling: z
     .enum(["first", "abundance", "random"])

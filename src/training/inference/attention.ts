@@ -63,6 +63,7 @@ export function sampleAttention(
 /**
  * How much each position of each ASV counted in the pooling over its bases: `start`, then
  * `1` ... ; 0 beyond its end.
+ * The weight of a word of several bases is shared by them equally.
  */
 export function positionAttention(
   dataset: Dataset,
@@ -78,9 +79,15 @@ export function positionAttention(
     mapAsvChunks(dataset, rows, options, ({ tokens, padding, places }) => {
       const store = (shares: torch.Tensor) => {
         const values = shares.to("cpu").toFloat64Array();
-        const width = tokens.size(1);
+        const perWord = encoder.basesPerToken;
+        const words = Math.ceil(tokens.size(1) / perWord);
         places.forEach((place, i) => {
-          weights.set(values.subarray(i * width, (i + 1) * width), place * length);
+          const end = Math.min(dataset.asvTokens(rows[place]).length, length);
+          for (let at = 0; at < end; at++) {
+            const word = Math.floor(at / perWord);
+            const bases = Math.min(perWord, end - word * perWord);
+            weights[place * length + at] = values[i * words + word] / bases;
+          }
         });
       };
       observing(encoder.attentionPooling, store, () => encoder.forward(tokens, padding));

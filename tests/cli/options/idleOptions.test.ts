@@ -25,7 +25,7 @@ const given = (command: string) => [
 const ofTransformers = [
   ...["--embedding-dim 8", "--attention-layers 1", "--attention-heads 2", "--feed-forward-dim 4"],
   ...["--dropout 0.1", "--activation relu", "--nuc-mask-ratio 0.2", "--nuc-mask-strategy span"],
-  ...["--nuc-share 0.5", "--gradient-checkpointing", "--asv-chunk-size 3"],
+  ...["--nuc-share 0.5", "--gradient-checkpointing", "--asv-chunk-size 3", "--bases-per-token 3"],
 ];
 const ofSets = [
   "--codes both",
