@@ -179,6 +179,16 @@ export const commands: CommandEntry[] = [
     load: () => import("./commands/crossValidate.ts"),
   },
   {
+    name: "search",
+    group: groups.training,
+    summary: "search settings of a training on inner folds",
+    examples: [
+      "aam search --dataset set --metadata-column age --split-by host --max-minutes 60 --output search",
+      "aam search --dataset set --metadata-column age --space lr=1e-4..1e-2:log --space batch-size=8,16,32 --output search",
+    ],
+    load: () => import("./commands/search.ts"),
+  },
+  {
     name: "rf-baseline",
     group: groups.training,
     summary: "what a random forest and nearest neighbours would predict",

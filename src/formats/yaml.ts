@@ -1,4 +1,4 @@
-import { parse } from "yaml";
+import { parse, stringify } from "yaml";
 
 /** Settings and descriptions have a few kilobytes and levels; the parser takes seconds for deep ones. */
 const maxLength = 1 << 20;
@@ -28,4 +28,9 @@ function isTooDeep(text: string): boolean {
     if (depth > maxDepth) return true;
   }
   return new RegExp(`^[ \\t]*(?:[-?:][ \\t]+){${maxDepth}}`, "m").test(text);
+}
+
+/** A value as YAML text that `parseYamlText` reads. */
+export function yamlText(value: unknown): string {
+  return stringify(value);
 }

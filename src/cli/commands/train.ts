@@ -94,7 +94,7 @@ async function run(command: Command): Promise<void> {
       needsDistances: config.training.uniFracPenalty > 0 && !config.freezeBase,
       columns: [...config.target.columns, ...config.target.normalizeBy, ...config.categories.columns],
     }),
-    useOf,
+    encoderUse,
   );
   using _dataset = setup.dataset;
   const { summary } = await fineTune(setup);
@@ -139,7 +139,7 @@ async function run(command: Command): Promise<void> {
 }
 
 /** The encoder that is trained is the pretrained one; a target's transformers may lie above codes, too. */
-function useOf({
+export function encoderUse({
   pretrainedEncoder: pretrained,
   model: own,
   target,

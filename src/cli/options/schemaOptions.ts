@@ -60,6 +60,27 @@ export function addSchemaOptions(
   // `--no-x` alone would be true by default; only what is given counts (see `configOf`).
 }
 
+/** How the text of an option's value is read, and whether it is a whole number. */
+export function optionReader(
+  schema: z.ZodType,
+  option: SchemaOption,
+): { read: (text: string) => unknown; isWhole: boolean } {
+  const root = z.toJSONSchema(schema, { io: "input", reused: "inline", unrepresentable: "any" }) as Node;
+  const node = nodeAt(root, option.path);
+  const isFlag = meaning(node).type === "boolean";
+  const plain = (text: string) => {
+    const value = readValue(text, node);
+    return value === nothing ? null : value;
+  };
+  const read = isFlag ? readFlag : (option.parse ?? plain);
+  return { read: (text) => read(text), isWhole: meaning(node).type === "integer" };
+}
+
+function readFlag(text: string): boolean {
+  if (text === "true" || text === "false") return text === "true";
+  throw new InvalidArgumentError("It must be true or false.");
+}
+
 /** Lets an option be given by an older name as well, which says on standard error what to write instead. */
 export function addFormerName(command: Command, option: Option, former: string): void {
   const old = new Option(`${former} <value>`, option.description).hideHelp();
@@ -154,7 +175,8 @@ function setAt(target: Record<string, unknown>, path: string, value: unknown): v
   at[last] = value;
 }
 
-function readConfigFile(path: string): Record<string, unknown> {
+/** The settings in a YAML or JSON file, by their present names. @throws UserError for what is none. */
+export function readConfigFile(path: string): Record<string, unknown> {
   let text: string;
   try {
     text = readFileSync(path, "utf8");

@@ -1,14 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { bunProcess } from "../../common/bunProcess.ts";
 import { makeFolder, writeFileAtomic } from "../../common/files/atomicFile.ts";
-import { endOnInterrupt } from "../../common/interrupt.ts";
-import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import * as torch from "../../torch/index.ts";
 import type { Plan } from "./plan.ts";
 import { FoldRunner, type JobResult } from "./runJob.ts";
-import type { FromWorker, ToWorker } from "./worker.ts";
+import { sideBySide } from "./sideBySide.ts";
+import type { FoldBegin } from "./worker.ts";
 
 export interface RunJobsOptions {
   /** Folds side by side, each in a process of its own; 1: in this process. */
@@ -49,58 +47,17 @@ export async function runJobs(
       } finally {
         torch.setNumThreads(threads);
       }
-    } else await sideBySide(dataset, plan, { names: open.map(({ name }) => name), workers, keep });
+    } else {
+      const waiting = open.map(({ name }) => name);
+      await sideBySide({
+        script: join(import.meta.dir, "worker.ts"),
+        begin: { dataset: dataset.path, config: plan.config } satisfies FoldBegin,
+        workers: Math.min(workers, open.length),
+        next: () => waiting.shift(),
+        keep,
+        cure: "folds that are done are kept: go on with --resume, with fewer --workers if memory was short",
+      });
+    }
   }
   return plan.jobs.map(({ name }) => JSON.parse(readFileSync(fileOf(name), "utf8")) as JobResult);
-}
-
-async function sideBySide(
-  dataset: Dataset,
-  plan: Plan,
-  { names, workers, keep }: { names: string[]; workers: number; keep: (text: string) => void },
-): Promise<void> {
-  const waiting = [...names];
-  const started: Bun.Subprocess[] = [];
-  const work = () =>
-    new Promise<void>((resolve, reject) => {
-      let isOver = false;
-      const end = (error?: Error) => {
-        if (isOver) return;
-        isOver = true;
-        child.kill();
-        release();
-        if (error) reject(error);
-        else resolve();
-      };
-      const child: Bun.Subprocess = Bun.spawn({
-        ...bunProcess([join(import.meta.dir, "worker.ts")]),
-        stdio: ["ignore", "inherit", "inherit"],
-        ipc(message: FromWorker) {
-          try {
-            if ("error" in message) return end(new UserError(message.error));
-            if ("result" in message) keep(message.result);
-          } catch (error) {
-            return end(error as Error);
-          }
-          const job = waiting.shift();
-          if (job === undefined) end();
-          else child.send({ job } satisfies ToWorker);
-        },
-        onExit(_process, code, signal) {
-          end(
-            new UserError(
-              `A process that computed folds ended unexpectedly (${signal ?? `code ${code}`}); folds that are done are kept: go on with --resume, with fewer --workers if memory was short.`,
-            ),
-          );
-        },
-      });
-      started.push(child);
-      const release = endOnInterrupt(child.pid);
-      child.send({ dataset: dataset.path, config: plan.config } satisfies ToWorker);
-    });
-  try {
-    await Promise.all(Array.from({ length: Math.min(workers, names.length) }, work));
-  } finally {
-    for (const child of started) child.kill();
-  }
 }

@@ -1,38 +1,22 @@
-/**
- * A process of its own that does folds: `bun worker.ts`, started by `runJobs`, which sends the plan and then
- * one fold's name at a time.
- */
+/** A process of its own that does folds: `bun worker.ts`, started by `runJobs`. */
 import { openDataset } from "../../data/dataset/dataset.ts";
 import * as torch from "../../torch/index.ts";
 import { makePlan, type PlanConfig } from "./plan.ts";
 import { FoldRunner } from "./runJob.ts";
+import { serveJobs } from "./sideBySide.ts";
 
-export type ToWorker = { readonly dataset: string; readonly config: PlanConfig } | { readonly job: string };
-export type FromWorker =
-  | { readonly ready: true }
-  | { readonly result: string; readonly name: string }
-  | { readonly error: string };
+export interface FoldBegin {
+  readonly dataset: string;
+  readonly config: PlanConfig;
+}
 
 if (import.meta.main && process.send) {
-  let runner: FoldRunner;
-  let jobs: Map<string, ReturnType<typeof makePlan>["jobs"][number]>;
-  const send = (message: FromWorker) => process.send!(message);
-  process.on("disconnect", () => process.exit(0));
-  process.on("message", async (message: ToWorker) => {
-    try {
-      if ("dataset" in message) {
-        torch.setNumThreads(1);
-        const dataset = openDataset(message.dataset);
-        const plan = makePlan(dataset, message.config);
-        runner = new FoldRunner(dataset, plan);
-        jobs = new Map(plan.jobs.map((job) => [job.name, job]));
-        send({ ready: true });
-      } else {
-        const result = await runner.run(jobs.get(message.job)!);
-        send({ name: message.job, result: JSON.stringify(result) });
-      }
-    } catch (error) {
-      send({ error: error instanceof Error ? error.message : String(error) });
-    }
+  serveJobs(({ dataset: path, config }: FoldBegin) => {
+    torch.setNumThreads(1);
+    const dataset = openDataset(path);
+    const plan = makePlan(dataset, config);
+    const runner = new FoldRunner(dataset, plan);
+    const jobs = new Map(plan.jobs.map((job) => [job.name, job]));
+    return async (name) => JSON.stringify(await runner.run(jobs.get(name)!));
   });
 }

@@ -1,0 +1,168 @@
+import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
+import "../../reference/predictor.ts"; // the form of converted models
+import { Command, Option } from "commander";
+import { UserError } from "../../common/userError.ts";
+import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import { dataSchema, fineTuneSchema } from "../../training/config/config.ts";
+import { startingSettings } from "../../training/config/defaults.ts";
+import { mergeSettings, type Settings } from "../../training/config/mergeSettings.ts";
+import { search } from "../../training/search/search.ts";
+import { searchText } from "../../training/search/searchReport.ts";
+import { defaultSpace } from "../../training/search/space.ts";
+import { checkMetadataColumns, openConfiguredData } from "../../training/tasks/openData.ts";
+import { positiveNumber, positiveWholeNumber, wholeNumber } from "../options/optionValues.ts";
+import { refuseIdleOptions } from "../options/refuseIdleOptions.ts";
+import { readConfigFile } from "../options/schemaOptions.ts";
+import { readSpace } from "../options/searchSpace.ts";
+import { encoderUse, trainOptions } from "./train.ts";
+
+interface Flags {
+  readonly dataset?: string;
+  readonly table?: string;
+  readonly tree?: string;
+  readonly repSeqs?: string;
+  readonly metadata?: string;
+  readonly metadataColumn?: string;
+  readonly pretrainedEncoder?: string;
+  readonly splitBy?: string;
+  readonly config?: string;
+  readonly space: string[];
+  readonly method: "halving" | "random";
+  readonly trials: number;
+  readonly maxMinutes?: number;
+  readonly folds: number;
+  readonly seed: number;
+  readonly workers: number;
+  readonly output?: string;
+  readonly quiet: boolean;
+  readonly json: boolean;
+}
+
+export function makeCommand(): Command {
+  const more = (text: string, before: string[]) => [...before, text];
+  return new Command("search")
+    .description(
+      "Search settings of `train` on inner folds, and judge the best ones once on samples held out",
+    )
+    .optionsGroup("Data:")
+    .option("--dataset <folder>", "a data set that `prep` wrote")
+    .option("--table <file>", "BIOM, TSV or QIIME 2 table")
+    .option("--tree <file>", "Newick or QIIME 2 tree")
+    .option("--rep-seqs <file>", "FASTA or QIIME 2 sequences, for tables whose ids are hashes")
+    .option("--metadata <file>", "TSV, CSV or QIIME 2 metadata")
+    .optionsGroup("Training:")
+    .option("--metadata-column <name>", "what to predict")
+    .option("--pretrained-encoder <run>", "a pretraining run to start from, or builtin")
+    .option("--split-by <column>", "hold out whole groups, such as hosts")
+    .option("--config <file>", "settings of `train` in YAML or JSON that all trials start from")
+    .optionsGroup("Search:")
+    .option(
+      "--space <setting=values>",
+      "an option of `train` and what it may be: lr=1e-4..1e-2:log, batch-size=8,16,32; may be given several times",
+      more,
+      [],
+    )
+    .addOption(
+      new Option(
+        "--method <name>",
+        "judge on more folds only what is good on fewer, or all trials on all folds",
+      )
+        .choices(["halving", "random"])
+        .default("halving"),
+    )
+    .option(
+      "--trials <n>",
+      "how many settings are drawn, besides those that all start from",
+      positiveWholeNumber,
+      27,
+    )
+    .option("--max-minutes <n>", "begin no trial after so many minutes", positiveNumber)
+    .option("--folds <n>", "inner folds", atLeastTwo, 3)
+    .option("--seed <n>", "decides what is drawn, the folds and what is held out", wholeNumber, 0)
+    .optionsGroup("Running:")
+    .addOption(
+      new Option("--workers <n>", "trainings side by side, each with one thread; no number depends on it")
+        .argParser(positiveWholeNumber)
+        .default(availableParallelism(), "one for each core"),
+    )
+    .option(
+      "-o, --output <folder>",
+      "table, report and the best settings; the same command goes on with a search",
+    )
+    .option("--quiet", "print warnings and the result only", false)
+    .option("--json", "print the result as JSON", false)
+    .action(run);
+}
+
+async function run(flags: Flags): Promise<void> {
+  const { output, metadataColumn: column } = flags;
+  if (output === undefined) throw new UserError("Give --output, a folder for the results.");
+  const base = baseSettings(flags);
+  const parsed = fineTuneSchema.safeParse(base);
+  if (!parsed.success) {
+    const [{ path, message }] = parsed.error.issues;
+    throw new UserError(`${flags.config}: ${path.join(".")}: ${message}.`);
+  }
+  const { target, split, training } = parsed.data;
+  if (target.columns.length !== 1)
+    throw new UserError(
+      `A search is for one column, and ${target.columns.length === 0 && column === undefined ? "none is named; give --metadata-column" : `these are given: ${target.columns.join(", ")}; leave the others out`}.`,
+    );
+  if (split.trainSamples !== null || split.valSamples !== null)
+    throw new UserError(`${flags.config}: a search divides the samples itself; leave files of samples out.`);
+  const lines = flags.space.length > 0 ? flags.space : defaultSpace(base);
+  const space = readSpace(lines, fineTuneSchema, trainOptions, base);
+  refuseIdleOptions(new Map(space.map(({ path, name }) => [path, `--${name}`])), encoderUse(parsed.data));
+  const { dataset: folder, table, tree, repSeqs, metadata } = flags;
+  const data = dataSchema.parse({ dataset: folder, table, tree, repSeqs, metadata });
+  checkMetadataColumns(data, [...target.columns, ...(split.by === null ? [] : [split.by])]);
+  const display = new ProgressDisplay(chooseDisplayMode(flags));
+  using dataset = await openConfiguredData({
+    data,
+    metric: tree === undefined ? null : parsed.data.metric,
+    seed: training.seed,
+    output,
+    display,
+  });
+  const { method, trials, folds, seed, workers, maxMinutes } = flags;
+  const { summary, report } = await search({
+    dataset,
+    config: { base, space, method, trials, folds, seed },
+    output: resolve(output),
+    workers,
+    maxMinutes: maxMinutes ?? null,
+    command: `aam ${process.argv.slice(2).join(" ")}`,
+    display,
+  });
+  if (flags.json) console.log(JSON.stringify({ event: "search", ...summary }));
+  else console.log(searchText(summary));
+  display.message(`The best settings are in ${resolve(output, "best.yaml")}, the report is ${report}`);
+}
+
+/** Defaults of `train`, then `--config`, then options. Data are no part of it: all trials have the same. */
+function baseSettings({ config, metadataColumn, pretrainedEncoder, splitBy }: Flags): Settings {
+  const file = config === undefined ? {} : readConfigFile(config);
+  if (Object.keys((file["data"] as object | undefined) ?? {}).length > 0) delete file["data"];
+  const given = {
+    ...(metadataColumn !== undefined && { target: { columns: [metadataColumn] } }),
+    ...(pretrainedEncoder !== undefined && {
+      pretrainedEncoder: pretrainedEncoder === "builtin" ? pretrainedEncoder : resolve(pretrainedEncoder),
+    }),
+    ...(splitBy !== undefined && { split: { by: splitBy } }),
+  };
+  const settings = mergeSettings(file, given);
+  const model = settings["model"] as Settings | undefined;
+  const encoder = { encoder: model?.["encoder"] ?? "set", codes: model?.["codes"] ?? "kmer" };
+  const start = startingSettings(
+    Object.keys(fineTuneSchema.shape),
+    encoder as Parameters<typeof startingSettings>[1],
+  );
+  return mergeSettings(start, settings);
+}
+
+function atLeastTwo(text: string): number {
+  const value = positiveWholeNumber(text);
+  if (value < 2) throw new UserError("--folds: it must be at least 2.");
+  return value;
+}

@@ -1,0 +1,18 @@
+/** A process of its own that does trials: `bun worker.ts`, started by `search`. */
+import { openDataset } from "../../data/dataset/dataset.ts";
+import * as torch from "../../torch/index.ts";
+import { serveJobs } from "../folds/sideBySide.ts";
+import { type SearchConfig, SearchRunner } from "./trial.ts";
+
+export interface SearchBegin {
+  readonly dataset: string;
+  readonly config: SearchConfig;
+}
+
+if (import.meta.main && process.send) {
+  serveJobs(({ dataset, config }: SearchBegin) => {
+    torch.setNumThreads(1);
+    const runner = new SearchRunner(openDataset(dataset), config);
+    return async (name) => JSON.stringify(await runner.run(name));
+  });
+}
