@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { Random } from "../../../src/common/random/random.ts";
 import { type Dataset, openDataset } from "../../../src/data/dataset/dataset.ts";
+import { textValues } from "../../../src/data/encoding/categories.ts";
 import { makeFolds } from "../../../src/data/split/folds.ts";
 import { makePlan, type Plan, planSchema } from "../../../src/training/folds/plan.ts";
 import { learnAll } from "../../../src/training/predictors/index.ts";
@@ -83,6 +84,63 @@ describe("planted leaks are caught:", () => {
       return (samples) => Float64Array.from(samples, (sample) => richness[sample] - mean);
     };
     expect(await leaksOf(leaky)).toEqual(["features"]);
+  });
+
+  test("a target's transform, fitted to held-out values too", async () => {
+    const leaky: Learn = ({ target, study, train }) => {
+      const spread = Math.max(...Array.from(study.samples, (sample) => target.values[sample]));
+      const scaled = meanOf(target.values, train) / spread;
+      return (samples) => new Float64Array(samples.length).fill(scaled);
+    };
+    expect(await leaksOf(leaky)).toContain("values");
+  });
+
+  test("a calibration that knows how far held-out predictions are off", async () => {
+    const leaky: Learn = (task, test) => {
+      const learned = kernelRidge(task, ["presence"]);
+      const off =
+        meanOf(task.target.values, test) - meanOf(learned.predict(test), Int32Array.from(test.keys()));
+      return (samples) => learned.predict(samples).map((value) => value + off);
+    };
+    expect(await leaksOf(leaky)).toContain("values");
+  });
+
+  test("an encoder whose axis was fitted to held-out samples too", async () => {
+    const leaky: Learn = ({ study }) => {
+      const axis = new Float64Array(dataset.asvCount);
+      for (const { index, value } of study.relative(study.samples).rows)
+        for (let k = 0; k < index.length; k++) axis[index[k]] += value[k] / study.samples.length;
+      return (samples) =>
+        Float64Array.from(study.relative(samples).rows, ({ index, value }) =>
+          Array.from(index).reduce((sum, asv, k) => sum + axis[asv] * value[k], 0),
+        );
+    };
+    expect(await leaksOf(leaky)).toEqual(["features"]);
+  });
+
+  test("categories that were counted in held-out samples too", async () => {
+    const leaky: Learn = ({ study }) => {
+      const { values } = textValues(dataset.column("study"));
+      const count = (name: string | null) => study.samples.filter((sample) => values[sample] === name).length;
+      return (samples) => Float64Array.from(samples, (sample) => count(values[sample]));
+    };
+    expect(await leaksOf(leaky)).toEqual(["features"]);
+  });
+
+  test("a depth of rarefaction that the shallowest sample of all decides", async () => {
+    const depthOf = (sample: number) => dataset.sample(sample).counts.reduce((sum, count) => sum + count, 0);
+    const leaky: Learn = ({ study }) => {
+      const depth = Math.min(...Array.from(study.samples, depthOf));
+      return (samples) => Float64Array.from(samples, (sample) => depthOf(sample) / depth);
+    };
+    // The shallowest one must be a held-out sample for a difference to be seen.
+    const [job] = plan.jobs;
+    const ascending = [...plan.samples].sort((a, b) => depthOf(a) - depthOf(b));
+    const all = plan;
+    const fold = plan.jobs.find(({ test }) => test.includes(ascending[0]) && test[0] !== ascending[0]);
+    plan = { ...plan, jobs: [fold ?? job] };
+    expect(await leaksOf(leaky)).toEqual(["features"]);
+    plan = all;
   });
 
   test("a group on both sides, inside as outside", () => {

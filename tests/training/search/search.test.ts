@@ -3,10 +3,11 @@ import { readFileSync } from "node:fs";
 import { Random } from "../../../src/common/random/random.ts";
 import { type Dataset, openDataset } from "../../../src/data/dataset/dataset.ts";
 import { prepareDataset } from "../../../src/data/prepare/prepare.ts";
+import { fineTuneSchema } from "../../../src/training/config/config.ts";
 import { importanceOf } from "../../../src/training/search/importance.ts";
 import type { Trial } from "../../../src/training/search/outcome.ts";
 import { type Dimension, drawPlaces, valueAtPlace } from "../../../src/training/search/space.ts";
-import { type SearchConfig, SearchRunner } from "../../../src/training/search/trial.ts";
+import { fineTunedOn, type SearchConfig, SearchRunner } from "../../../src/training/search/trial.ts";
 import { type PlantedStudy, plantedStudy } from "../../helpers/plantedStudy.ts";
 import { useScratch } from "../../helpers/scratch.ts";
 
@@ -68,8 +69,11 @@ describe("samples held out from a search", () => {
     dataset = openDataset(study.folder);
   });
 
-  /** The study with other values, or other counts, of some samples. */
-  async function changed(ids: ReadonlySet<string>, what: "values" | "counts"): Promise<Dataset> {
+  /** The study with other values, counts or categories of some samples. */
+  async function changed(
+    ids: ReadonlySet<string>,
+    what: "values" | "counts" | "categories",
+  ): Promise<Dataset> {
     const rows = (path: string) =>
       readFileSync(path, "utf8")
         .trimEnd()
@@ -77,9 +81,12 @@ describe("samples held out from a search", () => {
         .map((line) => line.split("\t"));
     const write = (name: string, lines: string[][]) =>
       scratch.write(name, `${lines.map((cells) => cells.join("\t")).join("\n")}\n`);
-    const metadata = rows(study.metadata).map((cells) =>
-      what === "values" && ids.has(cells[0]) ? [cells[0], "500", ...cells.slice(2)] : cells,
-    );
+    const metadata = rows(study.metadata).map((cells) => {
+      if (what === "counts" || !ids.has(cells[0])) return cells;
+      return what === "values"
+        ? [cells[0], "500", ...cells.slice(2)]
+        : [...cells.slice(0, -1), "a-new-study"];
+    });
     const [head, ...body] = rows(study.table);
     const counts = body.map((cells) =>
       cells.map((cell, c) =>
@@ -116,6 +123,23 @@ describe("samples held out from a search", () => {
     const searched = new Set(Array.from(inner[0].train, (sample) => dataset.sampleIds[sample]));
     using other = await changed(searched, "values");
     expect((await new SearchRunner(other, config).run("trial-1-fold-1")).losses).not.toEqual(usual.losses);
+  });
+
+  test("decide nothing of a fine-tuned model: not its encoder, transforms, categories or time to stop", async () => {
+    const fineTune = fineTuneSchema.parse({ ...config.base, categories: { columns: ["study"] } });
+    const { outer, plan } = new SearchRunner(dataset, config);
+    const predict = (data: Dataset, train: Int32Array) =>
+      fineTunedOn(data, fineTune, { train, test: outer.test.subarray(0, 1) }, plan.target);
+    const others = new Set(Array.from(outer.test.subarray(1), (sample) => dataset.sampleIds[sample]));
+    const usual = await predict(dataset, outer.train);
+    // The same check finds the leak where these samples are trained on.
+    const all = Int32Array.from([...outer.train, ...outer.test.subarray(1)]).sort();
+    const leaky = await predict(dataset, all);
+    for (const what of ["values", "counts", "categories"] as const) {
+      using other = await changed(others, what);
+      expect([what, await predict(other, outer.train)]).toEqual([what, usual]);
+      expect([what, await predict(other, all)]).not.toEqual([what, leaky]);
+    }
   });
 
   test("settings with which a training fails end their trial, and the search if they are the first ones", async () => {
