@@ -39,6 +39,7 @@ export { type LoadPickleOptions, loadPickle, type PickleValue } from "./io/pickl
 export * from "./io/safetensors.ts";
 export { type PickleInput, savePickle } from "./io/savePickle.ts";
 export * as jit from "./jit/index.ts";
+export * as backends from "./machine/backends.ts";
 export * as cuda from "./machine/cuda.ts";
 export {
   accelerator,

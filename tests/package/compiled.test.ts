@@ -60,6 +60,8 @@ test("a compiled or bundled program starts no process of itself: it runs with it
     expect(missing.text).toMatch(
       /AAM_TORCH_SHIM names .*no\/such\/file.so, which does not exist: correct it, or unset it/,
     );
+    const isFolder = run(command, scratch.path("starts"), { AAM_TORCH_SHIM: projectRoot });
+    expect(isFolder.text).toContain(`AAM_TORCH_SHIM names ${projectRoot}, which is no file: give the path`);
     const whole = run(command, scratch.path("starts"), { AAM_TORCH_SHIM: ensureShim() });
     expect(whole).toEqual({ code: 0, text: "2\n", starts: 1 });
   }

@@ -31,6 +31,8 @@ export interface Owned {
 const scopes = new AsyncLocalStorage<Scope | undefined>();
 /** How many are open anywhere: none, and nobody need be asked. */
 let openScopes = 0;
+/** How many have been opened so far. */
+let openedScopes = 0;
 
 /** Counts the pieces of code that run without an `await` in between, as far as they open scopes. */
 let turn = 0;
@@ -72,8 +74,13 @@ export class Scope implements Disposable {
   readonly #before = scopes.getStore();
   /** When it was entered; null for one whose code is given to `run`, which cannot be taken for another's. */
   #entered: number | null = null;
-  /** Those it owns of which it is not known whether the scope that gave them lay in this one or beside it. */
-  #lent: WeakSet<Owned> | undefined;
+  /** Its place in the order of all scopes. */
+  readonly #number = openedScopes++;
+  /**
+   * The numbers of the scopes that gave what it owns, where it is not known yet whether they
+   * lay in this one or beside it.
+   */
+  #lent: WeakMap<Owned, number> | undefined;
 
   /** @internal use `torch.scope()`. */
   constructor() {
@@ -115,7 +122,19 @@ export class Scope implements Disposable {
     const giver = tensor.scope;
     this.adopt(tensor);
     if (giver && giver.#entered !== null && giver.#entered === this.#entered && thisTurn() !== this.#entered)
-      (this.#lent ??= new WeakSet()).add(tensor);
+      (this.#lent ??= new WeakMap()).set(tensor, giver.#lent?.get(tensor) ?? giver.#number);
+  }
+
+  /**
+   * The number of the last scope that its function, or one called by it, entered before the first
+   * `await`: the function's context was kept there with that scope in it, and what it entered since
+   * leads back to it. Scopes of the same turn with greater numbers belong to functions that were
+   * started beside this one's.
+   */
+  #lastOwn(): number {
+    let last = scopes.getStore();
+    while (last && last !== this && last.#entered !== this.#entered) last = last.#before;
+    return last ? last.#number : Number.POSITIVE_INFINITY;
   }
 
   /** Runs `fn` with this scope as the innermost one, in whatever scope the caller is. */
@@ -131,8 +150,8 @@ export class Scope implements Disposable {
     openScopes--;
     // A function that started another, whose scope was opened before that one's first `await`, has that
     // scope in its context since: this one has not.
-    const isBeside = scopes.getStore() === this;
-    if (isBeside) scopes.enterWith(this.#before);
+    const lastOwn = this.#lent ? this.#lastOwn() : 0;
+    if (scopes.getStore() === this) scopes.enterWith(this.#before);
     const others: Owned[] = [];
     const handles = new Float64Array(Math.max(this.#owned.length, 128));
     let count = 0;
@@ -140,7 +159,7 @@ export class Scope implements Disposable {
       if (tensor.scope !== this) continue;
       const handle = tensor.rawHandle;
       if (handle === 0) continue;
-      if (isBeside && this.#lent?.has(tensor)) {
+      if ((this.#lent?.get(tensor) ?? -1) > lastOwn) {
         others.push(tensor);
         continue;
       }

@@ -2,11 +2,15 @@ import { commandNames } from "../setup/places.ts";
 
 /** What LibTorch's texts leave out or say in Python's or C++'s words, and the cure in this library's. */
 const terms: readonly (readonly [said: RegExp, ours: string])[] = [
-  // Every LibTorch with CUDA can make empty tensors there; the original lists all other
-  // backends, on sixty lines.
+  // Every LibTorch with CUDA (or another accelerator) can make empty tensors there; the original
+  // lists all other backends, on sixty lines.
   [
-    /Could not run 'aten::empty[^']*' with arguments from the 'CUDA' backend.*|PyTorch is not linked with support for cuda devices.*/s,
-    `this LibTorch was built without CUDA (\`${commandNames.doctor}\` shows what was found); use the device cpu`,
+    /Could not run 'aten::empty[^']*' with arguments from the '(CUDA|HIP|MPS|XPU)' backend.*/s,
+    `this LibTorch was built without $1 (\`${commandNames.doctor}\` shows what was found); use the device cpu`,
+  ],
+  [
+    /PyTorch is not linked with support for (\w+) devices.*/s,
+    `this LibTorch has no device $1 (\`${commandNames.doctor}\` shows what was found); use the device cpu`,
   ],
   [
     /(expected target dtype to be Long.*|Expected dtype int32 or int64 for index.*|scalar types: Long, Int;.*|tensors used as indices must be long.*)/s,

@@ -23,6 +23,14 @@ import { buildFolder, isClone } from "./places.ts";
 
 const objectFolder = join(buildFolder, "objects");
 
+/** An installed package's folder is not of the user's choosing, so the cure says how to choose. */
+function unwritable(cause: unknown): UserError {
+  const { message } = describeWriteError(buildFolder, cause);
+  const cure =
+    " (XDG_CACHE_HOME names another one for caches; AAM_TORCH_SHIM a native part built elsewhere.)";
+  return new UserError(isClone ? message : message + cure);
+}
+
 /** One line that is rewritten on a terminal; elsewhere only what `say` tells. */
 class ProgressLine {
   readonly #started = performance.now();
@@ -248,7 +256,7 @@ async function build(): Promise<void> {
   try {
     mkdirSync(objectFolder, { recursive: true });
   } catch (cause) {
-    throw describeWriteError(buildFolder, cause);
+    throw unwritable(cause);
   }
   const waiting = (pid: number) =>
     progress.say(`Waiting for process ${pid}, which is at work in ${buildFolder}`);
@@ -262,7 +270,7 @@ try {
   await build();
 } catch (cause) {
   answer = {
-    error: cause instanceof UserError ? cause.message : describeWriteError(buildFolder, cause).message,
+    error: cause instanceof UserError ? cause.message : unwritable(cause).message,
   };
 }
 process.stdout.write(JSON.stringify(answer));

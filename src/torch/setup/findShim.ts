@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import packageJson from "../../../package.json" with { type: "json" };
 import { UserError } from "../../common/userError.ts";
@@ -71,6 +71,8 @@ export function findShim(): FoundShim {
         `AAM_TORCH_SHIM names ${path}, which does not exist: correct it, or unset it and let the native part be found or built.`,
       );
     }
+    if (!statSync(path).isFile())
+      throw new UserError(`AAM_TORCH_SHIM names ${path}, which is no file: give the path of the library.`);
     return { path, libtorch: findLibtorch({ needsHeaders: false }), isBuiltHere: false };
   }
   return prebuiltShim() ?? { path: ensureShim(), libtorch: findLibtorch(), isBuiltHere: true };

@@ -37,6 +37,10 @@ function describeDevice(search: LibtorchSearch, native: NativeFacts | null): str
   const accelerator = native?.accelerator;
   if (accelerator)
     return `${accelerator.count} x ${accelerator.type}${cuda === null ? "" : `, CUDA ${cuda}`}`;
+  if (process.platform === "darwin")
+    return native
+      ? "CPU (Metal finds no GPU for the device mps)"
+      : "CPU; whether mps too, the built native part tells";
   const driver = existsSync("/proc/driver/nvidia/version") || existsSync("/dev/nvidiactl");
   if (cuda === null) {
     return driver

@@ -112,6 +112,46 @@ test("three functions that are started together keep tensors of their own, with 
   expect(live()).toBeLessThanOrEqual(before);
 });
 
+test("what siblings keep outlives a function that awaits others with scopes of their own, which end with it", async () => {
+  const before = live();
+  const inner = async (value: number, pause: number) => {
+    using _own = torch.scope();
+    await Bun.sleep(pause);
+    return torch.full([2], value).keep();
+  };
+  const inners: torch.Tensor[] = [];
+  const call = async (pause: number) => {
+    const made = await Promise.all([inner(10, pause), inner(20, 1)]);
+    inners.push(...made);
+    return made;
+  };
+  const make = async (value: number, callsAfter: boolean, pause: number) => {
+    using _own = torch.scope();
+    if (callsAfter) await Bun.sleep(1);
+    const [ten = torch.ones([2])] = await call(pause);
+    const kept = ten.add(value).keep();
+    await Bun.sleep(pause);
+    return kept;
+  };
+  // The first started is the one that the others' scopes lie in; it ends last, first, or between.
+  for (const callsAfter of [false, true])
+    for (const pauses of [
+      [9, 1, 4],
+      [1, 4, 9],
+      [4, 9, 1],
+    ]) {
+      const made = await Promise.all(pauses.map((pause, i) => make(i, callsAfter, pause)));
+      expect(made.map((tensor) => tensor.toArray())).toEqual([
+        [10, 10],
+        [11, 11],
+        [12, 12],
+      ]);
+      expect(inners.splice(0).map((tensor) => tensor.isDisposed)).toEqual(Array(6).fill(true));
+      for (const tensor of made) tensor.dispose();
+    }
+  expect(live()).toBeLessThanOrEqual(before);
+});
+
 test("what a function keeps that was awaited in another one's scope ends with that scope", async () => {
   const before = torch.memory().liveTensors;
   const inner = async (value: number) => {

@@ -202,8 +202,26 @@ test("LibTorch's texts come with the cure in this library's words", () => {
     "Could not run 'aten::empty.memory_format' with arguments from the 'CUDA' backend. This\ncould be",
     "PyTorch is not linked with support for cuda devices",
   ])
-    expect(inOurWords(said)).toMatch(/^this LibTorch was built without CUDA[^\n]*$/);
+    expect(inOurWords(said)).toMatch(/^this LibTorch (was built without CUDA|has no device cuda)[^\n]*$/);
 });
+
+test.skipIf(torch.accelerator() !== null)(
+  "an accelerator that is not there is refused in one sentence",
+  () => {
+    expect(torch.backends.mps.isAvailable()).toBe(false);
+    for (const device of ["cuda", "mps", "xpu"] as const) {
+      expect(failure(() => torch.ones([2], { device })).message).toMatch(
+        /^aten::ones[^\n]*this LibTorch was built without [A-Z]+ \([^\n]*; use the device cpu$/,
+      );
+      expect(failure(() => torch.ones([2]).to(device)).message).toMatch(
+        /^aten::to[^\n]*(without [A-Z]+|has no device \w+) \([^\n]*; use the device cpu$/,
+      );
+      expect(() => torch.resolveDevice(device)).toThrow(
+        `The device "${device}" is not available: LibTorch sees no accelerator.`,
+      );
+    }
+  },
+);
 
 test("a tensor in JSON is its elements", () => {
   expect(JSON.stringify({ x: torch.tensor([[1.5, 2]]), flag: torch.tensor(true) })).toBe(
