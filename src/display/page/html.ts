@@ -20,7 +20,7 @@ ${(report.warnings ?? []).map(warningHtml).join("\n")}
     { id: "results", title: "Results", body: comparisonHtml(report.comparison) },
     { id: "plots", title: "Plots", body: plotsHtml(plots) },
     { id: "map", title: "Map of samples", body: report.map ? mapHtml(report.map) : "" },
-    { id: "samples", title: "Samples", body: samplesHtml(report.samples) },
+    { id: "samples", title: report.samples?.title ?? "Samples", body: samplesHtml(report.samples) },
     { id: "data", title: "Data", body: dataHtml(report) },
     { id: "configuration", title: "Configuration", body: configurationHtml(report.configuration) },
     { id: "environment", title: "Environment", body: environmentHtml(report) },
@@ -82,7 +82,8 @@ ${note ? `<p class="muted">${escapeXml(note)}</p>` : ""}`;
 }
 
 /** Says in words whether the model beats the best baseline by the first metric. */
-function verdictHtml({ metrics, rows }: Comparison): string {
+function verdictHtml({ metrics, rows, verdict }: Comparison): string {
+  if (verdict !== undefined) return `<p class="verdict">${escapeXml(verdict)}</p>`;
   const metric = metrics[0];
   const of = (row: ComparisonRow) => row.values[metric.key];
   const known = rows.filter((row) => Number.isFinite(of(row)));
@@ -113,10 +114,13 @@ function samplesHtml(table: SampleTable | undefined): string {
         `<th scope="col"${kind === "text" ? "" : ' class="number"'}><button type="button">${escapeXml(name)}</button></th>`,
     )
     .join("");
-  const data = { columns: table.columns.map(({ kind }) => ({ kind })), rows: table.rows };
-  return `${table.note ? `<p class="muted">${escapeXml(table.note)}</p>` : ""}
+  const { rowsAre = "samples", plots = [] } = table;
+  const data = { columns: table.columns.map(({ kind }) => ({ kind })), rows: table.rows, rowsAre };
+  const search = `Search ${escapeXml(rowsAre)}`;
+  return `${plotsHtml(plots, "s")}
+${table.note ? `<p class="muted">${escapeXml(table.note)}</p>` : ""}
 <div class="card samples">
-<div class="tools"><input type="search" placeholder="Search samples" aria-label="Search samples"><output></output>
+<div class="tools"><input type="search" placeholder="${search}" aria-label="${search}"><output></output>
 <span class="pages"><span class="place"></span><button type="button" aria-label="Previous page">‹</button><button type="button" aria-label="Next page">›</button></span></div>
 <div class="scroll"><table><thead><tr>${head}</tr></thead><tbody></tbody></table></div>
 <noscript><p class="warning">This table needs JavaScript.</p></noscript>

@@ -58,6 +58,8 @@ export interface Comparison {
   readonly rows: readonly ComparisonRow[];
   /** For instance: mean and standard deviation over three seeds. */
   readonly note?: string;
+  /** The sentence above the table; unless given, how far the model is from the best baseline. */
+  readonly verdict?: string;
 }
 
 export interface ComparisonRow {
@@ -93,9 +95,15 @@ export interface Fact {
 }
 
 export interface SampleTable {
+  /** Heading of the section; `Samples` unless given. */
+  readonly title?: string;
+  /** What a row is called in the plural; `samples` unless given. */
+  readonly rowsAre?: string;
+  /** Shown above the table. */
+  readonly plots?: readonly ReportPlot[];
   /** Text, a number, or a number whose size is also drawn as a bar (an error). */
   readonly columns: readonly { readonly name: string; readonly kind: "text" | "number" | "error" }[];
-  /** One row per sample, as many values as columns; `null` is missing. */
+  /** One row per sample or ASV, as many values as columns; `null` is missing. */
   readonly rows: readonly (readonly (string | number | null)[])[];
   readonly note?: string;
 }

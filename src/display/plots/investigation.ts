@@ -22,6 +22,8 @@ export interface BarChartInput {
   readonly bars: readonly Bar[];
 }
 
+const plotWidth = 330;
+
 /** Horizontal bars from zero, with their values. */
 export function barChart(input: BarChartInput): Promise<Plot> {
   const { title, subtitle = [], valueTitle } = input;
@@ -40,7 +42,9 @@ export function barChart(input: BarChartInput): Promise<Plot> {
   }));
   // Room for the numbers at the ends of the bars.
   const [low, high] = extentOf(values.flatMap((bar) => [0, bar.low, bar.high]));
-  const room = 0.16 * (high - low) || 1;
+  const sides = Number(low < 0) + Number(high > 0 || low === 0);
+  const textWidth = 6 + 5.5 * Math.max(...values.map(({ text }) => text.length));
+  const room = (textWidth * (high - low)) / Math.max(100, plotWidth - sides * textWidth) || 1;
   const domain = [low < 0 ? low - room : 0, high > 0 || low === 0 ? high + room : 0];
   const y = {
     field: "label",
@@ -96,7 +100,7 @@ export function barChart(input: BarChartInput): Promise<Plot> {
     .join(", ");
   const height = step * new Set(values.map((bar) => bar.label)).size;
   return drawChart(title, subtitle, `${valueTitle}: ${facts}.`, {
-    width: 330,
+    width: plotWidth,
     height,
     data: { values },
     layer,

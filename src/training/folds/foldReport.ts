@@ -40,6 +40,17 @@ export function verdictText(summary: FoldSummary): string {
     : `${column}: ${main} is no better than ${base} (${labels[deciding]} differs by ${text}).`;
 }
 
+/** How the main predictor compares with the best of the others. */
+export function pairedText({ kind, main, predictors, differences }: FoldSummary): string {
+  const [deciding] = figureNames[kind];
+  const others = predictors.filter(({ name }) => name !== main);
+  const best = others.reduce((a, b) => (b.figures[deciding].value < a.figures[deciding].value ? b : a));
+  const { difference, verdict } = differences.find(
+    ({ against, figure }) => against === best.name && figure === deciding,
+  )!;
+  return `${labels[deciding]} of ${main} less that of the best of the others, ${best.title}: ${intervalText(difference)}, ${verdict}.`;
+}
+
 /** Table of the figures as plain text. */
 export function summaryText(summary: FoldSummary): string {
   const keys = figureNames[summary.kind];
@@ -181,7 +192,8 @@ export async function writeFoldReport(input: FoldReportInput): Promise<string> {
   const path = join(folder, "report.html");
   await writePage(path, {
     title: `Cross-validation of ${target.column}`,
-    subtitle: verdictText(summary),
+    // What is not real is said as a warning.
+    ...(summary.isReal && { subtitle: verdictText(summary) }),
     created: new Date().toISOString(),
     command,
     split: {
@@ -228,6 +240,7 @@ export async function writeFoldReport(input: FoldReportInput): Promise<string> {
           values: Object.fromEntries(keys.map((key) => [key, one.figures[key].value])),
         };
       }),
+      verdict: pairedText(summary),
       note: "Intervals are 95 %, by bootstrap over groups; they hold for samples drawn anew, not for another way of training.",
     },
     plots,
@@ -245,49 +258,81 @@ export async function writeFoldReport(input: FoldReportInput): Promise<string> {
         value: Math.round(results.reduce((sum, { seconds }) => sum + seconds, 0)),
       },
     ],
-    samples: reasonsTable(input),
+    samples: await reasonsTable(input),
   });
   return path;
 }
 
-/** The foremost ASVs of both ways of asking. */
-function reasonsTable({ reasons, forestReasons }: FoldReportInput): SampleTable | undefined {
-  if (reasons.length + forestReasons.length === 0) return undefined;
+/** The foremost ASVs of both ways of asking, in plots and as a table. */
+async function reasonsTable({
+  plan,
+  reasons,
+  forestReasons,
+}: FoldReportInput): Promise<SampleTable | undefined> {
+  const all = [...reasons, ...forestReasons];
+  if (all.length === 0) return undefined;
   const cell = (value: number) => (Number.isNaN(value) ? null : value);
+  const hasClass = all.some(({ className }) => className !== null);
+  const hasTaxon = all.some(({ taxon }) => taxon !== null);
   const rowsOf = (by: string, rows: readonly ReasonRow[]) =>
     rows
       .slice(0, 200)
       .map((row) => [
         row.id,
+        ...(hasTaxon ? [row.name] : []),
         by,
         row.importance,
-        cell(row.effect),
-        cell(row.low),
-        cell(row.high),
-        [row.className, row.name].filter(Boolean).join(": "),
+        ...(hasClass ? [row.className] : []),
+        ...[row.effect, row.low, row.high].map(cell),
       ]);
   return {
+    title: `ASVs that carry ${plan.target.column}`,
+    rowsAre: "ASVs",
+    plots: await reasonPlots(reasons, forestReasons),
     columns: [
       { name: "ASV", kind: "text" },
+      ...(hasTaxon ? [{ name: "taxon", kind: "text" } as const] : []),
       { name: "by", kind: "text" },
-      { name: "importance", kind: "error" },
+      { name: "importance", kind: "number" },
+      ...(hasClass ? [{ name: "effect on class", kind: "text" } as const] : []),
       { name: "effect", kind: "number" },
       { name: "lower", kind: "number" },
       { name: "upper", kind: "number" },
-      { name: "taxon or class", kind: "text" },
     ],
     rows: [...rowsOf("permutation", reasons), ...rowsOf("SHAP", forestReasons)],
     note: "permutation: growth of the error in ridge regression on presence, permuted within groups, and what presence adds. SHAP: mean size of the forest's SHAP values, and their mean in samples with the ASV less that in samples without. Lower and upper: the folds' central 95 % of the effect.",
   };
 }
 
-async function plotsOf({
-  plan,
-  results,
-  summary,
-  reasons,
-  forestReasons,
-}: FoldReportInput): Promise<ReportPlot[]> {
+async function reasonPlots(
+  reasons: readonly ReasonRow[],
+  forestReasons: readonly ReasonRow[],
+): Promise<ReportPlot[]> {
+  const plots: ReportPlot[] = [];
+  for (const [rows, title, ranked] of [
+    [reasons, "In ridge regression on presence", "By permutation importance within groups"],
+    [forestReasons, "In the random forest", "By mean size of SHAP values"],
+  ] as const) {
+    const shown = rows.filter(({ importance, effect }) => importance > 0 && !Number.isNaN(effect));
+    if (shown.length === 0) continue;
+    plots.push({
+      plot: await barChart({
+        title,
+        valueTitle: "effect of presence",
+        // Numbered, as ASVs of one genus or with the same first bases would share a bar.
+        bars: shown.slice(0, shownReasons).map((row, i) => ({
+          label: `${i + 1}. ${[row.className, row.name ?? row.id.slice(0, 24)].filter(Boolean).join(": ")}`,
+          value: row.effect,
+          error: (row.high - row.low) / 2,
+        })),
+      }),
+      caption: `${ranked}, the largest first; bars: central 95 % of the folds.`,
+    });
+  }
+  return plots;
+}
+
+async function plotsOf({ plan, results, summary }: FoldReportInput): Promise<ReportPlot[]> {
   const { target } = plan;
   const deciding = figureNames[target.kind][0];
   const plots: ReportPlot[] = [];
@@ -327,27 +372,6 @@ async function plotsOf({
       }),
       caption: "Even where held-out samples are like the training samples; a peak near 0 where they are not.",
     });
-  const caption = "the largest first; bars: central 95 % of the folds.";
-  for (const [rows, title, ranked] of [
-    [reasons, `ASVs that carry ${target.column}`, "By permutation importance within groups"],
-    [forestReasons, `ASVs that carry ${target.column} in the forest`, "By mean size of SHAP values"],
-  ] as const) {
-    const shown = rows.filter(({ importance, effect }) => importance > 0 && !Number.isNaN(effect));
-    if (shown.length === 0) continue;
-    plots.push({
-      plot: await barChart({
-        title,
-        valueTitle: "effect of presence",
-        // Numbered, as ASVs of one genus or with the same first bases would share a bar.
-        bars: shown.slice(0, shownReasons).map((row, i) => ({
-          label: `${i + 1}. ${[row.className, row.name ?? row.id.slice(0, 24)].filter(Boolean).join(": ")}`,
-          value: row.effect,
-          error: (row.high - row.low) / 2,
-        })),
-      }),
-      caption: `${ranked}, ${caption}`,
-    });
-  }
   if (summary.curve.length > 0) {
     const names = [...new Set(summary.curve.map(({ name }) => name))].slice(0, 7);
     plots.push({

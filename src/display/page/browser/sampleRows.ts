@@ -3,10 +3,14 @@ export type Cell = string | number | null;
 export interface SampleData {
   readonly columns: readonly { readonly kind: "text" | "number" | "error" }[];
   readonly rows: readonly (readonly Cell[])[];
+  /** What a row is called in the plural. */
+  readonly rowsAre: string;
 }
 
+type Rows = Pick<SampleData, "columns" | "rows">;
+
 /** The largest size of each column's numbers. */
-export function largestOf({ columns, rows }: SampleData): number[] {
+export function largestOf({ columns, rows }: Rows): number[] {
   return columns.map((_, column) =>
     rows.reduce((most, row) => {
       const value = row[column];
@@ -16,7 +20,7 @@ export function largestOf({ columns, rows }: SampleData): number[] {
 }
 
 /** Cells as texts: the numbers of a column all have as many decimals. */
-export function cellTexts({ columns, rows }: SampleData, largest: readonly number[]): string[][] {
+export function cellTexts({ columns, rows }: Rows, largest: readonly number[]): string[][] {
   const decimals = columns.map((_, column) =>
     rows.every((row) => typeof row[column] !== "number" || Number.isInteger(row[column]))
       ? 0

@@ -7,7 +7,7 @@ const pageSize = 50;
 export function startSampleTable(): void {
   const data = readData<SampleData>("sample-data");
   if (!data) return;
-  const { columns, rows } = data;
+  const { columns, rows, rowsAre } = data;
   const section = find(document, ".samples", HTMLElement);
   const search = find(section, "input", HTMLInputElement);
   const count = find(section, "output", HTMLOutputElement);
@@ -44,7 +44,7 @@ export function startSampleTable(): void {
   const draw = () => {
     const pages = Math.max(1, Math.ceil(shown.length / pageSize));
     body.replaceChildren(...shown.slice(page * pageSize, (page + 1) * pageSize).map(rowOf));
-    const all = `${rows.length} samples`;
+    const all = `${rows.length} ${rowsAre}`;
     count.textContent = shown.length === rows.length ? all : `${shown.length} of ${all}`;
     place.textContent = `Page ${page + 1} of ${pages}`;
     previous.disabled = page === 0;
