@@ -13,12 +13,12 @@ import {
   PerceiverFusion,
   type PerceiverOptions,
 } from "./fusion.ts";
-import { type OutputOptions, OutputTransform } from "./outputTransform.ts";
 import type { RaggedBatch } from "./raggedBatch.ts";
 import type { EncodeRequest } from "./sampleSequenceEncoder.ts";
 import { SequenceEncoder, type SequenceEncoderOptions, type SequenceEncoding } from "./sequenceEncoder.ts";
 import { SetEncoder } from "./setEncoder.ts";
 import { initializeHead, makeTargetHead, type TargetHead } from "./targetHead.ts";
+import { type OutputOptions, TargetOutput } from "./targetOutput.ts";
 import { keyMask, PreNormEncoder, type TransformerOptions } from "./transformer.ts";
 
 const { nn } = torch;
@@ -141,7 +141,7 @@ export class SequencePredictor extends nn.Module {
   readonly outputBiases: torch.nn.ModuleDict<torch.nn.Embedding> | null;
   readonly frozen: boolean;
   readonly #options: SequencePredictorOptions;
-  readonly #output: OutputTransform;
+  readonly #output: TargetOutput;
   readonly #fusion: Fusion;
 
   /** @throws RangeError for options that make no sense. */
@@ -157,7 +157,7 @@ export class SequencePredictor extends nn.Module {
     if (!fusions.includes(this.#fusion)) {
       throw new RangeError(`Unknown fusion "${this.#fusion}"; expected one of ${fusions.join(", ")}.`);
     }
-    this.#output = new OutputTransform(options, Object.keys(categories?.cardinalities ?? {}));
+    this.#output = new TargetOutput(options, Object.keys(categories?.cardinalities ?? {}));
     this.baseModel = base instanceof nn.Module ? base : new SequenceEncoder(base);
     if (freezeBase) this.baseModel.requiresGrad_(false);
     const isSet = this.baseModel instanceof SetEncoder;

@@ -3,10 +3,10 @@ import type { AsvEncoderOptions } from "../models/asvEncoder.ts";
 import type { CountEmbeddingMethod } from "../models/countEmbedding.ts";
 import { type Fusion, fusions } from "../models/fusion.ts";
 import type { MaskStrategy } from "../models/masking.ts";
-import { type OutputActivation, outputActivations } from "../models/outputTransform.ts";
 import type { SampleEncoderOptions } from "../models/sampleSequenceEncoder.ts";
 import type { EncoderType, SequenceEncoderOptions } from "../models/sequenceEncoder.ts";
 import type { SequencePredictorOptions } from "../models/sequencePredictor.ts";
+import { type OutputActivation, outputActivations } from "../models/targetOutput.ts";
 import type { TransformerOptions } from "../models/transformer.ts";
 import type { Activation } from "../torch/nn/index.ts";
 

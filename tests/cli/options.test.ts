@@ -11,12 +11,19 @@
  * The last test here takes all options from the commands' definitions and fails for one without either.
  */
 import { beforeAll, describe, expect, spyOn, test } from "bun:test";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, type Option } from "commander";
 import type { z } from "zod";
 import { labCommands } from "../../lab/commands.ts";
-import { fineTuneStudy, makeStudy, pretrainStudy, smallModel } from "../../lab/material/study.ts";
+import {
+  fineTuneStudy,
+  hashedFiles,
+  outcomeOf as learnedBy,
+  makeStudy,
+  pretrainStudy,
+  smallModel,
+} from "../../lab/material/study.ts";
 import { lrFinderOptions } from "../../src/cli/commands/lrFinder.ts";
 import { trainOptions } from "../../src/cli/commands/train.ts";
 import { commands } from "../../src/cli/main.ts";
@@ -48,6 +55,9 @@ async function makeMaterial(): Promise<Record<string, string>> {
     `Feature ID\tTaxon\n${asvs.map((id, row) => `${id}\tk__Bacteria; p__${phylum(row)}\n`).join("")}`;
   const list = (name: string, ids: readonly string[]) => scratch.write(`material-${name}`, ids.join("\n"));
   const made = (name: string) => scratch.path(`material-${name}`);
+  const hashed = hashedFiles(study, scratch);
+  const parity = join(projectRoot, "tests/fixtures/parity");
+  const checkpoints = join(projectRoot, "tests/fixtures/checkpoints");
   const material = {
     table,
     tree,
@@ -79,6 +89,24 @@ async function makeMaterial(): Promise<Record<string, string>> {
     weighted: made("weighted.tsv"),
     rotated: made("rotated.tsv"),
     encoder: made("encoder"),
+    square: made("square.npy"),
+    fewDistances: made("few.tsv"),
+    order: list("order.txt", sampleIds.toReversed()),
+    hashed: hashed.table,
+    sequences: hashed.sequences,
+    settings: scratch.write("material-settings.yaml", "training: { maxGradNorm: 1e-4, optimizer: sgd }"),
+    batches: scratch.write(
+      "material-batches.tsv",
+      `sample-id\tbatch\n${sampleIds.map((id, i) => `${id}\tb${i % 3}\n`).join("")}`,
+    ),
+    bareEncoder: join(checkpoints, "bare_encoder.pt"),
+    predictor: join(checkpoints, "trainer_predictor.pt"),
+    oneHead: scratch.write("material-head.json", '{"attention_heads": 1}'),
+    parityCase: join(parity, "encoder-count-add"),
+    parityCases: made("cases"),
+    shortRun: made("short-run"),
+    classes: made("classes"),
+    categorical: made("categorical"),
     run: made("run"),
     otherRun: made("other-run"),
   };
@@ -86,6 +114,11 @@ async function makeMaterial(): Promise<Record<string, string>> {
   await succeed("table", "filter", "--table", table, "--min-count", "60", "--output", material.unevenTable);
   const inputs = ["--table", table, "--tree", tree];
   await succeed("unifrac", ...inputs, "--output", material.distances);
+  await succeed("unifrac", ...inputs, "--output", material.square);
+  const few = scratch.path("few.biom");
+  await succeed("table", "filter", "--table", table, "--samples", material.samples, "--output", few);
+  await succeed("unifrac", "--table", few, "--tree", tree, "--output", material.fewDistances);
+  cpSync(material.parityCase, join(material.parityCases, "one"), { recursive: true });
   await succeed("unifrac", ...inputs, "--metric", "weighted_normalized", "--output", material.weighted);
   const rows = readFileSync(material.weighted, "utf8").trimEnd().split("\n");
   const ids = rows[0].split("\t").slice(1);
@@ -97,6 +130,11 @@ async function makeMaterial(): Promise<Record<string, string>> {
   await pretrainStudy(study, material.encoder, { model, training });
   const target = { columns: ["depth"] };
   await fineTuneStudy(study, material.run, { model, training, target });
+  const short = { ...model, tokenLimit: 4, asvSampling: "abundance" } as const;
+  await fineTuneStudy(study, material.shortRun, { model: short, training, target });
+  await fineTuneStudy(study, material.classes, { model, training, target: { columns: ["site"] } });
+  const categories = { columns: ["site"] };
+  await fineTuneStudy(study, material.categorical, { model, training, target, categories });
   await fineTuneStudy(study, material.otherRun, { model, training: { epochs: 2 }, target });
   return material;
 }
@@ -116,18 +154,35 @@ async function outcomeOf(command: string, words: readonly string[], succeeds = f
   const filled = words.map((word) =>
     word.replace(/\{(\w+)\}/, (_, name) => (name === "out" ? join(folder, "out") : material[name])),
   );
-  const { code, out, error, threads } = await run(...command.split(" "), ...filled);
-  expect({ code, error, filled, isMeant: succeeds ? code === 0 : code <= 1 }).toMatchObject({
+  const { code, out, error, threads, deterministic } = await run(...command.split(" "), ...filled);
+  expect({ code, error, filled, isMeant: succeeds ? code === 0 : code <= 2 }).toMatchObject({
     isMeant: true,
   });
   // Plots number their clipping paths through all that one process draws.
-  const changing = /\b[\d.]+(?=( m?s| seconds?)\b)|(?<=\b(clip|gradient)_?)\d+/g;
+  const changing = new RegExp(
+    [
+      /\b[\d.]+(?=( m?s| seconds?| samples\/s)\b)/,
+      /(?<=\b(clip|gradient)_?)\d+/,
+      /\d+:\d\d(:\d\d)?(\.\d+Z)?/,
+      /(?<=seconds":|Seconds of all folds<\/dt><dd>)[\d.]+/,
+      /^--\S+ is now called.*\n/,
+    ]
+      .map(({ source }) => source)
+      .join("|"),
+    "gm",
+  );
   const plain = (text: string) => text.replaceAll(folder, "").replace(changing, "");
+  const isRun = existsSync(join(folder, "out/history.json"));
   const files = readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name !== "manifest.json")
-    .map(({ parentPath, name }) => [name, plain(readFileSync(join(parentPath, name)).toString("latin1"))])
+    .filter((entry) => entry.isFile() && !/^(manifest|events)\b/.test(entry.name))
+    .filter(({ parentPath }) => !parentPath.includes(".aam-cache"))
+    .map(({ parentPath, name }) => [
+      name,
+      isRun || name.endsWith(".qza") ? "" : plain(readFileSync(join(parentPath, name)).toString("latin1")),
+    ])
     .sort();
-  return { said: plain(`${out}\n${error}`), threads, files };
+  const learned = isRun ? learnedBy(join(folder, "out")) : "";
+  return { said: plain(`${out}\n${error}`), threads, deterministic, learned, files };
 }
 let paths = 0;
 const rows = optionRows.flatMap(({ command, given, options }) =>

@@ -32,7 +32,256 @@ const groupedTable = [
 ];
 const kept = ["--output {out}.tsv", "--json", "--quiet"];
 
+/** Two steps of a small training, from files. */
+const training = "--encoder set --code-dim 16 --batch-size 8 --threads 1 --output {out}";
+const transformer = "--encoder aam --embedding-dim 8 --batch-size 8 --threads 1 --output {out}";
+const brief = "--max-steps 2 --no-plots --scheduler constant";
+const trainings = [
+  { command: "pretrain", more: brief },
+  { command: "train", more: `${brief} --metadata-column depth` },
+  { command: "lr-finder", more: "--steps 10" },
+];
+const files = "--table {table} --tree {tree} --metadata {metadata} --rarefy-depth none";
+
+/** Where a training's data come from, and how it is run. */
+const ofTrainings: OptionRows[] = trainings.flatMap(({ command, more }) => [
+  {
+    command,
+    given: `${files} ${training} ${more}`,
+    options: [
+      "--table {otherTable}",
+      ...(command === "pretrain" ? ["--tree {otherTree}"] : []),
+      "--rep-seqs {sequences} | --table {hashed} --tree {tree}",
+      "--metadata {otherMetadata} | --split-by plot",
+      "--rarefy-depth 60",
+      "--rarefy-seed 9 | --rarefy-depth 60",
+      "--train-samples {fewSamples} | --train-samples {samples} --val-samples {others}",
+      ...(command === "lr-finder"
+        ? []
+        : ["--val-samples {fewOthers} | --train-samples {samples} --val-samples {others}"]),
+      ...(command === "train" ? [] : ["--metric weighted_normalized"]),
+      "--config {settings}",
+      "--threads 2",
+      "--quiet",
+      "--json",
+    ],
+  },
+  {
+    command,
+    given: `--table {table} --rarefy-depth none ${training} ${more} --metadata {metadata}`,
+    options:
+      command === "train"
+        ? []
+        : [
+            "--distances {weighted} | --distances {distances}",
+            "--unifrac-matrix {weighted}",
+            "--distance-ids {order} | --distances {square} --distance-ids table",
+          ],
+  },
+  {
+    command,
+    given: `${training} ${more}`,
+    options: ["--dataset {dataset}"],
+  },
+  {
+    command,
+    given: `--dataset {dataset} ${transformer} ${more}`,
+    options: ["--layers 3", "--heads 2"],
+  },
+]);
+
+const firstRun = "--table {table} --tree {tree} --rarefy-depth none --batch-size 8 --max-steps 2";
+const runFlags: OptionRows[] = [
+  { command: "train.ts", given: `${firstRun} --threads 1` },
+  { command: "pretrain", given: `--dataset {dataset} ${training} ${brief}` },
+  { command: "train", given: `--dataset {dataset} ${training} ${brief} --metadata-column depth` },
+].flatMap(({ command, given }) => {
+  const line = given.replace(" --output {out}", "").replace(" --no-plots", "");
+  return [
+    { command, given: `${line} --no-plots`, options: ["--output {out}", "--output-dir {out}"] },
+    {
+      command,
+      given: `${line} --output {out}`,
+      options: ["--no-plots", "--deterministic"],
+    },
+  ];
+});
+
 export const optionRows: readonly OptionRows[] = [
+  ...ofTrainings,
+  ...runFlags,
+  {
+    command: "train.ts",
+    given: `${firstRun} --threads 1 --no-plots --output {out}`,
+    options: [
+      "--table {otherTable}",
+      "--tree {otherTree}",
+      "--rep-seqs {sequences} | --table {hashed}",
+      "--rarefy-depth 60",
+      "--encoder aam | --embedding-dim 8 --attention-heads 2",
+      "--codes transformer | --embedding-dim 8 --attention-heads 2",
+      "--code-dim 16",
+      "--words 4",
+      "--unifrac-metric weighted_normalized",
+      "--metric weighted_normalized",
+      "--epochs 1",
+      "--max-steps 1",
+      "--max-minutes 1e-9",
+      "--batch-size 4",
+      "--lr 0.1",
+      "--seed 7",
+      "--start-from builtin",
+      "--config {settings}",
+      "--threads 2",
+      "--quiet",
+      "--json",
+    ],
+  },
+  {
+    command: "train.ts",
+    given: `${firstRun} --threads 1 --no-plots --output {out} --encoder aam --embedding-dim 8`,
+    options: [
+      "--embedding-dim 16",
+      "--attention-layers 3",
+      "--layers 3",
+      "--attention-heads 2",
+      "--heads 2",
+      "--token-limit 4",
+      "--preset seed",
+    ],
+  },
+  {
+    command: "pretrain",
+    given: `--dataset {dataset} --batch-size 8 --threads 1 --output {out} ${brief}`,
+    options: ["--start-from builtin"],
+  },
+  ...["pretrain", "train"].map((command) => ({
+    command,
+    given: `--dataset {dataset} ${transformer} ${brief}${command === "train" ? " --metadata-column depth" : ""}`,
+    options: ["--preset seed"],
+  })),
+  {
+    command: "lr-finder",
+    given: `--dataset {dataset} ${training} --steps 10`,
+    options: ["--from 0.01", "--to 0.1", "--steps 11", "--output {out}2"],
+  },
+  {
+    command: "cross-validate",
+    given:
+      "--table {table} --metadata {metadata} --rarefy-depth none --metadata-column depth --predictor ridge " +
+      "--folds 3 --inner-folds 2 --n-estimators 3 --workers 1 --output {out}",
+    options: [
+      "--table {otherTable}",
+      "--tree {tree}",
+      "--rep-seqs {sequences} | --table {hashed}",
+      "--metadata {otherMetadata}",
+      "--rarefy-depth 60",
+      "--metadata-column ph",
+      "--classifier | --metadata-column site",
+      "--no-classifier",
+      "--predictor forest",
+      "--encoder builtin | --predictor encoder",
+      "--inner-folds 3",
+      "--n-estimators 4 | --predictor forest",
+      "--folds 4",
+      "--repeats 2",
+      "--split-by plot",
+      "--stratify site",
+      "--leave-out plot",
+      "--seed 9",
+      "--coverage 0.5",
+      "--learning-curve 0.6",
+      "--no-reasons",
+      "--taxonomy {taxonomy}",
+      "--output {out}2",
+      "--quiet",
+      "--json",
+    ],
+  },
+  {
+    command: "cross-validate",
+    given: "--metadata-column depth --predictor ridge --folds 3 --inner-folds 2 --workers 1 --output {out}",
+    options: ["--dataset {dataset}"],
+  },
+  {
+    command: "report",
+    given: "{run} --output {out}.html --no-baselines",
+    options: ["--output {out}2.html", "--colour plot", "--metadata {batches}", "--quiet"],
+  },
+  {
+    command: "predict",
+    given: "--model {run} --table {table} --output {out}.tsv --threads 1",
+    options: [
+      "--rep-seqs {sequences} | --table {hashed}",
+      "--threads 2",
+      "--asv-sampling random | --model {shortRun}",
+      "--prediction-passes 3 | --model {shortRun} --asv-sampling random",
+      "--output-variance | --model {shortRun} --asv-sampling random --prediction-passes 3",
+      "--probabilities {out}-p.tsv | --model {classes}",
+    ],
+  },
+  {
+    command: "embed",
+    given: "--model {encoder} --table {table} --output {out}.tsv --threads 1",
+    options: ["--rep-seqs {sequences} | --table {hashed}", "--threads 2", "--positions {out}-p.tsv"],
+  },
+  {
+    command: "evaluate",
+    given: "--model {run} --table {table} --metadata {metadata} --threads 1",
+    options: ["--rep-seqs {sequences} | --table {hashed}", "--threads 2"],
+  },
+  { command: "evaluate", given: "--model {encoder} --table {table}", options: ["--tree {tree}"] },
+  {
+    command: "convert",
+    given: "{bareEncoder} {out}.safetensors",
+    options: ["--heads 2", "--activation relu", "--config {oneHead}"],
+  },
+  {
+    command: "convert",
+    given: "{bareEncoder}",
+    options: ["--output {out}.safetensors"],
+  },
+  { command: "convert", given: "--output {out}.safetensors", options: ["--input {bareEncoder}"] },
+  { command: "convert", given: "{predictor} {out}.safetensors", options: ["--targets age"] },
+  { command: "convert", given: "{encoder} {out}.pt", options: ["--bare"] },
+  { command: "parity", given: "--case {parityCase}", options: ["--brief"] },
+  { command: "parity", given: "--brief", options: ["--case {parityCase}", "--cases {parityCases}"] },
+  {
+    command: "prep",
+    given: "--table {table} --tree {tree}",
+    options: ["--output {out}", "--rep-seqs {sequences} | --table {hashed} --output {out}"],
+  },
+  {
+    command: "prep",
+    given: "--table {table} --distances {square} --output {out}",
+    options: ["--distance-ids {order} | --distance-ids table"],
+  },
+  {
+    command: "unifrac",
+    given: "--table {table} --tree {tree} --output {out}.tsv",
+    options: ["--rep-seqs {sequences} | --table {hashed}", "--rarefactions 3 | --rarefy-depth 60"],
+  },
+  { command: "simulate", given: "--samples 6 --asvs 10 --richness 5", options: ["--output {out}"] },
+  ...["permanova", "anosim"].map((command) => ({ command, given: distances, options: ["--pairwise"] })),
+  ...["mantel", "procrustes"].map((command) => ({
+    command,
+    given: "{square} {distances} --permutations 19",
+    options: ["--table {table}"],
+  })),
+  ...["mantel", "procrustes"].map((command) => ({
+    command,
+    given: "{fewDistances} {distances} --permutations 19",
+    options: ["--intersect-ids"],
+  })),
+  {
+    command: "rf-baseline",
+    given: "--n-estimators 5 --quiet",
+    options: [
+      "--run {run}",
+      "--rep-seqs {sequences} | --table {hashed} --metadata {metadata} --metadata-column depth --output {out}.tsv " +
+        "--train-samples {samples} --val-samples {others}",
+    ],
+  },
   { command: "info", given: "{table}", options: ["--json", "--taxonomy {taxonomy}"] },
   {
     command: "simulate",
@@ -261,7 +510,7 @@ export const optionRows: readonly OptionRows[] = [
       "--table {otherTable}",
       "--samples {samples}",
       "--rarefy-depth 60",
-      "--metadata {metadata}",
+      "--metadata {otherMetadata} | --model {categorical} --metadata {metadata}",
       "--output {out}2.tsv",
       "--attention {out}-attention.tsv",
       "--taxonomy {taxonomy} | --attention {out}-attention.tsv",

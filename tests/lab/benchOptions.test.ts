@@ -175,18 +175,7 @@ describe.each(subjects)("bench %s", (subject, brief, own) => {
     expect(await heard()).toBe(usual);
   });
 
-  showsOptions(
-    ["bench step", "bench train", "bench predict", "bench scaling"],
-    "--embedding-dim --layers --heads --token-limit --max-bp --threads",
-  );
-  showsOptions(["bench step", "bench train", "bench scaling"], "--gradient-checkpointing --mixed-precision");
-  showsOptions(
-    "bench step",
-    "--batch-size --rounds --nuc-share --micro-batch --no-partner --seed --reference",
-  );
-  showsOptions("bench predict", "--batch-size --batches --rounds --reference");
-  showsOptions("bench train", "--batch-size --minutes --same-shape --reference");
-  showsOptions("bench scaling", "--axes --batch-sizes --samples --reference-batch-sizes --rounds");
+  showsOptions(`bench ${subject}`, [...shapeEffects, ...own].map(([flag]) => flag).join(" "));
   test.each([...shapeEffects, ...own].map((option) => [option.join(" "), option] as const))(
     "tells them something else with %s",
     async (_text, option) => {

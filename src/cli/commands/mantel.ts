@@ -4,16 +4,14 @@ import { writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { checkOutput } from "../../common/files/checkOutput.ts";
 import { chosen } from "../../data/statistics/grouping.ts";
 import { type MantelOptions, mantel, mantelAlternatives } from "../../data/statistics/mantel.ts";
-import { matchIds } from "../../data/statistics/matchIds.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import { distancesFrom } from "../options/distanceSource.ts";
+import { addMatchOptions, type MatchFlags, matchSamples } from "../options/matchedSamples.ts";
 import { positiveWholeNumber, wholeNumber } from "../options/optionValues.ts";
 import { checkPlotFile, writePlotFile } from "../options/plotFile.ts";
 import { pText, rowsText, statisticText } from "../text/statisticsText.ts";
 
-interface MantelFlags {
-  readonly table?: string;
-  readonly intersectIds: boolean;
+interface MantelFlags extends MatchFlags {
   readonly method: NonNullable<MantelOptions["method"]>;
   readonly alternative: NonNullable<MantelOptions["alternative"]>;
   readonly permutations: number;
@@ -26,13 +24,11 @@ interface MantelFlags {
 }
 
 export function makeCommand(): Command {
-  return new Command("mantel")
+  const command = new Command("mantel")
     .description("Test whether two matrices of distances between the same samples go together (Mantel)")
     .argument("<first>", "a square matrix, as `aam pcoa --distances` takes it")
-    .argument("<second>", "another one, whose samples may be in another order")
-    .optionsGroup("Samples:")
-    .option("--table <file>", "whose samples a .npy file has, in their order")
-    .option("--intersect-ids", "compare the samples that are in both, instead of refusing others", false)
+    .argument("<second>", "another one, whose samples may be in another order");
+  return addMatchOptions(command)
     .optionsGroup("Test:")
     .addOption(
       new Option("--method <name>", "correlation of the distances, or of their ranks")
@@ -64,9 +60,7 @@ async function run(first: string, second: string, flags: MantelFlags): Promise<v
   const read = async (distances: string) =>
     (await distancesFrom({ distances, table, seed }, display)).distances;
   const both = [await read(first), await read(second)];
-  const matched = matchIds(both[0].ids, both[1].ids, [first, second], flags.intersectIds);
-  if (matched.left > 0)
-    display.warn(`${matched.left} samples are in one of the matrices alone and were left out.`);
+  const matched = matchSamples([both[0].ids, both[1].ids], [first, second], flags, display);
   const [a, b] = [chosen(both[0], matched.first), chosen(both[1], matched.second)];
   display.begin("Permuting", permutations, "permutations");
   const result = await mantel(a, b, {

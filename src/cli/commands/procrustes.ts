@@ -3,18 +3,16 @@ import { Command } from "commander";
 import { writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { checkOutput } from "../../common/files/checkOutput.ts";
 import { chosen } from "../../data/statistics/grouping.ts";
-import { matchIds } from "../../data/statistics/matchIds.ts";
 import { isOrdination, type Ordination, readOrdination } from "../../data/statistics/ordination.ts";
 import type { Procrustes } from "../../data/statistics/procrustes.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import { distancesFrom } from "../options/distanceSource.ts";
+import { addMatchOptions, type MatchFlags, matchSamples } from "../options/matchedSamples.ts";
 import { positiveWholeNumber, wholeNumber } from "../options/optionValues.ts";
 import { checkPlotFile, writePlotFile } from "../options/plotFile.ts";
 import { pText, rowsText, statisticText } from "../text/statisticsText.ts";
 
-interface ProcrustesFlags {
-  readonly table?: string;
-  readonly intersectIds: boolean;
+interface ProcrustesFlags extends MatchFlags {
   readonly dimensions: number;
   readonly permutations: number;
   readonly seed: number;
@@ -25,7 +23,7 @@ interface ProcrustesFlags {
 }
 
 export function makeCommand(): Command {
-  return new Command("procrustes")
+  const command = new Command("procrustes")
     .description(
       "Compare two maps of the same samples: turn and stretch one onto the other (Procrustes analysis)",
     )
@@ -33,10 +31,8 @@ export function makeCommand(): Command {
       "<first>",
       "a square matrix of distances, or an ordination (.txt of `aam pcoa`, PCoAResults.qza)",
     )
-    .argument("<second>", "another one, whose samples may be in another order")
-    .optionsGroup("Samples:")
-    .option("--table <file>", "whose samples a .npy file has, in their order")
-    .option("--intersect-ids", "compare the samples that are in both, instead of refusing others", false)
+    .argument("<second>", "another one, whose samples may be in another order");
+  return addMatchOptions(command)
     .optionsGroup("Test:")
     .option("--dimensions <n>", "axes to compare, at most as many as both have", positiveWholeNumber, 5)
     .option("--permutations <n>", "of the second one's samples; 0 gives no p", wholeNumber, 999)
@@ -62,9 +58,7 @@ async function run(first: string, second: string, flags: ProcrustesFlags): Promi
   checkPlotFile(plot);
   const display = new ProgressDisplay(chooseDisplayMode(flags));
   const [a, b] = [await sourceOf(first, flags, display), await sourceOf(second, flags, display)];
-  const matched = matchIds(a.ids, b.ids, [first, second], flags.intersectIds);
-  if (matched.left > 0)
-    display.warn(`${matched.left} samples are in one of the files alone and were left out.`);
+  const matched = matchSamples([a.ids, b.ids], [first, second], flags, display);
   const [x, y] = [await a.axesOf(matched.first), await b.axesOf(matched.second)];
   const { procrustes } = await import("../../data/statistics/procrustes.ts");
   display.begin("Permuting", permutations, "permutations");

@@ -9,7 +9,7 @@ import { type AxisFilter, filterAsvs, filterSamples } from "../../data/table/fil
 import { mergeById, type OverlapMethod, overlapMethods } from "../../data/table/mergeById.ts";
 import { rarefy } from "../../data/table/rarefy.ts";
 import { readTableWithNotes } from "../../data/table/read.ts";
-import { subsampleIds } from "../../data/table/subsample.ts";
+import { subsampleIds } from "../../data/table/subsampleIds.ts";
 import type { Table } from "../../data/table/table.ts";
 import { type TableKind, tableKinds } from "../../data/table/writeBiom.ts";
 import { checkTableOutput, writeTable } from "../../data/table/writeTable.ts";

@@ -4,7 +4,7 @@ import { checkGroups, type Grouping } from "./grouping.ts";
 import { type PermutationOptions, permutationP } from "./permutations.ts";
 import { ranksOf } from "./ranks.ts";
 import { squareTensor } from "./squareTensor.ts";
-import { withinSums } from "./withinGroups.ts";
+import { type WithinSums, withinSums } from "./withinGroups.ts";
 
 export interface GroupTestOptions extends PermutationOptions {
   /** Number of each sample's stratum; permutations stay within strata. */
@@ -46,13 +46,10 @@ export function permanova(distances: Distances, groups: Grouping, options: Group
   const weights = Float64Array.from(groups.sizes, (size) => 1 / size);
   const sums = withinSums(matrix, groups, weights, options);
   const ratio = (within: number) => (total - within) / (g - 1) / (within / (n - g));
-  const statistic = ratio(sums.observed);
   return {
     method: "PERMANOVA",
     statisticName: "pseudo-F",
-    statistic,
-    p: permutationP(statistic, sums.permuted.map(ratio)),
-    permutations: sums.permuted.length,
+    ...tested(sums, ratio),
     samples: n,
     groups: g,
     r2: 1 - sums.observed / total,
@@ -78,16 +75,19 @@ export function anosim(distances: Distances, groups: Grouping, options: GroupTes
   const within = groups.sizes.reduce((sum, size) => sum + pairCount(size), 0);
   const total = (pairs * (pairs + 1)) / 2;
   const ratio = (sum: number) => ((total - sum) / (pairs - within) - sum / within) / ((n * (n - 1)) / 4);
-  const statistic = ratio(sums.observed);
   return {
     method: "ANOSIM",
     statisticName: "R",
-    statistic,
-    p: permutationP(statistic, sums.permuted.map(ratio)),
-    permutations: sums.permuted.length,
+    ...tested(sums, ratio),
     samples: n,
     groups: groups.names.length,
   };
+}
+
+/** The statistic of a sum within groups, and how many permuted ones are at least as large. */
+function tested({ observed, permuted }: WithinSums, ratio: (within: number) => number) {
+  const statistic = ratio(observed);
+  return { statistic, p: permutationP(statistic, permuted.map(ratio)), permutations: permuted.length };
 }
 
 function check({ ids, values }: Distances, groups: Grouping): void {

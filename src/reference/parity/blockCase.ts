@@ -3,13 +3,13 @@ import { AttentionPooling } from "../../models/attentionPooling.ts";
 import { CategoricalEmbedder } from "../../models/categoricalEmbedder.ts";
 import { type CountEmbeddingMethod, embedCounts, makeCountLayers } from "../../models/countEmbedding.ts";
 import { CrossAttentionFusion, GatedUnit, PerceiverFusion } from "../../models/fusion.ts";
-import { OutputTransform } from "../../models/outputTransform.ts";
 import { pairwiseDistances } from "../../models/pairwiseDistances.ts";
 import { PositionEmbedding } from "../../models/positionEmbedding.ts";
 import { denseToRagged } from "../../models/raggedBatch.ts";
 import { SetEncoder } from "../../models/setEncoder.ts";
 import { setPoolings } from "../../models/setPooling.ts";
 import { makeTargetHead } from "../../models/targetHead.ts";
+import { TargetOutput } from "../../models/targetOutput.ts";
 import { keyMask, PreNormEncoder } from "../../models/transformer.ts";
 import { readWordKinds } from "../../models/words/wordKinds.ts";
 import * as torch from "../../torch/index.ts";
@@ -89,7 +89,7 @@ function sizes(reader: ConfigReader): { dim: number; columns: number; columnDim:
 /** The norm, the head and all that follows it: [B, D] -> predictions. */
 function headParts(reader: ConfigReader, dim: number) {
   const options = readTargetHead(reader);
-  const transform = new OutputTransform(options, []);
+  const transform = new TargetOutput(options, []);
   const norm = options.targetNorm ? new nn.LayerNorm(dim) : null;
   const { hidden, headDropout, residualHead } = options;
   const outputs = transform.headOutputs;
@@ -217,7 +217,7 @@ const makers: Record<string, (reader: ConfigReader) => Block> = {
   ConditionalScaling: (reader) => {
     const cardinalities = reader.record("columns", "number") as Record<string, number>;
     const columns = Object.keys(cardinalities);
-    const transform = new OutputTransform(
+    const transform = new TargetOutput(
       { outputs: reader.number("out_dim", 1), scaledColumns: columns },
       columns,
     );

@@ -291,7 +291,7 @@ describe("mantel and procrustes", () => {
     const { error, code } = await run("mantel", ...matrices, "--intersect-ids");
     expect([code, error]).toEqual([
       0,
-      "Warning: 21 samples are in one of the matrices alone and were left out.\n",
+      "Warning: 21 samples are in one of the files alone and were left out.\n",
     ]);
     const { ids } = readDistances(at("braycurtis.tsv"));
     const odd = ids.map(

@@ -508,36 +508,35 @@ describe("convert", () => {
   });
 });
 
-const onDevices = "prep unifrac pretrain train train.ts lr-finder predict embed evaluate report parity".split(
-  " ",
-);
-const benchesOnDevices = "ops step train predict scaling encoder unifrac".split(" ");
-showsOptions([...onDevices, ...benchesOnDevices.map((subject) => `bench ${subject}`)], "--device");
-test.skipIf(torch.isCudaAvailable())(
-  "--device cuda is refused in one sentence where there is no GPU",
-  async () => {
-    const output = ["--output", scratch.path("on-gpu.tsv")];
-    const data = ["--dataset", study.folder];
-    for (const args of [
-      ["prep", "--table", study.table, "--tree", study.tree, ...output],
-      ["unifrac", "--table", study.table, "--tree", study.tree, "--output", scratch.path("on-gpu.npy")],
-      ["pretrain", ...data, ...output],
-      ["train", ...data, "--metadata-column", "ph", ...output],
-      ["train.ts", "--table", study.table, "--tree", study.tree, ...output],
-      ["lr-finder", ...data, ...output],
-      ["predict", "--model", model, ...data, ...output],
-      ["embed", "--model", model, ...data, ...output],
-      ["evaluate", "--model", model, ...data],
-      ["report", model],
-      ["parity", "--cases", "tests/fixtures/parity"],
-      ["bench", "step"],
-      ["bench", "train"],
-      ["bench", "predict"],
-      ["bench", "scaling"],
-      ["bench", "ops"],
-      ["bench", "encoder"],
-      ["bench", "unifrac"],
-    ])
-      expect(await refusal(...args, "--device", "cuda")).toContain("no CUDA device");
+/** Commands that compute on a device, with what else they need. */
+const onDevices = {
+  prep: "--table {table} --tree {tree} --output {out}",
+  unifrac: "--table {table} --tree {tree} --output {out}.npy",
+  pretrain: "--dataset {set} --output {out}",
+  train: "--dataset {set} --metadata-column ph --output {out}",
+  "train.ts": "--table {table} --tree {tree} --output {out}",
+  "lr-finder": "--dataset {set} --output {out}",
+  predict: "--model {model} --dataset {set} --output {out}.tsv",
+  embed: "--model {model} --dataset {set} --output {out}.tsv",
+  evaluate: "--model {model} --dataset {set}",
+  report: "{model}",
+  parity: "--cases tests/fixtures/parity",
+  "bench step": "",
+  "bench train": "",
+  "bench predict": "",
+  "bench scaling": "",
+  "bench ops": "",
+  "bench encoder": "",
+  "bench unifrac": "",
+};
+showsOptions(Object.keys(onDevices), "--device");
+test.skipIf(torch.isCudaAvailable()).each(Object.entries(onDevices))(
+  "%s refuses --device cuda in one sentence where there is no GPU",
+  async (command, line) => {
+    const { table, tree, folder: set } = study;
+    const files: Record<string, string> = { table, tree, set, model, out: scratch.path("on-gpu") };
+    const words = `${command} ${line}`.trim().split(" ");
+    const args = words.map((word) => word.replace(/\{(\w+)\}/, (_, name) => files[name]));
+    expect(await refusal(...args, "--device", "cuda")).toContain("no CUDA device");
   },
 );

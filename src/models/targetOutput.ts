@@ -37,7 +37,7 @@ type Tables = torch.nn.ModuleDict<torch.nn.Embedding>;
  * What becomes of the target head's values: scaling by category, a common scale, then
  * one of several last steps.
  */
-export class OutputTransform {
+export class TargetOutput {
   readonly #options: OutputOptions;
   readonly #outputs: number;
 
