@@ -301,6 +301,18 @@ FORWARD = [
     (module("AvgPool2d", 2), [(2, 3, 8, 7)], {}, {}),
     (module("AdaptiveAvgPool1d", 3), [(2, 3, 8)], {}, {}),
     (module("AdaptiveAvgPool2d", [2, 3]), [(2, 3, 8, 7)], {}, {}),
+    (module("PairwiseDistance"), [(4, 3), (4, 3)], {}, {}),
+    (module("PairwiseDistance", 1.0, 1e-3, True), [(2, 4, 3), (2, 4, 3)], {}, {}),
+    (module("CosineSimilarity"), [(4, 3), (4, 3)], {}, {}),
+    (module("CosineSimilarity", -1, 1e-3), [(2, 4, 3), (4, 3)], {}, {}),
+    (module("ChannelShuffle", 2), [(2, 6, 3, 2)], {}, {}),
+    *[(module("LocalResponseNorm", 3), [(2, 5, *(4, 3, 2)[:n])], {}, {}) for n in (1, 2, 3)],
+    (module("LocalResponseNorm", 2, alpha=0.3, beta=0.5, k=2.0), [(2, 5, 4, 3)], {}, {}),
+    *[
+        (module(f"LPPool{n}d", norm, 2, **kwargs), ["leaf positive (2, 3, %s)" % str((5, 4, 5)[:n])[1:-1]], {}, {})
+        for n in (1, 2, 3)
+        for norm, kwargs in ((2, {}), (1.5, {"stride": 1}), (3, {"ceil_mode": True}))
+    ],
     (module("Flatten"), [(2, 3, 4)], {}, {}),
     (module("Flatten", 0, 1), [(2, 3, 4)], {}, {}),
     (module("Unflatten", 1, [2, 3]), [(4, 6)], {}, {}),
@@ -472,6 +484,11 @@ INITIALIZERS = [
     ("eye_", (3, 5), [], {}),
     ("orthogonal_", (6, 9), [], {}),
     ("orthogonal_", (9, 2, 3), [], {"gain": 2.0}),
+    ("dirac_", (4, 3, 3), [], {}),
+    ("dirac_", (6, 2, 3, 2), [2], {}),
+    ("dirac_", (2, 3, 1, 2, 5), [], {}),
+    ("sparse_", (6, 9), [0.3], {}),
+    ("sparse_", (5, 4), [0.5, 2.0], {}),
 ]
 if torch.__version__ >= (2, 12):
     # Before, it drew other numbers.

@@ -50,6 +50,7 @@ KINDS.update(
     edges=lambda maker, shape, spec: maker.normal(shape).sort().values,
     negative=lambda maker, shape, spec: -torch.eye(shape[-1]),
     negative_vector=lambda maker, shape, spec: -torch.ones(shape),
+    pivots=lambda maker, shape, spec: torch.arange(1, shape[0] + 1),
     zero=lambda maker, shape, spec: torch.zeros(shape),
     unit_quantiles=lambda maker, shape, spec: torch.rand(shape, generator=maker.generator),
 )

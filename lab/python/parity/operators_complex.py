@@ -1,6 +1,6 @@
 """Complex numbers, Fourier transforms, special functions, the rest of linear algebra."""
 
-from spec import FLOATS, KINDS, Maker, Registry, T, above_one, call, data, definite, positive, regular, unit
+from spec import FLOATS, KINDS, Dtype, Maker, Registry, T, above_one, call, data, definite, positive, regular, unit
 
 import torch
 
@@ -38,6 +38,8 @@ def complex_numbers(r: Registry) -> None:
 
 
 def fourier(r: Registry) -> None:
+    r.add("hann_window hamming_window blackman_window bartlett_window", call(9), call(8, False), call(7, dtype=Dtype("float64")))
+    r.add("kaiser_window", call(9), call(8, False, 3.5))
     one = "fft_fft fft_ifft"
     r.add(one, call(T("n")), call(T("ab"), 5, 0, "ortho"), call(T("am"), None, 1), tolerance=20)
     r.add(one, call(pairs("n")), call(pairs("am"), 4, -1, "forward"), dtypes=BOTH, tolerance=20)

@@ -28,6 +28,7 @@ def register(registry: Registry) -> None:
     reductions(registry)
     sorting(registry)
     linear_algebra(registry)
+    more_linear_algebra(registry)
     random(registry)
 
 
@@ -50,6 +51,31 @@ def arithmetic(r: Registry) -> None:
     r.add("nan_to_num nan_to_num_", call(with_nans("ab")), call(with_nans("ab"), 0.5, 9.0, -9.0))
     r.add("abs_ neg_ square_ exp_ tanh_ sigmoid_", call(T("ab")), dtypes=ALL_FLOATS)
     r.add("sqrt_ rsqrt_ log_ reciprocal_", call(positive("ab")))
+
+    r.add("sin_ cos_ tan_ sinh_ cosh_ asinh_ atan_ erf_ erfc_ exp2_ expm1_", call(T("ab")))
+    r.add("sinc_ deg2rad_ rad2deg_ sign_ sgn_", call(T("ab")))
+    r.add("log2_ log10_ log1p_ lgamma_ digamma_", call(positive("ab")))
+    r.add("erfinv_ asin_ acos_ atanh_", call(unit("ab")))
+    r.add("acosh_", call(above_one("ab")))
+    r.add("logit_", call(unit("ab"), 0.05, grad=False))
+    r.add("ceil_ floor_ trunc_ fix_ frac_ round_", call(spaced("ab")))
+    r.add("fmod_", call(T("ab"), 2), call(T("ab"), positive("b", grad=False)))
+    r.add("true_divide_", call(T("ab"), positive("b")))
+    r.add("floor_divide_", call(data("ab"), positive("b", grad=False)))
+    r.add("atan2_ hypot_", call(positive("ab"), positive("b")))
+    r.add("copysign_", call(T("ab"), T("b")))
+    r.add("xlogy_", call(T("ab"), positive("b")))
+    r.add("heaviside_", call(data("ab"), data("b")))
+    r.add("logaddexp2", call(positive("ab"), positive("b")))
+    r.add("float_power", call(positive("ab"), T("b")), call(positive("ab"), 0.5))
+    r.add("ldexp", call(T("ab"), ints("b", 4)))
+    r.add("frexp signbit", call(data("ab"), dtypes=FLOATS))
+    r.add("gcd lcm", call(ints("ab", 30), ints("b", 12)), dtypes=("int64",))
+    r.add("nextafter", call(data("ab"), data("b")))
+    r.add("positive", call(T("ab")))
+    r.add("rsub", call(T("ab"), T("b")), call(T("ab"), 2.5))
+    r.add("polygamma", call(2, positive("ab")))
+    r.add("mvlgamma", call(above_one("ab"), 2))
 
     two = (call(T("ab"), T("ab")), call(T("ab"), T("b")), call(T("a1c"), T("1bc")), call(T("ab"), T("")))
     r.add("add sub mul", *two, call(T("ab"), 3), dtypes=ALL_FLOATS + INTEGERS)
@@ -97,7 +123,8 @@ def arithmetic(r: Registry) -> None:
         call(bools("ab"), bools("b")),
         dtypes=("int64",),
     )
-    r.add("bitwise_not", call(ints("ab", 16)), call(bools("ab")), dtypes=masks[:1])
+    r.add("bitwise_and_ bitwise_or_ bitwise_xor_", call(ints("ab", 16), ints("b", 16)), dtypes=("int64",))
+    r.add("bitwise_not bitwise_not_", call(ints("ab", 16)), call(bools("ab")), dtypes=masks[:1])
     r.add("bitwise_left_shift bitwise_right_shift", call(ints("ab", 16), ints("b", 4)), dtypes=masks[:1])
 
 
@@ -111,6 +138,10 @@ def comparison(r: Registry) -> None:
         call(ints("ab", 2), ints("ab", 2)),
     )
     r.add("logical_not", call(bools("ab")), call(ints("ab", 2)))
+    r.add("eq_ ne_ lt_ le_ gt_ ge_", *small)
+    r.add("logical_and_ logical_or_ logical_xor_", call(bools("ab"), bools("b")))
+    r.add("logical_not_", call(bools("ab")))
+    r.add("isreal", call(data("ab")))
     r.add("isclose allclose", call(data("ab"), data("ab")), call(data("ab"), data("ab"), 0.5, 0.5, True))
     r.add(
         "equal", call(ints("2", 2), ints("2", 2)), call(data("ab"), data("ab")), call(data("ab"), data("cb"))
@@ -127,6 +158,10 @@ def reductions(r: Registry) -> None:
     )
     r.add("nansum nanmean", call(T("ab")), call(T("abc"), 1, True), call(T("abc"), [0, 2]))
     r.add("prod", *shapes, dtypes=NUMBERS)
+    r.add("cumsum_ cumprod_", call(T("ab"), 1))
+    r.add("dist", call(T("ab"), T("ab")), call(T("ab"), T("b"), 1.5))
+    r.add("renorm", call(T("ab"), 2, 0, 0.7))
+    r.add("cumulative_trapezoid", call(T("ab")), call(T("ab"), spaced("b"), dim=1))
     r.add("amax amin", call(spaced("ab")), call(spaced("abc"), [0, 2]), call(spaced("abc"), 1, True))
     r.add(
         "max min",
@@ -252,6 +287,18 @@ def linear_algebra(r: Registry) -> None:
     r.add("cholesky_solve", call(T("nb"), regular("nn")), tolerance=50)
     r.add("corrcoef cov", call(T("am")))
     r.add("chain_matmul", call([T("ab"), T("bc"), T("cd")]))
+
+
+def more_linear_algebra(r: Registry) -> None:
+    r.add("logdet", call(definite("aa")))
+    r.add("addbmm", call(T("bd"), T("abc"), T("acd")))
+    r.add("baddbmm_", call(T("abd"), T("abc"), T("acd")))
+    r.add("addmv_", call(T("a"), T("ab"), T("b")))
+    r.add("linalg_lu", call(regular("aa")))
+    r.add("linalg_lu_solve", call(regular("aa"), T("a", "pivots", "int32", grad=False), T("ab")))
+    r.add("linalg_householder_product", call(unit("53"), unit("3")))
+    r.add("cholesky_inverse", call(definite("aa")))
+    r.add("vander", call(data("a")), call(data("a"), 3, True))
 
 
 def random(r: Registry) -> None:

@@ -119,6 +119,8 @@ def convolutions(r: Registry) -> None:
     r.add("pad", call(T("ab"), [1, 2], "constant", 0.5), call(T("abm"), [2, 1], "reflect"))
     r.add("pad", call(T("abm"), [1, 2], "replicate"), call(T("abm"), [2, 2], "circular"))
     r.add("constant_pad_nd", call(T("ab"), [1, 2, 0, 1]), call(T("ab"), [-1, 0], 2.0))
+    r.add("conv_transpose3d", call(T("ab333"), T("bc222"), T("c"), [2, 1, 2], [1, 0, 1]), tolerance=4)
+    r.add("channel_shuffle", call(data("a6bc"), 3))
     r.add("pixel_shuffle", call(T("a855"), 2))
     r.add("upsample_nearest2d", call(T("ab33"), [6, 6]), call(T("ab33"), None, [2.0, 3.0]))
     r.add("grid_sampler", call(T("ab55"), unit("a442"), 0, 0, True), tolerance=8)

@@ -5,6 +5,7 @@ from spec import ALL_FLOATS, FLOATS, NUMBERS, Dtype, Registry, T, bools, call, d
 
 def register(registry: Registry) -> None:
     views(registry)
+    more_views(registry)
     joining(registry)
     indexing(registry)
     filling(registry)
@@ -64,6 +65,12 @@ def views(r: Registry) -> None:
     r.add("type_as", call(T("ab"), data("a")), call(T("ab"), ints("a")))
 
 
+def more_views(r: Registry) -> None:
+    r.add("moveaxis", call(T("abc"), 0, -1), call(T("abc"), [0, 1], [2, 0]))
+    r.add("adjoint", call(T("abc")))
+    r.add("diagflat", call(T("ab")), call(T("a"), -1))
+
+
 def joining(r: Registry) -> None:
     r.add("cat concat", call([T("ab"), T("cb")]), call([T("ab"), T("ac"), T("ad")], 1), dtypes=ALL_FLOATS)
     r.add("cat", call([ints("ab"), T("cb")], grad=False))
@@ -77,11 +84,19 @@ def joining(r: Registry) -> None:
     r.add("split", call(T("mb"), 3), call(T("am"), 2, 1), call(T("6b"), [1, 2, 3]))
     r.add("split_with_sizes", call(T("6b"), [2, 4]), call(T("a6"), [1, 5], 1))
     r.add("chunk", call(T("mb"), 3), call(T("am"), 2, -1))
+    r.add("vsplit", call(T("4b"), 2), call(T("6b"), [1, 3]))
+    r.add("hsplit", call(T("a4"), 2), call(T("6"), [1, 3]))
+    r.add("dsplit", call(T("ab4"), 2))
+    r.add("column_stack", call([T("a"), T("ab"), T("a")]))
     r.add("tensor_split", call(T("mb"), 3), call(T("am"), [1, 4], 1))
     r.add("unbind", call(T("ab")), call(T("abc"), 1))
 
 
 def indexing(r: Registry) -> None:
+    r.add("select_scatter", call(T("abc"), T("ac"), 1, -1))
+    r.add("slice_scatter", call(T("6b"), T("2b"), 0, 1, 5, 2))
+    r.add("diagonal_scatter", call(T("44"), T("3"), 1))
+    r.add("index_reduce", call(T("mb"), 0, ints("4", "m"), T("4b"), "mean"), call(T("mb"), 0, ints("4", "m"), spaced("4b"), "amax"))
     r.add(
         "index_select", call(T("nb"), 0, ints("m", "n")), call(T("an"), 1, ints("2", "n")), dtypes=ALL_FLOATS
     )

@@ -125,7 +125,9 @@ export interface AtenOperators {
   readonly add: { (self: Tensor, other: Tensor, options?: { alpha?: Scalar }): Tensor; (self: Tensor, other: Scalar, alpha?: Scalar): Tensor; (self: Tensor, other: Scalar, options?: { alpha?: Scalar }): Tensor };
   /** In place: `self + alpha * other`, elementwise, with broadcasting. */
   readonly add_: { (self: Tensor, other: Tensor, options?: { alpha?: Scalar }): Tensor; (self: Tensor, other: Scalar, alpha?: Scalar): Tensor; (self: Tensor, other: Scalar, options?: { alpha?: Scalar }): Tensor };
+  /** `beta * self` plus `alpha` times the sum of the matrix products of two batches. */
   readonly addbmm: { (self: Tensor, batch1: Tensor, batch2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor };
+  /** In place: `beta * self` plus `alpha` times the sum of the matrix products of two batches. */
   readonly addbmm_: { (self: Tensor, batch1: Tensor, batch2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor };
   /** `self + value * tensor1 / tensor2`, elementwise, with broadcasting. */
   readonly addcdiv: { (self: Tensor, tensor1: Tensor, tensor2: Tensor, options?: { value?: Scalar }): Tensor };
@@ -147,6 +149,7 @@ export interface AtenOperators {
   readonly addr: { (self: Tensor, vec1: Tensor, vec2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor };
   /** In place: `beta * self + alpha * (vec1 outer vec2)`. */
   readonly addr_: { (self: Tensor, vec1: Tensor, vec2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor };
+  /** The matrices transposed and conjugated. */
   readonly adjoint: { (self: Tensor): Tensor };
   readonly affine_grid_generator: { (theta: Tensor, size: readonly number[], alignCorners: boolean): Tensor };
   readonly alias: { (self: Tensor): Tensor };
@@ -233,6 +236,7 @@ export interface AtenOperators {
   readonly baddbmm: { (self: Tensor, batch1: Tensor, batch2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor; (self: Tensor, batch1: Tensor, batch2: Tensor, outDtype: DType, options?: { beta?: Scalar; alpha?: Scalar }): Tensor };
   /** In place: `beta * self + alpha * (batch1 x batch2)`, for each matrix of a batch. */
   readonly baddbmm_: { (self: Tensor, batch1: Tensor, batch2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor };
+  /** Bartlett's triangular window of so many points. */
   readonly bartlett_window: { (windowLength: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (windowLength: number, periodic: boolean, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
   /** Channels normalized over the batch, or by running statistics, times `weight`, plus `bias`. */
   readonly batch_norm: { (input: Tensor, weight: Tensor | null, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, training: boolean, momentum: number, eps: number, cudnnEnabled: boolean): Tensor };
@@ -278,6 +282,7 @@ export interface AtenOperators {
   readonly bitwise_xor: { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor; (self: Scalar, other: Tensor): Tensor };
   /** In place: The bitwise exclusive OR of integers or bools, elementwise. */
   readonly bitwise_xor_: { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
+  /** Blackman's window of so many points. */
   readonly blackman_window: { (windowLength: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (windowLength: number, periodic: boolean, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
   /** A matrix with the given ones along its diagonal. */
   readonly block_diag: { (tensors: readonly Tensor[]): Tensor };
@@ -311,8 +316,10 @@ export interface AtenOperators {
   /** The product of several matrices, in the order that costs least. */
   readonly chain_matmul: { (matrices: readonly Tensor[]): Tensor };
   readonly chalf: { (self: Tensor, options?: { memoryFormat?: MemoryFormat | null }): Tensor };
+  /** Channels [N, C, ...] of `groups` groups, one of each in turn. */
   readonly channel_shuffle: { (self: Tensor, groups: number): Tensor };
   readonly cholesky: { (self: Tensor, upper?: boolean): Tensor; (self: Tensor, options?: { upper?: boolean }): Tensor };
+  /** The inverse of a positive definite matrix whose Cholesky factor is given. */
   readonly cholesky_inverse: { (self: Tensor, upper?: boolean): Tensor; (self: Tensor, options?: { upper?: boolean }): Tensor };
   /** X of A X = B, where `input2` is the Cholesky factor of A. */
   readonly cholesky_solve: { (self: Tensor, input2: Tensor, upper?: boolean): Tensor; (self: Tensor, input2: Tensor, options?: { upper?: boolean }): Tensor };
@@ -340,6 +347,7 @@ export interface AtenOperators {
   /** The column of each stored value of a CSR matrix. */
   readonly col_indices: { (self: Tensor): Tensor };
   readonly col_indices_copy: { (self: Tensor): Tensor };
+  /** Tensors side by side; those of one dimension are columns. */
   readonly column_stack: { (tensors: readonly Tensor[]): Tensor };
   /** All combinations of `r` elements of a vector, as rows. */
   readonly combinations: { (self: Tensor, r?: number, withReplacement?: boolean): Tensor; (self: Tensor, options?: { r?: number; withReplacement?: boolean }): Tensor };
@@ -368,6 +376,7 @@ export interface AtenOperators {
   readonly conv_transpose1d: { (input: Tensor, weight: Tensor, bias?: Tensor | null, stride?: number | readonly number[], padding?: number | readonly number[], outputPadding?: number | readonly number[], groups?: number, dilation?: number | readonly number[]): Tensor; (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }): Tensor };
   /** The transpose of `conv2d`: an upsampling convolution, `weight` [channels, out / groups, h, w]. */
   readonly conv_transpose2d: { (input: Tensor, weight: Tensor, bias?: Tensor | null, stride?: number | readonly number[], padding?: number | readonly number[], outputPadding?: number | readonly number[], groups?: number, dilation?: number | readonly number[]): Tensor; (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }): Tensor };
+  /** The gradient of a 3-d convolution with respect to its input, as an operator. */
   readonly conv_transpose3d: { (input: Tensor, weight: Tensor, bias?: Tensor | null, stride?: number | readonly number[], padding?: number | readonly number[], outputPadding?: number | readonly number[], groups?: number, dilation?: number | readonly number[]): Tensor; (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }): Tensor };
   readonly convolution: { (input: Tensor, weight: Tensor, bias: Tensor | null, stride: readonly number[], padding: readonly number[], dilation: readonly number[], transposed: boolean, outputPadding: readonly number[], groups: number): Tensor };
   readonly convolution_overrideable: { (input: Tensor, weight: Tensor, bias: Tensor | null, stride: readonly number[], padding: readonly number[], dilation: readonly number[], transposed: boolean, outputPadding: readonly number[], groups: number): Tensor };
@@ -418,6 +427,7 @@ export interface AtenOperators {
   readonly cumsum: { (self: Tensor, dim: number, options?: { dtype?: DType | null }): Tensor };
   /** In place: The sums of all elements so far, along `dim`. */
   readonly cumsum_: { (self: Tensor, dim: number, options?: { dtype?: DType | null }): Tensor };
+  /** The integral along `dim` up to each point, by trapezoids. */
   readonly cumulative_trapezoid: { (y: Tensor, options?: { dx?: Scalar; dim?: number }): Tensor; (y: Tensor, x: Tensor, options?: { dim?: number }): Tensor };
   readonly data: { (self: Tensor): Tensor };
   /** Angles in degrees turned into radians. */
@@ -436,10 +446,12 @@ export interface AtenOperators {
   readonly diag: { (self: Tensor, diagonal?: number): Tensor; (self: Tensor, options?: { diagonal?: number }): Tensor };
   /** Diagonal matrices from the vectors along the last dimension. */
   readonly diag_embed: { (self: Tensor, offset?: number, dim1?: number, dim2?: number): Tensor; (self: Tensor, options?: { offset?: number; dim1?: number; dim2?: number }): Tensor };
+  /** A matrix with the elements of the flattened tensor on its diagonal. */
   readonly diagflat: { (self: Tensor, offset?: number): Tensor; (self: Tensor, options?: { offset?: number }): Tensor };
   /** A view of the diagonals over two dimensions. */
   readonly diagonal: { (self: Tensor, offset?: number, dim1?: number, dim2?: number): Tensor; (self: Tensor, options?: { offset?: number; dim1?: number; dim2?: number }): Tensor };
   readonly diagonal_copy: { (self: Tensor, offset?: number, dim1?: number, dim2?: number): Tensor; (self: Tensor, options?: { offset?: number; dim1?: number; dim2?: number }): Tensor };
+  /** A copy with `src` on a diagonal. */
   readonly diagonal_scatter: { (self: Tensor, src: Tensor, offset?: number, dim1?: number, dim2?: number): Tensor; (self: Tensor, src: Tensor, options?: { offset?: number; dim1?: number; dim2?: number }): Tensor };
   /** The differences of neighbours along `dim`, taken `n` times. */
   readonly diff: { (self: Tensor, n?: number, dim?: number, prepend?: Tensor | null, append?: Tensor | null): Tensor; (self: Tensor, options?: { n?: number; dim?: number; prepend?: Tensor | null; append?: Tensor | null }): Tensor };
@@ -448,6 +460,7 @@ export interface AtenOperators {
   /** In place: The derivative of `lgamma` at each element. */
   readonly digamma_: { (self: Tensor): Tensor };
   readonly dim: { (self: Tensor): number };
+  /** The norm `p` of `self - other`, over all elements. */
   readonly dist: { (self: Tensor, other: Tensor, p?: Scalar): Tensor; (self: Tensor, other: Tensor, options?: { p?: Scalar }): Tensor };
   /** `self / other`, elementwise, with broadcasting; integers give floats unless `roundingMode` is "floor" or "trunc". */
   readonly div: { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor; (self: Tensor, other: Tensor, options: { roundingMode: string | null }): Tensor; (self: Tensor, other: Scalar, options: { roundingMode: string | null }): Tensor };
@@ -461,6 +474,7 @@ export interface AtenOperators {
   readonly dropout: { (input: Tensor, p: number, train: boolean): Tensor };
   /** In place: With `train`, elements set to 0 with probability `p` and the others divided by 1 - p; else the input. */
   readonly dropout_: { (self: Tensor, p: number, train: boolean): Tensor };
+  /** Parts along the third dimension. */
   readonly dsplit: { (self: Tensor, indices: readonly number[]): Tensor[]; (self: Tensor, sections: number): Tensor[] };
   /** Tensors joined along the third dimension. */
   readonly dstack: { (tensors: readonly Tensor[]): Tensor };
@@ -586,7 +600,9 @@ export interface AtenOperators {
   readonly fliplr: { (self: Tensor): Tensor };
   /** A copy with the order along dimension 0 reversed. */
   readonly flipud: { (self: Tensor): Tensor };
+  /** `self` to the power of `exponent`, computed in float64 (complex128 for complex numbers). */
   readonly float_power: { (self: Tensor, exponent: Tensor): Tensor; (self: Scalar, exponent: Tensor): Tensor; (self: Tensor, exponent: Scalar): Tensor };
+  /** In place: `self` to the power of `exponent`, computed in float64 (complex128 for complex numbers). */
   readonly float_power_: { (self: Tensor, exponent: Tensor): Tensor; (self: Tensor, exponent: Scalar): Tensor };
   /** Each element rounded down to a whole number. */
   readonly floor: { (self: Tensor): Tensor };
@@ -610,6 +626,7 @@ export interface AtenOperators {
   readonly frac_: { (self: Tensor): Tensor };
   readonly fractional_max_pool2d: { (self: Tensor, kernelSize: number | readonly number[], outputSize: number | readonly number[], randomSamples: Tensor): [Tensor, Tensor] };
   readonly fractional_max_pool3d: { (self: Tensor, kernelSize: number | readonly number[], outputSize: number | readonly number[], randomSamples: Tensor): [Tensor, Tensor] };
+  /** Each element as a mantissa between 0.5 and 1 and an exponent of 2: [mantissa, exponent]. */
   readonly frexp: { (self: Tensor): [Tensor, Tensor] };
   readonly frobenius_norm: { (self: Tensor, dim: number | readonly number[], keepdim?: boolean): Tensor; (self: Tensor, dim: number | readonly number[], options?: { keepdim?: boolean }): Tensor };
   readonly from_file: { (filename: string, shared?: boolean | null, size?: number | null, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (filename: string, options?: { shared?: boolean | null; size?: number | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
@@ -617,7 +634,9 @@ export interface AtenOperators {
   readonly full_like: { (self: Tensor, fillValue: Scalar, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor };
   /** Elements along `dim` at the places of `index`: out[i][j] = self[index[i][j]][j] for dimension 0. */
   readonly gather: { (self: Tensor, dim: number, index: Tensor, options?: { sparseGrad?: boolean }): Tensor };
+  /** The greatest common divisor of integers, elementwise. */
   readonly gcd: { (self: Tensor, other: Tensor): Tensor };
+  /** In place: The greatest common divisor of integers, elementwise. */
   readonly gcd_: { (self: Tensor, other: Tensor): Tensor };
   /** Whether elements of `self` are greater or equal: a bool tensor, with broadcasting. */
   readonly ge: { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
@@ -653,7 +672,9 @@ export interface AtenOperators {
   readonly gt: { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
   /** In place: Whether elements of `self` are greater: a bool tensor, with broadcasting. */
   readonly gt_: { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
+  /** Hamming's window of so many points. */
   readonly hamming_window: { (windowLength: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (windowLength: number, periodic: boolean, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (windowLength: number, periodic: boolean, alpha: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (windowLength: number, periodic: boolean, alpha: number, beta: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
+  /** Hann's window of so many points; `periodic` (the default) for spectra, false for filters. */
   readonly hann_window: { (windowLength: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (windowLength: number, periodic: boolean, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
   /** Each element, but 0 where its size is at most `lambd`. */
   readonly hardshrink: { (self: Tensor, lambd?: Scalar): Tensor; (self: Tensor, options?: { lambd?: Scalar }): Tensor };
@@ -681,6 +702,7 @@ export interface AtenOperators {
   /** How many elements fall into each of `bins` intervals, and the edges of these. */
   readonly histogram: { (self: Tensor, bins: Tensor, options?: { weight?: Tensor | null; density?: boolean }): [Tensor, Tensor]; (self: Tensor, bins?: number, options?: { range?: readonly number[] | null; weight?: Tensor | null; density?: boolean }): [Tensor, Tensor]; (self: Tensor, options?: { bins?: number; range?: readonly number[] | null; weight?: Tensor | null; density?: boolean }): [Tensor, Tensor] };
   readonly histogramdd: { (self: Tensor, bins: readonly number[], range?: readonly number[] | null, weight?: Tensor | null, density?: boolean): [Tensor, Tensor[]]; (self: Tensor, bins: readonly number[], options?: { range?: readonly number[] | null; weight?: Tensor | null; density?: boolean }): [Tensor, Tensor[]]; (self: Tensor, bins: readonly Tensor[], range?: readonly number[] | null, weight?: Tensor | null, density?: boolean): [Tensor, Tensor[]]; (self: Tensor, bins: readonly Tensor[], options?: { range?: readonly number[] | null; weight?: Tensor | null; density?: boolean }): [Tensor, Tensor[]]; (self: Tensor, bins: number, range?: readonly number[] | null, weight?: Tensor | null, density?: boolean): [Tensor, Tensor[]]; (self: Tensor, bins: number, options?: { range?: readonly number[] | null; weight?: Tensor | null; density?: boolean }): [Tensor, Tensor[]] };
+  /** Parts along the second dimension (the first of a vector). */
   readonly hsplit: { (self: Tensor, indices: readonly number[]): Tensor[]; (self: Tensor, sections: number): Tensor[] };
   readonly hspmm: { (mat1: Tensor, mat2: Tensor): Tensor };
   /** Tensors joined side by side: along dimension 1, vectors along 0. */
@@ -717,7 +739,9 @@ export interface AtenOperators {
   readonly index_put: { (self: Tensor, indices: readonly (Tensor | null)[], values: Tensor, accumulate?: boolean): Tensor; (self: Tensor, indices: readonly (Tensor | null)[], values: Tensor, options?: { accumulate?: boolean }): Tensor };
   /** In place: `self` with `values` at the places that index tensors name; added there with `accumulate`. */
   readonly index_put_: { (self: Tensor, indices: readonly (Tensor | null)[], values: Tensor, accumulate?: boolean): Tensor; (self: Tensor, indices: readonly (Tensor | null)[], values: Tensor, options?: { accumulate?: boolean }): Tensor };
+  /** A copy into whose rows at `index` those of `source` are reduced. */
   readonly index_reduce: { (self: Tensor, dim: number, index: Tensor, source: Tensor, reduce: string, options?: { includeSelf?: boolean }): Tensor };
+  /** In place: A copy into whose rows at `index` those of `source` are reduced. */
   readonly index_reduce_: { (self: Tensor, dim: number, index: Tensor, source: Tensor, reduce: string, options?: { includeSelf?: boolean }): Tensor };
   /** The slices along `dim` that an int64 vector names, copied. */
   readonly index_select: { (self: Tensor, dim: number, index: Tensor): Tensor };
@@ -766,10 +790,12 @@ export interface AtenOperators {
   readonly isneginf: { (self: Tensor): Tensor };
   /** Where elements are positive infinity: a bool tensor. */
   readonly isposinf: { (self: Tensor): Tensor };
+  /** Whether each element has no imaginary part. */
   readonly isreal: { (self: Tensor): Tensor };
   /** The inverse of `stft`. */
   readonly istft: { (self: Tensor, nFft: number, hopLength?: number | null, winLength?: number | null, window?: Tensor | null, center?: boolean, normalized?: boolean, onesided?: boolean | null, length?: number | null, returnComplex?: boolean): Tensor; (self: Tensor, nFft: number, options?: { hopLength?: number | null; winLength?: number | null; window?: Tensor | null; center?: boolean; normalized?: boolean; onesided?: boolean | null; length?: number | null; returnComplex?: boolean }): Tensor };
   readonly item: { (self: Tensor): number };
+  /** Kaiser's window of so many points and shape `beta`. */
   readonly kaiser_window: { (windowLength: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (windowLength: number, periodic: boolean, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (windowLength: number, periodic: boolean, beta: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
   /** The Kullback-Leibler divergence of `target` from log-probabilities `self`; `reduction` 0, 1 mean, 2 sum. */
   readonly kl_div: { (self: Tensor, target: Tensor, reduction?: number, options?: { logTarget?: boolean }): Tensor; (self: Tensor, target: Tensor, options?: { reduction?: number; logTarget?: boolean }): Tensor };
@@ -781,9 +807,13 @@ export interface AtenOperators {
   readonly l1_loss: { (self: Tensor, target: Tensor, reduction?: number): Tensor; (self: Tensor, target: Tensor, options?: { reduction?: number }): Tensor };
   /** Elements normalized over the last dimensions to mean 0 and variance 1, times `weight`, plus `bias`. */
   readonly layer_norm: { (input: Tensor, normalizedShape: readonly number[], weight?: Tensor | null, bias?: Tensor | null, eps?: number, cudnnEnable?: boolean): Tensor; (input: Tensor, normalizedShape: readonly number[], options?: { weight?: Tensor | null; bias?: Tensor | null; eps?: number; cudnnEnable?: boolean }): Tensor };
+  /** The least common multiple of integers, elementwise. */
   readonly lcm: { (self: Tensor, other: Tensor): Tensor };
+  /** In place: The least common multiple of integers, elementwise. */
   readonly lcm_: { (self: Tensor, other: Tensor): Tensor };
+  /** `self * 2^other`, elementwise. */
   readonly ldexp: { (self: Tensor, other: Tensor): Tensor };
+  /** In place: `self * 2^other`, elementwise. */
   readonly ldexp_: { (self: Tensor, other: Tensor): Tensor };
   /** Whether elements of `self` are less or equal: a bool tensor, with broadcasting. */
   readonly le: { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
@@ -829,6 +859,7 @@ export interface AtenOperators {
   readonly linalg_eigvals: { (self: Tensor): Tensor };
   /** The eigenvalues of symmetric (Hermitian) matrices, from the smallest on. */
   readonly linalg_eigvalsh: { (self: Tensor, UPLO?: string): Tensor; (self: Tensor, options?: { UPLO?: string }): Tensor };
+  /** The orthogonal matrix of a product of Householder reflections. */
   readonly linalg_householder_product: { (input: Tensor, tau: Tensor): Tensor };
   /** The inverses of square matrices. Throws for one that has none. */
   readonly linalg_inv: { (A: Tensor): Tensor };
@@ -839,10 +870,12 @@ export interface AtenOperators {
   readonly linalg_ldl_solve: { (LD: Tensor, pivots: Tensor, B: Tensor, options?: { hermitian?: boolean }): Tensor };
   /** The least squares solution of A X = B: solution, residuals, rank and singular values. */
   readonly linalg_lstsq: { (self: Tensor, b: Tensor, rcond?: number | null, options?: { driver?: string | null }): [Tensor, Tensor, Tensor, Tensor]; (self: Tensor, b: Tensor, options?: { rcond?: number | null; driver?: string | null }): [Tensor, Tensor, Tensor, Tensor] };
+  /** A matrix as permutation, lower and upper triangle: [P, L, U]. */
   readonly linalg_lu: { (A: Tensor, options?: { pivot?: boolean }): [Tensor, Tensor, Tensor] };
   /** The LU factorization in one matrix, and its pivots. */
   readonly linalg_lu_factor: { (A: Tensor, options?: { pivot?: boolean }): [Tensor, Tensor] };
   readonly linalg_lu_factor_ex: { (A: Tensor, options?: { pivot?: boolean; checkErrors?: boolean }): [Tensor, Tensor, Tensor] };
+  /** Solves `A X = B` with what `linalg.luFactor` gave. */
   readonly linalg_lu_solve: { (LU: Tensor, pivots: Tensor, B: Tensor, options?: { left?: boolean; adjoint?: boolean }): Tensor };
   readonly linalg_matmul: { (self: Tensor, other: Tensor): Tensor };
   /** The matrix exponential. */
@@ -910,9 +943,11 @@ export interface AtenOperators {
   readonly log_softmax: { (self: Tensor, dim: number, dtype?: DType | null): Tensor; (self: Tensor, dim: number, options?: { dtype?: DType | null }): Tensor };
   /** log(exp(self) + exp(other)), elementwise, without overflow. */
   readonly logaddexp: { (self: Tensor, other: Tensor): Tensor };
+  /** log2(2^self + 2^other), elementwise, without overflow. */
   readonly logaddexp2: { (self: Tensor, other: Tensor): Tensor };
   /** The logarithm of the sums of exp(x) so far, along `dim`, without overflow. */
   readonly logcumsumexp: { (self: Tensor, dim: number): Tensor };
+  /** The logarithm of the determinant of a matrix; NaN where that is negative. */
   readonly logdet: { (self: Tensor): Tensor };
   /** Whether both elements are other than 0: a bool tensor, with broadcasting. */
   readonly logical_and: { (self: Tensor, other: Tensor): Tensor };
@@ -996,6 +1031,7 @@ export interface AtenOperators {
   readonly mm: { (self: Tensor, mat2: Tensor): Tensor; (self: Tensor, mat2: Tensor, outDtype: DType): Tensor };
   /** The most frequent element along `dim` (the smallest of several), and the index of one. */
   readonly mode: { (self: Tensor, dim?: number, keepdim?: boolean): [Tensor, Tensor]; (self: Tensor, options?: { dim?: number; keepdim?: boolean }): [Tensor, Tensor] };
+  /** The same as `movedim`: dimensions moved to other places. */
   readonly moveaxis: { (self: Tensor, source: number, destination: number): Tensor; (self: Tensor, source: readonly number[], destination: readonly number[]): Tensor };
   /** A view with dimensions moved to other places. */
   readonly movedim: { (self: Tensor, source: number, destination: number): Tensor; (self: Tensor, source: readonly number[], destination: readonly number[]): Tensor };
@@ -1016,7 +1052,9 @@ export interface AtenOperators {
   readonly multiply_: { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
   /** The product of a matrix and a vector, [n, m] x [m] -> [n]. */
   readonly mv: { (self: Tensor, vec: Tensor): Tensor };
+  /** The logarithm of the multivariate gamma function of dimension `p`. */
   readonly mvlgamma: { (self: Tensor, p: number): Tensor };
+  /** In place: The logarithm of the multivariate gamma function of dimension `p`. */
   readonly mvlgamma_: { (self: Tensor, p: number): Tensor };
   /** Each element, with NaN replaced by `nan` (0) and infinities by `posinf` and `neginf` (the largest finite numbers). */
   readonly nan_to_num: { (self: Tensor, nan?: number | null, posinf?: number | null, neginf?: number | null): Tensor; (self: Tensor, options?: { nan?: number | null; posinf?: number | null; neginf?: number | null }): Tensor };
@@ -1054,7 +1092,9 @@ export interface AtenOperators {
   readonly new_full: { (self: Tensor, size: readonly number[], fillValue: Scalar, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
   readonly new_ones: { (self: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
   readonly new_zeros: { (self: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
+  /** The next floating-point number after `self` in the direction of `other`. */
   readonly nextafter: { (self: Tensor, other: Tensor): Tensor };
+  /** In place: The next floating-point number after `self` in the direction of `other`. */
   readonly nextafter_: { (self: Tensor, other: Tensor): Tensor };
   /** The negative of the log-probabilities at the target classes, weighted; `reduction` 0, 1 mean, 2 sum. */
   readonly nll_loss: { (self: Tensor, target: Tensor, weight?: Tensor | null, reduction?: number, ignoreIndex?: number): Tensor; (self: Tensor, target: Tensor, options?: { weight?: Tensor | null; reduction?: number; ignoreIndex?: number }): Tensor };
@@ -1110,8 +1150,11 @@ export interface AtenOperators {
   readonly poisson_nll_loss: { (input: Tensor, target: Tensor, logInput: boolean, full: boolean, eps: number, reduction: number): Tensor };
   /** Complex numbers of absolute values and angles. */
   readonly polar: { (abs: Tensor, angle: Tensor): Tensor };
+  /** The `n`-th derivative of `digamma` at each element: `torch.polygamma(n, x)`. */
   readonly polygamma: { (n: number, self: Tensor): Tensor };
+  /** In place: The `n`-th derivative of `digamma` at each element: `torch.polygamma(n, x)`. */
   readonly polygamma_: { (self: Tensor, n: number): Tensor };
+  /** The tensor itself; bool tensors are refused. */
   readonly positive: { (self: Tensor): Tensor };
   /** `self` to the power of `exponent`, elementwise, with broadcasting. */
   readonly pow: { (self: Tensor, exponent: Tensor): Tensor; (self: Scalar, exponent: Tensor): Tensor; (self: Tensor, exponent: Scalar): Tensor };
@@ -1173,7 +1216,9 @@ export interface AtenOperators {
   readonly remainder: { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor; (self: Scalar, other: Tensor): Tensor };
   /** In place: The remainder of `self / other` with the sign of the divisor, as Python's `%`. */
   readonly remainder_: { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
+  /** Parts along `dim` whose norm `p` is above `maxnorm`, scaled down to it. */
   readonly renorm: { (self: Tensor, p: Scalar, dim: number, maxnorm: Scalar): Tensor };
+  /** In place: Parts along `dim` whose norm `p` is above `maxnorm`, scaled down to it. */
   readonly renorm_: { (self: Tensor, p: Scalar, dim: number, maxnorm: Scalar): Tensor };
   /** A copy repeated so many times along each dimension. */
   readonly repeat: { (self: Tensor, repeats: readonly number[]): Tensor };
@@ -1228,6 +1273,7 @@ export interface AtenOperators {
   readonly rsqrt: { (self: Tensor): Tensor };
   /** In place: One over the square root of each element. */
   readonly rsqrt_: { (self: Tensor): Tensor };
+  /** `other - alpha * self`, elementwise. */
   readonly rsub: { (self: Tensor, other: Tensor, options?: { alpha?: Scalar }): Tensor; (self: Tensor, other: Scalar, alpha?: Scalar): Tensor; (self: Tensor, other: Scalar, options?: { alpha?: Scalar }): Tensor };
   readonly scalar_tensor: { (s: Scalar, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
   /** softmax(query keyᵀ / sqrt(d) + mask) value, by the fastest kernel that the device has; with `isCausal` each place sees those before it. */
@@ -1250,6 +1296,7 @@ export interface AtenOperators {
   /** A view of one slice along `dim`, without that dimension. */
   readonly select: { (self: Tensor, dim: number, index: number): Tensor };
   readonly select_copy: { (self: Tensor, dim: number, index: number): Tensor };
+  /** A copy with `src` at one index of `dim`. */
   readonly select_scatter: { (self: Tensor, src: Tensor, dim: number, index: number): Tensor };
   /** ELU with the scale and alpha that keep mean 0 and variance 1. */
   readonly selu: { (self: Tensor): Tensor };
@@ -1271,6 +1318,7 @@ export interface AtenOperators {
   readonly sign: { (self: Tensor): Tensor };
   /** In place: -1, 0 or 1 for each element, by its sign. */
   readonly sign_: { (self: Tensor): Tensor };
+  /** Whether each element has a minus sign; -0 has one. */
   readonly signbit: { (self: Tensor): Tensor };
   /** x times sigmoid(x), also called swish. */
   readonly silu: { (self: Tensor): Tensor };
@@ -1293,6 +1341,7 @@ export interface AtenOperators {
   readonly slice: { (self: Tensor, dim?: number, start?: number | null, end?: number | null, step?: number): Tensor; (self: Tensor, options?: { dim?: number; start?: number | null; end?: number | null; step?: number }): Tensor };
   readonly slice_copy: { (self: Tensor, dim?: number, start?: number | null, end?: number | null, step?: number): Tensor; (self: Tensor, options?: { dim?: number; start?: number | null; end?: number | null; step?: number }): Tensor };
   readonly slice_inverse: { (self: Tensor, src: Tensor, dim?: number, start?: number | null, end?: number | null, step?: number): Tensor; (self: Tensor, src: Tensor, options?: { dim?: number; start?: number | null; end?: number | null; step?: number }): Tensor };
+  /** A copy with `src` in a slice of `dim`. */
   readonly slice_scatter: { (self: Tensor, src: Tensor, dim?: number, start?: number | null, end?: number | null, step?: number): Tensor; (self: Tensor, src: Tensor, options?: { dim?: number; start?: number | null; end?: number | null; step?: number }): Tensor };
   readonly slogdet: { (self: Tensor): [Tensor, Tensor] };
   readonly slow_conv_dilated2d: { (self: Tensor, weight: Tensor, kernelSize: number | readonly number[], bias?: Tensor | null, stride?: number | readonly number[], padding?: number | readonly number[], dilation?: number | readonly number[]): Tensor; (self: Tensor, weight: Tensor, kernelSize: number | readonly number[], options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: number | readonly number[]; dilation?: number | readonly number[] }): Tensor };
@@ -1584,6 +1633,7 @@ export interface AtenOperators {
   /** The stored values of a sparse tensor. */
   readonly values: { (self: Tensor): Tensor };
   readonly values_copy: { (self: Tensor): Tensor };
+  /** The matrix of powers of a vector's elements. */
   readonly vander: { (x: Tensor, N?: number | null, increasing?: boolean): Tensor; (x: Tensor, options?: { N?: number | null; increasing?: boolean }): Tensor };
   /** The variance of all elements, or along `dim`; divided by n - `correction` (1). */
   readonly var: { (self: Tensor, unbiased?: boolean): Tensor; (self: Tensor, options?: { unbiased?: boolean }): Tensor; (self: Tensor, dim?: number | readonly number[] | null, options?: { correction?: Scalar | null; keepdim?: boolean }): Tensor; (self: Tensor, options?: { dim?: number | readonly number[] | null; correction?: Scalar | null; keepdim?: boolean }): Tensor; (self: Tensor, dim: number | readonly number[] | null, unbiased?: boolean, keepdim?: boolean): Tensor; (self: Tensor, dim: number | readonly number[] | null, options?: { unbiased?: boolean; keepdim?: boolean }): Tensor };
@@ -1601,6 +1651,7 @@ export interface AtenOperators {
   readonly view_as_real: { (self: Tensor): Tensor };
   readonly view_as_real_copy: { (self: Tensor): Tensor };
   readonly view_copy: { (self: Tensor, size: readonly number[]): Tensor; (self: Tensor, dtype: DType): Tensor };
+  /** Parts along the first dimension. */
   readonly vsplit: { (self: Tensor, indices: readonly number[]): Tensor[]; (self: Tensor, sections: number): Tensor[] };
   /** Tensors joined on top of each other, vectors as rows. */
   readonly vstack: { (tensors: readonly Tensor[]): Tensor };

@@ -637,6 +637,360 @@ export const bitwiseLeftShift = operator("aten::bitwise_left_shift", ["Tensor","
  * - `bitwise_right_shift.Tensor_Scalar(Tensor self, Scalar other) -> Tensor`
  */
 export const bitwiseRightShift = operator("aten::bitwise_right_shift", ["Tensor","Scalar_Tensor","Tensor_Scalar"], "bitwiseRightShift") as { (self: Tensor, other: Tensor): Tensor; (self: Scalar, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
+/**
+ * In place: The remainder of `self / other` with the sign of the dividend, as JavaScript's `%`.
+ *
+ * - `fmod_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)`
+ * - `fmod_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)`
+ */
+export const fmod_ = operator("aten::fmod_", ["Tensor","Scalar"], "fmod_") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
+/**
+ * In place: `self / other` rounded down to whole numbers.
+ *
+ * - `floor_divide_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)`
+ * - `floor_divide_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)`
+ */
+export const floorDivide_ = operator("aten::floor_divide_", ["Tensor","Scalar"], "floorDivide_") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
+/**
+ * In place: `self / other` without rounding; integers give floats.
+ *
+ * - `true_divide_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)`
+ * - `true_divide_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)`
+ */
+export const trueDivide_ = operator("aten::true_divide_", ["Tensor","Scalar"], "trueDivide_") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
+/**
+ * In place: -1, 0 or 1 for each element, by its sign.
+ *
+ * - `sign_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const sign_ = operator("aten::sign_", [""], "sign_") as { (self: Tensor): Tensor };
+/**
+ * In place: The sign of each element; for complex numbers the element divided by its absolute value.
+ *
+ * - `sgn_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const sgn_ = operator("aten::sgn_", [""], "sgn_") as { (self: Tensor): Tensor };
+/**
+ * In place: 2 to the power of each element.
+ *
+ * - `exp2_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const exp2_ = operator("aten::exp2_", [""], "exp2_") as { (self: Tensor): Tensor };
+/**
+ * In place: e to the power of each element, minus 1; exact also near 0.
+ *
+ * - `expm1_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const expm1_ = operator("aten::expm1_", [""], "expm1_") as { (self: Tensor): Tensor };
+/**
+ * In place: The logarithm to base 2 of each element.
+ *
+ * - `log2_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const log2_ = operator("aten::log2_", [""], "log2_") as { (self: Tensor): Tensor };
+/**
+ * In place: The logarithm to base 10 of each element.
+ *
+ * - `log10_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const log10_ = operator("aten::log10_", [""], "log10_") as { (self: Tensor): Tensor };
+/**
+ * In place: The natural logarithm of 1 plus each element; exact also near 0.
+ *
+ * - `log1p_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const log1p_ = operator("aten::log1p_", [""], "log1p_") as { (self: Tensor): Tensor };
+/**
+ * In place: Each element rounded up to a whole number.
+ *
+ * - `ceil_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const ceil_ = operator("aten::ceil_", [""], "ceil_") as { (self: Tensor): Tensor };
+/**
+ * In place: Each element rounded down to a whole number.
+ *
+ * - `floor_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const floor_ = operator("aten::floor_", [""], "floor_") as { (self: Tensor): Tensor };
+/**
+ * In place: Each element rounded to the nearest whole number (halves to the even one), or to `decimals` places.
+ *
+ * - `round_(Tensor(a!) self) -> Tensor(a!)`
+ * - `round_.decimals(Tensor(a!) self, *, int decimals) -> Tensor(a!)`
+ */
+export const round_ = operator("aten::round_", ["","decimals"], "round_") as { (self: Tensor): Tensor; (self: Tensor, options: { decimals: number }): Tensor };
+/**
+ * In place: Each element without its fraction: rounded towards 0.
+ *
+ * - `trunc_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const trunc_ = operator("aten::trunc_", [""], "trunc_") as { (self: Tensor): Tensor };
+/**
+ * In place: The fraction of each element, with its sign.
+ *
+ * - `frac_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const frac_ = operator("aten::frac_", [""], "frac_") as { (self: Tensor): Tensor };
+/**
+ * In place: Each element rounded towards 0; the same as `trunc`.
+ *
+ * - `fix_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const fix_ = operator("aten::fix_", [""], "fix_") as { (self: Tensor): Tensor };
+/**
+ * In place: The error function of each element.
+ *
+ * - `erf_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const erf_ = operator("aten::erf_", [""], "erf_") as { (self: Tensor): Tensor };
+/**
+ * In place: 1 minus the error function of each element; exact also where that is tiny.
+ *
+ * - `erfc_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const erfc_ = operator("aten::erfc_", [""], "erfc_") as { (self: Tensor): Tensor };
+/**
+ * In place: The inverse of the error function, for elements between -1 and 1.
+ *
+ * - `erfinv_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const erfinv_ = operator("aten::erfinv_", [""], "erfinv_") as { (self: Tensor): Tensor };
+/**
+ * In place: The logarithm of the absolute value of the gamma function of each element.
+ *
+ * - `lgamma_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const lgamma_ = operator("aten::lgamma_", [""], "lgamma_") as { (self: Tensor): Tensor };
+/**
+ * In place: The derivative of `lgamma` at each element.
+ *
+ * - `digamma_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const digamma_ = operator("aten::digamma_", [""], "digamma_") as { (self: Tensor): Tensor };
+/**
+ * In place: The sine of each element, in radians.
+ *
+ * - `sin_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const sin_ = operator("aten::sin_", [""], "sin_") as { (self: Tensor): Tensor };
+/**
+ * In place: The cosine of each element, in radians.
+ *
+ * - `cos_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const cos_ = operator("aten::cos_", [""], "cos_") as { (self: Tensor): Tensor };
+/**
+ * In place: The tangent of each element, in radians.
+ *
+ * - `tan_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const tan_ = operator("aten::tan_", [""], "tan_") as { (self: Tensor): Tensor };
+/**
+ * In place: The angle in radians, from -π/2 to π/2, whose sine each element is.
+ *
+ * - `asin_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const asin_ = operator("aten::asin_", [""], "asin_") as { (self: Tensor): Tensor };
+/**
+ * In place: The angle in radians, from 0 to π, whose cosine each element is.
+ *
+ * - `acos_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const acos_ = operator("aten::acos_", [""], "acos_") as { (self: Tensor): Tensor };
+/**
+ * In place: The angle in radians, from -π/2 to π/2, whose tangent each element is.
+ *
+ * - `atan_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const atan_ = operator("aten::atan_", [""], "atan_") as { (self: Tensor): Tensor };
+/**
+ * In place: The angle in radians, from -π to π, of the point with ordinate `self` and abscissa `other`.
+ *
+ * - `atan2_(Tensor(a!) self, Tensor other) -> Tensor(a!)`
+ */
+export const atan2_ = operator("aten::atan2_", [""], "atan2_") as { (self: Tensor, other: Tensor): Tensor };
+/**
+ * In place: The hyperbolic sine of each element.
+ *
+ * - `sinh_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const sinh_ = operator("aten::sinh_", [""], "sinh_") as { (self: Tensor): Tensor };
+/**
+ * In place: The hyperbolic cosine of each element.
+ *
+ * - `cosh_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const cosh_ = operator("aten::cosh_", [""], "cosh_") as { (self: Tensor): Tensor };
+/**
+ * In place: The inverse hyperbolic sine of each element.
+ *
+ * - `asinh_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const asinh_ = operator("aten::asinh_", [""], "asinh_") as { (self: Tensor): Tensor };
+/**
+ * In place: The inverse hyperbolic cosine of each element; NaN below 1.
+ *
+ * - `acosh_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const acosh_ = operator("aten::acosh_", [""], "acosh_") as { (self: Tensor): Tensor };
+/**
+ * In place: The inverse hyperbolic tangent of each element; NaN beyond -1 and 1.
+ *
+ * - `atanh_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const atanh_ = operator("aten::atanh_", [""], "atanh_") as { (self: Tensor): Tensor };
+/**
+ * In place: The inverse of `sigmoid`: log(x / (1 - x)); with `eps` elements are first moved into [eps, 1 - eps].
+ *
+ * - `logit_(Tensor(a!) self, float? eps=None) -> Tensor(a!)`
+ */
+export const logit_ = operator("aten::logit_", [""], "logit_") as { (self: Tensor, eps?: number | null): Tensor; (self: Tensor, options?: { eps?: number | null }): Tensor };
+/**
+ * In place: The square root of `self² + other²`, elementwise, without overflow.
+ *
+ * - `hypot_(Tensor(a!) self, Tensor other) -> Tensor(a!)`
+ */
+export const hypot_ = operator("aten::hypot_", [""], "hypot_") as { (self: Tensor, other: Tensor): Tensor };
+/**
+ * In place: The size of each element with the sign of `other`'s.
+ *
+ * - `copysign_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)`
+ * - `copysign_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)`
+ */
+export const copysign_ = operator("aten::copysign_", ["Tensor","Scalar"], "copysign_") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
+/**
+ * In place: `self * log(other)`, elementwise; 0 where `self` is 0.
+ *
+ * - `xlogy_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)`
+ * - `xlogy_.Scalar_Other(Tensor(a!) self, Scalar other) -> Tensor(a!)`
+ */
+export const xlogy_ = operator("aten::xlogy_", ["Tensor","Scalar_Other"], "xlogy_") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
+/**
+ * In place: Angles in degrees turned into radians.
+ *
+ * - `deg2rad_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const deg2rad_ = operator("aten::deg2rad_", [""], "deg2rad_") as { (self: Tensor): Tensor };
+/**
+ * In place: Angles in radians turned into degrees.
+ *
+ * - `rad2deg_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const rad2deg_ = operator("aten::rad2deg_", [""], "rad2deg_") as { (self: Tensor): Tensor };
+/**
+ * In place: 0 for negative elements, 1 for positive ones, and `values` where they are 0.
+ *
+ * - `heaviside_(Tensor(a!) self, Tensor values) -> Tensor(a!)`
+ */
+export const heaviside_ = operator("aten::heaviside_", [""], "heaviside_") as { (self: Tensor, values: Tensor): Tensor };
+/**
+ * In place: sin(πx) / (πx) of each element; 1 at 0.
+ *
+ * - `sinc_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const sinc_ = operator("aten::sinc_", [""], "sinc_") as { (self: Tensor): Tensor };
+/**
+ * In place: The bitwise AND of integers or bools, elementwise.
+ *
+ * - `bitwise_and_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)`
+ * - `bitwise_and_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)`
+ */
+export const bitwiseAnd_ = operator("aten::bitwise_and_", ["Tensor","Scalar"], "bitwiseAnd_") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
+/**
+ * In place: The bitwise OR of integers or bools, elementwise.
+ *
+ * - `bitwise_or_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)`
+ * - `bitwise_or_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)`
+ */
+export const bitwiseOr_ = operator("aten::bitwise_or_", ["Tensor","Scalar"], "bitwiseOr_") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
+/**
+ * In place: The bitwise exclusive OR of integers or bools, elementwise.
+ *
+ * - `bitwise_xor_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)`
+ * - `bitwise_xor_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)`
+ */
+export const bitwiseXor_ = operator("aten::bitwise_xor_", ["Tensor","Scalar"], "bitwiseXor_") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
+/**
+ * In place: The bitwise complement of integers or bools, elementwise.
+ *
+ * - `bitwise_not_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const bitwiseNot_ = operator("aten::bitwise_not_", [""], "bitwiseNot_") as { (self: Tensor): Tensor };
+/**
+ * log2(2^self + 2^other), elementwise, without overflow.
+ *
+ * - `logaddexp2(Tensor self, Tensor other) -> Tensor`
+ */
+export const logaddexp2 = operator("aten::logaddexp2", [""], "logaddexp2") as { (self: Tensor, other: Tensor): Tensor };
+/**
+ * `self` to the power of `exponent`, computed in float64 (complex128 for complex numbers).
+ *
+ * - `float_power.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor`
+ * - `float_power.Scalar(Scalar self, Tensor exponent) -> Tensor`
+ * - `float_power.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor`
+ */
+export const floatPower = operator("aten::float_power", ["Tensor_Tensor","Scalar","Tensor_Scalar"], "floatPower") as { (self: Tensor, exponent: Tensor): Tensor; (self: Scalar, exponent: Tensor): Tensor; (self: Tensor, exponent: Scalar): Tensor };
+/**
+ * `self * 2^other`, elementwise.
+ *
+ * - `ldexp.Tensor(Tensor self, Tensor other) -> Tensor`
+ */
+export const ldexp = operator("aten::ldexp", ["Tensor"], "ldexp") as { (self: Tensor, other: Tensor): Tensor };
+/**
+ * Each element as a mantissa between 0.5 and 1 and an exponent of 2: [mantissa, exponent].
+ *
+ * - `frexp.Tensor(Tensor self) -> (Tensor mantissa, Tensor exponent)`
+ */
+export const frexp = operator("aten::frexp", ["Tensor"], "frexp") as { (self: Tensor): [Tensor, Tensor] };
+/**
+ * The greatest common divisor of integers, elementwise.
+ *
+ * - `gcd(Tensor self, Tensor other) -> Tensor`
+ */
+export const gcd = operator("aten::gcd", [""], "gcd") as { (self: Tensor, other: Tensor): Tensor };
+/**
+ * The least common multiple of integers, elementwise.
+ *
+ * - `lcm(Tensor self, Tensor other) -> Tensor`
+ */
+export const lcm = operator("aten::lcm", [""], "lcm") as { (self: Tensor, other: Tensor): Tensor };
+/**
+ * The next floating-point number after `self` in the direction of `other`.
+ *
+ * - `nextafter(Tensor self, Tensor other) -> Tensor`
+ */
+export const nextafter = operator("aten::nextafter", [""], "nextafter") as { (self: Tensor, other: Tensor): Tensor };
+/**
+ * Whether each element has a minus sign; -0 has one.
+ *
+ * - `signbit(Tensor self) -> Tensor`
+ */
+export const signbit = operator("aten::signbit", [""], "signbit") as { (self: Tensor): Tensor };
+/**
+ * The tensor itself; bool tensors are refused.
+ *
+ * - `positive(Tensor(a) self) -> Tensor(a)`
+ */
+export const positive = operator("aten::positive", [""], "positive") as { (self: Tensor): Tensor };
+/**
+ * The `n`-th derivative of `digamma` at each element: `torch.polygamma(n, x)`.
+ *
+ * - `polygamma(int n, Tensor self) -> Tensor`
+ */
+export const polygamma = operator("aten::polygamma", [""], "polygamma") as { (n: number, self: Tensor): Tensor };
+/**
+ * The logarithm of the multivariate gamma function of dimension `p`.
+ *
+ * - `mvlgamma(Tensor self, int p) -> Tensor`
+ */
+export const mvlgamma = operator("aten::mvlgamma", [""], "mvlgamma") as { (self: Tensor, p: number): Tensor };
+/**
+ * `other - alpha * self`, elementwise.
+ *
+ * - `rsub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor`
+ * - `rsub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor`
+ */
+export const rsub = operator("aten::rsub", ["Tensor","Scalar"], "rsub") as { (self: Tensor, other: Tensor, options?: { alpha?: Scalar }): Tensor; (self: Tensor, other: Scalar, alpha?: Scalar): Tensor; (self: Tensor, other: Scalar, options?: { alpha?: Scalar }): Tensor };
 
 // ---- comparison ----
 /**
@@ -759,6 +1113,78 @@ export const equal = operator("aten::equal", [""], "equal") as { (self: Tensor, 
  * - `is_nonzero(Tensor self) -> bool`
  */
 export const isNonzero = operator("aten::is_nonzero", [""], "isNonzero") as { (self: Tensor): boolean };
+/**
+ * In place: Whether elements are equal: a bool tensor, with broadcasting. NaN equals nothing.
+ *
+ * - `eq_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)`
+ * - `eq_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)`
+ */
+export const eq_ = operator("aten::eq_", ["Tensor","Scalar"], "eq_") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
+/**
+ * In place: Whether elements differ: a bool tensor, with broadcasting.
+ *
+ * - `ne_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)`
+ * - `ne_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)`
+ */
+export const ne_ = operator("aten::ne_", ["Tensor","Scalar"], "ne_") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
+/**
+ * In place: Whether elements of `self` are less: a bool tensor, with broadcasting.
+ *
+ * - `lt_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)`
+ * - `lt_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)`
+ */
+export const lt_ = operator("aten::lt_", ["Tensor","Scalar"], "lt_") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
+/**
+ * In place: Whether elements of `self` are less or equal: a bool tensor, with broadcasting.
+ *
+ * - `le_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)`
+ * - `le_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)`
+ */
+export const le_ = operator("aten::le_", ["Tensor","Scalar"], "le_") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
+/**
+ * In place: Whether elements of `self` are greater: a bool tensor, with broadcasting.
+ *
+ * - `gt_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)`
+ * - `gt_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)`
+ */
+export const gt_ = operator("aten::gt_", ["Tensor","Scalar"], "gt_") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
+/**
+ * In place: Whether elements of `self` are greater or equal: a bool tensor, with broadcasting.
+ *
+ * - `ge_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)`
+ * - `ge_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)`
+ */
+export const ge_ = operator("aten::ge_", ["Tensor","Scalar"], "ge_") as { (self: Tensor, other: Tensor): Tensor; (self: Tensor, other: Scalar): Tensor };
+/**
+ * In place: Whether both elements are other than 0: a bool tensor, with broadcasting.
+ *
+ * - `logical_and_(Tensor(a!) self, Tensor other) -> Tensor(a!)`
+ */
+export const logicalAnd_ = operator("aten::logical_and_", [""], "logicalAnd_") as { (self: Tensor, other: Tensor): Tensor };
+/**
+ * In place: Whether one element or both are other than 0: a bool tensor, with broadcasting.
+ *
+ * - `logical_or_(Tensor(a!) self, Tensor other) -> Tensor(a!)`
+ */
+export const logicalOr_ = operator("aten::logical_or_", [""], "logicalOr_") as { (self: Tensor, other: Tensor): Tensor };
+/**
+ * In place: Whether exactly one of two elements is other than 0: a bool tensor, with broadcasting.
+ *
+ * - `logical_xor_(Tensor(a!) self, Tensor other) -> Tensor(a!)`
+ */
+export const logicalXor_ = operator("aten::logical_xor_", [""], "logicalXor_") as { (self: Tensor, other: Tensor): Tensor };
+/**
+ * In place: Whether elements are 0: a bool tensor.
+ *
+ * - `logical_not_(Tensor(a!) self) -> Tensor(a!)`
+ */
+export const logicalNot_ = operator("aten::logical_not_", [""], "logicalNot_") as { (self: Tensor): Tensor };
+/**
+ * Whether each element has no imaginary part.
+ *
+ * - `isreal(Tensor self) -> Tensor`
+ */
+export const isreal = operator("aten::isreal", [""], "isreal") as { (self: Tensor): Tensor };
 
 // ---- reduction ----
 /**
@@ -988,6 +1414,37 @@ export const diff = operator("aten::diff", [""], "diff") as { (self: Tensor, n?:
  * - `trapezoid.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor`
  */
 export const trapezoid = operator("aten::trapezoid", ["dx","x"], "trapezoid") as { (y: Tensor, options?: { dx?: Scalar; dim?: number }): Tensor; (y: Tensor, x: Tensor, options?: { dim?: number }): Tensor };
+/**
+ * The norm `p` of `self - other`, over all elements.
+ *
+ * - `dist(Tensor self, Tensor other, Scalar p=2) -> Tensor`
+ */
+export const dist = operator("aten::dist", [""], "dist") as { (self: Tensor, other: Tensor, p?: Scalar): Tensor; (self: Tensor, other: Tensor, options?: { p?: Scalar }): Tensor };
+/**
+ * Parts along `dim` whose norm `p` is above `maxnorm`, scaled down to it.
+ *
+ * - `renorm(Tensor self, Scalar p, int dim, Scalar maxnorm) -> Tensor`
+ */
+export const renorm = operator("aten::renorm", [""], "renorm") as { (self: Tensor, p: Scalar, dim: number, maxnorm: Scalar): Tensor };
+/**
+ * The integral along `dim` up to each point, by trapezoids.
+ *
+ * - `cumulative_trapezoid.dx(Tensor y, *, Scalar dx=1, int dim=-1) -> Tensor`
+ * - `cumulative_trapezoid.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor`
+ */
+export const cumulativeTrapezoid = operator("aten::cumulative_trapezoid", ["dx","x"], "cumulativeTrapezoid") as { (y: Tensor, options?: { dx?: Scalar; dim?: number }): Tensor; (y: Tensor, x: Tensor, options?: { dim?: number }): Tensor };
+/**
+ * In place: The sums of all elements so far, along `dim`.
+ *
+ * - `cumsum_(Tensor(a!) self, int dim, *, ScalarType? dtype=None) -> Tensor(a!)`
+ */
+export const cumsum_ = operator("aten::cumsum_", [""], "cumsum_") as { (self: Tensor, dim: number, options?: { dtype?: DType | null }): Tensor };
+/**
+ * In place: The products of all elements so far, along `dim`.
+ *
+ * - `cumprod_(Tensor(a!) self, int dim, *, ScalarType? dtype=None) -> Tensor(a!)`
+ */
+export const cumprod_ = operator("aten::cumprod_", [""], "cumprod_") as { (self: Tensor, dim: number, options?: { dtype?: DType | null }): Tensor };
 
 // ---- linearAlgebra ----
 /**
@@ -1399,6 +1856,60 @@ export const pdist = operator("aten::pdist", [""], "pdist") as { (self: Tensor, 
  * - `chain_matmul(Tensor[] matrices) -> Tensor`
  */
 export const chainMatmul = operator("aten::chain_matmul", [""], "chainMatmul") as { (matrices: readonly Tensor[]): Tensor };
+/**
+ * The logarithm of the determinant of a matrix; NaN where that is negative.
+ *
+ * - `logdet(Tensor self) -> Tensor`
+ */
+export const logdet = operator("aten::logdet", [""], "logdet") as { (self: Tensor): Tensor };
+/**
+ * `beta * self` plus `alpha` times the sum of the matrix products of two batches.
+ *
+ * - `addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor`
+ */
+export const addbmm = operator("aten::addbmm", [""], "addbmm") as { (self: Tensor, batch1: Tensor, batch2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor };
+/**
+ * In place: `beta * self + alpha * (batch1 x batch2)`, for each matrix of a batch.
+ *
+ * - `baddbmm_(Tensor(a!) self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor(a!)`
+ */
+export const baddbmm_ = operator("aten::baddbmm_", [""], "baddbmm_") as { (self: Tensor, batch1: Tensor, batch2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor };
+/**
+ * In place: `beta * self + alpha * (mat x vec)`.
+ *
+ * - `addmv_(Tensor(a!) self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor(a!)`
+ */
+export const addmv_ = operator("aten::addmv_", [""], "addmv_") as { (self: Tensor, mat: Tensor, vec: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor };
+/**
+ * A matrix as permutation, lower and upper triangle: [P, L, U].
+ *
+ * - `linalg_lu(Tensor A, *, bool pivot=True) -> (Tensor P, Tensor L, Tensor U)`
+ */
+export const linalgLu = operator("aten::linalg_lu", [""], "linalgLu") as { (A: Tensor, options?: { pivot?: boolean }): [Tensor, Tensor, Tensor] };
+/**
+ * Solves `A X = B` with what `linalg.luFactor` gave.
+ *
+ * - `linalg_lu_solve(Tensor LU, Tensor pivots, Tensor B, *, bool left=True, bool adjoint=False) -> Tensor`
+ */
+export const linalgLuSolve = operator("aten::linalg_lu_solve", [""], "linalgLuSolve") as { (LU: Tensor, pivots: Tensor, B: Tensor, options?: { left?: boolean; adjoint?: boolean }): Tensor };
+/**
+ * The orthogonal matrix of a product of Householder reflections.
+ *
+ * - `linalg_householder_product(Tensor input, Tensor tau) -> Tensor`
+ */
+export const linalgHouseholderProduct = operator("aten::linalg_householder_product", [""], "linalgHouseholderProduct") as { (input: Tensor, tau: Tensor): Tensor };
+/**
+ * The inverse of a positive definite matrix whose Cholesky factor is given.
+ *
+ * - `cholesky_inverse(Tensor self, bool upper=False) -> Tensor`
+ */
+export const choleskyInverse = operator("aten::cholesky_inverse", [""], "choleskyInverse") as { (self: Tensor, upper?: boolean): Tensor; (self: Tensor, options?: { upper?: boolean }): Tensor };
+/**
+ * The matrix of powers of a vector's elements.
+ *
+ * - `vander(Tensor x, int? N=None, bool increasing=False) -> Tensor`
+ */
+export const vander = operator("aten::vander", [""], "vander") as { (x: Tensor, N?: number | null, increasing?: boolean): Tensor; (x: Tensor, options?: { N?: number | null; increasing?: boolean }): Tensor };
 
 // ---- shape ----
 /**
@@ -1740,6 +2251,52 @@ export const cartesianProd = operator("aten::cartesian_prod", [""], "cartesianPr
  * - `combinations(Tensor self, int r=2, bool with_replacement=False) -> Tensor`
  */
 export const combinations = operator("aten::combinations", [""], "combinations") as { (self: Tensor, r?: number, withReplacement?: boolean): Tensor; (self: Tensor, options?: { r?: number; withReplacement?: boolean }): Tensor };
+/**
+ * The same as `movedim`: dimensions moved to other places.
+ *
+ * - `moveaxis.int(Tensor(a) self, int source, int destination) -> Tensor(a)`
+ * - `moveaxis.intlist(Tensor(a) self, int[] source, int[] destination) -> Tensor(a)`
+ */
+export const moveaxis = operator("aten::moveaxis", ["int","intlist"], "moveaxis") as { (self: Tensor, source: number, destination: number): Tensor; (self: Tensor, source: readonly number[], destination: readonly number[]): Tensor };
+/**
+ * The matrices transposed and conjugated.
+ *
+ * - `adjoint(Tensor(a) self) -> Tensor(a)`
+ */
+export const adjoint = operator("aten::adjoint", [""], "adjoint") as { (self: Tensor): Tensor };
+/**
+ * A matrix with the elements of the flattened tensor on its diagonal.
+ *
+ * - `diagflat(Tensor self, int offset=0) -> Tensor`
+ */
+export const diagflat = operator("aten::diagflat", [""], "diagflat") as { (self: Tensor, offset?: number): Tensor; (self: Tensor, options?: { offset?: number }): Tensor };
+/**
+ * Tensors side by side; those of one dimension are columns.
+ *
+ * - `column_stack(Tensor[] tensors) -> Tensor`
+ */
+export const columnStack = operator("aten::column_stack", [""], "columnStack") as { (tensors: readonly Tensor[]): Tensor };
+/**
+ * Parts along the second dimension (the first of a vector).
+ *
+ * - `hsplit.array(Tensor(a -> *) self, int[] indices) -> Tensor(a)[]`
+ * - `hsplit.int(Tensor(a -> *) self, int sections) -> Tensor(a)[]`
+ */
+export const hsplit = operator("aten::hsplit", ["array","int"], "hsplit") as { (self: Tensor, indices: readonly number[]): Tensor[]; (self: Tensor, sections: number): Tensor[] };
+/**
+ * Parts along the first dimension.
+ *
+ * - `vsplit.array(Tensor(a -> *) self, int[] indices) -> Tensor(a)[]`
+ * - `vsplit.int(Tensor(a -> *) self, int sections) -> Tensor(a)[]`
+ */
+export const vsplit = operator("aten::vsplit", ["array","int"], "vsplit") as { (self: Tensor, indices: readonly number[]): Tensor[]; (self: Tensor, sections: number): Tensor[] };
+/**
+ * Parts along the third dimension.
+ *
+ * - `dsplit.array(Tensor(a -> *) self, int[] indices) -> Tensor(a)[]`
+ * - `dsplit.int(Tensor(a -> *) self, int sections) -> Tensor(a)[]`
+ */
+export const dsplit = operator("aten::dsplit", ["array","int"], "dsplit") as { (self: Tensor, indices: readonly number[]): Tensor[]; (self: Tensor, sections: number): Tensor[] };
 
 // ---- indexing ----
 /**
@@ -1938,6 +2495,30 @@ export const triuIndices = operator("aten::triu_indices", [""], "triuIndices") a
  * - `isin.Tensor_Scalar(Tensor elements, Scalar test_element, *, bool assume_unique=False, bool invert=False) -> Tensor`
  */
 export const isin = operator("aten::isin", ["Tensor_Tensor","Scalar_Tensor","Tensor_Scalar"], "isin") as { (elements: Tensor, testElements: Tensor, options?: { assumeUnique?: boolean; invert?: boolean }): Tensor; (element: Scalar, testElements: Tensor, options?: { assumeUnique?: boolean; invert?: boolean }): Tensor; (elements: Tensor, testElement: Scalar, options?: { assumeUnique?: boolean; invert?: boolean }): Tensor };
+/**
+ * A copy with `src` at one index of `dim`.
+ *
+ * - `select_scatter(Tensor self, Tensor src, int dim, SymInt index) -> Tensor`
+ */
+export const selectScatter = operator("aten::select_scatter", [""], "selectScatter") as { (self: Tensor, src: Tensor, dim: number, index: number): Tensor };
+/**
+ * A copy with `src` in a slice of `dim`.
+ *
+ * - `slice_scatter(Tensor self, Tensor src, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> Tensor`
+ */
+export const sliceScatter = operator("aten::slice_scatter", [""], "sliceScatter") as { (self: Tensor, src: Tensor, dim?: number, start?: number | null, end?: number | null, step?: number): Tensor; (self: Tensor, src: Tensor, options?: { dim?: number; start?: number | null; end?: number | null; step?: number }): Tensor };
+/**
+ * A copy with `src` on a diagonal.
+ *
+ * - `diagonal_scatter(Tensor self, Tensor src, int offset=0, int dim1=0, int dim2=1) -> Tensor`
+ */
+export const diagonalScatter = operator("aten::diagonal_scatter", [""], "diagonalScatter") as { (self: Tensor, src: Tensor, offset?: number, dim1?: number, dim2?: number): Tensor; (self: Tensor, src: Tensor, options?: { offset?: number; dim1?: number; dim2?: number }): Tensor };
+/**
+ * A copy into whose rows at `index` those of `source` are reduced.
+ *
+ * - `index_reduce(Tensor self, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) -> Tensor`
+ */
+export const indexReduce = operator("aten::index_reduce", [""], "indexReduce") as { (self: Tensor, dim: number, index: Tensor, source: Tensor, reduce: string, options?: { includeSelf?: boolean }): Tensor };
 
 // ---- sorting ----
 /**
@@ -2555,6 +3136,18 @@ export const upsampleNearest2d = operator("aten::upsample_nearest2d", ["vec",""]
  * - `grid_sampler(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners) -> Tensor`
  */
 export const gridSampler = operator("aten::grid_sampler", [""], "gridSampler") as { (input: Tensor, grid: Tensor, interpolationMode: number, paddingMode: number, alignCorners: boolean): Tensor };
+/**
+ * The gradient of a 3-d convolution with respect to its input, as an operator.
+ *
+ * - `conv_transpose3d.input(Tensor input, Tensor weight, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0], SymInt[3] output_padding=[0, 0, 0], SymInt groups=1, SymInt[3] dilation=[1, 1, 1]) -> Tensor`
+ */
+export const convTranspose3d = operator("aten::conv_transpose3d", ["input"], "convTranspose3d") as { (input: Tensor, weight: Tensor, bias?: Tensor | null, stride?: number | readonly number[], padding?: number | readonly number[], outputPadding?: number | readonly number[], groups?: number, dilation?: number | readonly number[]): Tensor; (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }): Tensor };
+/**
+ * Channels [N, C, ...] of `groups` groups, one of each in turn.
+ *
+ * - `channel_shuffle(Tensor self, SymInt groups) -> Tensor`
+ */
+export const channelShuffle = operator("aten::channel_shuffle", [""], "channelShuffle") as { (self: Tensor, groups: number): Tensor };
 
 // ---- complex ----
 /**
@@ -2746,6 +3339,44 @@ export const stft = operator("aten::stft", ["","center"], "stft") as { (self: Te
  * - `istft(Tensor self, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None, bool center=True, bool normalized=False, bool? onesided=None, int? length=None, bool return_complex=False) -> Tensor`
  */
 export const istft = operator("aten::istft", [""], "istft") as { (self: Tensor, nFft: number, hopLength?: number | null, winLength?: number | null, window?: Tensor | null, center?: boolean, normalized?: boolean, onesided?: boolean | null, length?: number | null, returnComplex?: boolean): Tensor; (self: Tensor, nFft: number, options?: { hopLength?: number | null; winLength?: number | null; window?: Tensor | null; center?: boolean; normalized?: boolean; onesided?: boolean | null; length?: number | null; returnComplex?: boolean }): Tensor };
+/**
+ * Hann's window of so many points; `periodic` (the default) for spectra, false for filters.
+ *
+ * - `hann_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`
+ * - `hann_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`
+ */
+export const hannWindow = operator("aten::hann_window", ["","periodic"], "hannWindow") as { (windowLength: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (windowLength: number, periodic: boolean, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
+/**
+ * Hamming's window of so many points.
+ *
+ * - `hamming_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`
+ * - `hamming_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`
+ * - `hamming_window.periodic_alpha(int window_length, bool periodic, float alpha, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`
+ * - `hamming_window.periodic_alpha_beta(int window_length, bool periodic, float alpha, float beta, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`
+ */
+export const hammingWindow = operator("aten::hamming_window", ["","periodic","periodic_alpha","periodic_alpha_beta"], "hammingWindow") as { (windowLength: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (windowLength: number, periodic: boolean, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (windowLength: number, periodic: boolean, alpha: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (windowLength: number, periodic: boolean, alpha: number, beta: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
+/**
+ * Blackman's window of so many points.
+ *
+ * - `blackman_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`
+ * - `blackman_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`
+ */
+export const blackmanWindow = operator("aten::blackman_window", ["","periodic"], "blackmanWindow") as { (windowLength: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (windowLength: number, periodic: boolean, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
+/**
+ * Bartlett's triangular window of so many points.
+ *
+ * - `bartlett_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`
+ * - `bartlett_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`
+ */
+export const bartlettWindow = operator("aten::bartlett_window", ["","periodic"], "bartlettWindow") as { (windowLength: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (windowLength: number, periodic: boolean, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
+/**
+ * Kaiser's window of so many points and shape `beta`.
+ *
+ * - `kaiser_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`
+ * - `kaiser_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`
+ * - `kaiser_window.beta(int window_length, bool periodic, float beta, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor`
+ */
+export const kaiserWindow = operator("aten::kaiser_window", ["","periodic","beta"], "kaiserWindow") as { (windowLength: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (windowLength: number, periodic: boolean, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor; (windowLength: number, periodic: boolean, beta: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor };
 
 // ---- special ----
 /**
@@ -3402,6 +4033,144 @@ export interface TensorMethods {
   bitwiseRightShift(other: Tensor): Tensor;
   /** The bits of integers moved right by `other` places; the sign stays. */
   bitwiseRightShift(other: Scalar): Tensor;
+  /** In place: The remainder of `self / other` with the sign of the dividend, as JavaScript's `%`. */
+  fmod_(other: Tensor): this;
+  /** In place: The remainder of `self / other` with the sign of the dividend, as JavaScript's `%`. */
+  fmod_(other: Scalar): this;
+  /** In place: `self / other` rounded down to whole numbers. */
+  floorDivide_(other: Tensor): this;
+  /** In place: `self / other` rounded down to whole numbers. */
+  floorDivide_(other: Scalar): this;
+  /** In place: `self / other` without rounding; integers give floats. */
+  trueDivide_(other: Tensor): this;
+  /** In place: `self / other` without rounding; integers give floats. */
+  trueDivide_(other: Scalar): this;
+  /** In place: -1, 0 or 1 for each element, by its sign. */
+  sign_(): this;
+  /** In place: The sign of each element; for complex numbers the element divided by its absolute value. */
+  sgn_(): this;
+  /** In place: 2 to the power of each element. */
+  exp2_(): this;
+  /** In place: e to the power of each element, minus 1; exact also near 0. */
+  expm1_(): this;
+  /** In place: The logarithm to base 2 of each element. */
+  log2_(): this;
+  /** In place: The logarithm to base 10 of each element. */
+  log10_(): this;
+  /** In place: The natural logarithm of 1 plus each element; exact also near 0. */
+  log1p_(): this;
+  /** In place: Each element rounded up to a whole number. */
+  ceil_(): this;
+  /** In place: Each element rounded down to a whole number. */
+  floor_(): this;
+  /** In place: Each element rounded to the nearest whole number (halves to the even one), or to `decimals` places. */
+  round_(): this;
+  /** In place: Each element rounded to the nearest whole number (halves to the even one), or to `decimals` places. */
+  round_(options: { decimals: number }): this;
+  /** In place: Each element without its fraction: rounded towards 0. */
+  trunc_(): this;
+  /** In place: The fraction of each element, with its sign. */
+  frac_(): this;
+  /** In place: Each element rounded towards 0; the same as `trunc`. */
+  fix_(): this;
+  /** In place: The error function of each element. */
+  erf_(): this;
+  /** In place: 1 minus the error function of each element; exact also where that is tiny. */
+  erfc_(): this;
+  /** In place: The inverse of the error function, for elements between -1 and 1. */
+  erfinv_(): this;
+  /** In place: The logarithm of the absolute value of the gamma function of each element. */
+  lgamma_(): this;
+  /** In place: The derivative of `lgamma` at each element. */
+  digamma_(): this;
+  /** In place: The sine of each element, in radians. */
+  sin_(): this;
+  /** In place: The cosine of each element, in radians. */
+  cos_(): this;
+  /** In place: The tangent of each element, in radians. */
+  tan_(): this;
+  /** In place: The angle in radians, from -π/2 to π/2, whose sine each element is. */
+  asin_(): this;
+  /** In place: The angle in radians, from 0 to π, whose cosine each element is. */
+  acos_(): this;
+  /** In place: The angle in radians, from -π/2 to π/2, whose tangent each element is. */
+  atan_(): this;
+  /** In place: The angle in radians, from -π to π, of the point with ordinate `self` and abscissa `other`. */
+  atan2_(other: Tensor): this;
+  /** In place: The hyperbolic sine of each element. */
+  sinh_(): this;
+  /** In place: The hyperbolic cosine of each element. */
+  cosh_(): this;
+  /** In place: The inverse hyperbolic sine of each element. */
+  asinh_(): this;
+  /** In place: The inverse hyperbolic cosine of each element; NaN below 1. */
+  acosh_(): this;
+  /** In place: The inverse hyperbolic tangent of each element; NaN beyond -1 and 1. */
+  atanh_(): this;
+  /** In place: The inverse of `sigmoid`: log(x / (1 - x)); with `eps` elements are first moved into [eps, 1 - eps]. */
+  logit_(eps?: number | null): this;
+  /** In place: The inverse of `sigmoid`: log(x / (1 - x)); with `eps` elements are first moved into [eps, 1 - eps]. */
+  logit_(options?: { eps?: number | null }): this;
+  /** In place: The square root of `self² + other²`, elementwise, without overflow. */
+  hypot_(other: Tensor): this;
+  /** In place: The size of each element with the sign of `other`'s. */
+  copysign_(other: Tensor): this;
+  /** In place: The size of each element with the sign of `other`'s. */
+  copysign_(other: Scalar): this;
+  /** In place: `self * log(other)`, elementwise; 0 where `self` is 0. */
+  xlogy_(other: Tensor): this;
+  /** In place: `self * log(other)`, elementwise; 0 where `self` is 0. */
+  xlogy_(other: Scalar): this;
+  /** In place: Angles in degrees turned into radians. */
+  deg2rad_(): this;
+  /** In place: Angles in radians turned into degrees. */
+  rad2deg_(): this;
+  /** In place: 0 for negative elements, 1 for positive ones, and `values` where they are 0. */
+  heaviside_(values: Tensor): this;
+  /** In place: sin(πx) / (πx) of each element; 1 at 0. */
+  sinc_(): this;
+  /** In place: The bitwise AND of integers or bools, elementwise. */
+  bitwiseAnd_(other: Tensor): this;
+  /** In place: The bitwise AND of integers or bools, elementwise. */
+  bitwiseAnd_(other: Scalar): this;
+  /** In place: The bitwise OR of integers or bools, elementwise. */
+  bitwiseOr_(other: Tensor): this;
+  /** In place: The bitwise OR of integers or bools, elementwise. */
+  bitwiseOr_(other: Scalar): this;
+  /** In place: The bitwise exclusive OR of integers or bools, elementwise. */
+  bitwiseXor_(other: Tensor): this;
+  /** In place: The bitwise exclusive OR of integers or bools, elementwise. */
+  bitwiseXor_(other: Scalar): this;
+  /** In place: The bitwise complement of integers or bools, elementwise. */
+  bitwiseNot_(): this;
+  /** log2(2^self + 2^other), elementwise, without overflow. */
+  logaddexp2(other: Tensor): Tensor;
+  /** `self` to the power of `exponent`, computed in float64 (complex128 for complex numbers). */
+  floatPower(exponent: Tensor): Tensor;
+  /** `self` to the power of `exponent`, computed in float64 (complex128 for complex numbers). */
+  floatPower(exponent: Scalar): Tensor;
+  /** `self * 2^other`, elementwise. */
+  ldexp(other: Tensor): Tensor;
+  /** Each element as a mantissa between 0.5 and 1 and an exponent of 2: [mantissa, exponent]. */
+  frexp(): [Tensor, Tensor];
+  /** The greatest common divisor of integers, elementwise. */
+  gcd(other: Tensor): Tensor;
+  /** The least common multiple of integers, elementwise. */
+  lcm(other: Tensor): Tensor;
+  /** The next floating-point number after `self` in the direction of `other`. */
+  nextafter(other: Tensor): Tensor;
+  /** Whether each element has a minus sign; -0 has one. */
+  signbit(): Tensor;
+  /** The tensor itself; bool tensors are refused. */
+  positive(): Tensor;
+  /** The logarithm of the multivariate gamma function of dimension `p`. */
+  mvlgamma(p: number): Tensor;
+  /** `other - alpha * self`, elementwise. */
+  rsub(other: Tensor, options?: { alpha?: Scalar }): Tensor;
+  /** `other - alpha * self`, elementwise. */
+  rsub(other: Scalar, alpha?: Scalar): Tensor;
+  /** `other - alpha * self`, elementwise. */
+  rsub(other: Scalar, options?: { alpha?: Scalar }): Tensor;
 
   // ---- comparison ----
   /** Whether elements are equal: a bool tensor, with broadcasting. NaN equals nothing. */
@@ -3458,6 +4227,40 @@ export interface TensorMethods {
   equal(other: Tensor): boolean;
   /** Whether the only element of a tensor is other than 0: true or false. Waits for the device. */
   isNonzero(): boolean;
+  /** In place: Whether elements are equal: a bool tensor, with broadcasting. NaN equals nothing. */
+  eq_(other: Tensor): this;
+  /** In place: Whether elements are equal: a bool tensor, with broadcasting. NaN equals nothing. */
+  eq_(other: Scalar): this;
+  /** In place: Whether elements differ: a bool tensor, with broadcasting. */
+  ne_(other: Tensor): this;
+  /** In place: Whether elements differ: a bool tensor, with broadcasting. */
+  ne_(other: Scalar): this;
+  /** In place: Whether elements of `self` are less: a bool tensor, with broadcasting. */
+  lt_(other: Tensor): this;
+  /** In place: Whether elements of `self` are less: a bool tensor, with broadcasting. */
+  lt_(other: Scalar): this;
+  /** In place: Whether elements of `self` are less or equal: a bool tensor, with broadcasting. */
+  le_(other: Tensor): this;
+  /** In place: Whether elements of `self` are less or equal: a bool tensor, with broadcasting. */
+  le_(other: Scalar): this;
+  /** In place: Whether elements of `self` are greater: a bool tensor, with broadcasting. */
+  gt_(other: Tensor): this;
+  /** In place: Whether elements of `self` are greater: a bool tensor, with broadcasting. */
+  gt_(other: Scalar): this;
+  /** In place: Whether elements of `self` are greater or equal: a bool tensor, with broadcasting. */
+  ge_(other: Tensor): this;
+  /** In place: Whether elements of `self` are greater or equal: a bool tensor, with broadcasting. */
+  ge_(other: Scalar): this;
+  /** In place: Whether both elements are other than 0: a bool tensor, with broadcasting. */
+  logicalAnd_(other: Tensor): this;
+  /** In place: Whether one element or both are other than 0: a bool tensor, with broadcasting. */
+  logicalOr_(other: Tensor): this;
+  /** In place: Whether exactly one of two elements is other than 0: a bool tensor, with broadcasting. */
+  logicalXor_(other: Tensor): this;
+  /** In place: Whether elements are 0: a bool tensor. */
+  logicalNot_(): this;
+  /** Whether each element has no imaginary part. */
+  isreal(): Tensor;
 
   // ---- reduction ----
   /** The sum of all elements, or along `dim`. */
@@ -3660,6 +4463,20 @@ export interface TensorMethods {
   trapezoid(options?: { dx?: Scalar; dim?: number }): Tensor;
   /** The integral along `dim` by the trapezoid rule, over the points `x` or with steps of `dx`. */
   trapezoid(x: Tensor, options?: { dim?: number }): Tensor;
+  /** The norm `p` of `self - other`, over all elements. */
+  dist(other: Tensor, p?: Scalar): Tensor;
+  /** The norm `p` of `self - other`, over all elements. */
+  dist(other: Tensor, options?: { p?: Scalar }): Tensor;
+  /** Parts along `dim` whose norm `p` is above `maxnorm`, scaled down to it. */
+  renorm(p: Scalar, dim: number, maxnorm: Scalar): Tensor;
+  /** The integral along `dim` up to each point, by trapezoids. */
+  cumulativeTrapezoid(options?: { dx?: Scalar; dim?: number }): Tensor;
+  /** The integral along `dim` up to each point, by trapezoids. */
+  cumulativeTrapezoid(x: Tensor, options?: { dim?: number }): Tensor;
+  /** In place: The sums of all elements so far, along `dim`. */
+  cumsum_(dim: number, options?: { dtype?: DType | null }): this;
+  /** In place: The products of all elements so far, along `dim`. */
+  cumprod_(dim: number, options?: { dtype?: DType | null }): this;
 
   // ---- linearAlgebra ----
   /** The matrix product; of vectors the dot product, of more dimensions batches of matrices, with broadcasting. */
@@ -3872,6 +4689,28 @@ export interface TensorMethods {
   pdist(p?: number): Tensor;
   /** The p-norm distances of all pairs of rows, each pair once: [n (n - 1) / 2]. */
   pdist(options?: { p?: number }): Tensor;
+  /** The logarithm of the determinant of a matrix; NaN where that is negative. */
+  logdet(): Tensor;
+  /** `beta * self` plus `alpha` times the sum of the matrix products of two batches. */
+  addbmm(batch1: Tensor, batch2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor;
+  /** In place: `beta * self + alpha * (batch1 x batch2)`, for each matrix of a batch. */
+  baddbmm_(batch1: Tensor, batch2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): this;
+  /** In place: `beta * self + alpha * (mat x vec)`. */
+  addmv_(mat: Tensor, vec: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): this;
+  /** A matrix as permutation, lower and upper triangle: [P, L, U]. */
+  linalgLu(options?: { pivot?: boolean }): [Tensor, Tensor, Tensor];
+  /** Solves `A X = B` with what `linalg.luFactor` gave. */
+  linalgLuSolve(pivots: Tensor, B: Tensor, options?: { left?: boolean; adjoint?: boolean }): Tensor;
+  /** The orthogonal matrix of a product of Householder reflections. */
+  linalgHouseholderProduct(tau: Tensor): Tensor;
+  /** The inverse of a positive definite matrix whose Cholesky factor is given. */
+  choleskyInverse(upper?: boolean): Tensor;
+  /** The inverse of a positive definite matrix whose Cholesky factor is given. */
+  choleskyInverse(options?: { upper?: boolean }): Tensor;
+  /** The matrix of powers of a vector's elements. */
+  vander(N?: number | null, increasing?: boolean): Tensor;
+  /** The matrix of powers of a vector's elements. */
+  vander(options?: { N?: number | null; increasing?: boolean }): Tensor;
 
   // ---- shape ----
   /** The same elements in another shape (one size may be -1): a view where possible, else a copy. */
@@ -4016,6 +4855,28 @@ export interface TensorMethods {
   combinations(r?: number, withReplacement?: boolean): Tensor;
   /** All combinations of `r` elements of a vector, as rows. */
   combinations(options?: { r?: number; withReplacement?: boolean }): Tensor;
+  /** The same as `movedim`: dimensions moved to other places. */
+  moveaxis(source: number, destination: number): Tensor;
+  /** The same as `movedim`: dimensions moved to other places. */
+  moveaxis(source: readonly number[], destination: readonly number[]): Tensor;
+  /** The matrices transposed and conjugated. */
+  adjoint(): Tensor;
+  /** A matrix with the elements of the flattened tensor on its diagonal. */
+  diagflat(offset?: number): Tensor;
+  /** A matrix with the elements of the flattened tensor on its diagonal. */
+  diagflat(options?: { offset?: number }): Tensor;
+  /** Parts along the second dimension (the first of a vector). */
+  hsplit(indices: readonly number[]): Tensor[];
+  /** Parts along the second dimension (the first of a vector). */
+  hsplit(sections: number): Tensor[];
+  /** Parts along the first dimension. */
+  vsplit(indices: readonly number[]): Tensor[];
+  /** Parts along the first dimension. */
+  vsplit(sections: number): Tensor[];
+  /** Parts along the third dimension. */
+  dsplit(indices: readonly number[]): Tensor[];
+  /** Parts along the third dimension. */
+  dsplit(sections: number): Tensor[];
 
   // ---- indexing ----
   /** The slices along `dim` that an int64 vector names, copied. */
@@ -4112,6 +4973,18 @@ export interface TensorMethods {
   isin(testElements: Tensor, options?: { assumeUnique?: boolean; invert?: boolean }): Tensor;
   /** Whether each element is among `testElements`: a bool tensor. */
   isin(testElement: Scalar, options?: { assumeUnique?: boolean; invert?: boolean }): Tensor;
+  /** A copy with `src` at one index of `dim`. */
+  selectScatter(src: Tensor, dim: number, index: number): Tensor;
+  /** A copy with `src` in a slice of `dim`. */
+  sliceScatter(src: Tensor, dim?: number, start?: number | null, end?: number | null, step?: number): Tensor;
+  /** A copy with `src` in a slice of `dim`. */
+  sliceScatter(src: Tensor, options?: { dim?: number; start?: number | null; end?: number | null; step?: number }): Tensor;
+  /** A copy with `src` on a diagonal. */
+  diagonalScatter(src: Tensor, offset?: number, dim1?: number, dim2?: number): Tensor;
+  /** A copy with `src` on a diagonal. */
+  diagonalScatter(src: Tensor, options?: { offset?: number; dim1?: number; dim2?: number }): Tensor;
+  /** A copy into whose rows at `index` those of `source` are reduced. */
+  indexReduce(dim: number, index: Tensor, source: Tensor, reduce: string, options?: { includeSelf?: boolean }): Tensor;
 
   // ---- sorting ----
   /** The elements in order along `dim`, and their indices. */
@@ -4492,6 +5365,12 @@ export interface TensorMethods {
   upsampleNearest2d(outputSize: number | readonly number[], options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
   /** Values of a picture at the places of `grid` (from -1 to 1), between pixels by `interpolationMode`. */
   gridSampler(grid: Tensor, interpolationMode: number, paddingMode: number, alignCorners: boolean): Tensor;
+  /** The gradient of a 3-d convolution with respect to its input, as an operator. */
+  convTranspose3d(weight: Tensor, bias?: Tensor | null, stride?: number | readonly number[], padding?: number | readonly number[], outputPadding?: number | readonly number[], groups?: number, dilation?: number | readonly number[]): Tensor;
+  /** The gradient of a 3-d convolution with respect to its input, as an operator. */
+  convTranspose3d(weight: Tensor, options?: { bias?: Tensor | null; stride?: number | readonly number[]; padding?: number | readonly number[]; outputPadding?: number | readonly number[]; groups?: number; dilation?: number | readonly number[] }): Tensor;
+  /** Channels [N, C, ...] of `groups` groups, one of each in turn. */
+  channelShuffle(groups: number): Tensor;
 
   // ---- complex ----
   /** Complex numbers of real and imaginary parts. */
@@ -4743,4 +5622,4 @@ export interface TensorMethods {
 }
 
 /** The functions above that are methods as well. */
-export const methods = { add, add_, sub, sub_, mul, mul_, div, div_, pow, pow_, remainder, remainder_, fmod, floorDivide, trueDivide, neg, neg_, abs, abs_, sign, sgn, square, square_, sqrt, sqrt_, rsqrt, rsqrt_, reciprocal, reciprocal_, exp, exp_, exp2, expm1, log, log_, log2, log10, log1p, logaddexp, addcmul, addcmul_, addcdiv, addcdiv_, lerp, lerp_, clamp, clamp_, clampMin, clampMin_, clampMax, clampMax_, ceil, floor, round, trunc, frac, fix, erf, erfc, erfinv, lgamma, digamma, sin, cos, tan, asin, acos, atan, atan2, sinh, cosh, tanh, tanh_, asinh, acosh, atanh, sigmoid, sigmoid_, logit, nanToNum, nanToNum_, maximum, minimum, fmax, fmin, hypot, copysign, xlogy, deg2rad, rad2deg, heaviside, sinc, bitwiseAnd, bitwiseOr, bitwiseXor, bitwiseNot, bitwiseLeftShift, bitwiseRightShift, eq, ne, lt, le, gt, ge, isnan, isinf, isfinite, isposinf, isneginf, logicalAnd, logicalOr, logicalXor, logicalNot, isclose, allclose, equal, isNonzero, sum, mean, prod, amax, amin, max, min, argmax, argmin, std, var: var$, stdMean, varMean, all, any, norm, logsumexp, cumsum, cumprod, cummax, cummin, nansum, nanmean, median, nanmedian, mode, quantile, nanquantile, countNonzero, aminmax, logcumsumexp, diff, trapezoid, matmul, mm, bmm, mv, dot, addmm, addmm_, baddbmm, addmv, addr, outer, vdot, inner, tensordot, cdist, cosineSimilarity, kron, cross, trace, diag, diagonal, diagEmbed, triu, tril, triu_, tril_, linalgNorm, linalgVectorNorm, linalgMatrixNorm, linalgInv, linalgSolve, linalgQr, linalgSvd, linalgEigh, linalgCholesky, linalgDet, linalgSlogdet, linalgPinv, linalgLstsq, linalgMatrixRank, linalgMatrixPower, inverse, linalgEig, linalgEigvals, linalgEigvalsh, linalgSolveTriangular, linalgLuFactor, linalgCond, linalgCross, linalgSvdvals, linalgCholeskyEx, linalgInvEx, linalgMatrixExp, linalgTensorinv, linalgTensorsolve, linalgVander, linalgVecdot, linalgDiagonal, choleskySolve, matrixExp, corrcoef, cov, pdist, reshape, viewAs, expand, expandAs, flatten, unflatten, squeeze, squeeze_, unsqueeze, unsqueeze_, transpose, transpose_, t, permute, movedim, swapaxes, split, splitWithSizes, chunk, tensorSplit, unbind, narrow, select, slice, repeat, tile, repeatInterleave, roll, flip, fliplr, flipud, rot90, broadcastTo, unfold, contiguous, clone, detach, detach_, asStrided, atleast1d, atleast2d, atleast3d, ravel, combinations, indexSelect, indexAdd, indexAdd_, indexCopy, indexCopy_, indexFill, indexFill_, indexPut, indexPut_, gather, scatter, scatter_, scatterAdd, scatterAdd_, scatterReduce, scatterReduce_, maskedSelect, maskedFill, maskedFill_, maskedScatter, maskedScatter_, where, nonzero, argwhere, take, takeAlongDim, put_, isin, sort, argsort, topk, kthvalue, msort, searchsorted, bucketize, uniqueDim, uniqueConsecutive, bincount, histc, histogram, copy_, fill_, zero_, resize_, set_, uniform_, normal_, bernoulli_, random_, exponential_, fillDiagonal_, bernoulli, multinomial, poisson, normal, linear, bilinear, embedding, embeddingBag, layerNorm, groupNorm, batchNorm, rmsNorm, instanceNorm, dropout, dropout_, alphaDropout, relu, relu_, gelu, silu, mish, elu, selu, celu, leakyRelu, leakyRelu_, hardtanh, hardswish, hardsigmoid, softplus, softshrink, hardshrink, prelu, rrelu, glu, logSigmoid, softmax, logSoftmax, relu6, threshold, oneHot, scaledDotProductAttention, mseLoss, l1Loss, smoothL1Loss, huberLoss, crossEntropyLoss, nllLoss, nllLossNd, binaryCrossEntropy, binaryCrossEntropyWithLogits, klDiv, poissonNllLoss, hingeEmbeddingLoss, marginRankingLoss, cosineEmbeddingLoss, tripletMarginLoss, softMarginLoss, conv1d, conv2d, conv3d, convTranspose1d, convTranspose2d, maxPool1d, maxPool2d, avgPool1d, avgPool2d, adaptiveAvgPool1d, adaptiveAvgPool2d, adaptiveMaxPool2d, pad, constantPadNd, pixelShuffle, upsampleNearest2d, gridSampler, complex, polar, real, imag, conj, angle, viewAsReal, viewAsComplex, resolveConj, resolveNeg, isConj, fftFft, fftIfft, fftFft2, fftIfft2, fftFftn, fftIfftn, fftRfft, fftIrfft, fftRfft2, fftIrfft2, fftRfftn, fftIrfftn, fftHfft, fftIhfft, fftFftshift, fftIfftshift, stft, istft, specialEntr, specialPsi, specialDigamma, specialGammaln, specialErf, specialErfc, specialErfcx, specialErfinv, specialExp2, specialExpm1, specialExpit, specialI0, specialI0e, specialI1, specialI1e, specialLog1p, specialLogNdtr, specialLogit, specialLogsumexp, specialLogSoftmax, specialMultigammaln, specialNdtr, specialNdtri, specialRound, specialSinc, specialSoftmax, specialXlog1py, specialXlogy, specialZeta, specialBesselJ0, specialBesselJ1, specialBesselY0, specialBesselY1, specialModifiedBesselI0, specialModifiedBesselI1, specialModifiedBesselK0, specialModifiedBesselK1, specialGammainc, specialGammaincc, specialAiryAi, specialSphericalBesselJ0, sparseCooTensor, sparseCsrTensor, toDense, toSparse, toSparseCsr, coalesce, isCoalesced, indices, values, crowIndices, colIndices, typeAs, isFloatingPoint, isComplex, pinMemory, isPinned };
+export const methods = { add, add_, sub, sub_, mul, mul_, div, div_, pow, pow_, remainder, remainder_, fmod, floorDivide, trueDivide, neg, neg_, abs, abs_, sign, sgn, square, square_, sqrt, sqrt_, rsqrt, rsqrt_, reciprocal, reciprocal_, exp, exp_, exp2, expm1, log, log_, log2, log10, log1p, logaddexp, addcmul, addcmul_, addcdiv, addcdiv_, lerp, lerp_, clamp, clamp_, clampMin, clampMin_, clampMax, clampMax_, ceil, floor, round, trunc, frac, fix, erf, erfc, erfinv, lgamma, digamma, sin, cos, tan, asin, acos, atan, atan2, sinh, cosh, tanh, tanh_, asinh, acosh, atanh, sigmoid, sigmoid_, logit, nanToNum, nanToNum_, maximum, minimum, fmax, fmin, hypot, copysign, xlogy, deg2rad, rad2deg, heaviside, sinc, bitwiseAnd, bitwiseOr, bitwiseXor, bitwiseNot, bitwiseLeftShift, bitwiseRightShift, fmod_, floorDivide_, trueDivide_, sign_, sgn_, exp2_, expm1_, log2_, log10_, log1p_, ceil_, floor_, round_, trunc_, frac_, fix_, erf_, erfc_, erfinv_, lgamma_, digamma_, sin_, cos_, tan_, asin_, acos_, atan_, atan2_, sinh_, cosh_, asinh_, acosh_, atanh_, logit_, hypot_, copysign_, xlogy_, deg2rad_, rad2deg_, heaviside_, sinc_, bitwiseAnd_, bitwiseOr_, bitwiseXor_, bitwiseNot_, logaddexp2, floatPower, ldexp, frexp, gcd, lcm, nextafter, signbit, positive, mvlgamma, rsub, eq, ne, lt, le, gt, ge, isnan, isinf, isfinite, isposinf, isneginf, logicalAnd, logicalOr, logicalXor, logicalNot, isclose, allclose, equal, isNonzero, eq_, ne_, lt_, le_, gt_, ge_, logicalAnd_, logicalOr_, logicalXor_, logicalNot_, isreal, sum, mean, prod, amax, amin, max, min, argmax, argmin, std, var: var$, stdMean, varMean, all, any, norm, logsumexp, cumsum, cumprod, cummax, cummin, nansum, nanmean, median, nanmedian, mode, quantile, nanquantile, countNonzero, aminmax, logcumsumexp, diff, trapezoid, dist, renorm, cumulativeTrapezoid, cumsum_, cumprod_, matmul, mm, bmm, mv, dot, addmm, addmm_, baddbmm, addmv, addr, outer, vdot, inner, tensordot, cdist, cosineSimilarity, kron, cross, trace, diag, diagonal, diagEmbed, triu, tril, triu_, tril_, linalgNorm, linalgVectorNorm, linalgMatrixNorm, linalgInv, linalgSolve, linalgQr, linalgSvd, linalgEigh, linalgCholesky, linalgDet, linalgSlogdet, linalgPinv, linalgLstsq, linalgMatrixRank, linalgMatrixPower, inverse, linalgEig, linalgEigvals, linalgEigvalsh, linalgSolveTriangular, linalgLuFactor, linalgCond, linalgCross, linalgSvdvals, linalgCholeskyEx, linalgInvEx, linalgMatrixExp, linalgTensorinv, linalgTensorsolve, linalgVander, linalgVecdot, linalgDiagonal, choleskySolve, matrixExp, corrcoef, cov, pdist, logdet, addbmm, baddbmm_, addmv_, linalgLu, linalgLuSolve, linalgHouseholderProduct, choleskyInverse, vander, reshape, viewAs, expand, expandAs, flatten, unflatten, squeeze, squeeze_, unsqueeze, unsqueeze_, transpose, transpose_, t, permute, movedim, swapaxes, split, splitWithSizes, chunk, tensorSplit, unbind, narrow, select, slice, repeat, tile, repeatInterleave, roll, flip, fliplr, flipud, rot90, broadcastTo, unfold, contiguous, clone, detach, detach_, asStrided, atleast1d, atleast2d, atleast3d, ravel, combinations, moveaxis, adjoint, diagflat, hsplit, vsplit, dsplit, indexSelect, indexAdd, indexAdd_, indexCopy, indexCopy_, indexFill, indexFill_, indexPut, indexPut_, gather, scatter, scatter_, scatterAdd, scatterAdd_, scatterReduce, scatterReduce_, maskedSelect, maskedFill, maskedFill_, maskedScatter, maskedScatter_, where, nonzero, argwhere, take, takeAlongDim, put_, isin, selectScatter, sliceScatter, diagonalScatter, indexReduce, sort, argsort, topk, kthvalue, msort, searchsorted, bucketize, uniqueDim, uniqueConsecutive, bincount, histc, histogram, copy_, fill_, zero_, resize_, set_, uniform_, normal_, bernoulli_, random_, exponential_, fillDiagonal_, bernoulli, multinomial, poisson, normal, linear, bilinear, embedding, embeddingBag, layerNorm, groupNorm, batchNorm, rmsNorm, instanceNorm, dropout, dropout_, alphaDropout, relu, relu_, gelu, silu, mish, elu, selu, celu, leakyRelu, leakyRelu_, hardtanh, hardswish, hardsigmoid, softplus, softshrink, hardshrink, prelu, rrelu, glu, logSigmoid, softmax, logSoftmax, relu6, threshold, oneHot, scaledDotProductAttention, mseLoss, l1Loss, smoothL1Loss, huberLoss, crossEntropyLoss, nllLoss, nllLossNd, binaryCrossEntropy, binaryCrossEntropyWithLogits, klDiv, poissonNllLoss, hingeEmbeddingLoss, marginRankingLoss, cosineEmbeddingLoss, tripletMarginLoss, softMarginLoss, conv1d, conv2d, conv3d, convTranspose1d, convTranspose2d, maxPool1d, maxPool2d, avgPool1d, avgPool2d, adaptiveAvgPool1d, adaptiveAvgPool2d, adaptiveMaxPool2d, pad, constantPadNd, pixelShuffle, upsampleNearest2d, gridSampler, convTranspose3d, channelShuffle, complex, polar, real, imag, conj, angle, viewAsReal, viewAsComplex, resolveConj, resolveNeg, isConj, fftFft, fftIfft, fftFft2, fftIfft2, fftFftn, fftIfftn, fftRfft, fftIrfft, fftRfft2, fftIrfft2, fftRfftn, fftIrfftn, fftHfft, fftIhfft, fftFftshift, fftIfftshift, stft, istft, specialEntr, specialPsi, specialDigamma, specialGammaln, specialErf, specialErfc, specialErfcx, specialErfinv, specialExp2, specialExpm1, specialExpit, specialI0, specialI0e, specialI1, specialI1e, specialLog1p, specialLogNdtr, specialLogit, specialLogsumexp, specialLogSoftmax, specialMultigammaln, specialNdtr, specialNdtri, specialRound, specialSinc, specialSoftmax, specialXlog1py, specialXlogy, specialZeta, specialBesselJ0, specialBesselJ1, specialBesselY0, specialBesselY1, specialModifiedBesselI0, specialModifiedBesselI1, specialModifiedBesselK0, specialModifiedBesselK1, specialGammainc, specialGammaincc, specialAiryAi, specialSphericalBesselJ0, sparseCooTensor, sparseCsrTensor, toDense, toSparse, toSparseCsr, coalesce, isCoalesced, indices, values, crowIndices, colIndices, typeAs, isFloatingPoint, isComplex, pinMemory, isPinned };

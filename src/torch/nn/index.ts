@@ -16,6 +16,7 @@ export * from "./convolution/convolution.ts";
 export * from "./convolution/transposed.ts";
 export * as functional from "./functional/index.ts";
 export * from "./layers/activations.ts";
+export * from "./layers/comparing.ts";
 export * from "./layers/dropout.ts";
 export * from "./layers/embedding.ts";
 export * from "./layers/linear.ts";

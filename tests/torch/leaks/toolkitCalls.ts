@@ -145,7 +145,10 @@ export function layers(useLayer: UseLayer): Record<string, Call> {
     ),
     ...Object.fromEntries(
       ["Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout", "Softmax2d"].map(
-        (name): [string, Call] => [name, (t) => useLayer(new classes[name](), t.image)],
+        (name): [string, Call] => [
+          name,
+          (t) => useLayer(new classes[name](), name === "Dropout1d" ? t.signal : t.image),
+        ],
       ),
     ),
     ...Object.fromEntries(

@@ -8,7 +8,7 @@ import type { Tensor } from "../../core/tensor.ts";
 import { tidy } from "../../core/tidy.ts";
 import { copy_, linalgQr, where } from "../../dispatch/ops.gen.ts";
 import { refuseOthers } from "../../dispatch/optionNames.ts";
-import { empty, emptyLike, tensor } from "../../functions/creation.ts";
+import { empty, emptyLike, randperm, tensor } from "../../functions/creation.ts";
 
 /** Inputs and outputs that one unit of a weight [out, in, ...] connects. */
 export function fans(weight: Tensor): { fanIn: number; fanOut: number } {
@@ -171,4 +171,38 @@ export function kaimingUniform_(weight: Tensor, options: KaimingOptions = {}): T
 /** He et al. 2015, normal. */
 export function kaimingNormal_(weight: Tensor, options: KaimingOptions = {}): Tensor {
   return normal_(weight, 0, kaimingStd(weight, options));
+}
+
+/**
+ * The weight of a convolution [out, in, ...] that passes channels on as they are, as many as there are
+ * on both sides of each group; zeros elsewhere.
+ * @throws TypeError unless it has 3 to 5 dimensions, RangeError if groups do not divide `out`.
+ */
+export function dirac_(weight: Tensor, groups = 1): Tensor {
+  const [out, inputs, ...sizes] = weight.shape;
+  if (sizes.length < 1 || sizes.length > 3)
+    throw new TypeError(`dirac_: takes 3 to 5 dimensions, got [${weight.shape.join(", ")}]`);
+  if (out % groups !== 0) throw new RangeError(`dirac_: ${groups} groups do not divide ${out} channels`);
+  const perGroup = out / groups;
+  return inPlace(weight, () => {
+    weight.zero_();
+    for (let group = 0; group < groups; group++)
+      for (let i = 0; i < Math.min(perGroup, inputs); i++)
+        weight.setAt([group * perGroup + i, i, ...sizes.map((size) => Math.floor(size / 2))], 1);
+  });
+}
+
+/**
+ * Normal with a share `sparsity` of each column set to zero (Martens 2010).
+ * @throws TypeError for what is no matrix.
+ */
+export function sparse_(weight: Tensor, sparsity: number, std = 0.01): Tensor {
+  if (weight.ndim !== 2) throw new TypeError(`sparse_: takes a matrix, got [${weight.shape.join(", ")}]`);
+  const [rows, columns] = weight.shape;
+  const zeros = Math.ceil(sparsity * rows);
+  return inPlace(weight, () => {
+    weight.normal_(0, std);
+    for (let column = 0; column < columns; column++)
+      weight.setAt([randperm(rows, { device: weight.device }).narrow(0, 0, zeros), column], 0);
+  });
 }

@@ -5,8 +5,9 @@ import { tidy } from "../../core/tidy.ts";
 import { ops as anyOp } from "../../dispatch/operators.ts";
 import * as ops from "../../dispatch/ops.gen.ts";
 import { refuseOthers } from "../../dispatch/optionNames.ts";
-import { needProbability, needSeveralValues, product, refuse, shown } from "./checks.ts";
+import { needSeveralValues, product, refuse, shown } from "./checks.ts";
 
+export * from "./dropout.ts";
 export * from "./embedding.ts";
 export * from "./losses.ts";
 export {
@@ -18,6 +19,9 @@ export {
   adaptiveMaxPool3d,
   adaptiveMaxPool3dWithIndices,
   avgPool3d,
+  lpPool1d,
+  lpPool2d,
+  lpPool3d,
   maxPool1dWithIndices,
   maxPool2dWithIndices,
   maxPool3d,
@@ -54,15 +58,6 @@ export function tanhshrink(input: Tensor): Tensor {
 export function softmin(input: Tensor, dim: number): Tensor {
   using opposite = input.neg();
   return ops.softmax(opposite, dim);
-}
-
-/**
- * Sets elements to zero with probability `p` and scales the others by 1 / (1 - p); nothing
- * where `training` is false.
- */
-export function dropout(input: Tensor, p = 0.5, training = true): Tensor {
-  needProbability("dropout", p);
-  return ops.dropout(input, p, training);
 }
 
 /** The distance of vectors along the last dimension: the norm `p` of x1 - x2 + eps. */
@@ -153,6 +148,34 @@ export function groupNorm(
   return ops.groupNorm(input, numGroups, weight, bias, eps);
 }
 
+export interface LocalResponseNormOptions {
+  readonly alpha?: number;
+  readonly beta?: number;
+  readonly k?: number;
+}
+
+/**
+ * Divides each channel of [N, C, ...] by (k + alpha * the mean square of `size` neighbouring channels)^beta
+ * (Krizhevsky et al. 2012).
+ * @throws TorchError for fewer than 3 dimensions.
+ */
+export function localResponseNorm(
+  input: Tensor,
+  size: number,
+  { alpha = 1e-4, beta = 0.75, k = 1, ...others }: LocalResponseNormOptions = {},
+): Tensor {
+  refuseOthers("localResponseNorm", others, "alpha, beta, k");
+  const { shape } = input;
+  if (shape.length < 3) refuse("localResponseNorm", `takes at least 3 dimensions, got ${shown(shape)}`);
+  if (input.numel === 0) return input;
+  return tidy(() => {
+    const squares = input.square().reshape([shape[0], 1, shape[1], product(shape.slice(2))]);
+    const around = ops.pad(squares, [0, 0, Math.floor(size / 2), Math.floor((size - 1) / 2)]);
+    const means = ops.avgPool2d(around, [size, 1], 1).reshape(shape);
+    return input.div(means.mul(alpha).add(k).pow(beta));
+  });
+}
+
 /** x, kept between `minVal` and `maxVal`. @throws RangeError if the first is above the second. */
 export function hardtanh(input: Tensor, minVal = -1, maxVal = 1): Tensor {
   if (minVal > maxVal) throw new RangeError(`hardtanh: ${minVal} is above ${maxVal}`);
@@ -167,11 +190,13 @@ export {
   avgPool2d,
   bilinear,
   celu,
+  channelShuffle,
   conv1d,
   conv2d,
   conv3d,
   convTranspose1d,
   convTranspose2d,
+  convTranspose3d,
   cosineSimilarity,
   elu,
   gelu,
@@ -189,6 +214,7 @@ export {
   mish,
   oneHot,
   pad,
+  pdist,
   pixelShuffle,
   prelu,
   relu,

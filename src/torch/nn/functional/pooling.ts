@@ -3,8 +3,9 @@
  * and their inverse.
  */
 import type { Tensor } from "../../core/tensor.ts";
+import { tidy } from "../../core/tidy.ts";
 import { operator } from "../../dispatch/operators.ts";
-import type * as ops from "../../dispatch/ops.gen.ts";
+import * as ops from "../../dispatch/ops.gen.ts";
 import { refuseOthers } from "../../dispatch/optionNames.ts";
 import { refuse, shown } from "./checks.ts";
 
@@ -165,4 +166,62 @@ export function maxUnpool3d(
   options: UnpoolOptions = {},
 ): Tensor {
   return unpool(3, input, indices, kernelSize, options);
+}
+
+/** The norm `normType` of each window: the root of the sum of its powers. */
+function powerPool(
+  input: Tensor,
+  normType: number,
+  size: readonly number[],
+  stride: Size | null,
+  ceilMode: boolean,
+): Tensor {
+  const pool = [ops.avgPool1d, ops.avgPool2d, avgPool3d][size.length - 1];
+  const step = stride ?? size;
+  return tidy(() => {
+    const means = pool(input.pow(normType), size, step, 0, ceilMode);
+    const count = size.reduce((all, one) => all * one, 1);
+    // Of odd powers a window's sum may be negative; PyTorch takes the sign out and puts it back, too.
+    return means
+      .sign()
+      .mul(means.abs().relu())
+      .mul(count)
+      .pow(1 / normType);
+  });
+}
+
+/**
+ * The norm `normType` of each window of [N, C, L]; 1 is the sum. `stride` is the
+ * kernel's size unless given. Windows that reach over the end (`ceilMode`) count as whole ones.
+ */
+export function lpPool1d(
+  input: Tensor,
+  normType: number,
+  kernelSize: Size,
+  stride: Size | null = null,
+  ceilMode = false,
+): Tensor {
+  return powerPool(input, normType, listed(kernelSize, 1), stride, ceilMode);
+}
+
+/** See `lpPool1d`: [N, C, H, W]. */
+export function lpPool2d(
+  input: Tensor,
+  normType: number,
+  kernelSize: Size,
+  stride: Size | null = null,
+  ceilMode = false,
+): Tensor {
+  return powerPool(input, normType, listed(kernelSize, 2), stride, ceilMode);
+}
+
+/** See `lpPool1d`: [N, C, D, H, W]. */
+export function lpPool3d(
+  input: Tensor,
+  normType: number,
+  kernelSize: Size,
+  stride: Size | null = null,
+  ceilMode = false,
+): Tensor {
+  return powerPool(input, normType, listed(kernelSize, 3), stride, ceilMode);
 }

@@ -293,3 +293,51 @@ export class AdaptiveMaxPool3d<Indices extends boolean = false> extends Adaptive
     super(3, outputSize, options);
   }
 }
+
+interface PowerPoolOptions {
+  /** The kernel's size unless given. */
+  readonly stride?: Size | null;
+  readonly ceilMode?: boolean;
+}
+
+interface PowerPoolLayer extends Module {
+  readonly normType: number;
+  forward(input: Tensor): Tensor;
+}
+
+/** Makes a layer that takes norms of windows. */
+function powerPool(
+  pool: typeof pools.lpPool1d,
+): LayerClass<[normType: number, kernelSize: Size, options?: PowerPoolOptions], PowerPoolLayer> {
+  return class extends Module {
+    readonly stride: Size | null;
+    readonly ceilMode: boolean;
+
+    constructor(
+      readonly normType: number,
+      readonly kernelSize: Size,
+      { stride = null, ceilMode = false, ...others }: PowerPoolOptions = {},
+    ) {
+      super();
+      refuseOthers(new.target.name, others, "stride, ceilMode");
+      this.stride = stride;
+      this.ceilMode = ceilMode;
+    }
+
+    forward(input: Tensor): Tensor {
+      return pool(input, this.normType, this.kernelSize, this.stride, this.ceilMode);
+    }
+
+    override extraRepr(): string {
+      const { normType, kernelSize, stride, ceilMode } = this;
+      return `normType=${normType}, kernelSize=${kernelSize}, stride=${stride}, ceilMode=${ceilMode}`;
+    }
+  };
+}
+
+/** The norm `normType` of each window of [N, C, L]. */
+export class LPPool1d extends powerPool(pools.lpPool1d) {}
+/** The norm `normType` of each window of [N, C, H, W]. */
+export class LPPool2d extends powerPool(pools.lpPool2d) {}
+/** The norm `normType` of each window of [N, C, D, H, W]. */
+export class LPPool3d extends powerPool(pools.lpPool3d) {}
