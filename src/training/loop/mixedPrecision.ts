@@ -2,7 +2,10 @@ import * as torch from "../../torch/index.ts";
 
 export type MixedPrecision = "none" | "bf16" | "fp16";
 
-/** How a device multiplies matrices: `auto` and null are bf16 and TF32 on CUDA, float32 elsewhere. */
+/**
+ * How a device multiplies matrices: `auto` and null are bf16 and TF32 on CUDA, float32 elsewhere: on a
+ * processor with AVX512-BF16 a step in bf16 took about twice as long (docs/benchmarks.md).
+ */
 export function precisionOn(
   { mixedPrecision, tf32 }: { mixedPrecision: MixedPrecision | "auto"; tf32: boolean | null },
   device: torch.Device,
