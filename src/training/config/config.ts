@@ -338,7 +338,7 @@ export const pretrainSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe(
-      "a pretraining run on other data whose knowledge of sequences to start from, or builtin; worth much where few samples train",
+      "a pretraining run on other data whose knowledge of sequences to start from, or builtin; often better where few samples train",
     ),
   data: dataSchema.prefault({}),
   split: splitSchema.prefault({}),
