@@ -1,6 +1,7 @@
 import { check, shim } from "../native/library.ts";
 import { synchronous } from "./synchronous.ts";
 
+/** Whether operators on tensors that require gradients are recorded now. */
 export function isGradEnabled(): boolean {
   return shim.aamt_grad_enabled() === 1;
 }

@@ -77,6 +77,7 @@ export interface Complex {
 
 export const dtypes = Object.keys(codes) as readonly DType[];
 
+/** Whether a value is the name of a dtype. */
 export function isDtype(value: unknown): value is DType {
   return typeof value === "string" && Object.hasOwn(codes, value);
 }
@@ -99,14 +100,17 @@ export function dtypeOfCode(code: number): DType {
   return name;
 }
 
+/** Bytes of one element. */
 export function itemSize(dtype: DType): number {
   return sizes[dtype];
 }
 
+/** Whether the elements are real floating-point numbers. */
 export function isFloatingDtype(dtype: DType): boolean {
   return dtype.startsWith("float") || dtype === "bfloat16";
 }
 
+/** Whether the elements are complex numbers. */
 export function isComplexDtype(dtype: DType): boolean {
   return dtype.startsWith("complex");
 }

@@ -83,6 +83,7 @@ export function getRngState(): Tensor {
   return Generator.default("cpu").getState();
 }
 
+/** Puts the CPU's default generator into a state that `getRngState` has given. */
 export function setRngState(state: Tensor): void {
   Generator.default("cpu").setState(state);
 }

@@ -50,6 +50,7 @@ export function getDefaultDtype(): DType {
   return defaultType;
 }
 
+/** The dtype of tensors that are made of numbers, without one being named; at first float32. */
 export function setDefaultDtype(dtype: "float32" | "float64" | "float16" | "bfloat16"): void {
   defaultType = dtype;
 }
@@ -276,10 +277,12 @@ export function empty(shape: readonly number[], options: CreationOptions = {}): 
   return make("empty", [shape], options, defaultType);
 }
 
+/** Filled with 0; the default dtype unless one is named. */
 export function zeros(shape: readonly number[], options: CreationOptions = {}): Tensor {
   return make("zeros", [shape], options, defaultType);
 }
 
+/** Filled with 1; the default dtype unless one is named. */
 export function ones(shape: readonly number[], options: CreationOptions = {}): Tensor {
   return make("ones", [shape], options, defaultType);
 }
@@ -374,12 +377,15 @@ function like(
 export function emptyLike(reference: Tensor, options: CreationOptions = {}): Tensor {
   return like("emptyLike", reference, options, () => {});
 }
+/** Filled with 0, of the reference's shape, dtype and device unless others are named. */
 export function zerosLike(reference: Tensor, options: CreationOptions = {}): Tensor {
   return like("zerosLike", reference, options, (made) => made.zero_());
 }
+/** Filled with 1, of the reference's shape, dtype and device unless others are named. */
 export function onesLike(reference: Tensor, options: CreationOptions = {}): Tensor {
   return like("onesLike", reference, options, (made) => made.fill_(1));
 }
+/** Filled with `value`, of the reference's shape, dtype and device unless others are named. */
 export function fullLike(reference: Tensor, value: Scalar, options: CreationOptions = {}): Tensor {
   return like("fullLike", reference, options, (made) => made.fill_(value));
 }

@@ -18,6 +18,7 @@ export {
   stream,
 } from "./streams.ts";
 
+/** How many CUDA devices LibTorch sees; 0 without any. */
 export function deviceCount(): number {
   const found = accelerator();
   return found?.type === "cuda" ? found.count : 0;

@@ -10,6 +10,7 @@ export function accelerator(): { type: string; count: number } | null {
   return type === 0 ? null : { type: deviceTypeName(type), count: out[0] };
 }
 
+/** Whether LibTorch sees a CUDA device. */
 export function isCudaAvailable(): boolean {
   return accelerator()?.type === "cuda";
 }

@@ -10,6 +10,7 @@ export function emptyCache(): void {
   check(shim.aamt_empty_cache(), "emptyCache");
 }
 
+/** Begins anew to look for the most memory in use, on the CPU and the device. */
 export function resetPeakMemory(device?: Device): void {
   check(shim.aamt_cpu_memory_reset_peak());
   check(shim.aamt_reset_peak_memory(deviceIndex(device)), "resetPeakMemory");

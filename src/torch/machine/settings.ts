@@ -5,6 +5,7 @@ export function getNumThreads(): number {
   return check(shim.aamt_threads(0, 0));
 }
 
+/** How many threads LibTorch uses for one operator. */
 export function setNumThreads(count: number): void {
   if (!Number.isInteger(count) || count < 1)
     throw new RangeError(`setNumThreads: expected a whole number of at least 1, got ${count}`);
@@ -16,6 +17,7 @@ export function useDeterministicAlgorithms(on: boolean, options: { warnOnly?: bo
   check(shim.aamt_deterministic(on ? 1 : 0, options.warnOnly ? 1 : 0));
 }
 
+/** Whether `useDeterministicAlgorithms` is on. */
 export function areDeterministicAlgorithmsEnabled(): boolean {
   return check(shim.aamt_deterministic(-1, 0)) === 1;
 }
@@ -41,6 +43,7 @@ export function setFloat32MatmulPrecision(precision: Float32MatmulPrecision): vo
   check(shim.aamt_cudnn_tf32(index > 0 ? 1 : 0));
 }
 
+/** What `setFloat32MatmulPrecision` has set. */
 export function getFloat32MatmulPrecision(): Float32MatmulPrecision {
   return precisions[check(shim.aamt_float32_matmul_precision(-1))];
 }

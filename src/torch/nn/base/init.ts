@@ -27,22 +27,27 @@ const inPlace = (weight: Tensor, fn: () => void): Tensor => {
   return weight;
 };
 
+/** Fills `weight` with numbers uniform on [from, to). */
 export function uniform_(weight: Tensor, from = 0, to = 1): Tensor {
   return inPlace(weight, () => weight.uniform_(from, to));
 }
 
+/** Fills `weight` with normal numbers of this mean and standard deviation. */
 export function normal_(weight: Tensor, mean = 0, std = 1): Tensor {
   return inPlace(weight, () => weight.normal_(mean, std));
 }
 
+/** Fills `weight` with `value`. */
 export function constant_(weight: Tensor, value: number): Tensor {
   return inPlace(weight, () => weight.fill_(value));
 }
 
+/** Fills `weight` with 0. */
 export function zeros_(weight: Tensor): Tensor {
   return constant_(weight, 0);
 }
 
+/** Fills `weight` with 1. */
 export function ones_(weight: Tensor): Tensor {
   return constant_(weight, 1);
 }

@@ -68,10 +68,12 @@ export const Buffer: TensorClass<boolean> = class {
   }
 } as unknown as TensorClass<boolean>;
 
+/** Whether a value is a tensor that `nn.parameter` has marked. */
 export function isParameter(value: unknown): value is Tensor {
   return value instanceof Tensor && parameterMark.has(value);
 }
 
+/** Whether a value is a tensor that `nn.buffer` has marked. */
 export function isBuffer(value: unknown): value is Tensor {
   return value instanceof Tensor && bufferMark.has(value);
 }

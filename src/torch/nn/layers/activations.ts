@@ -28,6 +28,7 @@ export class ReLU6 extends elementwise((input) => ops.relu6(input)) {}
 export class Sigmoid extends elementwise((input) => ops.sigmoid(input)) {}
 /** log(sigmoid(x)), without overflow. */
 export class LogSigmoid extends elementwise((input) => ops.logSigmoid(input)) {}
+/** (exp(x) - exp(-x)) / (exp(x) + exp(-x)), between -1 and 1. */
 export class Tanh extends elementwise((input) => ops.tanh(input)) {}
 /** x - tanh(x). */
 export class Tanhshrink extends elementwise((input) => functional.tanhshrink(input)) {}
@@ -43,6 +44,7 @@ export class Hardswish extends elementwise((input) => ops.hardswish(input)) {}
 export class Hardsigmoid extends elementwise((input) => ops.hardsigmoid(input)) {}
 /** x / (1 + |x|). */
 export class Softsign extends elementwise((input) => functional.softsign(input)) {}
+/** Gives its input back: a place for a layer that is left out. */
 export class Identity extends elementwise((input) => input) {}
 
 /** Gaussian error linear unit: exact (erf), or its tanh approximation. */

@@ -62,11 +62,15 @@ function weightedLossLayer<Options extends Weights>(
 type TwoInputs = [Tensor, Tensor];
 type ThreeInputs = [Tensor, Tensor, Tensor];
 
+/** (input - target)^2. */
 export class MSELoss extends lossLayer<functional.LossOptions, TwoInputs>(functional.mseLoss) {}
+/** |input - target|. */
 export class L1Loss extends lossLayer<functional.LossOptions, TwoInputs>(functional.l1Loss) {}
+/** Quadratic below `delta`, linear above (Huber 1964). */
 export class HuberLoss extends lossLayer<functional.LossOptions & { delta?: number }, TwoInputs>(
   functional.huberLoss,
 ) {}
+/** Huber's loss divided by `beta`. */
 export class SmoothL1Loss extends lossLayer<functional.LossOptions & { beta?: number }, TwoInputs>(
   functional.smoothL1Loss,
 ) {}
@@ -80,23 +84,31 @@ export class NLLLoss extends weightedLossLayer<functional.ClassOptions>(function
 export class BCELoss extends weightedLossLayer<functional.LossOptions & Weights>(
   functional.binaryCrossEntropy,
 ) {}
+/** Kullback-Leibler divergence; `input` holds log-probabilities. */
 export class KLDivLoss extends lossLayer<functional.KlDivOptions, TwoInputs>(functional.klDiv) {}
+/** 1 - cos(x1, x2) where the target is 1; max(0, cos(x1, x2) - margin) where it is -1. */
 export class CosineEmbeddingLoss extends lossLayer<functional.MarginOptions, ThreeInputs>(
   functional.cosineEmbeddingLoss,
 ) {}
+/** max(0, -target (x1 - x2) + margin): x1 is to be above x2 where the target is 1, below where it is -1. */
 export class MarginRankingLoss extends lossLayer<functional.MarginOptions, ThreeInputs>(
   functional.marginRankingLoss,
 ) {}
+/** x where the target is 1; max(0, margin - x) where it is -1. */
 export class HingeEmbeddingLoss extends lossLayer<functional.MarginOptions, TwoInputs>(
   functional.hingeEmbeddingLoss,
 ) {}
+/** max(0, |anchor - positive| - |anchor - negative| + margin) with the norm `p` (Balntas et al. 2016). */
 export class TripletMarginLoss extends lossLayer<functional.TripletOptions, ThreeInputs>(
   functional.tripletMarginLoss,
 ) {}
+/** log(1 + exp(-target x)) for targets of 1 and -1. */
 export class SoftMarginLoss extends lossLayer<functional.LossOptions, TwoInputs>(functional.softMarginLoss) {}
+/** Negative log-likelihood of counts under a Poisson distribution of mean `input` or exp(`input`). */
 export class PoissonNLLLoss extends lossLayer<functional.PoissonOptions, TwoInputs>(
   functional.poissonNllLoss,
 ) {}
+/** Half of log(variance) + (input - target)^2 / variance. */
 export class GaussianNLLLoss extends lossLayer<Omit<functional.PoissonOptions, "logInput">, ThreeInputs>(
   functional.gaussianNllLoss,
 ) {}
