@@ -53,10 +53,3 @@ export function sampleTotals(table: Table): Float64Array {
   }
   return totals;
 }
-
-/** Sum of the counts of each ASV. */
-export function asvTotals(table: Table): Float64Array {
-  const totals = new Float64Array(table.asvIds.length);
-  for (let i = 0; i < table.indices.length; i++) totals[table.indices[i]] += table.data[i];
-  return totals;
-}
