@@ -29,7 +29,7 @@ export function searchText({
     `${labels[figure]} on inner folds ${readableNumber(best.loss!, 3)}, with the first settings ${readableNumber(trials[0].loss!, 3)}`,
     `${labels[figure]} on ${samples.held_out} samples that no trial has seen: ${intervalText(test.best)}, with the first settings ${intervalText(test.base)}`,
     best.trial === 0
-      ? "No settings were better than the first ones."
+      ? `${trials.length === 1 ? "No others were tried" : "No others were better on the inner folds"}.`
       : `Difference ${intervalText(test.difference)}: ${high < 0 ? "better" : "no gain is shown"}.`,
     ...(importance
       ? [
