@@ -52,6 +52,7 @@ export async function search(options: SearchOptions): Promise<{ summary: SearchS
   const rungs = config.method === "random" ? [all] : [...[1, factor].filter((n) => n < all), all];
   const size = config.method === "random" ? 1 : bracket;
   await jobs.run(foldNames(0, all));
+  let shown = 1;
   // Where the held-out samples were looked at already, the search is over.
   for (let from = 1; from < wanted && !jobs.isTested; ) {
     // Random trials do not wait for each other.
@@ -60,7 +61,11 @@ export async function search(options: SearchOptions): Promise<{ summary: SearchS
     for (const folds of rungs) {
       await jobs.run(
         members.flatMap((trial) => foldNames(trial, folds)),
-        (done) => display.update(from + Math.min(count, Math.floor(done / folds))),
+        (done) => {
+          // The next rung has fewer trials; the bar does not go back.
+          shown = Math.max(shown, from + Math.floor(done / folds));
+          display.update(Math.min(shown, from + count));
+        },
       );
       if (jobs.isOver) break;
       const rank = new Map(members.map((trial) => [trial, lossOf(trial, folds)]));
