@@ -9,6 +9,7 @@ import { makeStudy, type Study } from "../../lab/material/study.ts";
 import { bunProcess } from "../../src/common/bunProcess.ts";
 import * as torch from "../../src/torch/index.ts";
 import { readCheckpointFacts } from "../../src/training/loop/savedState.ts";
+import { ranksOf } from "../helpers/ranksOf.ts";
 import { useScratch } from "../helpers/scratch.ts";
 import { showsOptions } from "../helpers/showsOptions.ts";
 
@@ -239,18 +240,14 @@ async function disturbed(name: string, act: (pids: { launcher: number; ranks: nu
     "100000",
     "--ranks",
     "2",
+    // Far more than a killed rank's connection takes to break.
     "--rank-timeout",
-    "5",
+    "120",
   ];
   const child = start(["pretrain", "--dataset", study.folder, "--output", output, ...options]);
-  for (let tries = 0; tries < 600 && !existsSync(join(output, "checkpoints/last.safetensors")); tries++)
+  for (let tries = 0; tries < 2400 && !existsSync(join(output, "checkpoints/last.safetensors")); tries++)
     await Bun.sleep(50);
-  const found = Bun.spawnSync(["ps", "-o", "pid=", "--ppid", String(child.pid)]).stdout.toString();
-  const ranks = found
-    .trim()
-    .split(/\s+/)
-    .map(Number)
-    .sort((a, b) => a - b);
+  const ranks = ranksOf(child.pid);
   expect(ranks).toHaveLength(2);
   const since = performance.now();
   act({ launcher: child.pid, ranks });

@@ -1,7 +1,8 @@
 /**
  * Run as a rank by faults.test.ts: sums in a loop until something happens. The first argument says what,
- * the second to which rank.
+ * the second to which rank, which says "now" on its standard output.
  */
+import { writeSync } from "node:fs";
 import * as torch from "../../../src/torch/index.ts";
 
 const { distributed } = torch;
@@ -13,6 +14,7 @@ try {
   const value = torch.zeros([100_000]);
   for (let step = 0; step < 100_000; step++) {
     if (step === 20 && isVictim) {
+      writeSync(1, "now\n");
       if (fault === "kill") process.kill(process.pid, "SIGKILL");
       if (fault === "stop") process.kill(process.pid, "SIGSTOP");
       if (fault === "error") throw new Error("the disk is full");

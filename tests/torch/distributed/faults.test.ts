@@ -6,7 +6,7 @@ import * as torch from "../../../src/torch/index.ts";
 
 const program = join(import.meta.dir, "faultProgram.ts");
 
-/** Starts two ranks, to one of which something happens, and tells how the other one ends. */
+/** Starts two ranks, to one of which something happens; tells how the other ends, and how long after. */
 async function withFault(
   fault: string,
   victim: number,
@@ -15,19 +15,21 @@ async function withFault(
 ): Promise<{ text: string; codes: (number | string | null)[]; seconds: number }> {
   // A store of this process, which no rank can take with it; or, as under mpirun, one of rank 0.
   const port = isServed ? (served ??= torch.distributed.serveStore()) : freePort();
-  const started = performance.now();
   const children = [0, 1].map((rank) => {
     const { cmd, env } = bunProcess([program, fault, String(victim), String(limit)], {
       ...rankVariables(rank, 2, port),
       TORCHELASTIC_USE_AGENT_STORE: isServed ? "True" : "False",
       TORCHELASTIC_RESTART_COUNT: String(attempts),
     });
-    return Bun.spawn(cmd, { env, stdout: "ignore", stderr: "pipe" });
+    return Bun.spawn(cmd, { env, stdout: "pipe", stderr: "pipe" });
   });
   attempts++;
   const other = children[1 - victim];
+  // How long programs take to start is the machine's affair.
+  await children[victim].stdout.getReader().read();
+  const since = performance.now();
   await other.exited;
-  const seconds = (performance.now() - started) / 1000;
+  const seconds = (performance.now() - since) / 1000;
   if (fault === "stop") children[victim].kill("SIGKILL");
   const texts = await Promise.all(children.map((child) => new Response(child.stderr).text()));
   await Promise.all(children.map((child) => child.exited));
@@ -65,7 +67,7 @@ test("rank 0 killed, with the store in it", async () => {
 });
 
 test("a rank stopped: the other ends within the limit", async () => {
-  const { text, codes, seconds } = await withFault("stop", 1, 3);
+  const { text, codes, seconds } = await withFault("stop", 1, 8);
   expect(codes[0]).toBe(1);
   expect(text).toStartWith("[0] Rank 1 no longer answers: ended, stopped or cut off");
   expect(seconds).toBeLessThan(20);
@@ -81,7 +83,7 @@ test("an error in one rank: the other ends with its sentence", async () => {
 test("a rank that was never started is named when the limit is over", async () => {
   const { text, seconds } = await withFault("absent", 1, 2);
   expect(text).toBe("[0] rank 0 of 2 found no group: rank 1 of 2 did not start within 2 s\n");
-  expect(seconds).toBeLessThan(15);
+  expect(seconds).toBeLessThan(40);
   const first = await withFault("absent", 0, 2, false);
   expect(first.text).toContain(
     "[1] rank 1 of 2 found no group: rank 0 did not start within 2 s: no store at 127.0.0.1:",
