@@ -30,7 +30,9 @@ async function stretchesOf(...args: string[]): Promise<(string | number)[][]> {
 test("prep: drawing counts, and pairs", async () => {
   const { table, tree } = study;
   const files = ["--table", table, "--tree", tree, "--output", scratch.path("prepared")];
-  expect(await stretchesOf("prep", ...files, "--rarefy-depth", "100")).toEqual([
+  const [read, ...others] = await stretchesOf("prep", ...files, "--rarefy-depth", "100");
+  expect(read).toEqual(["Reading the table", expect.any(Number), "counts"]);
+  expect(others).toEqual([
     ["Rarefying", 36, "samples"],
     ["Computing unweighted", 630, "pairs"],
   ]);

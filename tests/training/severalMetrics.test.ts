@@ -197,6 +197,40 @@ test("a frozen one, and one that goes on learning, predict targets", async () =>
   }
 });
 
+test("fine-tuning learns the encoder's one metric, or none where the data set lacks it", async () => {
+  const weighted = scratch.path("weighted-encoder");
+  const training = { nucPenalty: 0, epochs: 1, maxSteps: 2 };
+  await pretrain(weighted, { metric: "weighted_normalized", model: small.model, training });
+  const { table, tree, metadata } = study;
+  const unweighted = scratch.path("unweighted-alone");
+  await prepareDataset({ table, tree, metadata, rarefyDepth: "none", metrics: ["unweighted"] }, unweighted);
+  const tune = async (folder: string, name: string) => {
+    const files = ["--dataset", folder, "--metadata-column", "ph", "--pretrained-encoder", weighted];
+    const output = scratch.path(name);
+    const { code, error } = await runCommand("train", ...files, "--max-steps", "2", "--output", output);
+    expect(code).toBe(0);
+    const { validation } = JSON.parse(readFileSync(join(output, "summary.json"), "utf8"));
+    expect(openRun(output, "cpu").facts.config.metric).toBe("weighted_normalized");
+    return { error, learns: "unifrac_loss" in validation };
+  };
+  expect(await tune(study.folder, "tuned-with")).toMatchObject({ learns: true });
+  const without = await tune(unweighted, "tuned-without");
+  expect(without.learns).toBe(false);
+  expect(without.error).toContain("(weighted_normalized); it learns no distances here.");
+  const given = ["--unifrac-metric", "unweighted", "--pretrained-encoder", weighted];
+  const refused = await refusal(
+    "train",
+    "--dataset",
+    study.folder,
+    "--metadata-column",
+    "ph",
+    ...given,
+    "--output",
+    scratch.path("none"),
+  );
+  expect(refused).toContain("--unifrac-metric is settled by the encoder in");
+});
+
 test("other metrics than the encoder's are refused, and several without a set encoder", async () => {
   const training = { nucPenalty: 0 };
   const fine = (config: FineTuneInput) =>

@@ -88,7 +88,7 @@ async function run(flags: Flags, command: Command): Promise<void> {
   });
   const { samples, asvs } = dataset.manifest.counts;
   display.message(
-    `${samples} samples, ${asvs} ASVs; searching on ${device} with ${torch.getNumThreads()} threads`,
+    `${samples} samples, ${asvs} ASVs; searching on ${device}, CPU threads: ${torch.getNumThreads()}`,
   );
   display.begin("Searching", steps, "steps");
   const onStep = (done: number, loss: number) => display.update(done, { TL: loss });

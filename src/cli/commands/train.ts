@@ -150,6 +150,7 @@ export function encoderUse({
   return {
     model,
     pretrained,
+    hasItsMetric: pretrained !== null,
     hasHead: pooling !== "sum",
     hasTransformersAbove: pooling === "attention" || target.countPrediction,
   };

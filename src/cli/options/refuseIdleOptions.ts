@@ -12,6 +12,8 @@ export interface EncoderUse {
   readonly hasHead?: boolean;
   /** The run that the encoder is taken from. */
   readonly pretrained?: string | null;
+  /** Whether that one's metric is the only one that can be learned, as in `train`. */
+  readonly hasItsMetric?: boolean;
 }
 
 /** The encoder that pretraining goes on with has the shape of the one that it starts from. */
@@ -60,7 +62,10 @@ export function refuseIdleOptions(given: ReadonlyMap<string, string>, use: Encod
     if (path !== undefined) throw new UserError(why(given.get(path)!));
   };
   if (pretrained !== null)
-    refuse(ofShape, (name) => `${name} is settled by the encoder in ${pretrained}; leave it out.`);
+    refuse(
+      [...ofShape, ...(use.hasItsMetric ? ["metric"] : [])],
+      (name) => `${name} is settled by the encoder in ${pretrained}; leave it out.`,
+    );
   const isLeft = model.encoder === "aam" && model.distanceForm === "auto";
   if (!isLeft && model.distanceForm !== "tanh")
     refuse(

@@ -118,9 +118,7 @@ export function makePlan(dataset: Dataset, config: PlanConfig): Plan {
       `${quote(by!)} has only ${names.length} values: intervals over so few groups are too narrow; look at each one's figures.`,
     );
   if (by === null) {
-    const suspects = dataset.manifest.metadata.filter(({ name }) =>
-      /host|subject|patient|participant/i.test(name),
-    );
+    const suspects = dataset.manifest.metadata.filter(({ name }) => isNameOfHosts(name));
     const repeated = suspects.find(({ name }) => isRepeated(dataset, name, samples));
     if (repeated)
       warnings.push(
@@ -128,6 +126,11 @@ export function makePlan(dataset: Dataset, config: PlanConfig): Plan {
       );
   }
   return { config, samples, target, groupOf, groupColumn: by, jobs, split, warnings };
+}
+
+/** `host_subject_id`, `patient`; not `host_age` or `host_body_site`, which are facts of hosts. */
+function isNameOfHosts(column: string): boolean {
+  return /(host|subject|patient|participant)s?([ ._-]?(id|name|number|no|code))?$/i.test(column);
 }
 
 /** Whether a column looks like names of those that were sampled several times. */

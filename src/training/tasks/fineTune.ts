@@ -130,10 +130,16 @@ export async function fineTune(
   const base = buildEncoder(config, facts);
   if (start) loadEncoder(start, base, facts.predictNucleotides);
   const { form, metrics } = objectiveForms(config, base);
-  // Of several metrics those go on that the data set has.
+  // Of a pretrained encoder's metrics those go on that the data set has.
   const known = metrics?.filter((one) => hasMetric(dataset, one.metric));
+  const hasNone = start !== null && !metricsOf(config).some((metric) => hasMetric(dataset, metric));
+  const learns = learnsMetric(dataset, config);
+  if (learns && hasNone)
+    display.warn(
+      `The data set lacks what the encoder in ${given.pretrainedEncoder} learned (${metricsOf(config).join(", ")}); it learns no distances here.`,
+    );
   const objective =
-    learnsMetric(dataset, config) && known?.length !== 0
+    learns && !hasNone
       ? makeBaseObjective(dataset, config.metric, {
           form,
           metrics: known,

@@ -21,9 +21,7 @@ export function withShapeOf<Config extends Pick<PretrainConfig, "metric" | "furt
   const { dropout, asvSampling, maskRatio, maskStrategy, gradientCheckpointing, asvChunkSize } = given.model;
   const own = { dropout, asvSampling, maskRatio, maskStrategy, gradientCheckpointing, asvChunkSize };
   const { metric, furtherMetrics } = facts.config;
-  // An encoder of several metrics has parts for each.
-  const metrics = furtherMetrics.length > 0 ? { metric, furtherMetrics } : { furtherMetrics };
-  return { ...given, ...metrics, model: { ...facts.config.model, ...own } };
+  return { ...given, metric, furtherMetrics, model: { ...facts.config.model, ...own } };
 }
 
 /** Loads the whole encoder; its head for nucleotides is fresh where pretraining had none. */
