@@ -6,6 +6,8 @@ import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import { yamlText } from "../../formats/yaml.ts";
 import { groupBootstrap } from "../../metrics/intervals.ts";
+import { fineTuneSchema } from "../config/config.ts";
+import { describeFoldEncoder } from "../folds/foldEncoder.ts";
 import { sideBySide } from "../folds/sideBySide.ts";
 import { importanceOf } from "./importance.ts";
 import type { SearchSummary, Trial } from "./outcome.ts";
@@ -42,7 +44,9 @@ export async function search(options: SearchOptions): Promise<{ summary: SearchS
   const { dataset, config, output, display } = options;
   const runner = new SearchRunner(dataset, config);
   claimFolder(output, { ...config, data: dataset.manifest.files });
-  for (const warning of runner.plan.warnings) display.warn(warning);
+  const { pretrainedEncoder: encoder } = fineTuneSchema.parse(config.base);
+  const known = encoder === null ? [] : describeFoldEncoder(encoder, dataset, runner.plan.samples).warnings;
+  for (const warning of [...runner.plan.warnings, ...known]) display.warn(warning);
   const jobs = new Jobs(options);
   const wanted = 1 + config.trials;
   const lossOf = (trial: number, folds: number) =>

@@ -116,6 +116,17 @@ describe("search", () => {
     judge(await search(...line.split(" ")));
   });
 
+  test("warns of an encoder that knows the samples that are held out", async () => {
+    const encoder = scratch.path("encoder");
+    const short = ["--max-steps", "1", "--words", "4", "--code-dim", "8", "--no-plots", "--quiet"];
+    await succeed("pretrain", "--dataset", study.folder, ...short, "--output", encoder);
+    const little = ["--space", "lr=1e-3..1e-2", "--trials", "1", "--workers", "1"];
+    const files = ["--dataset", study.folder, "--config", config, "--output", scratch.path("known")];
+    const what = ["--metadata-column", "score", "--folds", "2", "--pretrained-encoder", encoder];
+    const { error } = await run("search", ...files, ...what, ...little);
+    expect(error).toContain("The encoder was trained on the sequences and distances, not the values, of 24 of the 30");
+  });
+
   showsOptions("search", "--workers --max-minutes --quiet");
   test("goes on where it was cut off, on any number of cores, until the held-out samples were seen", async () => {
     const beside = await search("--workers", "2");
