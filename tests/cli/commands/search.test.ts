@@ -124,7 +124,9 @@ describe("search", () => {
     const files = ["--dataset", study.folder, "--config", config, "--output", scratch.path("known")];
     const what = ["--metadata-column", "score", "--folds", "2", "--pretrained-encoder", encoder];
     const { error } = await run("search", ...files, ...what, ...little);
-    expect(error).toContain("The encoder was trained on the sequences and distances, not the values, of 24 of the 30");
+    expect(error).toContain(
+      "The encoder was trained on the sequences and distances, not the values, of 24 of the 30",
+    );
   });
 
   showsOptions("search", "--workers --max-minutes --quiet");
