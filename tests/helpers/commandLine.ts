@@ -7,6 +7,7 @@ import { type Command, CommanderError } from "commander";
 import { labCommands } from "../../lab/commands.ts";
 import { makeProgram } from "../../src/cli/main.ts";
 import * as terminal from "../../src/display/terminal/terminal.ts";
+import { setAction } from "../../src/formats/qiime2/action.ts";
 import * as torch from "../../src/torch/index.ts";
 import * as trainScript from "../../train.ts";
 
@@ -63,6 +64,7 @@ export async function run(...args: string[]): Promise<Outcome> {
       ended.code = 1;
     } else throw cause;
   } finally {
+    setAction(undefined);
     for (const spy of spies) spy.mockRestore();
     process.exitCode = 0;
     ended.threads = torch.getNumThreads();

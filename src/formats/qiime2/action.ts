@@ -22,8 +22,8 @@ export const program = { name: "aam", package: packageJson.name, version: packag
 
 let current: Action | undefined;
 
-/** States what this process does from now on; a process runs one command. */
-export function setAction(action: Action): void {
+/** States what this process does from now on, undefined for nothing more; a process runs one command. */
+export function setAction(action: Action | undefined): void {
   current = action;
 }
 
