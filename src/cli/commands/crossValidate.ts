@@ -10,7 +10,13 @@ import { planSchema } from "../../training/folds/plan.ts";
 import { type PredictorName, predictorNames } from "../../training/predictors/index.ts";
 import { builtinName } from "../../training/run/open.ts";
 import { openConfiguredData } from "../../training/tasks/openData.ts";
-import { nameList, positiveWholeNumber, shareOption, wholeNumber } from "../options/optionValues.ts";
+import {
+  atLeastTwo,
+  nameList,
+  positiveWholeNumber,
+  shareOption,
+  wholeNumber,
+} from "../options/optionValues.ts";
 
 interface Flags {
   readonly dataset?: string;
@@ -102,12 +108,6 @@ function predictorList(text: string): PredictorName[] {
   if (unknown !== undefined)
     throw new InvalidArgumentError(`"${unknown}" is none of ${predictorNames.join(", ")}.`);
   return [...new Set(names)] as PredictorName[];
-}
-
-function atLeastTwo(text: string): number {
-  const value = positiveWholeNumber(text);
-  if (value < 2) throw new InvalidArgumentError("It must be at least 2.");
-  return value;
 }
 
 function coverageShare(text: string): number {

@@ -11,7 +11,7 @@ import { search } from "../../training/search/search.ts";
 import { searchText } from "../../training/search/searchReport.ts";
 import { defaultSpace } from "../../training/search/space.ts";
 import { checkMetadataColumns, openConfiguredData } from "../../training/tasks/openData.ts";
-import { positiveNumber, positiveWholeNumber, wholeNumber } from "../options/optionValues.ts";
+import { atLeastTwo, positiveNumber, positiveWholeNumber, wholeNumber } from "../options/optionValues.ts";
 import { refuseIdleOptions } from "../options/refuseIdleOptions.ts";
 import { readConfigFile } from "../options/schemaOptions.ts";
 import { readSpace } from "../options/searchSpace.ts";
@@ -159,10 +159,4 @@ function baseSettings({ config, metadataColumn, pretrainedEncoder, splitBy }: Fl
     encoder as Parameters<typeof startingSettings>[1],
   );
   return mergeSettings(start, settings);
-}
-
-function atLeastTwo(text: string): number {
-  const value = positiveWholeNumber(text);
-  if (value < 2) throw new UserError("--folds: it must be at least 2.");
-  return value;
 }

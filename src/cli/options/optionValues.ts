@@ -16,6 +16,13 @@ export function positiveWholeNumber(text: string): number {
   return value;
 }
 
+/** A whole number from 2 on. @throws InvalidArgumentError */
+export function atLeastTwo(text: string): number {
+  const value = positiveWholeNumber(text);
+  if (value < 2) throw new InvalidArgumentError("It must be at least 2.");
+  return value;
+}
+
 /** The value of an option that takes a number above 0. */
 export function positiveNumber(text: string): number {
   const value = Number(text);
