@@ -250,7 +250,7 @@ describe("lr-finder", () => {
   test("--config sets the model, --threads the threads; --quiet leaves the result alone, --json is for programs", async () => {
     const usual = await search("--threads", "2");
     expect(usual.threads).toBe(2);
-    expect(usual.out).toContain("on cpu with 2 threads");
+    expect(usual.out).toContain("on cpu, CPU threads: 2");
     const quiet = await search("--threads", "1", "--quiet");
     expect(quiet.threads).toBe(1);
     expect(quiet.out).toMatch(/^(Suggested: --lr|The loss never falls).*\n$/);
