@@ -114,16 +114,19 @@ export function contentsOf(tensor: Readable): object {
 }
 
 /**
- * Copied with whatever holds it, this refuses: a copy by structuredClone or postMessage would be an
- * object without a tensor.
+ * Stands for the class as each instance's own `constructor`: it has all that the class has, and refuses to be
+ * copied. A copy of a tensor by structuredClone or postMessage would be an object without a tensor; they read
+ * own properties alone, and `constructor` is the one that diffs and snapshots of `bun:test` do not print.
  */
-export const notCloneable: readonly never[] = Object.defineProperty([], "cure", {
-  enumerable: true,
-  get() {
-    throw new TorchError(
-      "A tensor cannot be cloned or posted as it is: clone it with tensor.clone(); to a Worker of this process post " +
-        "tensor.transfer() and call torch.Tensor.receive there; to another process send tensor.data() with its shape and dtype.",
-      "value",
-    );
-  },
-});
+export function refusingCopies<Class extends object>(original: Class): Class {
+  return Object.defineProperty(Object.create(original), "cure", {
+    enumerable: true,
+    get() {
+      throw new TorchError(
+        "A tensor cannot be cloned or posted as it is: clone it with tensor.clone(); to a Worker of this process post " +
+          "tensor.transfer() and call torch.Tensor.receive there; to another process send tensor.data() with its shape and dtype.",
+        "value",
+      );
+    },
+  });
+}

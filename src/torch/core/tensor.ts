@@ -1,6 +1,6 @@
 import { TorchError } from "../native/errors.ts";
 import { adoptMemory, check, readText, shim } from "../native/library.ts";
-import { contentsOf, notCloneable } from "./contents.ts";
+import { contentsOf, refusingCopies } from "./contents.ts";
 import { type Device, deviceName } from "./device.ts";
 import {
   arrayFor,
@@ -49,7 +49,7 @@ export class Tensor implements Owned, Disposable {
    */
   readonly [contents]: object = contentsOf(this);
   /** @internal */
-  readonly notCloneable = notCloneable;
+  readonly ["constructor"] = standIn;
 
   private constructor(handle: number) {
     this.#handle = handle;
@@ -440,6 +440,8 @@ export class Tensor implements Owned, Disposable {
   /** Assigns to what `at` with the same indices would give. */
   declare setAt: (indices: readonly Index[], values: Tensor | Scalar) => this;
 }
+
+const standIn: typeof Tensor = refusingCopies(Tensor);
 
 export interface BackwardOptions {
   /** d(something)/d(this tensor); needed unless the tensor has one element. */

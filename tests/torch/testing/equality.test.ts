@@ -126,9 +126,42 @@ Tensor {
   "3 4 NaN"
  ]
 },
-  "notCloneable": [],
 }
 `);
+});
+
+test("the difference of two tensors shows dtype, shape and values, and nothing else", () => {
+  const message = (run: () => void) => {
+    try {
+      run();
+    } catch (cause) {
+      return Bun.stripANSI((cause as Error).message);
+    }
+    return "no difference";
+  };
+  expect(message(() => expect(torch.ones([2])).toEqual(torch.zeros([1, 2])))).toBe(
+    `expect(received).toEqual(expected)
+
+  Tensor {
+    [Symbol(contents)]: {
+-  "tensor": "float32 [1, 2]",
++  "tensor": "float32 [2]",
+   "rows": [
+-   "0 0"
++   "1 1"
+   ]
+  },
+  }
+
+- Expected  - 2
++ Received  + 2
+`,
+  );
+});
+
+test("a tensor's constructor has the name and the functions of its class", () => {
+  const { constructor: standIn } = torch.ones([2]);
+  expect([standIn.name, standIn.prototype]).toEqual(["Tensor", torch.Tensor.prototype]);
 });
 
 test("in the snapshot of a large tensor every value counts, though not every one is shown", () => {
