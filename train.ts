@@ -43,7 +43,7 @@ async function run(command: Command): Promise<void> {
   using dataset = setup.dataset;
   if (!setup.resume) {
     // Sequences are read to their ends.
-    setup.config.model.maxBases = dataset.manifest.counts.longestAsv - 1;
+    setup.config.model.maxBp = dataset.manifest.counts.longestAsv - 1;
   }
   const { summary } = await pretrain(setup);
   reportPretraining(summary, setup);

@@ -96,8 +96,8 @@ export const allPadding: Investigation<PaddingSettings> = {
 
   async investigate(subject, { batchSize, batches, slots }, { say }): Promise<Finding> {
     const { dataset, config, model } = subject;
-    const { maxBases } = config.model;
-    const builder = new BatchBuilder(dataset, { tokenLimit: slots, maxBases });
+    const { maxBp } = config.model;
+    const builder = new BatchBuilder(dataset, { tokenLimit: slots, maxBp });
     const order = new Random(subject.seed).permutation(dataset.sampleCount);
     const rows = { dense: 0, densePadding: 0, distinct: 0, distinctPadding: 0, occurrences: 0, ragged: 0 };
     const made = Math.min(batches, Math.floor(order.length / batchSize));

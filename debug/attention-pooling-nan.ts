@@ -60,7 +60,7 @@ function layersOf({ model, config }: Subject): Layer[] {
     ["pooling of bases", asvEncoder.attentionPooling],
     ["pooling of ASVs", model.attentionPooling!],
   ];
-  const { heads } = config.model;
+  const { attentionHeads: heads } = config.model;
   const split = (value: torch.Tensor) => value.unflatten(-1, [heads, -1]).transpose(1, 2);
   const transformer = model.encoderTransformer;
   return [

@@ -110,7 +110,7 @@ async function trainHead(
 ): Promise<PairPredictions> {
   const { batchSize, embeddingDim, layers, heads } = settings;
   const fresh = freshWith(subject, seed, {
-    model: { embeddingDim, layers, heads },
+    model: { embeddingDim, attentionLayers: layers, attentionHeads: heads },
     training: { batchSize },
   });
   const task = new DirectTask(kind, fresh.model, fresh);

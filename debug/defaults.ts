@@ -64,13 +64,13 @@ export async function measure(
     minutes: minutes ?? undefined,
   });
   const { r2, mae, pearson, bias, mse } = trained.evaluate(fresh.validation).result;
-  const { maxBases, maskRatio } = fresh.config.model;
+  const { maxBp, nucMaskRatio: maskRatio } = fresh.config.model;
   const nucleotides =
     fresh.config.training.nucPenalty > 0
       ? evaluateNucleotides(fresh.model.asvEncoder, {
           dataset: fresh.dataset,
           samples: fresh.validation,
-          maxBases,
+          maxBp,
           maskRatio,
           device: fresh.device,
         }).nuc_accuracy
@@ -212,8 +212,8 @@ if (import.meta.main) {
     .option("--only <names>", "some configurations, separated by ;")
     .option("--list", "name the configurations", false)
     .option("--embedding-dim <n>", "size of the embeddings", wholeNumber, model.embeddingDim)
-    .option("--layers <n>", "layers of each transformer", wholeNumber, model.layers)
-    .option("--heads <n>", "attention heads", wholeNumber, model.heads)
+    .option("--layers <n>", "layers of each transformer", wholeNumber, model.attentionLayers)
+    .option("--heads <n>", "attention heads", wholeNumber, model.attentionHeads)
     .option(
       "--results <file>",
       "where results are appended",

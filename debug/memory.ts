@@ -128,8 +128,8 @@ export const memory: Investigation<MemorySettings> = {
   async investigate(subject, { batchSize, steps }): Promise<Finding> {
     const { model, config, dataset, metric, train } = subject;
     const task = new EncoderTask(model, subject);
-    const { tokenLimit, maxBases } = config.model;
-    const builder = new BatchBuilder(dataset, { tokenLimit, maxBases, distance: metric });
+    const { tokenLimit, maxBp } = config.model;
+    const builder = new BatchBuilder(dataset, { tokenLimit, maxBp, distance: metric });
     const samples = train.subarray(0, batchSize);
     const optimizer = new torch.optim.AdamW(parameterGroups(model, { weightDecay: 0.01 }), { lr: 1e-4 });
     torch.manualSeed(subject.seed);

@@ -103,7 +103,7 @@ function tallyAll(
 ): Tallies {
   const { model, dataset, device, config, seed } = subject;
   const encoder = model.asvEncoder;
-  const length = config.model.maxBases + 1;
+  const length = config.model.maxBp + 1;
   const tallies = { masked: new Tally(length), unmasked: new Tally(length), consensus: new Tally(length) };
   const start = { right: 0, all: 0 };
   const generator = new torch.Generator("cpu").manualSeed(seed);
@@ -125,7 +125,7 @@ function tallyAll(
       } else if (truth > 0) tallies.unmasked.add(place % length, truth, predicted);
     });
     for (let pass = 0; pass < passes; pass++) {
-      const chosen = torch.rand(shape, { generator }).lt(config.model.maskRatio).to(device);
+      const chosen = torch.rand(shape, { generator }).lt(config.model.nucMaskRatio).to(device);
       const mask = chosen.logicalAnd(isBase(tokens));
       const isMasked = mask.to("uint8").data() as Uint8Array;
       predict(tokens.maskedFill(mask, maskToken)).forEach((predicted, place) => {
@@ -145,7 +145,7 @@ function tallyAll(
 function leakOf(subject: Subject, asvs: readonly number[]): number {
   const { model, dataset, device, config, seed } = subject;
   const encoder = model.asvEncoder;
-  const length = config.model.maxBases + 1;
+  const length = config.model.maxBp + 1;
   const some = asvs.slice(0, 32);
   const random = new Random(seed);
   const values = tokenMatrix(dataset, some, length);
@@ -182,7 +182,7 @@ export const nucleotideLoss: Investigation<NucleotideSettings> = {
       return nothingPredicted();
     }
     const asvs = asvsOf(subject, subject.validation, settings.asvs);
-    const length = subject.config.model.maxBases + 1;
+    const length = subject.config.model.maxBp + 1;
     const consensus = consensusOf(subject, asvsOf(subject, subject.train, Number.POSITIVE_INFINITY), length);
     const tallies = tallyAll(subject, asvs, consensus.byPosition, settings.passes);
     const { masked, unmasked, start } = tallies;

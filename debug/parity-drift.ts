@@ -54,8 +54,8 @@ function fromSubject(subject: Subject, batchSize: number): Compared {
   const { dataset, config, model, seed } = subject;
   if (chosenCountEmbedding(config) !== null)
     throw new UserError("The plain form has no count embedding; give a run without --count-embedding.");
-  const { tokenLimit, maxBases } = config.model;
-  const builder = new BatchBuilder(dataset, { tokenLimit, maxBases });
+  const { tokenLimit, maxBp } = config.model;
+  const builder = new BatchBuilder(dataset, { tokenLimit, maxBp });
   const samples = new Random(seed).permutation(dataset.sampleCount).slice(0, batchSize);
   const tokens = denseTokens(builder.build(samples, new Random(0)));
   const about = `${samples.length} samples of the data`;

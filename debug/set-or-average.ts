@@ -30,7 +30,7 @@ function variantsOf(metric: string, { codeDim, embeddingDim }: SetOrAverageSetti
   const pooling = metric === "generalized" ? "root" : ofShares ? "share" : "union";
   const form = ofShares ? "l1" : "tanimoto";
   const other = ofShares ? "union" : "share";
-  const shape = { embeddingDim, layers: 1, heads: 2 };
+  const shape = { embeddingDim, attentionLayers: 1, attentionHeads: 2 };
   const set = { encoder: "set", codeDim } as const;
   const aam = { encoder: "aam", ...shape } as const;
   return [
@@ -68,8 +68,8 @@ async function learn(
 ) {
   const { dataset, metric, seed, device } = subject;
   const config = pretrainConfig({
-    metric: metric as PretrainInput["metric"],
-    model: { maxBases: subject.config.model.maxBases, ...variant.model },
+    unifracMetric: metric as PretrainInput["unifracMetric"],
+    model: { maxBp: subject.config.model.maxBp, ...variant.model },
     training: { maxSteps: steps, epochs: 1_000_000, patience: 1_000_000, seed, nucPenalty: 0 },
   });
   const output = join(scratch, `variant-${at}`);

@@ -97,7 +97,7 @@ function tryLimit(
   const builder = new BatchBuilder(dataset, {
     tokenLimit: limit,
     asvSampling: sampling,
-    maxBases: config.model.maxBases,
+    maxBp: config.model.maxBp,
     distance: metric,
   });
   const task = new EncoderTask(model, cut);

@@ -103,7 +103,7 @@ async function learn(
   const { steps, points, batchSize, embeddingDim, layers, heads } = settings;
   const { changes } = variant;
   const fresh = freshWith(subject, seed, {
-    model: { embeddingDim, layers, heads, ...changes.model },
+    model: { embeddingDim, attentionLayers: layers, attentionHeads: heads, ...changes.model },
     training: { batchSize, ...changes.training },
   });
   const task = new EncoderTask(fresh.model, fresh, variant.task);

@@ -38,7 +38,7 @@ await aam.fineTune({
   config: aam.fineTuneConfig({
     pretrainedEncoder: at("encoder"),
     freezeBase: true,
-    target: { columns: ["ph"] },
+    target: { metadataColumn: ["ph"] },
     training: { maxSteps: 50 },
   }),
 });

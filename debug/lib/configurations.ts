@@ -75,8 +75,8 @@ const shares: readonly Configuration[] = [
 const others: readonly Configuration[] = [
   { name: "batch 16", is: "batches of 16", changes: { training: { batchSize: 16 } } },
   { name: "batch 64", is: "batches of 64", changes: { training: { batchSize: 64 } } },
-  { name: "rate 5e-4", is: "learning rate 5e-4", changes: { training: { learningRate: 5e-4 } } },
-  { name: "rate 2e-3", is: "learning rate 2e-3", changes: { training: { learningRate: 2e-3 } } },
+  { name: "rate 5e-4", is: "learning rate 5e-4", changes: { training: { lr: 5e-4 } } },
+  { name: "rate 2e-3", is: "learning rate 2e-3", changes: { training: { lr: 2e-3 } } },
   { name: "no positions", is: "no position embedding of ASVs in a sample", withoutPositions: true },
   {
     name: "nucleotides 0",

@@ -94,8 +94,8 @@ export class DirectTask implements DebugTask {
    */
   predict(samples: Int32Array): PairPredictions {
     const { dataset, metric, device, config } = this.#subject;
-    const { tokenLimit, maxBases } = config.model;
-    const builder = new BatchBuilder(dataset, { distance: metric, tokenLimit, maxBases });
+    const { tokenLimit, maxBp } = config.model;
+    const builder = new BatchBuilder(dataset, { distance: metric, tokenLimit, maxBp });
     const size = this.#batchSize;
     const parts = { raw: [] as number[], predicted: [] as number[], actual: [] as number[] };
     const outside = new Array<number>(size).fill(0);

@@ -86,7 +86,7 @@ export class EncoderTask implements DebugTask {
   }
 
   losses(batch: Batch): BatchLosses {
-    const { uniFracPenalty, nucPenalty } = this.#subject.config.training;
+    const { penalty: uniFracPenalty, nucPenalty } = this.#subject.config.training;
     const { input, targets } = batchTensors(batch, this.#subject.device);
     const { separateMasking, diagonal, nucShare = this.#subject.config.nucShare } = this.#options;
     const inOnePass = separateMasking || nucShare === 1;
@@ -130,12 +130,12 @@ export function embedSubject(
   { dataset, config, device }: TaskSubject,
   samples: Int32Array,
 ): torch.Tensor {
-  const { tokenLimit, maxBases, asvSampling } = config.model;
+  const { tokenLimit, maxBp, asvSampling } = config.model;
   const before = encoder.training;
   encoder.eval();
   const embeddings = embedSampleSet(encoder, dataset, samples, {
     device,
-    batch: { tokenLimit, maxBases, asvSampling },
+    batch: { tokenLimit, maxBp, asvSampling },
   });
   encoder.train(before);
   return embeddings;

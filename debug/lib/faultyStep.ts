@@ -20,7 +20,7 @@ export async function makeFaultyStep(scratch: string, learningRate = 1e18): Prom
   await prepareDataset({ table: files.table, tree: files.tree, rarefyDepth: "none" }, folder);
   using dataset = openDataset(folder);
   const config = pretrainSchema.parse({
-    model: { embeddingDim: 16, layers: 1, heads: 2, maxBases: 30 },
+    model: { embeddingDim: 16, attentionLayers: 1, attentionHeads: 2, maxBp: 30 },
     training: { batchSize: 8, learningRate, maxGradNorm: null, warmup: 0, maxSteps: 20 },
   });
   try {

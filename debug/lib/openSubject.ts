@@ -47,7 +47,7 @@ export function openSubject({ run, data, device, seed }: OpenOptions): Subject {
   const { step } = readCheckpointFacts(checkpointOf(run));
   return {
     dataset,
-    metric: config.metric,
+    metric: config.unifracMetric,
     config: facts.config,
     model: encoder,
     trained: true,
@@ -82,7 +82,9 @@ function freshSubject(
   { device, seed }: Pick<OpenOptions, "device" | "seed">,
   input: PretrainInput = {},
 ): Subject {
-  const metric = (input.metric ?? dataset.manifest.distances[0]) as PretrainConfig["metric"] | undefined;
+  const metric = (input.unifracMetric ?? dataset.manifest.distances[0]) as
+    | PretrainConfig["unifracMetric"]
+    | undefined;
   if (metric === undefined) {
     throw new UserError(
       `${basename(dataset.path)} has no distances between samples; prepare it with a tree or with distances.`,
@@ -90,8 +92,8 @@ function freshSubject(
   }
   const config = pretrainSchema.parse({
     ...input,
-    metric,
-    model: { ...input.model, maxBases: dataset.manifest.counts.longestAsv - 1 },
+    unifracMetric: metric,
+    model: { ...input.model, maxBp: dataset.manifest.counts.longestAsv - 1 },
   });
   torch.manualSeed(seed);
   const model = freshEncoder(config);
@@ -118,7 +120,7 @@ function describeData(dataset: Dataset): string {
 }
 
 function describeModel({ model }: PretrainConfig): string {
-  return `embeddings of ${model.embeddingDim}, ${model.layers} + ${model.layers} + ${model.layers} layers, ${model.heads} heads`;
+  return `embeddings of ${model.embeddingDim}, ${model.attentionLayers} + ${model.attentionLayers} + ${model.attentionLayers} layers, ${model.attentionHeads} heads`;
 }
 
 function readSamples(path: string, dataset: Dataset): Int32Array {
@@ -161,8 +163,8 @@ export async function demoSubject(
   const folder = join(scratch, "dataset");
   await prepareDataset({ table: files.table, tree: files.tree, rarefyDepth: "none" }, folder);
   const dataset = openDataset(folder);
-  const model = { embeddingDim, layers: 1, heads: 2, tokenLimit };
-  const training = { seed, maxSteps: steps, batchSize: 32, learningRate: 3e-3 };
+  const model = { embeddingDim, attentionLayers: 1, attentionHeads: 2, tokenLimit };
+  const training = { seed, maxSteps: steps, batchSize: 32, lr: 3e-3 };
   const fresh = freshSubject(dataset, { device, seed }, { model, training });
   const data = `${simulation.notice} (${dataset.asvCount} ASVs are in a sample.)`;
   if (!options.trained) return { ...fresh, description: `${data} The model: fresh weights.` };

@@ -24,7 +24,7 @@ export function lossesOf(
   dataset: Dataset | null,
 ): BatchLosses {
   const { facts, encoder, predictor } = run;
-  const { uniFracPenalty, nucPenalty } = facts.config.training;
+  const { penalty: uniFracPenalty, nucPenalty } = facts.config.training;
   const { input, targets } = batchTensors(batch, device);
   const parts: Record<string, torch.Tensor> = {};
   const weights: Record<string, number> = { unifrac_loss: uniFracPenalty, nuc_loss: nucPenalty };

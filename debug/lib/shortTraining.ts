@@ -49,13 +49,13 @@ export async function trainBriefly(
     distance: metric,
     dropLast,
     tokenLimit: model.tokenLimit,
-    maxBases: model.maxBases,
+    maxBp: model.maxBp,
     asvSampling: model.asvSampling,
   });
   const optimizer = new torch.optim.AdamW(
     parameterGroups(task.model, { weightDecay: training.weightDecay }),
     {
-      lr: training.learningRate,
+      lr: training.lr,
     },
   );
   const schedule = { name: "warmup_cosine", warmup: training.warmup, floor: training.lrFloor } as const;
@@ -70,7 +70,7 @@ export async function trainBriefly(
       const started = performance.now();
       const cpuBefore = process.cpuUsage();
       const factor = scheduleFactor(progress(), schedule);
-      for (const group of optimizer.paramGroups) group.lr = training.learningRate * factor;
+      for (const group of optimizer.paramGroups) group.lr = training.lr * factor;
       const loss = torch.tidy(() => {
         const { total, parts } = task.losses(batch);
         optimizer.zeroGrad();

@@ -59,7 +59,7 @@ function answer(content: object): void {
 
 function makeWorkload({ dataset: path, samples, config: input, device }: OurConfig) {
   const config = pretrainSchema.parse(input);
-  const { model: shape, training, metric, nucShare } = config;
+  const { model: shape, training, unifracMetric: metric, nucShare } = config;
   const dataset = openDataset(path);
   setMatmulPrecision(training, device);
   const { mixedPrecision } = precisionOn(training, device);

@@ -66,10 +66,10 @@ async function run(flags: EncoderBenchFlags): Promise<void> {
   const precisely = <T>(fn: () => T): T => withMixedPrecision(mixedPrecision, device, fn);
   torch.manualSeed(1);
   const { embeddingDim: dim, layers, heads } = flags;
-  checkModel(modelSchema.parse({ embeddingDim: dim, layers, heads }));
+  checkModel(modelSchema.parse({ embeddingDim: dim, attentionLayers: layers, attentionHeads: heads }));
   const tokens = (await asvTokens(flags)).to(device);
   const [count, length] = tokens.shape;
-  const encoder = new AsvEncoder({ dim, layers, heads, dropout: 0, maxBases: length - 1 });
+  const encoder = new AsvEncoder({ dim, layers, heads, dropout: 0, maxBp: length - 1 });
   encoder.to(device);
   const gradient = torch.randn([count, dim], { device });
   const request = { hasPadding: false };

@@ -53,7 +53,7 @@ async function measurePrediction(flags: PredictFlags, folder: string) {
   const { batchSize, batches, rounds, tokenLimit, maxBp } = flags;
   const drawn = drawBatches(dataset, { batchSize, count: batches + 1, seed: 1 });
   const file = join(folder, "batches.safetensors");
-  const built = writeReferenceBatches(file, dataset, drawn, { tokenLimit, maxBases: maxBp });
+  const built = writeReferenceBatches(file, dataset, drawn, { tokenLimit, maxBp });
   const ours: number[] = [];
   const theirs: number[] = [];
   await using own = await startOurs({

@@ -39,9 +39,9 @@ function configOf(request: RankRequest): PretrainConfig {
       encoder,
       ...(encoder === "set" ? { codes: "both", codeDim: 48, wordDim: 16 } : {}),
       embeddingDim: 32,
-      layers: 1,
-      heads: 2,
-      maskRatio: 0,
+      attentionLayers: 1,
+      attentionHeads: 2,
+      nucMaskRatio: 0,
       distanceForm: encoder === "aam" ? "tanh" : undefined,
     },
     training: { nucPenalty: 0.3 },
@@ -52,7 +52,7 @@ function configOf(request: RankRequest): PretrainConfig {
 function makeTask(dataset: Dataset, config: PretrainConfig) {
   torch.manualSeed(3);
   const model = buildEncoder(config, { encoderType: "unifrac", predictNucleotides: true });
-  const objective = makeBaseObjective(dataset, config.metric, {
+  const objective = makeBaseObjective(dataset, config.unifracMetric, {
     form: distanceFormOf(config, model),
     scaling: null,
   });

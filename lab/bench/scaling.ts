@@ -183,7 +183,7 @@ async function stepPoint(
   const { tokenLimit, maxBp, rounds } = flags;
   const samples = drawBatches(dataset, { batchSize: size, count: rounds + 1, seed: 1 });
   const file = join(folder, "batches.safetensors");
-  const batches = writeReferenceBatches(file, dataset, samples, { tokenLimit, maxBases: maxBp });
+  const batches = writeReferenceBatches(file, dataset, samples, { tokenLimit, maxBp });
   await using ours = await startOurs({
     dataset: dataset.path,
     samples: samples.map((rows) => [...rows]),
@@ -282,10 +282,10 @@ async function referencePoint(
   { folder, device, threads }: Place,
 ): Promise<ReferencePoint> {
   const { drawBatches, writeReferenceBatches } = await import("./benchData.ts");
-  const { tokenLimit, maxBp: maxBases } = flags;
+  const { tokenLimit, maxBp } = flags;
   const file = join(folder, "batches.safetensors");
   const samples = drawBatches(dataset, { batchSize: size, count: 1, seed: 1 });
-  writeReferenceBatches(file, dataset, samples, { tokenLimit, maxBases, distance: "unweighted" });
+  writeReferenceBatches(file, dataset, samples, { tokenLimit, maxBp, distance: "unweighted" });
   const facts = { file, device, threads, batchSize: size, microBatch: size };
   await using other = await startReference("step", flags, facts);
   const atStart = other.peakBytes() ?? 0;
@@ -299,7 +299,7 @@ async function keptByBatch(dataset: Dataset, flags: ScalingFlags): Promise<{ at:
   const { drawBatches } = await import("./benchData.ts");
   const { BatchBuilder } = await import("../../src/data/batches/batch.ts");
   const { Random } = await import("../../src/common/random/random.ts");
-  const builder = new BatchBuilder(dataset, { tokenLimit: flags.tokenLimit, maxBases: flags.maxBp });
+  const builder = new BatchBuilder(dataset, { tokenLimit: flags.tokenLimit, maxBp: flags.maxBp });
   const shape = { dim: flags.embeddingDim, layers: flags.layers };
   const found: { at: number; bytes: number }[] = [];
   const steps = 24;

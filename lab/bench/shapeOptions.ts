@@ -51,7 +51,14 @@ export function addShapeOptions(command: Command, { trains = true } = {}): Comma
 export function modelOf(flags: ShapeFlags): PretrainInput {
   const { embeddingDim, layers, heads, tokenLimit, gradientCheckpointing, mixedPrecision } = flags;
   return {
-    model: { embeddingDim, layers, heads, tokenLimit, maxBases: flags.maxBp, gradientCheckpointing },
+    model: {
+      embeddingDim,
+      attentionLayers: layers,
+      attentionHeads: heads,
+      tokenLimit,
+      maxBp: flags.maxBp,
+      gradientCheckpointing,
+    },
     training: mixedPrecision ? { mixedPrecision } : {},
   };
 }

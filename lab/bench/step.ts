@@ -89,7 +89,7 @@ async function measureSteps(flags: StepFlags, folder: string): Promise<StepRepor
   const { tokenLimit, maxBp } = flags;
   const batches = writeReferenceBatches(file, dataset, samples, {
     tokenLimit,
-    maxBases: maxBp,
+    maxBp,
     distance: "unweighted",
   });
 

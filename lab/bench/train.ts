@@ -174,16 +174,24 @@ async function trainReference(
   const { splitSamples } = await import("../../src/training/tasks/splitSamples.ts");
   const { embedSampleSet } = await import("../../src/training/inference/embedSamples.ts");
   const { writeReferenceBatches } = await import("./benchData.ts");
-  const { embeddingDim, layers, heads, tokenLimit, maxBp: maxBases, batchSize } = flags;
+  const { embeddingDim, layers, heads, tokenLimit, maxBp, batchSize } = flags;
   const config = pretrainSchema.parse({
-    model: { embeddingDim, layers, heads, tokenLimit, maxBases, distanceForm: "tanh", tanhScale: 10 },
+    model: {
+      embeddingDim,
+      attentionLayers: layers,
+      attentionHeads: heads,
+      tokenLimit,
+      maxBp,
+      distanceForm: "tanh",
+      tanhScale: 10,
+    },
   });
   const split = splitSamples(dataset, config.split, config.training.seed);
   const order = epochOrder(split.train, true, new Random(config.training.seed), 0);
   const starts = batchStarts(order.length, batchSize, false);
   const samples = Array.from(starts.subarray(1), (end, i) => order.slice(starts[i], end));
   const file = join(folder, "training.safetensors");
-  writeReferenceBatches(file, dataset, samples, { tokenLimit, maxBases, distance: config.metric });
+  writeReferenceBatches(file, dataset, samples, { tokenLimit, maxBp, distance: config.unifracMetric });
   const weights = join(folder, "reference.safetensors");
   const facts = { file, device, threads, batchSize, microBatch: batchSize };
   let trained: Readonly<Record<string, unknown>>;
@@ -197,7 +205,7 @@ async function trainReference(
   const model = buildEncoder(config, { encoderType: "unifrac", predictNucleotides: true });
   model.loadStateDict(torch.loadSafetensors(weights).tensors);
   model.to(device).eval();
-  const objective = makeBaseObjective(dataset, config.metric, {
+  const objective = makeBaseObjective(dataset, config.unifracMetric, {
     form: distanceFormOf(config, model),
     scaling: null,
   });

@@ -57,8 +57,8 @@ export async function makeStudy(folder: string, samples = 36): Promise<Study> {
   return { table, tree, metadata, folder: prepared, dataset: openDataset(prepared) };
 }
 
-export const smallModel = { embeddingDim: 8, layers: 1, heads: 2, maxBases: 24 };
-const brief = { epochs: 2, batchSize: 8, warmup: 0, learningRate: 3e-3 };
+export const smallModel = { embeddingDim: 8, attentionLayers: 1, attentionHeads: 2, maxBp: 24 };
+const brief = { epochs: 2, batchSize: 8, warmup: 0, lr: 3e-3 };
 
 /** A display that shows nothing. */
 export function quiet(): ProgressDisplay {
@@ -107,7 +107,7 @@ export function fineTuneStudy(
 ): Promise<{ summary: FineTuneSummary }> {
   const full = fineTuneSchema.parse({
     ...config,
-    target: { columns: ["depth"], ...config.target },
+    target: { metadataColumn: ["depth"], ...config.target },
     model: { ...smallModel, ...config.model },
     training: { ...brief, ...config.training },
   });

@@ -26,7 +26,9 @@ const { values, positionals } = parseArgs({
   },
 });
 const { output } = values;
-const metric = pretrainConfig({ metric: values.metric as PretrainConfig["metric"] }).metric;
+const metric = pretrainConfig({
+  unifracMetric: values.metric as PretrainConfig["unifracMetric"],
+}).unifracMetric;
 if (output === undefined || positionals.length < 2)
   throw new Error("Give --output and at least two data sets.");
 if (values.threads !== undefined) torch.setNumThreads(Number(values.threads));

@@ -78,7 +78,7 @@ export function judgeUnseen(
 export async function trainTogether(
   studies: readonly NamedStudy[],
   output: string,
-  options: { metric: PretrainConfig["metric"]; minutes: number; seed: number },
+  options: { metric: PretrainConfig["unifracMetric"]; minutes: number; seed: number },
 ): Promise<string> {
   mkdirSync(output, { recursive: true });
   const joined = join(output, "joined");
@@ -91,8 +91,8 @@ export async function trainTogether(
     dataset,
     output: run,
     config: pretrainConfig({
-      metric,
-      model: { maxBases: longest, longWords: longWordsOf(metric) },
+      unifracMetric: metric,
+      model: { maxBp: longest, longWords: longWordsOf(metric) },
       split: { testSize: 0.1 },
       training: { maxMinutes: minutes, seed, epochs: 10_000 },
     }),
@@ -107,6 +107,6 @@ export async function trainTogether(
 /**
  * Bases of the long words that samples are compared by besides: k-mers know much of a study without training.
  */
-function longWordsOf(metric: PretrainConfig["metric"]): number | "none" {
+function longWordsOf(metric: PretrainConfig["unifracMetric"]): number | "none" {
   return metric === "unweighted" ? 10 : "none";
 }

@@ -10,7 +10,7 @@ export interface AsvEncoderOptions extends Omit<TransformerOptions, "gradientChe
   /** Tokens that exist; 7 with the mask token, 6 without. Default 7. */
   readonly vocabulary?: number;
   /** The longest sequence. Default 150. */
-  readonly maxBases?: number;
+  readonly maxBp?: number;
   /** Bases that the transformer reads as one token, a word of its own vocabulary. Default 1. */
   readonly basesPerToken?: number;
   /** Whether there is a head that predicts bases. Default false. */
@@ -86,7 +86,7 @@ export class AsvEncoder extends torch.nn.Module {
     const {
       dim,
       vocabulary = maskToken + 1,
-      maxBases = 150,
+      maxBp = 150,
       basesPerToken = 1,
       chunkSize = null,
       gradientCheckpointing = false,
@@ -111,7 +111,7 @@ export class AsvEncoder extends torch.nn.Module {
     this.#maskRatio = maskRatio;
     this.#maskStrategy = maskStrategy;
     this.tokenEmbedding = new torch.nn.Embedding(vocabulary ** basesPerToken, dim);
-    this.positionEmbedding = new PositionEmbedding(Math.ceil((maxBases + 1) / basesPerToken), dim);
+    this.positionEmbedding = new PositionEmbedding(Math.ceil((maxBp + 1) / basesPerToken), dim);
     this.transformer = new PreNormEncoder({ ...options, gradientCheckpointing: false });
     this.attentionPooling = new AttentionPooling(dim);
     this.nucleotideHead = options.predictNucleotides

@@ -63,7 +63,7 @@ const mostLongWords = 2 ** 15;
  * @example
  * const encoder = new SetEncoder({
  *   source: "kmer", codes: 512, pooling: "union", distance: { kind: "tanimoto" },
- *   words: { kinds: [{ length: 6, stretch: 0 }], maxBases: 150, dim: 128, buckets: 65536 }, asv,
+ *   words: { kinds: [{ length: 6, stretch: 0 }], maxBp: 150, dim: 128, buckets: 65536 }, asv,
  * });
  * const { embeddings } = encoder.forward(batch); // [B, 512 + V + U]: codes, words, own branches
  * const distances = encoder.distance!.forward(embeddings!, embeddings!); // [B, B]

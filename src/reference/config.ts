@@ -116,7 +116,7 @@ function readAsvEncoder(reader: ConfigReader, prefix: string): AsvEncoderOptions
   return {
     ...readTransformer(reader, prefix, reader.number("embedding_dim", 128)),
     vocabulary: reader.number("vocab_size", 7),
-    maxBases: reader.number("max_bp", 150),
+    maxBp: reader.number("max_bp", 150),
     predictNucleotides: reader.boolean("predict_nucleotides", false),
     chunkSize: reader.optionalNumber("asv_chunk_size"),
     maskRatio: reader.number("mask_ratio", 0),

@@ -31,7 +31,7 @@ beforeAll(async () => {
   scratch.write("first.txt", sampleIds.slice(0, 2000).join("\n"));
   scratch.write("rest.txt", sampleIds.slice(2000).join("\n"));
   const study: Study = await makeStudy(scratch.path("study"));
-  await fineTuneStudy(study, model(), { target: { columns: ["ph"] } });
+  await fineTuneStudy(study, model(), { target: { metadataColumn: ["ph"] } });
 }, 120_000);
 
 /** Everything below a folder. */

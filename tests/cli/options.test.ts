@@ -128,13 +128,13 @@ async function makeMaterial(): Promise<Record<string, string>> {
   const model = { ...smallModel, encoder: "aam" } as const;
   const training = { epochs: 1 };
   await pretrainStudy(study, material.encoder, { model, training });
-  const target = { columns: ["depth"] };
+  const target = { metadataColumn: ["depth"] };
   await fineTuneStudy(study, material.run, { model, training, target });
   const short = { ...model, tokenLimit: 4, asvSampling: "abundance" } as const;
   await fineTuneStudy(study, material.shortRun, { model: short, training, target });
-  await fineTuneStudy(study, material.classes, { model, training, target: { columns: ["site"] } });
+  await fineTuneStudy(study, material.classes, { model, training, target: { metadataColumn: ["site"] } });
   const categories = { columns: ["site"] };
-  await fineTuneStudy(study, material.categorical, { model, training, target, categories });
+  await fineTuneStudy(study, material.categorical, { model, training, target, categorical: categories });
   await fineTuneStudy(study, material.otherRun, { model, training: { epochs: 2 }, target });
   return material;
 }

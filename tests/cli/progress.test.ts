@@ -15,7 +15,7 @@ let study: Study;
 const model = () => scratch.path("model");
 beforeAll(async () => {
   study = await makeStudy(scratch.path("study"));
-  await fineTuneStudy(study, model(), { target: { columns: ["ph"] } });
+  await fineTuneStudy(study, model(), { target: { metadataColumn: ["ph"] } });
 });
 
 /** The stretches of work that a command tells of in its JSON lines, with their amounts. */

@@ -10,7 +10,7 @@ export function makePretrainTask(
   config: PretrainConfig,
   { train, validation }: { train: Int32Array; validation: Int32Array },
 ) {
-  const objective = makeBaseObjective(dataset, config.metric, { form: "raw", scaling: null });
+  const objective = makeBaseObjective(dataset, config.unifracMetric, { form: "raw", scaling: null });
   const model = buildSequenceEncoder(config, { encoderType: "unifrac", predictNucleotides: true });
   const task = new PretrainTask(model, {
     dataset,

@@ -13,7 +13,7 @@ export function smallEncoder(
   rest: Partial<SequenceEncoderOptions> = {},
 ): SequenceEncoderOptions {
   return {
-    asv: { ...smallTransformer, maxBases: 12, predictNucleotides: true, ...asv },
+    asv: { ...smallTransformer, maxBp: 12, predictNucleotides: true, ...asv },
     sample: smallTransformer,
     encoder: smallTransformer,
     tokenLimit: 8,

@@ -39,8 +39,10 @@ const hash = (path: string) => Bun.hash(readFileSync(path)).toString();
 
 /** Writes weights of the shape that the other side was asked for. */
 function writeWeights(path: string, config: Record<string, number>): void {
-  const { embedding_dim: embeddingDim, layers, heads, max_bp: maxBases, token_limit: tokenLimit } = config;
-  const shape = pretrainSchema.parse({ model: { embeddingDim, layers, heads, maxBases, tokenLimit } });
+  const { embedding_dim: embeddingDim, layers, heads, max_bp: maxBp, token_limit: tokenLimit } = config;
+  const shape = pretrainSchema.parse({
+    model: { embeddingDim, attentionLayers: layers, attentionHeads: heads, maxBp, tokenLimit },
+  });
   torch.manualSeed(1);
   const model = buildEncoder(shape, { encoderType: "unifrac", predictNucleotides: true });
   torch.saveSafetensors(path, model.stateDict());

@@ -10,7 +10,7 @@ torch.setNumThreads(1);
 
 function encoder(options: Partial<AsvEncoderOptions> = {}): AsvEncoder {
   torch.manualSeed(4);
-  const made = new AsvEncoder({ ...smallTransformer, maxBases: 20, predictNucleotides: true, ...options });
+  const made = new AsvEncoder({ ...smallTransformer, maxBp: 20, predictNucleotides: true, ...options });
   perturb(made, 8);
   return made;
 }
@@ -142,7 +142,7 @@ test("accuracy counts occurrences: hidden positions, or all definite bases", () 
 });
 
 describe("words of three bases as tokens", () => {
-  const words = { basesPerToken: 3, maxBases: 21 };
+  const words = { basesPerToken: 3, maxBp: 21 };
 
   test("chunks and checkpoints change neither loss nor gradients", () => {
     const whole = train(encoder({ ...words, maskRatio: 0.3 }), sequences(11));

@@ -74,7 +74,7 @@ function step(model: SequencePredictor, batch: RaggedBatch, form: (typeof forms)
 const categories = { cardinalities: { site: 3 }, columnDim: 4, heads: 2, latents: 3, layers: 1 };
 const variants: Record<string, Partial<SequencePredictorOptions>> = {
   plain: {},
-  "count embedding": { base: smallEncoder({ maskRatio: 0.5, maxBases: 5 }, { countEmbedding: "film" }) },
+  "count embedding": { base: smallEncoder({ maskRatio: 0.5, maxBp: 5 }, { countEmbedding: "film" }) },
   perceiver: { categories: { ...categories, fusion: "perceiver" } },
   "cross-attention": { categories: { ...categories, fusion: "cross-attention" } },
 };
@@ -88,7 +88,7 @@ for (const device of devices) {
     const isThere = device === "cpu" || torch.isCudaAvailable();
     test.skipIf(!isThere)(`${device}, ${variant}, ${form}: values and gradients stay finite`, () => {
       torch.manualSeed(1);
-      const base = smallEncoder({ maskRatio: 0.5, maxBases: 5, maskStrategy: "span" });
+      const base = smallEncoder({ maskRatio: 0.5, maxBp: 5, maskStrategy: "span" });
       const model = new SequencePredictor({
         base,
         count: smallTransformer,

@@ -18,9 +18,9 @@ import { randomTree, tableOf } from "../helpers/uniFracTables.ts";
 
 torch.setNumThreads(1);
 
-const maxBases = 20;
+const maxBp = 20;
 const words = (kinds: string, buckets = 65536) =>
-  new WordTable({ kinds: readWordKinds(kinds), maxBases, dim: 3, buckets });
+  new WordTable({ kinds: readWordKinds(kinds), maxBp, dim: 3, buckets });
 
 /** The tokens of sequences, padded to the longest. */
 function tokensOf(...sequences: string[]): torch.Tensor {
@@ -34,8 +34,8 @@ function tokensOf(...sequences: string[]): torch.Tensor {
 const setOptions = (options: Partial<SetEncoderOptions> = {}): SetEncoderOptions => ({
   source: "kmer",
   codes: 6,
-  words: { kinds: [{ length: 3, stretch: 0 }], maxBases, dim: 4, buckets: 65536 },
-  asv: { ...smallTransformer, maxBases, predictNucleotides: true },
+  words: { kinds: [{ length: 3, stretch: 0 }], maxBp, dim: 4, buckets: 65536 },
+  asv: { ...smallTransformer, maxBp, predictNucleotides: true },
   pooling: "union",
   distance: { kind: "tanimoto" },
   ...options,
@@ -43,7 +43,7 @@ const setOptions = (options: Partial<SetEncoderOptions> = {}): SetEncoderOptions
 
 /** Samples of random sequences, some empty, some equal. */
 function randomBatch(random: Random): RaggedBatch {
-  const length = 4 + random.integer(maxBases - 4);
+  const length = 4 + random.integer(maxBp - 4);
   const pool = Array.from({ length: 1 + random.integer(8) }, () =>
     Array.from({ length }, () => "ACGTN"[random.integer(5)]).join(""),
   );
@@ -246,7 +246,7 @@ test("gradients are finite: empty samples, equal ones, a single one, no known ba
 test("the start puts each code on in a third of the samples and the line of distances on the truth", () => {
   const random = new Random(2);
   const sequences = Array.from({ length: 60 }, () =>
-    Array.from({ length: maxBases }, () => "ACGT"[random.integer(4)]).join(""),
+    Array.from({ length: maxBp }, () => "ACGT"[random.integer(4)]).join(""),
   );
   const samples = Array.from({ length: 40 }, () =>
     Array.from({ length: 8 }, () => [...tokenize(sequences[random.integer(60)])]),

@@ -172,7 +172,7 @@ test("names of targets, classes and categories are taken over or given", () => {
   convertFromReference(path, converted, { targets: ["age"] });
   const facts = readRunFacts(converted);
   if (facts.kind !== "fine-tune") throw new Error("not a predictor");
-  expect(facts.config.target.columns).toEqual(["age"]);
+  expect(facts.config.target.metadataColumn).toEqual(["age"]);
   expect(facts.categories?.find(({ name }) => name === "site")?.categories).toEqual(["skin", "gut", "mouth"]);
   const classes = cases.find(({ name }) => name === "predictor-classes")!;
   writeCase(classes, path, false);

@@ -3,16 +3,16 @@ import { buildEncoder, decideAuto, euclideanFormOf } from "../../src/training/co
 import { pretrainMetrics, pretrainSchema } from "../../src/training/config/config.ts";
 import { pretrainConfig } from "../../src/training/config/defaults.ts";
 
-const small = { embeddingDim: 8, layers: 1, heads: 2 };
+const small = { embeddingDim: 8, attentionLayers: 1, attentionHeads: 2 };
 
 test("auto takes tanh for metrics that end at 1, and counts into the encoder for those that depend on them", () => {
   const decided = pretrainMetrics.map((metric) => {
-    const config = pretrainSchema.parse({ metric, model: small });
+    const config = pretrainSchema.parse({ unifracMetric: metric, model: small });
     const form = euclideanFormOf(config);
     const encoder = buildEncoder(config, { encoderType: "unifrac", predictNucleotides: false });
     const hasCounts = encoder.namedParameters().some(([name]) => name.includes("count"));
     decideAuto(config, 1000);
-    const { distanceForm, countEmbedding } = config.model;
+    const { distanceForm, countEmbeddingMethod: countEmbedding } = config.model;
     expect(form).toEqual(distanceForm === "tanh" ? { tanhScale: 1 } : "raw");
     expect(hasCounts).toBe(countEmbedding !== "none");
     return [metric, distanceForm, countEmbedding];
@@ -27,13 +27,16 @@ test("auto takes tanh for metrics that end at 1, and counts into the encoder for
 });
 
 test("auto leaves alone what was chosen", () => {
-  const model = { ...small, distanceForm: "raw", countEmbedding: "film", tanhScale: 3 } as const;
-  const config = pretrainSchema.parse({ metric: "unweighted", model });
+  const model = { ...small, distanceForm: "raw", countEmbeddingMethod: "film", tanhScale: 3 } as const;
+  const config = pretrainSchema.parse({ unifracMetric: "unweighted", model });
   decideAuto(config, 1000);
   expect(config.model).toMatchObject(model);
-  const none = pretrainSchema.parse({ metric: "generalized", model: { ...small, countEmbedding: "none" } });
+  const none = pretrainSchema.parse({
+    unifracMetric: "generalized",
+    model: { ...small, countEmbeddingMethod: "none" },
+  });
   decideAuto(none, 1000);
-  expect(none.model.countEmbedding).toBe("none");
+  expect(none.model.countEmbeddingMethod).toBe("none");
 });
 
 test("auto compares by long words where few samples train, presence counts and codes come from words", () => {
@@ -49,10 +52,10 @@ test("auto compares by long words where few samples train, presence counts and c
   expect(chosen({}, 201)).toBe("none");
   expect(chosen({ model: { longWords: 8 } }, 5000)).toBe(8);
   expect(chosen({ model: { longWords: "none" } }, 20)).toBe("none");
-  expect(chosen({ metric: "weighted_normalized" }, 20)).toBe("none");
+  expect(chosen({ unifracMetric: "weighted_normalized" }, 20)).toBe("none");
   expect(chosen({ model: { codes: "transformer" } }, 20)).toBe("none");
   expect(chosen({ model: { encoder: "aam" } }, 20)).toBe("none");
-  expect(() => chosen({ metric: "weighted_normalized", model: { longWords: 10 } }, 20)).toThrow(
+  expect(() => chosen({ unifracMetric: "weighted_normalized", model: { longWords: 10 } }, 20)).toThrow(
     /--long-words is for set encoders with codes from words and metrics of presence; leave it out/,
   );
 });

@@ -33,7 +33,7 @@ test.each(["add", "concat", "film"] as const)(
   "B4: counts enter by %s in training, validation and prediction",
   async (method) => {
     const output = next();
-    const model = { countEmbedding: method };
+    const model = { countEmbeddingMethod: method };
     await fineTuneStudy(study, output, { model });
     const { targets, ...opened } = openRun(output, "cpu");
     const samples = Int32Array.of(0, 1, 2);
@@ -47,7 +47,12 @@ test.each(["add", "concat", "film"] as const)(
 );
 
 test("B4: counts enter where a batch size or a learning rate is searched, too", async () => {
-  const model = { embeddingDim: 8, layers: 1, heads: 2, countEmbedding: "film" } as const;
+  const model = {
+    embeddingDim: 8,
+    attentionLayers: 1,
+    attentionHeads: 2,
+    countEmbeddingMethod: "film",
+  } as const;
   await pretrainStudy(study, next(), { model, training: { epochs: 1, autoBatchSize: true } });
   const config = pretrainSchema.parse({ model });
   const range = { from: 1e-4, to: 1e-2, steps: 3 };
@@ -58,7 +63,7 @@ test("B4: counts enter where a batch size or a learning rate is searched, too", 
 
 test("B36: an encoder that was told counts is told the same ones in fine-tuning", async () => {
   const [encoder, tuned] = [next(), next()];
-  await pretrainStudy(study, encoder, { model: { countEmbedding: "add" } });
+  await pretrainStudy(study, encoder, { model: { countEmbeddingMethod: "add" } });
   await fineTuneStudy(study, tuned, { pretrainedEncoder: encoder, freezeBase: true });
   using _scope = torch.scope();
   const samples = Int32Array.of(0, 1, 2);
@@ -70,11 +75,14 @@ test("B36: an encoder that was told counts is told the same ones in fine-tuning"
 
 test("B7: Faith's PD can be pretrained and fine-tuned, in its own units", async () => {
   const encoder = next();
-  const { summary } = await pretrainStudy(study, encoder, { metric: "faith_pd", training: { epochs: 4 } });
+  const { summary } = await pretrainStudy(study, encoder, {
+    unifracMetric: "faith_pd",
+    training: { epochs: 4 },
+  });
   const values = study.dataset.vector("faith_pd");
   expect(summary["val.unifrac_mae"]).toBeLessThan(Math.max(...values) - Math.min(...values));
   const tuned = next();
-  await fineTuneStudy(study, tuned, { metric: "faith_pd", pretrainedEncoder: encoder });
+  await fineTuneStudy(study, tuned, { unifracMetric: "faith_pd", pretrainedEncoder: encoder });
   expect(historyOf(tuned)[0].train.unifrac_loss).toBeGreaterThan(0);
 });
 
@@ -89,7 +97,9 @@ test("B8: parts smaller than a batch are trained on and judged, every sample of 
 test("B9: the count loss is small whatever the transform of the target", async () => {
   for (const transform of ["none", "zscore", "log-minmax"] as const) {
     const output = next();
-    await fineTuneStudy(study, output, { target: { columns: ["depth"], transform, countPrediction: true } });
+    await fineTuneStudy(study, output, {
+      target: { metadataColumn: ["depth"], transform, countPrediction: true },
+    });
     expect(historyOf(output)[0].train.count_loss).toBeLessThan(1);
     expect(historyOf(output)[0].val.count_mae).toBeLessThan(1);
   }
@@ -119,7 +129,7 @@ test("B11, B12: ids that look like numbers match, and samples that metadata lack
 
 test("B16: the nucleotide loss of validation is of hidden bases, as in training", async () => {
   const output = next();
-  const training = { epochs: 1, learningRate: 1e-12, weightDecay: 0 };
+  const training = { epochs: 1, lr: 1e-12, weightDecay: 0 };
   await pretrainStudy(study, output, { training });
   const [{ train, val }] = historyOf(output);
   expect(Math.abs(train.nuc_loss - val.nuc_loss)).toBeLessThan(0.15);
@@ -127,7 +137,7 @@ test("B16: the nucleotide loss of validation is of hidden bases, as in training"
 
 test("B21: the best checkpoint holds the weights of the best epoch, and says which", async () => {
   const output = next();
-  const training = { epochs: 5, learningRate: 0.1, scheduler: "constant" as const };
+  const training = { epochs: 5, lr: 0.1, scheduler: "constant" as const };
   const { summary } = await fineTuneStudy(study, output, { training });
   const losses = historyOf(output).map((epoch: { val: { target_loss: number } }) => epoch.val.target_loss);
   expect(summary.best_epoch).toBe(losses.indexOf(Math.min(...losses)) + 1);
@@ -138,22 +148,22 @@ test("B23: batches that go together average their gradients, the last group too"
   // One group of all batches of an epoch, whole or not, is one step.
   const output = next();
   const { summary } = await fineTuneStudy(study, output, {
-    training: { epochs: 2, batchSize: 8, accumulationSteps: 3 },
+    training: { epochs: 2, batchSize: 8, gradientAccumulationSteps: 3 },
   });
   // 28 training samples in 4 batches: groups of 3 and 1.
   expect(summary.steps).toBe(4);
-  const norms = (accumulationSteps: number) => {
+  const norms = (gradientAccumulationSteps: number) => {
     const run = next();
     const training = {
       epochs: 1,
       batchSize: 14,
-      accumulationSteps,
+      gradientAccumulationSteps,
       optimizer: "sgd" as const,
       momentum: 0,
       weightDecay: 0,
       nucPenalty: 0,
-      uniFracPenalty: 0,
-      learningRate: 1e-3,
+      penalty: 0,
+      lr: 1e-3,
       maxGradNorm: null,
     };
     return fineTuneStudy(study, run, { training }).then(() =>
@@ -167,7 +177,7 @@ test("B23: batches that go together average their gradients, the last group too"
 
 test("B25: every epoch is on record, also the last before an early end", async () => {
   const output = next();
-  const training = { epochs: 30, patience: 1, learningRate: 0.3, scheduler: "constant" as const };
+  const training = { epochs: 30, patience: 1, lr: 0.3, scheduler: "constant" as const };
   const { summary } = await fineTuneStudy(study, output, { training });
   expect(summary.stopped_by).toBe("early stopping");
   expect(historyOf(output).length).toBe(summary.epochs);
@@ -176,7 +186,7 @@ test("B25: every epoch is on record, also the last before an early end", async (
 test("B28: zscore-category works without categorical columns, in the column's own units", async () => {
   const output = next();
   const { summary } = await fineTuneStudy(study, output, {
-    target: { columns: ["depth"], transform: "zscore-category", normalizeBy: ["site"] },
+    target: { metadataColumn: ["depth"], transform: "zscore-category", normalizeBy: ["site"] },
   });
   const rows = readFileSync(join(output, "val_predictions.tsv"), "utf8").trim().split("\n").slice(1);
   expect(rows.every((row) => Number(row.split("\t")[1]) > 1)).toBe(true);
@@ -186,7 +196,7 @@ test("B28: zscore-category works without categorical columns, in the column's ow
 test("B31: passes are averaged for each column on its own", async () => {
   const output = next();
   await fineTuneStudy(study, output, {
-    target: { columns: ["ph", "depth"] },
+    target: { metadataColumn: ["ph", "depth"] },
     model: { asvSampling: "random", tokenLimit: 4 },
   });
   const opened = openRun(output, "cpu");
@@ -201,7 +211,7 @@ test("B31: passes are averaged for each column on its own", async () => {
 test("B31: the probabilities of classes are averaged over the passes, and the likeliest class is told", async () => {
   const output = next();
   await fineTuneStudy(study, output, {
-    target: { columns: ["site"] },
+    target: { metadataColumn: ["site"] },
     model: { asvSampling: "random", tokenLimit: 4 },
   });
   const samples = Int32Array.from({ length: 10 }, (_, i) => i);

@@ -42,7 +42,7 @@ test("B10: samples whose counts are all the least are trained on and judged like
   using dataset = openDataset(folder);
   const output = next();
   const { summary } = await fineTuneStudy({ ...study, dataset }, output, {
-    model: { countEmbedding: "add" },
+    model: { countEmbeddingMethod: "add" },
     target: { countPrediction: true },
   });
   expect(summary.samples.train + summary.samples.validation).toBe(study.dataset.sampleCount);

@@ -23,7 +23,7 @@ let runs = 0;
 const next = () => scratch.path(`run-${runs++}`);
 
 function smallEncoder() {
-  const config = pretrainSchema.parse({ model: { embeddingDim: 8, layers: 2, heads: 2 } });
+  const config = pretrainSchema.parse({ model: { embeddingDim: 8, attentionLayers: 2, attentionHeads: 2 } });
   const { model: shape } = config;
   const model = buildEncoder(config, { encoderType: "unifrac", predictNucleotides: true });
   return { shape, model };
@@ -33,7 +33,7 @@ test("B20: a model of width 256, whose distances begin near the end of tanh, lea
   const output = next();
   await pretrainStudy(study, output, {
     model: { embeddingDim: 256, distanceForm: "tanh" },
-    training: { epochs: 3, learningRate: 1e-3, nucPenalty: 0 },
+    training: { epochs: 3, lr: 1e-3, nucPenalty: 0 },
   });
   const samples = Int32Array.from({ length: study.dataset.sampleCount }, (_, i) => i);
   const block = study.dataset.distance("unweighted").block(samples);
@@ -49,7 +49,7 @@ test("B30: with several validation passes the loss stays the loss, in its own un
     const output = next();
     return fineTuneStudy(study, output, {
       valPredictionPasses,
-      target: { columns: ["depth"] },
+      target: { metadataColumn: ["depth"] },
       model: { asvSampling: "random", tokenLimit: 4 },
       training: { epochs: 1, nucPenalty: 0.02 },
     }).then(() => historyOf(output)[0].val);
@@ -64,11 +64,11 @@ test("B30: with several validation passes the loss stays the loss, in its own un
 
 test("B32: the best epoch by r2 has the highest r2, and a metric that the task lacks is refused", async () => {
   const output = next();
-  const training = { epochs: 5, learningRate: 0.1, scheduler: "constant" as const };
+  const training = { epochs: 5, lr: 0.1, scheduler: "constant" as const };
   const { summary } = await fineTuneStudy(study, output, { bestMetric: "r2", training });
   const values = historyOf(output).map((epoch: { val: { r2: number } }) => epoch.val.r2);
   expect(summary.best_epoch).toBe(values.indexOf(Math.max(...values)) + 1);
-  const classes = fineTuneStudy(study, next(), { bestMetric: "r2", target: { columns: ["site"] } });
+  const classes = fineTuneStudy(study, next(), { bestMetric: "r2", target: { metadataColumn: ["site"] } });
   await expect(classes).rejects.toThrow("--best-metric r2 does not exist for classes");
 });
 

@@ -37,10 +37,10 @@ const variants: Record<string, PretrainInput> = {
   "spans, chunks, checkpoints, counts": {
     nucShare: 1,
     model: {
-      maskStrategy: "span",
+      nucMaskStrategy: "span",
       asvChunkSize: 8,
       gradientCheckpointing: true,
-      countEmbedding: "film",
+      countEmbeddingMethod: "film",
       dropout: 0.1,
     },
   },
@@ -50,7 +50,7 @@ for (const [name, input] of Object.entries(variants)) {
   test(`${name}: a pretraining step makes no tensor without saying where, and reads nothing back`, () => {
     const config = pretrainSchema.parse({
       ...input,
-      model: { embeddingDim: 8, layers: 1, heads: 2, maxBases: 24, ...input.model },
+      model: { embeddingDim: 8, attentionLayers: 1, attentionHeads: 2, maxBp: 24, ...input.model },
     });
     const everyone = Int32Array.from({ length: dataset.sampleCount }, (_, i) => i);
     const parts = { train: everyone, validation: everyone };

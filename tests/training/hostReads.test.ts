@@ -64,7 +64,10 @@ test.each(["unweighted", "faith_pd"] as const)(
   "pretraining on %s reads values only where it reports",
   async (metric) => {
     const run = () =>
-      pretrainStudy(study, join(folder, metric), { metric, training: { ...training, nucPenalty: 1 } });
+      pretrainStudy(study, join(folder, metric), {
+        unifracMetric: metric,
+        training: { ...training, nucPenalty: 1 },
+      });
     expectReadsAtLooksOnly(await readsPerStep(PretrainTask.prototype, run));
   },
 );
@@ -72,9 +75,9 @@ test.each(["unweighted", "faith_pd"] as const)(
 test("fine-tuning on categories, with counts, distances and nucleotides, reads values only where it reports", async () => {
   const run = () =>
     fineTuneStudy(study, join(folder, "fine"), {
-      target: { columns: ["depth"], countPrediction: true },
-      categories: { columns: ["site"] },
-      training: { ...training, uniFracPenalty: 1, nucPenalty: 1 },
+      target: { metadataColumn: ["depth"], countPrediction: true },
+      categorical: { columns: ["site"] },
+      training: { ...training, penalty: 1, nucPenalty: 1 },
     });
   expectReadsAtLooksOnly(await readsPerStep(FineTuneTask.prototype, run));
 });

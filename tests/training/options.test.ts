@@ -67,23 +67,23 @@ function outcome(config: FineTuneInput): Promise<string> {
 }
 
 const effects: readonly Effect<FineTuneInput>[] = [
-  ["target.columns", ["ph"]],
+  ["target.metadataColumn", ["ph"]],
   ["target.transform", "minmax"],
   ["target.normalizeBy", ["plot"], { target: { transform: "zscore-category", normalizeBy: ["site"] } }],
-  ["target.loss", "mae"],
-  ["target.quantiles", [0.2, 0.5], { target: { loss: "quantile" } }],
-  ["target.overPenalty", 3, { target: { loss: "asymmetric" } }],
-  ["target.underPenalty", 3, { target: { loss: "asymmetric" } }],
-  ["target.lossByColumn", { ph: "mae" }, { target: { columns: ["ph", "depth"] } }],
-  ["target.classWeights", "auto", { target: { columns: ["site"] } }],
+  ["target.lossType", "mae"],
+  ["target.quantiles", [0.2, 0.5], { target: { lossType: "quantile" } }],
+  ["target.overPenalty", 3, { target: { lossType: "asymmetric" } }],
+  ["target.underPenalty", 3, { target: { lossType: "asymmetric" } }],
+  ["target.lossConfig", { ph: "mae" }, { target: { metadataColumn: ["ph", "depth"] } }],
+  ["target.classWeights", "auto", { target: { metadataColumn: ["site"] } }],
   ["target.penalty", 3],
   ["target.layerNorm", false],
-  ["target.bounded", true, { target: { transform: "minmax" } }],
-  ["target.learnableScale", true],
-  ["target.activation", "softplus", { target: { transform: "minmax" } }],
-  ["target.hiddenDims", [6]],
-  ["target.headDropout", 0.5, { target: { hiddenDims: [6] } }],
-  ["target.residualHead", true, { target: { hiddenDims: [6] } }],
+  ["target.boundedTargets", true, { target: { transform: "minmax" } }],
+  ["target.learnableOutputScale", true],
+  ["target.outputActivation", "softplus", { target: { transform: "minmax" } }],
+  ["target.regressorHiddenDims", [6]],
+  ["target.regressorDropout", 0.5, { target: { regressorHiddenDims: [6] } }],
+  ["target.residualRegressionHead", true, { target: { regressorHiddenDims: [6] } }],
   ["target.countPrediction", true],
   ["target.countPenalty", 5, { target: { countPrediction: true } }],
   ["target.pooling", "sum", { pretrainedEncoder: "ENCODER", freezeBase: true }],
@@ -91,19 +91,19 @@ const effects: readonly Effect<FineTuneInput>[] = [
   ["pretrainedEncoder", "ENCODER"],
   ["freezeBase", true, { pretrainedEncoder: "ENCODER" }],
   ["valPredictionPasses", 4, { model: { asvSampling: "random", tokenLimit: 4 } }],
-  ["categories.columns", ["site"]],
-  ["categories.fusion", "gmu", { categories: { columns: ["site"] } }],
-  ["categories.embedDim", 4, { categories: { columns: ["site"] } }],
-  ["categories.dropout", 0.6, { categories: { columns: ["site"] } }],
-  ["categories.learningRate", 0.1, { categories: { columns: ["site"] } }],
-  ["categories.heads", 2, { categories: { columns: ["site"], fusion: "perceiver" } }],
-  ["categories.latents", 3, { categories: { columns: ["site"], fusion: "perceiver" } }],
-  ["categories.perceiverLayers", 1, { categories: { columns: ["site"], fusion: "perceiver" } }],
-  ["categories.scaledColumns", ["site"], { categories: { columns: ["site"] } }],
-  ["categories.lossWeights", "auto", { categories: { columns: ["site"] } }],
-  ["categories.lossWeightColumns", ["plot"], { categories: { columns: ["site"], lossWeights: "auto" } }],
+  ["categorical.columns", ["site"]],
+  ["categorical.fusion", "gmu", { categorical: { columns: ["site"] } }],
+  ["categorical.embedDim", 4, { categorical: { columns: ["site"] } }],
+  ["categorical.dropout", 0.6, { categorical: { columns: ["site"] } }],
+  ["categorical.lr", 0.1, { categorical: { columns: ["site"] } }],
+  ["categorical.crossAttnHeads", 2, { categorical: { columns: ["site"], fusion: "perceiver" } }],
+  ["categorical.perceiverNumLatents", 3, { categorical: { columns: ["site"], fusion: "perceiver" } }],
+  ["categorical.perceiverNumLayers", 1, { categorical: { columns: ["site"], fusion: "perceiver" } }],
+  ["categorical.conditionalOutputScaling", ["site"], { categorical: { columns: ["site"] } }],
+  ["categorical.lossWeights", "auto", { categorical: { columns: ["site"] } }],
+  ["categorical.lossWeightColumn", ["plot"], { categorical: { columns: ["site"], lossWeights: "auto" } }],
   ...commonEffects,
-  ["bestMetric", "last", { training: { epochs: 6, learningRate: 0.1, scheduler: "constant" } }],
+  ["bestMetric", "last", { training: { epochs: 6, lr: 0.1, scheduler: "constant" } }],
 ];
 
 function filled(config: FineTuneInput): FineTuneInput {
@@ -136,7 +136,7 @@ test.each(unchanging)("%s = %j changes how fine-tuning computes, but no figure",
 showsOptions("train", "--classifier");
 test("numbers are classes where --classifier says so", async () => {
   const { summary } = await fineTuneStudy(study, scratch.path("numbers-as-classes"), {
-    target: { columns: ["site"], classifier: true },
+    target: { metadataColumn: ["site"], classifier: true },
   });
   expect(summary.kind).toBe("classes");
 });
@@ -261,17 +261,17 @@ describe("the command line", () => {
   test("sets what the configuration says, and wins over a file", () => {
     const file = scratch.write(
       "c.yaml",
-      "training:\n  learningRate: 0.5\n  epochs: 3\ntarget:\n  columns: [ph]\n",
+      "training:\n  lr: 0.5\n  epochs: 3\ntarget:\n  metadataColumn: [ph]\n",
     );
     const config = parse(
       ["--lr", "0.25", "--no-target-layer-norm", "--quantiles", "0.1,0.9", "--max-grad-norm", "none"],
       file,
     );
-    expect(config.training).toMatchObject({ learningRate: 0.25, epochs: 3, maxGradNorm: null });
-    expect(config.target).toMatchObject({ columns: ["ph"], layerNorm: false, quantiles: [0.1, 0.9] });
-    expect(parse(["--unifrac-metric", "weighted"]).metric).toBe("weighted_normalized");
+    expect(config.training).toMatchObject({ lr: 0.25, epochs: 3, maxGradNorm: null });
+    expect(config.target).toMatchObject({ metadataColumn: ["ph"], layerNorm: false, quantiles: [0.1, 0.9] });
+    expect(parse(["--unifrac-metric", "weighted"]).unifracMetric).toBe("weighted_normalized");
     expect(parse(["--class-weights", "gut=2,palm=1"]).target.classWeights).toEqual({ gut: 2, palm: 1 });
-    expect(parse(["--loss-config", '{"ph":"mae"}']).target.lossByColumn).toEqual({ ph: "mae" });
+    expect(parse(["--loss-config", '{"ph":"mae"}']).target.lossConfig).toEqual({ ph: "mae" });
   });
 
   test("refuses what the schema refuses, by the name of the option or its place in the file", () => {

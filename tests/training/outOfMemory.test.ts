@@ -56,8 +56,8 @@ test.each(["forward", "backward"] as const)(
   async (how) => {
     const [plain, again] = [join(folder, `plain-${how}`), join(folder, `again-${how}`)];
     // Plain steps: Adam would blow up the rounding of gradients that are zero.
-    const plainly = { optimizer: "sgd", learningRate: 0.1, maxGradNorm: null } as const;
-    const accumulated = { training: { ...config.training, ...plainly, accumulationSteps: 2 } };
+    const plainly = { optimizer: "sgd", lr: 0.1, maxGradNorm: null } as const;
+    const accumulated = { training: { ...config.training, ...plainly, gradientAccumulationSteps: 2 } };
     await pretrainStudy(study, plain, accumulated);
     await failing([2, 3, 5], how, () => pretrainStudy(study, again, accumulated));
     const log = readFileSync(join(again, "training.log"), "utf8");
@@ -98,7 +98,7 @@ test("other errors are not taken for a lack of memory", async () => {
 });
 
 test("halved chunks end at one ASV", () => {
-  const encoder = new AsvEncoder({ dim: 8, layers: 1, heads: 2, dropout: 0, maxBases: 6 });
+  const encoder = new AsvEncoder({ dim: 8, layers: 1, heads: 2, dropout: 0, maxBp: 6 });
   expect(encoder.halveChunks()).toBeNull();
   torch.tidy(() =>
     encoder

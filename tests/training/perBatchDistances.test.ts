@@ -34,7 +34,7 @@ const samplesOf = (from: number, to: number) => Int32Array.from({ length: to - f
 test("baselines ask once for the distances of their samples, and predict the same", async () => {
   const [stored, computed] = (await bothWays()).map((dataset) => {
     const [train, validation] = [samplesOf(0, 45), samplesOf(45, 60)];
-    const targets = Targets.fit(dataset, train, targetSchema.parse({ columns: ["score"] }));
+    const targets = Targets.fit(dataset, train, targetSchema.parse({ metadataColumn: ["score"] }));
     const options = { targets, train, validation, seed: 1, forest: { trees: 2 }, splitBy: "host" };
     return runBaselines(dataset, { ...options, metric: "unweighted" });
   });

@@ -20,7 +20,7 @@ const best = (run: string) => join(scratch.path(run), "checkpoints/best.safetens
 describe("a training that is ended and continued", () => {
   test("by a limit of steps equals one without a break, dropout, masks and averages included", async () => {
     const model = { dropout: 0.1 };
-    const training = { epochs: 3, scheduler: "constant" as const, ema: 0.9, accumulationSteps: 2 };
+    const training = { epochs: 3, scheduler: "constant" as const, ema: 0.9, gradientAccumulationSteps: 2 };
     await pretrainStudy(study, scratch.path("whole"), { model, training });
     await pretrainStudy(study, scratch.path("parts"), { model, training: { ...training, epochs: 1 } });
     await pretrainStudy(study, scratch.path("parts"), { model, training }, { resume: true });
@@ -30,8 +30,8 @@ describe("a training that is ended and continued", () => {
 
   test("of fine-tuning too, with categories", async () => {
     const config = {
-      categories: { columns: ["site"], fusion: "gmu" as const },
-      target: { columns: ["ph", "depth"] },
+      categorical: { columns: ["site"], fusion: "gmu" as const },
+      target: { metadataColumn: ["ph", "depth"] },
     };
     const training = { epochs: 3, scheduler: "constant" as const };
     await fineTuneStudy(study, scratch.path("whole-f"), { ...config, training });

@@ -89,7 +89,7 @@ test.each([
 ] as const)(
   "%s is learned from pooling by %s, and judged the same again",
   async (metric, pooling, distance) => {
-    const { output, summary } = await pretrain({ metric });
+    const { output, summary } = await pretrain({ unifracMetric: metric });
     expect(readConfig(output).model).toMatchObject({ encoder: "set", pooling, distanceForm: distance });
     const ids = readFileSync(join(output, "val_sample_ids.txt"), "utf8").trimEnd().split("\n");
     using _scope = torch.scope();
@@ -127,7 +127,7 @@ describe("pretraining", () => {
   test.each([
     ["with codes of words", {}],
     ["with codes of both", { model: { codes: "both" as const }, training: { nucPenalty: 0.02 } }],
-    ["with shares", { metric: "weighted_normalized" as const }],
+    ["with shares", { unifracMetric: "weighted_normalized" as const }],
   ])("%s goes on bit for bit in the middle of an epoch", async (_name, config: PretrainInput) => {
     const training = { ...words, ...config.training, epochs: 2 };
     const full = { ...config, model: { ...set, ...config.model }, training };
@@ -212,18 +212,18 @@ describe("fine-tuning", () => {
       "of a frozen encoder by attention",
       { pretrainedEncoder: "ENCODER", freezeBase: true, target: { pooling: "attention" } },
     ],
-    ["of classes", { target: { columns: ["site"] } }, "accuracy"],
-    ["of quantiles", { target: { loss: "quantile" } }],
-    ["of several targets", { target: { columns: ["ph", "depth"] } }, "mae.ph"],
+    ["of classes", { target: { metadataColumn: ["site"] } }, "accuracy"],
+    ["of quantiles", { target: { lossType: "quantile" } }],
+    ["of several targets", { target: { metadataColumn: ["ph", "depth"] } }, "mae.ph"],
     ["of counts too", { target: { countPrediction: true } }, "count_loss"],
-    ["without distances", { training: { uniFracPenalty: 0 } }],
+    ["without distances", { training: { penalty: 0 } }],
     ["and nucleotides", { model: { codes: "both" }, training: { nucPenalty: 0.02 } }, "nuc_accuracy"],
-    ["and Faith's PD", { metric: "faith_pd" }],
-    ["of weighted distances", { metric: "weighted_normalized" }],
+    ["and Faith's PD", { unifracMetric: "faith_pd" }],
+    ["of weighted distances", { unifracMetric: "weighted_normalized" }],
     ...(["concat", "add", "gmu", "cross-attention", "perceiver"] as const).map(
       (fusion): [string, FineTuneInput] => [
         `with categories by ${fusion}`,
-        { categories: { columns: ["site"], fusion, latents: 3, embedDim: 4 } },
+        { categorical: { columns: ["site"], fusion, perceiverNumLatents: 3, embedDim: 4 } },
       ],
     ),
   ];
@@ -247,7 +247,7 @@ describe("fine-tuning", () => {
   });
 
   test("goes on bit for bit", async () => {
-    const config = { model: set, categories: { columns: ["site"] } };
+    const config = { model: set, categorical: { columns: ["site"] } };
     const training = { ...words, epochs: 2, scheduler: "constant" as const };
     const [whole, parts] = [newRun(), newRun()];
     await fineTuneStudy(study, whole, { ...config, training });

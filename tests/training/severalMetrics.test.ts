@@ -31,10 +31,10 @@ const [metric, ...furtherMetrics] = metrics;
 const all = () => Int32Array.from({ length: study.dataset.sampleCount }, (_, i) => i);
 
 const small: PretrainInput = {
-  metric,
+  unifracMetric: metric,
   furtherMetrics: [...furtherMetrics],
   model: { encoder: "set", codeDim: 16, words: "4", wordDim: 16 },
-  training: { nucPenalty: 0, maxSteps: 80, epochs: 40, batchSize: 16, learningRate: 1e-2 },
+  training: { nucPenalty: 0, maxSteps: 80, epochs: 40, batchSize: 16, lr: 1e-2 },
 };
 const pretrain = (output: string, config = small, on = study) => pretrainStudy(on, output, config);
 
@@ -47,14 +47,14 @@ beforeAll(async () => {
 /** Outputs for all samples, of an encoder of `config` with weights by `give`, and its objective. */
 function outcome(config: PretrainInput, give: (encoder: SetEncoder) => void) {
   const full = pretrainSchema.parse(config);
-  const encoderType = config.metric === "faith_pd" ? "faith_pd" : "unifrac";
+  const encoderType = config.unifracMetric === "faith_pd" ? "faith_pd" : "unifrac";
   const encoder = buildEncoder(full, { encoderType, predictNucleotides: false }) as SetEncoder;
   torch.noGrad(() => give(encoder));
   const { dataset } = study;
   const scaling = fitBaseScaling(dataset, metrics, all());
   const forms = objectiveForms(full, encoder);
-  const objective = makeBaseObjective(dataset, full.metric, { ...forms, scaling, train: all() });
-  const batch = new BatchBuilder(dataset, { maxBases: 24, ...objective.needs }).build(all(), new Random(0));
+  const objective = makeBaseObjective(dataset, full.unifracMetric, { ...forms, scaling, train: all() });
+  const batch = new BatchBuilder(dataset, { maxBp: 24, ...objective.needs }).build(all(), new Random(0));
   const { input, targets } = batchTensors(batch, "cpu");
   const encoding = encoder.forward(input);
   return { encoder, objective, encoding, loss: objective.loss(encoding, targets) };
@@ -62,22 +62,22 @@ function outcome(config: PretrainInput, give: (encoder: SetEncoder) => void) {
 
 /** The joint encoder with the weights of one for each metric, which are drawn. */
 function jointAndAlone() {
-  const model = { ...small.model, maxBases: 24 };
+  const model = { ...small.model, maxBp: 24 };
   const draw = (encoder: SetEncoder) => {
     for (const [name, value] of encoder.stateDict())
       if (/calibration|bias|length|own_unit|shared/.test(name)) value.uniform_(0.1, 0.5);
   };
-  const unweighted = outcome({ metric: "unweighted", model }, draw);
-  const faith = outcome({ metric: "faith_pd", model }, (encoder) => {
+  const unweighted = outcome({ unifracMetric: "unweighted", model }, draw);
+  const faith = outcome({ unifracMetric: "faith_pd", model }, (encoder) => {
     const theirs = unweighted.encoder.stateDict();
     for (const [name, value] of encoder.stateDict()) if (theirs.has(name)) value.copy_(theirs.get(name)!);
   });
-  const weighted = outcome({ metric: "weighted_normalized", model }, (encoder) => {
+  const weighted = outcome({ unifracMetric: "weighted_normalized", model }, (encoder) => {
     draw(encoder);
     // Both read the same words.
     encoder.asvEncoder.words!.weight.copy_(unweighted.encoder.asvEncoder.words!.weight);
   });
-  const joint = outcome({ metric, furtherMetrics: [...furtherMetrics], model }, (encoder) => {
+  const joint = outcome({ unifracMetric: metric, furtherMetrics: [...furtherMetrics], model }, (encoder) => {
     const [u, w] = [unweighted.encoder, weighted.encoder];
     const k = u.dim;
     const joined = (a: torch.Tensor, b: torch.Tensor) =>
@@ -176,7 +176,7 @@ test("it is judged by the metrics that a data set has, and goes on learning thes
   expect(Object.keys(few.metrics!)).toEqual(["weighted_normalized"]);
   expect(few.result).toEqual(judged.metrics!["weighted_normalized"].result);
   const output = scratch.path("tuned-on-few");
-  const config = { pretrainedEncoder: run, model: small.model, target: { columns: ["ph"] } };
+  const config = { pretrainedEncoder: run, model: small.model, target: { metadataColumn: ["ph"] } };
   const training = { nucPenalty: 0, epochs: 1 };
   const on = { ...study, dataset: openDataset(some) };
   const { summary } = await fineTuneStudy(on, output, { ...config, training });
@@ -200,7 +200,7 @@ test("a frozen one, and one that goes on learning, predict targets", async () =>
 test("fine-tuning learns the encoder's one metric, or none where the data set lacks it", async () => {
   const weighted = scratch.path("weighted-encoder");
   const training = { nucPenalty: 0, epochs: 1, maxSteps: 2 };
-  await pretrain(weighted, { metric: "weighted_normalized", model: small.model, training });
+  await pretrain(weighted, { unifracMetric: "weighted_normalized", model: small.model, training });
   const { table, tree, metadata } = study;
   const unweighted = scratch.path("unweighted-alone");
   await prepareDataset({ table, tree, metadata, rarefyDepth: "none", metrics: ["unweighted"] }, unweighted);
@@ -210,7 +210,7 @@ test("fine-tuning learns the encoder's one metric, or none where the data set la
     const { code, error } = await runCommand("train", ...files, "--max-steps", "2", "--output", output);
     expect(code).toBe(0);
     const { validation } = JSON.parse(readFileSync(join(output, "summary.json"), "utf8"));
-    expect(openRun(output, "cpu").facts.config.metric).toBe("weighted_normalized");
+    expect(openRun(output, "cpu").facts.config.unifracMetric).toBe("weighted_normalized");
     return { error, learns: "unifrac_loss" in validation };
   };
   expect(await tune(study.folder, "tuned-with")).toMatchObject({ learns: true });

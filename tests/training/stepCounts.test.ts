@@ -43,13 +43,18 @@ const everyone = Int32Array.from({ length: dataset.sampleCount }, (_, i) => i);
 function prepare(input: PretrainInput) {
   const config = pretrainSchema.parse({
     ...input,
-    model: { embeddingDim: 16, layers: 2, heads: 2, maxBases: 60, ...input.model },
+    model: { embeddingDim: 16, attentionLayers: 2, attentionHeads: 2, maxBp: 60, ...input.model },
   });
   const parts = { train: everyone, validation: everyone };
   const { model, task, batch: options } = makePretrainTask(dataset, config, parts);
   model.train();
   const batch = new BatchBuilder(dataset, options).build(everyone.subarray(0, 10), new Random(0));
-  return { task, model, batch, shape: { dim: config.model.embeddingDim, layers: config.model.layers } };
+  return {
+    task,
+    model,
+    batch,
+    shape: { dim: config.model.embeddingDim, layers: config.model.attentionLayers },
+  };
 }
 
 /** The sequences that ASV encoders encode from now on, call by call, as texts; `stop` ends it. */
@@ -139,7 +144,7 @@ test("only real tokens go through the layers, and their products are those of th
 test("the nucleotide head sees only tokens whose loss is taken", () => {
   const maskRatio = 0.15;
   const rowsSeen = (input: PretrainInput) => {
-    const { task, batch, model } = prepare({ ...input, model: { maskRatio, ...input.model } });
+    const { task, batch, model } = prepare({ ...input, model: { nucMaskRatio: maskRatio, ...input.model } });
     const head = model.sampleEncoder.asvEncoder.nucleotideHead!;
     const rows: number[] = [];
     const forward = head.forward.bind(head);
@@ -169,7 +174,7 @@ test("what is kept for the backward pass is what the plan says, and chunks with 
       layers,
       heads: 4,
       dropout: 0,
-      maxBases: length - 1,
+      maxBp: length - 1,
       ...chunk,
     }).train();
     using _scope = torch.scope();

@@ -42,7 +42,7 @@ async function study(name: string, seed: number): Promise<NamedStudy> {
 
 const config = () =>
   pretrainConfig({
-    model: { maxBases: 40, codeDim: 32, words: "4", wordDim: 16 },
+    model: { maxBp: 40, codeDim: 32, words: "4", wordDim: 16 },
     training: { maxSteps: 60, batchSize: 16, seed: 1 },
   });
 

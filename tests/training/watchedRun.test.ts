@@ -40,12 +40,12 @@ beforeAll(async () => {
     study,
     scratch.path("regression"),
     {
-      target: { columns: ["ph", "depth"], countPrediction: true },
-      categories: {
+      target: { metadataColumn: ["ph", "depth"], countPrediction: true },
+      categorical: {
         columns: ["site"],
         fusion: "gmu",
-        learningRate: 1e-3,
-        scaledColumns: ["site"],
+        lr: 1e-3,
+        conditionalOutputScaling: ["site"],
       },
       training,
     },
@@ -55,8 +55,8 @@ beforeAll(async () => {
     study,
     scratch.path("classes"),
     {
-      target: { columns: ["site"], countPrediction: false },
-      categories: { columns: ["plot"], fusion: "cross-attention", heads: 2 },
+      target: { metadataColumn: ["site"], countPrediction: false },
+      categorical: { columns: ["plot"], fusion: "cross-attention", crossAttnHeads: 2 },
       training,
     },
     plots,

@@ -74,9 +74,10 @@ function checkpointSeeds(): Uint8Array[] {
 }
 
 const configs = {
-  yaml: "metric: unweighted\nmodel:\n  embeddingDim: 32\n  layers: 2\n  dropout: 0.1\ntraining: {epochs: 5, learningRate: 1e-3}\n",
-  json: '{"metric": "unweighted", "model": {"embeddingDim": 32, "tanhScale": 2.5}, "training": {"epochs": 5, "seed": 1}}',
-  anchors: "model: &m\n  layers: 2\ntraining:\n  epochs: 3\n  # a comment\n  scheduler: 'constant'\n",
+  yaml: "unifracMetric: unweighted\nmodel:\n  embeddingDim: 32\n  attentionLayers: 2\n  dropout: 0.1\ntraining: {epochs: 5, lr: 1e-3}\n",
+  json: '{"unifracMetric": "unweighted", "model": {"embeddingDim": 32, "tanhScale": 2.5}, "training": {"epochs": 5, "seed": 1}}',
+  anchors:
+    "model: &m\n  attentionLayers: 2\ntraining:\n  epochs: 3\n  # a comment\n  scheduler: 'constant'\n",
 };
 
 /** Every reader of what the program itself writes: tensors, checkpoints, event files, configurations. */

@@ -124,7 +124,7 @@ async function run(flags: EmbedFlags): Promise<void> {
       const { form, metrics = [] } = objectiveForms(facts.config, encoder);
       const chosen = chosenForm(use, flags)?.form ?? form;
       const several = metrics.flatMap(({ metric, form: own }) => (own ? [{ metric, form: own }] : []));
-      const single = [{ metric: facts.config.metric, form: chosen }];
+      const single = [{ metric: facts.config.unifracMetric, form: chosen }];
       for (const one of several.length > 0 ? several : single) {
         const path = several.length > 1 ? withMetric(flags.distances, one.metric) : flags.distances;
         const rows = () => predictedRows(embeddings, one.form);

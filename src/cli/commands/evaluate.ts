@@ -108,7 +108,7 @@ async function judgeDistances(
   metrics: Record<string, unknown>,
 ): Promise<void> {
   const { run: opened, dataset, device, onProgress } = use;
-  const { metric } = opened.facts.config;
+  const { unifracMetric: metric } = opened.facts.config;
   const chosen = hasMetric(dataset, metric) ? chosenForm(use, flags) : null;
   const samples = chosen?.rest ?? use.samples;
   const pairs = judgeRun(opened, dataset, samples, device, chosen?.form, onProgress);

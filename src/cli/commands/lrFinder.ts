@@ -28,7 +28,7 @@ interface Flags {
 
 /** What a search of the learning rate has no use for. */
 const unused =
-  /^(startFrom|sampleEpochs)$|^training\.(epochs|minEpoch|max(Steps|Minutes|Memory)|learningRate|scheduler|warmup|lrFloor|patience|ema|save|shard|auto|target|accum)/;
+  /^(startFrom|sampleEpochs)$|^training\.(epochs|minEpoch|max(Steps|Minutes|Memory)|lr$|scheduler|warmup|lrFloor|patience|ema|save|shard|auto|target|gradientAccum)/;
 export const lrFinderOptions = pretrainOptions.filter(({ path }) => !unused.test(path));
 
 export function makeCommand(): Command {
@@ -80,7 +80,7 @@ async function run(flags: Flags, command: Command): Promise<void> {
   const { seed } = config.training;
   using dataset = await openConfiguredData({
     data: config.data,
-    metric: config.metric,
+    metric: config.unifracMetric,
     furtherMetrics: config.furtherMetrics,
     seed,
     output,

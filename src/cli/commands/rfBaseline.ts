@@ -106,9 +106,9 @@ async function fromFiles(
   const cache = join(dirname(resolve(output)), ".aam-cache");
   const { folder } = await prepareCached({ table, repSeqs, metadata, rarefyDepth: "none" }, cache);
   using dataset = openDataset(folder);
-  const target = targetSchema.parse({ columns: [metadataColumn], transform: "none" });
+  const target = targetSchema.parse({ metadataColumn: [metadataColumn], transform: "none" });
   const parts = splitSchema.parse({ trainSamples: flags.trainSamples, valSamples: flags.valSamples });
-  const split = splitSamples(dataset, parts, 0, labelledSamples(dataset, target.columns));
+  const split = splitSamples(dataset, parts, 0, labelledSamples(dataset, target.metadataColumn));
   for (const warning of split.warnings) display.warn(warning);
   const targets = Targets.fit(dataset, split.train, target);
   const { train, validation } = split;

@@ -105,9 +105,9 @@ async function run(flags: Flags): Promise<void> {
     throw new UserError(`${flags.config}: ${path.join(".")}: ${message}.`);
   }
   const { target, split, training } = parsed.data;
-  if (target.columns.length !== 1)
+  if (target.metadataColumn.length !== 1)
     throw new UserError(
-      `A search is for one column, and ${target.columns.length === 0 && column === undefined ? "none is named; give --metadata-column" : `these are given: ${target.columns.join(", ")}; leave the others out`}.`,
+      `A search is for one column, and ${target.metadataColumn.length === 0 && column === undefined ? "none is named; give --metadata-column" : `these are given: ${target.metadataColumn.join(", ")}; leave the others out`}.`,
     );
   if (split.trainSamples !== null || split.valSamples !== null)
     throw new UserError(`${flags.config}: a search divides the samples itself; leave files of samples out.`);
@@ -116,11 +116,11 @@ async function run(flags: Flags): Promise<void> {
   refuseIdleOptions(new Map(space.map(({ path, name }) => [path, `--${name}`])), encoderUse(parsed.data));
   const { dataset: folder, table, tree, repSeqs, metadata } = flags;
   const data = dataSchema.parse({ dataset: folder, table, tree, repSeqs, metadata });
-  checkMetadataColumns(data, [...target.columns, ...(split.by === null ? [] : [split.by])]);
+  checkMetadataColumns(data, [...target.metadataColumn, ...(split.by === null ? [] : [split.by])]);
   const display = new ProgressDisplay(chooseDisplayMode(flags));
   using dataset = await openConfiguredData({
     data,
-    metric: tree === undefined ? null : parsed.data.metric,
+    metric: tree === undefined ? null : parsed.data.unifracMetric,
     seed: training.seed,
     output,
     display,
@@ -145,7 +145,7 @@ function baseSettings({ config, metadataColumn, pretrainedEncoder, splitBy }: Fl
   const file = config === undefined ? {} : readConfigFile(config);
   if (Object.keys((file["data"] as object | undefined) ?? {}).length > 0) delete file["data"];
   const given = {
-    ...(metadataColumn !== undefined && { target: { columns: [metadataColumn] } }),
+    ...(metadataColumn !== undefined && { target: { metadataColumn: [metadataColumn] } }),
     ...(pretrainedEncoder !== undefined && {
       pretrainedEncoder: pretrainedEncoder === "builtin" ? pretrainedEncoder : resolve(pretrainedEncoder),
     }),

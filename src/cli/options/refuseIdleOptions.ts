@@ -24,13 +24,13 @@ export function pretrainUse({ startFrom, model }: PretrainConfig): EncoderUse {
 
 const ofWords = ["words", "wordDim", "wordBuckets", "longWords"].map((name) => `model.${name}`);
 const ofSets = ["model.codes", "model.codeDim", ...ofWords];
-const ofLayers = ["layers", "heads", "feedForwardDim", "dropout", "activation"].map(
+const ofLayers = ["attentionLayers", "attentionHeads", "feedForwardDim", "dropout", "activation"].map(
   (name) => `model.${name}`,
 );
 const ofBases = [
   "model.basesPerToken",
-  "model.maskRatio",
-  "model.maskStrategy",
+  "model.nucMaskRatio",
+  "model.nucMaskStrategy",
   "nucShare",
   "model.gradientCheckpointing",
   "model.asvChunkSize",
@@ -42,10 +42,10 @@ const ofShape = [
   "model.pooling",
   "model.embeddingDim",
   ...ofLayers.filter((path) => path !== "model.dropout"),
-  "model.maxBases",
+  "model.maxBp",
   "model.basesPerToken",
   "model.tokenLimit",
-  "model.countEmbedding",
+  "model.countEmbeddingMethod",
   "model.distanceForm",
   "model.tanhScale",
 ];
@@ -63,7 +63,7 @@ export function refuseIdleOptions(given: ReadonlyMap<string, string>, use: Encod
   };
   if (pretrained !== null)
     refuse(
-      [...ofShape, ...(use.hasItsMetric ? ["metric"] : [])],
+      [...ofShape, ...(use.hasItsMetric ? ["unifracMetric"] : [])],
       (name) => `${name} is settled by the encoder in ${pretrained}; leave it out.`,
     );
   const isLeft = model.encoder === "aam" && model.distanceForm === "auto";
@@ -77,7 +77,7 @@ export function refuseIdleOptions(given: ReadonlyMap<string, string>, use: Encod
     return;
   }
   refuse(
-    ["model.countEmbedding"],
+    ["model.countEmbeddingMethod"],
     (name) =>
       `${name} is for --encoder aam: a set encoder reads counts where --pooling is share or root; leave it out.`,
   );

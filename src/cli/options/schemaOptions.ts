@@ -11,7 +11,7 @@ import { mergeSettings } from "../../training/config/mergeSettings.ts";
 export interface SchemaOption {
   /** `--lr <x>`, `--freeze-base`, `--no-target-layer-norm`. */
   readonly flags: string;
-  /** The place: `training.learningRate`. */
+  /** The place: `training.lr`. */
   readonly path: string;
   /** Its heading in the help. */
   readonly group: string;

@@ -29,7 +29,7 @@ export function readSpace(
       return refuse("expected an option and its values, as lr=1e-4..1e-2:log or batch-size=8,16,32");
     const option = options.find(({ flags }) => new Option(flags).long === `--${name}`);
     if (!option) return refuse(`train has no option --${name}`);
-    if (!/^(?:training|model|target|categories|bestMetric|freezeBase|nucShare)\b/.test(option.path))
+    if (!/^(?:training|model|target|categorical|bestMetric|freezeBase|nucShare)\b/.test(option.path))
       return refuse(`--${name} says what the data or the question are, which is no matter of searching`);
     const { read, isWhole } = optionReader(schema, option);
     const value = (part: string): unknown => {

@@ -32,7 +32,7 @@ const changeable = [
 ];
 
 interface Trainable {
-  readonly metric: string;
+  readonly unifracMetric: string;
   readonly furtherMetrics: readonly string[];
   readonly data: DataConfig;
   split: SplitConfig;
@@ -100,7 +100,7 @@ export async function setUpTraining<Config extends Trainable>(
   const open = () =>
     openConfiguredData({
       data: config.data,
-      metric: needsDistances ? config.metric : null,
+      metric: needsDistances ? config.unifracMetric : null,
       furtherMetrics: config.furtherMetrics,
       seed: config.training.seed,
       output,
@@ -140,7 +140,7 @@ function newConfig<Config extends Trainable>(
   const result = read(useOf(read()).model);
   const given = givenPaths(command, options);
   refuseIdleOptions(given, useOf(result));
-  const chosen = ["training.batchSize", "training.accumulationSteps"].find((path) => given.has(path));
+  const chosen = ["training.batchSize", "training.gradientAccumulationSteps"].find((path) => given.has(path));
   if (result.training.autoBatchSize && chosen !== undefined)
     throw new UserError(`--auto-batch-size chooses what ${given.get(chosen)} sets; leave one of them out.`);
   return result;

@@ -53,9 +53,9 @@ export function chosenForm(
   if (calibrateOn !== undefined) {
     if (!isSet)
       throw new UserError("--calibrate-on is for encoders that compare sets (--encoder set); leave it out.");
-    if (!hasMetric(dataset, facts.config.metric))
+    if (!hasMetric(dataset, facts.config.unifracMetric))
       throw new UserError(
-        `--calibrate-on needs true ${facts.config.metric} distances; give --tree, or a --dataset that has them.`,
+        `--calibrate-on needs true ${facts.config.unifracMetric} distances; give --tree, or a --dataset that has them.`,
       );
     if (calibrateOn < fewestCalibrating || samples.length - calibrateOn < 2)
       throw new UserError(

@@ -17,7 +17,7 @@ export function reportPretraining(
     display.record("summary", { ...summary });
     return;
   }
-  const isValue = config.metric === "faith_pd";
+  const isValue = config.unifracMetric === "faith_pd";
   const nucleotides = summary["val.nuc_accuracy"];
   const { validation } = summary.samples;
   const figure = (name: string) => summary[`val.unifrac_${judgedName(name, validation)}`].toFixed(4);

@@ -16,7 +16,7 @@ export interface BatchOptions {
   readonly tokenLimit?: number;
   readonly asvSampling?: AsvSampling;
   /** Bases of an ASV that are kept. Default 150. */
-  readonly maxBases?: number;
+  readonly maxBp?: number;
   /** Name of the pairwise distances to give with the batch, or names. */
   readonly distance?: string | readonly string[];
   /** Name of the values per sample to give with the batch, such as `faith_pd`. */
@@ -86,8 +86,8 @@ export class BatchBuilder {
 
   /** @throws UserError for a limit below 1 or distances that the data set does not have. */
   constructor(dataset: Dataset, options: BatchOptions = {}) {
-    const { tokenLimit = 1024, asvSampling = "first", maxBases = 150 } = options;
-    for (const [name, value] of Object.entries({ tokenLimit, maxBases })) {
+    const { tokenLimit = 1024, asvSampling = "first", maxBp = 150 } = options;
+    for (const [name, value] of Object.entries({ tokenLimit, maxBp })) {
       if (!Number.isInteger(value) || value < 1) {
         throw new UserError(`The option ${name} must be a whole number from 1 on, got ${value}.`);
       }
@@ -95,7 +95,7 @@ export class BatchBuilder {
     this.#dataset = dataset;
     this.#tokenLimit = tokenLimit;
     this.#asvSampling = asvSampling;
-    this.#maxTokens = tokenCount(maxBases);
+    this.#maxTokens = tokenCount(maxBp);
     this.#withoutTokens = options.withoutTokens ?? false;
     this.#distances = [options.distance ?? []].flat().map((name) => dataset.distance(name));
     this.#vector = options.vector === undefined ? undefined : dataset.vector(options.vector);

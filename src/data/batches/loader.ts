@@ -95,7 +95,7 @@ export class Loader {
     const batchOptions: BatchOptions = {
       tokenLimit: options.tokenLimit,
       asvSampling: options.asvSampling,
-      maxBases: options.maxBases,
+      maxBp: options.maxBp,
       distance: options.distance,
       vector: options.vector,
       withoutTokens: options.withoutTokens,

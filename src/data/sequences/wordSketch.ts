@@ -37,15 +37,15 @@ export function sketchWords(sequences: Iterable<Uint8Array>): string {
 /** Judges sequences by a sketch of others. */
 export class WordSketch {
   readonly #bits: Uint8Array;
-  readonly #maxBases: number;
+  readonly #maxBp: number;
 
   /**
    * @param text what `sketchWords` made.
-   * @param maxBases bases from the start of a sequence that count.
+   * @param maxBp bases from the start of a sequence that count.
    */
-  constructor(text: string, maxBases: number) {
+  constructor(text: string, maxBp: number) {
     this.#bits = Uint8Array.fromBase64(text);
-    this.#maxBases = maxBases;
+    this.#maxBp = maxBp;
   }
 
   /** Whether a tokenized sequence is of the sketched ones' kind, or its reverse complement is. */
@@ -61,7 +61,7 @@ export class WordSketch {
   #knownShare(tokens: Uint8Array): number | null {
     let words = 0;
     let known = 0;
-    for (const place of placesOf(tokens.subarray(0, this.#maxBases))) {
+    for (const place of placesOf(tokens.subarray(0, this.#maxBp))) {
       words += 1;
       if (this.#bits[place >> 3] & (1 << (place & 7))) known += 1;
     }

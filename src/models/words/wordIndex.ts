@@ -4,7 +4,7 @@ import type { WordKind } from "./wordKinds.ts";
 export interface WordIndexOptions {
   readonly kinds: readonly WordKind[];
   /** The longest sequence in bases. */
-  readonly maxBases: number;
+  readonly maxBp: number;
   /** Rows of a kind at the most: where it has more words, several share a row by a hash. */
   readonly buckets: number;
 }
@@ -33,11 +33,10 @@ export class WordIndex {
   readonly rows: number;
   readonly #kinds: readonly WordRows[];
 
-  constructor({ kinds, maxBases, buckets }: WordIndexOptions) {
+  constructor({ kinds, maxBp, buckets }: WordIndexOptions) {
     let offset = 0;
     this.#kinds = kinds.map((kind) => {
-      const places =
-        kind.stretch > 0 ? Math.max(1, Math.ceil((maxBases - kind.length + 1) / kind.stretch)) : 1;
+      const places = kind.stretch > 0 ? Math.max(1, Math.ceil((maxBp - kind.length + 1) / kind.stretch)) : 1;
       const words = bases ** kind.length * places;
       const rows = Math.min(words, buckets);
       offset += rows;

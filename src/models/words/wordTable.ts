@@ -17,7 +17,7 @@ export class WordTable extends torch.nn.Module {
     super();
     this.index = new WordIndex(words);
     this.dim = dim;
-    this.weight = torch.nn.parameter(torch.randn([this.index.rows, dim]).mul(1 / Math.sqrt(words.maxBases)));
+    this.weight = torch.nn.parameter(torch.randn([this.index.rows, dim]).mul(1 / Math.sqrt(words.maxBp)));
   }
 
   /** Rows of words [U, W] -> sums [U, D]. */

@@ -109,8 +109,14 @@ function isSeed({ asv }: SequenceEncoderOptions): boolean {
   return asv.vocabulary === 6;
 }
 
-function ownSettings({ layers, heads, feedForward, dropout = 0.1, activation = "gelu" }: TransformerOptions) {
-  return { layers, heads, feedForwardDim: feedForward ?? undefined, dropout, activation };
+function ownSettings({
+  layers: attentionLayers,
+  heads: attentionHeads,
+  feedForward,
+  dropout = 0.1,
+  activation = "gelu",
+}: TransformerOptions) {
+  return { attentionLayers, attentionHeads, feedForwardDim: feedForward ?? undefined, dropout, activation };
 }
 
 function modelConfig(
@@ -129,24 +135,24 @@ function modelConfig(
     embeddingDim: asv.dim,
     transformers: Object.fromEntries(different.map(([name, part]) => [name, ownSettings(part)])),
     vocabulary: asv.vocabulary,
-    maxBases: asv.maxBases,
+    maxBp: asv.maxBp,
     tokenLimit: encoder.tokenLimit,
-    countEmbedding: encoder.countEmbedding ?? "none",
-    maskRatio: seed ? 0 : asv.maskRatio || 0.15,
-    maskStrategy: asv.maskStrategy,
+    countEmbeddingMethod: encoder.countEmbedding ?? "none",
+    nucMaskRatio: seed ? 0 : asv.maskRatio || 0.15,
+    nucMaskStrategy: asv.maskStrategy,
     distanceForm: seed ? "raw" : "tanh",
     tanhScale: referenceTanhScale,
   };
 }
 
 function commonFacts(encoder: SequenceEncoderOptions) {
-  const maxBases = encoder.asv.maxBases ?? 150;
+  const maxBp = encoder.asv.maxBp ?? 150;
   return {
     data: {
       rarefyDepth: "none" as const,
       rarefySeed: 0,
       shortestAsv: 0,
-      longestAsv: maxBases,
+      longestAsv: maxBp,
       samples: 0,
       asvs: 0,
     },
@@ -163,7 +169,7 @@ function metricOf(encoder: SequenceEncoderOptions): "faith_pd" | "unweighted" {
 }
 
 function pretrainFacts(encoder: SequenceEncoderOptions): PretrainFacts {
-  const config = pretrainSchema.parse({ metric: metricOf(encoder), model: modelConfig(encoder, {}) });
+  const config = pretrainSchema.parse({ unifracMetric: metricOf(encoder), model: modelConfig(encoder, {}) });
   return { kind: "pretrain", config, ...commonFacts(encoder) };
 }
 
@@ -198,33 +204,33 @@ function fineTuneFacts(
   }
   const { count, target } = options;
   const config = fineTuneSchema.parse({
-    metric: metricOf(encoder),
+    unifracMetric: metricOf(encoder),
     model: { ...modelConfig(encoder, { ...(count ? { count } : {}), target }), referenceForm: true },
     target: {
-      columns: targets,
+      metadataColumn: targets,
       classifier,
       transform: "none",
-      ...(levels ? { loss: "quantile", quantiles: levels } : {}),
+      ...(levels ? { lossType: "quantile", quantiles: levels } : {}),
       layerNorm: options.targetNorm,
-      bounded: options.bounded,
-      learnableScale: options.learnedScale,
-      activation: options.activation,
-      hiddenDims: options.hidden ?? [],
-      headDropout: options.headDropout,
-      residualHead: options.residualHead,
+      boundedTargets: options.bounded,
+      learnableOutputScale: options.learnedScale,
+      outputActivation: options.activation,
+      regressorHiddenDims: options.hidden ?? [],
+      regressorDropout: options.headDropout,
+      residualRegressionHead: options.residualHead,
       countPrediction: count !== null,
       countForm: isSeed(encoder) ? "raw" : "scaled",
     },
-    categories: categories
+    categorical: categories
       ? {
           columns: Object.keys(categories.cardinalities),
           embedDim: categories.columnDim,
           fusion: categories.fusion,
           dropout: categories.dropout,
-          heads: categories.heads,
-          latents: categories.latents,
-          perceiverLayers: categories.layers,
-          scaledColumns: options.scaledColumns ?? [],
+          crossAttnHeads: categories.heads,
+          perceiverNumLatents: categories.latents,
+          perceiverNumLayers: categories.layers,
+          conditionalOutputScaling: options.scaledColumns ?? [],
         }
       : {},
     freezeBase: options.freezeBase,

@@ -73,15 +73,15 @@ function encoderArguments(facts: RunFacts, notes: string[]): Record<string, torc
     encoder_type: facts.encoderType,
     vocab_size: model.vocabulary,
     embedding_dim: model.embeddingDim,
-    max_bp: model.maxBases,
+    max_bp: model.maxBp,
     token_limit: model.tokenLimit,
     ...transformerArguments(model, "asv", notes),
     ...transformerArguments(model, "sample", notes),
     ...transformerArguments(model, "encoder", notes),
     ...(outputs === null ? {} : { base_output_dim: outputs }),
     predict_nucleotides: facts.predictNucleotides,
-    mask_ratio: facts.predictNucleotides ? model.maskRatio : 0,
-    mask_strategy: model.maskStrategy,
+    mask_ratio: facts.predictNucleotides ? model.nucMaskRatio : 0,
+    mask_strategy: model.nucMaskStrategy,
     count_embedding: counts !== null,
     count_embedding_method: counts ?? "add",
   };
@@ -89,7 +89,7 @@ function encoderArguments(facts: RunFacts, notes: string[]): Record<string, torc
 
 function predictorArguments(
   facts: FineTuneFacts,
-  { model, target, categories, freezeBase }: FineTuneConfig,
+  { model, target, categorical: categories, freezeBase }: FineTuneConfig,
   notes: string[],
 ): Record<string, torch.PickleInput> {
   const { targets } = facts;
@@ -112,12 +112,12 @@ function predictorArguments(
     is_classifier: classes,
     freeze_base: freezeBase,
     target_layer_norm: target.layerNorm,
-    bounded_targets: target.bounded,
-    learnable_output_scale: target.learnableScale,
-    output_activation: target.activation,
-    regressor_hidden_dims: target.hiddenDims.length > 0 ? target.hiddenDims : null,
-    regressor_dropout: target.headDropout,
-    residual_regression_head: target.residualHead,
+    bounded_targets: target.boundedTargets,
+    learnable_output_scale: target.learnableOutputScale,
+    output_activation: target.outputActivation,
+    regressor_hidden_dims: target.regressorHiddenDims.length > 0 ? target.regressorHiddenDims : null,
+    regressor_dropout: target.regressorDropout,
+    residual_regression_head: target.residualRegressionHead,
     num_quantiles: targets.kind === "numbers" ? (targets.quantiles?.length ?? null) : null,
     count_prediction: target.countPrediction,
     ...(facts.categories
@@ -128,10 +128,11 @@ function predictorArguments(
           categorical_embed_dim: categories.embedDim,
           categorical_fusion: categories.fusion,
           categorical_dropout: categories.dropout,
-          cross_attn_heads: categories.heads,
-          perceiver_num_latents: categories.latents,
-          perceiver_num_layers: categories.perceiverLayers,
-          conditional_scaling_columns: categories.scaledColumns.length > 0 ? categories.scaledColumns : null,
+          cross_attn_heads: categories.crossAttnHeads,
+          perceiver_num_latents: categories.perceiverNumLatents,
+          perceiver_num_layers: categories.perceiverNumLayers,
+          conditional_scaling_columns:
+            categories.conditionalOutputScaling.length > 0 ? categories.conditionalOutputScaling : null,
         }
       : {}),
   };

@@ -228,19 +228,19 @@ const makers: Record<string, (reader: ConfigReader) => Block> = {
     }));
   },
   SetEncoder: (reader) => {
-    const maxBases = reader.number("max_bp", 0);
+    const maxBp = reader.number("max_bp", 0);
     const codes = reader.number("codes", 0);
     const inner = new SetEncoder({
       source: "kmer",
       codes,
       words: {
         kinds: readWordKinds((reader.list("words", "string") ?? ["6"]).join()),
-        maxBases,
+        maxBp,
         dim: reader.number("word_dim", 0),
         buckets: reader.number("buckets", 0),
       },
       // Codes from words alone have no transformer.
-      asv: { layers: 1, heads: 1, dim: 1, dropout: 0, maxBases },
+      asv: { layers: 1, heads: 1, dim: 1, dropout: 0, maxBp },
       longWords: reader.number("long_words", 0),
       pooling: reader.text("pooling", "union", setPoolings),
       distance: {

@@ -22,23 +22,26 @@ import type {
 
 /** How batches are made for a model. */
 export function batchOptionsOf(config: ModelConfig): BatchOptions {
-  const { tokenLimit, maxBases, asvSampling } = config;
-  return { tokenLimit, maxBases, asvSampling };
+  const { tokenLimit, maxBp, asvSampling } = config;
+  return { tokenLimit, maxBp, asvSampling };
 }
 
 /** What decides on `auto`. */
-type MetricAndModel = Pick<PretrainConfig, "metric" | "model"> & {
+type MetricAndModel = Pick<PretrainConfig, "unifracMetric" | "model"> & {
   readonly furtherMetrics?: readonly string[];
 };
 
 /** All metrics that an encoder learns, the first one's first. */
-export function metricsOf({ metric, furtherMetrics = [] }: Omit<MetricAndModel, "model">): string[] {
+export function metricsOf({
+  unifracMetric: metric,
+  furtherMetrics = [],
+}: Omit<MetricAndModel, "model">): string[] {
   return [metric, ...furtherMetrics];
 }
 
 /** One of the metrics. */
 interface OneMetric {
-  readonly metric: string;
+  readonly unifracMetric: string;
   readonly model: ModelConfig;
 }
 
@@ -50,7 +53,7 @@ const poolingOfMetric: Readonly<Record<string, SetPoolingKind>> = {
 };
 
 /** The configured pooling, with `auto` decided: a set encoder compares what the metric compares. */
-function chosenPooling({ metric, model }: OneMetric): Exclude<ModelConfig["pooling"], "auto"> {
+function chosenPooling({ unifracMetric: metric, model }: OneMetric): Exclude<ModelConfig["pooling"], "auto"> {
   if (model.pooling !== "auto") return model.pooling;
   return model.encoder === "aam" ? "attention" : (poolingOfMetric[metric] ?? "union");
 }
@@ -60,7 +63,7 @@ function chosenPooling({ metric, model }: OneMetric): Exclude<ModelConfig["pooli
  * best through a curve that does, too (debug/defaults.md), others have no such end.
  */
 function chosenDistance(config: OneMetric): Exclude<ModelConfig["distanceForm"], "auto"> {
-  const { metric, model } = config;
+  const { unifracMetric: metric, model } = config;
   if (model.distanceForm !== "auto") return model.distanceForm;
   const pooling = chosenPooling(config);
   if (pooling === "attention") return endsAtOne(metric) ? "tanh" : "raw";
@@ -72,8 +75,11 @@ function chosenDistance(config: OneMetric): Exclude<ModelConfig["distanceForm"],
  * learned without them, and film learns it best (simulated study, three seeds, 300 or 400 steps: R² 0.91 to
  * 0.93; add 0.85 to 0.91, concat 0.84 and 0.85; without counts 0.69).
  */
-export function chosenCountEmbedding({ metric, model }: OneMetric): CountEmbeddingMethod | null {
-  const { countEmbedding } = model;
+export function chosenCountEmbedding({
+  unifracMetric: metric,
+  model,
+}: OneMetric): CountEmbeddingMethod | null {
+  const { countEmbeddingMethod: countEmbedding } = model;
   if (countEmbedding === "none") return null;
   if (countEmbedding !== "auto") return countEmbedding;
   return dependsOnCounts(metric) ? "film" : null;
@@ -96,14 +102,14 @@ export function decideAuto(config: MetricAndModel, trainSamples: number): void {
   const comparesWords =
     model.encoder === "set" &&
     model.codes !== "transformer" &&
-    metrics.some((metric) => chosenPooling({ metric, model }) === "union");
+    metrics.some((metric) => chosenPooling({ unifracMetric: metric, model }) === "union");
   if (typeof model.longWords === "number" && !comparesWords)
     throw new UserError(
       "--long-words is for set encoders with codes from words and metrics of presence; leave it out.",
     );
   if (model.longWords === "auto")
     model.longWords = comparesWords && trainSamples <= fewSamples ? usualLongWords : "none";
-  config.model.countEmbedding = chosenCountEmbedding(config) ?? "none";
+  config.model.countEmbeddingMethod = chosenCountEmbedding(config) ?? "none";
   // What several metrics need differs from one to the other.
   if (metrics.length > 1) return;
   config.model.distanceForm = chosenDistance(config);
@@ -144,17 +150,15 @@ export function euclideanFormOf(config: OneMetric): EuclideanForm {
 
 /** The settings of one of a model's transformers. */
 export function transformerOf(config: ModelConfig, name: TransformerName): TransformerOptions {
-  const { embeddingDim: dim, layers, heads, dropout, activation, gradientCheckpointing } = config;
-  const { feedForwardDim = config.feedForwardDim, ...own } = config.transformers[name] ?? {};
+  const own = { ...config, ...config.transformers[name] };
   return {
-    dim,
-    layers,
-    heads,
-    dropout,
-    activation,
-    gradientCheckpointing,
-    ...own,
-    feedForward: feedForwardDim,
+    dim: config.embeddingDim,
+    layers: own.attentionLayers,
+    heads: own.attentionHeads,
+    dropout: own.dropout,
+    activation: own.activation,
+    gradientCheckpointing: config.gradientCheckpointing,
+    feedForward: own.feedForwardDim,
   };
 }
 
@@ -179,11 +183,11 @@ function asvOptions(config: ModelConfig, choice: EncoderChoice): AsvEncoderOptio
   return {
     ...transformerOf(config, "asv"),
     vocabulary: config.vocabulary,
-    maxBases: config.maxBases,
+    maxBp: config.maxBp,
     basesPerToken: config.basesPerToken,
     predictNucleotides: choice.predictNucleotides,
-    maskRatio: choice.predictNucleotides ? config.maskRatio : 0,
-    maskStrategy: config.maskStrategy,
+    maskRatio: choice.predictNucleotides ? config.nucMaskRatio : 0,
+    maskStrategy: config.nucMaskStrategy,
     chunkSize: config.asvChunkSize,
   };
 }
@@ -191,7 +195,7 @@ function asvOptions(config: ModelConfig, choice: EncoderChoice): AsvEncoderOptio
 function buildSetEncoder(whole: MetricAndModel, choice: EncoderChoice): SetEncoder {
   const config = whole.model;
   const [first, ...further] = metricsOf(whole)
-    .map((metric) => learned({ metric, model: config }))
+    .map((metric) => learned({ unifracMetric: metric, model: config }))
     // Values are read from the codes of distances, where there are any.
     .sort((a, b) => Number(a.distance === null) - Number(b.distance === null));
   return new SetEncoder({
@@ -200,7 +204,7 @@ function buildSetEncoder(whole: MetricAndModel, choice: EncoderChoice): SetEncod
     further,
     words: {
       kinds: readWordKinds(config.words),
-      maxBases: config.maxBases,
+      maxBp: config.maxBp,
       dim: config.wordDim,
       buckets: config.wordBuckets,
     },
@@ -217,7 +221,7 @@ function buildSetEncoder(whole: MetricAndModel, choice: EncoderChoice): SetEncod
 function learned(one: OneMetric): FurtherMetric {
   const pooling = chosenPooling(one);
   if (pooling === "attention") throw new RangeError("The set encoder does not pool by attention.");
-  const distance = one.metric === "faith_pd" ? null : setDistanceOf(one);
+  const distance = one.unifracMetric === "faith_pd" ? null : setDistanceOf(one);
   return { pooling, codes: one.model.codeDim ?? usualCodes(pooling), distance };
 }
 
@@ -244,7 +248,7 @@ function usualCodes(pooling: SetPoolingKind | "attention"): number {
 
 function setDistanceOf(config: OneMetric): SetDistanceOptions | null {
   const kind = chosenDistance(config);
-  return kind === "tanimoto" || kind === "l1" ? { kind, normalized: endsAtOne(config.metric) } : null;
+  return kind === "tanimoto" || kind === "l1" ? { kind, normalized: endsAtOne(config.unifracMetric) } : null;
 }
 
 export interface PredictorChoice {
@@ -303,24 +307,24 @@ export function buildPredictor(
     sumFeatures: target.pooling === "sum" ? target.sumFeatures : null,
     fromCodes: chosenTargetPooling(model, target, categories) === "codes",
     targetNorm: target.layerNorm,
-    hidden: target.hiddenDims,
-    headDropout: target.headDropout,
-    residualHead: target.residualHead,
+    hidden: target.regressorHiddenDims,
+    headDropout: target.regressorDropout,
+    residualHead: target.residualRegressionHead,
     outputs,
     classifier,
-    bounded: target.bounded,
-    activation: target.activation,
-    learnedScale: target.learnableScale,
+    bounded: target.boundedTargets,
+    activation: target.outputActivation,
+    learnedScale: target.learnableOutputScale,
     quantiles,
-    scaledColumns: categories.scaledColumns,
+    scaledColumns: categories.conditionalOutputScaling,
     categories: cardinalities && {
       cardinalities,
       columnDim: categories.embedDim,
       fusion: categories.fusion,
       dropout: categories.dropout,
-      heads: categories.heads,
-      latents: categories.latents,
-      layers: categories.perceiverLayers,
+      heads: categories.crossAttnHeads,
+      latents: categories.perceiverNumLatents,
+      layers: categories.perceiverNumLayers,
     },
   });
 }

@@ -6,7 +6,7 @@ import type { FineTuneConfig } from "./config.ts";
  * @throws UserError
  */
 export function checkFineTune(config: FineTuneConfig, { isClassifier }: { isClassifier: boolean }): void {
-  const { target, categories, freezeBase, pretrainedEncoder, bestMetric, training } = config;
+  const { target, categorical: categories, freezeBase, pretrainedEncoder, bestMetric, training } = config;
   const refuse = (wrong: boolean, text: string) => {
     if (wrong) throw new UserError(text);
   };
@@ -19,19 +19,19 @@ export function checkFineTune(config: FineTuneConfig, { isClassifier }: { isClas
     "--freeze-base would keep the encoder's random weights; give the --pretrained-encoder to keep.",
   );
   refuse(
-    target.quantiles !== null && target.loss !== "quantile",
+    target.quantiles !== null && target.lossType !== "quantile",
     "--quantiles needs --loss-type quantile; add it, or leave the quantiles out.",
   );
   refuse(
-    target.loss !== "asymmetric" && (target.overPenalty !== 1 || target.underPenalty !== 1),
+    target.lossType !== "asymmetric" && (target.overPenalty !== 1 || target.underPenalty !== 1),
     "--over-penalty and --under-penalty need --loss-type asymmetric; add it, or leave them out.",
   );
   refuse(
-    target.bounded && !target.transform.endsWith("minmax"),
+    target.boundedTargets && !target.transform.endsWith("minmax"),
     `--bounded-targets gives values from 0 to 1, which --target-transform ${target.transform} does not; use minmax or log-minmax.`,
   );
   refuse(
-    target.bounded && target.loss === "quantile",
+    target.boundedTargets && target.lossType === "quantile",
     "--bounded-targets does not go with quantiles; leave one of them out.",
   );
   refuse(
@@ -43,21 +43,23 @@ export function checkFineTune(config: FineTuneConfig, { isClassifier }: { isClas
     "--normalize-by needs --target-transform zscore-category; add it, or leave the columns out.",
   );
   refuse(
-    target.activation !== "none" && target.bounded,
+    target.outputActivation !== "none" && target.boundedTargets,
     "--output-activation and --bounded-targets exclude each other; leave one out.",
   );
   refuse(
     !isClassifier &&
-      (target.activation === "relu" || target.activation === "softplus" || target.activation === "exp") &&
+      (target.outputActivation === "relu" ||
+        target.outputActivation === "softplus" ||
+        target.outputActivation === "exp") &&
       target.transform.includes("zscore"),
-    `--output-activation ${target.activation} gives no negative values, but --target-transform ${target.transform} needs them; use none or minmax.`,
+    `--output-activation ${target.outputActivation} gives no negative values, but --target-transform ${target.transform} needs them; use none or minmax.`,
   );
   refuse(
-    target.residualHead && target.hiddenDims.length === 0,
+    target.residualRegressionHead && target.regressorHiddenDims.length === 0,
     "--residual-regression-head needs --regressor-hidden-dims.",
   );
   refuse(
-    target.headDropout > 0 && target.hiddenDims.length === 0,
+    target.regressorDropout > 0 && target.regressorHiddenDims.length === 0,
     "--regressor-dropout lies between hidden layers; give --regressor-hidden-dims.",
   );
   refuse(
@@ -65,42 +67,42 @@ export function checkFineTune(config: FineTuneConfig, { isClassifier }: { isClas
     "--class-weights is for classes; the target holds numbers.",
   );
   refuse(
-    target.lossByColumn !== null && (target.loss === "quantile" || target.loss === "asymmetric"),
-    `--loss-config does not go with --loss-type ${target.loss}.`,
+    target.lossConfig !== null && (target.lossType === "quantile" || target.lossType === "asymmetric"),
+    `--loss-config does not go with --loss-type ${target.lossType}.`,
   );
   refuse(
-    target.lossByColumn !== null && categories.lossWeights !== null,
+    target.lossConfig !== null && categories.lossWeights !== null,
     "--loss-config and --categorical-loss-weights cannot be combined.",
   );
-  const unknown = categories.scaledColumns.find((name) => !categories.columns.includes(name));
+  const unknown = categories.conditionalOutputScaling.find((name) => !categories.columns.includes(name));
   refuse(
     unknown !== undefined,
     `--conditional-output-scaling names "${unknown}", which is not among --categorical-columns.`,
   );
   refuse(
-    categories.scaledColumns.length > 0 && target.loss === "quantile",
+    categories.conditionalOutputScaling.length > 0 && target.lossType === "quantile",
     "--conditional-output-scaling leaves quantiles as they are; leave one of them out.",
   );
   refuse(
-    target.learnableScale && target.loss === "quantile",
+    target.learnableOutputScale && target.lossType === "quantile",
     "--learnable-output-scale leaves quantiles as they are; leave one of them out.",
   );
   refuse(
     categories.lossWeights !== null &&
       categories.columns.length === 0 &&
-      categories.lossWeightColumns.length === 0,
+      categories.lossWeightColumn.length === 0,
     "--categorical-loss-weights needs --categorical-columns or --categorical-loss-weight-column.",
   );
   refuse(
-    categories.lossWeightColumns.length > 0 && categories.lossWeights === null,
+    categories.lossWeightColumn.length > 0 && categories.lossWeights === null,
     "--categorical-loss-weight-column needs --categorical-loss-weights.",
   );
   refuse(
-    categories.learningRate !== null && categories.columns.length === 0,
+    categories.lr !== null && categories.columns.length === 0,
     "--categorical-lr needs --categorical-columns.",
   );
   refuse(
-    categories.columns.some((name) => target.columns.includes(name)),
+    categories.columns.some((name) => target.metadataColumn.includes(name)),
     "A column cannot be predicted and given to the model as a category as well; leave it out of one.",
   );
   const own = isClassifier ? ["r2", "mae", "rmse"] : ["accuracy", "f1", "auc"];
@@ -139,11 +141,11 @@ export function checkFineTune(config: FineTuneConfig, { isClassifier }: { isClas
   refuse(
     (categories.fusion === "cross-attention" || categories.fusion === "perceiver") &&
       categories.columns.length > 0 &&
-      embeddingDim % categories.heads !== 0,
-    `--cross-attn-heads ${categories.heads} must divide the embedding dimension ${embeddingDim}.`,
+      embeddingDim % categories.crossAttnHeads !== 0,
+    `--cross-attn-heads ${categories.crossAttnHeads} must divide the embedding dimension ${embeddingDim}.`,
   );
   refuse(
-    training.uniFracPenalty === 0 && target.penalty === 0 && training.nucPenalty === 0,
+    training.penalty === 0 && target.penalty === 0 && training.nucPenalty === 0,
     "All losses have weight 0.",
   );
 }

@@ -6,8 +6,11 @@ import { type ModelConfig, type PretrainConfig, type TrainingConfig, transformer
  * @throws UserError
  */
 export function checkModel(model: ModelConfig, training?: Pick<TrainingConfig, "nucPenalty">): void {
-  const { embeddingDim, transformers, maskRatio, vocabulary } = model;
-  for (const heads of [model.heads, ...transformerNames.map((name) => transformers[name]?.heads)]) {
+  const { embeddingDim, transformers, nucMaskRatio: maskRatio, vocabulary } = model;
+  for (const heads of [
+    model.attentionHeads,
+    ...transformerNames.map((name) => transformers[name]?.attentionHeads),
+  ]) {
     if (heads !== undefined && embeddingDim % heads !== 0)
       throw new UserError(
         `${heads} attention heads do not divide embeddings of ${embeddingDim} values; choose heads that do ` +
@@ -41,12 +44,12 @@ function divisors(size: number): number[] {
  */
 export function checkMetrics(
   {
-    metric,
+    unifracMetric: metric,
     furtherMetrics,
     model,
     data,
     startFrom = null,
-  }: Pick<PretrainConfig, "metric" | "furtherMetrics" | "model" | "data"> & Partial<PretrainConfig>,
+  }: Pick<PretrainConfig, "unifracMetric" | "furtherMetrics" | "model" | "data"> & Partial<PretrainConfig>,
   studies = Array.isArray(data.dataset),
 ): void {
   if (furtherMetrics.length === 0) return;

@@ -93,7 +93,13 @@ export type TransformerName = (typeof transformerNames)[number];
 
 /** What one transformer may have of its own. */
 const ownTransformer = z
-  .strictObject({ layers: whole, heads: whole, feedForwardDim: whole, dropout: share, activation })
+  .strictObject({
+    attentionLayers: whole,
+    attentionHeads: whole,
+    feedForwardDim: whole,
+    dropout: share,
+    activation,
+  })
   .partial();
 
 /** The shape of an encoder and how it learns from masked sequences. */
@@ -143,8 +149,8 @@ export const modelSchema = z.strictObject({
       "how ASVs become a sample: which codes there are (union), their share of the counts (share) or its root, or an average (attention); auto: by encoder and metric",
     ),
   embeddingDim: whole.default(64).describe("size of the embeddings"),
-  layers: whole.default(2).describe("layers of each transformer"),
-  heads: whole.default(4).describe("attention heads of every layer"),
+  attentionLayers: whole.default(2).describe("layers of each transformer"),
+  attentionHeads: whole.default(4).describe("attention heads of every layer"),
   feedForwardDim: whole
     .nullable()
     .default(null)
@@ -168,23 +174,23 @@ export const modelSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe("the original AAMs where they are defects, for converted models"),
-  maxBases: whole.default(150).describe("the most bases of a sequence that are read, from its start"),
+  maxBp: whole.default(150).describe("the most bases of a sequence that are read, from its start"),
   basesPerToken: whole.max(4).default(1).describe("bases that a transformer of bases reads as one token"),
   tokenLimit: whole.default(1024).describe("the most ASVs of a sample that are read"),
   asvSampling: z
     .enum(["first", "abundance", "random"])
     .default("first")
     .describe("which ASVs are read of samples that have more than --token-limit"),
-  countEmbedding: z
+  countEmbeddingMethod: z
     .enum(["auto", "none", "add", "concat", "film"])
     .default("auto")
     .describe(
       "how an ASV's count enters the encoder; none: only which ASVs there are; auto: film for weighted metrics",
     ),
-  maskRatio: share
+  nucMaskRatio: share
     .default(0.15)
     .describe("share of the nucleotides that are hidden in training, to be predicted"),
-  maskStrategy: z
+  nucMaskStrategy: z
     .enum(["random", "span"])
     .default("random")
     .describe("hide single nucleotides, or spans of 3 to 5"),
@@ -237,7 +243,7 @@ export const trainingSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe("samples of a step that --auto-batch-size aims at: it takes fewer, or accumulates batches"),
-  accumulationSteps: whole
+  gradientAccumulationSteps: whole
     .default(1)
     .describe("batches whose gradients are averaged before a step (pairs are within a batch)"),
   optimizer: z.enum(["adamw", "adam", "sgd"]).default("adamw").describe("how gradients change the weights"),
@@ -246,7 +252,7 @@ export const trainingSchema = z.strictObject({
     .default(false)
     .describe("divide the optimizer's state among ranks: less memory for each (see docs/cluster.md)"),
   momentum: share.default(0.9).describe("momentum of sgd"),
-  learningRate: positive.default(1e-3).describe("highest learning rate of the schedule"),
+  lr: positive.default(1e-3).describe("highest learning rate of the schedule"),
   weightDecay: weight
     .default(0.01)
     .describe("decay of weight matrices (not of norms, biases, embeddings unless --decay-all)"),
@@ -305,7 +311,7 @@ export const trainingSchema = z.strictObject({
     ),
   patience: whole.default(10).describe("epochs without improvement before training ends"),
   saveMinutes: positive.default(10).describe("minutes between checkpoints within an epoch"),
-  uniFracPenalty: weight.default(1).describe("weight of the UniFrac loss"),
+  penalty: weight.default(1).describe("weight of the UniFrac loss"),
   nucPenalty: weight.default(0.02).describe("weight of the nucleotide loss; 0 leaves it out"),
   loaderWorker: z.boolean().default(false).describe("prepare batches in a thread of their own"),
   seed: z.number().int().min(0).default(42).describe("decides weights, order, masks, split and rarefaction"),
@@ -330,7 +336,7 @@ const nucShare = share
 
 /** A pretraining run in full; written to its folder as config.json. */
 export const pretrainSchema = z.strictObject({
-  metric: metric.describe("UniFrac metric that distances shall match, or faith_pd"),
+  unifracMetric: metric.describe("UniFrac metric that distances shall match, or faith_pd"),
   furtherMetrics: furtherMetrics.describe(
     "metrics that the same encoder learns besides, several with commas; a --dataset must have them all",
   ),
@@ -357,7 +363,7 @@ const weightRule = z.union([z.literal("auto"), z.record(z.string(), positive)]);
 
 /** What is predicted, and how errors count. */
 export const targetSchema = z.strictObject({
-  columns: names.default([]).describe("metadata column to predict; several with commas"),
+  metadataColumn: names.default([]).describe("metadata column to predict; several with commas"),
   classifier: z
     .boolean()
     .nullable()
@@ -370,7 +376,7 @@ export const targetSchema = z.strictObject({
   normalizeBy: names
     .default([])
     .describe("columns, with commas, whose categories zscore-category normalizes by"),
-  loss: z
+  lossType: z
     .enum(["huber", "mse", "mae", "quantile", "asymmetric"])
     .default("huber")
     .describe("loss of predicted numbers; classes have cross-entropy"),
@@ -385,7 +391,7 @@ export const targetSchema = z.strictObject({
   underPenalty: positive
     .default(1)
     .describe("with --loss-type asymmetric: weight of predictions below the truth"),
-  lossByColumn: z
+  lossConfig: z
     .record(z.string(), z.enum(["mse", "mae", "huber"]))
     .nullable()
     .default(null)
@@ -406,18 +412,21 @@ export const targetSchema = z.strictObject({
     ),
   sumFeatures: whole.default(1024).describe("features of each ASV that --target-pooling sum adds up"),
   layerNorm: z.boolean().default(true).describe("a layer norm before the target head"),
-  bounded: z.boolean().default(false).describe("keep predictions within the range of the training targets"),
-  learnableScale: z.boolean().default(false).describe("learn a factor and an offset for each output"),
-  activation: z
+  boundedTargets: z
+    .boolean()
+    .default(false)
+    .describe("keep predictions within the range of the training targets"),
+  learnableOutputScale: z.boolean().default(false).describe("learn a factor and an offset for each output"),
+  outputActivation: z
     .enum(["none", "relu", "softplus", "exp"])
     .default("none")
     .describe("function at the end of the target head, to keep numbers above 0"),
-  hiddenDims: z
+  regressorHiddenDims: z
     .array(whole)
     .default([])
     .describe("sizes of hidden layers in the target head, with commas (64,32)"),
-  headDropout: share.lt(1).default(0).describe("dropout between the hidden layers of the target head"),
-  residualHead: z.boolean().default(false).describe("add a linear layer beside the hidden ones"),
+  regressorDropout: share.lt(1).default(0).describe("dropout between the hidden layers of the target head"),
+  residualRegressionHead: z.boolean().default(false).describe("add a linear layer beside the hidden ones"),
   countPrediction: z.boolean().default(false).describe("let the model predict the ASVs' counts as well"),
   countForm: z
     .enum(["scaled", "raw"])
@@ -435,20 +444,22 @@ export const categoriesSchema = z.strictObject({
     .default("concat")
     .describe("how categories enter the prediction"),
   dropout: share.default(0.1).describe("dropout on the categories' vectors"),
-  heads: whole.default(8).describe("heads of cross-attention and perceiver"),
-  latents: whole.default(64).describe("latent vectors of the perceiver"),
-  perceiverLayers: z.number().int().min(0).default(2).describe("layers of the perceiver"),
-  scaledColumns: names.default([]).describe("columns, with commas, whose categories scale the output"),
+  crossAttnHeads: whole.default(8).describe("heads of cross-attention and perceiver"),
+  perceiverNumLatents: whole.default(64).describe("latent vectors of the perceiver"),
+  perceiverNumLayers: z.number().int().min(0).default(2).describe("layers of the perceiver"),
+  conditionalOutputScaling: names
+    .default([])
+    .describe("columns, with commas, whose categories scale the output"),
   lossWeights: weightRule
     .nullable()
     .default(null)
     .describe(
       "weights of samples by category: auto (rarer ones count more), or category=weight, with commas",
     ),
-  lossWeightColumns: names
+  lossWeightColumn: names
     .default([])
     .describe("columns of these weights; by default the first categorical one"),
-  learningRate: positive
+  lr: positive
     .nullable()
     .default(null)
     .describe("learning rate of the parts that process categories; by default --lr"),
@@ -469,7 +480,7 @@ export const bestMetrics = [
 
 /** A fine-tuning run in full. */
 export const fineTuneSchema = z.strictObject({
-  metric: metric.describe("UniFrac metric that the encoder goes on to match, or faith_pd"),
+  unifracMetric: metric.describe("UniFrac metric that the encoder goes on to match, or faith_pd"),
   furtherMetrics: furtherMetrics.describe(
     "those of the pretrained encoder, which it goes on to match where the data set has them",
   ),
@@ -482,7 +493,7 @@ export const fineTuneSchema = z.strictObject({
     .default(false)
     .describe("leave the pretrained encoder as it is; its part is then computed once only"),
   target: targetSchema.prefault({}),
-  categories: categoriesSchema.prefault({}),
+  categorical: categoriesSchema.prefault({}),
   bestMetric: z
     .enum(bestMetrics)
     .default("target_loss")

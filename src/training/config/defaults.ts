@@ -24,7 +24,7 @@ const setPretraining: Settings = {
   sampleEpochs: 0,
   training: {
     batchSize: 64,
-    learningRate: 3e-3,
+    lr: 3e-3,
     weightDecay: 1e-4,
     lrFloor: 0.02,
     warmup: 0.01,
@@ -58,7 +58,7 @@ export function startingSettings(
  *
  * @example
  * pretrainConfig({ training: { maxMinutes: 2 } }); // a set encoder
- * pretrainConfig({ model: { encoder: "aam", layers: 4 } }); // transformers
+ * pretrainConfig({ model: { encoder: "aam", attentionLayers: 4 } }); // transformers
  *
  * @throws z.ZodError for settings that are none.
  */
@@ -73,7 +73,7 @@ export function pretrainConfig(input: PretrainInput = {}): PretrainConfig {
  * pretrained one is named.
  *
  * @example
- * fineTuneConfig({ target: { columns: ["age"] }, pretrainedEncoder: "encoder", freezeBase: true });
+ * fineTuneConfig({ target: { metadataColumn: ["age"] }, pretrainedEncoder: "encoder", freezeBase: true });
  *
  * @throws z.ZodError for settings that are none.
  */

@@ -11,19 +11,19 @@ type Preset = Pick<FineTuneInput, "model" | "training" | "target"> &
 const shape = {
   encoder: "aam",
   embeddingDim: 128,
-  layers: 4,
-  heads: 4,
+  attentionLayers: 4,
+  attentionHeads: 4,
   dropout: 0.1,
   referenceForm: true,
 } as const;
 /** Not its warm-up of 10,000 steps, which is longer than most runs: that stays a share of the training. */
 const optimization = {
   batchSize: 8,
-  learningRate: 1e-4,
+  lr: 1e-4,
   decayAll: true,
   lrFloor: 0,
   maxGradNorm: null,
-  uniFracPenalty: 1,
+  penalty: 1,
   nucPenalty: 1,
 } as const;
 
@@ -38,15 +38,15 @@ const onePass = { sampleEpochs: 0, nucShare: 1 } as const;
 export const presets: Readonly<Record<PresetName, Preset>> = {
   seed: {
     ...onePass,
-    model: { ...shape, vocabulary: 6, maskRatio: 0, distanceForm: "raw" },
+    model: { ...shape, vocabulary: 6, nucMaskRatio: 0, distanceForm: "raw" },
     training: optimization,
-    target: { transform: "none", loss: "mse", layerNorm: false, countPrediction: true, countForm: "raw" },
+    target: { transform: "none", lossType: "mse", layerNorm: false, countPrediction: true, countForm: "raw" },
   },
   latest: {
     ...onePass,
-    model: { ...shape, maskRatio: 0.15, distanceForm: "tanh", tanhScale: referenceTanhScale },
+    model: { ...shape, nucMaskRatio: 0.15, distanceForm: "tanh", tanhScale: referenceTanhScale },
     training: optimization,
-    target: { transform: "minmax", loss: "huber", countPrediction: true },
+    target: { transform: "minmax", lossType: "huber", countPrediction: true },
   },
 };
 

@@ -11,7 +11,7 @@ import { joinRows } from "./joinRows.ts";
 export interface EncodeAsvsOptions {
   readonly device: torch.Device;
   /** Bases of an ASV that are read; default 150. */
-  readonly batch: { readonly maxBases?: number };
+  readonly batch: { readonly maxBp?: number };
   /** ASVs encoded at a time; default 256. */
   readonly asvsPerChunk?: number;
   readonly onProgress?: ReportProgress;
@@ -37,7 +37,7 @@ export function mapAsvChunks<T>(
   { device, batch, asvsPerChunk = 256, onProgress }: EncodeAsvsOptions,
   run: (chunk: AsvChunk) => T,
 ): T[] {
-  const most = tokenCount(batch.maxBases ?? 150);
+  const most = tokenCount(batch.maxBp ?? 150);
   const lengths = Array.from(asvs, (asv) => Math.min(dataset.asvTokens(asv).length, most));
   const order = Array.from(lengths.keys()).sort((a, b) => lengths[a] - lengths[b] || a - b);
   const chunk = (places: readonly number[]): AsvChunk => {

@@ -122,7 +122,7 @@ function wordsOf(
 ): readonly torch.Tensor[] {
   const compared = encoder instanceof AsvCodes ? encoder.compared : [];
   if (compared.length === 0 || asvRows.length === 0) return [];
-  const width = Math.min(asvLengths[asvRows.length - 1], tokenCount(batch.maxBases ?? 150));
+  const width = Math.min(asvLengths[asvRows.length - 1], tokenCount(batch.maxBp ?? 150));
   const tokens = torch.tensor(tokenMatrix(dataset, asvRows, width), {
     shape: [asvRows.length, width],
     device,

@@ -73,7 +73,7 @@ export function makePlan(dataset: Dataset, config: PlanConfig): Plan {
     throw new UserError(
       `No predictor of ${predictors.join(", ")} uses an encoder; leave --encoder out, or add --predictor encoder.`,
     );
-  const asTarget = targetSchema.parse({ columns: [column], classifier: config.classifier });
+  const asTarget = targetSchema.parse({ metadataColumn: [column], classifier: config.classifier });
   const classifies = isClassifier(dataset, asTarget);
   const labelled = labelledSamples(dataset, [column]);
   const by = leaveOut ?? config.splitBy;

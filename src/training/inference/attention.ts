@@ -70,9 +70,9 @@ export function positionAttention(
   encoder: AsvEncoder,
   options: SampleSetOptions,
 ): ResultColumn[] {
-  const { maxBases = 150 } = options.batch;
+  const { maxBp = 150 } = options.batch;
   const rows = Array.from({ length: dataset.asvCount }, (_, i) => i);
-  const longest = Math.min(maxBases, dataset.manifest.counts.longestAsv - 1);
+  const longest = Math.min(maxBp, dataset.manifest.counts.longestAsv - 1);
   const length = longest + 1;
   const weights = new Float64Array(rows.length * length);
   torch.inferenceMode(() =>

@@ -52,7 +52,7 @@ export function judgeRun(
   form?: DistanceForm,
   onProgress?: ReportProgress,
 ): PairEvaluation | null {
-  const { metric, model } = facts.config;
+  const { unifracMetric: metric, model } = facts.config;
   const has = ({ metric }: { metric: string }) => hasMetric(dataset, metric);
   const { metrics, ...forms } = objectiveForms(facts.config, encoder);
   if (metrics ? !metrics.some(has) : !hasMetric(dataset, metric)) return null;

@@ -113,15 +113,15 @@ export function fitToTree(
     facts,
   }: {
     readonly encoder: SetEncoder;
-    readonly facts: { readonly config: { readonly metric: string; readonly model: ModelConfig } };
+    readonly facts: { readonly config: { readonly unifracMetric: string; readonly model: ModelConfig } };
   },
   dataset: Dataset,
   samples: Int32Array,
   device: torch.Device,
 ): { readonly weights: Weights; readonly line: Float64Array } | null {
   if (!encoder.distance) return null;
-  const { metric, model } = facts.config;
-  const truth = dataset.distance(metric).block(samples);
+  const { unifracMetric, model } = facts.config;
+  const truth = dataset.distance(unifracMetric).block(samples);
   const n = samples.length;
   const places: number[] = [];
   const wanted: number[] = [];

@@ -83,7 +83,7 @@ export function findBatchSize(search: BatchSizeSearch): BatchSize {
 function batchLoads(
   dataset: Dataset,
   train: Int32Array,
-  { tokenLimit = 1024, maxBases = 150, withoutTokens = false }: BatchOptions,
+  { tokenLimit = 1024, maxBp = 150, withoutTokens = false }: BatchOptions,
 ): { order: Int32Array; load: Float64Array } {
   const richness = new Map(
     Array.from(train, (sample) => [sample, Math.min(tokenLimit, dataset.sample(sample).asvs.length)]),
@@ -99,7 +99,7 @@ function batchLoads(
     for (const asv of dataset.sample(sample).asvs.subarray(0, tokenLimit)) {
       if (seen.has(asv)) continue;
       seen.add(asv);
-      tokens += Math.min(dataset.asvTokens(asv).length, maxBases + 1);
+      tokens += Math.min(dataset.asvTokens(asv).length, maxBp + 1);
     }
     load[i + 1] = (withoutTokens ? 0 : tokens) + (i + 1) * richness.get(order[0])!;
   });
@@ -153,7 +153,7 @@ function measure(
 export function chooseBatchSize(
   training: TrainingConfig,
   search: Omit<BatchSizeSearch, "budget" | "mixedPrecision">,
-): { batchSize: number; accumulationSteps: number; message: string } {
+): { batchSize: number; gradientAccumulationSteps: number; message: string } {
   const { maxMemoryFraction, targetEffectiveBatchSize } = training;
   const { device, task } = search;
   const { mixedPrecision } = precisionOn(training, device);
@@ -167,8 +167,8 @@ export function chooseBatchSize(
     .reduce((sum, value) => sum + value.numel * 4, 0);
   const found = findBatchSize({ ...search, mixedPrecision, budget: allowed - copies * weights });
   const shares = sharesOf(targetEffectiveBatchSize, found.batchSize);
-  const { batchSize, accumulationSteps } = shares;
-  const together = accumulationSteps > 1 ? `, ${accumulationSteps} of them for a step` : "";
+  const { batchSize, gradientAccumulationSteps } = shares;
+  const together = gradientAccumulationSteps > 1 ? `, ${gradientAccumulationSteps} of them for a step` : "";
   return {
     ...shares,
     message:
@@ -178,10 +178,16 @@ export function chooseBatchSize(
 }
 
 /** The fewest batches of at most `largest` samples that together have about as many as wanted. */
-function sharesOf(wanted: number | null, largest: number): { batchSize: number; accumulationSteps: number } {
-  if (wanted === null) return { batchSize: largest, accumulationSteps: 1 };
-  const accumulationSteps = Math.ceil(wanted / largest);
-  return { batchSize: Math.max(2, Math.round(wanted / accumulationSteps)), accumulationSteps };
+function sharesOf(
+  wanted: number | null,
+  largest: number,
+): { batchSize: number; gradientAccumulationSteps: number } {
+  if (wanted === null) return { batchSize: largest, gradientAccumulationSteps: 1 };
+  const gradientAccumulationSteps = Math.ceil(wanted / largest);
+  return {
+    batchSize: Math.max(2, Math.round(wanted / gradientAccumulationSteps)),
+    gradientAccumulationSteps,
+  };
 }
 
 function gigabytes(bytes: number): string {

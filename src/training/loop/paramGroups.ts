@@ -66,10 +66,10 @@ export function parameterGroups(model: torch.nn.Module, options: GroupOptions): 
 /** The optimizer of a configuration; where `sharded`, its state is divided among the ranks. */
 export function makeOptimizer(
   groups: readonly NamedGroup[],
-  options: { optimizer: "adamw" | "adam" | "sgd"; learningRate: number; momentum: number },
+  options: { optimizer: "adamw" | "adam" | "sgd"; lr: number; momentum: number },
   { sharded = false }: { sharded?: boolean } = {},
 ): torch.optim.Optimizer<{ lr: number }> {
-  const { optimizer, learningRate: lr, momentum } = options;
+  const { optimizer, lr, momentum } = options;
   const { ZeroRedundancyOptimizer } = torch.distributed.optim;
   if (optimizer === "sgd") {
     const { SGD } = torch.optim;

@@ -49,7 +49,7 @@ export interface TrainerOptions {
   /**
    * Batches whose gradients are averaged before a step; the last of an epoch takes what is left. Default 1.
    */
-  readonly accumulationSteps?: number;
+  readonly gradientAccumulationSteps?: number;
   /** Matrix products in a shorter type. Default `none`. */
   readonly mixedPrecision?: MixedPrecision;
   /** Decay of a moving average of the weights, which is then what is judged and kept. Default null, none. */
@@ -310,11 +310,11 @@ export class Trainer {
       this.#epochSeconds += seconds;
       started = performance.now();
     };
-    const { accumulationSteps = 1 } = this.#options;
+    const { gradientAccumulationSteps = 1 } = this.#options;
     let position = loader.state().batch;
     for await (const batch of this.#awaitsValidation ? [] : loader.epoch()) {
-      const first = position - (position % accumulationSteps);
-      const together = Math.min(accumulationSteps, loader.batchesPerEpoch - first);
+      const first = position - (position % gradientAccumulationSteps);
+      const together = Math.min(gradientAccumulationSteps, loader.batchesPerEpoch - first);
       const completes = position - first === together - 1;
       position++;
       const gradNorm = this.#trainInMemory(batch, { together, isFirst: position - 1 === first, completes });

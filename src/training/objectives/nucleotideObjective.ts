@@ -61,7 +61,7 @@ export interface NucleotideEvaluation {
   readonly dataset: Dataset;
   /** Samples whose ASVs are judged, or an evenly spread part of them. */
   readonly samples: Int32Array;
-  readonly maxBases: number;
+  readonly maxBp: number;
   readonly maskRatio: number;
   readonly device: torch.Device;
 }
@@ -72,7 +72,7 @@ export interface NucleotideEvaluation {
  */
 export function evaluateNucleotides(
   encoder: EncoderOfAsvs,
-  { dataset, samples, maxBases, maskRatio, device }: NucleotideEvaluation,
+  { dataset, samples, maxBp, maskRatio, device }: NucleotideEvaluation,
 ): { nuc_loss?: number; nuc_accuracy?: number } {
   const rows = someAsvs(dataset, samples);
   const generator = new torch.Generator("cpu").manualSeed(0);
@@ -80,7 +80,7 @@ export function evaluateNucleotides(
     let correct = 0;
     let total = 0;
     let loss = 0;
-    mapAsvChunks(dataset, rows, { device, batch: { maxBases } }, ({ tokens, padding }) => {
+    mapAsvChunks(dataset, rows, { device, batch: { maxBp } }, ({ tokens, padding }) => {
       const chosen = torch.rand(tokens.shape, { generator }).lt(maskRatio).to(device);
       const mask = chosen.logicalAnd(isBase(tokens));
       const hidden = tokens.maskedFill(mask, maskToken);

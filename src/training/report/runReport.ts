@@ -95,7 +95,7 @@ export async function reportRun(options: ReportOptions): Promise<string> {
         keepsLast: run.facts.kind === "fine-tune" && run.facts.config.bestMetric === "last",
       });
   } else {
-    const { metric, training } = record.config;
+    const { unifracMetric: metric, training } = record.config;
     const known = summary["baselines"] as BaselineFigures | undefined;
     const others =
       (options.baselines ?? true) && hasMetric(dataset, metric)
@@ -107,7 +107,7 @@ export async function reportRun(options: ReportOptions): Promise<string> {
     else if (options.baselines ?? true) comparison = compareMetrics(metrics);
   }
   const pairs = judgeRun(run, dataset, split.validation, device, undefined, onProgress);
-  for (const [metric, part] of partsByMetric(pairs, record.config.metric)) {
+  for (const [metric, part] of partsByMetric(pairs, record.config.unifracMetric)) {
     const plot = await pairPlot(part, metric);
     if (plot) plots.push({ plot });
   }

@@ -48,8 +48,8 @@ export interface FineTuneFacts extends CommonFacts {
 /** Everything besides the weights that a use of a trained model needs; plain JSON in every checkpoint. */
 export type RunFacts = PretrainFacts | FineTuneFacts;
 
-/** What a model that reads the first `maxBases` of each ASV must know later of its training data. */
-export function dataFactsOf(dataset: Dataset, maxBases: number): DataFacts {
+/** What a model that reads the first `maxBp` of each ASV must know later of its training data. */
+export function dataFactsOf(dataset: Dataset, maxBp: number): DataFacts {
   const { parameters, counts } = dataset.manifest;
   let shortest = Number.POSITIVE_INFINITY;
   for (const bases of asvBases(dataset)) shortest = Math.min(shortest, bases.length);
@@ -61,11 +61,11 @@ export function dataFactsOf(dataset: Dataset, maxBases: number): DataFacts {
     longestAsv: counts.longestAsv - 1,
     samples: counts.samples,
     asvs: counts.asvs,
-    words: sketchWords(asvBases(dataset, maxBases)),
+    words: sketchWords(asvBases(dataset, maxBp)),
   };
 }
 
-/** The tokens of the bases of each ASV, at most the first `maxBases`. */
-export function* asvBases(dataset: Dataset, maxBases = Number.POSITIVE_INFINITY): Generator<Uint8Array> {
-  for (let row = 0; row < dataset.asvCount; row++) yield dataset.asvTokens(row).subarray(1, maxBases + 1);
+/** The tokens of the bases of each ASV, at most the first `maxBp`. */
+export function* asvBases(dataset: Dataset, maxBp = Number.POSITIVE_INFINITY): Generator<Uint8Array> {
+  for (let row = 0; row < dataset.asvCount; row++) yield dataset.asvTokens(row).subarray(1, maxBp + 1);
 }

@@ -4,6 +4,7 @@ import { basename, join, resolve } from "node:path";
 import { describeWriteError, makeFolder, writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { FolderLock } from "../../common/files/folderLock.ts";
 import { UserError } from "../../common/userError.ts";
+import { withPresentNames } from "../config/formerNames.ts";
 import { isMainRank } from "../ranks/share.ts";
 
 /** Where the files of a run lie. */
@@ -109,7 +110,7 @@ export class RunFolder {
   }
 
   readConfig(): unknown {
-    return this.readJson(this.config);
+    return withPresentNames(this.readJson(this.config));
   }
 
   /** A JSON file of the run. @throws UserError if it is missing or damaged. */

@@ -95,7 +95,7 @@ function predictorOf(facts: FineTuneFacts, base: Encoder) {
   const cardinalities =
     categories &&
     Object.fromEntries(categories.map(({ name, categories: known }) => [name, known.length + 1]));
-  const predictor = buildPredictor(config.model, config.target, config.categories, {
+  const predictor = buildPredictor(config.model, config.target, config.categorical, {
     base,
     freezeBase: config.freezeBase,
     outputs: targets.outputs,

@@ -90,12 +90,12 @@ export function fitWarnings(facts: RunFacts, dataset: Dataset): string[] {
 
 /** What is odd about the ASVs of a data set for a model, each a sentence. */
 export function sequenceWarnings(facts: RunFacts, dataset: Dataset): string[] {
-  const { maxBases } = facts.config.model;
+  const { maxBp } = facts.config.model;
   const { shortestAsv, words } = facts.data;
-  const sketch = words === undefined ? null : new WordSketch(words, maxBases);
+  const sketch = words === undefined ? null : new WordSketch(words, maxBp);
   const counts = { tooLong: 0, tooShort: 0, reversed: 0, foreign: 0 };
   for (const bases of asvBases(dataset)) {
-    if (bases.length > maxBases) counts.tooLong++;
+    if (bases.length > maxBp) counts.tooLong++;
     if (bases.length < shortestAsv) counts.tooShort++;
     const kinship = sketch?.judge(bases);
     if (kinship === "reversed" || kinship === "foreign") counts[kinship]++;
@@ -104,7 +104,7 @@ export function sequenceWarnings(facts: RunFacts, dataset: Dataset): string[] {
   const warnings: string[] = [];
   if (counts.tooLong > 0)
     warnings.push(
-      `${counts.tooLong} of ${all} ASVs are longer than the ${maxBases} bases that the model reads; only their first ${maxBases} count. ` +
+      `${counts.tooLong} of ${all} ASVs are longer than the ${maxBp} bases that the model reads; only their first ${maxBp} count. ` +
         "That is right only if they begin at the same primer as those of the training.",
     );
   if (counts.tooShort > 0)

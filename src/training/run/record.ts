@@ -3,6 +3,7 @@ import { UserError } from "../../common/userError.ts";
 import { type Dataset, openDataset } from "../../data/dataset/dataset.ts";
 import { splitFromFiles } from "../../data/split/files.ts";
 import type { Split } from "../../data/split/split.ts";
+import { withPresentNames } from "../config/formerNames.ts";
 import type { RunFacts } from "./facts.ts";
 import type { RunFolder } from "./folder.ts";
 
@@ -24,7 +25,8 @@ export type RunRecord = RunFacts & {
 
 /** The data set and the split of a run. @throws UserError if the data are not where they were. */
 export function openRunData(folder: RunFolder): { record: RunRecord; dataset: Dataset; split: Split } {
-  const record = folder.readJson(folder.run) as RunRecord;
+  const written = folder.readJson(folder.run) as RunRecord;
+  const record = { ...written, config: withPresentNames(written.config) } as RunRecord;
   const { path } = record.dataset;
   if (!existsSync(path)) {
     throw new UserError(

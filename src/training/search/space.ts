@@ -6,7 +6,7 @@ import { mergeSettings, type Settings } from "../config/mergeSettings.ts";
 export interface Dimension {
   /** Its name as an option: `lr`. */
   readonly name: string;
-  /** Its place in the configuration: `training.learningRate`. */
+  /** Its place in the configuration: `training.lr`. */
   readonly path: string;
   readonly values:
     | {

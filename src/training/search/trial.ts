@@ -61,7 +61,7 @@ export class SearchRunner {
     this.config = config;
     const { by: splitBy, stratify } = split;
     const plan = planSchema.parse({
-      ...{ column: target.columns[0], classifier: target.classifier, splitBy, stratify },
+      ...{ column: target.metadataColumn[0], classifier: target.classifier, splitBy, stratify },
       ...{ folds: testParts, seed: config.seed, predictors: ["ridge"] },
     });
     this.plan = makePlan(dataset, plan);

@@ -45,7 +45,7 @@ export class Targets {
 
   /** @throws UserError for columns that cannot be predicted as configured. */
   static fit(dataset: Dataset, train: Int32Array, config: TargetConfig): Targets {
-    const { columns } = config;
+    const { metadataColumn: columns } = config;
     if (isClassifier(dataset, config)) {
       const column = columns[0];
       const { values } = textValues(dataset.column(column));
@@ -62,7 +62,9 @@ export class Targets {
       kind: "numbers",
       columns: columns.map((name, i) => ({ name, transform: transforms[i].state })),
       quantiles:
-        config.loss === "quantile" ? [...(config.quantiles ?? defaultQuantiles)].sort((a, b) => a - b) : null,
+        config.lossType === "quantile"
+          ? [...(config.quantiles ?? defaultQuantiles)].sort((a, b) => a - b)
+          : null,
       normalizeBy: config.normalizeBy,
     };
     return new Targets(
@@ -175,7 +177,7 @@ function samplesWith(count: number, columns: readonly ReturnType<Dataset["column
  * @throws UserError for contradictions.
  */
 export function isClassifier(dataset: Dataset, config: TargetConfig): boolean {
-  const { columns, classifier } = config;
+  const { metadataColumn: columns, classifier } = config;
   if (columns.length === 0) throw new UserError("Nothing to predict is named; give --metadata-column.");
   const texts = columns.filter((name) => dataset.column(name).kind === "text");
   if (classifier === null && texts.length > 0) refuseMixed(dataset, texts[0]);
@@ -191,15 +193,15 @@ export function isClassifier(dataset: Dataset, config: TargetConfig): boolean {
       `Classes of one column are predicted at a time, but ${columns.length} are named (${columns.join(", ")}); name one, or only numeric ones.`,
     );
   }
-  if (config.loss === "quantile" || config.loss === "asymmetric" || config.quantiles) {
+  if (config.lossType === "quantile" || config.lossType === "asymmetric" || config.quantiles) {
     throw new UserError(
-      `Classes have no ${config.quantiles ? "quantiles" : `${config.loss} loss`}: leave --loss-type and --quantiles out, or predict a numeric column.`,
+      `Classes have no ${config.quantiles ? "quantiles" : `${config.lossType} loss`}: leave --loss-type and --quantiles out, or predict a numeric column.`,
     );
   }
   for (const [name, wrong] of [
-    ["--bounded-targets", config.bounded],
-    ["--output-activation", config.activation !== "none"],
-    ["--loss-config", config.lossByColumn !== null],
+    ["--bounded-targets", config.boundedTargets],
+    ["--output-activation", config.outputActivation !== "none"],
+    ["--loss-config", config.lossConfig !== null],
     ["--normalize-by", config.normalizeBy.length > 0],
   ] as const) {
     if (wrong)

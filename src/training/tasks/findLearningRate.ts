@@ -28,7 +28,7 @@ export interface FindOptions {
 /** Searches the learning rate of a pretraining, with its own model, data and optimizer. */
 export async function findLearningRate(options: FindOptions): Promise<LearningRateSearch> {
   const { dataset, config, device, from, to, steps, onStep } = options;
-  const { training, model: shape, metric } = config;
+  const { training, model: shape, unifracMetric: metric } = config;
   checkTraining(training, device);
   setMatmulPrecision(training, device);
   const studies = studiesOf(dataset);

@@ -92,13 +92,20 @@ export async function fineTune(
   checkMetrics(config);
   checkTraining(training, device);
   checkFineTune(config, { isClassifier: isClassifier(dataset, target) });
-  const split = splitSamples(dataset, config.split, training.seed, labelledSamples(dataset, target.columns));
+  const split = splitSamples(
+    dataset,
+    config.split,
+    training.seed,
+    labelledSamples(dataset, target.metadataColumn),
+  );
   decideAuto(config, split.train.length);
   const targets = Targets.fit(dataset, split.train, target);
-  const categories = SampleCategories.fit(dataset, config.categories.columns, split.train);
+  const categories = SampleCategories.fit(dataset, config.categorical.columns, split.train);
   const baseScaling =
     start?.facts.baseScaling ??
-    (hasMetric(dataset, config.metric) ? fitBaseScaling(dataset, metricsOf(config), split.train) : null);
+    (hasMetric(dataset, config.unifracMetric)
+      ? fitBaseScaling(dataset, metricsOf(config), split.train)
+      : null);
   const encoderType =
     start?.facts.encoderType ??
     (learnsMetric(dataset, config) ? encoderTypeOf(metricsOf(config)) : "unifrac");
@@ -115,7 +122,7 @@ export async function fineTune(
   const facts: FineTuneFacts = {
     kind: "fine-tune",
     config,
-    data: dataFactsOf(dataset, shape.maxBases),
+    data: dataFactsOf(dataset, shape.maxBp),
     encoderType,
     predictNucleotides: training.nucPenalty > 0 || (start?.facts.predictNucleotides ?? false),
     baseScaling,
@@ -140,14 +147,14 @@ export async function fineTune(
     );
   const objective =
     learns && !hasNone
-      ? makeBaseObjective(dataset, config.metric, {
+      ? makeBaseObjective(dataset, config.unifracMetric, {
           form,
           metrics: known,
           scaling: baseScaling,
           train: split.train,
         })
       : null;
-  const model = buildPredictor(shape, target, config.categories, {
+  const model = buildPredictor(shape, target, config.categorical, {
     base,
     freezeBase: config.freezeBase,
     outputs: targets.outputs,
@@ -202,7 +209,7 @@ export async function fineTune(
         ...(!frozen && training.nucPenalty > 0 ? (["nuc_loss", "nuc_accuracy"] as const) : []),
       ],
       monitor: { name: monitor, direction: higherIsBetter.has(monitor) ? "max" : "min" },
-      categoricalRate: config.categories.learningRate,
+      categoricalRate: config.categorical.lr,
       device,
       resume: options.resume,
       display,
@@ -223,7 +230,8 @@ export async function fineTune(
         for (const warning of qualities.map(oneClassWarning)) if (warning) display.warn(warning);
         if (!(options.plots ?? true) || !isMainRank()) return;
         for (const { name, plot } of await targetPlots(shown)) await keep(name, plot, tagOfPlot(name));
-        if (pairs) await keep("unifrac_plot_best", await pairPlot(pairs, config.metric), tags.uniFracPlot);
+        if (pairs)
+          await keep("unifrac_plot_best", await pairPlot(pairs, config.unifracMetric), tags.uniFracPlot);
         if (counts) await keep("count_plot_best", await countPlot(counts, target.countForm), tags.countPlot);
       },
     });
@@ -256,16 +264,16 @@ function freeze(
  * has no distances at all.
  */
 function learnsMetric({ manifest }: Dataset, { training, freezeBase }: FineTuneConfig): boolean {
-  if (training.uniFracPenalty === 0 || freezeBase) return false;
+  if (training.penalty === 0 || freezeBase) return false;
   return manifest.distances.length > 0 || manifest.vectors.length > 0;
 }
 
 function weighSamples(
   dataset: Dataset,
-  { categories }: FineTuneConfig,
+  { categorical: categories }: FineTuneConfig,
   split: NamedSplit,
 ): { weights: Float32Array | null; warnings: readonly string[] } {
-  const { lossWeights: rule, lossWeightColumns, columns } = categories;
+  const { lossWeights: rule, lossWeightColumn: lossWeightColumns, columns } = categories;
   if (rule === null) return { weights: null, warnings: [] };
   const by = lossWeightColumns.length > 0 ? lossWeightColumns : columns.slice(0, 1);
   const keys = categoryKeys(by.map((name) => textValues(dataset.column(name))));
@@ -285,7 +293,7 @@ function makeLoss(
 ): TargetLoss {
   const { classes, quantiles, columns } = targets;
   if (!classes) {
-    const { loss: type, overPenalty, underPenalty, lossByColumn: perColumn } = target;
+    const { lossType: type, overPenalty, underPenalty, lossConfig: perColumn } = target;
     const unknown = Object.keys(perColumn ?? {}).find((name) => !columns.includes(name));
     if (unknown !== undefined)
       throw new UserError(

@@ -120,7 +120,7 @@ export class FineTuneTask implements TrainingTask {
       target_loss: this.#targetLoss(gather(result.target), batch.sampleIndices, this.options.sampleWeights),
       ...fusionFigures(this.model, result),
     };
-    if (objective && training.uniFracPenalty > 0)
+    if (objective && training.penalty > 0)
       parts["unifrac_loss"] = objective.loss(gatherEncoding(result.base, gather), targets);
     if (result.count) {
       const counts = gather(input.counts);
@@ -162,7 +162,7 @@ export class FineTuneTask implements TrainingTask {
       {
         target_loss: target.penalty,
         count_loss: target.countPenalty,
-        unifrac_loss: training.uniFracPenalty,
+        unifrac_loss: training.penalty,
         nuc_loss: training.nucPenalty,
       },
     ).total_loss;
@@ -196,7 +196,7 @@ export class FineTuneTask implements TrainingTask {
     const { dataset, validation, device, config, objective, targets, frozen } = this.options;
     using _scope = torch.scope();
     const { training, target, model: shape } = config;
-    const wantsBase = objective !== null && frozen === null && training.uniFracPenalty > 0;
+    const wantsBase = objective !== null && frozen === null && training.penalty > 0;
     const passes = frozen
       ? [this.#frozenOutputs(validation)]
       : Array.from({ length: this.#passes() }, (_, seed) =>
@@ -223,8 +223,8 @@ export class FineTuneTask implements TrainingTask {
       losses["count_mae"] = first.count.result.mae;
     }
     if (!frozen && training.nucPenalty > 0) {
-      const { maxBases, maskRatio } = shape;
-      const judged = { dataset, samples: validation, maxBases, maskRatio, device };
+      const { maxBp, nucMaskRatio: maskRatio } = shape;
+      const judged = { dataset, samples: validation, maxBp, maskRatio, device };
       Object.assign(losses, evaluateNucleotides(this.model.baseModel.asvEncoder, judged));
     }
     const predictions = readPredictions(
@@ -237,7 +237,7 @@ export class FineTuneTask implements TrainingTask {
     this.last = { predictions, qualities, pairs, counts: first.count };
     const total =
       target.penalty * losses["target_loss"] +
-      training.uniFracPenalty * (losses["unifrac_loss"] ?? 0) +
+      training.penalty * (losses["unifrac_loss"] ?? 0) +
       target.countPenalty * (losses["count_loss"] ?? 0) +
       training.nucPenalty * (losses["nuc_loss"] ?? 0);
     return { total_loss: total, ...losses, ...figuresOf(qualities) };

@@ -82,11 +82,11 @@ export async function pretrain(
   // What goes on has its shape already.
   const isNew = !options.resume;
   const config = isNew && startFrom !== null ? startingFrom(given, startFrom) : given;
-  const { training, model: shape, metric } = config;
+  const { training, model: shape, unifracMetric: metric } = config;
   const metrics = metricsOf(config);
   checkModel(shape, training);
   checkTraining(training, device);
-  if (training.uniFracPenalty === 0 && training.nucPenalty === 0) {
+  if (training.penalty === 0 && training.nucPenalty === 0) {
     throw new UserError("With --penalty 0 and --nuc-penalty 0 there is nothing to learn; raise one of them.");
   }
   const studies = studiesOf(dataset);
@@ -115,7 +115,7 @@ export async function pretrain(
   const facts: PretrainFacts = {
     kind: "pretrain",
     config,
-    data: dataFactsOf(dataset, shape.maxBases),
+    data: dataFactsOf(dataset, shape.maxBp),
     encoderType: encoderTypeOf(metrics),
     predictNucleotides: training.nucPenalty > 0,
     baseScaling,
@@ -142,7 +142,7 @@ export async function pretrain(
   }
   const { validation } = split;
   // Without distances to learn, layers above the ASVs have nothing to do.
-  const sampleEpochs = training.uniFracPenalty > 0 ? config.sampleEpochs : 0;
+  const sampleEpochs = training.penalty > 0 ? config.sampleEpochs : 0;
   using task = new PretrainTask(model, {
     dataset,
     objective,
@@ -166,10 +166,10 @@ export async function pretrain(
       facts,
       losses: [
         "total_loss",
-        ...(training.uniFracPenalty > 0 ? (["unifrac_loss"] as const) : []),
+        ...(training.penalty > 0 ? (["unifrac_loss"] as const) : []),
         ...(training.nucPenalty > 0 ? (["nuc_loss", "nuc_accuracy"] as const) : []),
       ],
-      monitor: { name: training.uniFracPenalty > 0 ? "unifrac_loss" : "nuc_loss", direction: "min" },
+      monitor: { name: training.penalty > 0 ? "unifrac_loss" : "nuc_loss", direction: "min" },
       device,
       resume: options.resume,
       display,
@@ -177,8 +177,8 @@ export async function pretrain(
       command: options.command,
       conclude: async (ended, keep) => {
         const figures = task.validate();
-        const learns = training.uniFracPenalty > 0;
-        const judge = (of: Split, r2: number, name?: string, metric = config.metric) => {
+        const learns = training.penalty > 0;
+        const judge = (of: Split, r2: number, name?: string, metric = config.unifracMetric) => {
           const baselines = learns ? treeFreeBaselines(dataset, { metric, ...of, seed: training.seed }) : {};
           const warning = notBetterThan(baselines, r2);
           if (warning) display.warn(name === undefined ? warning : `${name}: ${warning}`);

@@ -78,7 +78,7 @@ export class PretrainTask implements TrainingTask, Disposable {
     if (this.#kept) {
       const encoding = this.model.forward(input, { asvEmbeddings: this.#kept.ofBatch(batch) });
       const loss = objective.loss(encoding, targets);
-      return { total: loss.mul(training.uniFracPenalty), parts: { unifrac_loss: loss } };
+      return { total: loss.mul(training.penalty), parts: { unifrac_loss: loss } };
     }
     const wantsNucleotides = training.nucPenalty > 0;
     const inOnePass = this.options.nucShare === 1;
@@ -97,7 +97,7 @@ export class PretrainTask implements TrainingTask, Disposable {
       parts["nuc_loss"] = loss;
       parts["nuc_accuracy"] = accuracy;
     }
-    const weights = { unifrac_loss: training.uniFracPenalty, nuc_loss: training.nucPenalty };
+    const weights = { unifrac_loss: training.penalty, nuc_loss: training.nucPenalty };
     return { total: totalLoss({ unifrac_loss: unifrac, nuc_loss: nuc }, weights).total_loss, parts };
   }
 
@@ -117,7 +117,7 @@ export class PretrainTask implements TrainingTask, Disposable {
     };
     if (this.#kept) {
       const loss = lossOf(this.#kept.ofBatch(batch));
-      return { total: loss.mul(training.uniFracPenalty), parts: { unifrac_loss: loss } };
+      return { total: loss.mul(training.penalty), parts: { unifrac_loss: loss } };
     }
     const wantsNucleotides = training.nucPenalty > 0;
     const inOnePass = nucShare === 1;
@@ -133,7 +133,7 @@ export class PretrainTask implements TrainingTask, Disposable {
     const found = nucleotides ? nucleotideParts(nucleotides, own?.input ?? shared.asvs, share) : null;
     // In one pass their gradients go the way of the ASVs' embeddings, and with them.
     const nuc = found && (own ? found.loss : found.loss.detach());
-    const weights = { unifrac_loss: training.uniFracPenalty, nuc_loss: training.nucPenalty };
+    const weights = { unifrac_loss: training.penalty, nuc_loss: training.nucPenalty };
     return {
       total: totalLoss({ unifrac_loss: unifrac, nuc_loss: nuc }, weights).total_loss,
       parts: {
@@ -160,14 +160,14 @@ export class PretrainTask implements TrainingTask, Disposable {
       [`r2_${metric}`, result.r2] as const,
       [`mae_${metric}`, result.mae] as const,
     ]);
-    const { uniFracPenalty, nucPenalty } = training;
-    const { maxBases, maskRatio } = model;
+    const { penalty: uniFracPenalty, nucPenalty } = training;
+    const { maxBp, nucMaskRatio: maskRatio } = model;
     const nucleotides =
       nucPenalty > 0
         ? evaluateNucleotides(this.model.asvEncoder, {
             dataset,
             samples: validation,
-            maxBases,
+            maxBp,
             maskRatio,
             device,
           })

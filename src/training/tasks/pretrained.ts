@@ -14,14 +14,14 @@ export interface Pretrained {
 }
 
 /** A configuration with the shape of a pretrained encoder, and its own settings where they may differ. */
-export function withShapeOf<Config extends Pick<PretrainConfig, "metric" | "furtherMetrics" | "model">>(
-  given: Config,
-  { facts }: Pretrained,
-): Config {
-  const { dropout, asvSampling, maskRatio, maskStrategy, gradientCheckpointing, asvChunkSize } = given.model;
-  const own = { dropout, asvSampling, maskRatio, maskStrategy, gradientCheckpointing, asvChunkSize };
-  const { metric, furtherMetrics } = facts.config;
-  return { ...given, metric, furtherMetrics, model: { ...facts.config.model, ...own } };
+export function withShapeOf<
+  Config extends Pick<PretrainConfig, "unifracMetric" | "furtherMetrics" | "model">,
+>(given: Config, { facts }: Pretrained): Config {
+  const { dropout, asvSampling, nucMaskRatio, nucMaskStrategy, gradientCheckpointing, asvChunkSize } =
+    given.model;
+  const own = { dropout, asvSampling, nucMaskRatio, nucMaskStrategy, gradientCheckpointing, asvChunkSize };
+  const { unifracMetric: metric, furtherMetrics } = facts.config;
+  return { ...given, unifracMetric: metric, furtherMetrics, model: { ...facts.config.model, ...own } };
 }
 
 /** Loads the whole encoder; its head for nucleotides is fresh where pretraining had none. */
@@ -60,12 +60,12 @@ export function loadSequences(encoder: Encoder, path: string): void {
  */
 export function startingFrom(given: PretrainConfig, path: string): PretrainConfig {
   const start = pretrainFactsOf(path);
-  const { metric, furtherMetrics } = start.facts.config;
+  const { unifracMetric: metric, furtherMetrics } = start.facts.config;
   if (furtherMetrics.length > 0)
     throw new UserError(
       `${path} was trained on several metrics, and --start-from takes over an encoder of one; give another run.`,
     );
-  if (metric !== given.metric)
+  if (metric !== given.unifracMetric)
     throw new UserError(
       `${path} was trained on ${metric}; give --unifrac-metric ${metric}, or leave --start-from out.`,
     );

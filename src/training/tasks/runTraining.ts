@@ -151,10 +151,10 @@ export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
       display.message(message);
     }
     const longest = dataset.manifest.counts.longestAsv - 1;
-    const { maxBases } = facts.config.model;
-    if (longest > maxBases)
+    const { maxBp } = facts.config.model;
+    if (longest > maxBp)
       display.warn(
-        `Only the first ${maxBases} bases of an ASV are read, the longest has ${longest} (--max-bp sets how many a new encoder reads).`,
+        `Only the first ${maxBp} bases of an ASV are read, the longest has ${longest} (--max-bp sets how many a new encoder reads).`,
       );
     writeRunFiles(folder, dataset, split, facts, { device: plan.device, command: plan.command });
   }
@@ -167,7 +167,7 @@ export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
   using loader = new Loader(dataset, {
     ...plan.batch,
     batchSize: Math.max(2, Math.min(training.batchSize, split.train.length)),
-    minBatches: 1 + (training.minEpochSteps - 1) * training.accumulationSteps,
+    minBatches: 1 + (training.minEpochSteps - 1) * training.gradientAccumulationSteps,
     samples: split.train,
     groups: facts.kind === "pretrain" && facts.studies ? studiesOf(dataset)?.of : undefined,
     seed: training.seed,
@@ -186,7 +186,7 @@ export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
   });
   const steps = Math.min(
     training.maxSteps ?? Number.POSITIVE_INFINITY,
-    training.epochs * Math.ceil(loader.batchesPerEpoch / training.accumulationSteps),
+    training.epochs * Math.ceil(loader.batchesPerEpoch / training.gradientAccumulationSteps),
   );
   const { warmupSteps, schedulerT0 } = training;
   const trainer = new Trainer(task, {
@@ -205,7 +205,7 @@ export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
       cycleGrowth: training.schedulerTMult,
     },
     plateau: { factor: training.schedulerFactor, patience: training.schedulerPatience },
-    accumulationSteps: training.accumulationSteps,
+    gradientAccumulationSteps: training.gradientAccumulationSteps,
     mixedPrecision: precisionOn(training, plan.device).mixedPrecision,
     ema: training.ema,
     saveMinutes: training.saveMinutes,

@@ -73,7 +73,7 @@ export function startOnTree(
   if (!(encoder instanceof SetEncoder) || !encoder.distance) return;
   const random = new Random(options.seed).derive("start");
   const chosen = random.shuffle(train.slice()).subarray(0, startSamples);
-  const facts = { config: options };
+  const facts = { config: { unifracMetric: options.metric, model: options.model } };
   const fitted = fitToTree({ encoder, facts }, dataset, chosen, options.device);
   if (fitted) weighParts(encoder, fitted.weights);
   calibrateOn(encoder, encoder.distance, dataset, chosen, options);

@@ -37,10 +37,7 @@ async function search(...more: string[]): Promise<Outcome> {
 
 beforeAll(async () => {
   study = await plantedStudy(scratch.path("study"), 30, 8);
-  config = scratch.write(
-    "base.yaml",
-    "training: {epochs: 2, uniFracPenalty: 0}\nmodel: {codeDim: 8, wordDim: 8}\n",
-  );
+  config = scratch.write("base.yaml", "training: {epochs: 2, penalty: 0}\nmodel: {codeDim: 8, wordDim: 8}\n");
   usual = await search();
 });
 
@@ -71,9 +68,9 @@ describe("search", () => {
     const best = join(output, "best.yaml");
     await succeed("train", "--dataset", study.folder, "--config", best, "--output", trained, "--no-plots");
     const used = JSON.parse(readFileSync(join(trained, "config.json"), "utf8"));
-    expect(used.target.columns).toEqual(["score"]);
+    expect(used.target.metadataColumn).toEqual(["score"]);
     const lr = summary.best.settings?.["lr"];
-    if (lr !== undefined) expect(used.training.learningRate).toBe(lr);
+    if (lr !== undefined) expect(used.training.lr).toBe(lr);
     expect(used.training.epochs).toBe(2);
   });
 

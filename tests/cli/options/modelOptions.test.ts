@@ -33,9 +33,9 @@ beforeAll(async () => {
   study = await makeStudy(scratch.path("study"), 24);
   model = scratch.path("run");
   await fineTuneStudy(study, model, {
-    categories: { columns: ["site"] },
+    categorical: { columns: ["site"] },
     model: { tokenLimit: 4 },
-    training: { epochs: 1, learningRate: 0.03 },
+    training: { epochs: 1, lr: 0.03 },
   });
 });
 
@@ -61,7 +61,7 @@ const table = () => ["--table", study.table, "--rarefy-depth", "none"];
 
 test("a model must be named, and another one gives something else", async () => {
   const other = scratch.path("other-run");
-  const config = { categories: { columns: ["site"] }, model: { tokenLimit: 4 } };
+  const config = { categorical: { columns: ["site"] }, model: { tokenLimit: 4 } };
   await fineTuneStudy(study, other, { ...config, training: { epochs: 1, seed: 9 } });
   for (const command of ["predict", "embed", "evaluate"]) {
     const options = [command, "--dataset", study.folder, "--quiet"];
@@ -228,7 +228,7 @@ test("--probabilities writes each class's share, which numbers have not", async 
   expect(await refusal(...input)).toContain("which have none");
   const classifier = scratch.path("classifier");
   await fineTuneStudy(study, classifier, {
-    target: { columns: ["site"], classifier: true },
+    target: { metadataColumn: ["site"], classifier: true },
     training: { epochs: 1 },
   });
   const usual = ["predict", "--model", classifier, "--quiet", "--dataset", study.folder, ...output];
@@ -462,17 +462,17 @@ describe("convert", () => {
   showsOptions("convert", "--heads --activation --config");
   test("--heads, --activation and --config tell what weights do not", async () => {
     const { model: usual } = (await converted(encoder)).config;
-    expect([usual.heads, usual.activation]).toEqual([4, "gelu"]);
-    expect((await converted(encoder, "--heads", "2")).config.model.heads).toBe(2);
+    expect([usual.attentionHeads, usual.activation]).toEqual([4, "gelu"]);
+    expect((await converted(encoder, "--heads", "2")).config.model.attentionHeads).toBe(2);
     expect((await converted(encoder, "--activation", "relu")).config.model.activation).toBe("relu");
     const file = scratch.write("arguments.json", '{"attention_heads": 1}');
-    expect((await converted(encoder, "--config", file)).config.model.heads).toBe(1);
+    expect((await converted(encoder, "--config", file)).config.model.attentionHeads).toBe(1);
   });
 
   showsOptions("convert", "--targets --classes --output");
   test("--targets and --classes give names, and are refused where there is nothing to name", async () => {
     const { config } = await converted(predictor, "--targets", "age");
-    expect(config).toMatchObject({ target: { columns: ["age"] } });
+    expect(config).toMatchObject({ target: { metadataColumn: ["age"] } });
     const { description, tensors } = loadCase(join(fixtures, "parity/predictor-classes"));
     const state = withPrefix(tensors, "weights/");
     const classifier = scratch.path("classifier.pt");

@@ -62,7 +62,7 @@ describe.each(Object.keys(data))("%s", (command) => {
   test("--config sets what options do not, --preset what neither does", async () => {
     const file = scratch.write(
       "settings.yaml",
-      "model:\n  encoder: aam\n  embeddingDim: 4\n  heads: 1\n  layers: 1\n",
+      "model:\n  encoder: aam\n  embeddingDim: 4\n  attentionHeads: 1\n  attentionLayers: 1\n",
     );
     const common = ["--epochs", "1", "--no-plots", "--batch-size", "8", "--config", file];
     const tokens = async (...options: string[]) => {
@@ -260,11 +260,11 @@ describe("lr-finder", () => {
       event: "learning_rate",
       steps: 10,
     });
-    const wrong = scratch.write("wrong.json", '{"model":{"countEmbedding":"sum"}}');
+    const wrong = scratch.write("wrong.json", '{"model":{"countEmbeddingMethod":"sum"}}');
     expect(await refusal("lr-finder", "--config", wrong, "--output", "x")).toContain(
       "wrong.json: model.count",
     );
-    const counts = scratch.write("counts.json", '{"model":{"countEmbedding":"film"}}');
+    const counts = scratch.write("counts.json", '{"model":{"countEmbeddingMethod":"film"}}');
     expect((await search("--config", counts)).curve).not.toBe(quiet.curve);
   });
 

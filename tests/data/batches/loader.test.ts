@@ -70,7 +70,7 @@ describe("a batch", () => {
   });
 
   test("keeps START and the first bases", () => {
-    const batch = new BatchBuilder(dataset, { maxBases: 5 }).build(Int32Array.of(1, 2), random());
+    const batch = new BatchBuilder(dataset, { maxBp: 5 }).build(Int32Array.of(1, 2), random());
     expect(batch.tokens).toBe(6);
     expect([...batch.asvTokens.subarray(0, 6)]).toEqual([
       ...dataset.asvTokens(batch.asvRows[0]).subarray(0, 6),

@@ -16,15 +16,25 @@ beforeAll(async () => {
   study = await makeStudy(scratch.path("study"), 24);
 });
 
-const small = { embeddingDim: 8, layers: 1, heads: 2, maxBases: 24 };
+const small = { embeddingDim: 8, attentionLayers: 1, attentionHeads: 2, maxBp: 24 };
 
 test("the presets are what they are said to be", () => {
   const seed = fineTuneSchema.parse(presetSettings("seed", ["model", "training", "target"]));
-  expect(seed.model).toMatchObject({ embeddingDim: 128, vocabulary: 6, maskRatio: 0, distanceForm: "raw" });
-  expect(seed.target).toMatchObject({ loss: "mse", layerNorm: false, countForm: "raw" });
+  expect(seed.model).toMatchObject({
+    embeddingDim: 128,
+    vocabulary: 6,
+    nucMaskRatio: 0,
+    distanceForm: "raw",
+  });
+  expect(seed.target).toMatchObject({ lossType: "mse", layerNorm: false, countForm: "raw" });
   const latest = fineTuneSchema.parse(presetSettings("latest", ["model", "training", "target"]));
-  expect(latest.model).toMatchObject({ vocabulary: 7, maskRatio: 0.15, distanceForm: "tanh", tanhScale: 10 });
-  expect(latest.target).toMatchObject({ loss: "huber", layerNorm: true, countForm: "scaled" });
+  expect(latest.model).toMatchObject({
+    vocabulary: 7,
+    nucMaskRatio: 0.15,
+    distanceForm: "tanh",
+    tanhScale: 10,
+  });
+  expect(latest.target).toMatchObject({ lossType: "huber", layerNorm: true, countForm: "scaled" });
   // Pretraining has no target.
   for (const name of presetNames) pretrainSchema.parse(presetSettings(name, ["model", "training"]));
 });
@@ -35,7 +45,7 @@ test("what is given wins over a preset, and a preset over the defaults", () => {
   command.parse(["--embedding-dim", "16"], { from: "user" });
   const start = presetSettings("seed", ["model", "training", "target"]);
   const config = configOf(command, fineTuneSchema, trainOptions, undefined, start);
-  expect(config.model).toMatchObject({ embeddingDim: 16, layers: 4, vocabulary: 6 });
+  expect(config.model).toMatchObject({ embeddingDim: 16, attentionLayers: 4, vocabulary: 6 });
   expect(config.split.testSize).toBe(0.2);
 });
 
@@ -53,7 +63,7 @@ for (const name of presetNames) {
     expect(runToReference(pretrained.facts).module).toBe("SequenceEncoder");
 
     const output = scratch.path(`${name}-predictor`);
-    const target = { ...settings["target"], columns: ["ph"] };
+    const target = { ...settings["target"], metadataColumn: ["ph"] };
     const { summary } = await fineTuneStudy(study, output, { model, training, target });
     expect(Number.isFinite(summary.validation["mae"])).toBe(true);
     expect(Number.isFinite(summary.validation["count_loss"])).toBe(true);

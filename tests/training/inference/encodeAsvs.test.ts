@@ -6,11 +6,11 @@ import { tokenize } from "../../helpers/tokenize.ts";
 
 torch.setNumThreads(1);
 torch.manualSeed(3);
-const encoder = new AsvEncoder({ layers: 2, heads: 2, dim: 8, maxBases: 12 });
+const encoder = new AsvEncoder({ layers: 2, heads: 2, dim: 8, maxBp: 12 });
 encoder.eval();
 const sequences = ["ACGTACGTACGTACG", "A", "GGTN", "ACGTA", "NNNN", "TTGACCGTAA", "ACGTC", "CCCCCCCCCCCC"];
 const source = { asvTokens: (asv: number) => tokenize(sequences[asv]) };
-const options = { device: "cpu" as const, batch: { maxBases: 12 }, asvsPerChunk: 3 };
+const options = { device: "cpu" as const, batch: { maxBp: 12 }, asvsPerChunk: 3 };
 
 test("ASVs of any length and order are encoded as each is alone, cut at the longest that the model reads", () => {
   for (const asvs of [[0, 1, 2, 3, 4, 5, 6, 7], [6, 0, 4], [5], [1, 7, 7]]) {

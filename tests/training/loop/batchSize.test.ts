@@ -28,7 +28,10 @@ beforeAll(async () => {
 /** A model large enough that a step's memory is what the allocator counts. */
 function search() {
   const { dataset } = study;
-  const config = pretrainSchema.parse({ nucShare: 1, model: { embeddingDim: 32, layers: 1, heads: 2 } });
+  const config = pretrainSchema.parse({
+    nucShare: 1,
+    model: { embeddingDim: 32, attentionLayers: 1, attentionHeads: 2 },
+  });
   const train = Int32Array.from({ length: 50 }, (_, i) => i);
   const { model, task, batch } = makePretrainTask(dataset, config, {
     train,
@@ -90,11 +93,11 @@ showsOptions(["pretrain", "train"], "--target-effective-batch-size");
 test("a wanted number of samples for a step is made of few equal batches", () => {
   const { model, config, input } = search();
   const choose = (targetEffectiveBatchSize: number) => {
-    const { batchSize, accumulationSteps } = chooseBatchSize(
+    const { batchSize, gradientAccumulationSteps } = chooseBatchSize(
       { ...config.training, targetEffectiveBatchSize },
       input,
     );
-    return [batchSize, accumulationSteps];
+    return [batchSize, gradientAccumulationSteps];
   };
   expect(choose(20)).toEqual([20, 1]);
   expect(choose(50)).toEqual([50, 1]);
@@ -114,7 +117,7 @@ describe("--auto-batch-size", () => {
     await fineTuneStudy(study, scratch.path("auto-f"), {
       training: { ...training, targetEffectiveBatchSize: 24 },
     });
-    expect(configOf("auto-f").training).toMatchObject({ batchSize: 24, accumulationSteps: 1 });
+    expect(configOf("auto-f").training).toMatchObject({ batchSize: 24, gradientAccumulationSteps: 1 });
   });
 
   test("changes nothing else: the same size given by hand trains the same weights", async () => {

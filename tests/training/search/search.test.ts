@@ -56,11 +56,11 @@ describe("samples held out from a search", () => {
   const config: SearchConfig = {
     base: {
       model: { encoder: "set", codes: "kmer", codeDim: 8, wordDim: 8 },
-      target: { columns: ["score"] },
-      training: { epochs: 2, nucPenalty: 0, uniFracPenalty: 0 },
+      target: { metadataColumn: ["score"] },
+      training: { epochs: 2, nucPenalty: 0, penalty: 0 },
       split: { by: "host" },
     },
-    space: [range("learningRate", 1e-3, 1e-2, true)],
+    space: [range("lr", 1e-3, 1e-2, true)],
     ...{ method: "random", trials: 1, folds: 2, seed: 4 },
   };
 
@@ -126,7 +126,7 @@ describe("samples held out from a search", () => {
   });
 
   test("decide nothing of a fine-tuned model: not its encoder, transforms, categories or time to stop", async () => {
-    const fineTune = fineTuneSchema.parse({ ...config.base, categories: { columns: ["study"] } });
+    const fineTune = fineTuneSchema.parse({ ...config.base, categorical: { columns: ["study"] } });
     const { outer, plan } = new SearchRunner(dataset, config);
     const predict = (data: Dataset, train: Int32Array) =>
       fineTunedOn(data, fineTune, { train, test: outer.test.subarray(0, 1) }, plan.target);
@@ -144,12 +144,12 @@ describe("samples held out from a search", () => {
 
   test("settings with which a training fails end their trial, and the search if they are the first ones", async () => {
     const impossible: Dimension = {
-      ...{ name: "lr", path: "training.learningRate" },
+      ...{ name: "lr", path: "training.lr" },
       values: { kind: "choice", of: [-1] },
     };
     const runner = new SearchRunner(dataset, { ...config, space: [impossible] });
     const { error, losses } = await runner.run("trial-1-fold-1");
-    expect([losses, error]).toEqual([[], expect.stringContaining("learningRate")]);
+    expect([losses, error]).toEqual([[], expect.stringContaining("lr")]);
     const without = { ...config, base: { ...config.base, pretrainedEncoder: scratch.path("none") } };
     expect(new SearchRunner(dataset, without).run("trial-0-fold-1")).rejects.toThrow("none");
   });

@@ -73,7 +73,7 @@ describe("targets", () => {
   });
 
   test("B6, B13: two numbers at once, one with missing values: unknown ones do not count, and no loss is NaN", async () => {
-    const { output, summary, header } = await run({ target: { columns: ["ph", "depth"] } });
+    const { output, summary, header } = await run({ target: { metadataColumn: ["ph", "depth"] } });
     expect(header).toEqual(["sample_id", "prediction_ph", "actual_ph", "prediction_depth", "actual_depth"]);
     expect(Object.keys(summary.validation)).toContain("mae.ph");
     expect(Object.values(summary.validation).every(Number.isFinite)).toBe(true);
@@ -82,7 +82,7 @@ describe("targets", () => {
   });
 
   test("samples without any target are in no part of the split", async () => {
-    const { output } = await run({ target: { columns: ["ph"] } });
+    const { output } = await run({ target: { metadataColumn: ["ph"] } });
     const column = study.dataset.column("ph");
     const missing = study.dataset.sampleIds.filter(
       (_, i) => column.kind === "numeric" && Number.isNaN(column.values[i]),
@@ -96,7 +96,7 @@ describe("targets", () => {
   });
 
   test("B5: classes as text: inferred, with probabilities that add up to 1", async () => {
-    const { summary, header, rows } = await run({ target: { columns: ["site"] } });
+    const { summary, header, rows } = await run({ target: { metadataColumn: ["site"] } });
     expect(summary.kind).toBe("classes");
     expect(header.slice(0, 4)).toEqual(["sample_id", "prediction", "actual", "p_forest"]);
     for (const row of rows) {
@@ -108,7 +108,7 @@ describe("targets", () => {
 
   test("quantiles rise in every sample", async () => {
     const { header, rows, summary } = await run({
-      target: { loss: "quantile", quantiles: [0.9, 0.25, 0.5] },
+      target: { lossType: "quantile", quantiles: [0.9, 0.25, 0.5] },
     });
     expect(header).toEqual(["sample_id", "prediction", "actual", "q0.25", "q0.5", "q0.9"]);
     for (const row of rows) {
@@ -141,14 +141,14 @@ describe("targets", () => {
 });
 
 function targetConfig(transform: "minmax" | "zscore" | "log-minmax" | "log-zscore" | "none") {
-  return { ...defaults, columns: ["depth"], transform };
+  return { ...defaults, metadataColumn: ["depth"], transform };
 }
 const defaults = (await import("../../../src/training/config/config.ts")).targetSchema.parse({});
 
 describe("a pretrained encoder", () => {
   test("gives its weights to the start", async () => {
     const start = { pretrainedEncoder: scratch.path("encoder") };
-    const training = { epochs: 1, learningRate: 1e-12, weightDecay: 0 };
+    const training = { epochs: 1, lr: 1e-12, weightDecay: 0 };
     const { output } = await run({ ...start, training });
     const encoder = weightsOf(join(scratch.path("encoder"), "checkpoints/best.safetensors"));
     const tuned = weightsOf(join(output, "checkpoints/best.safetensors"));
@@ -174,7 +174,7 @@ describe("a pretrained encoder", () => {
     const { output } = await run({
       pretrainedEncoder: scratch.path("encoder"),
       freezeBase: true,
-      categories: { columns: ["site"], fusion: "concat" },
+      categorical: { columns: ["site"], fusion: "concat" },
     });
     const { predictor, facts } = openRun(output, "cpu");
     const batch = batchOptionsOf(facts.config.model);
@@ -203,7 +203,7 @@ describe("a pretrained encoder", () => {
       freezeBase: true,
       bestMetric: "last",
       target: { pooling: "sum", sumFeatures: 48 },
-      training: { epochs: 4, optimizer: "sgd", learningRate: 0.5, scheduler: "constant" },
+      training: { epochs: 4, optimizer: "sgd", lr: 0.5, scheduler: "constant" },
     });
     expect(summary.best_epoch).toBe(4);
     const opened = openRun(output, "cpu");
@@ -230,8 +230,14 @@ describe("categories", () => {
   test.each(["concat", "add", "gmu", "cross-attention", "perceiver"] as const)(
     "enter by %s",
     async (fusion) => {
-      const categories = { columns: ["site", "plot"], fusion, heads: 2, latents: 4, perceiverLayers: 1 };
-      const { output, rows } = await run({ categories });
+      const categories = {
+        columns: ["site", "plot"],
+        fusion,
+        crossAttnHeads: 2,
+        perceiverNumLatents: 4,
+        perceiverNumLayers: 1,
+      };
+      const { output, rows } = await run({ categorical: categories });
       const opened = openRun(output, "cpu");
       expect(opened.facts.kind === "fine-tune" && opened.facts.categories?.map(({ name }) => name)).toEqual([
         "site",
@@ -263,28 +269,36 @@ describe("contradictions are refused before any file is written", () => {
     ["frozen random weights", { freezeBase: true }, /--freeze-base/],
     ["quantiles without their loss", { target: { quantiles: [0.5] } }, /--quantiles needs/],
     ["penalties without asymmetric", { target: { overPenalty: 2 } }, /--over-penalty/],
-    ["bounded z-scores", { target: { bounded: true } }, /--bounded-targets/],
+    ["bounded z-scores", { target: { boundedTargets: true } }, /--bounded-targets/],
     ["z-scores by no category", { target: { transform: "zscore-category" } }, /--normalize-by/],
     ["normalize-by unused", { target: { normalizeBy: ["site"] } }, /--normalize-by needs/],
-    ["residual without hidden layers", { target: { residualHead: true } }, /--regressor-hidden-dims/],
+    [
+      "residual without hidden layers",
+      { target: { residualRegressionHead: true } },
+      /--regressor-hidden-dims/,
+    ],
     ["class weights for numbers", { target: { classWeights: "auto" } }, /--class-weights/],
-    ["scaling by no category", { categories: { scaledColumns: ["site"] } }, /--conditional-output-scaling/],
-    ["weights without a column", { categories: { lossWeights: "auto" } }, /--categorical-loss-weights/],
-    ["the target as a category", { categories: { columns: ["depth"] } }, /cannot be predicted and given/],
+    [
+      "scaling by no category",
+      { categorical: { conditionalOutputScaling: ["site"] } },
+      /--conditional-output-scaling/,
+    ],
+    ["weights without a column", { categorical: { lossWeights: "auto" } }, /--categorical-loss-weights/],
+    ["the target as a category", { categorical: { columns: ["depth"] } }, /cannot be predicted and given/],
     ["accuracy of numbers", { bestMetric: "accuracy" }, /--best-metric accuracy/],
     [
       "quantiles of classes",
-      { target: { columns: ["site"], loss: "quantile" } },
+      { target: { metadataColumn: ["site"], lossType: "quantile" } },
       /Classes have no quantile loss/,
     ],
-    ["text as numbers", { target: { columns: ["site"], classifier: false } }, /holds text/],
-    ["two columns of classes", { target: { columns: ["site", "plot"] } }, /one column/],
-    ["a column that is not there", { target: { columns: ["age"] } }, /"age": it has/],
+    ["text as numbers", { target: { metadataColumn: ["site"], classifier: false } }, /holds text/],
+    ["two columns of classes", { target: { metadataColumn: ["site", "plot"] } }, /one column/],
+    ["a column that is not there", { target: { metadataColumn: ["age"] } }, /"age": it has/],
     ["two kinds of split", { split: { by: "site", stratify: "site" } }, /exclude each other/],
-    ["a loss for no column", { target: { lossByColumn: { age: "mae" } } }, /names "age"/],
+    ["a loss for no column", { target: { lossConfig: { age: "mae" } } }, /names "age"/],
     [
       "heads that do not divide",
-      { categories: { columns: ["site"], fusion: "perceiver", heads: 3 } },
+      { categorical: { columns: ["site"], fusion: "perceiver", crossAttnHeads: 3 } },
       /--cross-attn-heads 3/,
     ],
     ["fp16 on the CPU", { training: { mixedPrecision: "fp16" } }, /needs a GPU/],
@@ -299,7 +313,7 @@ describe("contradictions are refused before any file is written", () => {
 
 test("NaN is found where it arises, and what is needed to repeat it is kept", async () => {
   const config = {
-    training: { learningRate: 1e30, maxGradNorm: null, epochs: 20, scheduler: "constant" as const },
+    training: { lr: 1e30, maxGradNorm: null, epochs: 20, scheduler: "constant" as const },
   };
   const output = scratch.path("nan");
   let message = "";
