@@ -21,7 +21,7 @@ export async function makeFaultyStep(scratch: string, learningRate = 1e18): Prom
   using dataset = openDataset(folder);
   const config = pretrainSchema.parse({
     model: { embeddingDim: 16, attentionLayers: 1, attentionHeads: 2, maxBp: 30 },
-    training: { batchSize: 8, learningRate, maxGradNorm: null, warmup: 0, maxSteps: 20 },
+    training: { batchSize: 8, lr: learningRate, maxGradNorm: null, warmup: 0, maxSteps: 20 },
   });
   try {
     await pretrain({

@@ -75,7 +75,7 @@ test("B32: the best epoch by r2 has the highest r2, and a metric that the task l
 test("B38: the learning rate reaches what was asked for in a training of a few steps", async () => {
   const output = next();
   const learningRate = 0.01;
-  const training = { warmup: pretrainSchema.parse({}).training.warmup, epochs: 4, learningRate };
+  const training = { warmup: pretrainSchema.parse({}).training.warmup, epochs: 4, lr: learningRate };
   await fineTuneStudy(study, output, { training });
   const rates = historyOf(output).map((epoch: { learningRate: number }) => epoch.learningRate);
   expect(rates[0]).toBeGreaterThan(0.8 * learningRate);

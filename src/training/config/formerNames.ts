@@ -43,8 +43,8 @@ const renamed: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 };
 
 /**
- * A configuration, as an older run or file may have it, with each setting under its present name. `section` is
- * the place of what is given, where it is a part of one.
+ * A configuration, as an older run or file may have it, with each setting under its present name.
+ * `section` is the place of what is given, where it is a part of one.
  */
 export function withPresentNames(config: unknown, section = ""): unknown {
   if (typeof config !== "object" || config === null || Array.isArray(config)) return config;
