@@ -9,6 +9,7 @@
  */
 
 import { Command } from "commander";
+import { guardFiles } from "./src/cli/options/filesOfCommand.ts";
 import { styleHelp } from "./src/cli/options/helpStyle.ts";
 import { pretrainUse } from "./src/cli/options/refuseIdleOptions.ts";
 import { addSchemaOptions } from "./src/cli/options/schemaOptions.ts";
@@ -29,7 +30,7 @@ export function makeCommand(): Command {
     )
     .showHelpAfterError("(--help lists the options)");
   addSchemaOptions(command, pretrainSchema, firstRunOptions, pretrainConfig());
-  return addRunFlags(command).action(async () => run(command));
+  return guardFiles(addRunFlags(command).action(async () => run(command)));
 }
 
 async function run(command: Command): Promise<void> {

@@ -19,6 +19,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { watchInterrupts } from "../common/interrupt.ts";
 import { setAction } from "../formats/qiime2/action.ts";
 import { actionOf } from "./options/action.ts";
+import { guardFiles } from "./options/filesOfCommand.ts";
 import { styleHelp } from "./options/helpStyle.ts";
 import { reportError } from "./text/reportError.ts";
 
@@ -274,7 +275,7 @@ export async function makeProgram(
     const { examples = [] } = entry;
     if (examples.length > 0) command.addHelpText("after", `\nFor example:\n  ${examples.join("\n  ")}`);
     program.addCommand(
-      finish(command.helpGroup(entry.group).showHelpAfterError("(--help lists the options)")),
+      finish(guardFiles(command).helpGroup(entry.group).showHelpAfterError("(--help lists the options)")),
     );
   }
   return program;

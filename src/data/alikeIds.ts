@@ -1,3 +1,4 @@
+import { parseNumber } from "../common/parseNumber.ts";
 import { invisible, quote } from "../common/quote.ts";
 
 /** Ways in which ids that mean the same differ between files, and what is the same then. */
@@ -10,11 +11,16 @@ const differences: readonly (readonly [what: string, plain: (id: string) => stri
   ["in an annotation such as ;size=", (id) => id.replace(/;.*$/, "")],
   ["in blanks and underscores", (id) => id.replace(/[\s_]+/g, "_")],
   ['in what R makes of names (points for other characters, "X" before numbers)', asInR],
-  ['in a ".0", as of numbers that were read as decimals', (id) => id.replace(/^(\d+)\.0+$/, "$1")],
+  ["in how a number is written, as spreadsheets change it", asNumber],
   ["in leading zeros", (id) => id.replace(/(^|\D)0+(?=\d)/g, "$1")],
   ["in T and U", (id) => id.toUpperCase().replaceAll("U", "T")],
   ["in words behind the first", (id) => id.split(/\s/, 1)[0]],
 ];
+
+/** More digits are more than a number holds: ids that differ in them are not alike. */
+function asNumber(id: string): string {
+  return /^\D*(\d\D*){1,15}$/.test(id) ? String(parseNumber(id) ?? id) : id;
+}
 
 function asInR(id: string): string {
   return id.replace(/^X(?=[\d.])/, "").replace(/[^A-Za-z0-9.]/g, ".");

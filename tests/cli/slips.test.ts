@@ -61,7 +61,7 @@ test("a number that is out of range is told with its option and the limit", asyn
 });
 
 test("a file where the run shall go is told before the data are prepared", async () => {
-  const { code, out, error } = await run(...train(study.metadata, "depth"), "--output", study.table);
+  const { code, out, error } = await run(...train(study.metadata, "depth"), "--output", study.tree);
   expect({ code, out }).toEqual({ code: 1, out: "" });
   expect(error).toContain("a file of that name is there; choose another path");
   const below = await refusal(...train(study.metadata, "depth"), "--output", `${study.table}/run`);

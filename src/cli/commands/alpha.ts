@@ -8,10 +8,10 @@ import { refuseTornIds } from "../../data/checkIds.ts";
 import { writeSampleVectorArtifact } from "../../data/distances/sampleVector.ts";
 import { alphaDiversity } from "../../data/statistics/alphaDiversity.ts";
 import { readTable } from "../../data/table/read.ts";
-import { readTree } from "../../data/tree/read.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import { type AlphaFlags, alphaMetricsOf, alphaOption, shannonBases } from "../options/alphaMetrics.ts";
 import { addDrawingOptions, rarefied } from "../options/rarefied.ts";
+import { rootedTree } from "../options/rootedTree.ts";
 import { statisticText } from "../text/statisticsText.ts";
 
 interface AlphaCommandFlags extends AlphaFlags {
@@ -56,7 +56,7 @@ async function run(flags: AlphaCommandFlags): Promise<void> {
     );
   const display = new ProgressDisplay(chooseDisplayMode(flags));
   const table = rarefied(await readTable(source), source, flags, display);
-  const tree = treeSource === undefined ? undefined : readTree(treeSource);
+  const tree = treeSource === undefined ? undefined : rootedTree(treeSource, display);
   const base = shannonBases[flags.shannonBase];
   display.begin("Computing diversities", metrics.length, "metrics");
   const columns = metrics.map((metric, i) => {

@@ -4,6 +4,7 @@ import { checkSquareOutput, writeSquare } from "../../data/distances/squareFile.
 import { type BetaMetric, betaDiversity, betaMetrics } from "../../data/statistics/betaDiversity.ts";
 import { readTable } from "../../data/table/read.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import { warnOfTable } from "../options/doubtfulTable.ts";
 import { addDrawingOptions, rarefied } from "../options/rarefied.ts";
 
 interface BetaFlags {
@@ -39,6 +40,7 @@ async function run(flags: BetaFlags): Promise<void> {
   checkSquareOutput(output, metric);
   const display = new ProgressDisplay(chooseDisplayMode(flags));
   const table = rarefied(await readTable(source), source, flags, display);
+  warnOfTable(table, metric, display);
   const samples = table.sampleIds.length;
   display.begin(`Computing ${metric}`, pairCount(samples), "pairs");
   const onProgress = (done: number) => display.update(done);

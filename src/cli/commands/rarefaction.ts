@@ -5,11 +5,11 @@ import { UserError } from "../../common/userError.ts";
 import { readMetadata } from "../../data/metadata/read.ts";
 import { type RarefactionCurve, rarefactionCurves } from "../../data/statistics/rarefactionCurves.ts";
 import { readTable } from "../../data/table/read.ts";
-import { readTree } from "../../data/tree/read.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import { type AlphaFlags, alphaMetricsOf, alphaOption } from "../options/alphaMetrics.ts";
 import { positiveWholeNumber, wholeNumber } from "../options/optionValues.ts";
 import { checkPlotFile, textOf, writePlotFile } from "../options/plotFile.ts";
+import { rootedTree } from "../options/rootedTree.ts";
 
 interface RarefactionFlags extends Omit<AlphaFlags, "shannonBase"> {
   readonly output: string;
@@ -75,7 +75,7 @@ async function run(flags: RarefactionFlags): Promise<void> {
   display.begin("Drawing", steps * repeats, "drawings");
   const curves = rarefactionCurves(table, {
     metrics,
-    tree: tree === undefined ? undefined : readTree(tree),
+    tree: tree === undefined ? undefined : rootedTree(tree, display),
     treeSource: tree,
     maxDepth,
     steps,

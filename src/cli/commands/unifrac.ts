@@ -9,8 +9,6 @@ import { bootstrap } from "../../data/table/bootstrap.ts";
 import { rarefy } from "../../data/table/rarefy.ts";
 import { readTable } from "../../data/table/read.ts";
 import type { Table } from "../../data/table/table.ts";
-import { midpointRoot } from "../../data/tree/midpointRoot.ts";
-import { readTree } from "../../data/tree/read.ts";
 import { tipMask } from "../../data/tree/shape.ts";
 import type { Tree } from "../../data/tree/tree.ts";
 import { mergeParts, partSize } from "../../data/unifrac/partFile.ts";
@@ -24,8 +22,10 @@ import {
 import { checkUniFracOutput, writeFaithPd, writeUniFrac } from "../../data/unifrac/uniFracFile.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import { chooseDevice } from "../options/chooseDevice.ts";
+import { warnOfTable } from "../options/doubtfulTable.ts";
 import { positiveWholeNumber, share, wholeNumber } from "../options/optionValues.ts";
 import { rarefied } from "../options/rarefied.ts";
+import { rootedTree } from "../options/rootedTree.ts";
 
 interface UniFracFlags {
   readonly table?: string;
@@ -129,10 +129,13 @@ async function run(given: UniFracFlags): Promise<void> {
   if (part === undefined) checkUniFracOutput(flags.output, flags.metric);
   else checkSomeOutput(flags.output, part);
   const display = new ProgressDisplay(chooseDisplayMode(flags));
-  const tree = rootedTree(flags);
+  const tree = rootedTree(flags.tree, display, {
+    midpoint: flags.midpointRoot ? "always" : undefined,
+    cure: "root it, or add --midpoint-root",
+  });
   const whole = await readTable(flags.table);
   const table = matchedTable(drawn(whole, flags.table, flags, display), tree, flags);
-  warnOfEmptySamples(table, display);
+  warnOfTable(table, flags.metric, display);
   const samples = table.sampleIds.length;
   if (flags.metric === "faith_pd") {
     writeFaithPd(flags.output, table, tree, flags.tree);
@@ -271,17 +274,6 @@ function refuseUselessOptions({
     throw new UserError("--rarefactions needs --rarefy-depth or --bootstrap: without them nothing is drawn.");
 }
 
-function rootedTree({ tree: path, midpointRoot: isToBeRooted }: FlagsWithSources): Tree {
-  const tree = readTree(path);
-  if (isToBeRooted) return midpointRoot(tree, path);
-  if (tree.rooted === false) {
-    throw new UserError(
-      `${path} says that it is unrooted, but UniFrac depends on the root; root it, or add --midpoint-root.`,
-    );
-  }
-  return tree;
-}
-
 /** What is drawn of the table's samples, where the options ask for that. */
 function drawn(table: Table, source: string, flags: FlagsWithSources, display: ProgressDisplay): Table {
   return flags.bootstrap ? bootstrap(table, flags.seed, source) : rarefied(table, source, flags, display);
@@ -307,15 +299,4 @@ function matchedTable(table: Table, tree: Tree, { table: source, repSeqs }: Flag
   const tips = new Set(tree.names.filter((_, node) => isTip[node] === 1));
   const known = (names: readonly string[]) => names.reduce((sum, name) => sum + (tips.has(name) ? 1 : 0), 0);
   return known(sequences) > known(table.asvIds) ? { ...table, asvIds: sequences } : table;
-}
-
-function warnOfEmptySamples({ sampleIds, indptr, data }: Table, display: ProgressDisplay): void {
-  const empty = sampleIds.filter((_, i) =>
-    data.subarray(indptr[i], indptr[i + 1]).every((count) => count === 0),
-  );
-  if (empty.length === 0) return;
-  const number = empty.length === 1 ? "One sample has" : `${empty.length} samples have`;
-  display.warn(
-    `${number} no counts (the first is "${empty[0]}"): at distance 0 from each other and as far as can be from all others.`,
-  );
 }

@@ -4,20 +4,7 @@ import type { Command } from "commander";
 import type { Source } from "../../data/dataset/manifest.ts";
 import { describeSource } from "../../data/prepare/provenance.ts";
 import { type Action, program } from "../../formats/qiime2/action.ts";
-
-/**
- * Options whose files a command reads; the others that take a file or folder name one to write, or
- * neither.
- */
-const inputNames = new Set(
-  (
-    "against asvs config dataset distance-ids distances exclude-asvs exclude-samples ids merge metadata model " +
-    "pretrained-encoder rep-seqs run samples table taxonomy train-samples tree val-samples"
-  ).split(" "),
-);
-
-/** What other commands read under these names, `embed` writes. */
-const writtenByEmbed = new Set(["asvs", "distances"]);
+import { fileRole } from "./filesOfCommand.ts";
 
 /** Options that are about this run of the program alone. */
 const idle = new Set(["debug", "json", "quiet"]);
@@ -45,13 +32,12 @@ export function actionOf(command: Command): Action {
   const inputs: Path[] = [];
   const outputs: Path[] = [];
   const parameters: Record<string, unknown> = {};
-  const sort = (name: string, value: unknown, takesPath: boolean, isInput: boolean) => {
+  const sort = (name: string, value: unknown, role: ReturnType<typeof fileRole>) => {
     const key = name.replaceAll("-", "_");
     const paths = [value].flat().filter((one) => typeof one === "string");
-    if (takesPath && isInput && paths.length > 0 && paths.every((path) => existsSync(path)))
+    if (role === "input" && paths.length > 0 && paths.every((path) => existsSync(path)))
       inputs.push(...paths.map((path): Path => [key, path]));
-    else if (takesPath && !isInput && paths.length > 0)
-      outputs.push(...paths.map((path): Path => [key, path]));
+    else if (role === "output" && paths.length > 0) outputs.push(...paths.map((path): Path => [key, path]));
     else parameters[key] = value ?? null;
   };
   for (const option of command.options) {
@@ -59,11 +45,10 @@ export function actionOf(command: Command): Action {
     const name = option.negate ? option.name().replace(/^no-/, "") : option.name();
     const value = command.getOptionValue(option.attributeName());
     if (value === undefined || idle.has(name)) continue;
-    const isInput = inputNames.has(name) && !(command.name() === "embed" && writtenByEmbed.has(name));
-    sort(name, value, /<(file|folder|table|run|path|checkpoint)>/.test(option.flags), isInput);
+    sort(name, value, fileRole(command, option));
   }
   command.registeredArguments.forEach((argument, i) => {
-    if (command.processedArgs[i] !== undefined) sort(argument.name(), command.processedArgs[i], true, true);
+    if (command.processedArgs[i] !== undefined) sort(argument.name(), command.processedArgs[i], "input");
   });
   const names: string[] = [];
   for (let at: Command | null = command; at?.parent; at = at.parent) names.unshift(at.name());

@@ -5,11 +5,12 @@ import { type Distances, pairCount } from "../../data/distances/distances.ts";
 import { readDistances } from "../../data/distances/read.ts";
 import { type BetaMetric, betaDiversity, betaMetrics } from "../../data/statistics/betaDiversity.ts";
 import { readTable } from "../../data/table/read.ts";
-import { readTree } from "../../data/tree/read.ts";
 import { type UniFracMetric, uniFracMetrics } from "../../data/unifrac/metrics.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import { warnOfTable } from "./doubtfulTable.ts";
 import { positiveWholeNumber } from "./optionValues.ts";
 import { rarefied } from "./rarefied.ts";
+import { rootedTree } from "./rootedTree.ts";
 
 /** Where a command takes its distances from. The command itself has `--seed`. */
 export interface DistanceFlags {
@@ -78,6 +79,8 @@ export async function distancesFrom(
         : `The metric ${metric} needs a tree; add --tree, or choose one of ${betaMetrics.join(", ")}.`,
     );
   const table = rarefied(await readTable(source), source, flags, display);
+  warnOfTable(table, metric, display);
+  const rooted = tree === undefined ? undefined : rootedTree(tree, display);
   const pairs = pairCount(table.sampleIds.length);
   display.begin(`Computing ${metric}`, pairs, "pairs");
   const distances = await compute();
@@ -88,7 +91,7 @@ export async function distancesFrom(
     if (isBeta(metric))
       return betaDiversity(table, { metric, source, onProgress: (done) => display.update(done) });
     const { uniFracAllPairs } = await import("../../data/unifrac/index.ts");
-    const values = await uniFracAllPairs(table, readTree(tree!), {
+    const values = await uniFracAllPairs(table, rooted!, {
       metric,
       precision: "float64",
       treeSource: tree,

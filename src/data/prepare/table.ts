@@ -10,8 +10,7 @@ import { rarefySlices } from "../table/rarefy.ts";
 import { openTable } from "../table/read.ts";
 import { gather, type TableSlices, tally } from "../table/slices.ts";
 import type { Table } from "../table/table.ts";
-import { midpointRoot } from "../tree/midpointRoot.ts";
-import { readTree } from "../tree/read.ts";
+import { readRootedTree } from "../tree/rootedTree.ts";
 import type { Tree } from "../tree/tree.ts";
 import { resolveSequences } from "./asvSequences.ts";
 import { matchTree } from "./matchTree.ts";
@@ -47,7 +46,7 @@ export async function prepareTable(options: PrepareOptions): Promise<PreparedTab
   const { merged, sampleIdsAsRead, empty } = readTables(options, stage);
   const { table: filled, sequences } = merged;
   let tree: Tree | undefined;
-  const rooting: string[] = [];
+  let doubts: readonly string[] = [];
   let matched: ReturnType<typeof matchTree> = {
     table: filled,
     sequences,
@@ -57,12 +56,7 @@ export async function prepareTable(options: PrepareOptions): Promise<PreparedTab
   };
   if (treePath !== undefined) {
     stage("Reading the tree");
-    const asRead = readTree(treePath);
-    tree = asRead.rooted === false ? midpointRoot(asRead, treePath) : asRead;
-    if (tree !== asRead)
-      rooting.push(
-        `${treePath} says that it is unrooted, but UniFrac depends on the root: it was put halfway between the two most distant tips.`,
-      );
+    ({ tree, warnings: doubts } = readRootedTree(treePath, { midpoint: "unrooted" }));
     matched = matchTree(filled, sequences, tree, { table: name, tree: treePath });
   }
   stage("Rarefying");
@@ -81,7 +75,7 @@ export async function prepareTable(options: PrepareOptions): Promise<PreparedTab
     depth: rarefied.depth,
     depths: rarefied.depths,
     dropped: [...empty, ...matched.dropped, ...rarefied.dropped],
-    warnings: [...rooting, ...matched.warnings, ...rarefied.warnings],
+    warnings: [...doubts, ...matched.warnings, ...rarefied.warnings],
   };
 }
 

@@ -1,6 +1,6 @@
 import { median } from "../../common/median.ts";
 import { UserError } from "../../common/userError.ts";
-import { rarefy } from "../table/rarefy.ts";
+import { rarefy, refuseOddCounts } from "../table/rarefy.ts";
 import { sampleTotals, selectSamples } from "../table/select.ts";
 import type { Table } from "../table/table.ts";
 import { type AlphaDiversityOptions, type AlphaMetric, alphaDiversity } from "./alphaDiversity.ts";
@@ -39,6 +39,7 @@ export interface RarefactionCurve {
 export function rarefactionCurves(table: Table, options: RarefactionOptions): RarefactionCurve[] {
   const { metrics, steps = 10, repeats = 10, seed = 0, source = "The table", onProgress } = options;
   const totals = sampleTotals(table);
+  refuseOddCounts(table, totals, source);
   const { maxDepth = Math.floor(median([...totals])) } = options;
   if (maxDepth < steps)
     throw new UserError(

@@ -446,6 +446,11 @@ describe("what is refused, with nothing written", () => {
       "10 depths up to 5 counts are not all different",
     ],
     [
+      "curves of shares",
+      () => ["rarefaction", "--table", scratch.write("shares.tsv", "#OTU ID\ta\tb\nx\t0.5\t1\ny\t0.5\t0\n")],
+      'ASV "x" has the count 0.5 in sample "a", not a whole number',
+    ],
+    [
       "Faith's PD without a tree",
       () => ["rarefaction", ...table, "--metric", "faith_pd"],
       "faith_pd needs a tree",
@@ -480,4 +485,16 @@ describe("what is refused, with nothing written", () => {
     expect(await refusal("mantel", zeros(), zeros())).toContain("All distances of one matrix are equal");
     expect(await refusal("procrustes", zeros(), zeros())).toContain("All distances are 0");
   });
+});
+
+test("distances of samples without counts and log-ratios of shares are told", async () => {
+  const shares = scratch.write("hollow.tsv", "#OTU ID\ta\tb\tc\nx\t0.5\t1\t0\ny\t0.5\t0\t0\n");
+  const warnings = async (...line: string[]) =>
+    (await run(...line, "--table", shares, "-o", at("hollow.out.tsv"))).error;
+  for (const command of ["beta", "pcoa"]) {
+    expect(await warnings(command)).toMatch(/One sample has no counts \(the first is "c"\): at distance 0/);
+    const aitchison = await warnings(command, "--metric", "aitchison");
+    expect(aitchison).toMatch(/its ratios are those of the added 1/);
+    expect(aitchison).toMatch(/no whole numbers \(the first is 0\.5, of ASV "x"\), and aitchison adds 1/);
+  }
 });
