@@ -1,3 +1,4 @@
+import { type ByteSource, partBytes } from "../common/files/byteSource.ts";
 import { parseNumber } from "../common/parseNumber.ts";
 
 const newline = 0x0a;
@@ -13,35 +14,54 @@ export interface Cell {
 }
 
 /**
- * Walks through tab-separated UTF-8 text line by line and cell by cell without making a string of it, so that
- * tables of hundreds of megabytes are read in one pass. Lines end in LF, CR LF or CR.
+ * Walks through tab-separated UTF-8 text line by line and cell by cell without making a string of it. Of a
+ * file (`FileBytes`) little more than the line is in memory, so tables of any size are read in one pass.
+ * Lines end in LF, CR LF or CR.
  */
 export class ByteLines {
   /** Number of the current line, from 1. */
   lineNumber = 0;
+  readonly #source: ByteSource;
+  /** Where in the source the bytes end that are at hand. */
+  #read = 0;
+  #bytes = Buffer.alloc(0);
   #start = 0;
   #end = -1;
   #at = 0;
-  readonly #bytes: Uint8Array;
-  readonly #buffer: Buffer;
 
-  constructor(text: Uint8Array) {
-    const bytes = withNewlines(text);
-    this.#bytes = bytes;
-    this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-    const hasMark = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
-    if (hasMark) this.#end = 2;
+  constructor(text: ByteSource) {
+    this.#source = text;
+    this.#load();
+    const [first, second, third] = this.#bytes;
+    if (first === 0xef && second === 0xbb && third === 0xbf) this.#end = 2;
   }
 
-  /** Moves to the next line; false behind the last one. */
+  /** Moves to the next line, whose cells are known until the one after it; false behind the last one. */
   next(): boolean {
     this.#start = this.#end + 1;
+    let found = this.#bytes.indexOf(newline, this.#start);
+    while (found < 0 && this.#read < this.#source.length) {
+      this.#load();
+      found = this.#bytes.indexOf(newline, this.#start);
+    }
     if (this.#start >= this.#bytes.length) return false;
-    const found = this.#bytes.indexOf(newline, this.#start);
     this.#end = found < 0 ? this.#bytes.length : found;
     this.#at = this.#start;
     this.lineNumber++;
     return true;
+  }
+
+  /** Drops what lies before the line and reads on, twice as much as the line has so far. */
+  #load(): void {
+    const begun = this.#bytes.subarray(this.#start);
+    let end = Math.min(this.#source.length, this.#read + Math.max(partBytes, begun.length));
+    // Whether a carriage return ends a line shows behind it.
+    while (end < this.#source.length && this.#source.subarray(end - 1, end)[0] === carriageReturn) end++;
+    this.#bytes = Buffer.concat([begun, this.#source.subarray(this.#read, end)]);
+    this.#read = end;
+    this.#start = 0;
+    for (let at = begun.length; (at = this.#bytes.indexOf(carriageReturn, at)) >= 0; at++)
+      if (this.#bytes[at + 1] !== newline) this.#bytes[at] = newline;
   }
 
   get #contentEnd(): number {
@@ -78,12 +98,12 @@ export class ByteLines {
   }
 
   text(cell: Cell | undefined): string {
-    return cell ? this.#buffer.toString("utf8", cell.start, cell.end) : "";
+    return cell ? this.#bytes.toString("utf8", cell.start, cell.end) : "";
   }
 
   /** The whole line, without its end. */
   lineText(): string {
-    return this.#buffer.toString("utf8", this.#start, this.#contentEnd);
+    return this.#bytes.toString("utf8", this.#start, this.#contentEnd);
   }
 
   /** All cells of the line; the position within the line stays. */
@@ -108,15 +128,4 @@ export class ByteLines {
     }
     return parseNumber(this.text(cell).trim()) ?? Number.NaN;
   }
-}
-
-/** The same bytes, or a copy whose lone carriage returns, the line ends of old Macs, are newlines. */
-function withNewlines(bytes: Uint8Array): Uint8Array {
-  const isLone = (at: number) => bytes[at + 1] !== newline;
-  let at = bytes.indexOf(carriageReturn);
-  while (at >= 0 && !isLone(at)) at = bytes.indexOf(carriageReturn, at + 1);
-  if (at < 0) return bytes;
-  const copy = bytes.slice();
-  for (; at >= 0; at = copy.indexOf(carriageReturn, at + 1)) if (isLone(at)) copy[at] = newline;
-  return copy;
 }

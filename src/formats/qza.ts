@@ -1,3 +1,4 @@
+import type { ByteSource } from "../common/files/byteSource.ts";
 import { decodeText } from "../common/files/inputFile.ts";
 import { quote, quoteSome } from "../common/quote.ts";
 import { UserError } from "../common/userError.ts";
@@ -17,6 +18,8 @@ export interface Qza {
   readonly names: readonly string[];
   /** The content of one of `names`; a name that is not there and damaged content are `UserError`s. */
   file(name: string): Uint8Array;
+  /** As `file`, part by part, and to how many bytes in all it claims to unpack. */
+  parts(name: string): { readonly parts: AsyncIterable<Uint8Array>; readonly size: number };
   /** Names of the files below `<uuid>/provenance/`, such as `action/action.yaml`. */
   readonly provenance: readonly string[];
   /** The content of one of `provenance`. */
@@ -29,10 +32,10 @@ const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{1
 const maxMetadataBytes = 2 ** 16;
 
 /**
- * Opens a QIIME 2 artifact (`.qza`) in memory; `source` names it in errors.
+ * Opens a QIIME 2 artifact (`.qza`), in memory or (as `FileBytes`) on the disk; `source` names it in errors.
  * @throws UserError if it is none, or is damaged.
  */
-export function openQzaBytes(bytes: Uint8Array, source: string): Qza {
+export function openQzaBytes(bytes: ByteSource, source: string): Qza {
   if (!isZip(bytes)) {
     throw new UserError(`${source} is not a QIIME 2 artifact (it is no zip archive); give a .qza file.`);
   }
@@ -43,6 +46,13 @@ export function openQzaBytes(bytes: Uint8Array, source: string): Qza {
     zip.names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
   const prefix = `${uuid}/data/`;
   const names = below(prefix);
+  const pathOf = (name: string) => {
+    if (names.includes(name)) return prefix + name;
+    const held = names.length > 0 ? quoteSome(names) : "nothing";
+    throw new UserError(
+      `${source} is a QIIME 2 artifact of type ${type} and holds no ${quote(name)} (it holds ${held}); give another artifact.`,
+    );
+  };
   return {
     uuid,
     type,
@@ -50,15 +60,8 @@ export function openQzaBytes(bytes: Uint8Array, source: string): Qza {
     names,
     provenance: below(`${uuid}/provenance/`),
     provenanceFile: (name) => zip.read(`${uuid}/provenance/${name}`),
-    file(name) {
-      if (!names.includes(name)) {
-        const held = names.length > 0 ? quoteSome(names) : "nothing";
-        throw new UserError(
-          `${source} is a QIIME 2 artifact of type ${type} and holds no ${quote(name)} (it holds ${held}); give another artifact.`,
-        );
-      }
-      return zip.read(prefix + name);
-    },
+    file: (name) => zip.read(pathOf(name)),
+    parts: (name) => ({ parts: zip.parts(pathOf(name)), size: zip.sizeOf(pathOf(name)) }),
   };
 }
 

@@ -1,8 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { makeQza, qzaUuid } from "../../lab/material/makeQza.ts";
 import { makeZip, type ZipPart } from "../../lab/material/makeZip.ts";
+import { FileBytes } from "../../src/common/files/fileBytes.ts";
 import { openQzaBytes } from "../../src/formats/qza.ts";
 import { openZip } from "../../src/formats/zip/read.ts";
+import { useScratch } from "../helpers/scratch.ts";
+
+const scratch = useScratch();
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const text = (content: Uint8Array) => new TextDecoder().decode(content);
@@ -11,10 +15,14 @@ const part = (name: string, content: string, more: Partial<ZipPart> = {}): ZipPa
   content: bytes(content),
   ...more,
 });
+/** What comes of a file part by part. */
+async function joined(parts: AsyncIterable<Uint8Array>): Promise<string> {
+  return text(Buffer.concat(await Array.fromAsync(parts)));
+}
 const long = "all work and no play\n".repeat(1000);
 
 describe("openZip", () => {
-  test("reads deflated and stored files, with folders, a comment and 64-bit fields", () => {
+  test("reads deflated and stored files, with folders, a comment and 64-bit fields", async () => {
     const parts = [
       part("a/", ""),
       part("a/long.txt", long),
@@ -27,6 +35,7 @@ describe("openZip", () => {
       expect(text(zip.read("a/long.txt"))).toBe(long);
       expect(text(zip.read("b.txt"))).toBe("stored");
       expect(zip.read("empty").length).toBe(0);
+      for (const name of zip.names) expect(await joined(zip.parts(name))).toBe(text(zip.read(name)));
     }
   });
 
@@ -46,10 +55,27 @@ describe("openZip", () => {
     ["an offset behind the end", { stated: { offset: 10 ** 9 } }, /its header is missing/],
   ];
   for (const [name, change, message] of refusals) {
-    test(`refuses ${name}`, () => {
-      expect(() => openZip(makeZip([part("x", long, change)]), "t.zip").read("x")).toThrow(message);
+    test(`refuses ${name}, as a whole and in parts`, async () => {
+      const zip = openZip(makeZip([part("x", long, change)]), "t.zip");
+      expect(() => zip.read("x")).toThrow(message);
+      await expect(joined(zip.parts("x"))).rejects.toThrow(message);
     });
   }
+
+  test("reads a file on the disk of several parts, and refuses one that is damaged", async () => {
+    const content = Buffer.from(long.repeat(200)).map((byte, i) => (i % 997 === 0 ? i % 251 : byte));
+    for (const stored of [true, false]) {
+      const zip = makeZip([{ name: "x", content, stored }]);
+      const path = scratch.write("parts.zip", zip);
+      const parts = await Array.fromAsync(openZip(new FileBytes(path), path).parts("x"));
+      expect(parts.length).toBeGreaterThan(3);
+      expect(Buffer.concat(parts).equals(content)).toBe(true);
+      zip[2000] ^= 0xff;
+      scratch.write("parts.zip", zip);
+      const damaged = openZip(new FileBytes(path), path).parts("x");
+      await expect(Array.fromAsync(damaged)).rejects.toThrow(/^"x" in .*parts\.zip is damaged \(/);
+    }
+  });
 
   test("refuses a name twice, a file that is not there, and an archive that is cut anywhere", () => {
     expect(() => openZip(makeZip([part("x", "1"), part("x", "2")]), "t.zip")).toThrow('it lists "x" twice');

@@ -1,29 +1,26 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { UserError } from "../userError.ts";
+import type { ByteSource } from "./byteSource.ts";
 import { describeReadError } from "./inputFile.ts";
-
-/** Bytes that are looked at in parts: a file's, or those of a `Uint8Array`. */
-export interface ByteSource {
-  readonly length: number;
-  /** The bytes `start..end`, which both lie within; they must not be written to. */
-  subarray(start: number, end: number): Uint8Array;
-}
 
 /** Small parts are read in stretches of this size: structures stand close together. */
 const stretchBytes = 64 * 1024;
 
 /**
- * The bytes of a file of any size, read when they are asked for. Nothing stays open between.
+ * The bytes of a file of any size, read when they are asked for. Nothing stays open between, unless it is
+ * given open (`held`), to be closed with `Symbol.dispose`.
  * @throws UserError where the file cannot be read, and once it is another than it was at first.
  */
-export class FileBytes implements ByteSource {
+export class FileBytes implements ByteSource, Disposable {
   readonly length: number;
   readonly #path: string;
+  readonly #held: number | undefined;
   readonly #identity: string;
   #stretch: { readonly start: number; readonly bytes: Uint8Array } = { start: 0, bytes: new Uint8Array(0) };
 
-  constructor(path: string) {
+  constructor(path: string, held?: number) {
     this.#path = path;
+    this.#held = held;
     const { size, identity } = this.#open((descriptor) => {
       // A folder can be opened, but not read.
       readSync(descriptor, new Uint8Array(1));
@@ -42,6 +39,10 @@ export class FileBytes implements ByteSource {
     return this.#stretch.bytes.subarray(0, end - start);
   }
 
+  [Symbol.dispose](): void {
+    if (this.#held !== undefined) closeSync(this.#held);
+  }
+
   #read(start: number, end: number): Uint8Array {
     return this.#open((descriptor) => {
       const bytes = new Uint8Array(end - start);
@@ -58,6 +59,7 @@ export class FileBytes implements ByteSource {
 
   #open<T>(use: (descriptor: number) => T): T {
     try {
+      if (this.#held !== undefined) return use(this.#held);
       const descriptor = openSync(this.#path, "r");
       try {
         return use(descriptor);

@@ -1,6 +1,8 @@
+import { isUtf8 } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { UserError } from "../userError.ts";
+import { type ByteSource, partBytes, partsOf } from "./byteSource.ts";
 
 /** What is larger does not fit one buffer. */
 const maxUnpackedBytes = 4 * 2 ** 30 - 1;
@@ -47,8 +49,9 @@ export function readFileBytes(path: string): Uint8Array {
   }
 }
 
-export function isGzip(bytes: Uint8Array): boolean {
-  return bytes.length >= 3 && bytes[0] === 0x1f && bytes[1] === 0x8b && bytes[2] === 8;
+export function isGzip(bytes: ByteSource): boolean {
+  const [first, second, third] = bytes.subarray(0, Math.min(3, bytes.length));
+  return first === 0x1f && second === 0x8b && third === 8;
 }
 
 /**
@@ -63,15 +66,21 @@ export function gunzipIfNeeded(bytes: Uint8Array, source: string): Uint8Array {
     const unpacked = gunzipSync(bytes, { maxOutputLength: limit });
     return new Uint8Array(unpacked.buffer, unpacked.byteOffset, unpacked.byteLength);
   } catch (cause) {
-    if ((cause as { code?: string }).code === "ERR_BUFFER_TOO_LARGE") {
-      throw new UserError(
-        `${source} is gzip data of ${bytes.length} bytes that unpacks to more than ${limit}, which is refused as unsafe; ` +
-          "if it is meant to be so, unpack it with gunzip and give the result.",
-      );
-    }
-    const what = cause instanceof Error ? cause.message : String(cause);
-    throw new UserError(`${source} is damaged gzip data (${what}); obtain the file again.`);
+    throw gunzipError(cause, source, bytes.length, limit);
   }
+}
+
+/** What to say where so many bytes could not be unpacked, or not within a limit. */
+export function gunzipError(cause: unknown, source: string, bytes: number, limit: number): UserError {
+  if (cause instanceof UserError) return cause;
+  if ((cause as { code?: string }).code === "ERR_BUFFER_TOO_LARGE") {
+    return new UserError(
+      `${source} is gzip data of ${bytes} bytes that unpacks to more than ${limit}, which is refused as unsafe; ` +
+        "if it is meant to be so, unpack it with gunzip and give the result.",
+    );
+  }
+  const what = cause instanceof Error ? cause.message : String(cause);
+  return new UserError(`${source} is damaged gzip data (${what}); obtain the file again.`);
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
@@ -92,12 +101,12 @@ const otherFiles: readonly (readonly [start: RegExp, what: string, cure: string]
  * PDF or something else with zeros in it, which no text has.
  * @throws UserError that says what they are, and the cure.
  */
-export function refuseNoText(bytes: Uint8Array, source: string): void {
-  const [first, second, third, fourth] = bytes;
+export function refuseNoText(bytes: ByteSource, source: string): void {
+  const head = bytes.subarray(0, Math.min(64, bytes.length));
+  const [first, second, third, fourth] = head;
   const isUtf32 = first === 0xff && second === 0xfe && third === 0 && fourth === 0;
   const hasMark = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
   // Without a mark every other byte of European text is zero.
-  const head = bytes.subarray(0, 64);
   const zeros = [0, 1].map((odd) => head.filter((byte, i) => byte === 0 && i % 2 === odd).length);
   const looksSo =
     head.length >= 4 && zeros.some((count, odd) => count * 4 >= head.length && zeros[1 - odd] === 0);
@@ -112,14 +121,32 @@ export function refuseNoText(bytes: Uint8Array, source: string): void {
       `${source} is an old Excel workbook (.xls) or another Office document; save the sheet as tab-separated text.`,
     );
   }
-  const start = String.fromCharCode(...bytes.subarray(0, 6));
+  const start = String.fromCharCode(...head.subarray(0, 6));
   const other = otherFiles.find(([pattern]) => pattern.test(start));
   if (other !== undefined) throw new UserError(`${source} is ${other[1]}; ${other[2]}.`);
-  const zero = bytes.indexOf(0);
-  if (zero >= 0) {
-    throw new UserError(
-      `${source} is no text (a zero byte at offset ${zero}), nor another file that is read here; check which file it is.`,
-    );
+  let at = 0;
+  for (const part of partsOf(bytes)) {
+    const zero = part.indexOf(0);
+    if (zero >= 0)
+      throw new UserError(
+        `${source} is no text (a zero byte at offset ${at + zero}), nor another file that is read here; check which file it is.`,
+      );
+    at += part.length;
+  }
+}
+
+/** Refuses bytes that are no UTF-8 text, as `decodeText` does, but for no size. */
+export function refuseNoUtf8(bytes: ByteSource, source: string): void {
+  refuseNoText(bytes, source);
+  for (let [at, end] = [0, 0]; at < bytes.length; at = end) {
+    end = Math.min(bytes.length, at + partBytes);
+    // A character is not taken apart; what has none of its beginnings is none.
+    for (let back = 0; back < 3 && end < bytes.length; back++) {
+      if ((bytes.subarray(end, end + 1)[0] & 0xc0) !== 0x80) break;
+      end--;
+    }
+    const part = bytes.subarray(at, end);
+    if (!isUtf8(part)) throw noUtf8(part, firstInvalidUtf8(part), source, at);
   }
 }
 
@@ -136,11 +163,16 @@ export function decodeText(bytes: Uint8Array, source: string): string {
     if (offset === bytes.length && bytes.length > 2 ** 29) {
       throw new UserError(`${source} has ${bytes.length} bytes, too many to be read as one text.`);
     }
-    const byte = `0x${(bytes[offset] ?? 0).toString(16).padStart(2, "0")}`;
-    throw new UserError(
-      `${source} is not UTF-8 text (byte ${byte} at offset ${offset}); save it as UTF-8, or check the file.`,
-    );
+    throw noUtf8(bytes, offset, source);
   }
+}
+
+/** `start` is where the bytes begin in the source. */
+function noUtf8(bytes: Uint8Array, offset: number, source: string, start = 0): UserError {
+  const byte = `0x${(bytes[offset] ?? 0).toString(16).padStart(2, "0")}`;
+  return new UserError(
+    `${source} is not UTF-8 text (byte ${byte} at offset ${start + offset}); save it as UTF-8, or check the file.`,
+  );
 }
 
 /** Offset of the first byte of the first character that is no UTF-8; the length if there is none. */

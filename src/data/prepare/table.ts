@@ -43,7 +43,8 @@ export async function prepareTable(options: PrepareOptions): Promise<PreparedTab
   const { tree: treePath } = options;
   const name = tableName(options);
   const stage = options.onProgress ?? (() => {});
-  const { merged, sampleIdsAsRead, empty } = readTables(options, stage);
+  using open = new DisposableStack();
+  const { merged, sampleIdsAsRead, empty } = await readTables(options, stage, open);
   const { table: filled, sequences } = merged;
   let tree: Tree | undefined;
   let doubts: readonly string[] = [];
@@ -81,9 +82,9 @@ export async function prepareTable(options: PrepareOptions): Promise<PreparedTab
 
 /**
  * Opens the tables and looks through each once, which shows what is empty and checks them; then puts them
- * together.
+ * together. They are read from until `open` is disposed of.
  */
-function readTables({ table, repSeqs }: PrepareOptions, stage: ReportProgress) {
+async function readTables({ table, repSeqs }: PrepareOptions, stage: ReportProgress, open: DisposableStack) {
   const known = repSeqs === undefined ? undefined : { name: repSeqs, sequences: readFasta(repSeqs) };
   const parts: TablePart[] = [];
   const sampleIdsAsRead: string[] = [];
@@ -92,7 +93,7 @@ function readTables({ table, repSeqs }: PrepareOptions, stage: ReportProgress) {
   for (const [i, path] of paths.entries()) {
     const name = paths.length === 1 ? "Reading the table" : `Reading table ${i + 1} of ${paths.length}`;
     stage(name);
-    const read = openTable(path);
+    const read = open.use(await openTable(path));
     const filled = dropEmptySlices(read, reported(read.firstSlices(), read.cells, name, stage));
     if (filled.sampleIds.length === 0)
       throw new UserError(`${path} holds no counts; give a table that does.`);

@@ -1,4 +1,4 @@
-import type { ByteSource } from "../../common/files/fileBytes.ts";
+import type { ByteSource } from "../../common/files/byteSource.ts";
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { type Hdf5File, openHdf5Bytes } from "../../formats/hdf5/read.ts";

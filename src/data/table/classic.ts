@@ -1,5 +1,5 @@
-import { isUtf8 } from "node:buffer";
-import { decodeText } from "../../common/files/inputFile.ts";
+import type { ByteSource } from "../../common/files/byteSource.ts";
+import { refuseNoUtf8 } from "../../common/files/inputFile.ts";
 import { numberNotation } from "../../common/numberNotation.ts";
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
@@ -34,8 +34,8 @@ interface Header {
  * that they leave open is refused, as one column off would give every sample its neighbour's counts.
  * @throws UserError naming line and column.
  */
-export function readClassicTable(bytes: Uint8Array, source: string): TableReading {
-  if (!isUtf8(bytes)) decodeText(bytes, source);
+export function readClassicTable(bytes: ByteSource, source: string): TableReading {
+  refuseNoUtf8(bytes, source);
   const lines = new ByteLines(bytes);
   const header = readHeader(lines, source);
   const rowIds: string[] = [];

@@ -1,8 +1,11 @@
+import { type ByteSource, partBytes } from "../../common/files/byteSource.ts";
 import { FileBytes } from "../../common/files/fileBytes.ts";
-import { gunzipIfNeeded, isGzip, readFileBytes, refuseNoText } from "../../common/files/inputFile.ts";
+import { gunzipped } from "../../common/files/inflate.ts";
+import { gunzipIfNeeded, isGzip, readFileBytes } from "../../common/files/inputFile.ts";
+import { spool } from "../../common/files/spool.ts";
 import { UserError } from "../../common/userError.ts";
 import { findHdf5Signature } from "../../formats/hdf5/read.ts";
-import { openQzaBytes } from "../../formats/qza.ts";
+import { openQzaBytes, type Qza } from "../../formats/qza.ts";
 import { isZip } from "../../formats/zip/read.ts";
 import { type BiomHdf5, openBiomHdf5 } from "./biomHdf5.ts";
 import { readBiomJson } from "./biomJson.ts";
@@ -26,19 +29,41 @@ export async function readTableWithNotes(path: string): Promise<TableReading> {
   return readTableBytes(readFileBytes(path), path);
 }
 
+/** A table that is read in slices, until it is closed with `Symbol.dispose`. */
+export interface OpenedTable extends TableSlices, Disposable {
+  /** `slices` with all the checks of the whole, for the first pass. */
+  firstSlices(): Iterable<Table>;
+}
+
 /**
- * Opens a feature table to be read in slices. A BIOM 2 file stays on the disk, whatever its size; other
- * files, also packed ones with a BIOM 2 file inside, are read as a whole. `firstSlices` are
- * `slices` with all the checks of the whole, for the first pass.
+ * Opens a feature table to be read in slices. A BIOM 2 file stays on the disk, whatever its size, and so does
+ * one in a QIIME 2 artifact or gzipped, which is unpacked there unless it has few bytes (see `spool`). Tables
+ * in other formats are in memory.
  * @throws UserError as `readTable` does, for what the whole shows at the end of the first pass.
  */
-export function openTable(path: string): TableSlices & { firstSlices(): Iterable<Table> } {
+export async function openTable(path: string, bytesInMemory?: number): Promise<OpenedTable> {
   const file = new FileBytes(path);
-  if (findHdf5Signature(file) >= 0) {
-    const biom = openBiomHdf5(file, path);
+  using stack = new DisposableStack();
+  let [bytes, source]: [ByteSource, string] = [file, path];
+  if (isZip(file)) {
+    const { parts, size } = tableArtifact(file, path).parts(payload);
+    source = `${payload} in ${path}`;
+    ({ bytes } = stack.use(await spool(parts, path, size, bytesInMemory)));
+  } else if (isGzip(file)) {
+    ({ bytes } = stack.use(await spool(gunzipped(file, path), path, 0, bytesInMemory)));
+    refuseGzip(bytes, path);
+  }
+  const opened = openPlain(bytes, source);
+  const open = stack.move();
+  return { ...opened, [Symbol.dispose]: () => open.dispose() };
+}
+
+function openPlain(bytes: ByteSource, source: string): Omit<OpenedTable, typeof Symbol.dispose> {
+  if (findHdf5Signature(bytes) >= 0) {
+    const biom = openBiomHdf5(bytes, source);
     return { ...biom, firstSlices: biom.checkedSlices };
   }
-  const table = inOneSlice(readTableBytes(readFileBytes(path), path).table);
+  const table = inOneSlice(readPlainTable(bytes, source).table);
   return { ...table, firstSlices: table.slices };
 }
 
@@ -46,33 +71,43 @@ export function openTable(path: string): TableSlices & { firstSlices(): Iterable
 export function readTableBytes(bytes: Uint8Array, source: string): TableReading {
   if (isZip(bytes)) return readTableArtifact(bytes, source);
   const unpacked = gunzipIfNeeded(bytes, source);
-  if (isGzip(unpacked)) throw new UserError(`${source} is gzipped twice; unpack it once with gunzip.`);
+  refuseGzip(unpacked, source);
   const reading = readPlainTable(unpacked, source);
   return unpacked === bytes ? reading : { ...reading, format: `${reading.format}, gzipped` };
 }
 
-function readTableArtifact(bytes: Uint8Array, source: string): TableReading {
+function refuseGzip(unpacked: ByteSource, source: string): void {
+  if (isGzip(unpacked)) throw new UserError(`${source} is gzipped twice; unpack it once with gunzip.`);
+}
+
+/** What QIIME 2 calls the file of a table. */
+const payload = "feature-table.biom";
+
+function tableArtifact(bytes: ByteSource, source: string): Qza {
   const artifact = openQzaBytes(bytes, source);
-  if (!artifact.type.startsWith("FeatureTable[")) {
-    throw new UserError(
-      `${source} is a QIIME 2 artifact of type ${artifact.type}; give one of type FeatureTable[...].`,
-    );
-  }
-  const reading = readPlainTable(artifact.file("feature-table.biom"), `feature-table.biom in ${source}`);
+  if (artifact.type.startsWith("FeatureTable[")) return artifact;
+  throw new UserError(
+    `${source} is a QIIME 2 artifact of type ${artifact.type}; give one of type FeatureTable[...].`,
+  );
+}
+
+function readTableArtifact(bytes: Uint8Array, source: string): TableReading {
+  const artifact = tableArtifact(bytes, source);
+  const reading = readPlainTable(artifact.file(payload), `${payload} in ${source}`);
   return { ...reading, format: `${reading.format} in a QIIME 2 artifact`, artifactType: artifact.type };
 }
 
-function readPlainTable(bytes: Uint8Array, source: string): TableReading {
+function readPlainTable(bytes: ByteSource, source: string): TableReading {
   if (bytes.length === 0) throw new UserError(`${source} is empty; give a feature table.`);
   if (findHdf5Signature(bytes) >= 0) return wholeBiom(openBiomHdf5(bytes, source));
-  const first = firstCharacter(bytes);
-  if (first === "{") return readBiomJson(bytes, source);
+  const head = bytes.subarray(0, Math.min(partBytes, bytes.length));
+  const first = firstCharacter(head);
+  if (first === "{") return readBiomJson(bytes.subarray(0, bytes.length), source);
   const other = otherFormats[first];
-  if (other && !bytes.subarray(0, bytes.indexOf(newline)).includes(tab))
+  if (other && !head.subarray(0, head.indexOf(newline)).includes(tab))
     throw new UserError(
       `${source} is no feature table (it looks like ${other}); give a BIOM file or a TSV table.`,
     );
-  refuseNoText(bytes, source);
   return readClassicTable(bytes, source);
 }
 

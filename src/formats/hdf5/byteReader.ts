@@ -1,4 +1,4 @@
-import type { ByteSource } from "../../common/files/fileBytes.ts";
+import type { ByteSource } from "../../common/files/byteSource.ts";
 import { UserError } from "../../common/userError.ts";
 import { lookup3 } from "./checksum.ts";
 

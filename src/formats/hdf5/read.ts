@@ -1,4 +1,4 @@
-import type { ByteSource } from "../../common/files/fileBytes.ts";
+import type { ByteSource } from "../../common/files/byteSource.ts";
 import { type Cursor, Hdf5Bytes } from "./byteReader.ts";
 import { Hdf5Dataset } from "./dataset.ts";
 import { GlobalHeap } from "./globalHeap.ts";

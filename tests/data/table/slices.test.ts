@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
+import { makeQza } from "../../../lab/material/makeQza.ts";
 import { FileBytes } from "../../../src/common/files/fileBytes.ts";
 import { prepareDataset } from "../../../src/data/prepare/prepare.ts";
 import { simulate } from "../../../src/data/simulate/simulate.ts";
@@ -69,11 +70,11 @@ describe("a BIOM file in slices", () => {
     expect(() => [...biom.checkedSlices()]).toThrow('disagree at sample "S2" and ASV "GGGTACGTAT"');
   });
 
-  test("that is written to meanwhile is refused", () => {
+  test("that is written to meanwhile is refused", async () => {
     const path = scratch.path("changed.biom");
     const { table: large } = simulate({ samples: 400, asvs: 80, depth: 300, richness: 20, length: 40 });
     writeBiom(path, large, { gzip: 0 });
-    const opened = openTable(path);
+    const opened = await openTable(path);
     writeBiom(path, { ...large, data: large.data.map((count) => count + 1) }, { gzip: 0 });
     expect(() => [...opened.firstSlices()]).toThrow(`${path} was changed while it was read`);
   });
@@ -124,13 +125,25 @@ describe("in slices of 1, 7 and 40 samples", () => {
 });
 
 describe("prep", () => {
-  test("comes to the same from a file on the disk and from one that is unpacked in memory", async () => {
+  test("comes to the same from files on the disk and from packed ones", async () => {
     const path = scratch.path("study.biom");
     writeBiom(path, table);
-    const packed = scratch.write("study.biom.gz", gzipSync(readFileSync(path)));
-    for (const source of [path, packed]) await prepareDataset({ table: source, seed: 2 }, `${source}.set`);
-    for (const name of ["samples.arrow", "asvs.arrow"])
-      expect(readFileSync(`${path}.set/${name}`).equals(readFileSync(`${packed}.set/${name}`))).toBe(true);
+    const packed = [
+      scratch.write("study.biom.gz", gzipSync(readFileSync(path))),
+      scratch.write(
+        "study.qza",
+        makeQza("FeatureTable[Frequency]", { "feature-table.biom": readFileSync(path) }),
+      ),
+    ];
+    for (const source of [path, ...packed]) await prepareDataset({ table: source, seed: 2 }, `${source}.set`);
+    for (const source of packed) {
+      for (const name of ["samples.arrow", "asvs.arrow"])
+        expect(readFileSync(`${path}.set/${name}`).equals(readFileSync(`${source}.set/${name}`))).toBe(true);
+      // As one with too many bytes for memory.
+      using opened = await openTable(source, 1000);
+      expect(gather(opened, opened.firstSlices())).toEqual(table);
+      expect(gather(opened)).toEqual(table);
+    }
   });
 
   test("leaves nothing of a table whose faults show late", async () => {
