@@ -14,7 +14,7 @@ import { judgedName } from "../../training/objectives/judgedSamples.ts";
 import { type PairEvaluation, partsByMetric } from "../../training/objectives/pairEvaluation.ts";
 import { RunFolder } from "../../training/run/folder.ts";
 import { runCategories } from "../../training/run/openSamples.ts";
-import { figuresOf, judgePredictions } from "../../training/targets/predictions.ts";
+import { figuresOf, judgePredictions, unknownClassWarning } from "../../training/targets/predictions.ts";
 import { writePredictions } from "../../training/targets/predictionTable.ts";
 import { pairPlot } from "../../training/tasks/pairPlot.ts";
 import { plotPredictions } from "../../training/tasks/targetPlots.ts";
@@ -90,10 +90,12 @@ async function judgeTargets(
   const categories = runCategories(opened.facts, dataset, display);
   const { predictions } = predictSamples(opened, dataset, samples, { device, categories, onProgress });
   const qualities = judgePredictions(targets, dataset, samples, predictions);
+  const unknown = unknownClassWarning(targets, dataset, samples);
   if (qualities.every(({ n }) => n === 0))
     throw new UserError(
-      `None of the ${samples.length} samples has a value of ${targets.columns.join(", ")}.`,
+      unknown ?? `None of the ${samples.length} samples has a value of ${targets.columns.join(", ")}.`,
     );
+  if (unknown !== null) display.warn(unknown);
   metrics["figures"] = figuresOf(qualities);
   metrics["targets"] = qualities;
   if (flags.output === undefined) return;

@@ -4,11 +4,11 @@ import { checkOutput } from "../../common/files/checkOutput.ts";
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { pairCount } from "../../data/distances/distances.ts";
-import { readMetadata } from "../../data/metadata/read.ts";
 import { groupDistances } from "../../data/statistics/grouping.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import { addDistanceOptions, type DistanceFlags, distancesFrom } from "../options/distanceSource.ts";
 import { wholeNumber } from "../options/optionValues.ts";
+import { shownMetadata } from "../options/shownMetadata.ts";
 import { pText, rowsText, statisticText } from "../text/statisticsText.ts";
 
 interface GroupTestFlags extends DistanceFlags {
@@ -60,7 +60,7 @@ async function run(name: "permanova" | "anosim", flags: GroupTestFlags): Promise
     throw new UserError("--pairwise tests pairs of groups without strata; leave --strata or it out.");
   if (output !== undefined) checkOutput(output, [".tsv"], "a result");
   const display = new ProgressDisplay(chooseDisplayMode(flags));
-  const metadata = readMetadata(flags.metadata);
+  const metadata = shownMetadata(flags.metadata, display);
   const source = await distancesFrom(flags, display);
   const { distances, groups, strata, withoutValue } = groupDistances(
     source.distances,

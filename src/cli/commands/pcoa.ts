@@ -2,7 +2,6 @@ import { extname } from "node:path";
 import { Command, Option } from "commander";
 import { checkOutput } from "../../common/files/checkOutput.ts";
 import { UserError } from "../../common/userError.ts";
-import { readMetadata } from "../../data/metadata/read.ts";
 import {
   type Ordination,
   writeCoordinatesTsv,
@@ -15,6 +14,7 @@ import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progr
 import { addDistanceOptions, type DistanceFlags, distancesFrom } from "../options/distanceSource.ts";
 import { positiveWholeNumber, wholeNumber } from "../options/optionValues.ts";
 import { checkPlotFile, colourOf, writePlotFile } from "../options/plotFile.ts";
+import { shownMetadata } from "../options/shownMetadata.ts";
 
 interface PcoaFlags extends DistanceFlags {
   readonly output: string;
@@ -75,7 +75,7 @@ async function run(flags: PcoaFlags): Promise<void> {
   const display = new ProgressDisplay(chooseDisplayMode(flags));
   const { distances, name } = await distancesFrom(flags, display);
   const samples = distances.ids.length;
-  const metadata = flags.metadata === undefined ? undefined : readMetadata(flags.metadata);
+  const metadata = flags.metadata === undefined ? undefined : shownMetadata(flags.metadata, display);
   // Before the axes, which take long.
   const ofColumn = (column: string) => colourOf(metadata!, column, distances.ids);
   const colour = flags.colorBy === undefined ? undefined : ofColumn(flags.colorBy);

@@ -2,7 +2,6 @@ import { Command } from "commander";
 import { writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { checkOutput } from "../../common/files/checkOutput.ts";
 import { UserError } from "../../common/userError.ts";
-import { readMetadata } from "../../data/metadata/read.ts";
 import { type RarefactionCurve, rarefactionCurves } from "../../data/statistics/rarefactionCurves.ts";
 import { readTable } from "../../data/table/read.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
@@ -10,6 +9,7 @@ import { type AlphaFlags, alphaMetricsOf, alphaOption } from "../options/alphaMe
 import { positiveWholeNumber, wholeNumber } from "../options/optionValues.ts";
 import { checkPlotFile, textOf, writePlotFile } from "../options/plotFile.ts";
 import { rootedTree } from "../options/rootedTree.ts";
+import { shownMetadata } from "../options/shownMetadata.ts";
 
 interface RarefactionFlags extends Omit<AlphaFlags, "shannonBase"> {
   readonly output: string;
@@ -71,7 +71,7 @@ async function run(flags: RarefactionFlags): Promise<void> {
   const groups =
     flags.metadata === undefined
       ? sampleIds.map(() => "all samples")
-      : textOf(readMetadata(flags.metadata), groupBy!, sampleIds);
+      : textOf(shownMetadata(flags.metadata, display), groupBy!, sampleIds);
   display.begin("Drawing", steps * repeats, "drawings");
   const curves = rarefactionCurves(table, {
     metrics,

@@ -154,6 +154,7 @@ async function filter(flags: FilterFlags): Promise<void> {
   const metadata = flags.metadata === undefined ? undefined : readMetadata(flags.metadata);
   const taxonomy = flags.taxonomy === undefined ? undefined : readTaxonomy(flags.taxonomy);
   await change(source, flags, (table, display) => {
+    for (const warning of metadata?.warnings ?? []) display.warn(warning);
     let left = table;
     if (isGiven(asksForSamples)) {
       const lists = [

@@ -210,8 +210,11 @@ function unknownBasesWarning(parts: readonly UnknownBases[], asvs: number): stri
   const positions = parts.reduce((sum, part) => sum + part.positions, 0);
   const first = parts.find((part) => part.firstSequence >= 0)!.firstSequence;
   const characters = [...new Set(parts.flatMap((part) => Object.keys(part.characters)))].slice(0, 10);
+  const cure = characters.some((one) => one === "-" || one === ".")
+    ? " Gaps come of an alignment, and shift what follows them: give the sequences without."
+    : "";
   return [
     `${affected} of ${asvs} ASVs have ${positions} positions that are not A, C, G, T or U ` +
-      `(${characters.join(" ")}; first in ASV ${first + 1}): they are left out of attention.`,
+      `(${characters.join(" ")}; first in ASV ${first + 1}): they are left out of attention.${cure}`,
   ];
 }

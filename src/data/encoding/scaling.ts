@@ -1,7 +1,13 @@
 import { z } from "zod";
 
-/** Where values are as good as equal: a spread below this would blow rounding errors up. */
-const smallestSpread = 1e-8;
+/**
+ * Where values are as good as equal: a spread below this share of their size would blow rounding errors up.
+ * An absolute bound would take amounts in small units, such as 1e-9 mol/l, for equal.
+ */
+const smallestSpread = 1e-12;
+
+/** Whether values that lie so far apart, the largest of them (without its sign) so large, are equal. */
+const isRounding = (spread: number, size: number) => spread <= smallestSpread * size;
 
 /** The affine map `(value - shift) / scale`. */
 export const scalingSchema = z.object({ shift: z.number(), scale: z.number().positive() });
@@ -14,7 +20,7 @@ export function fitMinMax(values: Iterable<number>): Scaling | undefined {
   const [smallest, largest] = extremes(values);
   if (smallest > largest) return undefined;
   const spread = largest - smallest;
-  return { shift: smallest, scale: spread < smallestSpread ? 1 : spread };
+  return { shift: smallest, scale: isRounding(spread, Math.max(-smallest, largest)) ? 1 : spread };
 }
 
 /**
@@ -26,13 +32,13 @@ export function fitZScore(values: Iterable<number>): Scaling | undefined {
   const mean = known.reduce((sum, value) => sum + value, 0) / known.length;
   const variance = known.reduce((sum, value) => sum + (value - mean) ** 2, 0) / known.length;
   const deviation = Math.sqrt(variance);
-  return { shift: mean, scale: deviation < smallestSpread ? 1 : deviation };
+  return { shift: mean, scale: isRounding(deviation, Math.abs(mean)) ? 1 : deviation };
 }
 
 /** Whether there are no two different values; NaN is skipped. */
 export function isConstant(values: Iterable<number>): boolean {
   const [smallest, largest] = extremes(values);
-  return largest - smallest < smallestSpread;
+  return smallest > largest || isRounding(largest - smallest, Math.max(-smallest, largest));
 }
 
 function extremes(values: Iterable<number>): [smallest: number, largest: number] {

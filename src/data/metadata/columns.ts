@@ -2,7 +2,7 @@ import { howToWrite } from "../../common/numberNotation.ts";
 import { parseNumber } from "../../common/parseNumber.ts";
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
-import type { Metadata, MetadataColumn } from "./read.ts";
+import type { Metadata, MetadataColumn } from "./metadata.ts";
 import type { ColumnType } from "./rules.ts";
 
 /**

@@ -6,6 +6,8 @@ import { UserError } from "../../common/userError.ts";
 import { type DelimitedRow, splitDelimited } from "../../formats/delimited.ts";
 import { openQzaBytes } from "../../formats/qza.ts";
 import { isZip } from "../../formats/zip/read.ts";
+import { columnType } from "./columns.ts";
+import type { Metadata, MetadataColumn } from "./metadata.ts";
 import {
   type ColumnType,
   isDirective,
@@ -15,30 +17,9 @@ import {
   readMissingDirective,
   readTypesDirective,
 } from "./rules.ts";
+import { missingAsNumber, twoSpellings } from "./suspects.ts";
 
-export interface MetadataColumn {
-  readonly name: string;
-  /** One text per row of the metadata, without surrounding blanks; null where the value is missing. */
-  readonly values: readonly (string | null)[];
-  /** What a `#q2:types` row says, undefined where it says nothing. */
-  readonly declaredType: ColumnType | undefined;
-}
-
-/** A table of facts about samples. Ids and values are text exactly as it was written, numbers included. */
-export interface Metadata {
-  /** Names the file in errors. */
-  readonly source: string;
-  /** The header of the id column, such as `sample-id`. */
-  readonly idHeader: string;
-  /** Unique, in the file's order. */
-  readonly ids: readonly string[];
-  /** By name, in the file's order. */
-  readonly columns: ReadonlyMap<string, MetadataColumn>;
-  /** Line of the file on which each row starts, from 1. */
-  readonly lines: readonly number[];
-  /** What was read with doubt, each a sentence. */
-  readonly warnings: readonly string[];
-}
+export type { Metadata, MetadataColumn };
 
 /** Tables with a row for each sample or ASV, which QIIME 2 lets stand for metadata. */
 const tablesInArtifacts = [
@@ -128,7 +109,11 @@ export function parseMetadata(text: string, source: string, delimiter: "\t" | ",
     columns.set(name, { name, values, declaredType: types.get(name) });
     if (types.get(name) === "numeric") refuseNonNumbers(columns.get(name)!, body, source);
   }
-  for (const column of columns.values()) warnings.push(...notationWarnings(column, body, source));
+  for (const column of columns.values()) {
+    warnings.push(...notationWarnings(column, body, source));
+    const suspect = columnType(column) === "numeric" ? missingAsNumber(column) : twoSpellings(column);
+    if (suspect !== undefined) warnings.push(`${source}, line ${body[suspect.row].line}: ${suspect.what}.`);
+  }
   return { source, idHeader: header.idHeader, ids, columns, lines: body.map((row) => row.line), warnings };
 }
 

@@ -2,6 +2,7 @@ import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { alikeIds, without } from "../alikeIds.ts";
 import type { Dropped } from "../dataset/manifest.ts";
+import { dropEmptySlices } from "../table/dropEmpty.ts";
 import { selectAsvs } from "../table/select.ts";
 import type { TableSlices } from "../table/slices.ts";
 import { indexTips } from "../tree/shape.ts";
@@ -20,8 +21,8 @@ export interface MatchedTable {
 }
 
 /**
- * Leaves out the ASVs that are no tips of the tree, whose place in it is unknown. Tips
- * may bear ids or sequences.
+ * Leaves out the ASVs that are no tips of the tree, whose place in it is unknown, and samples that have no
+ * others. Tips may bear ids or sequences.
  * @throws UserError if the two have nothing in common, with a name of either side.
  */
 export function matchTree(
@@ -53,21 +54,31 @@ export function matchTree(
   const asvIds = kept.map((asv) => table.asvIds[asv]);
   const all = totals.reduce((sum, total) => sum + total, 0);
   const share = 100 - (100 * kept.reduce((sum, asv) => sum + totals[asv], 0)) / all;
-  return {
-    table: {
-      ...table,
-      asvIds,
-      *slices() {
-        for (const slice of table.slices()) yield selectAsvs(slice, kept);
-      },
+  const left = dropEmptySlices({
+    ...table,
+    asvIds,
+    *slices() {
+      for (const slice of table.slices()) yield selectAsvs(slice, kept);
     },
+  });
+  const { emptySamples } = left;
+  return {
+    table: left,
     sequences: kept.map((asv) => sequences[asv]),
     tipNames: kept.map((asv) => tipNames[asv]),
-    dropped: dropped("asvs", "not in the tree", lost),
+    dropped: [
+      ...dropped("asvs", "not in the tree", lost),
+      ...dropped("samples", "no ASV in the tree", emptySamples),
+    ],
     warnings: [
       `${lost.length} of ${table.asvIds.length} ASVs (${share.toFixed(share < 1 ? 2 : 1)} % of the counts) are not in ` +
         `${names.tree} and were left out; the first is ${quote(shortenId(lost[0]))}` +
         `${alikeIds(lost, without([...tips.keys()], tipNames))}.`,
+      ...(emptySamples.length === 0
+        ? []
+        : [
+            `${emptySamples.length} of ${table.sampleIds.length} samples have no ASV that is in ${names.tree} and were left out; the first is ${quote(emptySamples[0])}.`,
+          ]),
     ],
   };
 }

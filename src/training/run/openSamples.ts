@@ -79,6 +79,11 @@ export function fitWarnings(facts: RunFacts, dataset: Dataset): string[] {
         "--rarefy-depth none keeps them, with all their counts.",
     );
   }
+  const empty = dataset.manifest.dropped.find(({ what, reason }) => what === "samples" && reason === "empty");
+  if (empty !== undefined)
+    warnings.push(
+      `${empty.count} samples have no counts and are left out (${empty.examples.slice(0, 3).join(", ")}${empty.count > 3 ? " ..." : ""}).`,
+    );
   const depth = dataset.manifest.parameters["rarefyDepth"];
   if (typeof depth === "number" ? depth !== data.rarefyDepth : data.rarefyDepth !== "none") {
     warnings.push(
@@ -91,11 +96,12 @@ export function fitWarnings(facts: RunFacts, dataset: Dataset): string[] {
 /** What is odd about the ASVs of a data set for a model, each a sentence. */
 export function sequenceWarnings(facts: RunFacts, dataset: Dataset): string[] {
   const { maxBp } = facts.config.model;
-  const { shortestAsv, words } = facts.data;
+  const { shortestAsv, longestAsv, words } = facts.data;
   const sketch = words === undefined ? null : new WordSketch(words, maxBp);
-  const counts = { tooLong: 0, tooShort: 0, reversed: 0, foreign: 0 };
+  const counts = { tooLong: 0, longer: 0, tooShort: 0, reversed: 0, foreign: 0 };
   for (const bases of asvBases(dataset)) {
     if (bases.length > maxBp) counts.tooLong++;
+    else if (bases.length > longestAsv) counts.longer++;
     if (bases.length < shortestAsv) counts.tooShort++;
     const kinship = sketch?.judge(bases);
     if (kinship === "reversed" || kinship === "foreign") counts[kinship]++;
@@ -106,6 +112,10 @@ export function sequenceWarnings(facts: RunFacts, dataset: Dataset): string[] {
     warnings.push(
       `${counts.tooLong} of ${all} ASVs are longer than the ${maxBp} bases that the model reads; only their first ${maxBp} count. ` +
         "That is right only if they begin at the same primer as those of the training.",
+    );
+  if (counts.longer > foreignShare * all)
+    warnings.push(
+      `${counts.longer} of ${all} ASVs are longer than any of the training (${longestAsv} bases), and the model knows nothing of what lies behind; cut them there.`,
     );
   if (counts.tooShort > 0)
     warnings.push(

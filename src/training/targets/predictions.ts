@@ -1,5 +1,6 @@
-import { quote } from "../../common/quote.ts";
+import { quote, quoteSome } from "../../common/quote.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
+import { textValues } from "../../data/encoding/categories.ts";
 import {
   ClassificationMetrics,
   type ClassificationResult,
@@ -149,6 +150,23 @@ export function judgePredictions(
       ...(coverage !== undefined && { coverage }),
     };
   });
+}
+
+/**
+ * A sentence where samples have classes that the model does not know, which its figures leave out; null
+ * otherwise.
+ */
+export function unknownClassWarning(targets: Targets, dataset: Dataset, samples: Int32Array): string | null {
+  if (targets.classes === null) return null;
+  const [column] = targets.columns;
+  const { values } = textValues(dataset.column(column));
+  const numbers = targets.classNumbers(dataset);
+  const unknown = samples.filter((sample) => numbers[sample] < 0 && values[sample] !== null);
+  if (unknown.length === 0) return null;
+  return (
+    `${unknown.length} of the ${samples.length} samples have classes of ${quote(column)} that the model does not know ` +
+    `(${quoteSome([...new Set(Array.from(unknown, (sample) => values[sample]!))])}; it knows ${quoteSome(targets.classes)}): the figures are those of the others.`
+  );
 }
 
 function indicesWhere(samples: Int32Array, test: (sample: number) => boolean): number[] {

@@ -157,7 +157,7 @@ describe("a data set", () => {
       provenance: noProvenance,
     });
     expect(manifest.warnings).toEqual([
-      "1 of 2 ASVs have 3 positions that are not A, C, G, T or U (N -; first in ASV 2): they are left out of attention.",
+      "1 of 2 ASVs have 3 positions that are not A, C, G, T or U (N -; first in ASV 2): they are left out of attention. Gaps come of an alignment, and shift what follows them: give the sequences without.",
     ]);
   });
 

@@ -70,6 +70,17 @@ describe("TargetTransform", () => {
     }
   });
 
+  test("small units are no reason to take a target for constant, rounding errors are one", () => {
+    for (const name of ["minmax", "zscore"] as const) {
+      const small = fit(name, new Float64Array([1e-9, 2e-9, 3e-9]));
+      expect(small.warnings).toEqual([]);
+      const [low, high] = small.apply(new Float64Array([1e-9, 3e-9]), "age");
+      expect(high - low).toBeCloseTo(name === "minmax" ? 1 : Math.sqrt(6), 9);
+      expect(fit(name, new Float64Array([0.3, 0.1 + 0.2])).warnings).toHaveLength(1);
+      expect(fit(name, new Float64Array([0, 0])).warnings).toHaveLength(1);
+    }
+  });
+
   test("refuses what cannot be transformed or restored", () => {
     expect(() => fit("none", new Float64Array([Number.NaN]))).toThrow(
       'No training sample has a value of "age"',

@@ -173,6 +173,21 @@ describe("prepareDataset", () => {
     expect(dataset.manifest.warnings[0]).toMatch(/^1 of \d+ ASVs \([\d.]+ % of the counts\) are not in /);
   });
 
+  test("leaves out samples that have no ASV in the tree, and says so", async () => {
+    const { sampleIds, asvIds, indptr, indices } = study.table;
+    // The first sample's ASVs go from the tree, and none but these.
+    const gone = new Set(Array.from(indices.subarray(indptr[0], indptr[1]), (asv) => asvIds[asv]));
+    const left = asvIds.filter((id) => !gone.has(id));
+    const tree = writeText("part.nwk", `(${left.map((id) => `${id}:1`).join(",")});\n`);
+    const dataset = await prepared({ table: files.table, tree, rarefyDepth: "none" });
+    expect(dataset.sampleIds).not.toContain(sampleIds[0]);
+    expect(dataset.manifest.dropped).toContainEqual(
+      expect.objectContaining({ what: "samples", reason: "no ASV in the tree" }),
+    );
+    const warning = `samples have no ASV that is in ${tree} and were left out; the first is "${sampleIds[0]}"`;
+    expect(dataset.manifest.warnings.join()).toContain(warning);
+  });
+
   test("refuses files that do not belong together", async () => {
     const tree = writeText("other.nwk", "(a:1,b:2);\n");
     await expect(prepared({ table: files.table, tree })).rejects.toThrow(
