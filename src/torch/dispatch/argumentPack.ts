@@ -4,6 +4,7 @@ import { Generator } from "../core/generator.ts";
 import { type Layout, layouts } from "../core/layout.ts";
 import { Tensor } from "../core/tensor.ts";
 import type { ArgumentKind, SchemaArgument } from "./schema.ts";
+import { isWhole } from "./wholeNumbers.ts";
 
 /** Tags of packed values; see native/aam_torch.h. */
 export const tags = {
@@ -35,6 +36,12 @@ const memoryFormats: Record<string, number> = {
 export type { Layout } from "../core/layout.ts";
 
 const encoder = new TextEncoder();
+
+/** The call that is packed: what a number means depends on the tensors beside it. */
+export interface CallFacts {
+  readonly operator: string;
+  readonly args: readonly unknown[];
+}
 
 /**
  * What the arguments of the running call are packed into. Calls do not nest, so one
@@ -93,14 +100,15 @@ export class ArgumentPack {
     this.textLength += bytes.length;
   }
 
-  putScalar(value: number | boolean | bigint): void {
-    if (typeof value === "number") this.put2(Number.isSafeInteger(value) ? tags.int : tags.double, value);
+  putScalar(value: number | boolean | bigint, call: CallFacts): void {
+    if (typeof value === "number")
+      this.put2(isWhole(value, call.operator, call.args) ? tags.int : tags.double, value);
     else if (typeof value === "boolean") this.put2(tags.bool, value ? 1 : 0);
     else this.put2(tags.int, Number(value));
   }
 
   /** Packs one argument. The caller has checked it with `accepts`. */
-  put(argument: SchemaArgument, value: unknown): void {
+  put(argument: SchemaArgument, value: unknown, call: CallFacts): void {
     if (value === null) {
       this.put1(tags.none);
       return;
@@ -113,7 +121,7 @@ export class ArgumentPack {
         this.put2(tags.int, value as number);
         break;
       case "Scalar":
-        this.putScalar(value as number | boolean | bigint);
+        this.putScalar(value as number | boolean | bigint, call);
         break;
       case "float":
         this.put2(tags.double, value as number);
@@ -154,7 +162,7 @@ export class ArgumentPack {
       case "Scalar[]": {
         const list = value as (number | boolean)[];
         this.put2(tags.scalarList, list.length);
-        for (const item of list) this.putScalar(item);
+        for (const item of list) this.putScalar(item, call);
         break;
       }
       case "str":

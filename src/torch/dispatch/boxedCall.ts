@@ -105,7 +105,7 @@ function pack(overload: Overload, args: readonly unknown[], count: number, optio
     const value = given(formals[i], i, args, count, options);
     if (value === undefined) packed.put1(tags.default);
     else {
-      packed.put(formals[i], value);
+      packed.put(formals[i], value, { operator: overload.schema.name, args });
       end = packed.length;
     }
   }

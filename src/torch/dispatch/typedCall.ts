@@ -1,6 +1,7 @@
 import { Tensor } from "../core/tensor.ts";
 import { shim } from "../native/library.ts";
 import type { Overload, TypedForm } from "./findOverload.ts";
+import { needsTensors } from "./wholeNumbers.ts";
 
 const list = new Float64Array(new ArrayBuffer(1024));
 /** The overload that the last typed call took; only to be read after it failed. */
@@ -24,6 +25,7 @@ function convert(kind: number, value: unknown): number | undefined {
     case letterM:
       return value instanceof Tensor && value.rawHandle !== 0 ? value.rawHandle : undefined;
     case letterS:
+      return typeof value === "number" && !needsTensors(value) ? value : undefined;
     case letterD:
       return typeof value === "number" ? value : undefined;
     case letterI:

@@ -91,11 +91,12 @@ function toNumbers(values: readonly Value[], dtype: DType): TypedArray {
     const value = typeof values[i] === "boolean" ? Number(values[i]) : (values[i] as number | bigint);
     if (range && !(value >= range[0] && value <= range[1]))
       throw new RangeError(`tensor: ${value} cannot be converted to ${dtype} without overflow`);
-    if (array instanceof BigInt64Array || array instanceof BigUint64Array) {
-      if (typeof value === "number" && !Number.isInteger(value))
-        throw new TypeError(`tensor: ${value} is not an integer and cannot be an ${dtype}`);
-      array[i] = BigInt(value);
-    } else array[i] = dtype === "bool" ? Number(value !== 0 && value !== 0n) : Number(value);
+    if (range && typeof value === "number" && !Number.isInteger(value))
+      throw new TypeError(
+        `tensor: ${value} is not an integer and cannot be an ${dtype}; Math.trunc or Math.round make it one`,
+      );
+    if (array instanceof BigInt64Array || array instanceof BigUint64Array) array[i] = BigInt(value);
+    else array[i] = dtype === "bool" ? Number(value !== 0 && value !== 0n) : Number(value);
   }
   return array;
 }

@@ -10,10 +10,12 @@ const index = operator("aten::index", ["Tensor"], "at") as unknown as (
   indices: (Tensor | null)[],
 ) => Tensor;
 
+const isMask = (item: Tensor): boolean => item.dtype === "bool" || item.dtype === "uint8";
+
 /** Dimensions that an index uses up. */
 function consumes(item: Index): number {
   if (item === null || item === "..." || typeof item === "boolean") return 0;
-  return item instanceof Tensor && item.dtype === "bool" ? item.ndim : 1;
+  return item instanceof Tensor && isMask(item) ? item.ndim : 1;
 }
 
 interface BasicPart {
@@ -61,6 +63,13 @@ function basicPart(self: Tensor, indices: readonly Index[]): BasicPart {
     } else if (typeof item === "boolean") {
       narrowTo(ops.unsqueeze(view, dim));
       advanced.push(made(tensor([item], { device: self.device })));
+      hasAdvanced = true;
+      dim++;
+    } else if (item instanceof Tensor && item.ndim === 0 && isMask(item)) {
+      // As `true` and `false`: a new dimension of size 1 or 0.
+      narrowTo(ops.unsqueeze(view, dim));
+      using mask = item.to("bool");
+      advanced.push(made(mask.unsqueeze(0)));
       hasAdvanced = true;
       dim++;
     } else if (item instanceof Tensor) {

@@ -130,7 +130,7 @@ export class ScriptModule {
         throw new TypeError(
           `${method}: argument '${formal.name}' must be ${expectation(formal)}, got ${describeValue(value)}`,
         );
-      packing.put(formal, value);
+      packing.put(formal, value, { operator: method, args });
     });
     const name = encoder.encode(method);
     const { values, length, text, textLength } = packing;
