@@ -84,7 +84,7 @@ test("a shim that AAM_TORCH_SHIM names needs no headers and no path of its own, 
     [
       "2.12.9+cpu",
       1,
-      /was built for LibTorch [\d.]+, but LibTorch 2.12.9\+cpu was found in .*Give AAM_TORCH_SHIM a shim for/,
+      /AAM_TORCH_SHIM names .*, which was built for LibTorch [\d.]+, but LibTorch 2.12.9\+cpu was found in .*: give it the native part/,
     ],
   ] as const) {
     writeFileSync(join(runtime, "version.py"), `__version__ = '${version}'\n`);
@@ -94,6 +94,46 @@ test("a shim that AAM_TORCH_SHIM names needs no headers and no path of its own, 
     expect(done.code).toBe(code);
   }
 });
+
+test("a damaged shim, another library and a damaged LibTorch are told in one sentence, and none ends the process by a signal", () => {
+  const { libtorch } = expectedShim();
+  const source = scratch.path("sum.ts");
+  writeFileSync(source, program);
+  const whole = readFileSync(ensureShim());
+  const half = whole.subarray(0, whole.length / 2);
+  const other = scratch.path("other.so");
+  symlinkSync(join(libtorch.libDir, "libc10.so"), other);
+  const torn = scratch.path("torn");
+  mkdirSync(join(torn, "lib"), { recursive: true });
+  for (const name of ["libtorch_cpu.so", "libtorch.so"])
+    symlinkSync(join(libtorch.libDir, name), join(torn, "lib", name));
+  writeFileSync(
+    join(torn, "lib/libc10.so"),
+    readFileSync(join(libtorch.libDir, "libc10.so")).subarray(0, 5e5),
+  );
+  writeFileSync(join(torn, "version.py"), `__version__ = '${libtorch.version}'\n`);
+  const unset = "or unset it and let one be found or built.";
+  for (const [shim, fault, env] of [
+    [scratch.write("text.so", "no library\n"), "which is no library: ", {}],
+    [scratch.write("empty.so", ""), "which is empty: ", {}],
+    [
+      scratch.write("half.so", half),
+      `which is cut off (${half.length} of ${whole.length} bytes are there): `,
+      {},
+    ],
+    [other, "which is a library, but not of this version of the toolkit: ", {}],
+    [ensureShim(), `LibTorch's ${join(torn, "lib/libc10.so")} is cut off (500000 of `, { LIBTORCH: torn }],
+  ] as const) {
+    const given = { XDG_CACHE_HOME: scratch.path("third-cache"), AAM_TORCH_SHIM: shim, ...env };
+    const done = run([process.execPath, source], scratch.path("starts"), given);
+    const sentence = /^UserError: (.*)$/m.exec(done.text)?.[1] ?? done.text;
+    expect(sentence).toContain(fault);
+    expect(sentence).toContain("LIBTORCH" in env ? "install torch anew, or set LIBTORCH" : unset);
+    // Its path is said once.
+    expect(sentence.split("LIBTORCH" in env ? torn : shim).length).toBe(2);
+    expect(done.code).toBe(1);
+  }
+}, 60_000);
 
 test("a compiled program writes report pages and pictures: style, script, fonts and drawing library are in it", () => {
   const source = scratch.path("page.ts");

@@ -15,6 +15,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -99,6 +100,13 @@ test("the set-up builds the native part in the cache folder; the doctor is conte
   const isCompiled = existsSync(objects) && readdirSync(objects).length === sources.length;
   if (isCompiled) cpSync(objects, join(cacheOf(project), "objects"), { recursive: true });
   else cpSync(ensureShim(), join(cacheOf(project), basename(ensureShim())));
+  if (isCompiled) {
+    // As an interrupted copy leaves it.
+    const library = join(cacheOf(project), basename(ensureShim()));
+    writeFileSync(library, readFileSync(ensureShim()).subarray(0, 500_000));
+    const doctor = project.run([project.path("node_modules/.bin/aam-torch"), "doctor"]);
+    expect(doctor.out).toContain(`Problem: The native part ${library} is cut off (500000 of `);
+  }
   const setup = project.run([project.path("node_modules/.bin/aam-torch"), "setup"]);
   expect(setup.err).toContain(`Native part ${join(cacheOf(project), basename(ensureShim()))}`);
   expect(setup.err.includes("Built the native part in ")).toBe(isCompiled);

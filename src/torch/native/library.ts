@@ -1,7 +1,9 @@
 import { dlopen, type FFIFunction, toArrayBuffer } from "bun:ffi";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { UserError } from "../../common/userError.ts";
 import { type FoundShim, findShim, prebuiltPackage } from "../setup/findShim.ts";
+import { faultOfLibrary, reasonOfFailure } from "../setup/libraryFile.ts";
 import { type Libtorch, sharedLibraryName } from "../setup/libtorchFolder.ts";
 import { commandNames } from "../setup/places.ts";
 import { kindOfStatus, TorchError } from "./errors.ts";
@@ -213,47 +215,59 @@ function loadLibtorch({ libDir }: Libtorch): void {
   for (const stem of ["c10", "torch_cpu", "c10_cuda", "torch_cuda", "torch"]) {
     const path = join(libDir, sharedLibraryName(stem));
     if (!existsSync(path)) continue;
-    if (c.symbols.dlopen(Buffer.from(`${path}\0`), now) === null) {
-      throw new TorchError(`LibTorch's ${path} cannot be loaded: ${c.symbols.dlerror()}.`, "runtime");
-    }
+    const fault =
+      faultOfLibrary(path) ??
+      (c.symbols.dlopen(Buffer.from(`${path}\0`), now) === null
+        ? `cannot be loaded (${reasonOfFailure(path, String(c.symbols.dlerror()))})`
+        : undefined);
+    if (fault !== undefined)
+      throw new UserError(`LibTorch's ${path} ${fault}: install torch anew, or set LIBTORCH to another one.`);
   }
 }
 
-/** What to do about a shim that does not fit. */
-function cureOf({ isBuiltHere, libtorch }: FoundShim): string {
-  return isBuiltHere
-    ? `Delete it and run \`${commandNames.setup}\` to build it anew`
-    : `Give AAM_TORCH_SHIM a shim for LibTorch ${libtorch.version} from this version of the toolkit, or unset it (and remove ${prebuiltPackage}) and let one be built`;
+/** One sentence about a shim that does not serve, with the cure. `fault` follows its name. */
+function refusal({ path, origin, libtorch }: FoundShim, fault: string): UserError {
+  if (origin === "variable")
+    return new UserError(
+      `AAM_TORCH_SHIM names ${path}, which ${fault}: give it the native part of this version of the toolkit for LibTorch ` +
+        `${libtorch.version}, or unset it and let one be found or built.`,
+    );
+  const cure =
+    origin === "package"
+      ? `install ${prebuiltPackage} anew, or remove it and let the native part be built`
+      : `delete it and run \`${commandNames.setup}\`, which builds it`;
+  return new UserError(`The native part ${path} ${fault}: ${cure}.`);
 }
 
 function load(): { shim: Shim; path: string } {
   const found = findShim();
   const { path, libtorch } = found;
-  if (found.isBuiltHere) checkBuild(path);
+  if (found.origin === "build") checkBuild(path);
+  const fault = faultOfLibrary(path);
+  if (fault !== undefined) throw refusal(found, fault);
   calmThreads();
   loadLibtorch(libtorch);
   let shim: Shim;
   try {
     shim = dlopen(path, shimFunctions as Record<string, FFIFunction>).symbols as unknown as Shim;
   } catch (cause) {
-    throw new TorchError(
-      `The shim ${path} cannot be loaded: ${cause instanceof Error ? cause.message : cause}. ` +
-        `${cureOf(found)}; \`${commandNames.doctor}\` tells which LibTorch is used.`,
-      "runtime",
+    const said = cause instanceof Error ? cause.message : String(cause);
+    const isOther = said.startsWith('Symbol "');
+    throw refusal(
+      found,
+      isOther
+        ? "is a library, but not of this version of the toolkit"
+        : `cannot be loaded (${reasonOfFailure(path, said)})`,
     );
   }
   const abi = shim.aamt_abi();
-  if (abi !== expectedAbi) {
-    throw new TorchError(
-      `The shim ${path} has interface ${abi}, this code needs ${expectedAbi}. ${cureOf(found)}.`,
-      "runtime",
-    );
-  }
+  if (abi !== expectedAbi)
+    throw refusal(found, `is of another version of the toolkit (interface ${abi} instead of ${expectedAbi})`);
   const { compiled } = readBuildInfo(shim);
-  if (!found.isBuiltHere && !libtorch.version.startsWith(compiled)) {
-    throw new TorchError(
-      `The shim ${path} was built for LibTorch ${compiled}, but LibTorch ${libtorch.version} was found in ${libtorch.root}. ${cureOf(found)}.`,
-      "runtime",
+  if (found.origin !== "build" && !libtorch.version.startsWith(compiled)) {
+    throw refusal(
+      found,
+      `was built for LibTorch ${compiled}, but LibTorch ${libtorch.version} was found in ${libtorch.root}`,
     );
   }
   return { shim, path };
@@ -261,14 +275,13 @@ function load(): { shim: Shim; path: string } {
 
 /**
  * The hash of sources and LibTorch in a shim's name is compiled into it, too.
- * @throws TorchError, before anything is loaded, for a file that was put under another build's name.
+ * @throws UserError, before anything is loaded, for a file that was put under another build's name.
  */
 export function checkBuild(path: string): void {
   const hash = /-([0-9a-f]+)\.\w+$/.exec(path)?.[1] ?? path;
   if (readFileSync(path).includes(hash)) return;
-  throw new TorchError(
-    `The shim ${path} was built for another LibTorch or from other sources than its name says: delete it and run \`${commandNames.setup}\`.`,
-    "runtime",
+  throw new UserError(
+    `The native part ${path} was built for another LibTorch or from other sources than its name says: delete it and run \`${commandNames.setup}\`.`,
   );
 }
 

@@ -5,6 +5,7 @@ import { bunProcess } from "../../common/bunProcess.ts";
 import { writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { UserError } from "../../common/userError.ts";
 import { groupVariants } from "./groupVariants.ts";
+import { faultOfLibrary } from "./libraryFile.ts";
 import { findLibtorch, type Libtorch } from "./libtorch.ts";
 import { buildFolder, commandNames, projectRoot, runsFromFiles } from "./places.ts";
 
@@ -135,17 +136,23 @@ export function expectedShim(): ExpectedShim {
   return { path: join(buildFolder, name), hash, libtorch };
 }
 
+/** Why the shim at a path is to be built (anew), in words that follow its name. */
+export function faultOfShim(path: string): string | undefined {
+  return existsSync(path) ? faultOfLibrary(path) : "is not there";
+}
+
 /**
  * The path of the shim for the LibTorch that is found, compiled first when there is none yet for the present
- * sources. Progress goes to standard error.
+ * sources, or only a part of it. Progress goes to standard error.
  * @throws UserError when no LibTorch, no compiler, or an error in compiling.
  */
 export function ensureShim(): string {
   const { path, libtorch } = expectedShim();
-  if (existsSync(path)) return path;
+  const fault = faultOfShim(path);
+  if (fault === undefined) return path;
   if (!runsFromFiles) {
     throw new UserError(
-      `The native part for LibTorch ${libtorch.version} is not there, and a bundled or compiled program does not build it: ` +
+      `The native part for LibTorch ${libtorch.version} ${fault}, and a bundled or compiled program does not build it: ` +
         (packed.hash === ""
           ? "set AAM_TORCH_SHIM to the path of a built one (this program was made from a clone, which keeps them in native/build)."
           : `run \`${commandNames.setup}\` on this machine, or set AAM_TORCH_SHIM to the path of a built one.`),

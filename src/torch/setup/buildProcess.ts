@@ -1,7 +1,7 @@
 // Run as a process of its own by `ensureShim`, which must wait without an event loop. Prints a BuildAnswer.
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { describeWriteError, temporaryName } from "../../common/files/atomicFile.ts";
 import { FolderLock } from "../../common/files/folderLock.ts";
@@ -10,6 +10,7 @@ import {
   type BuildAnswer,
   type ExpectedShim,
   expectedShim,
+  faultOfShim,
   linkFlags,
   shimSources,
   sourceFlags,
@@ -25,7 +26,7 @@ const objectFolder = join(buildFolder, "objects");
 
 /** An installed package's folder is not of the user's choosing, so the cure says how to choose. */
 function unwritable(cause: unknown): UserError {
-  const { message } = describeWriteError(buildFolder, cause);
+  const { message } = cause instanceof UserError ? cause : describeWriteError(buildFolder, cause);
   const cure =
     " (XDG_CACHE_HOME names another one for caches; AAM_TORCH_SHIM a native part built elsewhere.)";
   return new UserError(isClone ? message : message + cure);
@@ -55,11 +56,16 @@ async function runCompiler(command: string[], what: string): Promise<string> {
   const exitCode = await child.exited;
   if (exitCode === 0) return output;
   const killed = child.signalCode === "SIGKILL" || /Killed signal|Killed|out of memory/i.test(output);
-  const cure = killed
-    ? "The compiler was killed, most likely for want of memory (one file needs about 1 GB): free some and start again."
-    : "Check that the compiler is g++ 10 or newer (CXX chooses another) and that LibTorch's headers are complete.";
+  const full = /No space left on device|Disk quota exceeded/i.test(output);
+  const cure = full
+    ? `The disk is full: free some space in ${buildFolder} and ${tmpdir()} (TMPDIR), or choose another place for caches with XDG_CACHE_HOME.`
+    : killed
+      ? "The compiler was killed, most likely for want of memory (one file needs about 1 GB): free some and start again."
+      : "Check that the compiler is g++ 10 or newer (CXX chooses another) and that LibTorch's headers are complete.";
   throw new UserError(
-    `Cannot build the native part: ${command[0]} failed on ${what}.\n${firstErrors(output)}\n${cure}`,
+    [`Cannot build the native part: ${command[0]} failed on ${what}.`, firstErrors(output), cure]
+      .filter((line) => line !== "")
+      .join("\n"),
   );
 }
 
@@ -123,6 +129,12 @@ async function compile(
   return object;
 }
 
+/** Of the compiler's errors the first is told. */
+function notToBeHad(name: string, { message }: UserError): string {
+  const [, first = ""] = message.split("\n");
+  return `Not to be had here: ${name}${first === "" ? "" : ` (${first})`}`;
+}
+
 /**
  * `distributed.cpp` in the first way from `from` on that compiles: process groups are
  * worth having, but not needed.
@@ -140,7 +152,7 @@ async function compileGroups(
       return { object: await compile(compiler, groupSource, shim, flags), variant };
     } catch (cause) {
       if (!(cause instanceof UserError) || variant === variants.length - 1) throw cause;
-      progress.say(`Not to be had here: ${name} (${cause.message.split("\n")[1] ?? ""})`);
+      progress.say(notToBeHad(name, cause));
     }
   }
 }
@@ -203,7 +215,7 @@ function removeOldBuilds(shim: ExpectedShim, objects: string[]): void {
 
 async function buildOnce(compiler: string[], progress: ProgressLine): Promise<boolean> {
   const shim = expectedShim();
-  if (existsSync(shim.path)) return true;
+  if (faultOfShim(shim.path) === undefined) return true;
   const names = shimSources().filter((name) => name.endsWith(".cpp"));
   const variants = groupVariants(shim.libtorch, sourceFolder);
   const { version, cuda } = shim.libtorch;
@@ -236,9 +248,7 @@ async function buildOnce(compiler: string[], progress: ProgressLine): Promise<bo
       } catch (cause) {
         // A LibTorch built without process groups has their headers, too.
         if (!(cause instanceof UserError) || groups.variant === variants.length - 1) throw cause;
-        progress.say(
-          `Not to be had here: ${variants[groups.variant].name} (${cause.message.split("\n")[1] ?? ""})`,
-        );
+        progress.say(notToBeHad(variants[groups.variant].name, cause));
         groups = await compileGroups(compiler, shim, progress, groups.variant + 1);
       }
     }
@@ -250,17 +260,21 @@ async function buildOnce(compiler: string[], progress: ProgressLine): Promise<bo
   return true;
 }
 
-async function build(): Promise<void> {
-  const progress = new ProgressLine();
-  const compiler = findCompiler();
+async function lockFolder(progress: ProgressLine): Promise<FolderLock> {
+  const waiting = (pid: number) =>
+    progress.say(`Waiting for process ${pid}, which is at work in ${buildFolder}`);
   try {
     mkdirSync(objectFolder, { recursive: true });
+    return await FolderLock.wait(buildFolder, waiting);
   } catch (cause) {
     throw unwritable(cause);
   }
-  const waiting = (pid: number) =>
-    progress.say(`Waiting for process ${pid}, which is at work in ${buildFolder}`);
-  using _lock = await FolderLock.wait(buildFolder, waiting);
+}
+
+async function build(): Promise<void> {
+  const progress = new ProgressLine();
+  const compiler = findCompiler();
+  using _lock = await lockFolder(progress);
   while (!(await buildOnce(compiler, progress)))
     progress.say("The sources changed meanwhile: building again");
 }

@@ -11,8 +11,8 @@ import { projectRoot, runsFromFiles } from "./places.ts";
 export interface FoundShim {
   readonly path: string;
   readonly libtorch: Libtorch;
-  /** Whether it knows by itself where its LibTorch lies, as what was built on this machine does. */
-  readonly isBuiltHere: boolean;
+  /** Named by AAM_TORCH_SHIM, brought by the optional package, or built on this machine. */
+  readonly origin: "variable" | "package" | "build";
 }
 
 /** The optional package that brings the compiled native part for this kind of machine. */
@@ -54,7 +54,7 @@ function prebuiltShim(): FoundShim | undefined {
         `${prebuiltPackage}@${packageJson.version}, or remove it and let the native part be built.`,
     );
   }
-  return { path, libtorch, isBuiltHere: false };
+  return { path, libtorch, origin: "package" };
 }
 
 /**
@@ -73,7 +73,7 @@ export function findShim(): FoundShim {
     }
     if (!statSync(path).isFile())
       throw new UserError(`AAM_TORCH_SHIM names ${path}, which is no file: give the path of the library.`);
-    return { path, libtorch: findLibtorch({ needsHeaders: false }), isBuiltHere: false };
+    return { path, libtorch: findLibtorch({ needsHeaders: false }), origin: "variable" };
   }
-  return prebuiltShim() ?? { path: ensureShim(), libtorch: findLibtorch(), isBuiltHere: true };
+  return prebuiltShim() ?? { path: ensureShim(), libtorch: findLibtorch(), origin: "build" };
 }

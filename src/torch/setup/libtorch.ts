@@ -151,7 +151,9 @@ export function searchLibtorch(wish: LibtorchWish = { needsHeaders: true }): Lib
 
 /** One line for each place that was looked at. */
 export function describeSearch(search: LibtorchSearch): string {
-  return search.tried.map(({ path, verdict }) => `  ${path}: ${verdict}`).join("\n");
+  const given = process.env["LIBTORCH"];
+  const place = (path: string) => (given && resolve(given) === path ? `LIBTORCH, ${path}` : path);
+  return search.tried.map(({ path, verdict }) => `  ${place(path)}: ${verdict}`).join("\n");
 }
 
 let toldOfVariable = false;
@@ -170,6 +172,7 @@ export function findLibtorch(wish?: LibtorchWish): Libtorch {
   }
   throw new UserError(
     `No LibTorch ${acceptedVersions} was found. Looked at:\n${describeSearch(search)}\n` +
-      `Run \`${commandNames.setup}\`, which brings one, or set LIBTORCH to the folder of one (it holds include and lib).`,
+      `Run \`${commandNames.setup}\`, which brings one, or ${process.env["LIBTORCH"] ? "correct LIBTORCH" : "set LIBTORCH"}: it names ` +
+      "the folder of one, which holds include and lib.",
   );
 }

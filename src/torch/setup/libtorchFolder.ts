@@ -99,8 +99,17 @@ export function inspectLibtorchFolder(
   if (!existsSync(root)) return reject("no such folder");
   if (!isFolder(root)) return reject("a file, not a LibTorch folder");
   const libDir = join(root, "lib");
-  const library = sharedLibraryName("torch_cpu", platform);
-  if (!existsSync(join(libDir, library))) return reject(`not a LibTorch folder: it has no lib/${library}`);
+  const libraries = ["torch_cpu", "c10"].map((stem) => sharedLibraryName(stem, platform));
+  const missing = libraries.filter((name) => !existsSync(join(libDir, name)));
+  if (missing.length === 1) return reject(`a LibTorch without its lib/${missing[0]}: install it anew`);
+  if (missing.length > 0) {
+    const isLib = libraries.every((name) => existsSync(join(root, name)));
+    return reject(
+      isLib
+        ? "LibTorch's lib: name the folder above it"
+        : `not a LibTorch folder: it has no lib/${missing[0]}`,
+    );
+  }
   const hasHeaders = existsSync(join(root, "include/ATen/ATen.h"));
   if (needsHeaders && !hasHeaders) {
     return reject("has LibTorch's libraries but not its headers (include/ATen/ATen.h)");

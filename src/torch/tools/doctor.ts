@@ -4,7 +4,7 @@ import { join, relative } from "node:path";
 import { availableMemory } from "../../common/availableMemory.ts";
 import { bunProcess } from "../../common/bunProcess.ts";
 import { bytesText } from "../../common/bytesText.ts";
-import { expectedShim } from "../setup/build.ts";
+import { expectedShim, faultOfShim } from "../setup/build.ts";
 import { findCompiler } from "../setup/compiler.ts";
 import { findShim, prebuiltFolder } from "../setup/findShim.ts";
 import { describeSearch, type LibtorchSearch, searchLibtorch } from "../setup/libtorch.ts";
@@ -90,9 +90,15 @@ export function diagnose(): Diagnosis {
     );
   }
   const shim = libtorch ? lookForShim(isBrought, problems) : undefined;
-  const built = shim !== undefined && existsSync(shim.path);
-  if (shim && !built)
-    problems.push(`The native part is not built for this LibTorch yet: run \`${commandNames.setup}\`.`);
+  // Of what comes from elsewhere the probe tells what is wrong, with another cure.
+  const fault = shim && !isBrought ? faultOfShim(shim.path) : undefined;
+  const built = shim !== undefined && fault === undefined;
+  if (shim && !built) {
+    const what = existsSync(shim.path)
+      ? `The native part ${shim.path} ${fault}`
+      : "The native part is not built for this LibTorch yet";
+    problems.push(`${what}: run \`${commandNames.setup}\`.`);
+  }
   const probe = built ? probeNative() : undefined;
   if (probe?.problem) problems.push(probe.problem);
   const native = probe?.facts ?? null;

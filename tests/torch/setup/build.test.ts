@@ -51,6 +51,11 @@ test("the shim of another LibTorch is not loaded: one is built for the LibTorch 
   expect(exitCode).toBe(1);
   expect(stderr.toString()).toContain("Building the native part for LibTorch 2.12.7+cpu (");
   expect(stderr.toString()).toContain("error: asked to compile");
+  writeFileSync(compiler, "#!/bin/sh\necho 'Fatal error: x.o: No space left on device' >&2\nexit 1\n");
+  const full = Bun.spawnSync([process.execPath, "-e", `await import("${library}")`], {
+    env: { ...process.env, LIBTORCH: other, CXX: compiler },
+  });
+  expect(full.stderr.toString()).toContain("The disk is full: free some space in ");
   expect(existsSync(ensureShim())).toBe(true);
 });
 

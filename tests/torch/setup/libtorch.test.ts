@@ -93,6 +93,15 @@ test("what does not fit is rejected with the reason", () => {
   const file = join(makeFolder({ x: "" }), "x");
   expect(inspectLibtorchFolder(file, "a test").verdict).toBe("a file, not a LibTorch folder");
   expect(inspectLibtorchFolder(join(file, "y"), "a test").verdict).toBe("no such folder");
+  for (const stem of ["torch_cpu", "c10"]) {
+    const name = `lib/${sharedLibraryName(stem)}`;
+    const { [name]: _, ...rest } = libraries as Record<string, string>;
+    expect(inspect(rest).verdict).toBe(`a LibTorch without its ${name}: install it anew`);
+  }
+  const above = makeFolder(libraries);
+  expect(inspectLibtorchFolder(join(above, "lib"), "a test").verdict).toBe(
+    "LibTorch's lib: name the folder above it",
+  );
 });
 
 test("every distinct Python of the PATH is found, in order, links to one only once", () => {
