@@ -6,6 +6,7 @@ import { spyOn } from "bun:test";
 import { type Command, CommanderError } from "commander";
 import { labCommands } from "../../lab/commands.ts";
 import { makeProgram } from "../../src/cli/main.ts";
+import { errorText } from "../../src/cli/text/reportError.ts";
 import * as terminal from "../../src/display/terminal/terminal.ts";
 import { setAction } from "../../src/formats/qiime2/action.ts";
 import * as torch from "../../src/torch/index.ts";
@@ -54,13 +55,14 @@ export async function run(...args: string[]): Promise<Outcome> {
   ];
   const ended = { code: 0, threads, deterministic: false };
   try {
-    const program = name === "train.ts" ? await makeCommand(name) : await makeProgram(name, labCommands);
+    const wanted = args.find((word) => !word.startsWith("-"));
+    const program = name === "train.ts" ? await makeCommand(name) : await makeProgram(wanted, labCommands);
     await program.parseAsync(name === "train.ts" ? options : args, { from: "user" });
     ended.code = Number(process.exitCode ?? 0);
   } catch (cause) {
-    if (cause instanceof CommanderError) ended.code = 2;
+    if (cause instanceof CommanderError) ended.code = cause.exitCode === 0 ? 0 : 2;
     else if (cause instanceof Error && cause.name === "UserError") {
-      error += `Error: ${cause.message}\n`;
+      error += `${errorText(cause, args)}\n`;
       ended.code = 1;
     } else throw cause;
   } finally {

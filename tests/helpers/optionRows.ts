@@ -9,6 +9,8 @@ export interface OptionRows {
   readonly given: string;
   /** Each with a value of it, and with what it must come with; after a bar what else is given. */
   readonly options: readonly string[];
+  /** Where the options refuse what is given: the exit code, 0 for others. */
+  readonly ends?: number;
 }
 
 const distances = "--distances {distances} --metadata {metadata} --column site";
@@ -164,6 +166,91 @@ export const optionRows: readonly OptionRows[] = [
     command: "lr-finder",
     given: `--dataset {dataset} ${training} --steps 10`,
     options: ["--from 0.01", "--to 0.1", "--steps 11", "--output {out}2"],
+  },
+  ...["pretrain", "train"].flatMap((command) => {
+    const given = `--dataset {dataset} ${brief}${command === "train" ? " --metadata-column depth" : ""}`;
+    const small = `${given} ${transformer}`.replace(" --batch-size 8", "");
+    const found = "--auto-batch-size --target-effective-batch-size 6";
+    return [
+      { command, given: small, options: ["--auto-batch-size"] },
+      { command, given: `${small} ${found}`, options: ["--target-effective-batch-size 4"] },
+      { command, given: `${small} ${found}`, options: ["--max-memory-fraction 1e-9"], ends: 1 },
+      { command, given: `${given} ${training}`, options: ["--tf32", "--shard-optimizer"], ends: 1 },
+      { command, given: `${given} ${training} --config {wild}`, options: ["--debug-nan"], ends: 1 },
+    ];
+  }),
+  {
+    command: "train.ts",
+    given: `${firstRun} --threads 1 --no-plots --output {out} --config {wild}`,
+    options: ["--debug-nan"],
+    ends: 1,
+  },
+  {
+    command: "pretrain",
+    given: "--output {begun:encoder} --no-plots --threads 1",
+    options: ["--resume | --epochs 2"],
+  },
+  {
+    command: "train",
+    given: "--output {begun:run} --no-plots --threads 1",
+    options: ["--resume | --epochs 2"],
+  },
+  {
+    command: "train.ts",
+    given: "--output {begun:encoder} --no-plots --threads 1",
+    options: ["--resume | --epochs 2"],
+  },
+  {
+    command: "train",
+    given: `--table {table} --tree {tree} --metadata {metadata} --rarefy-depth none ${transformer} ${brief} --metadata-column depth`,
+    options: [
+      "--tree {otherTree}",
+      "--distance-storage per-batch",
+      "--unifrac-metric weighted_normalized",
+      "--metric weighted_normalized",
+      "--classifier",
+    ],
+  },
+  {
+    command: "train",
+    given: `--table {table} --metadata {metadata} --rarefy-depth none ${transformer} ${brief} --metadata-column depth`,
+    options: [
+      "--distances {weighted} | --distances {distances}",
+      "--unifrac-matrix {weighted}",
+      "--distance-ids {order} | --distances {square} --distance-ids table",
+    ],
+  },
+  {
+    command: "train",
+    given: `--dataset {dataset} ${transformer} ${brief} --metadata-column depth --config {classes-settings}`,
+    options: ["--no-classifier"],
+  },
+  ...["pretrain", "lr-finder"].map((command) => ({
+    command,
+    given: `${files} ${transformer} ${command === "pretrain" ? brief : "--steps 10"}`,
+    options: ["--distance-storage per-batch"],
+  })),
+  { command: "lr-finder", given: `--dataset {dataset} ${training} --steps 10`, options: ["--tf32"], ends: 1 },
+  {
+    command: "cross-validate",
+    given:
+      "--dataset {dataset} --metadata-column depth --predictor ridge --folds 3 --inner-folds 2 --output {begun:folds}",
+    options: ["--resume"],
+  },
+  {
+    command: "unifrac",
+    given: "--table {fewTable} --tree {tree} --output {out}.tsv",
+    options: ["--against {oldTable}", "--bootstrap"],
+  },
+  { command: "unifrac", given: "--output {out}.npy", options: ["--merge {part}"] },
+  { command: "doctor", given: "", options: ["--json"] },
+  { command: "aam", given: "", options: ["--version"] },
+  { command: "convert", given: "{classifier} {out}.safetensors", options: ["--classes x,y,z"] },
+  { command: "parity", given: "--python {python}", options: ["--against-python"] },
+  {
+    command: "parity",
+    given: "--against-python --python {python}",
+    options: ["--python {otherPython}", "--seed 3", "--models 2"],
   },
   {
     command: "cross-validate",

@@ -12,19 +12,18 @@ const list = process.env["AAM_OPTION_LIST"];
  * option that no test shows.
  */
 export function showsOptions(commands: string | readonly string[], options: string): void {
-  if (list === undefined) return;
   for (const command of [commands].flat())
-    for (const option of options.split(" ")) appendFileSync(list, `${command} ${option}\n`);
+    for (const option of options.split(" ")) say("test", command, option);
 }
 
 /**
- * The same for options that set places of a configuration, e.g. `training.epochs`: those that
- * a table of effects names.
+ * Says the same of a table whose rows are run with an option and without: each row begins with the option, or
+ * with the place of the configuration that it sets, e.g. `training.epochs`.
  */
-export function showsPlaces(
-  command: string,
-  effects: readonly (readonly [path: string, ...unknown[]])[],
-): void {
-  if (list === undefined) return;
-  for (const [path] of effects) appendFileSync(list, `${command} ${path}\n`);
+export function showsRows(command: string, rows: Iterable<readonly [name: string, ...unknown[]]>): void {
+  for (const [name] of rows) say("row", command, name);
+}
+
+function say(how: "test" | "row", command: string, name: string): void {
+  if (list !== undefined) appendFileSync(list, `${how} ${command} ${name}\n`);
 }

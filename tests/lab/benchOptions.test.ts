@@ -17,7 +17,7 @@ import { pretrainSchema } from "../../src/training/config/config.ts";
 import { refusal, run, succeed } from "../helpers/commandLine.ts";
 import { usePlainPlots } from "../helpers/plainPlots.ts";
 import { useScratch } from "../helpers/scratch.ts";
-import { showsOptions } from "../helpers/showsOptions.ts";
+import { showsOptions, showsRows } from "../helpers/showsOptions.ts";
 
 torch.setNumThreads(1);
 usePlainPlots();
@@ -177,7 +177,10 @@ describe.each(subjects)("bench %s", (subject, brief, own) => {
     expect(await heard()).toBe(usual);
   });
 
-  showsOptions(`bench ${subject}`, [...shapeEffects, ...own].map(([flag]) => flag).join(" "));
+  showsRows(
+    `bench ${subject}`,
+    [...shapeEffects, ...own].map(([flag]) => [flag]),
+  );
   test.each([...shapeEffects, ...own].map((option) => [option.join(" "), option] as const))(
     "tells them something else with %s",
     async (_text, option) => {

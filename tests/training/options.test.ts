@@ -33,7 +33,7 @@ import {
   workOf,
 } from "../helpers/optionEffects.ts";
 import { useScratch } from "../helpers/scratch.ts";
-import { showsOptions, showsPlaces } from "../helpers/showsOptions.ts";
+import { showsOptions, showsRows } from "../helpers/showsOptions.ts";
 
 // What is to be the same is the same to the last bit.
 torch.setNumThreads(1);
@@ -115,14 +115,14 @@ describe("what is set changes what is learned", () => {
     expect(await train({})).toBe(await outcome({}));
   });
 
-  showsPlaces("train", effects);
+  showsRows("train", effects);
   test.each(effects)("fine-tuning with %s = %j", async (path, value, base = {}) => {
     const changed = filled(withValue(base, path, value));
     expect((await outcome(changed)) === (await outcome(filled(base)))).toBe(false);
   });
 });
 
-showsPlaces("train", unchanging);
+showsRows("train", unchanging);
 test.each(unchanging)("%s = %j changes how fine-tuning computes, but no figure", async (path, value) => {
   const base: FineTuneInput = { training: { nucPenalty: 0 } };
   const figures = (text: string) => JSON.parse(text).figures[0].train as Record<string, number>;

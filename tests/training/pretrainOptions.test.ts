@@ -29,7 +29,7 @@ import {
   workOf,
 } from "../helpers/optionEffects.ts";
 import { useScratch } from "../helpers/scratch.ts";
-import { showsOptions, showsPlaces } from "../helpers/showsOptions.ts";
+import { showsOptions, showsRows } from "../helpers/showsOptions.ts";
 
 // What is to be the same is the same to the last bit.
 torch.setNumThreads(1);
@@ -76,13 +76,13 @@ describe("what is set changes what an encoder learns", () => {
     expect(await pretrain({})).toBe(await pretrained({}));
   });
 
-  showsPlaces("pretrain", effects);
+  showsRows("pretrain", effects);
   test.each(effects)("pretraining with %s = %j", async (path, value, base = {}) => {
     expect((await pretrained(withValue(base, path, value))) === (await pretrained(base))).toBe(false);
   });
 });
 
-showsPlaces("pretrain", unchanging);
+showsRows("pretrain", unchanging);
 test.each(unchanging)("%s = %j changes how pretraining computes, but no figure", async (path, value) => {
   const base: PretrainInput = { training: { nucPenalty: 0 } };
   const figures = (text: string) => JSON.parse(text).figures[0].train as Record<string, number>;
@@ -115,13 +115,13 @@ describe("what is set changes a search of the learning rate", () => {
   });
 
   const searchEffects = effects.filter(([path]) => searchPaths.has(path));
-  showsPlaces("lr-finder", searchEffects);
+  showsRows("lr-finder", searchEffects);
   test.each(searchEffects)("a search with %s = %j", async (path, value, base = {}) => {
     expect((await searched(withValue(base, path, value))) === (await searched(base))).toBe(false);
   });
 });
 
-showsPlaces("lr-finder", unchanging);
+showsRows("lr-finder", unchanging);
 test.each(unchanging)("%s = %j changes how a search computes, but no loss", async (path, value) => {
   const base: PretrainInput = { training: { nucPenalty: 0 } };
   const usual = await watchWork(() => search(base));

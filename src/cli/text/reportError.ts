@@ -23,24 +23,24 @@ function keepDetails(error: Error, argv: readonly string[]): string | undefined 
 }
 
 /**
- * Tells an error on standard error as far as its reader can use it, and returns the exit code 1: a user's
- * mistake (`UserError`, `TorchError`) as its sentence alone, anything else as one line and where its details
- * are kept, and with `--debug` among the arguments the stack trace too.
+ * An error as far as its reader can use it: a user's mistake (`UserError`, `TorchError`) as its sentence
+ * alone, anything else as one line and where its details are kept, and with `--debug` among the arguments the
+ * stack trace too.
  */
-export function reportError(error: unknown, argv: readonly string[] = process.argv.slice(2)): number {
-  if (!isToBeReported(error)) return 1;
+export function errorText(error: unknown, argv: readonly string[]): string {
   const problem = error instanceof Error ? error : new Error(String(error));
   // By name, so that what needs no tensors does not load the binding for this test.
   const isMistake = problem.name === "UserError" || problem.name === "TorchError";
-  let text = `Error: ${problem.message}`;
-  if (argv.includes("--debug")) {
-    text += `\n${problem.stack ?? ""}`;
-  } else if (!isMistake) {
-    const path = keepDetails(problem, argv);
-    text = `Error: unexpected ${problem.name}: ${problem.message.split("\n")[0]}`;
-    text += path ? `\nThe details are in ${path}` : "\nRun it again with --debug for the details";
-  }
+  if (argv.includes("--debug")) return `Error: ${problem.message}\n${problem.stack ?? ""}`;
+  if (isMistake) return `Error: ${problem.message}`;
+  const path = keepDetails(problem, argv);
+  const details = path ? `The details are in ${path}` : "Run it again with --debug for the details";
+  return `Error: unexpected ${problem.name}: ${problem.message.split("\n")[0]}\n${details}`;
+}
+
+/** Tells an error on standard error, and returns the exit code 1. */
+export function reportError(error: unknown, argv: readonly string[] = process.argv.slice(2)): number {
   // Written at once: what follows is the end of the process.
-  writeSync(2, `${text}\n`);
+  if (isToBeReported(error)) writeSync(2, `${errorText(error, argv)}\n`);
   return 1;
 }

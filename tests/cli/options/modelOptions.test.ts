@@ -22,7 +22,7 @@ import { readRunFacts } from "../../../src/training/run/open.ts";
 import { refusal, run, succeed } from "../../helpers/commandLine.ts";
 import { usePlainPlots } from "../../helpers/plainPlots.ts";
 import { useScratch } from "../../helpers/scratch.ts";
-import { showsOptions } from "../../helpers/showsOptions.ts";
+import { showsOptions, showsRows } from "../../helpers/showsOptions.ts";
 
 torch.setNumThreads(1);
 usePlainPlots();
@@ -530,7 +530,7 @@ const onDevices = {
   "bench encoder": "",
   "bench unifrac": "",
 };
-showsOptions(Object.keys(onDevices), "--device");
+for (const command of Object.keys(onDevices)) showsRows(command, [["--device"]]);
 test.skipIf(torch.isCudaAvailable()).each(Object.entries(onDevices))(
   "%s refuses --device cuda in one sentence where there is no GPU",
   async (command, line) => {
