@@ -115,7 +115,7 @@ export const commands: CommandEntry[] = [
   {
     name: "mantel",
     group: groups.statistics,
-    summary: "test whether two matrices of distances go together",
+    summary: "test whether two matrices of distances are correlated",
     examples: ["aam mantel predicted.tsv unifrac.tsv --method spearman"],
     load: () => import("./commands/mantel.ts"),
   },
@@ -165,14 +165,14 @@ export const commands: CommandEntry[] = [
   {
     name: "lr-finder",
     group: groups.training,
-    summary: "search the learning rate of a pretraining",
+    summary: "find a learning rate for pretraining",
     examples: ["aam lr-finder --dataset set --output rates.svg"],
     load: () => import("./commands/lrFinder.ts"),
   },
   {
     name: "cross-validate",
     group: groups.training,
-    summary: "judge predictors in folds, with intervals and reasons",
+    summary: "compare predictors by cross-validation, with intervals",
     examples: [
       "aam cross-validate --dataset set --metadata-column age --split-by host --repeats 10 --output cv",
       "aam cross-validate --dataset set --metadata-column age --leave-out study --output studies",
@@ -182,7 +182,7 @@ export const commands: CommandEntry[] = [
   {
     name: "search",
     group: groups.training,
-    summary: "search settings of a training on inner folds",
+    summary: "search for good settings of train on inner folds",
     examples: [
       "aam search --dataset set --metadata-column age --split-by host --max-minutes 60 --output search",
       "aam search --dataset set --metadata-column age --space lr=1e-4..1e-2:log --space batch-size=8,16,32 --output search",
@@ -192,7 +192,7 @@ export const commands: CommandEntry[] = [
   {
     name: "rf-baseline",
     group: groups.training,
-    summary: "what a random forest and nearest neighbours would predict",
+    summary: "predict with a random forest and nearest neighbours",
     examples: ["aam rf-baseline --run run"],
     load: () => import("./commands/rfBaseline.ts"),
   },
@@ -230,7 +230,7 @@ export const commands: CommandEntry[] = [
   {
     name: "convert",
     group: groups.use,
-    summary: "turn a checkpoint of the original AAM into one of this program, or back",
+    summary: "convert a checkpoint of the original AAM to one of this program, or back",
     examples: ["aam convert best_model.pt encoder.safetensors --heads 4", "aam convert run model.pt"],
     load: () => import("./commands/convert.ts"),
   },

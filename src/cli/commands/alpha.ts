@@ -25,19 +25,19 @@ interface AlphaCommandFlags extends AlphaFlags {
 export function makeCommand(): Command {
   const command = new Command("alpha")
     .description(
-      "Compute the diversity of each sample of a table: how many ASVs, how evenly, how wide apart on the tree",
+      "Compute the diversity of each sample of a table: how many ASVs, how even their counts, how far apart on the tree",
     )
     .requiredOption("--table <file>", "BIOM, classic TSV or QIIME 2 table, gzipped or not")
     .option("--tree <file>", "rooted tree, for faith_pd")
     .requiredOption(
       "-o, --output <file>",
-      "a table of samples and diversities, which serves as metadata: .tsv; or of one metric, QIIME 2's artifact: .qza",
+      "a table of samples and diversities, which serves as metadata: .tsv; or, with one metric, a QIIME 2 artifact: .qza",
     )
     .addOption(alphaOption())
     .addOption(
       new Option(
         "--shannon-base <base>",
-        "of Shannon's logarithm; QIIME 2 has 2, scikit-bio since 0.6.1 and vegan have e",
+        "base of Shannon's logarithm; QIIME 2 uses 2, scikit-bio since 0.6.1 and vegan use e",
       )
         .choices(Object.keys(shannonBases))
         .default("2"),

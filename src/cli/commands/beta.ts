@@ -20,14 +20,14 @@ interface BetaFlags {
 export function makeCommand(): Command {
   const command = new Command("beta")
     .description(
-      "Compute distances between all samples of a table that need no tree: Bray-Curtis, Jaccard, Aitchison (UniFrac is `aam unifrac`)",
+      "Compute distances that need no tree between all samples of a table: Bray-Curtis, Jaccard, Aitchison (for UniFrac use `aam unifrac`)",
     )
     .requiredOption("--table <file>", "BIOM, classic TSV or QIIME 2 table, gzipped or not")
     .requiredOption("-o, --output <file>", "the square matrix: .tsv (as QIIME 2), .qza, .npy, .h5 or .arrow")
     .addOption(
       new Option(
         "--metric <name>",
-        "braycurtis: of the counts as they are; jaccard: of which ASVs are there; aitchison: of log-ratios of counts and 1",
+        "braycurtis: from the counts as they are; jaccard: from the presence of ASVs; aitchison: from log-ratios of counts plus 1",
       )
         .choices(betaMetrics)
         .default("braycurtis"),

@@ -22,20 +22,22 @@ export function makeCommand(): Command {
   const fromHeading = "From the original AAM:";
   const option = (flags: string, text: string) => new Option(flags, text).helpGroup(fromHeading);
   return new Command("convert")
-    .description("Turn a checkpoint of the original AAM (.pt) into one of this program, or back")
+    .description("Convert a checkpoint of the original AAM (.pt) to one of this program, or back")
     .argument("[input]", "a .pt file, or a run or checkpoint of this program")
     .argument("[output]", "where to write: .safetensors from .pt, .pt from a run")
     .addOption(new Option("--input <file>", "instead of the first argument").hideHelp())
     .addOption(new Option("-o, --output <file>", "instead of the second argument").hideHelp())
-    .addOption(option("--config <file>", "constructor arguments that the file does not tell (JSON or YAML)"))
-    .addOption(option("--heads <n>", "attention heads, which weights do not tell").argParser(wholeNumber))
+    .addOption(option("--config <file>", "constructor arguments that the file does not hold (JSON or YAML)"))
+    .addOption(
+      option("--heads <n>", "attention heads, which cannot be told from the weights").argParser(wholeNumber),
+    )
     .addOption(
       option("--activation <name>", "instead of the exact GELU").choices(["gelu", "gelu_tanh", "relu"]),
     )
     .addOption(option("--targets <names>", "names of the predicted columns").argParser(nameList))
     .addOption(option("--classes <names>", "names of the classes, in their order").argParser(nameList))
     .addOption(
-      new Option("--bare", "write a state dict alone").default(false).helpGroup("To the original AAM:"),
+      new Option("--bare", "write only the state dict").default(false).helpGroup("To the original AAM:"),
     )
     .action(run);
 }

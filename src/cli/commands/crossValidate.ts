@@ -51,7 +51,7 @@ interface Flags {
 export function makeCommand(): Command {
   return new Command("cross-validate")
     .description(
-      "Judge predictors of a metadata column on samples they have not seen, in folds, with intervals, and say which ASVs carry it",
+      "Cross-validate predictors of a metadata column: errors on samples they have not seen, with intervals, and the ASVs that carry the predictions",
     )
     .optionsGroup("Data:")
     .option("--dataset <folder>", "a data set that `prep` wrote")
@@ -59,7 +59,7 @@ export function makeCommand(): Command {
     .option("--tree <file>", "Newick or QIIME 2 tree, for UniFrac")
     .option("--rep-seqs <file>", "FASTA or QIIME 2 sequences, for tables whose ids are hashes")
     .option("--metadata <file>", "TSV, CSV or QIIME 2 metadata")
-    .option("--rarefy-depth <n>", "counts to draw of each sample: a number, auto or none")
+    .option("--rarefy-depth <n>", "counts to draw from each sample: a number, auto or none")
     .optionsGroup("Target:")
     .option("--metadata-column <name>", "what to predict")
     .option("--classifier", "predict classes, also of numbers")
@@ -67,36 +67,54 @@ export function makeCommand(): Command {
     .optionsGroup("Predictors:")
     .option(
       "--predictor <names>",
-      `${predictorNames.join(", ")}: several with commas, the first one is compared with the others`,
+      `${predictorNames.join(", ")}: several with commas; the first is compared with the others`,
       predictorList,
       ["auto"],
     )
     .option(
       "--encoder <run>",
-      "pretrained encoder for encoder, stack and auto: folder of a run, or `builtin`; it knows no values",
+      "pretrained encoder for the predictors encoder, stack and auto: folder of a run, or `builtin`; it has seen no target values",
     )
-    .option("--inner-folds <n>", "folds within each fold, by which settings are chosen", atLeastTwo, 5)
+    .option(
+      "--inner-folds <n>",
+      "folds within each training part, by which settings are chosen",
+      atLeastTwo,
+      5,
+    )
     .option("--n-estimators <n>", "trees of the forest", positiveWholeNumber, 500)
     .optionsGroup("Folds:")
     .option("--folds <n>", "parts, each of which is held out once", atLeastTwo, 5)
-    .option("--repeats <n>", "how often the samples are divided anew", positiveWholeNumber, 1)
+    .option("--repeats <n>", "how often the samples are divided again, at random", positiveWholeNumber, 1)
     .option("--split-by <column>", "hold out whole groups, such as hosts")
-    .option("--stratify <column>", "each part has the values of this column in the same proportion")
+    .option("--stratify <column>", "keep the proportions of this column's values in each part")
     .option("--leave-out <column>", "hold out one group after the other, such as studies")
     .option("--seed <n>", "decides the folds and the forest", wholeNumber, 0)
     .optionsGroup("Results:")
-    .option("--coverage <share>", "share of true values that intervals are to hold", coverageShare, 0.9)
-    .option("--learning-curve <shares>", "also learn from these shares of the training samples", shares, [])
-    .option("--no-reasons", "leave out which ASVs carry the predictions")
+    .option(
+      "--coverage <share>",
+      "share of true values that the intervals should contain",
+      coverageShare,
+      0.9,
+    )
+    .option(
+      "--learning-curve <shares>",
+      "also train on these shares of the training samples, with commas",
+      shares,
+      [],
+    )
+    .option("--no-reasons", "do not rank the ASVs that carry the predictions")
     .option("--taxonomy <file>", "names of the ASVs in the table of reasons")
-    .option("-o, --output <folder>", "report, predictions and the folds themselves")
+    .option("-o, --output <folder>", "folder for the report, the predictions and each fold")
     .optionsGroup("Running:")
     .addOption(
-      new Option("--workers <n>", "folds side by side, each in a process of its own; no number depends on it")
+      new Option(
+        "--workers <n>",
+        "folds to run side by side, each in its own process; results do not depend on it",
+      )
         .argParser(positiveWholeNumber)
         .default(availableParallelism(), "one for each core"),
     )
-    .option("--resume", "go on with folds that are not done yet", false)
+    .option("--resume", "continue with the folds that are not done yet", false)
     .option("--quiet", "print warnings and the figures only", false)
     .option("--json", "print the figures as JSON", false)
     .action(run);

@@ -48,7 +48,7 @@ export function makeCommand(): Command {
     .option("-o, --output <file>", "where to write the samples' embeddings")
     .option(
       "--distances <file>",
-      "where to write the predicted UniFrac distances between the samples: .npy, .h5, .tsv, .qza or .arrow; of several metrics a file for each, FILE.METRIC.npy",
+      "where to write the predicted UniFrac distances between the samples: .npy, .h5, .tsv, .qza or .arrow; with several metrics one file for each, FILE.METRIC.npy",
     )
     .option("--asvs <file>", "where to write the ASVs' embeddings")
     .option("--attention <file>", "where to write how much each ASV of each sample counted")

@@ -6,11 +6,11 @@ import { describeText } from "../text/describeText.ts";
 export function makeCommand(): Command {
   return new Command("info")
     .description(
-      "Describe a data set or a table, tree, distance matrix, sequence or metadata file, and check it in full",
+      "Describe a data set, or a file with a table, tree, distances, sequences or metadata, and check all of it",
     )
     .argument("<path>", "data set folder or file")
-    .option("--json", "print one JSON object; on an error one with the key `error`", false)
-    .option("--taxonomy <file>", "names of the ASVs of a table or data set: its largest taxa are listed")
+    .option("--json", "print one JSON object; on an error, one with the key `error`", false)
+    .option("--taxonomy <file>", "taxonomy of the ASVs of a table or data set, to list its largest taxa")
     .action(async (path: string, { json, taxonomy }: { json: boolean; taxonomy?: string }) => {
       try {
         const description = await describeInput(path, { taxonomy });

@@ -33,7 +33,7 @@ export const lrFinderOptions = pretrainOptions.filter(({ path }) => !unused.test
 
 export function makeCommand(): Command {
   const command = new Command("lr-finder").description(
-    "Search the learning rate of a pretraining, and draw its curve",
+    "Find a learning rate for pretraining, and draw its curve",
   );
   addSchemaOptions(command, pretrainSchema, lrFinderOptions);
   return command

@@ -25,7 +25,7 @@ interface MantelFlags extends MatchFlags {
 
 export function makeCommand(): Command {
   const command = new Command("mantel")
-    .description("Test whether two matrices of distances between the same samples go together (Mantel)")
+    .description("Test whether two matrices of distances between the same samples are correlated (Mantel)")
     .argument("<first>", "a square matrix, as `aam pcoa --distances` takes it")
     .argument("<second>", "another one, whose samples may be in another order");
   return addMatchOptions(command)
@@ -40,8 +40,13 @@ export function makeCommand(): Command {
         .choices(mantelAlternatives)
         .default("two-sided"),
     )
-    .option("--permutations <n>", "of the first matrix's samples; 0 gives no p", wholeNumber, 999)
-    .option("--seed <n>", "of the permutations", wholeNumber, 0)
+    .option(
+      "--permutations <n>",
+      "permutations of the first matrix's samples; 0 gives no p",
+      wholeNumber,
+      999,
+    )
+    .option("--seed <n>", "decides the permutations", wholeNumber, 0)
     .optionsGroup("Output:")
     .option("-o, --output <file>", "also write the result as a table of one row: .tsv")
     .option("--plot <file>", "also draw one matrix's distances against the other's: .svg or .png")

@@ -51,7 +51,7 @@ function printResult({ name, comparisons, passed }: CaseResult, brief: boolean):
 
 export function makeCommand(): Command {
   return new Command("parity")
-    .description("Compare models, losses and training with numbers that the original AAM gave")
+    .description("Compare models, losses and training with numbers from the original AAM")
     .option("--case <folder>", "one case: case.json and tensors.safetensors")
     .option("--cases <folder>", "all cases in a folder")
     .option(

@@ -36,7 +36,7 @@ const writers: Readonly<Record<string, (path: string, ordination: Ordination) =>
 
 export function makeCommand(): Command {
   const command = new Command("pcoa").description(
-    "Principal coordinates of samples (PCoA, classical multidimensional scaling) from their distances",
+    "Compute principal coordinates of samples (PCoA, classical multidimensional scaling) from their distances",
   );
   return addDistanceOptions(command)
     .optionsGroup("Output:")
@@ -44,18 +44,18 @@ export function makeCommand(): Command {
       "-o, --output <file>",
       ".txt: eigenvalues, shares and coordinates in scikit-bio's ordination format; .qza: QIIME 2's artifact, for Emperor; .tsv: the coordinates as a table",
     )
-    .option("--plot <file>", "also draw the first two axes: .svg, .png, or .html to look into")
-    .option("--metadata <file>", "of the samples, for --color-by; in .html all columns are at hand")
+    .option("--plot <file>", "also draw the first two axes: .svg, .png, or .html for an interactive map")
+    .option("--metadata <file>", "metadata of the samples, for --color-by; an .html plot has all columns")
     .option("--color-by <column>", "metadata column that colours the plot")
     .optionsGroup("Computing:")
-    .option("--dimensions <n>", "axes to give, at most as many as samples", positiveWholeNumber, 10)
+    .option("--dimensions <n>", "axes to compute, at most as many as samples", positiveWholeNumber, 10)
     .addOption(
       new Option(
         "--method <name>",
-        "eigh: all axes, exactly; fsvd: the first axes alone, by random products until they are found; by default eigh up to 2,000 samples",
+        "eigh: all axes, exactly; fsvd: only the first axes, by random products until they have converged; by default eigh up to 2,000 samples",
       ).choices(["eigh", "fsvd"]),
     )
-    .option("--seed <n>", "of the rarefaction and of fsvd", wholeNumber, 0)
+    .option("--seed <n>", "decides the rarefaction and fsvd", wholeNumber, 0)
     .option("--json", "print JSON lines", false)
     .option("--quiet", "print warnings only", false)
     .action(run);

@@ -50,12 +50,12 @@ export function makeCommand(): Command {
     .addOption(
       new Option(
         "--asv-sampling <how>",
-        "which ASVs are read of samples with more than --token-limit; by default as in training",
+        "which ASVs are read if a sample has more than --token-limit; by default as in training",
       ).choices(["first", "abundance", "random"]),
     )
     .option(
       "--prediction-passes <n>",
-      "with --asv-sampling random: predictions are means over so many choices of ASVs",
+      "with --asv-sampling random: predictions are means over this many choices of ASVs",
       positiveWholeNumber,
       1,
     )
@@ -67,7 +67,7 @@ export function makeCommand(): Command {
     )
     .option(
       "--probabilities <file>",
-      "also write the probability of each class alone, which an artifact of predictions (.qza) does not hold",
+      "also write only the probabilities of the classes, which an artifact of predictions (.qza) does not hold",
     )
     .option("--attention <file>", "also write how much each ASV of each sample counted");
   return addRankFlags(addRunningOptions(addFormatOption(addTaxonomyOption(command)))).action(run);

@@ -36,14 +36,14 @@ interface PrepOptions {
 
 export function makeCommand(): Command {
   return new Command("prep")
-    .description("Make a data set from a table, and from a tree, distances and metadata if there are any")
+    .description("Make a data set from a table and, if given, a tree, distances and metadata")
     .optionsGroup("Input:")
     .requiredOption(
       "--table <file>",
-      "BIOM, classic TSV or QIIME 2 table, gzipped or not; given several times, the tables are merged: same sequence, same ASV",
+      "BIOM, classic TSV or QIIME 2 table, gzipped or not; if given several times, the tables are merged: same sequence, same ASV",
       (path: string, earlier: string[] = []) => [...earlier, path],
     )
-    .option("--tree <file>", "Newick or QIIME 2 tree; what distances are computed from")
+    .option("--tree <file>", "Newick or QIIME 2 tree, from which distances are computed")
     .option("--rep-seqs <file>", "FASTA or QIIME 2 sequences, for tables whose ids are hashes")
     .option("--metadata <file>", "TSV, CSV or QIIME 2 metadata")
     .option(
@@ -52,7 +52,7 @@ export function makeCommand(): Command {
     )
     .option(
       "--distance-ids <file>",
-      "ids of a distance file that has none, one on each line; `table`: as in the table",
+      "ids for a distance file that has none, one on each line; `table`: in the table's order",
     )
     .optionsGroup("Distances:")
     .option(
@@ -63,32 +63,32 @@ export function makeCommand(): Command {
     .addOption(
       new Option(
         "--distance-storage <where>",
-        "store all pairs, or the tree to compute each batch's distances from: the same numbers; auto: by what is free of disk and memory",
+        "store all pairs, or the tree to compute each batch's distances from: the same numbers; auto: by the free disk and memory",
       )
         .choices(distanceStorages)
         .default("auto"),
     )
-    .option("--alpha <share>", "of the generalized metric, 0 to 1; by default 1", share)
+    .option("--alpha <share>", "alpha of the generalized metric, 0 to 1; by default 1", share)
     .option("--variance-adjusted", "the variance-adjusted form of the metrics", false)
     .optionsGroup("Rarefaction:")
     .option(
       "--rarefy-depth <n>",
-      "counts to draw of each sample; `auto`: what keeps the most counts and nine of ten samples, at least 1,000 if samples have them; `none`",
+      "counts to draw from each sample; `auto`: the depth that keeps the most counts and nine of ten samples, at least 1,000 if samples have them; `none`",
       parseDepth,
       "auto",
     )
     .option("--with-replacement", "rarefy with replacement", false)
-    .option("--seed <n>", "of the rarefaction", wholeNumber, 0)
+    .option("--seed <n>", "decides the rarefaction", wholeNumber, 0)
     .optionsGroup("Running:")
     .addOption(
-      new Option("--precision <type>", "of computing distances; stored are float32")
+      new Option("--precision <type>", "type in which distances are computed; they are stored as float32")
         .choices(["float32", "float64"])
         .default("float32"),
     )
     .addOption(
       new Option(
         "--device <name>",
-        "where to compute all pairs; those of cuda may differ in the last digit from what per-batch computes",
+        "where to compute all pairs; distances from cuda may differ in the last digit from those of per-batch",
       )
         .choices(["auto", "cpu", "cuda"])
         .default("cpu"),

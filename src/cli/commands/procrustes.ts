@@ -25,7 +25,7 @@ interface ProcrustesFlags extends MatchFlags {
 export function makeCommand(): Command {
   const command = new Command("procrustes")
     .description(
-      "Compare two maps of the same samples: turn and stretch one onto the other (Procrustes analysis)",
+      "Compare two maps of the same samples by rotating and scaling one onto the other (Procrustes analysis)",
     )
     .argument(
       "<first>",
@@ -35,11 +35,11 @@ export function makeCommand(): Command {
   return addMatchOptions(command)
     .optionsGroup("Test:")
     .option("--dimensions <n>", "axes to compare, at most as many as both have", positiveWholeNumber, 5)
-    .option("--permutations <n>", "of the second one's samples; 0 gives no p", wholeNumber, 999)
-    .option("--seed <n>", "of the permutations", wholeNumber, 0)
+    .option("--permutations <n>", "permutations of the second one's samples; 0 gives no p", wholeNumber, 999)
+    .option("--seed <n>", "decides the permutations", wholeNumber, 0)
     .optionsGroup("Output:")
     .option("-o, --output <file>", "also write the result as a table of one row: .tsv")
-    .option("--plot <file>", "also draw both maps, the second one turned onto the first: .svg or .png")
+    .option("--plot <file>", "also draw both maps, the second one rotated onto the first: .svg or .png")
     .optionsGroup("Running:")
     .option("--json", "print JSON lines", false)
     .option("--quiet", "print warnings only", false)

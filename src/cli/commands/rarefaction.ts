@@ -29,7 +29,7 @@ const mostGroups = 7;
 
 export function makeCommand(): Command {
   return new Command("rarefaction")
-    .description("Rarefaction curves: the diversity of samples by how many of their counts are drawn")
+    .description("Compute rarefaction curves: the diversity of samples by the number of counts drawn")
     .requiredOption("--table <file>", "BIOM, classic TSV or QIIME 2 table of whole counts, gzipped or not")
     .option("--tree <file>", "rooted tree, for faith_pd")
     .requiredOption(
@@ -43,12 +43,12 @@ export function makeCommand(): Command {
       "largest depth; by default the median of the samples' counts",
       positiveWholeNumber,
     )
-    .option("--steps <n>", "depths up to the largest, evenly apart", positiveWholeNumber, 10)
-    .option("--repeats <n>", "drawings at each depth, of which the mean is taken", positiveWholeNumber, 10)
-    .option("--seed <n>", "of the drawings", wholeNumber, 0)
+    .option("--steps <n>", "number of depths, evenly spaced up to the largest", positiveWholeNumber, 10)
+    .option("--repeats <n>", "draws at each depth, of which the mean is taken", positiveWholeNumber, 10)
+    .option("--seed <n>", "decides the draws", wholeNumber, 0)
     .optionsGroup("Plot:")
     .option("--plot <file>", "also draw the mean curve of the first metric: .svg or .png")
-    .option("--metadata <file>", "of the samples, for --group-by")
+    .option("--metadata <file>", "metadata of the samples, for --group-by")
     .option("--group-by <column>", "metadata column with a curve for each value")
     .optionsGroup("Running:")
     .option("--json", "print JSON lines", false)

@@ -15,18 +15,16 @@ interface Flags {
 
 export function makeCommand(): Command {
   return new Command("report")
-    .description(
-      "Write what a run came to as one HTML page, with simple predictors on the same split beside it",
-    )
+    .description("Write a run's results as one HTML page, beside simple predictors on the same split")
     .argument("<run>", "folder of a run")
     .option(
       "-o, --output <file>",
       "where to write the page: .html, or .qzv for QIIME 2; by default report.html in the run's folder",
     )
-    .option("--no-baselines", "leave the random forest and the nearest neighbours out")
+    .option("--no-baselines", "leave out the random forest and the nearest neighbours")
     .option(
       "--colour <column>",
-      "metadata column that colours the map of samples at first; by default the target, or the first column",
+      "metadata column that first colours the map of samples; by default the target, or the first column",
     )
     .option("--metadata <file>", "metadata to colour the map by, beside those of the run's data set")
     .addOption(

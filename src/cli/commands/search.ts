@@ -43,7 +43,7 @@ export function makeCommand(): Command {
   const more = (text: string, before: string[]) => [...before, text];
   return new Command("search")
     .description(
-      "Search settings of `train` on inner folds, and judge the best ones once on samples held out",
+      "Search for good settings of `train` on inner folds, and judge the best ones once on held-out samples",
     )
     .optionsGroup("Data:")
     .option("--dataset <folder>", "a data set that `prep` wrote")
@@ -59,36 +59,34 @@ export function makeCommand(): Command {
     .optionsGroup("Search:")
     .option(
       "--space <setting=values>",
-      "an option of `train` and what it may be: lr=1e-4..1e-2:log, batch-size=8,16,32; may be given several times",
+      "an option of `train` and its range or choices: lr=1e-4..1e-2:log, batch-size=8,16,32; may be given several times",
       more,
       [],
     )
     .addOption(
       new Option(
         "--method <name>",
-        "judge on more folds only what is good on fewer, or all trials on all folds",
+        "halving: judge only trials that do well on few folds on more; random: judge all on all folds",
       )
         .choices(["halving", "random"])
         .default("halving"),
     )
-    .option(
-      "--trials <n>",
-      "how many settings are drawn, besides those that all start from",
-      positiveWholeNumber,
-      27,
-    )
-    .option("--max-minutes <n>", "begin no trial after so many minutes", positiveNumber)
+    .option("--trials <n>", "how many settings to draw, besides the starting ones", positiveWholeNumber, 27)
+    .option("--max-minutes <n>", "begin no trial after this many minutes", positiveNumber)
     .option("--folds <n>", "inner folds", atLeastTwo, 3)
-    .option("--seed <n>", "decides what is drawn, the folds and what is held out", wholeNumber, 0)
+    .option("--seed <n>", "decides the settings drawn, the folds and the held-out samples", wholeNumber, 0)
     .optionsGroup("Running:")
     .addOption(
-      new Option("--workers <n>", "trainings side by side, each with one thread; no number depends on it")
+      new Option(
+        "--workers <n>",
+        "training runs side by side, each with one thread; results do not depend on it",
+      )
         .argParser(positiveWholeNumber)
         .default(availableParallelism(), "one for each core"),
     )
     .option(
       "-o, --output <folder>",
-      "table, report and the best settings; the same command goes on with a search",
+      "folder for the table, report and best settings; the same command continues a search",
     )
     .option("--quiet", "print warnings and the result only", false)
     .option("--json", "print the result as JSON", false)

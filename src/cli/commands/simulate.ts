@@ -19,7 +19,7 @@ interface SimulateCommandOptions {
 export function makeCommand(): Command {
   return new Command("simulate")
     .description(
-      "Simulate a study whose communities carry a gradient and a site: table.biom, tree.nwk, metadata.tsv",
+      "Simulate a study whose communities follow a gradient and differ between sites: table.biom, tree.nwk, metadata.tsv",
     )
     .requiredOption("-o, --output <folder>", "where to write the three files")
     .option("--samples <n>", "number of samples", wholeNumber, 300)
@@ -30,7 +30,7 @@ export function makeCommand(): Command {
       600,
     )
     .option("--depth <n>", "mean reads of a sample", wholeNumber, 5000)
-    .option("--richness <n>", "a sample has at most about this many ASVs", wholeNumber, 80)
+    .option("--richness <n>", "most ASVs of a sample, roughly", wholeNumber, 80)
     .option("--length <n>", "bases of a sequence", wholeNumber, 150)
     .option("--vary-length", "let insertions and deletions vary the length", false)
     .option("--seed <n>", "another seed gives another study", wholeNumber, 0)

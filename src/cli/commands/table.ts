@@ -100,7 +100,7 @@ const repeated = (value: string, earlier: string[] = []) => [...earlier, value];
 function filterCommand(): Command {
   const command = withTable(new Command("filter"))
     .description(
-      "Keep some samples and ASVs; samples are chosen first, then ASVs among what they hold, and what is left without counts goes",
+      "Keep some samples and ASVs: samples are chosen first, then ASVs among those that they hold; samples and ASVs left without counts are removed",
     )
     .optionsGroup("Samples:")
     .option("--min-depth <n>", "fewest counts of a sample", positiveWholeNumber)
@@ -112,7 +112,7 @@ function filterCommand(): Command {
     .option("--metadata <file>", "TSV, CSV or QIIME 2 metadata, for --where")
     .option(
       "--where <condition>",
-      "only samples of which this is true: column=value, column!=value, column=a|b or, of numbers, column<value; repeated: all of them",
+      "only samples for which this is true: column=value, column!=value, column=a|b or, for numbers, column<value; if repeated, all must be true",
       repeated,
     )
     .optionsGroup("ASVs:")
@@ -122,8 +122,8 @@ function filterCommand(): Command {
     .option("--asvs <file>", "only these ASVs: one id on each line")
     .option("--exclude-asvs <file>", "all but these ASVs")
     .option("--taxonomy <file>", "lineages of the ASVs, for --include and --exclude")
-    .option("--include <text>", "only ASVs whose lineage contains this; repeated: any of them", repeated)
-    .option("--exclude <text>", "no ASV whose lineage contains this; repeated: any of them", repeated);
+    .option("--include <text>", "only ASVs whose lineage contains this; if repeated, any of them", repeated)
+    .option("--exclude <text>", "no ASV whose lineage contains this; if repeated, any of them", repeated);
   return addCommon(command).action(filter);
 }
 
@@ -244,11 +244,11 @@ function withLineage(
 
 function mergeCommand(): Command {
   const command = new Command("merge")
-    .description("Put several tables together by the ids of their samples and ASVs")
+    .description("Merge several tables by the ids of their samples and ASVs")
     .optionsGroup("Input:")
     .requiredOption("--table <file>", "BIOM, classic TSV or QIIME 2 table; once for each", repeated)
     .addOption(
-      new Option("--overlap-method <name>", "what becomes of samples or ASVs that several tables have")
+      new Option("--overlap-method <name>", "what to do with samples or ASVs that several tables have")
         .choices(overlapMethods)
         .default("error_on_overlapping_sample"),
     );
@@ -280,10 +280,7 @@ async function merge(
 function collapseCommand(): Command {
   const command = withTable(new Command("collapse"))
     .description("Add up the ASVs of each taxon down to a rank")
-    .requiredOption(
-      "--taxonomy <file>",
-      "QIIME 2 taxonomy, or ids and lineages as SILVA and Greengenes have them",
-    )
+    .requiredOption("--taxonomy <file>", "QIIME 2 taxonomy, or ids and lineages as in SILVA and Greengenes")
     .requiredOption(
       "--level <n>",
       "how many ranks to keep: 2 is the phylum, 6 the genus, 7 the species",
@@ -310,15 +307,15 @@ interface SubsampleFlags extends CommonFlags {
 
 function subsampleCommand(): Command {
   const command = withTable(new Command("subsample"))
-    .description("Draw counts of each sample (rarefy), or some of the samples or ASVs, at random")
+    .description("Draw counts from each sample (rarefy), or some of the samples or ASVs, at random")
     .optionsGroup("What is drawn, one of:")
     .option(
       "--depth <n>",
-      "so many counts of each sample; samples with fewer are left out",
+      "this many counts from each sample; samples with fewer are left out",
       positiveWholeNumber,
     )
-    .option("--samples <n>", "so many of the samples", positiveWholeNumber)
-    .option("--asvs <n>", "so many of the ASVs", positiveWholeNumber)
+    .option("--samples <n>", "this many of the samples", positiveWholeNumber)
+    .option("--asvs <n>", "this many of the ASVs", positiveWholeNumber)
     .optionsGroup("How:")
     .option("--with-replacement", "draw counts with replacement", false)
     .option("--seed <n>", "decides what is drawn", wholeNumber, 0);

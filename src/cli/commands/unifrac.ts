@@ -56,7 +56,7 @@ interface UniFracFlags {
 
 export function makeCommand(): Command {
   return new Command("unifrac")
-    .description("Compute UniFrac distances between all samples of a table, or Faith's PD of each")
+    .description("Compute UniFrac distances between all samples of a table, or Faith's PD of each sample")
     .optionsGroup("Input and output:")
     .option("--table <file>", "BIOM, classic TSV or QIIME 2 table, gzipped or not")
     .option("--tree <file>", "rooted Newick or QIIME 2 tree")
@@ -69,44 +69,46 @@ export function makeCommand(): Command {
       "FASTA or QIIME 2 sequences, if the tree's tips are sequences and the table's ids are not",
     )
     .option("--midpoint-root", "root an unrooted tree halfway between its two most distant tips", false)
-    .optionsGroup("Parts of what is too large:")
+    .optionsGroup("Parts of a large matrix:")
     .option(
       "--rows <A:B>",
-      "only the rows A up to B (counted from 0, B not among them) with all later samples, into an .h5 for --merge",
+      "only rows A up to B (counted from 0, without B) against all later samples, into an .h5 for --merge",
     )
     .option(
       "--merge <file>",
-      "put parts that --rows wrote together to the whole matrix; once for each part",
+      "join parts that --rows wrote into the whole matrix; once for each part",
       (path: string, earlier: string[] = []) => [...earlier, path],
     )
     .option(
       "--against <table>",
-      "the samples of --table (rows) against those of this one (columns) alone: .tsv or .npy",
+      "only the samples of --table (rows) against those of this table (columns): .tsv or .npy",
     )
-    .option("--pairs <n>", "only so many pairs, drawn at random by --seed: .tsv", positiveWholeNumber)
+    .option("--pairs <n>", "only this many pairs, drawn at random by --seed: .tsv", positiveWholeNumber)
     .optionsGroup("Distances:")
     .addOption(new Option("--metric <name>", "what to compute").choices(metrics).default("unweighted"))
-    .option("--alpha <share>", "of the generalized metric, 0 to 1; by default 1", share)
+    .option("--alpha <share>", "alpha of the generalized metric, 0 to 1; by default 1", share)
     .option("--variance-adjusted", "the variance-adjusted form of the metric", false)
     .option("--bypass-tips", "leave out the branches of the tips, as ssu -f does", false)
-    .option("--absolute", "take counts as they are instead of shares of the sample", false)
+    .option("--absolute", "use counts as they are, instead of shares of the sample", false)
     .optionsGroup("Rarefaction:")
     .option(
       "--rarefy-depth <n>",
-      "counts to draw of each sample first; samples with fewer are left out",
+      "counts to draw from each sample first; samples with fewer are left out",
       positiveWholeNumber,
     )
     .option("--with-replacement", "rarefy with replacement", false)
-    .option("--bootstrap", "instead draw of each sample as many counts as it has, with replacement", false)
+    .option("--bootstrap", "instead draw from each sample as many counts as it has, with replacement", false)
     .option(
       "--rarefactions <n>",
-      "draw so often, with seeds from --seed on, and take the mean of the distances",
+      "draw this often, with seeds from --seed on, and take the mean of the distances",
       positiveWholeNumber,
     )
-    .option("--seed <n>", "of what is drawn, and of --pairs", wholeNumber, 0)
+    .option("--seed <n>", "decides what is drawn, and --pairs", wholeNumber, 0)
     .optionsGroup("Running:")
     .addOption(
-      new Option("--precision <type>", "of the distances").choices(["float32", "float64"]).default("float32"),
+      new Option("--precision <type>", "type of the distances")
+        .choices(["float32", "float64"])
+        .default("float32"),
     )
     .addOption(
       new Option("--device <name>", "where to compute").choices(["auto", "cpu", "cuda"]).default("auto"),

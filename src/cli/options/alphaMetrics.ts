@@ -16,7 +16,7 @@ export const shannonBases = { "2": 2, e: Math.E, "10": 10 };
 export function alphaOption(): Option {
   return new Option(
     "--metric <names>",
-    `some of ${alphaMetrics.join(", ")}, separated by commas; by default all, faith_pd with --tree alone`,
+    `some of ${alphaMetrics.join(", ")}, separated by commas; by default all, faith_pd only with --tree`,
   ).argParser((text) => {
     const names = nameList(text);
     const unknown = names.find((name) => !(alphaMetrics as readonly string[]).includes(name));

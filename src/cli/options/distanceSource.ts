@@ -30,19 +30,19 @@ export function addDistanceOptions(command: Command): Command {
     .optionsGroup("Distances:")
     .option(
       "--distances <file>",
-      "a square matrix: .tsv, .qza, .h5, .arrow, .npz or .npy (which holds no ids: those of --table)",
+      "a square matrix: .tsv, .qza, .h5, .arrow, .npz or .npy (which holds no ids; --table gives them)",
     )
-    .option("--table <file>", "or a table to compute them from, as many samples as it has")
+    .option("--table <file>", "or a table to compute them from")
     .option("--tree <file>", "rooted tree, for UniFrac")
     .addOption(
       new Option(
         "--metric <name>",
-        "of --table; by default unweighted UniFrac with --tree, else braycurtis",
+        "metric for --table; by default unweighted UniFrac with --tree, else braycurtis",
       ).choices([...uniFracMetrics, ...betaMetrics]),
     )
     .option(
       "--rarefy-depth <n>",
-      "counts to draw of each sample of --table first; samples with fewer are left out",
+      "counts to draw from each sample of --table first; samples with fewer are left out",
       positiveWholeNumber,
     );
 }

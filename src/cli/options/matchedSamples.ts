@@ -11,8 +11,8 @@ export interface MatchFlags {
 export function addMatchOptions(command: Command): Command {
   return command
     .optionsGroup("Samples:")
-    .option("--table <file>", "whose samples a .npy file has, in their order")
-    .option("--intersect-ids", "compare the samples that are in both, instead of refusing others", false);
+    .option("--table <file>", "table with the samples of a .npy file, in the same order")
+    .option("--intersect-ids", "compare only samples that are in both, instead of refusing others", false);
 }
 
 /**

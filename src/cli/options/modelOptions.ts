@@ -60,7 +60,7 @@ export function addModelOptions(command: Command): Command {
     .option("--samples <file>", "only these samples: one id on each line")
     .option(
       "--rarefy-depth <n>",
-      "counts to draw of each sample: a number, auto or none; by default as in training",
+      "counts to draw from each sample: a number, auto or none; by default as in training",
       depth,
     );
 }
@@ -86,13 +86,13 @@ export function addRunningOptions(command: Command, quiet = "warnings"): Command
 export function addTaxonomyOption(command: Command): Command {
   return command.option(
     "--taxonomy <file>",
-    "name the ASVs in these tables: QIIME 2 taxonomy, or ids and lineages as SILVA and Greengenes have them",
+    "name the ASVs in these tables: QIIME 2 taxonomy, or ids and lineages as in SILVA and Greengenes",
   );
 }
 
 export function addFormatOption(command: Command): Command {
   return command.addOption(
-    new Option("--format <name>", "format of the files; by default what each one's name ends in").choices([
+    new Option("--format <name>", "format of the files; by default, by the ending of each name").choices([
       ...resultFormats,
     ]),
   );

@@ -10,12 +10,12 @@ export function addRankFlags(command: Command): Command {
   return command
     .option(
       "--ranks <n>",
-      "share the work among so many processes on this machine (see docs/cluster.md)",
+      "share the work among this many processes on this machine (see docs/cluster.md)",
       positiveWholeNumber,
     )
     .option(
       "--rank-timeout <seconds>",
-      "how long ranks wait for one that does not answer before they end",
+      "seconds that ranks wait for one that does not answer, before they end",
       positiveWholeNumber,
       600,
     );

@@ -16,10 +16,10 @@ export function addDrawingOptions(command: Command): Command {
   return command
     .option(
       "--rarefy-depth <n>",
-      "counts to draw of each sample first; samples with fewer are left out",
+      "counts to draw from each sample first; samples with fewer are left out",
       positiveWholeNumber,
     )
-    .option("--seed <n>", "of the rarefaction", wholeNumber, 0)
+    .option("--seed <n>", "decides the rarefaction", wholeNumber, 0)
     .option("--json", "print JSON lines", false)
     .option("--quiet", "print warnings only", false);
 }

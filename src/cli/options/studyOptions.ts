@@ -23,11 +23,11 @@ export function addStudyOptions(command: Command): Command {
     .optionsGroup("Distances:")
     .option(
       "--study <name>",
-      "as on the tree of this study, one of those that the encoder was trained on together",
+      "give distances as on the tree of this study, one of those that the encoder was trained on",
     )
     .option(
       "--calibrate-on <n>",
-      "fit the distances to the true ones among n of the samples, drawn by the run's seed, of a study that the encoder does not know",
+      "for a study that the encoder does not know: fit its distances to the true ones among n samples, drawn by the run's seed",
       positiveWholeNumber,
     );
 }

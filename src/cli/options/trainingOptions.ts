@@ -177,10 +177,7 @@ const running = "Running:";
 
 export function addRunFlags(command: Command): Command {
   const device = command.createOption("--device <name>", "where to compute; auto: on a GPU if there is one");
-  const output = command.createOption(
-    "-o, --output <folder>",
-    "folder in which the run is written; must be given",
-  );
+  const output = command.createOption("-o, --output <folder>", "folder for the run; required");
   command.optionsGroup(running).addOption(output);
   addFormerName(command, output, "--output-dir");
   return addRankFlags(command)
@@ -189,7 +186,7 @@ export function addRunFlags(command: Command): Command {
       command
         .createOption(
           "--preset <name>",
-          "model and losses as in a state of the original AAM, its first or its latest; --config and options here win",
+          "model and losses of the original AAM, in its first state (seed) or its latest; --config and options here win",
         )
         .choices(presetNames),
     )
@@ -205,7 +202,7 @@ export function addRunFlags(command: Command): Command {
       "the same bits every time: one CPU thread unless --threads is given, deterministic operators only (slower)",
       false,
     )
-    .option("--no-plots", "draw no plots in the end")
+    .option("--no-plots", "draw no plots at the end")
     .option("--debug-nan", "look for NaN in every step, and say where one arose (slower)", false)
     .option("--quiet", "print warnings and the result only", false)
     .option("--json", "print progress and result as JSON, one object per line", false);

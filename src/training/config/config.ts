@@ -18,9 +18,7 @@ export const dataSchema = z.strictObject({
     .union([path, z.array(path).min(2)])
     .nullable()
     .default(null)
-    .describe(
-      "a data set that `prep` wrote; pretraining takes several, each study given with an option of its own",
-    ),
+    .describe("a data set that `prep` wrote; for several studies, repeat the option (pretraining only)"),
   table: path
     .nullable()
     .default(null)
@@ -35,22 +33,22 @@ export const dataSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe(
-      "computed distances or values per sample (.npy, .npz, .h5, .tsv, .csv, .qza) instead of a tree",
+      "distances or values per sample that exist already (.npy, .npz, .h5, .tsv, .csv, .qza), instead of a tree",
     ),
   distanceIds: path
     .nullable()
     .default(null)
-    .describe("ids of a distance file that has none, one on each line; `table`: as in the table"),
+    .describe("ids for a distance file that has none, one on each line; `table`: in the table's order"),
   distanceStorage: z
     .enum(distanceStorages)
     .default("auto")
     .describe(
-      "store the distances of all pairs, or compute those of each batch from the tree; auto: by what is free of disk and memory",
+      "store the distances of all pairs, or compute those of each batch from the tree; auto: by the free disk and memory",
     ),
   rarefyDepth: z
     .union([whole, z.enum(["auto", "none"])])
     .default("auto")
-    .describe("counts to draw of each sample: a number, auto or none"),
+    .describe("counts to draw from each sample: a number, auto or none"),
   rarefySeed: z
     .number()
     .int()
@@ -68,7 +66,7 @@ export const splitSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe(
-      "hold out whole groups: samples with the same value of this metadata column; with files of samples: see that they do",
+      "hold out whole groups: samples with the same value of this metadata column; with files of ids: check that they do",
     ),
   stratify: z
     .string()
@@ -133,20 +131,20 @@ export const modelSchema = z.strictObject({
   wordBuckets: whole
     .default(65536)
     .describe(
-      "the most vectors for words of one length; where there are more words, some share one by a hash",
+      "the most vectors for words of one length; if there are more words, some share a vector (by hash)",
     ),
   longWords: z
     .union([z.enum(["auto", "none"]), z.int().min(7).max(12)])
     // Of runs from before there were any; new ones start from defaults.ts.
     .default("none")
     .describe(
-      "bases of the longer words that samples are compared by besides, where presence counts (7 to 12, none; auto: 10 where at most 200 samples train)",
+      "length of additional, longer words by which samples are compared, for presence-based metrics (7 to 12, none; auto: 10 with at most 200 training samples)",
     ),
   pooling: z
     .enum(["auto", "attention", ...setPoolings])
     .default("auto")
     .describe(
-      "how ASVs become a sample: which codes there are (union), their share of the counts (share) or its root, or an average (attention); auto: by encoder and metric",
+      "how ASVs become a sample: the codes that are present (union), their shares of the counts (share) or the roots of these (root), or an average (attention); auto: by encoder and metric",
     ),
   embeddingDim: whole.default(64).describe("size of the embeddings"),
   attentionLayers: whole.default(2).describe("layers of each transformer"),
@@ -174,18 +172,18 @@ export const modelSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe("the original AAMs where they are defects, for converted models"),
-  maxBp: whole.default(150).describe("the most bases of a sequence that are read, from its start"),
+  maxBp: whole.default(150).describe("read at most this many bases of a sequence, from its start"),
   basesPerToken: whole.max(4).default(1).describe("bases that a transformer of bases reads as one token"),
-  tokenLimit: whole.default(1024).describe("the most ASVs of a sample that are read"),
+  tokenLimit: whole.default(1024).describe("read at most this many ASVs of a sample"),
   asvSampling: z
     .enum(["first", "abundance", "random"])
     .default("first")
-    .describe("which ASVs are read of samples that have more than --token-limit"),
+    .describe("which ASVs are read if a sample has more than --token-limit"),
   countEmbeddingMethod: z
     .enum(["auto", "none", "add", "concat", "film"])
     .default("auto")
     .describe(
-      "how an ASV's count enters the encoder; none: only which ASVs there are; auto: film for weighted metrics",
+      "how an ASV's count enters the encoder; none: only the presence of ASVs counts; auto: film for weighted metrics",
     ),
   nucMaskRatio: share
     .default(0.15)
@@ -208,20 +206,22 @@ export const modelSchema = z.strictObject({
   asvChunkSize: whole
     .nullable()
     .default(null)
-    .describe("ASVs encoded at a time: bounds memory, changes no number; by default all of a batch"),
+    .describe("ASVs encoded at a time: limits memory without changing results; by default all of a batch"),
 });
 
 /** How training proceeds. */
 export const trainingSchema = z.strictObject({
-  epochs: whole.default(100).describe("the most epochs: passes over the training samples"),
+  epochs: whole
+    .default(100)
+    .describe("train for at most this many epochs (passes over the training samples)"),
   minEpochSteps: whole
     .default(1)
-    .describe("the fewest steps of an epoch: fewer samples are passed over several times"),
-  maxSteps: whole.nullable().default(null).describe("stop after so many steps"),
+    .describe("least number of steps in an epoch: a small data set is passed over several times"),
+  maxSteps: whole.nullable().default(null).describe("stop after this many steps"),
   maxMinutes: positive
     .nullable()
     .default(null)
-    .describe("stop after so many minutes of training; the schedule is fitted to them"),
+    .describe("stop after this many minutes of training; the schedule is fitted to that time"),
   batchSize: z
     .number()
     .int()
@@ -242,10 +242,12 @@ export const trainingSchema = z.strictObject({
     .min(2)
     .nullable()
     .default(null)
-    .describe("samples of a step that --auto-batch-size aims at: it takes fewer, or accumulates batches"),
+    .describe(
+      "samples of a step that --auto-batch-size aims at, with smaller batches or by accumulating several",
+    ),
   gradientAccumulationSteps: whole
     .default(1)
-    .describe("batches whose gradients are averaged before a step (pairs are within a batch)"),
+    .describe("batches whose gradients are averaged for one step (pairs are formed within a batch)"),
   optimizer: z.enum(["adamw", "adam", "sgd"]).default("adamw").describe("how gradients change the weights"),
   shardOptimizer: z
     .boolean()
@@ -259,12 +261,12 @@ export const trainingSchema = z.strictObject({
   decayAll: z
     .boolean()
     .default(false)
-    .describe("decay norms, biases and embeddings too, as the original AAM"),
+    .describe("decay norms, biases and embeddings too, as the original AAM does"),
   scheduler: z
     .enum(["warmup_cosine", "cosine", "cosine_restarts", "plateau", "onecycle", "constant"])
     .default("warmup_cosine")
     .describe("course of the learning rate"),
-  warmup: share.default(0.05).describe("share of the training in which warmup_cosine rises"),
+  warmup: share.default(0.05).describe("share of the training run during which warmup_cosine rises"),
   warmupSteps: z
     .number()
     .int()
@@ -288,14 +290,14 @@ export const trainingSchema = z.strictObject({
   maxGradNorm: positive
     .nullable()
     .default(1)
-    .describe("gradients are scaled down to this norm; none leaves them"),
+    .describe("scale gradients down to this norm; none leaves them as they are"),
   ema: z
     .number()
     .gt(0)
     .lt(1)
     .nullable()
     .default(null)
-    .describe("decay of a moving average of the weights, which is then judged and kept (0.999, say)"),
+    .describe("decay of a moving average of the weights, such as 0.999; the average is then judged and kept"),
   mixedPrecision: z
     .enum(["auto", "none", "bf16", "fp16"])
     .default("auto")
@@ -313,7 +315,7 @@ export const trainingSchema = z.strictObject({
   saveMinutes: positive.default(10).describe("minutes between checkpoints within an epoch"),
   penalty: weight.default(1).describe("weight of the UniFrac loss"),
   nucPenalty: weight.default(0.02).describe("weight of the nucleotide loss; 0 leaves it out"),
-  loaderWorker: z.boolean().default(false).describe("prepare batches in a thread of their own"),
+  loaderWorker: z.boolean().default(false).describe("prepare batches in a separate thread"),
   seed: z.number().int().min(0).default(42).describe("decides weights, order, masks, split and rarefaction"),
 });
 
@@ -331,20 +333,20 @@ const furtherMetrics = z.array(z.enum(pretrainMetrics)).default([]);
 const nucShare = share
   .default(0.25)
   .describe(
-    "share of a batch's ASVs whose nucleotides are predicted, in a pass of their own; 1: in one pass with the rest, as the original AAM",
+    "share of a batch's ASVs whose nucleotides are predicted, in a separate pass; 1: in one pass with the rest, as in the original AAM",
   );
 
 /** A pretraining run in full; written to its folder as config.json. */
 export const pretrainSchema = z.strictObject({
-  unifracMetric: metric.describe("UniFrac metric that distances shall match, or faith_pd"),
+  unifracMetric: metric.describe("UniFrac metric that the distances should match, or faith_pd"),
   furtherMetrics: furtherMetrics.describe(
-    "metrics that the same encoder learns besides, several with commas; a --dataset must have them all",
+    "further metrics for the same encoder to learn, with commas; a --dataset must have them all",
   ),
   startFrom: path
     .nullable()
     .default(null)
     .describe(
-      "a pretraining run on other data whose knowledge of sequences to start from, or builtin; often better where few samples train",
+      "start from what a pretraining run on other data, or builtin, knows of sequences; often better with few training samples",
     ),
   data: dataSchema.prefault({}),
   split: splitSchema.prefault({}),
@@ -355,7 +357,7 @@ export const pretrainSchema = z.strictObject({
     .int()
     .min(0)
     .default(1)
-    .describe("cheap epochs after each full one that train the layers above the ASVs alone"),
+    .describe("cheap epochs after each full one, which train only the layers above the ASVs"),
   nucShare,
 });
 
@@ -480,7 +482,7 @@ export const bestMetrics = [
 
 /** A fine-tuning run in full. */
 export const fineTuneSchema = z.strictObject({
-  unifracMetric: metric.describe("UniFrac metric that the encoder goes on to match, or faith_pd"),
+  unifracMetric: metric.describe("UniFrac metric that the encoder continues to match, or faith_pd"),
   furtherMetrics: furtherMetrics.describe(
     "those of the pretrained encoder, which it goes on to match where the data set has them",
   ),
