@@ -134,7 +134,7 @@ async function drawn(
   return lineChart({
     title: "Rarefaction curves",
     subtitle,
-    xTitle: "Counts drawn of each sample",
+    xTitle: "Counts drawn from each sample",
     yTitle: metric,
     fromZero: true,
     series,

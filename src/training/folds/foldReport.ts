@@ -48,7 +48,7 @@ export function pairedText({ kind, main, predictors, differences }: FoldSummary)
   const { difference, verdict } = differences.find(
     ({ against, figure }) => against === best.name && figure === deciding,
   )!;
-  return `${labels[deciding]} of ${main} less that of the best of the others, ${best.title}: ${intervalText(difference)}, ${verdict}.`;
+  return `${labels[deciding]} of ${main} minus that of the best other predictor, ${best.title}: ${intervalText(difference)}, ${verdict}.`;
 }
 
 /** Table of the figures as plain text. */
@@ -217,7 +217,7 @@ export async function writeFoldReport(input: FoldReportInput): Promise<string> {
       ...(summary.isReal ? [] : [verdictText(summary)]),
       ...(summary.unlike !== null && summary.unlike > 0.15
         ? [
-            `${readableNumber(100 * summary.unlike, 2)} % of the held-out samples are unlike the samples trained on, where 5 % would be usual: predictions and intervals may not hold for them.`,
+            `${readableNumber(100 * summary.unlike, 2)} % of the held-out samples are unlike the training samples (5 % would be usual): predictions and intervals may not hold for them.`,
           ]
         : []),
     ],
@@ -235,13 +235,13 @@ export async function writeFoldReport(input: FoldReportInput): Promise<string> {
           name: one.title,
           isModel: one.name === summary.main,
           note: paired
-            ? `${summary.main} less this: ${labels[keys[0]]} ${intervalText(paired.difference)}, ${paired.verdict}`
+            ? `${summary.main} minus this: ${labels[keys[0]]} ${intervalText(paired.difference)}, ${paired.verdict}`
             : `${labels[keys[0]]} ${intervalText(one.figures[keys[0]])}`,
           values: Object.fromEntries(keys.map((key) => [key, one.figures[key].value])),
         };
       }),
       verdict: pairedText(summary),
-      note: "Intervals are 95 %, by bootstrap over groups; they hold for samples drawn anew, not for another way of training.",
+      note: "Intervals are 95 %, by bootstrap over groups; they allow for the choice of samples, not for chance in training.",
     },
     plots,
     data: [
@@ -347,8 +347,7 @@ async function plotsOf({ plan, results, summary }: FoldReportInput): Promise<Rep
         muted: name === "constant",
       })),
     }),
-    caption:
-      "Bars: 95 % intervals over groups. Whether two predictors differ is told by the paired differences.",
+    caption: "Bars: 95 % intervals over groups. The paired differences tell whether two predictors differ.",
   });
   const main = predictionsOf(results).find(({ name }) => name === summary.main)!;
   if (target.kind === "numbers") {
@@ -366,11 +365,12 @@ async function plotsOf({ plan, results, summary }: FoldReportInput): Promise<Rep
     plots.push({
       plot: await histogramPlot({
         title: "Likeness to the training data",
-        xTitle: "share of training samples that are as far from the others",
+        xTitle: "share of training samples that are at least as far from the others",
         series: [{ name: "held-out samples", values: likeness }],
         bins: 20,
       }),
-      caption: "Even where held-out samples are like the training samples; a peak near 0 where they are not.",
+      caption:
+        "Flat if held-out samples are like the training samples; a peak near 0 shows that many are not.",
     });
   if (summary.curve.length > 0) {
     const names = [...new Set(summary.curve.map(({ name }) => name))].slice(0, 7);

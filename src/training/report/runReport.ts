@@ -119,7 +119,7 @@ export async function reportRun(options: ReportOptions): Promise<string> {
   const report: RunReport = {
     title: run.targets
       ? `Prediction of ${run.targets.columns.join(", ")}`
-      : `Encoder of ${metricsOf(record.config).join(", ")} UniFrac`,
+      : `Encoder of ${metricsOf(record.config).map(metricTitle).join(", ")}`,
     subtitle: `${record.data.samples} samples, ${record.data.asvs} ASVs; validation: ${record.split.name}`,
     created: new Date().toISOString(),
     command: typeof record.environment["command"] === "string" ? record.environment["command"] : undefined,
@@ -166,7 +166,7 @@ function targetFigures(figures: Figures, { columns, quantiles }: Targets): Figur
           [
             "coverage",
             "Coverage",
-            `share of true values between the quantiles ${low} and ${high}; ${readableNumber(high - low, 2)} would be right`,
+            `share of true values between the quantiles ${low} and ${high}; ${readableNumber(high - low, 2)} is expected`,
           ],
         ];
   const rows: Figure[] = [];
@@ -179,6 +179,11 @@ function targetFigures(figures: Figures, { columns, quantiles }: Targets): Figur
     } else if (key in figures) rows.push({ label, value: rounded(figures[key]), note });
   }
   return rows;
+}
+
+/** A metric as a reader calls it: `weighted normalized UniFrac`, `Faith's PD`. */
+function metricTitle(metric: string): string {
+  return metric === "faith_pd" ? "Faith's PD" : `${metric.replaceAll("_", " ")} UniFrac`;
 }
 
 function validationOf(summary: Record<string, unknown>): number {
@@ -203,7 +208,7 @@ function encoderFigures(
     ...(best ? [{ label: "R² without training", value: rounded(best.r2), note: best.name }] : []),
     { label: "MAE", value: number(`val.unifrac_${judgedName("mae", validation)}`), note: name },
     { label: "Pearson", value: number(`val.unifrac_${judgedName("pearson", validation)}`), note: name },
-    { label: "Hidden nucleotides", value: number("val.nuc_accuracy"), note: "share predicted rightly" },
+    { label: "Hidden nucleotides", value: number("val.nuc_accuracy"), note: "share predicted correctly" },
   ];
 }
 
@@ -351,7 +356,7 @@ function compare(
     ],
     note: `All on the same validation samples, each fitted on the same training samples. ${
       keepsLast
-        ? "The model is that of the last epoch: the validation samples chose nothing."
+        ? "The model is that of the last epoch: the validation samples decided nothing."
         : "The model's best epoch was chosen on the validation samples."
     }`,
   };
@@ -406,7 +411,7 @@ async function rarefactionPlots({ manifest }: Dataset): Promise<ReportPlot[]> {
     subtitle: [
       `The samples were rarefied to ${depth} counts; ${kept?.samples ?? 0} of ${manifest.depths?.samples ?? 0} have them`,
     ],
-    xTitle: "Counts drawn of each sample",
+    xTitle: "Counts drawn from each sample",
     yTitle: "ASVs of a sample, expected",
     fromZero: true,
     series: [
@@ -416,7 +421,7 @@ async function rarefactionPlots({ manifest }: Dataset): Promise<ReportPlot[]> {
     ],
   });
   const caption =
-    "ASVs that the kept samples show when so many of their counts are drawn (hypergeometric expectation). Lines that still rise at the end say that rare ASVs are missed.";
+    "ASVs that the kept samples show when this many of their counts are drawn (hypergeometric expectation). If a line still rises at its end, rare ASVs are missed.";
   return [{ plot, caption }];
 }
 
@@ -424,7 +429,7 @@ function cautions(record: RunRecord, dataset: Dataset): string[] {
   const warnings = [...dataset.manifest.warnings];
   if (record.kind === "fine-tune" && record.split.name === "random") {
     warnings.push(
-      "The split is random: if samples of one subject or study are alike, the figures are too good for new subjects or studies. --split-by holds whole groups out.",
+      "The split is random: if samples of one subject or study are alike, the figures are too good for new subjects or studies. --split-by holds out whole groups.",
     );
   }
   return warnings;

@@ -109,13 +109,13 @@ export async function writeSearchReport(input: SearchReportInput): Promise<strin
       {
         label: `${label}, inner folds`,
         value: readableNumber(best.loss!, 3),
-        note: "chosen by this: too good",
+        note: "too good, as the settings were chosen by it",
       },
     ],
     warnings:
       test.difference.high < 0
         ? []
-        : ["On samples that no trial has seen the best settings show no gain over the first ones."],
+        : ["On samples that no trial has seen, the best settings show no gain over the first ones."],
     comparison: {
       metrics: [
         { key: "test", label: `${label}, held out`, better: "lower" },
@@ -158,7 +158,7 @@ export async function writeSearchReport(input: SearchReportInput): Promise<strin
       { label: "Trials", value: trials.length },
       { label: "Ended by", value: summary.ended_by },
       {
-        label: "Seconds of all trainings",
+        label: "Seconds of all training runs",
         value: Math.round(trials.reduce((sum, { seconds }) => sum + seconds, 0)),
       },
     ],
@@ -175,7 +175,7 @@ export async function writeSearchReport(input: SearchReportInput): Promise<strin
         folds,
         loss,
       ]),
-      note: "All trials. Those with fewer folds were given up early.",
+      note: "All trials. Those with fewer folds were dropped early.",
     },
   });
   return path;
