@@ -9,7 +9,7 @@ import type { ReportMap } from "./types.ts";
 export function mapHtml({ data, picture }: ReportMap): string {
   return `<div class="card map" hidden>
 <div class="tools"><label>Colour by <select></select></label>
-<span class="muted">Drag over a map to select samples, with Shift to add some.</span></div>
+<span class="muted">Drag over a map to select samples; hold Shift to add more.</span></div>
 <div class="maps"></div>
 <div class="legend" role="group" aria-label="Colours"></div>
 <div class="selection"><output></output>
