@@ -37,6 +37,10 @@ export function makeCommand(): Command {
       positiveNumber,
     );
   return addShapeOptions(command).action(async (flags: TrainFlags) => {
+    if (flags.gradientCheckpointing && !flags.sameShape && flags.toR2 === undefined)
+      throw new UserError(
+        "--gradient-checkpointing is for transformers, and ours has none by default; add --same-shape, or leave it out.",
+      );
     const folder = mkdtempSync(join(tmpdir(), "aam-bench-"));
     try {
       const print = <T>(report: T, text: (report: T) => string) =>
@@ -137,14 +141,15 @@ function trainOurs(
   const command = [program, "pretrain", "--dataset", dataset, "--output", run];
   command.push("--max-minutes", String(flags.minutes), "--epochs", "1000000", "--patience", "1000000");
   command.push("--threads", String(threads), "--device", device, "--no-plots", "--quiet", ...options);
-  // The sizes are those of transformers.
-  if (flags.sameShape && !options.includes("set")) {
+  // The sizes are those of transformers, and so is what can be computed again.
+  const isSet = options.includes("set") || !(flags.sameShape || options.includes("aam"));
+  if (flags.sameShape && !isSet) {
     if (!options.includes("aam")) command.push("--encoder", "aam");
     command.push("--embedding-dim", String(flags.embeddingDim), "--attention-layers", String(flags.layers));
     command.push("--attention-heads", String(flags.heads), "--token-limit", String(flags.tokenLimit));
     command.push("--max-bp", String(flags.maxBp));
   }
-  if (flags.gradientCheckpointing) command.push("--gradient-checkpointing");
+  if (flags.gradientCheckpointing && !isSet) command.push("--gradient-checkpointing");
   if (flags.mixedPrecision) command.push("--mixed-precision", flags.mixedPrecision);
   const { cmd, env } = bunProcess(command);
   const done = Bun.spawnSync(cmd, { env, stdin: "ignore", stdout: "pipe", stderr: "pipe" });

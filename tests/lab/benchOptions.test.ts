@@ -144,7 +144,7 @@ const subjects: [subject: string, brief: string[], own: string[][]][] = [
       ["--minutes", "0.02"],
       ["--same-shape"],
       ["--reference", "checkout"],
-      ...trainingEffects,
+      ["--mixed-precision", "bf16"],
     ],
   ],
   [
@@ -162,6 +162,17 @@ const subjects: [subject: string, brief: string[], own: string[][]][] = [
     ],
   ],
 ];
+
+showsOptions("bench train", "--gradient-checkpointing");
+test("bench train has activations computed again where ours has transformers, and refuses it elsewhere", async () => {
+  const command = ["train", ...dataset(), ...shape, "--batch-size", "4", "--minutes", "0.01"];
+  const usual = await told([...command, "--same-shape"]);
+  const again = await told([...command, "--same-shape", "--gradient-checkpointing"]);
+  expect(usual.heard).not.toContain("--gradient-checkpointing");
+  expect(again.heard).toContain("--gradient-checkpointing");
+  const error = await refusal("bench", ...command, "--gradient-checkpointing");
+  expect(error).toContain("add --same-shape, or leave it out");
+});
 
 describe.each(subjects)("bench %s", (subject, brief, own) => {
   // What `step` does with answers takes longer than all else, and bench.test.ts looks at it.

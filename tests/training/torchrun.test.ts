@@ -1,12 +1,12 @@
 /** Trainings that torchrun starts, as docs/cluster.md has it: they come to what `--ranks` comes to. */
 import { beforeAll, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { makeStudy, type Study } from "../../lab/material/study.ts";
 import { bunProcess } from "../../src/common/bunProcess.ts";
 import * as torch from "../../src/torch/index.ts";
 import { findPython } from "../../src/torch/setup/findPython.ts";
+import { freePort } from "../helpers/freePort.ts";
 import { ranksOf } from "../helpers/ranksOf.ts";
 import { useScratch } from "../helpers/scratch.ts";
 
@@ -54,14 +54,6 @@ function expectSame(output: string, expected: ReadonlyMap<string, torch.Tensor>)
       expect({ name, same: torch.equal(tensor, found.get(name)!) }).toEqual({ name, same: true });
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
-  const address = server.address();
-  await new Promise((closed) => server.close(closed));
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
-
 if (!existsSync(torchrun) || process.platform !== "linux")
   test.skip("ranks under torchrun: no torchrun on a Linux machine", () => undefined);
 else {
@@ -76,7 +68,7 @@ else {
     expectSame(one, expected);
 
     const two = scratch.path("two-machines");
-    const meeting = ["--rdzv-backend", "c10d", "--rdzv-endpoint", `localhost:${await freePort()}`];
+    const meeting = ["--rdzv-backend", "c10d", "--rdzv-endpoint", `localhost:${freePort()}`];
     const agent = [torchrun, "--nnodes", "2", "--nproc-per-node", "1", ...meeting, "--no-python"];
     const agents = await Promise.all([1, 2].map(() => ended(start(agent, two, "--epochs 2"))));
     expect(agents.map((end) => end.code)).toEqual([0, 0]);

@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import "../../reference/predictor.ts"; // the form of converted models
 import { Command, Option } from "commander";
 import { UserError } from "../../common/userError.ts";
@@ -129,6 +129,7 @@ async function run(flags: Flags): Promise<void> {
     config: { base, space, method, trials, folds, seed },
     output: resolve(output),
     workers,
+    script: join(import.meta.dir, "../searchWorker.ts"),
     maxMinutes: maxMinutes ?? null,
     command: `aam ${process.argv.slice(2).join(" ")}`,
     display,
@@ -141,7 +142,7 @@ async function run(flags: Flags): Promise<void> {
 /** Defaults of `train`, then `--config`, then options. Data are no part of it: all trials have the same. */
 function baseSettings({ config, metadataColumn, pretrainedEncoder, splitBy }: Flags): Settings {
   const file = config === undefined ? {} : readConfigFile(config);
-  if (Object.keys((file["data"] as object | undefined) ?? {}).length > 0) delete file["data"];
+  delete file["data"];
   const given = {
     ...(metadataColumn !== undefined && { target: { metadataColumn: [metadataColumn] } }),
     ...(pretrainedEncoder !== undefined && {

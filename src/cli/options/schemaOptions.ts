@@ -175,7 +175,11 @@ function setAt(target: Record<string, unknown>, path: string, value: unknown): v
   at[last] = value;
 }
 
-/** The settings in a YAML or JSON file, by their present names. @throws UserError for what is none. */
+/**
+ * The settings in a YAML or JSON file, by their present names; of former ones standard error says what they
+ * are called now.
+ * @throws UserError for what is none.
+ */
 export function readConfigFile(path: string): Record<string, unknown> {
   let text: string;
   try {
@@ -192,7 +196,15 @@ export function readConfigFile(path: string): Record<string, unknown> {
   }
   if (typeof content !== "object" || content === null || Array.isArray(content))
     throw new UserError(`${path} holds no settings; write them as \`name: value\`.`);
-  return withPresentNames(content) as Record<string, unknown>;
+  const renamed: string[] = [];
+  const settings = withPresentNames(content, "", (former, present) =>
+    renamed.push(`${former} is now called ${present}`),
+  );
+  if (renamed.length > 0)
+    process.stderr.write(
+      `${path}: ${renamed.join(", ")}; the old name${renamed.length > 1 ? "s" : ""} still work${renamed.length > 1 ? "" : "s"}.\n`,
+    );
+  return settings as Record<string, unknown>;
 }
 
 function nodeAt(root: Node, path: string): Node {

@@ -44,9 +44,14 @@ const renamed: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 
 /**
  * A configuration, as an older run or file may have it, with each setting under its present name.
- * `section` is the place of what is given, where it is a part of one.
+ * `section` is the place of what is given, where it is a part of one; `tell` is told of each former name, as
+ * places in the whole.
  */
-export function withPresentNames(config: unknown, section = ""): unknown {
+export function withPresentNames(
+  config: unknown,
+  section = "",
+  tell: (former: string, present: string) => void = () => {},
+): unknown {
   if (typeof config !== "object" || config === null || Array.isArray(config)) return config;
   const names = renamed[section] ?? {};
   return Object.fromEntries(
@@ -54,7 +59,9 @@ export function withPresentNames(config: unknown, section = ""): unknown {
       const present = Object.hasOwn(names, name) ? names[name] : name;
       // One that is there under both names is left to the schema, which refuses the former one.
       const key = present in config ? name : present;
-      return [key, withPresentNames(value, section === "" ? key : `${section}.${key}`)];
+      const within = section === "" ? "" : `${section}.`;
+      if (key !== name) tell(within + name, within + key);
+      return [key, withPresentNames(value, within + key, tell)];
     }),
   );
 }

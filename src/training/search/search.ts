@@ -22,6 +22,8 @@ export interface SearchOptions {
   readonly output: string;
   /** Trainings side by side, each with one thread. */
   readonly workers: number;
+  /** The program of each, which calls `serveTrials` and knows all forms of models. */
+  readonly script: string;
   /** No trial is begun after so many minutes; those of earlier calls on the same folder count. */
   readonly maxMinutes: number | null;
   readonly command?: string;
@@ -172,7 +174,7 @@ class Jobs {
 
   /** Does those jobs that have no file yet; none is begun after the time is over, unless it must be. */
   async run(names: readonly string[], onDone?: (done: number) => void, isNeeded = false): Promise<void> {
-    const { dataset, config, workers, maxMinutes } = this.#options;
+    const { dataset, config, workers, script, maxMinutes } = this.#options;
     const waiting = [...new Set(names)].filter((name) => !this.#results.has(name));
     const isLate = () => {
       const seconds = this.#spentBefore + (performance.now() - this.#started) / 1000;
@@ -189,7 +191,7 @@ class Jobs {
     };
     if (waiting.length === 0) return;
     await sideBySide({
-      script: join(import.meta.dir, "worker.ts"),
+      script,
       begin: { dataset: dataset.path, config } satisfies SearchBegin,
       workers: Math.min(workers, waiting.length),
       next,

@@ -1,4 +1,3 @@
-/** A process of its own that does trials: `bun worker.ts`, started by `search`. */
 import { openDataset } from "../../data/dataset/dataset.ts";
 import * as torch from "../../torch/index.ts";
 import { serveJobs } from "../folds/sideBySide.ts";
@@ -9,7 +8,8 @@ export interface SearchBegin {
   readonly config: SearchConfig;
 }
 
-if (import.meta.main && process.send) {
+/** What a process of its own does that `search` starts: trials, with one thread. */
+export function serveTrials(): void {
   serveJobs(({ dataset, config }: SearchBegin) => {
     torch.setNumThreads(1);
     const runner = new SearchRunner(openDataset(dataset), config);

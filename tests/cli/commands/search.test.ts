@@ -133,6 +133,16 @@ describe("search", () => {
     );
   });
 
+  test("knows the form of models that are converted from the original AAM", async () => {
+    const model =
+      "{encoder: aam, referenceForm: true, embeddingDim: 8, attentionHeads: 1, attentionLayers: 1}";
+    const form = scratch.write("form.yaml", `training: {epochs: 1, penalty: 0}\nmodel: ${model}\n`);
+    const data = ["--dataset", study.folder, "--metadata-column", "score", "--config", form];
+    const little = "--trials 1 --folds 2 --workers 1 --space lr=1e-3..1e-2 --json".split(" ");
+    const out = await succeed("search", ...data, ...little, "--output", scratch.path("form"));
+    expect(out).toContain('"event":"search"');
+  });
+
   showsOptions("search", "--workers --max-minutes --quiet");
   test("goes on where it was cut off, on any number of cores, until the held-out samples were seen", async () => {
     const beside = await search("--workers", "2");

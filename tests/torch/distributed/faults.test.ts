@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { bunProcess } from "../../../src/common/bunProcess.ts";
 import { rankVariables } from "../../../src/torch/distributed/ranks/launchRanks.ts";
 import * as torch from "../../../src/torch/index.ts";
+import { freePort } from "../../helpers/freePort.ts";
 
 const program = join(import.meta.dir, "faultProgram.ts");
 
@@ -41,11 +42,6 @@ async function withFault(
 }
 let served: number | undefined;
 let attempts = 0;
-
-function freePort(): number {
-  using server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  return server.port;
-}
 
 test.each([0, 1])(
   "rank %i killed: the other ends with a sentence that names it, long before the limit",

@@ -1,5 +1,5 @@
 /** Runs and files of settings that were written when some settings had other names are read as they were. */
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import { Command } from "commander";
 import { makeStudy, pretrainStudy, smallModel } from "../../../lab/material/study.ts";
 import { configOf } from "../../../src/cli/options/schemaOptions.ts";
@@ -73,7 +73,21 @@ test("a file of settings may have them, but not both", () => {
     const file = scratch.write("settings.json", JSON.stringify(settings));
     return configOf(new Command(), pretrainSchema, [], file);
   };
-  expect(read(former)).toMatchObject(present);
+  const told = spyOn(process.stderr, "write").mockImplementation(() => true);
+  try {
+    expect(read(former)).toMatchObject(present);
+    expect(read(present)).toMatchObject(present);
+    expect(told).toHaveBeenCalledTimes(1);
+    expect(told.mock.calls[0][0]).toContain(
+      "metric is now called unifracMetric, split.validationShare is now called split.testSize, model.distance is",
+    );
+    read({ training: { learningRate: 0.1 } });
+    expect(told.mock.calls[1][0]).toEndWith(
+      "settings.json: training.learningRate is now called training.lr; the old name still works.\n",
+    );
+  } finally {
+    told.mockRestore();
+  }
   const both = { split: { validationShare: 0.4, testSize: 0.3 } };
   expect(userErrorOf(() => read(both))).toContain('split: no such setting: "validationShare"');
 });
