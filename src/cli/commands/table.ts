@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import { quoteSome } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { alikeIds } from "../../data/alikeIds.ts";
 import { readMetadata } from "../../data/metadata/read.ts";
@@ -17,7 +18,7 @@ import { readTaxonomy, refuseUnnamed, type Taxonomy } from "../../data/taxonomy/
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import { stageReporter } from "../../display/terminal/stageReporter.ts";
 import { styleHelp } from "../options/helpStyle.ts";
-import { positiveWholeNumber, shareOption, wholeNumber } from "../options/optionValues.ts";
+import { nameList, positiveWholeNumber, shareOption, wholeNumber } from "../options/optionValues.ts";
 
 interface CommonFlags {
   readonly output: string;
@@ -96,6 +97,8 @@ interface FilterFlags extends CommonFlags {
 }
 
 const repeated = (value: string, earlier: string[] = []) => [...earlier, value];
+/** As QIIME 2 has them, whose `--p-exclude mitochondria,chloroplast` is two texts. */
+const texts = (value: string, earlier: string[] = []) => [...earlier, ...nameList(value)];
 
 function filterCommand(): Command {
   const command = withTable(new Command("filter"))
@@ -122,8 +125,8 @@ function filterCommand(): Command {
     .option("--asvs <file>", "only these ASVs: one id on each line")
     .option("--exclude-asvs <file>", "all but these ASVs")
     .option("--taxonomy <file>", "lineages of the ASVs, for --include and --exclude")
-    .option("--include <text>", "only ASVs whose lineage contains this; if repeated, any of them", repeated)
-    .option("--exclude <text>", "no ASV whose lineage contains this; if repeated, any of them", repeated);
+    .option("--include <texts>", "only ASVs whose lineage contains one of these, separated by commas", texts)
+    .option("--exclude <texts>", "no ASV whose lineage contains one of these, separated by commas", texts);
   return addCommon(command).action(filter);
 }
 
@@ -174,7 +177,7 @@ async function filter(flags: FilterFlags): Promise<void> {
       const lists = [
         listed(flags.asvs, left.asvIds, "ASV", display),
         excluded(flags.excludeAsvs, left.asvIds, "ASV", display),
-        taxonomy && withLineage(left.asvIds, taxonomy, source, { include, exclude }),
+        taxonomy && withLineage(left.asvIds, taxonomy, source, { include, exclude }, display),
       ];
       const share = Math.ceil((minPrevalence ?? 0) * left.sampleIds.length - 1e-9);
       const minPresent = Math.max(minSamples ?? 0, share);
@@ -231,12 +234,16 @@ function withLineage(
   taxonomy: Taxonomy,
   source: string,
   { include, exclude = [] }: { include?: readonly string[]; exclude?: readonly string[] },
+  display: ProgressDisplay,
 ): ReadonlySet<string> {
   refuseUnnamed(taxonomy, ids, source);
   const contains = (id: string, texts: readonly string[]) => {
     const lineage = taxonomy.lineages.get(id)!.toLowerCase();
     return texts.some((text) => lineage.includes(text.toLowerCase()));
   };
+  const idle = [...(include ?? []), ...exclude].filter((text) => !ids.some((id) => contains(id, [text])));
+  if (idle.length > 0)
+    display.warn(`No ASV's lineage contains ${quoteSome(idle)}; if it should, check how it is written.`);
   return new Set(
     ids.filter((id) => (include === undefined || contains(id, include)) && !contains(id, exclude)),
   );

@@ -12,6 +12,7 @@ import { gather, type TableSlices, tally } from "../table/slices.ts";
 import type { Table } from "../table/table.ts";
 import { readRootedTree } from "../tree/rootedTree.ts";
 import type { Tree } from "../tree/tree.ts";
+import { alikeSequences } from "./alikeSequences.ts";
 import { resolveSequences } from "./asvSequences.ts";
 import { matchTree } from "./matchTree.ts";
 import { type PrepareOptions, tableName } from "./options.ts";
@@ -76,7 +77,12 @@ export async function prepareTable(options: PrepareOptions): Promise<PreparedTab
     depth: rarefied.depth,
     depths: rarefied.depths,
     dropped: [...empty, ...matched.dropped, ...rarefied.dropped],
-    warnings: [...doubts, ...matched.warnings, ...rarefied.warnings],
+    warnings: [
+      ...doubts,
+      ...alikeSequences(filled.asvIds, sequences),
+      ...matched.warnings,
+      ...rarefied.warnings,
+    ],
   };
 }
 

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readTableWithNotes } from "../../../src/data/table/read.ts";
-import { refusal as refusalOf, succeed as succeedWith } from "../../helpers/commandLine.ts";
+import { refusal as refusalOf, run, succeed as succeedWith } from "../../helpers/commandLine.ts";
 import { outsideData } from "../../helpers/outsideData.ts";
 import { useScratch } from "../../helpers/scratch.ts";
 import { showsOptions } from "../../helpers/showsOptions.ts";
@@ -131,6 +131,14 @@ describe("filter", () => {
       "d",
     ]);
     expect(await by("--exclude", "unassigned")).toEqual(["a", "b", "c", "d"]);
+    expect(await by("--exclude", "unassigned, Bacilli,Bacteroidia")).toEqual(["b", "d"]);
+    const misspelt = ["--taxonomy", taxonomy, "--exclude", "mitochondira,unassigned"];
+    const { error } = await run(
+      ...line(["table", "filter", "--table", table, "--output", scratch.path("idle.biom"), ...misspelt]),
+    );
+    expect(error).toBe(
+      'Warning: No ASV\'s lineage contains "mitochondira"; if it should, check how it is written.\n',
+    );
   });
 
   test("samples first, then ASVs among what is left", async () => {
