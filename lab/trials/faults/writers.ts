@@ -66,12 +66,12 @@ const dataWriters: Writer[] = [
     name: "distances (npy, tsv, HDF5)",
     targets: ["d.npy", "d.tsv", "d.h5"],
     async write(folder, version) {
-      const { writeDistancesHdf5, writeDistancesNpy, writeDistancesTsv } = await import(
+      const { squareOf, writeSquareHdf5, writeSquareNpy, writeSquareTsv } = await import(
         "../../../src/data/distances/write.ts"
       );
-      writeDistancesNpy(join(folder, "d.npy"), distances(version));
-      writeDistancesTsv(join(folder, "d.tsv"), distances(version));
-      writeDistancesHdf5(join(folder, "d.h5"), distances(version));
+      writeSquareNpy(join(folder, "d.npy"), squareOf(distances(version)));
+      writeSquareTsv(join(folder, "d.tsv"), squareOf(distances(version)));
+      writeSquareHdf5(join(folder, "d.h5"), squareOf(distances(version)));
     },
     async read(folder) {
       const { readDistances } = await import("../../../src/data/distances/read.ts");

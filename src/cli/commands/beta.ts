@@ -1,6 +1,7 @@
 import { Command, Option } from "commander";
-import { pairCount, squareRows } from "../../data/distances/distances.ts";
+import { pairCount } from "../../data/distances/distances.ts";
 import { checkSquareOutput, writeSquare } from "../../data/distances/squareFile.ts";
+import { squareOf } from "../../data/distances/write.ts";
 import { type BetaMetric, betaDiversity, betaMetrics } from "../../data/statistics/betaDiversity.ts";
 import { readTable } from "../../data/table/read.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
@@ -45,11 +46,7 @@ async function run(flags: BetaFlags): Promise<void> {
   display.begin(`Computing ${metric}`, pairCount(samples), "pairs");
   const onProgress = (done: number) => display.update(done);
   const distances = betaDiversity(table, { metric, source, onProgress });
-  await writeSquare(output, {
-    ids: distances.ids,
-    precision: "float64",
-    rows: () => squareRows(distances),
-  });
+  await writeSquare(output, squareOf(distances));
   display.end();
   display.message(`The ${metric} distances of ${samples} samples are in ${output}`);
   display.record("beta", { metric, samples, output });

@@ -1,4 +1,4 @@
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { UserError } from "../../common/userError.ts";
 import { learningRatePlot, savePlot } from "../../display/plots/index.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
@@ -11,6 +11,7 @@ import { openConfiguredData } from "../../training/tasks/openData.ts";
 import { chooseDevice } from "../options/chooseDevice.ts";
 import { positiveNumber, positiveWholeNumber } from "../options/optionValues.ts";
 import { refuseIdleOptions } from "../options/refuseIdleOptions.ts";
+import { addDeviceOptions, addPrintOptions } from "../options/runningOptions.ts";
 import { addSchemaOptions, configOf, givenPaths } from "../options/schemaOptions.ts";
 import { pretrainOptions } from "../options/trainingOptions.ts";
 
@@ -36,26 +37,15 @@ export function makeCommand(): Command {
     "Find a learning rate for pretraining, and draw its curve",
   );
   addSchemaOptions(command, pretrainSchema, lrFinderOptions);
-  return command
+  command
     .optionsGroup("Running:")
     .requiredOption("-o, --output <path>", "where to write the plot: .svg and .png are added")
     .option("--config <file>", "settings in YAML or JSON; options here win")
     .option("--from <x>", "first learning rate", positiveNumber, 1e-6)
     .option("--to <x>", "last learning rate", positiveNumber, 1)
-    .option("--steps <n>", "steps from one to the other", positiveWholeNumber, 100)
-    .addOption(
-      new Option("--device <name>", "where to compute; auto: on a GPU if there is one")
-        .choices(["auto", "cpu", "cuda"])
-        .default("auto"),
-    )
-    .option(
-      "--threads <n>",
-      "CPU threads that one operation may use; all cores if not given",
-      positiveWholeNumber,
-    )
-    .option("--quiet", "print warnings and the result only", false)
-    .option("--json", "print progress and result as JSON, one object per line", false)
-    .action(async (flags: Flags, self: Command) => run(flags, self));
+    .option("--steps <n>", "steps from one to the other", positiveWholeNumber, 100);
+  addPrintOptions(addDeviceOptions(command), "warnings and the result", "progress and result");
+  return command.action(async (flags: Flags, self: Command) => run(flags, self));
 }
 
 async function run(flags: Flags, command: Command): Promise<void> {

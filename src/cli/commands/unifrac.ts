@@ -1,7 +1,7 @@
 import { Command, Option } from "commander";
 import { UserError } from "../../common/userError.ts";
-import { squareRows } from "../../data/distances/distances.ts";
 import { writeSquare } from "../../data/distances/squareFile.ts";
+import { squareOf } from "../../data/distances/write.ts";
 import { resolveSequences } from "../../data/prepare/asvSequences.ts";
 import { type Metric, metrics } from "../../data/prepare/options.ts";
 import { readFasta } from "../../data/sequences/readFasta.ts";
@@ -192,7 +192,7 @@ async function run(given: UniFracFlags): Promise<void> {
       onProgress: (share) => display.update(Math.floor(share * count)),
     });
     const mean = { ids, values: precision === "float32" ? Float32Array.from(values) : values };
-    await writeSquare(flags.output, { ids, precision, rows: () => squareRows(mean) });
+    await writeSquare(flags.output, squareOf(mean));
     finish(`${samples} samples, means of ${count} drawings,`, { rarefactions: count });
     return;
   }

@@ -17,7 +17,8 @@ import { openSamples } from "../../training/run/openSamples.ts";
 import { formatOfPath, type ResultFormat, resultFormats } from "../../training/targets/resultFile.ts";
 import { chooseDevice } from "./chooseDevice.ts";
 import { deviceOfRank, displayOfRank, firstOnRankZero, joinRanks } from "./joinRanks.ts";
-import { positiveWholeNumber, wholeNumber } from "./optionValues.ts";
+import { wholeNumber } from "./optionValues.ts";
+import { addDeviceOptions, addPrintOptions } from "./runningOptions.ts";
 
 /** Options of every command that uses a trained model. */
 export interface ModelFlags {
@@ -66,21 +67,8 @@ export function addModelOptions(command: Command): Command {
 }
 
 /** `quiet`: what is still printed with --quiet. */
-export function addRunningOptions(command: Command, quiet = "warnings"): Command {
-  return command
-    .optionsGroup(running)
-    .addOption(
-      new Option("--device <name>", "where to compute; auto: on a GPU if there is one")
-        .choices(["auto", "cpu", "cuda"])
-        .default("auto"),
-    )
-    .option(
-      "--threads <n>",
-      "CPU threads that one operation may use; all cores if not given",
-      positiveWholeNumber,
-    )
-    .option("--quiet", `print ${quiet} only`, false)
-    .option("--json", "print what was done as JSON, one object per line", false);
+export function addRunningOptions(command: Command, quiet?: string): Command {
+  return addPrintOptions(addDeviceOptions(command.optionsGroup(running)), quiet);
 }
 
 export function addTaxonomyOption(command: Command): Command {

@@ -1,8 +1,8 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { pretrainMetrics } from "../../training/config/config.ts";
 import { type PresetName, presetNames } from "../../training/config/presets.ts";
-import { positiveWholeNumber } from "./optionValues.ts";
 import { addRankFlags, type RankFlags } from "./rankFlags.ts";
+import { addDeviceOptions, addPrintOptions } from "./runningOptions.ts";
 import { addFormerName, type SchemaOption } from "./schemaOptions.ts";
 
 const data = "Data:";
@@ -176,11 +176,10 @@ export interface RunFlags extends RankFlags {
 const running = "Running:";
 
 export function addRunFlags(command: Command): Command {
-  const device = command.createOption("--device <name>", "where to compute; auto: on a GPU if there is one");
   const output = command.createOption("-o, --output <folder>", "folder for the run; required");
   command.optionsGroup(running).addOption(output);
   addFormerName(command, output, "--output-dir");
-  return addRankFlags(command)
+  addRankFlags(command)
     .option("--config <file>", "settings in YAML or JSON, such as a run's config.json; options here win")
     .addOption(
       command
@@ -190,20 +189,14 @@ export function addRunFlags(command: Command): Command {
         )
         .choices(presetNames),
     )
-    .option("--resume", "continue the run in --output where it stopped", false)
-    .addOption(device.choices(["auto", "cpu", "cuda"]).default("auto"))
-    .option(
-      "--threads <n>",
-      "CPU threads that one operation may use; all cores if not given",
-      positiveWholeNumber,
-    )
+    .option("--resume", "continue the run in --output where it stopped", false);
+  addDeviceOptions(command)
     .option(
       "--deterministic",
       "the same bits every time: one CPU thread unless --threads is given, deterministic operators only (slower)",
       false,
     )
     .option("--no-plots", "draw no plots at the end")
-    .option("--debug-nan", "look for NaN in every step, and say where one arose (slower)", false)
-    .option("--quiet", "print warnings and the result only", false)
-    .option("--json", "print progress and result as JSON, one object per line", false);
+    .option("--debug-nan", "look for NaN in every step, and say where one arose (slower)", false);
+  return addPrintOptions(command, "warnings and the result", "progress and result");
 }

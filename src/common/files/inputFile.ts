@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { readFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { UserError } from "../userError.ts";
 import { type ByteSource, partBytes, partsOf } from "./byteSource.ts";
@@ -37,6 +37,37 @@ export function describeReadError(path: string, cause: unknown): UserError {
   };
   const reason = reasons[code] ?? (cause instanceof Error ? cause.message : String(cause));
   return new UserError(`Cannot read ${path}: ${reason}.`);
+}
+
+/**
+ * What `read` gives of a file that is open meanwhile. What the operating system refuses is a `UserError`.
+ * @example withOpenFile(path, (descriptor, size) => readSync(descriptor, new Uint8Array(16)));
+ */
+export function withOpenFile<T>(path: string, read: (descriptor: number, size: number) => T): T {
+  try {
+    const descriptor = openSync(path, "r");
+    try {
+      return read(descriptor, fstatSync(descriptor).size);
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (cause) {
+    throw (cause as { code?: string }).code ? describeReadError(path, cause) : cause;
+  }
+}
+
+const hashedAtOnce = 4 * 2 ** 20;
+
+/** The size and the hash of a file of any size. A file that cannot be read is a `UserError`. */
+export function hashFile(path: string, algorithm: "md5" | "sha256"): { bytes: number; hash: string } {
+  const hasher = new Bun.CryptoHasher(algorithm);
+  const chunk = new Uint8Array(hashedAtOnce);
+  return withOpenFile(path, (descriptor) => {
+    let bytes = 0;
+    for (let read = 0; (read = readSync(descriptor, chunk)) > 0; bytes += read)
+      hasher.update(chunk.subarray(0, read));
+    return { bytes, hash: hasher.digest("hex") };
+  });
 }
 
 /** The bytes of a file as they are. A file that is missing, unreadable or a folder is a `UserError`. */

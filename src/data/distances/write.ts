@@ -17,7 +17,8 @@ export interface SquareMatrix {
 /** Lines of text that are gathered before they are written. */
 const linesPerPiece = 64;
 
-function squareOf(distances: Distances): SquareMatrix {
+/** Distances in memory as a square matrix. */
+export function squareOf(distances: Distances): SquareMatrix {
   return {
     ids: distances.ids,
     precision: distances.values instanceof Float32Array ? "float32" : "float64",
@@ -32,10 +33,6 @@ function squareOf(distances: Distances): SquareMatrix {
  */
 export function writeSquareNpy(path: string, matrix: SquareMatrix): void {
   writeFileAtomic(path, npyPieces(matrix));
-}
-
-export function writeDistancesNpy(path: string, distances: Distances): void {
-  writeSquareNpy(path, squareOf(distances));
 }
 
 function* npyPieces(matrix: SquareMatrix): Generator<Uint8Array> {
@@ -66,10 +63,6 @@ export function writeSquareTsv(path: string, matrix: SquareMatrix): void {
 export function writeSquareArtifact(path: string, matrix: SquareMatrix): void {
   refuseTornIds(path, matrix.ids);
   writeArtifact(path, "DistanceMatrix", () => tsvPieces(matrix));
-}
-
-export function writeDistancesTsv(path: string, distances: Distances): void {
-  writeSquareTsv(path, squareOf(distances));
 }
 
 function* tsvPieces({ ids, precision, rows }: SquareMatrix): Generator<Uint8Array> {
@@ -110,8 +103,4 @@ export function writeSquareHdf5(path: string, matrix: SquareMatrix): void {
     },
   });
   writeFileAtomic(path, pieces);
-}
-
-export function writeDistancesHdf5(path: string, distances: Distances): void {
-  writeSquareHdf5(path, squareOf(distances));
 }

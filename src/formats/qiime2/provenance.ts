@@ -1,8 +1,8 @@
-import { createHash, randomUUID } from "node:crypto";
-import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { readSync, statSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { Scalar, stringify } from "yaml";
-import { describeReadError, readFileBytes } from "../../common/files/inputFile.ts";
+import { hashFile, readFileBytes, withOpenFile } from "../../common/files/inputFile.ts";
 import { openQzaBytes, type Qza } from "../qza.ts";
 import { isZip } from "../zip/read.ts";
 import { type Action, program } from "./action.ts";
@@ -59,7 +59,7 @@ function sortInputs(action: Action): Inputs {
     else if (artifact !== undefined) artifacts.push([option, artifact]);
     else if (option === "metadata" && /\.(tsv|txt)$/i.test(path) && statSync(path).size <= keptMetadataBytes)
       metadata.push([option, path]);
-    else files.push({ option, name: basename(path), md5sum: md5OfFile(path) });
+    else files.push({ option, name: basename(path), md5sum: hashFile(path, "md5").hash });
   }
   return { artifacts, files, folders, metadata };
 }
@@ -68,36 +68,12 @@ function artifactAt(path: string): Qza | "folder" | undefined {
   try {
     if (statSync(path).isDirectory()) return "folder";
     const head = new Uint8Array(4);
-    const descriptor = openSync(path, "r");
-    try {
-      readSync(descriptor, head);
-    } finally {
-      closeSync(descriptor);
-    }
+    withOpenFile(path, (descriptor) => readSync(descriptor, head));
     return isZip(head) ? openQzaBytes(readFileBytes(path), path) : undefined;
   } catch {
     // The command has used it, so it is a file of another kind, such as a zip archive of arrays.
     return undefined;
   }
-}
-
-function md5OfFile(path: string): string {
-  const hash = createHash("md5");
-  const buffer = new Uint8Array(1 << 20);
-  try {
-    const descriptor = openSync(path, "r");
-    try {
-      for (let count = 1; count > 0; ) {
-        count = readSync(descriptor, buffer);
-        hash.update(buffer.subarray(0, count));
-      }
-    } finally {
-      closeSync(descriptor);
-    }
-  } catch (cause) {
-    throw describeReadError(path, cause);
-  }
-  return hash.digest("hex");
 }
 
 /** Each artifact's own provenance in a folder of its UUID, and beside it that of its ancestors, each once. */

@@ -1,5 +1,5 @@
-import { closeSync, openSync, readSync, statSync } from "node:fs";
-import { describeReadError } from "../../common/files/inputFile.ts";
+import { readSync } from "node:fs";
+import { withOpenFile } from "../../common/files/inputFile.ts";
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { PickleDamage, PickleGlobal, Unreadable, unpickle } from "../../formats/pickle/unpickle.ts";
@@ -103,26 +103,17 @@ function fail(path: string, what: string): never {
 }
 
 function readMembers(path: string): { members: Map<string, ZipMember>; size: number } {
-  let descriptor: number;
-  let size: number;
-  try {
-    size = statSync(path).size;
-    descriptor = openSync(path, "r");
-  } catch (cause) {
-    throw describeReadError(path, cause);
-  }
-  try {
+  return withOpenFile(path, (descriptor, size) => {
     const start = new Uint8Array(16);
     readSync(descriptor, start, 0, 16, 0);
     checkMagic(path, start, size);
-    return { members: readZipIndex(descriptor, size), size };
-  } catch (cause) {
-    if (cause instanceof ZipDefect) fail(path, `${cause.message}. Save it again with torch.save`);
-    if ((cause as { code?: string }).code) throw describeReadError(path, cause);
-    throw cause;
-  } finally {
-    closeSync(descriptor);
-  }
+    try {
+      return { members: readZipIndex(descriptor, size), size };
+    } catch (cause) {
+      if (cause instanceof ZipDefect) fail(path, `${cause.message}. Save it again with torch.save`);
+      throw cause;
+    }
+  });
 }
 
 function checkMagic(path: string, start: Uint8Array, size: number): void {
@@ -137,10 +128,8 @@ function checkMagic(path: string, start: Uint8Array, size: number): void {
 
 function readMember(path: string, member: ZipMember): Uint8Array {
   if (member.packed) fail(path, "it is a compressed archive; save its content with torch.save");
-  let descriptor: number | undefined;
-  try {
+  return withOpenFile(path, (descriptor) => {
     const bytes = new Uint8Array(member.size);
-    descriptor = openSync(path, "r");
     let done = 0;
     while (done < member.size) {
       const count = readSync(descriptor, bytes, done, member.size - done, member.start + done);
@@ -148,12 +137,7 @@ function readMember(path: string, member: ZipMember): Uint8Array {
       done += count;
     }
     return bytes;
-  } catch (cause) {
-    if (cause instanceof UserError) throw cause;
-    throw describeReadError(path, cause);
-  } finally {
-    if (descriptor !== undefined) closeSync(descriptor);
-  }
+  });
 }
 
 function checkByteOrder(path: string, member: ZipMember | undefined): void {

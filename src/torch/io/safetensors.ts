@@ -1,6 +1,6 @@
-import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { readSync } from "node:fs";
 import { writeFileAtomic } from "../../common/files/atomicFile.ts";
-import { describeReadError } from "../../common/files/inputFile.ts";
+import { withOpenFile } from "../../common/files/inputFile.ts";
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { type DType, itemSize } from "../core/dtype.ts";
@@ -47,15 +47,7 @@ function fail(path: string, what: string): never {
 }
 
 function readHeader(path: string): { header: Record<string, unknown>; dataStart: number; size: number } {
-  let descriptor: number;
-  let size: number;
-  try {
-    size = statSync(path).size;
-    descriptor = openSync(path, "r");
-  } catch (cause) {
-    throw describeReadError(path, cause);
-  }
-  try {
+  return withOpenFile(path, (descriptor, size) => {
     const prefix = Buffer.alloc(8);
     if (size < 8 || readSync(descriptor, prefix, 0, 8, 0) < 8)
       fail(path, `it has ${size} bytes, too few for a header`);
@@ -75,9 +67,7 @@ function readHeader(path: string): { header: Record<string, unknown>; dataStart:
     if (typeof header !== "object" || header === null || Array.isArray(header) || text[0] !== 0x7b)
       fail(path, "its header is not a JSON object");
     return { header: header as Record<string, unknown>, dataStart: 8 + length, size };
-  } finally {
-    closeSync(descriptor);
-  }
+  });
 }
 
 function checkEntry(

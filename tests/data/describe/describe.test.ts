@@ -12,9 +12,10 @@ import { inputKind } from "../../../src/data/describe/inputKind.ts";
 import { quantiles, summarizeDistances } from "../../../src/data/describe/numberSummary.ts";
 import { duplicationFactor } from "../../../src/data/describe/tableSummary.ts";
 import {
-  writeDistancesHdf5,
-  writeDistancesNpy,
-  writeDistancesTsv,
+  squareOf,
+  writeSquareHdf5,
+  writeSquareNpy,
+  writeSquareTsv,
 } from "../../../src/data/distances/write.ts";
 import { asvPrevalence } from "../../../src/data/table/operations.ts";
 import { writeBiom } from "../../../src/data/table/writeBiom.ts";
@@ -105,9 +106,9 @@ describe("describeInput", () => {
 
   test("distances, with and without ids", async () => {
     const [tsv, h5, npy] = ["d.tsv", "d.h5", "d.npy"].map((name) => join(scratch, name));
-    writeDistancesTsv(tsv, distances);
-    writeDistancesHdf5(h5, distances);
-    writeDistancesNpy(npy, distances);
+    writeSquareTsv(tsv, squareOf(distances));
+    writeSquareHdf5(h5, squareOf(distances));
+    writeSquareNpy(npy, squareOf(distances));
     for (const [path, hasIds] of [
       [tsv, true],
       [h5, true],

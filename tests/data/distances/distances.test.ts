@@ -7,9 +7,10 @@ import { type Distances, distancesOf, pairIndex, squareRows } from "../../../src
 import { readDistances } from "../../../src/data/distances/read.ts";
 import { parseDistanceText } from "../../../src/data/distances/text.ts";
 import {
-  writeDistancesHdf5,
-  writeDistancesNpy,
-  writeDistancesTsv,
+  squareOf,
+  writeSquareHdf5,
+  writeSquareNpy,
+  writeSquareTsv,
 } from "../../../src/data/distances/write.ts";
 import { encodeHdf5 } from "../../../src/formats/hdf5/write.ts";
 import { encodeNpy, readNpy } from "../../../src/formats/npy/npy.ts";
@@ -221,24 +222,24 @@ describe("written matrices", () => {
     "read back as they were",
     (values) => {
       const distances = { ids, values };
-      writeDistancesTsv(scratch.path("out.tsv"), distances);
+      writeSquareTsv(scratch.path("out.tsv"), squareOf(distances));
       const text = readDistances(scratch.path("out.tsv"));
       expect(text.ids).toEqual(ids);
       expect(values instanceof Float32Array ? Float32Array.from(text.values) : text.values).toEqual(values);
-      writeDistancesNpy(scratch.path("out.npy"), distances);
+      writeSquareNpy(scratch.path("out.npy"), squareOf(distances));
       expect(readDistances(scratch.path("out.npy"), { sampleOrder: ids })).toEqual(distances);
-      writeDistancesHdf5(scratch.path("out.h5"), distances);
+      writeSquareHdf5(scratch.path("out.h5"), squareOf(distances));
       expect(readDistances(scratch.path("out.h5"))).toEqual(distances);
     },
   );
 
   test("are square, symmetric and short", () => {
     const distances = { ids, values: new Float32Array([0.1, 0.25, 0.5]) };
-    writeDistancesTsv(scratch.path("out.tsv"), distances);
+    writeSquareTsv(scratch.path("out.tsv"), squareOf(distances));
     expect(readFileSync(scratch.path("out.tsv"), "utf8")).toBe(
       "\ta\tb\tü c\na\t0\t0.1\t0.25\nb\t0.1\t0\t0.5\nü c\t0.25\t0.5\t0\n",
     );
-    writeDistancesNpy(scratch.path("out.npy"), distances);
+    writeSquareNpy(scratch.path("out.npy"), squareOf(distances));
     expect(readNpy(scratch.path("out.npy"))).toEqual({
       dtype: "float32",
       shape: [3, 3],
@@ -249,7 +250,7 @@ describe("written matrices", () => {
 
   test("are refused with ids that the format cannot hold", () => {
     const distances = { ids: ["a\tb", "c"], values: new Float32Array(1) };
-    expect(userErrorOf(() => writeDistancesTsv(scratch.path("x.tsv"), distances))).toContain(
+    expect(userErrorOf(() => writeSquareTsv(scratch.path("x.tsv"), squareOf(distances)))).toContain(
       "contains a tab",
     );
     expect(existsSync(scratch.path("x.tsv"))).toBe(false);

@@ -8,7 +8,7 @@ import { makeQza, qzaUuid } from "../../../lab/material/makeQza.ts";
 import { readDistances } from "../../../src/data/distances/read.ts";
 import { readSampleVector, writeSampleVectorArtifact } from "../../../src/data/distances/sampleVector.ts";
 import { writeSquare } from "../../../src/data/distances/squareFile.ts";
-import { writeDistancesTsv } from "../../../src/data/distances/write.ts";
+import { squareOf, writeSquareTsv } from "../../../src/data/distances/write.ts";
 import { readTableWithNotes } from "../../../src/data/table/read.ts";
 import { writeTableArtifact } from "../../../src/data/table/writeBiom.ts";
 import type { Action } from "../../../src/formats/qiime2/action.ts";
@@ -99,7 +99,7 @@ describe("what is read back here", () => {
 
   test("the text of a distance matrix is that of the .tsv file", async () => {
     const [tsv, qza] = [scratch.path("d.tsv"), scratch.path("d2.qza")];
-    writeDistancesTsv(tsv, { ids, values: Float64Array.of(0.25, 1, 0.5) });
+    writeSquareTsv(tsv, squareOf({ ids, values: Float64Array.of(0.25, 1, 0.5) }));
     await writeSquare(qza, matrix);
     const artifact = openQzaBytes(new Uint8Array(readFileSync(qza)), qza);
     expect(text(artifact.file("distance-matrix.tsv"))).toBe(readFileSync(tsv, "utf8"));
