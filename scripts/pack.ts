@@ -12,8 +12,8 @@ import packageJson from "../package.json" with { type: "json" };
 import { bunProcess } from "../src/common/bunProcess.ts";
 import { UserError } from "../src/common/userError.ts";
 import { allSources, ensureShim, hashOfSources } from "../src/torch/setup/build.ts";
+import { findLibtorch } from "../src/torch/setup/findLibtorch.ts";
 import { prebuiltName, prebuiltPackage } from "../src/torch/setup/findShim.ts";
-import { findLibtorch } from "../src/torch/setup/libtorch.ts";
 
 const root = resolve(import.meta.dir, "..");
 const toolkit = "aam-torch";

@@ -8,7 +8,7 @@ import { randomSplit } from "../../src/data/split/split.ts";
 import { SetEncoder } from "../../src/models/setEncoder.ts";
 import * as torch from "../../src/torch/index.ts";
 import { type PretrainConfig, type PretrainInput, pretrainSchema } from "../../src/training/config/config.ts";
-import { readCheckpointFacts } from "../../src/training/loop/savedState.ts";
+import { readCheckpointFacts } from "../../src/training/loop/checkpoint.ts";
 import type { EpochReport } from "../../src/training/loop/trainer.ts";
 import { RunFolder } from "../../src/training/run/folder.ts";
 import { checkpointOf, openRun } from "../../src/training/run/open.ts";

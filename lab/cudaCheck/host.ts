@@ -1,8 +1,8 @@
 import { arch, cpus, hostname, platform, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { bunProcess } from "../../src/common/bunProcess.ts";
+import { searchLibtorch } from "../../src/torch/setup/findLibtorch.ts";
 import { findPython } from "../../src/torch/setup/findPython.ts";
-import { searchLibtorch } from "../../src/torch/setup/libtorch.ts";
 import { projectRoot } from "../../src/torch/setup/places.ts";
 import type { NativeFacts } from "../../src/torch/tools/nativeProbe.ts";
 

@@ -10,8 +10,8 @@ import type { SetEncoder } from "../../src/models/setEncoder.ts";
 import { treeFreeBaselines } from "../../src/training/baselines/treeFree/treeFreeBaselines.ts";
 import type { PretrainConfig } from "../../src/training/config/config.ts";
 import { pretrainConfig } from "../../src/training/config/defaults.ts";
+import { calibratedDistance, typicalDistance } from "../../src/training/inference/calibratedDistance.ts";
 import { judgeRun } from "../../src/training/inference/judgeEncoder.ts";
-import { calibratedDistance, typicalDistance } from "../../src/training/inference/studyDistance.ts";
 import { openRun } from "../../src/training/run/open.ts";
 import { pretrain } from "../../src/training/tasks/pretrain.ts";
 

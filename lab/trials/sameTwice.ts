@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { verifyDataset } from "../../src/data/dataset/dataset.ts";
 import * as torch from "../../src/torch/index.ts";
-import { loadCheckpoint, saveCheckpoint } from "../../src/training/loop/savedState.ts";
+import { loadCheckpoint, saveCheckpoint } from "../../src/training/loop/checkpoint.ts";
 import { RunFolder } from "../../src/training/run/folder.ts";
 import { makeStudy, pretrainStudy, weightsOf } from "../material/study.ts";
 import { byEffort, type Effort, type Outcome, type Trial } from "./trial.ts";

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryName } from "../../src/common/files/atomicFile.ts";
 import { findCompiler } from "../../src/torch/setup/compiler.ts";
-import { findLibtorch } from "../../src/torch/setup/libtorch.ts";
+import { findLibtorch } from "../../src/torch/setup/findLibtorch.ts";
 import { buildFolder } from "../../src/torch/setup/places.ts";
 
 const source = join(import.meta.dir, "fakeCuda.cpp");

@@ -8,7 +8,7 @@ import { join, resolve } from "node:path";
 import { makeStudy, type Study } from "../../lab/material/study.ts";
 import { bunProcess } from "../../src/common/bunProcess.ts";
 import * as torch from "../../src/torch/index.ts";
-import { readCheckpointFacts } from "../../src/training/loop/savedState.ts";
+import { readCheckpointFacts } from "../../src/training/loop/checkpoint.ts";
 import { ranksOf } from "../helpers/ranksOf.ts";
 import { useScratch } from "../helpers/scratch.ts";
 import { showsOptions } from "../helpers/showsOptions.ts";

@@ -15,7 +15,7 @@ import {
   treeFreeBaselines,
 } from "../../src/training/baselines/treeFree/treeFreeBaselines.ts";
 import { wordShares } from "../../src/training/baselines/treeFree/wordShares.ts";
-import { fitCubic } from "../../src/training/objectives/calibration.ts";
+import { fitCubic } from "../../src/training/objectives/polynomial.ts";
 import { useScratch } from "../helpers/scratch.ts";
 import { tokenize } from "../helpers/tokenize.ts";
 

@@ -265,7 +265,7 @@ const tensorWriters: Writer[] = [
     targets: ["checkpoints/last.safetensors", "checkpoints/best.safetensors"],
     async write(folder, version) {
       const torch = await import("../../../src/torch/index.ts");
-      const { saveCheckpoint, saveWeights } = await import("../../../src/training/loop/savedState.ts");
+      const { saveCheckpoint, saveWeights } = await import("../../../src/training/loop/checkpoint.ts");
       const { makeFolder } = await import("../../../src/common/files/atomicFile.ts");
       makeFolder(join(folder, "checkpoints"));
       const model = new torch.nn.Linear(4, 3);
@@ -278,7 +278,7 @@ const tensorWriters: Writer[] = [
     },
     async read(folder) {
       const torch = await import("../../../src/torch/index.ts");
-      const { loadCheckpoint, loadWeights } = await import("../../../src/training/loop/savedState.ts");
+      const { loadCheckpoint, loadWeights } = await import("../../../src/training/loop/checkpoint.ts");
       const model = new torch.nn.Linear(4, 3);
       const [last, best] = ["last", "best"].map((name) => join(folder, `checkpoints/${name}.safetensors`));
       if (existsSync(last)) loadCheckpoint(last, { model });

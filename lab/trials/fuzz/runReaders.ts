@@ -10,7 +10,7 @@ import {
   loadCheckpoint,
   readCheckpointFacts,
   saveCheckpoint,
-} from "../../../src/training/loop/savedState.ts";
+} from "../../../src/training/loop/checkpoint.ts";
 import { readEventFile } from "../../material/tensorboard/eventReader.ts";
 import { readRecords } from "../../material/tensorboard/records.ts";
 import type { FuzzedReader } from "./fuzzReader.ts";

@@ -9,8 +9,8 @@ import { basename, dirname, join } from "node:path";
 import { temporaryName } from "../../../src/common/files/atomicFile.ts";
 import { shimSources, sourceFolder } from "../../../src/torch/setup/build.ts";
 import { findCompiler } from "../../../src/torch/setup/compiler.ts";
+import { findLibtorch } from "../../../src/torch/setup/findLibtorch.ts";
 import { groupSource, groupVariants } from "../../../src/torch/setup/groupVariants.ts";
-import { findLibtorch } from "../../../src/torch/setup/libtorch.ts";
 import { buildFolder } from "../../../src/torch/setup/places.ts";
 
 export type Sanitizer = "address" | "thread";

@@ -1,8 +1,8 @@
-import { dirname, join, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { UserError } from "../../common/userError.ts";
 import { openDataset } from "../../data/dataset/dataset.ts";
-import { prepareCached } from "../../data/prepare/cached.ts";
+import { cacheBeside, prepareCached } from "../../data/prepare/cached.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import { stageReporter } from "../../display/terminal/stageReporter.ts";
 import { type BaselineSummary, baselinesOfRun, summaryOf } from "../../training/baselines/baselinesOfRun.ts";
@@ -103,7 +103,7 @@ async function fromFiles(
   display: ProgressDisplay,
 ): Promise<BaselineSummary[]> {
   const { table, repSeqs, metadata, metadataColumn, output } = flags;
-  const cache = join(dirname(resolve(output)), ".aam-cache");
+  const cache = cacheBeside(output);
   const { folder } = await prepareCached({ table, repSeqs, metadata, rarefyDepth: "none" }, cache);
   using dataset = openDataset(folder);
   const target = targetSchema.parse({ metadataColumn: [metadataColumn], transform: "none" });

@@ -1,12 +1,13 @@
 import "../../reference/predictor.ts"; // the form of converted models
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { removeOnInterrupt } from "../../common/interrupt.ts";
 import type { ReportProgress } from "../../common/progress.ts";
 import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
+import { cacheBeside } from "../../data/prepare/cached.ts";
 import { readIdFile } from "../../data/split/files.ts";
 import { readTaxonomyOf } from "../../data/taxonomy/read.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
@@ -127,7 +128,7 @@ export async function openModelAndSamples(
 }
 
 function cacheFolder(beside: string | undefined, disposables: DisposableStack): string {
-  if (beside !== undefined) return join(dirname(resolve(beside)), ".aam-cache");
+  if (beside !== undefined) return cacheBeside(beside);
   const folder = mkdtempSync(join(tmpdir(), "aam-cache-"));
   const release = removeOnInterrupt(folder);
   disposables.defer(() => {

@@ -4,8 +4,8 @@ import { UserError } from "../../common/userError.ts";
 import { studiesOf } from "../../data/dataset/joinStudies.ts";
 import type { SetDistance } from "../../models/setDistance.ts";
 import { SetEncoder } from "../../models/setEncoder.ts";
+import { calibratedDistance, typicalDistance } from "../../training/inference/calibratedDistance.ts";
 import { hasMetric } from "../../training/inference/judgeEncoder.ts";
-import { calibratedDistance, typicalDistance } from "../../training/inference/studyDistance.ts";
 import type { ModelAndSamples } from "./modelOptions.ts";
 import { positiveWholeNumber } from "./optionValues.ts";
 

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { makeFolder } from "../../common/files/atomicFile.ts";
 import { UserError } from "../../common/userError.ts";
 import { openDataset } from "../dataset/dataset.ts";
@@ -14,6 +14,11 @@ export interface CachedDataset {
   readonly folder: string;
   /** Whether it was there already. */
   readonly reused: boolean;
+}
+
+/** The folder beside an output in which prepared data are kept for the next command. */
+export function cacheBeside(output: string): string {
+  return join(dirname(resolve(output)), ".aam-cache");
 }
 
 /**

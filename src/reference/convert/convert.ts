@@ -1,7 +1,7 @@
 import "../predictor.ts"; // the form of converted models
 import { UserError } from "../../common/userError.ts";
 import * as torch from "../../torch/index.ts";
-import { refuseNonFinite, saveWeights } from "../../training/loop/savedState.ts";
+import { refuseNonFinite, saveWeights } from "../../training/loop/checkpoint.ts";
 import { type OpenedRun, openModel, openRun } from "../../training/run/open.ts";
 import { readReferenceFile } from "./referenceFile.ts";
 import { referenceToRun, type ToRunOptions } from "./referenceToRun.ts";

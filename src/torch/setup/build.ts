@@ -4,9 +4,9 @@ import packed from "../../../native/sources.json" with { type: "json" };
 import { bunProcess } from "../../common/bunProcess.ts";
 import { writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { UserError } from "../../common/userError.ts";
+import { findLibtorch, type Libtorch } from "./findLibtorch.ts";
 import { groupVariants } from "./groupVariants.ts";
 import { faultOfLibrary } from "./libraryFile.ts";
-import { findLibtorch, type Libtorch } from "./libtorch.ts";
 import { buildFolder, commandNames, projectRoot, runsFromFiles } from "./places.ts";
 
 export const sourceFolder = join(projectRoot, "native");

@@ -3,7 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import packageJson from "../../../package.json" with { type: "json" };
 import { UserError } from "../../common/userError.ts";
 import { ensureShim } from "./build.ts";
-import { findLibtorch, searchLibtorch } from "./libtorch.ts";
+import { findLibtorch, searchLibtorch } from "./findLibtorch.ts";
 import { type Libtorch, sharedLibraryName } from "./libtorchFolder.ts";
 import { projectRoot, runsFromFiles } from "./places.ts";
 

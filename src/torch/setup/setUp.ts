@@ -1,7 +1,7 @@
 import { FolderLock } from "../../common/files/folderLock.ts";
 import { findCompiler } from "./compiler.ts";
+import { searchLibtorch } from "./findLibtorch.ts";
 import { findShim, prebuiltFolder } from "./findShim.ts";
-import { searchLibtorch } from "./libtorch.ts";
 import { installOwnTorch } from "./ownTorch.ts";
 import { buildFolder } from "./places.ts";
 

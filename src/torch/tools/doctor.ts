@@ -6,8 +6,8 @@ import { bunProcess } from "../../common/bunProcess.ts";
 import { bytesText } from "../../common/bytesText.ts";
 import { expectedShim, faultOfShim } from "../setup/build.ts";
 import { findCompiler } from "../setup/compiler.ts";
+import { describeSearch, type LibtorchSearch, searchLibtorch } from "../setup/findLibtorch.ts";
 import { findShim, prebuiltFolder } from "../setup/findShim.ts";
-import { describeSearch, type LibtorchSearch, searchLibtorch } from "../setup/libtorch.ts";
 import { buildFolder, commandNames } from "../setup/places.ts";
 import type { NativeFacts } from "./nativeProbe.ts";
 

@@ -4,12 +4,12 @@ import type { Loader, LoaderState } from "../../data/batches/loader.ts";
 import * as torch from "../../torch/index.ts";
 import { currentShare, numbersOfRankZero, type Share } from "../ranks/share.ts";
 import type { BatchLosses } from "./batchLosses.ts";
+import { loadCheckpoint, saveCheckpoint, saveWeights } from "./checkpoint.ts";
 import { GradientCopy } from "./gradientCopy.ts";
 import { type MixedPrecision, withMixedPrecision } from "./mixedPrecision.ts";
 import { inspectStep, randomStates } from "./nanDetector.ts";
 import { isCategorical } from "./paramGroups.ts";
 import { RunningLosses } from "./runningLosses.ts";
-import { loadCheckpoint, saveCheckpoint, saveWeights } from "./savedState.ts";
 import { PlateauFactor, type ScheduleOptions, scheduleFactor } from "./schedule.ts";
 import { WeightAverage } from "./weightAverage.ts";
 

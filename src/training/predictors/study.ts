@@ -6,8 +6,8 @@ import * as torch from "../../torch/index.ts";
 import type { SparseRows } from "../baselines/randomForest.ts";
 import { relativeCounts } from "../baselines/runBaselines.ts";
 import { distanceFormOf } from "../config/buildModel.ts";
+import { typicalDistance } from "../inference/calibratedDistance.ts";
 import { embedSamples } from "../inference/embedSamples.ts";
-import { typicalDistance } from "../inference/studyDistance.ts";
 import type { OpenedRun } from "../run/open.ts";
 
 /** How alike two samples are, told by these two alone: no label and no other sample decides it. */

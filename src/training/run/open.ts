@@ -7,7 +7,7 @@ import type * as torch from "../../torch/index.ts";
 import { buildEncoder, buildPredictor } from "../config/buildModel.ts";
 import { fineTuneSchema, pretrainSchema } from "../config/config.ts";
 import { withPresentNames } from "../config/formerNames.ts";
-import { loadWeights, readCheckpointFacts } from "../loop/savedState.ts";
+import { loadWeights, readCheckpointFacts } from "../loop/checkpoint.ts";
 import { Targets } from "../targets/targets.ts";
 import type { FineTuneFacts, PretrainFacts, RunFacts } from "./facts.ts";
 import { RunFolder } from "./folder.ts";

@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { makeFolder } from "../../common/files/atomicFile.ts";
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { type Dataset, openDataset } from "../../data/dataset/dataset.ts";
 import { joinStudies } from "../../data/dataset/joinStudies.ts";
 import { readMetadata } from "../../data/metadata/read.ts";
+import { cacheBeside } from "../../data/prepare/cached.ts";
 import { metrics as computable, type Metric, type PrepareOptions } from "../../data/prepare/options.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import type { DataConfig } from "../config/config.ts";
@@ -31,7 +32,7 @@ export interface OpenDataOptions {
 export async function openConfiguredData(options: OpenDataOptions): Promise<Dataset> {
   const { data, metric, furtherMetrics = [], seed, output, display } = options;
   checkSources(data);
-  const cache = join(dirname(resolve(output)), ".aam-cache");
+  const cache = cacheBeside(output);
   if (typeof data.dataset === "string") return openDataset(data.dataset);
   if (data.dataset !== null) return openJoined(data.dataset, cache);
   const { table, tree, repSeqs, metadata, distances, distanceIds, rarefyDepth, rarefySeed } = data;

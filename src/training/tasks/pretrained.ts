@@ -3,7 +3,7 @@ import type { Encoder } from "../../models/encoder.ts";
 import { SetEncoder } from "../../models/setEncoder.ts";
 import * as torch from "../../torch/index.ts";
 import type { PretrainConfig } from "../config/config.ts";
-import { loadWeights } from "../loop/savedState.ts";
+import { loadWeights } from "../loop/checkpoint.ts";
 import type { PretrainFacts } from "../run/facts.ts";
 import { openRun, pretrainFactsOf } from "../run/open.ts";
 

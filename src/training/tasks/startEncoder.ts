@@ -8,7 +8,7 @@ import { SetEncoder } from "../../models/setEncoder.ts";
 import { startDistance, startFrom } from "../../models/setStart.ts";
 import * as torch from "../../torch/index.ts";
 import type { ModelConfig } from "../config/config.ts";
-import { fitToTree, weighParts } from "../inference/studyDistance.ts";
+import { fitToTree, weighParts } from "../inference/calibratedDistance.ts";
 import { batchTensors } from "../objectives/batchTensors.ts";
 
 /** Samples that the starting values are computed from, at most. */

@@ -6,7 +6,7 @@ import { configOf } from "../../../src/cli/options/schemaOptions.ts";
 import * as torch from "../../../src/torch/index.ts";
 import { fineTuneSchema, type PretrainConfig, pretrainSchema } from "../../../src/training/config/config.ts";
 import { withPresentNames } from "../../../src/training/config/formerNames.ts";
-import { saveWeights } from "../../../src/training/loop/savedState.ts";
+import { saveWeights } from "../../../src/training/loop/checkpoint.ts";
 import { RunFolder } from "../../../src/training/run/folder.ts";
 import { readRunFacts } from "../../../src/training/run/open.ts";
 import { openRunData } from "../../../src/training/run/record.ts";

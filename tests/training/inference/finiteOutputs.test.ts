@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import * as torch from "../../../src/torch/index.ts";
 import { refuseNonFiniteOutputs } from "../../../src/training/inference/finiteOutputs.ts";
-import { loadWeights, saveWeights } from "../../../src/training/loop/savedState.ts";
+import { loadWeights, saveWeights } from "../../../src/training/loop/checkpoint.ts";
 import { userErrorOf, useScratch } from "../../helpers/scratch.ts";
 
 const scratch = useScratch();

@@ -3,7 +3,7 @@ import type { Dataset } from "../../../data/dataset/dataset.ts";
 import { dependsOnCounts } from "../../../data/unifrac/metrics.ts";
 import { RegressionMetrics, type RegressionResult } from "../../../metrics/metrics.ts";
 import type * as torch from "../../../torch/index.ts";
-import { fitCubic } from "../../objectives/calibration.ts";
+import { fitCubic } from "../../objectives/polynomial.ts";
 import type { SparseRows } from "../randomForest.ts";
 import { relativeCounts } from "../runBaselines.ts";
 import { brayCurtisDistances, jaccardDistances } from "./sampleDistances.ts";

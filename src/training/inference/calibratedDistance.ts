@@ -4,7 +4,7 @@ import { SetEncoder } from "../../models/setEncoder.ts";
 import * as torch from "../../torch/index.ts";
 import { batchOptionsOf } from "../config/buildModel.ts";
 import type { ModelConfig } from "../config/config.ts";
-import { fitPolynomial } from "../objectives/calibration.ts";
+import { fitPolynomial } from "../objectives/polynomial.ts";
 import type { OpenedRun } from "../run/open.ts";
 import { embedSampleSet } from "./embedSamples.ts";
 
