@@ -18,6 +18,7 @@ import { operator } from "./dispatch/operators.ts";
 import { methods, type TensorMethods } from "./dispatch/ops.gen.ts";
 import { at, setAt } from "./functions/indexing.ts";
 import { inspectTensor } from "./functions/inspect.ts";
+import { TorchError } from "./native/errors.ts";
 
 declare module "./core/tensor.ts" {
   interface Tensor extends TensorMethods, Conversions, TensorHooks {}
@@ -114,4 +115,13 @@ prototype[Symbol.for("nodejs.util.inspect.custom")] = function (this: Tensor): s
 };
 prototype["toString"] = function (this: Tensor): string {
   return inspectTensor(this);
+};
+// Without it Number(x), x > y and Math.max(x) would compute with the printed text, and give NaN or nonsense.
+prototype[Symbol.toPrimitive] = function (this: Tensor, hint: string): string | number {
+  if (hint !== "number") return inspectTensor(this);
+  if (this.numel === 1) return this.item();
+  throw new TorchError(
+    `A tensor of shape [${this.shape}] is no number: write x.add(y) for x + y, x.lt(y) for x < y, x.toArray() for its numbers.`,
+    "type",
+  );
 };

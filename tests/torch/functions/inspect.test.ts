@@ -73,3 +73,16 @@ test("an optimizer prints its groups with their settings", () => {
   expect(first).toMatch(/^ {2}\(0\): lr=0\.1, .*momentum=0.* {2}# 1 tensors, 6 elements$/);
   expect(second).toMatch(/^ {2}\(1\): lr=1, .* {2}# 1 tensors, 2 elements$/);
 });
+
+test("where JavaScript wants a number, a tensor of one element is its value, and any other refuses", () => {
+  using _s = torch.scope();
+  expect(Number(torch.tensor([[2.5]]))).toBe(2.5);
+  expect(Number(torch.tensor(3n))).toBe(3);
+  expect(`${torch.tensor(2.5)}`).toBe("tensor(2.5000)");
+  const [two, three] = [torch.tensor(2), torch.tensor(3)] as unknown[] as [number, number];
+  expect([two < three, Math.max(two, three), 10 - two]).toEqual([true, 3, 8]);
+  for (const shape of [[2], [0], [1, 2]])
+    expect(() => Number(torch.ones(shape))).toThrow(
+      `A tensor of shape [${shape}] is no number: write x.add(y)`,
+    );
+});
