@@ -176,8 +176,15 @@ test("bench train has activations computed again where ours has transformers, an
 
 describe.each(subjects)("bench %s", (subject, brief, own) => {
   // What `step` does with answers takes longer than all else, and bench.test.ts looks at it.
-  const heard = async (...options: string[]) =>
-    (await told([subject, ...dataset(), ...shape, ...brief, ...options], subject === "step")).heard;
+  const heard = async (...options: string[]) => {
+    const data = options.includes("--dataset") ? [] : dataset();
+    const { heard: all, error } = await told(
+      [subject, ...data, ...shape, ...brief, ...options],
+      subject === "step",
+    );
+    expect({ options, error }).toEqual({ options, error: subject === "step" ? "Error: enough\n" : "" });
+    return all;
+  };
   let usual: string;
   beforeAll(async () => {
     usual = await heard();
@@ -318,7 +325,36 @@ test("bench ops: --only, --rounds and --threads", async () => {
   }
 });
 
-showsOptions("bench encoder", "--table --asvs --embedding-dim --layers --heads --threads --rounds --json");
+const encoderRows: [option: string, ...values: string[]][] = [
+  ["--asvs", "4"],
+  ["--embedding-dim", "16"],
+  ["--layers", "2"],
+  ["--rounds", "2"],
+  ["--threads", "2"],
+  ["--table", "table"],
+  ["--heads", "3"],
+  ["--json"],
+];
+showsRows("bench encoder", encoderRows);
+test.each(encoderRows.map((row) => [row] as const))(
+  "bench encoder: %p changes what is computed, or how often",
+  async ([option, ...values]) => {
+    const brief = "--asvs 3 --embedding-dim 8 --layers 1 --heads 2 --rounds 1 --threads 1".split(" ");
+    const outcome = async (...words: string[]) => {
+      const { code, out, error, threads } = await run("bench", "encoder", ...brief, ...words);
+      if (!out.startsWith("{")) return { code, threads, error };
+      const { facts, ours } = JSON.parse(out).rows.find(({ what }: { what: string }) => what === "forward");
+      return { code, threads, error, work: facts.GFLOP, rounds: ours.rounds };
+    };
+    const words = [option, ...values.map((value) => (value === "table" ? study.table : value))];
+    const usual = option === "--json" ? [] : ["--json"];
+    const changed = await outcome(...usual, ...words);
+    // Heads are told by what they must divide.
+    expect([changed.code, changed.error === ""]).toEqual(option === "--heads" ? [1, false] : [0, true]);
+    expect(changed).not.toEqual(await outcome(...usual));
+  },
+);
+
 test("bench encoder: each option changes what is computed, and how often", async () => {
   const command = ["bench", "encoder", "--heads", "2"];
   const measured = async (options: string) => {
@@ -441,7 +477,10 @@ describe("bench unifrac", () => {
         "--skbio-samples",
         "4",
       ];
-      const { out, error } = await run("bench", "unifrac", ...files, ...brief, ...options);
+      const given = [...files, ...brief];
+      // What is given again would be one too many.
+      for (const option of options) if (given.includes(option)) given.splice(given.indexOf(option), 2);
+      const { out, error } = await run("bench", "unifrac", ...given, ...options);
       expect({ options, error }).toEqual({ options, error: "" });
       return { heard: JSON.stringify(heard), out };
     } finally {
@@ -450,21 +489,34 @@ describe("bench unifrac", () => {
     }
   };
 
-  showsOptions("bench unifrac", "--metrics --threads --rounds --python --tree");
-  test("each option changes what the programs are told", async () => {
-    const usual = (await measured([])).heard;
-    expect((await measured([])).heard).toBe(usual);
-    for (const option of [
-      ["--metrics", "generalized"],
-      ["--rounds", "2"],
-      ["--threads", "2"],
-      ["--python", "another"],
-      ["--tree", other.tree],
-    ])
-      expect({ option, heard: (await measured(option)).heard }).not.toEqual({ option, heard: usual });
-  });
+  /** What the programs are told, and what is measured; null where that is no JSON. */
+  const outcome = async (options: string[]) => {
+    const { heard, out } = await measured(options);
+    const rows: { what: string }[] | null = out.startsWith("{") ? JSON.parse(out).rows : null;
+    return { heard, measured: rows?.map(({ what }) => what) ?? null };
+  };
+  const rows: [option: string, ...values: string[]][] = [
+    ["--metrics", "generalized"],
+    ["--rounds", "2"],
+    ["--threads", "2"],
+    ["--python", "another"],
+    ["--tree", "other"],
+    ["--batch-size", "3"],
+    ["--json"],
+  ];
+  showsRows("bench unifrac", rows);
+  test.each(rows.map((row) => [row] as const))(
+    "%p changes what the programs are told, or what is measured",
+    async ([option, ...values]) => {
+      const words = [option, ...values.map((value) => (value === "other" ? other.tree : value))];
+      const json = option === "--json" ? [] : ["--json"];
+      const usual = await outcome(json);
+      expect(await outcome(json)).toEqual(usual);
+      expect(await outcome([...words, ...json])).not.toEqual(usual);
+    },
+  );
 
-  showsOptions("bench unifrac", "--table --batch-size --skbio-samples --json");
+  showsOptions("bench unifrac", "--table --skbio-samples");
   test("--table, --batch-size and --skbio-samples decide what is computed", async () => {
     const rows = async (options: string[], few?: number) =>
       JSON.parse((await measured([...options, "--json"], few)).out) as {
