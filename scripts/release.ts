@@ -29,7 +29,7 @@ if (run("git", "tag", "--list", `v${version}`) !== "")
 
 const changelog = join(root, "CHANGELOG.md");
 const text = readFileSync(changelog, "utf8");
-if (!/^## Unreleased\n+-/m.test(text))
+if (!/^## Unreleased\n+(-|### )/m.test(text))
   refuse("CHANGELOG.md says nothing under `## Unreleased`; write what users notice.");
 const date = new Date().toISOString().slice(0, 10);
 const citation = join(root, "CITATION.cff");

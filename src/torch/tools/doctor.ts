@@ -173,7 +173,7 @@ function printDiagnosis(found: Diagnosis): void {
   row("Memory", `${bytesText(found.memory.freeBytes)} free of ${bytesText(found.memory.totalBytes)}`);
   row("Disk", `${bytesText(found.disk.freeBytes)} free at ${found.disk.path}`);
   console.log();
-  if (found.problems.length === 0) console.log("All that is needed is there.");
+  if (found.problems.length === 0) console.log("Everything that is needed is there.");
   for (const problem of found.problems) console.log(`Problem: ${problem}`);
 }
 
