@@ -143,7 +143,7 @@ describe("cross-validate", () => {
       "Genus0",
       ">ASVs that carry score</h2>",
       "Search ASVs",
-      "MAE of ridge less that of the best of",
+      "MAE of ridge minus that of the best other",
     ])
       expect(page).toContain(text);
     expect(page).not.toContain(">Samples</h2>");
