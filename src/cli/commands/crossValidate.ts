@@ -3,13 +3,14 @@ import { resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { UserError } from "../../common/userError.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
-import { dataSchema } from "../../training/config/config.ts";
+import { dataSchema, type FineTuneConfig } from "../../training/config/config.ts";
 import { crossValidate } from "../../training/folds/crossValidate.ts";
 import { summaryText } from "../../training/folds/foldReport.ts";
 import { planSchema } from "../../training/folds/plan.ts";
 import { type PredictorName, predictorNames } from "../../training/predictors/index.ts";
 import { builtinName } from "../../training/run/open.ts";
 import { openConfiguredData } from "../../training/tasks/openData.ts";
+import { fineTuneSettings, parseFineTune } from "../options/fineTuneSettings.ts";
 import {
   atLeastTwo,
   nameList,
@@ -29,6 +30,7 @@ interface Flags {
   readonly classifier?: boolean;
   readonly predictor: PredictorName[];
   readonly encoder?: string;
+  readonly config?: string;
   readonly folds: number;
   readonly repeats: number;
   readonly splitBy?: string;
@@ -73,7 +75,11 @@ export function makeCommand(): Command {
     )
     .option(
       "--encoder <run>",
-      "pretrained encoder for the predictors encoder, stack and auto: folder of a run, or `builtin`; it has seen no target values",
+      "pretrained encoder for the predictors encoder, finetuned, stack and auto: folder of a run, or `builtin`; it has seen no target values",
+    )
+    .option(
+      "--config <file>",
+      "settings of `train` for the predictor finetuned, in YAML or JSON, such as best.yaml of `search`",
     )
     .option(
       "--inner-folds <n>",
@@ -140,10 +146,20 @@ function shares(text: string): number[] {
     .sort((a, b) => a - b);
 }
 
+/** Settings of `finetuned`; undefined where it is not wanted. */
+function fineTuneOf({ config, predictor }: Flags): FineTuneConfig | undefined {
+  if (predictor.includes("finetuned")) return parseFineTune(fineTuneSettings({ config }), config);
+  if (config === undefined) return undefined;
+  throw new UserError(
+    `--config has settings for the predictor finetuned, which is not wanted; leave it out, or add finetuned to --predictor.`,
+  );
+}
+
 async function run(flags: Flags): Promise<void> {
   const { output, metadataColumn: column } = flags;
   if (column === undefined) throw new UserError("Nothing to predict is named; give --metadata-column.");
   if (output === undefined) throw new UserError("Give --output, a folder for the results.");
+  const fineTune = fineTuneOf(flags);
   const display = new ProgressDisplay(chooseDisplayMode(flags));
   const { dataset: folder, table, tree, repSeqs, metadata, rarefyDepth } = flags;
   const data = dataSchema.safeParse({
@@ -163,6 +179,7 @@ async function run(flags: Flags): Promise<void> {
     column,
     classifier: flags.classifier ?? null,
     predictors: flags.predictor,
+    fineTune,
     encoder: flags.encoder && flags.encoder !== builtinName ? resolve(flags.encoder) : flags.encoder,
     folds: flags.folds,
     repeats: flags.repeats,

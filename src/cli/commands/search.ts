@@ -5,15 +5,13 @@ import { Command, Option } from "commander";
 import { UserError } from "../../common/userError.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import { dataSchema, fineTuneSchema } from "../../training/config/config.ts";
-import { startingSettings } from "../../training/config/defaults.ts";
-import { mergeSettings, type Settings } from "../../training/config/mergeSettings.ts";
 import { search } from "../../training/search/search.ts";
 import { searchText } from "../../training/search/searchReport.ts";
 import { defaultSpace } from "../../training/search/space.ts";
 import { checkMetadataColumns, openConfiguredData } from "../../training/tasks/openData.ts";
+import { fineTuneSettings, parseFineTune } from "../options/fineTuneSettings.ts";
 import { atLeastTwo, positiveNumber, positiveWholeNumber, wholeNumber } from "../options/optionValues.ts";
 import { refuseIdleOptions } from "../options/refuseIdleOptions.ts";
-import { readConfigFile } from "../options/schemaOptions.ts";
 import { readSpace } from "../options/searchSpace.ts";
 import { encoderUse, trainOptions } from "./train.ts";
 
@@ -96,29 +94,23 @@ export function makeCommand(): Command {
 async function run(flags: Flags): Promise<void> {
   const { output, metadataColumn: column } = flags;
   if (output === undefined) throw new UserError("Give --output, a folder for the results.");
-  const base = baseSettings(flags);
-  const parsed = fineTuneSchema.safeParse(base);
-  if (!parsed.success) {
-    const [{ path, message }] = parsed.error.issues;
-    throw new UserError(`${flags.config}: ${path.join(".")}: ${message}.`);
-  }
-  const { target, split, training } = parsed.data;
+  const base = fineTuneSettings(flags);
+  const config = parseFineTune(base, flags.config);
+  const { target, split, training } = config;
   if (target.metadataColumn.length !== 1)
     throw new UserError(
       `A search is for one column, and ${target.metadataColumn.length === 0 && column === undefined ? "none is named; give --metadata-column" : `these are given: ${target.metadataColumn.join(", ")}; leave the others out`}.`,
     );
-  if (split.trainSamples !== null || split.valSamples !== null)
-    throw new UserError(`${flags.config}: a search divides the samples itself; leave files of samples out.`);
   const lines = flags.space.length > 0 ? flags.space : defaultSpace(base);
   const space = readSpace(lines, fineTuneSchema, trainOptions, base);
-  refuseIdleOptions(new Map(space.map(({ path, name }) => [path, `--${name}`])), encoderUse(parsed.data));
+  refuseIdleOptions(new Map(space.map(({ path, name }) => [path, `--${name}`])), encoderUse(config));
   const { dataset: folder, table, tree, repSeqs, metadata } = flags;
   const data = dataSchema.parse({ dataset: folder, table, tree, repSeqs, metadata });
   checkMetadataColumns(data, [...target.metadataColumn, ...(split.by === null ? [] : [split.by])]);
   const display = new ProgressDisplay(chooseDisplayMode(flags));
   using dataset = await openConfiguredData({
     data,
-    metric: tree === undefined ? null : parsed.data.unifracMetric,
+    metric: tree === undefined ? null : config.unifracMetric,
     seed: training.seed,
     output,
     display,
@@ -137,25 +129,4 @@ async function run(flags: Flags): Promise<void> {
   if (flags.json) console.log(JSON.stringify({ event: "search", ...summary }));
   else console.log(searchText(summary));
   display.message(`The best settings are in ${resolve(output, "best.yaml")}, the report is ${report}`);
-}
-
-/** Defaults of `train`, then `--config`, then options. Data are no part of it: all trials have the same. */
-function baseSettings({ config, metadataColumn, pretrainedEncoder, splitBy }: Flags): Settings {
-  const file = config === undefined ? {} : readConfigFile(config);
-  delete file["data"];
-  const given = {
-    ...(metadataColumn !== undefined && { target: { metadataColumn: [metadataColumn] } }),
-    ...(pretrainedEncoder !== undefined && {
-      pretrainedEncoder: pretrainedEncoder === "builtin" ? pretrainedEncoder : resolve(pretrainedEncoder),
-    }),
-    ...(splitBy !== undefined && { split: { by: splitBy } }),
-  };
-  const settings = mergeSettings(file, given);
-  const model = settings["model"] as Settings | undefined;
-  const encoder = { encoder: model?.["encoder"] ?? "set", codes: model?.["codes"] ?? "kmer" };
-  const start = startingSettings(
-    Object.keys(fineTuneSchema.shape),
-    encoder as Parameters<typeof startingSettings>[1],
-  );
-  return mergeSettings(start, settings);
 }

@@ -1,15 +1,21 @@
+import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
+import { UserError } from "../../common/userError.ts";
 import { parseWeightRule } from "../../data/encoding/categoryWeights.ts";
 import { chosenTargetPooling } from "../../training/config/buildModel.ts";
 import { type FineTuneConfig, fineTuneSchema } from "../../training/config/config.ts";
+import { crossValidate } from "../../training/folds/crossValidate.ts";
+import { summaryText } from "../../training/folds/foldReport.ts";
+import { planSchema } from "../../training/folds/plan.ts";
 import { isMainRank } from "../../training/ranks/share.ts";
 import { pretrainFactsOf } from "../../training/run/open.ts";
 import { fineTune } from "../../training/tasks/fineTune.ts";
-import type { EncoderUse } from "../options/refuseIdleOptions.ts";
+import { atLeastTwo } from "../options/optionValues.ts";
+import { type EncoderUse, refuseBesideFolds } from "../options/refuseIdleOptions.ts";
 import { addSchemaOptions, type SchemaOption } from "../options/schemaOptions.ts";
-import { setUpTraining } from "../options/setUpTraining.ts";
-import { addRunFlags, commonOptions } from "../options/trainingOptions.ts";
+import { setUpTraining, type TrainingSetup } from "../options/setUpTraining.ts";
+import { addRunFlags, commonOptions, type RunFlags } from "../options/trainingOptions.ts";
 
 const start = "Encoder:";
 const target = "Target:";
@@ -86,10 +92,19 @@ export function makeCommand(): Command {
     "Train a model that predicts metadata of samples, on a pretrained encoder or from scratch",
   );
   addSchemaOptions(command, fineTuneSchema, trainOptions);
+  command
+    .optionsGroup("Validation samples:")
+    .option(
+      "--folds <n>",
+      "cross-validate instead: hold each of so many parts out once, beside predictors that need no training",
+      atLeastTwo,
+    );
   return addRunFlags(command).action(async (_options, self: Command) => run(self));
 }
 
 async function run(command: Command): Promise<void> {
+  const { folds } = command.opts<RunFlags>();
+  if (folds !== undefined) refuseBesideFolds(command);
   const setup = await setUpTraining<FineTuneConfig>(
     command,
     fineTuneSchema,
@@ -101,6 +116,7 @@ async function run(command: Command): Promise<void> {
     encoderUse,
   );
   using _dataset = setup.dataset;
+  if (folds !== undefined) return await trainInFolds(command, setup);
   const { summary } = await fineTune(setup);
   const { display } = setup;
   // The other ranks would say the same.
@@ -183,4 +199,35 @@ function lossRule(text: string): unknown {
   if (pairs.some((pair) => pair.length !== 2))
     throw new InvalidArgumentError("Write column=loss,column=loss.");
   return Object.fromEntries(pairs);
+}
+
+/** Each fold is trained once for itself, and once for each of these. */
+const innerFolds = 3;
+
+/**
+ * Cross-validates a fine-tuning, beside predictors that need none.
+ * @throws UserError for several columns, and for what `crossValidate` refuses.
+ */
+async function trainInFolds(command: Command, setup: TrainingSetup<FineTuneConfig>): Promise<void> {
+  const { folds, resume } = command.opts<RunFlags>();
+  const { config, dataset, display } = setup;
+  const { metadataColumn: columns, classifier } = config.target;
+  if (columns.length !== 1)
+    throw new UserError(
+      `--folds is for one column, and these are given: ${columns.join(", ")}; leave the others out.`,
+    );
+  const hasDistances = dataset.manifest.distances.length > 0;
+  const plan = planSchema.parse({
+    ...{ column: columns[0], classifier, folds, innerFolds, fineTune: config, reasons: false },
+    ...{ splitBy: config.split.by, stratify: config.split.stratify, seed: config.training.seed },
+    predictors: ["finetuned", "ridge", "kernel", "forest", ...(hasDistances ? ["neighbours"] : [])],
+  });
+  const { summary, report } = await crossValidate({
+    ...{ dataset, config: plan, output: resolve(setup.output), resume, display },
+    workers: availableParallelism(),
+    command: setup.command,
+  });
+  if (display.mode === "json") display.record("cross-validation", { ...summary });
+  else console.log(summaryText(summary));
+  display.message(`The report is ${report}`);
 }

@@ -1,3 +1,4 @@
+import type { Command } from "commander";
 import { UserError } from "../../common/userError.ts";
 import type { ModelConfig, PretrainConfig } from "../../training/config/config.ts";
 import { pretrainFactsOf } from "../../training/run/open.ts";
@@ -98,4 +99,29 @@ export function refuseIdleOptions(given: ReadonlyMap<string, string>, use: Encod
         `${name} is for transformers, and --codes kmer has none; give --codes both or --encoder aam, or leave it out.`,
     );
   }
+}
+
+/**
+ * Refuses options that folds have no use for.
+ * @throws UserError for the first one that is given.
+ */
+export function refuseBesideFolds(command: Command): void {
+  const idle = [
+    "ranks",
+    "device",
+    "threads",
+    "deterministic",
+    "debugNan",
+    "plots",
+    "trainSamples",
+    "valSamples",
+  ];
+  const given = idle.find(
+    (name) => command.getOptionValueSource(name) === "cli" && command.opts()[name] !== "cpu",
+  );
+  if (given === undefined) return;
+  const { long } = command.options.find((option) => option.attributeName() === given)!;
+  throw new UserError(
+    `${long} has no effect with --folds, which divides the samples itself and trains each fold in a process of its own with one CPU thread; leave it out.`,
+  );
 }

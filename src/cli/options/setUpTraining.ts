@@ -75,12 +75,15 @@ export async function setUpTraining<Config extends Trainable>(
   const rank = await joinRanks(flags);
   // What torchrun has started anew goes on from the last checkpoint, if there was one.
   if (rank && rank.restarts > 0 && existsSync(new RunFolder(output).lastCheckpoint)) flags.resume = true;
-  const { config, folder } = flags.resume
+  const { folds } = flags;
+  // Folds that are done are found by their own files.
+  const resumes = flags.resume && folds === undefined;
+  const { config, folder } = resumes
     ? resumedConfig(command, schema, options, output)
     : { config: newConfig(command, schema, options, useOf), folder: null };
   const isAlone = rank === null || rank.worldSize === 1;
   // A run of several ranks may go on with one.
-  if (config.training.shardOptimizer && isAlone && !flags.resume)
+  if (config.training.shardOptimizer && isAlone && !resumes)
     throw new UserError(
       "--shard-optimizer divides the optimizer's state among ranks; add --ranks, or leave it out.",
     );
@@ -88,11 +91,11 @@ export async function setUpTraining<Config extends Trainable>(
   const display = displayOfRank(flags);
   if (flags.deterministic) torch.useDeterministicAlgorithms(true);
   if (flags.threads || flags.deterministic) torch.setNumThreads(flags.threads ?? 1);
-  const device = deviceOfRank(await chooseDevice(flags.device), rank);
+  const device = deviceOfRank(await chooseDevice(folds === undefined ? flags.device : "cpu"), rank);
   // A run that goes on has its shape already, even if what it started from is gone.
-  checkModel((flags.resume ? config : useOf(config)).model, config.training);
+  checkModel((resumes ? config : useOf(config)).model, config.training);
   checkTraining(config.training, device);
-  if (!flags.resume) {
+  if (!resumes) {
     if (isMainRank()) new RunFolder(output).refuseOther();
     const { by, stratify } = config.split;
     checkMetadataColumns(config.data, [...columns, ...[by, stratify].filter((name) => name !== null)]);
@@ -111,7 +114,8 @@ export async function setUpTraining<Config extends Trainable>(
   const threads = torch.getNumThreads();
   const each = `${threads} thread${threads === 1 ? "" : "s"}`;
   const who = rank && rank.worldSize > 1 ? `${rank.worldSize} ranks of ${each}` : each;
-  display.message(`${samples} samples, ${asvs} ASVs; training on ${device} with ${who}`);
+  const where = folds === undefined ? `training on ${device} with ${who}` : `${folds} folds`;
+  display.message(`${samples} samples, ${asvs} ASVs; ${where}`);
   const line = process.argv.slice(2).map((word) => (/[\s"'$]/.test(word) ? JSON.stringify(word) : word));
   return {
     config,

@@ -163,6 +163,8 @@ export interface RunFlags extends RankFlags {
   readonly outputDir?: string;
   readonly config?: string;
   readonly preset?: PresetName;
+  /** Of `train`: parts of a cross-validation, in place of one training. */
+  readonly folds?: number;
   resume: boolean;
   readonly device: "auto" | "cpu" | "cuda";
   readonly threads?: number;

@@ -19,6 +19,33 @@ export interface NeighbourInput {
 const candidates = [1, 2, 3, 5, 7, 10, 15, 20, 30, 50];
 
 /**
+ * The `count` nearest of some samples, the nearest first, of equally near ones the one of the smaller number;
+ * those whose distance is NaN are left out.
+ */
+export function nearestOf(
+  samples: Int32Array,
+  distance: (sample: number) => number,
+  count: number,
+): number[] {
+  const near: number[] = [];
+  const far: number[] = [];
+  for (const sample of samples) {
+    const own = distance(sample);
+    if (Number.isNaN(own)) continue;
+    let at = near.length;
+    while (at > 0 && (own < far[at - 1] || (own === far[at - 1] && sample < near[at - 1]))) at--;
+    if (at === count) continue;
+    near.splice(at, 0, sample);
+    far.splice(at, 0, own);
+    if (near.length > count) {
+      near.pop();
+      far.pop();
+    }
+  }
+  return near;
+}
+
+/**
  * Predicts the mean of the k nearest training samples (or the share of each class), with the k of least error
  * when each training sample is predicted from the others.
  */
@@ -70,11 +97,8 @@ export class NearestNeighbours {
 
   #nearest(sample: number, eligible: (other: number) => boolean): number[] {
     const { distance, train } = this.#input;
-    const others = Array.from(train).filter(eligible);
-    const far = new Map(others.map((other) => [other, distance(sample, other)]));
-    return others
-      .filter((other) => !Number.isNaN(far.get(other)!))
-      .sort((a, b) => far.get(a)! - far.get(b)! || a - b);
+    const far = (other: number) => (eligible(other) ? distance(sample, other) : Number.NaN);
+    return nearestOf(train, far, Math.max(...candidates));
   }
 
   #outcome(order: readonly number[], k: number): Float64Array {

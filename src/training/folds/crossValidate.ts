@@ -1,9 +1,11 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeFolder, writeFileAtomic } from "../../common/files/atomicFile.ts";
+import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { readTaxonomyOf } from "../../data/taxonomy/read.ts";
+import { readableNumber } from "../../display/numberText.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import type { Reasons } from "../predictors/reasons.ts";
 import { describeFoldEncoder } from "./foldEncoder.ts";
@@ -13,7 +15,7 @@ import {
   writeImportanceArtifact,
   writeReasons,
 } from "./foldReport.ts";
-import { makePlan, type PlanConfig } from "./plan.ts";
+import { fineTuneOf, makePlan, type Plan, type PlanConfig } from "./plan.ts";
 import { type ReasonRow, reasonTable } from "./reasonTable.ts";
 import type { JobResult } from "./runJob.ts";
 import { runJobs } from "./runJobs.ts";
@@ -48,9 +50,18 @@ export async function crossValidate(
 ): Promise<{ summary: FoldSummary; reasons: ReasonRow[]; forestReasons: ReasonRow[]; report: string }> {
   const { dataset, config, output, workers, resume, display, command } = options;
   const divided = makePlan(dataset, config);
-  const encoder =
-    config.encoder === null ? null : describeFoldEncoder(config.encoder, dataset, divided.samples);
-  const plan = { ...divided, warnings: [...divided.warnings, ...(encoder?.warnings ?? [])] };
+  const paths = new Set([config.encoder, fineTuneOf(config)?.pretrainedEncoder ?? null]);
+  const encoders = [...paths]
+    .filter((path) => path !== null)
+    .map((path) => describeFoldEncoder(path, dataset, divided.samples));
+  const plan = {
+    ...divided,
+    warnings: [
+      ...divided.warnings,
+      ...encoders.flatMap(({ warnings }) => warnings),
+      ...promiseWarnings(divided),
+    ],
+  };
   const taxonomy =
     options.taxonomy === undefined
       ? null
@@ -58,7 +69,7 @@ export async function crossValidate(
   claimFolder(output, resume, {
     config,
     data: dataset.manifest.files,
-    ...(encoder && { encoder: encoder.sha256 }),
+    ...(encoders.length > 0 && { encoder: encoders.map(({ sha256 }) => sha256).join(" ") }),
   });
   for (const warning of plan.warnings) display.warn(warning);
   display.begin("Folds", plan.jobs.length, "folds");
@@ -86,6 +97,23 @@ export async function crossValidate(
   const found = { dataset, plan, results, summary, reasons, forestReasons };
   const report = await writeFoldReport({ ...found, folder: output, command });
   return { summary, reasons, forestReasons, report };
+}
+
+/**
+ * A warning where groups are too few for the intervals' promise: of K groups and a new one each is as likely
+ * to have the largest errors, so finite intervals can be promised to hold K / (K + 1) at most (Dunn,
+ * Wasserman and Ramdas 2023).
+ */
+function promiseWarnings({ jobs, groupOf, groupColumn, config }: Plan): string[] {
+  const fewest = Math.min(
+    ...jobs.map(({ train }) => new Set(groupOf ? train.map((sample) => groupOf[sample]) : train).size),
+  );
+  const most = fewest / (fewest + 1);
+  if (config.coverage <= most) return [];
+  const units = groupColumn === null ? "samples" : `values of ${quote(groupColumn)}`;
+  return [
+    `Intervals cannot be promised to hold ${config.coverage} of the true values: with ${fewest} ${units} to learn from, ${readableNumber(most, 2)} is the most for a new one. They are as wide as the largest error in training; the column coverage shows what they did hold here.`,
+  ];
 }
 
 /** What must be the same for folds to be of one piece. */

@@ -5,7 +5,8 @@ import type { Dataset } from "../../data/dataset/dataset.ts";
 import { textValues } from "../../data/encoding/categories.ts";
 import { encodeClasses, fitClasses } from "../../data/encoding/classLabels.ts";
 import { type Fold, makeFolds } from "../../data/split/folds.ts";
-import { targetSchema } from "../config/config.ts";
+import { type FineTuneConfig, fineTuneSchema, splitSchema, targetSchema } from "../config/config.ts";
+import { fineTuneConfig } from "../config/defaults.ts";
 import { predictorNames, usesEncoder } from "../predictors/index.ts";
 import type { LearnTarget } from "../predictors/learner.ts";
 import { isClassifier, labelledSamples } from "../targets/targets.ts";
@@ -21,6 +22,8 @@ export const planSchema = z.object({
   predictors: z.array(z.enum(predictorNames)).default(["auto"]),
   /** A pretraining run or `builtin`, for the predictor `encoder` and those that are made of all others. */
   encoder: z.string().nullable().default(null),
+  /** Settings of `train` for `finetuned`; column, split and, by default, encoder are the plan's. */
+  fineTune: fineTuneSchema.optional(),
   folds: z.number().int().min(2).default(5),
   repeats: z.number().int().min(1).default(1),
   splitBy: z.string().nullable().default(null),
@@ -126,6 +129,20 @@ export function makePlan(dataset: Dataset, config: PlanConfig): Plan {
       );
   }
   return { config, samples, target, groupOf, groupColumn: by, jobs, split, warnings };
+}
+
+/** What `finetuned` is trained with; undefined where it is not wanted. */
+export function fineTuneOf(config: PlanConfig): FineTuneConfig | undefined {
+  const { predictors, column, classifier, encoder, leaveOut, splitBy } = config;
+  if (!predictors.includes("finetuned")) return undefined;
+  const given = config.fineTune ?? fineTuneConfig();
+  return {
+    ...given,
+    target: { ...given.target, metadataColumn: [column], classifier },
+    pretrainedEncoder: given.pretrainedEncoder ?? encoder,
+    // Which training samples tell when to stop.
+    split: { ...splitSchema.parse({ testSize: given.split.testSize }), by: leaveOut ?? splitBy },
+  };
 }
 
 /** `host_subject_id`, `patient`; not `host_age` or `host_body_site`, which are facts of hosts. */

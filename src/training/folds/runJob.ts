@@ -10,7 +10,7 @@ import { findForestReasons, findReasons, type Reasons } from "../predictors/reas
 import { Study } from "../predictors/study.ts";
 import { likenessOf } from "../predictors/unlike.ts";
 import { openRun } from "../run/open.ts";
-import type { Job, Plan } from "./plan.ts";
+import { fineTuneOf, type Job, type Plan } from "./plan.ts";
 
 /** What one predictor came to in one fold. */
 export interface PredictorResult {
@@ -114,6 +114,7 @@ export class FoldRunner {
       groupOf,
       random,
       trees: config.trees,
+      fineTune: fineTuneOf(config),
     };
   }
 

@@ -1,7 +1,8 @@
+import { fineTuned } from "./fineTuned.ts";
 import { kernelRidge, ridge } from "./kernelRidge.ts";
 import type { Learned, Learner, LearnTask } from "./learner.ts";
 import { constant, forest, neighbours } from "./simple.ts";
-import { best, stack } from "./stack.ts";
+import { meanOfBest, stack } from "./stack.ts";
 import type { Study } from "./study.ts";
 import { supportVectors } from "./supportVectors.ts";
 
@@ -13,6 +14,7 @@ const learners = {
   vectors: { title: "Support vectors", learn: (task) => supportVectors(task, task.study.kernels) },
   encoder: { title: "Encoder", learn: (task) => kernelRidge(task, task.study.encoderKernels) },
   neighbours: { title: "Nearest neighbours", learn: neighbours },
+  finetuned: { title: "Fine-tuned model", learn: fineTuned },
 } satisfies Record<string, { title: string; learn: Learner }>;
 
 export type SingleName = keyof typeof learners;
@@ -32,19 +34,24 @@ export function titleOf(name: string, isClassifier: boolean): string {
 const joined = ["auto", "stack"] as const;
 /** Whether a pretrained encoder has any part in the wanted predictors. */
 export function usesEncoder(wanted: readonly PredictorName[]): boolean {
-  return ["encoder", ...joined].some((name) => wanted.includes(name as PredictorName));
+  return ["encoder", "finetuned", ...joined].some((name) => wanted.includes(name as PredictorName));
 }
 
 /** The predictors that must be learned for those that are wanted, and can be. */
 export function partsOf(wanted: readonly PredictorName[], study: Study): SingleName[] {
   const all = joined.some((name) => wanted.includes(name));
-  const can = { neighbours: study.metric !== null, encoder: study.encoderKernels.length > 0 };
+  const can = {
+    neighbours: study.metric !== null,
+    encoder: study.encoderKernels.length > 0,
+    // Each of its fits is a training: only where it is asked for.
+    finetuned: false,
+  };
   return singleNames.filter(
     (name) => (all && (can[name as keyof typeof can] ?? true)) || wanted.includes(name),
   );
 }
 
-/** Learns the wanted predictors and the constant one; `auto` says in its settings which one it is. */
+/** Learns the wanted predictors and the constant one; `auto` says in its settings of which it is the mean. */
 export async function learnAll(
   task: LearnTask,
   wanted: readonly PredictorName[],
@@ -54,8 +61,7 @@ export async function learnAll(
   const all: Record<string, Learned> = { constant: constant(task), ...parts };
   if (wanted.includes("stack") || wanted.includes("auto")) all["stack"] = stack(task, parts);
   if (wanted.includes("auto")) {
-    const [name, learned] = best(task, all);
-    all["auto"] = { ...learned, settings: { chosen: name, ...learned.settings } };
+    all["auto"] = meanOfBest(task, all);
     if (!wanted.includes("stack")) delete all["stack"];
   }
   return all;

@@ -1,5 +1,6 @@
 import type { Random } from "../../common/random/random.ts";
 import type { Fold } from "../../data/split/folds.ts";
+import type { FineTuneConfig } from "../config/config.ts";
 import type { Study } from "./study.ts";
 
 /** What is predicted, by sample number of the data set. */
@@ -24,6 +25,8 @@ export interface LearnTask {
   readonly random: Random;
   /** Trees of the forest. */
   readonly trees: number;
+  /** Settings of `finetuned`. */
+  readonly fineTune?: FineTuneConfig;
 }
 
 /** What was learned from the training samples. */

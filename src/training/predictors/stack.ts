@@ -84,10 +84,55 @@ export function stack(task: LearnTask, parts: Readonly<Record<string, Learned>>)
   };
 }
 
-/** The one of least loss on the inner folds. */
-export function best(task: LearnTask, parts: Readonly<Record<string, Learned>>): [string, Learned] {
-  const { target, train } = task;
-  return Object.entries(parts).reduce((a, b) =>
-    meanLoss(target, train, b[1].unseen) < meanLoss(target, train, a[1].unseen) ? b : a,
-  );
+/**
+ * The predictors that the inner folds cannot tell from the one of least loss: their mean loss is above that
+ * one's by no more than one standard error of the difference, paired over groups (the one-standard-error
+ * rule; Breiman et al. 1984).
+ */
+export function alikeBest(task: LearnTask, parts: Readonly<Record<string, Learned>>): string[] {
+  const { target, train, groupOf } = task;
+  const known = new Set(groupOf ? Array.from(train, (sample) => groupOf[sample]) : []);
+  // A single group tells of no spread between groups; its samples must do.
+  const units = known.size > 1 ? train.map((sample) => groupOf![sample]) : train;
+  const losses = Object.entries(parts).map(([name, { unseen }]) => ({
+    name,
+    own: Float64Array.from(train, (sample, row) => lossOf(target, unseen, row, target.values[sample])),
+    mean: meanLoss(target, train, unseen),
+  }));
+  const best = losses.reduce((a, b) => (b.mean < a.mean ? b : a));
+  return losses
+    .filter(({ own, mean }) => {
+      if (own === best.own) return true;
+      const above = mean - best.mean;
+      const sums = new Map<number, number>();
+      units.forEach((unit, row) => {
+        sums.set(unit, (sums.get(unit) ?? 0) + own[row] - best.own[row] - above);
+      });
+      const squares = [...sums.values()].reduce((sum, value) => sum + value * value, 0);
+      return above <= Math.sqrt((squares * sums.size) / (sums.size - 1)) / train.length;
+    })
+    .map(({ name }) => name);
+}
+
+/**
+ * The mean of the predictors that are as good as the best one for all that the inner folds tell: choosing
+ * one of these would be choosing by chance, and a mean of predictions errs no more than its parts do on
+ * average.
+ */
+export function meanOfBest(task: LearnTask, parts: Readonly<Record<string, Learned>>): Learned {
+  const names = alikeBest(task, parts);
+  const learned = names.map((name) => parts[name]);
+  const shares = new Float64Array(names.length).fill(1 / names.length);
+  return {
+    settings: { mean_of: names.join(", ") },
+    unseen: mix(
+      learned.map(({ unseen }) => unseen),
+      shares,
+    ),
+    predict: (samples) =>
+      mix(
+        learned.map((own) => own.predict(samples)),
+        shares,
+      ),
+  };
 }

@@ -1,3 +1,4 @@
+import { nearestOf } from "../baselines/nearestNeighbours.ts";
 import type { LearnTask } from "./learner.ts";
 
 /** Training samples that a sample is compared with: the nearest of other groups. */
@@ -11,15 +12,10 @@ const nearest = 5;
 export function likenessOf({ study, train, groupOf }: LearnTask, samples: Int32Array): Float64Array {
   if (study.metric === null) return new Float64Array(samples.length).fill(Number.NaN);
   const far = (sample: number, isOther: (other: number) => boolean) => {
-    const distances: number[] = [];
-    for (const other of train) {
-      const distance = isOther(other) ? study.distance(sample, other) : Number.NaN;
-      if (!Number.isNaN(distance)) distances.push(distance);
-    }
-    distances.sort((a, b) => a - b);
-    const near = distances.slice(0, nearest);
+    const distanceTo = (other: number) => (isOther(other) ? study.distance(sample, other) : Number.NaN);
+    const near = nearestOf(train, distanceTo, nearest);
     return near.length > 0
-      ? near.reduce((sum, value) => sum + value, 0) / near.length
+      ? near.reduce((sum, other) => sum + study.distance(sample, other), 0) / near.length
       : Number.POSITIVE_INFINITY;
   };
   const usual = Float64Array.from(train, (sample) =>

@@ -1,22 +1,12 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { Random } from "../../common/random/random.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { textValues } from "../../data/encoding/categories.ts";
-import { formatIds } from "../../data/split/files.ts";
 import { type Fold, makeFolds } from "../../data/split/folds.ts";
-import { ProgressDisplay } from "../../display/terminal/progressBar.ts";
-import { type FineTuneConfig, fineTuneSchema } from "../config/config.ts";
+import { fineTuneSchema } from "../config/config.ts";
 import type { Settings } from "../config/mergeSettings.ts";
 import { makePlan, type Plan, planSchema } from "../folds/plan.ts";
-import { predictSamples } from "../inference/predictSamples.ts";
-import { type LearnTarget, lossOf, widthOf } from "../predictors/learner.ts";
-import { openRun } from "../run/open.ts";
-import { runCategories } from "../run/openSamples.ts";
-import { fineTune } from "../tasks/fineTune.ts";
-import { splitSamples } from "../tasks/splitSamples.ts";
+import { fineTunedOn } from "../predictors/fineTuned.ts";
+import { lossOf } from "../predictors/learner.ts";
 import { type Dimension, drawPlaces, valueAtPlace, withValues } from "./space.ts";
 
 /** All that decides the outcome of each trial, besides the data. */
@@ -43,8 +33,6 @@ export interface TrialResult {
   readonly error: string | null;
   readonly seconds: number;
 }
-
-const silent = () => new ProgressDisplay("quiet", { columns: 80, write: () => {}, writeError: () => {} });
 
 /** The samples' parts: those that are searched on, in folds, and those that are looked at once in the end. */
 export class SearchRunner {
@@ -115,58 +103,5 @@ export class SearchRunner {
       if (trial === 0) throw error;
       return outcome([], error instanceof Error ? error.message : String(error));
     }
-  }
-}
-
-/**
- * Predictions [test * width] of a fold's held-out samples by a model that was fine-tuned on the others, of
- * which a part decided when to stop: no held-out sample is in either. The encoder, unless it was pretrained
- * before, and all that is fitted with it come from the fold's training samples.
- */
-export async function fineTunedOn(
-  dataset: Dataset,
-  config: FineTuneConfig,
-  { train, test }: { readonly train: Int32Array; readonly test: Int32Array },
-  target: LearnTarget,
-): Promise<Float64Array> {
-  const folder = mkdtempSync(join(tmpdir(), "aam-fold-"));
-  try {
-    const own = splitSamples(dataset, config.split, config.training.seed, train);
-    const write = (name: string, samples: Int32Array) => {
-      const path = join(folder, name);
-      writeFileAtomic(path, formatIds(Array.from(samples, (sample) => dataset.sampleIds[sample])));
-      return path;
-    };
-    const split = {
-      ...{ testSize: config.split.testSize, by: config.split.by, stratify: null },
-      trainSamples: write("train.txt", own.train),
-      valSamples: write("validation.txt", own.validation),
-    };
-    const output = join(folder, "run");
-    const given = {
-      dataset,
-      output,
-      config: { ...config, split },
-      device: "cpu",
-      display: silent(),
-    } as const;
-    const { result } = await fineTune({ ...given, resume: false, plots: false });
-    if (result.reason === "interrupted") throw new Error("The training was interrupted.");
-    const run = openRun(output, "cpu");
-    const categories = runCategories(run.facts, dataset, silent());
-    const [prediction] = predictSamples(run, dataset, test, { device: "cpu", categories }).predictions;
-    run.model.dispose();
-    if (prediction.kind === "numbers") return prediction.predicted;
-    // Classes that the training part lacks have a share of 0.
-    const width = widthOf(target);
-    const shares = new Float64Array(test.length * width);
-    const places = prediction.classes.map((name) => target.classes.indexOf(name));
-    for (let row = 0; row < test.length; row++)
-      places.forEach((place, c) => {
-        shares[row * width + place] = prediction.probabilities[row * places.length + c];
-      });
-    return shares;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -106,6 +106,17 @@ describe("cross-validation", () => {
     expect(values[0].value).toBeGreaterThan(values[1].value);
   });
 
+  test("says that intervals of few groups keep no promise, and where they can", async () => {
+    const warned = async (more: Config) => {
+      const { report } = await validate({ predictors: ["ridge"], reasons: false, innerFolds: 2, ...more });
+      return readFileSync(report, "utf8").match(/cannot be promised to hold [^;]*/)?.[0];
+    };
+    expect(await warned({})).toBeUndefined();
+    const studies = { splitBy: null, leaveOut: "study" };
+    expect(await warned(studies)).toContain("of the true values: with 2 values of");
+    expect(await warned({ ...studies, coverage: 0.66 })).toBeUndefined();
+  });
+
   test("warns of random folds where hosts have several samples, and of few groups", () => {
     expect(makePlan(dataset, configOf({ splitBy: null })).warnings.join()).toContain("--split-by host");
     expect(makePlan(dataset, configOf({})).warnings).toEqual([]);

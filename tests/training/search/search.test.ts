@@ -4,10 +4,11 @@ import { Random } from "../../../src/common/random/random.ts";
 import { type Dataset, openDataset } from "../../../src/data/dataset/dataset.ts";
 import { prepareDataset } from "../../../src/data/prepare/prepare.ts";
 import { fineTuneSchema } from "../../../src/training/config/config.ts";
+import { fineTunedOn } from "../../../src/training/predictors/fineTuned.ts";
 import { importanceOf } from "../../../src/training/search/importance.ts";
 import type { Trial } from "../../../src/training/search/outcome.ts";
 import { type Dimension, drawPlaces, valueAtPlace } from "../../../src/training/search/space.ts";
-import { fineTunedOn, type SearchConfig, SearchRunner } from "../../../src/training/search/trial.ts";
+import { type SearchConfig, SearchRunner } from "../../../src/training/search/trial.ts";
 import { type PlantedStudy, plantedStudy } from "../../helpers/plantedStudy.ts";
 import { useScratch } from "../../helpers/scratch.ts";
 

@@ -1,0 +1,90 @@
+import { beforeAll, describe, expect, test } from "bun:test";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { refusal, run, succeed } from "../../helpers/commandLine.ts";
+import { type PlantedStudy, plantedStudy } from "../../helpers/plantedStudy.ts";
+import { useScratch } from "../../helpers/scratch.ts";
+import { showsOptions } from "../../helpers/showsOptions.ts";
+
+const scratch = useScratch();
+let study: PlantedStudy;
+let settings: string;
+let data: string[];
+beforeAll(async () => {
+  study = await plantedStudy(scratch.path("study"), 30, 8);
+  settings = scratch.write(
+    "settings.yaml",
+    "training: {epochs: 2, penalty: 0}\nmodel: {codeDim: 8, wordDim: 8}\n",
+  );
+  data = ["--dataset", study.folder, "--metadata-column", "score", "--split-by", "host"];
+});
+const predictions = (output: string) => readFileSync(join(output, "predictions.tsv"), "utf8");
+/** Lines of a table without the columns of other predictors. */
+const ofFineTuned = (output: string) => {
+  const [head, ...rows] = predictions(output)
+    .trimEnd()
+    .split("\n")
+    .map((line) => line.split("\t"));
+  const own = head.flatMap((name, c) => (/^(sample-id|fold|actual|finetuned)/.test(name) ? [c] : []));
+  return [head, ...rows].map((cells) => own.map((c) => cells[c]));
+};
+
+describe("a fine-tuning in folds", () => {
+  showsOptions("train", "--folds");
+  showsOptions("cross-validate", "--config");
+  test("has figures beside predictors on the same folds, which are those of cross-validate; goes on where it stopped", async () => {
+    const output = scratch.path("folds");
+    const line = ["train", ...data, "--config", settings, "--folds", "2", "--output", output];
+    const out = await succeed(...line);
+    for (const text of [
+      "Fine-tuned model",
+      "Ridge on presence",
+      "Nearest neighbours",
+      "finetuned less forest",
+    ])
+      expect(out).toContain(text);
+    expect(existsSync(join(output, "report.html"))).toBe(true);
+    const usual = predictions(output);
+    expect(usual.trimEnd().split("\n").length).toBe(31);
+    expect(await refusal(...line)).toContain("--resume");
+    rmSync(join(output, "folds/repeat-1-fold-2.json"));
+    await succeed(...line, "--resume");
+    expect(predictions(output)).toBe(usual);
+    expect(await refusal(...line, "--resume", "--lr", "0.02")).toContain("other data or settings");
+
+    const validate = async (name: string, config: string) => {
+      const other = scratch.path(name);
+      const folds = ["--predictor", "finetuned", "--folds", "2", "--inner-folds", "3", "--seed", "42"];
+      await succeed(
+        ...["cross-validate", ...data, "--config", config, ...folds, "--no-reasons", "--output", other],
+      );
+      return ofFineTuned(other);
+    };
+    expect(await validate("same", settings)).toEqual(ofFineTuned(output));
+    const faster = scratch.write(
+      "faster.yaml",
+      "training: {epochs: 2, penalty: 0, lr: 0.05}\nmodel: {codeDim: 8, wordDim: 8}\n",
+    );
+    expect(await validate("faster", faster)).not.toEqual(ofFineTuned(output));
+  });
+
+  test("refuses what it has no use for, in one sentence", async () => {
+    const output = ["--output", scratch.path("refused")];
+    const refused = (...more: string[]) => refusal("train", ...data, "--folds", "2", ...output, ...more);
+    const columns = data.with(3, "score,noise");
+    expect(await refused("--threads", "2")).toContain("--threads has no effect with --folds");
+    expect(await refused("--no-plots")).toContain("--no-plots has no effect");
+    expect(await refusal("train", ...columns, "--folds", "2", ...output)).toContain(
+      "score, noise; leave the others out",
+    );
+    expect(await refusal("cross-validate", ...data, ...output, "--config", settings)).toContain(
+      "add finetuned to --predictor",
+    );
+    const files = scratch.write("files.yaml", "split: {trainSamples: a.txt, valSamples: b.txt}\n");
+    expect(
+      await refusal("cross-validate", ...data, "--predictor", "finetuned", ...output, "--config", files),
+    ).toContain("leave files of samples out");
+    expect((await run("train", ...data, "--folds", "1", ...output)).code).toBe(2);
+    expect(existsSync(output[1])).toBe(false);
+  });
+});

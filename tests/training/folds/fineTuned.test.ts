@@ -1,0 +1,91 @@
+import { beforeAll, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { type Dataset, openDataset } from "../../../src/data/dataset/dataset.ts";
+import { prepareDataset } from "../../../src/data/prepare/prepare.ts";
+import { fineTuneConfig } from "../../../src/training/config/defaults.ts";
+import { fineTuneOf, makePlan, planSchema } from "../../../src/training/folds/plan.ts";
+import { FoldRunner } from "../../../src/training/folds/runJob.ts";
+import { fineTunedOn } from "../../../src/training/predictors/fineTuned.ts";
+import { type PlantedStudy, plantedStudy } from "../../helpers/plantedStudy.ts";
+import { useScratch } from "../../helpers/scratch.ts";
+
+const scratch = useScratch();
+let study: PlantedStudy;
+let dataset: Dataset;
+beforeAll(async () => {
+  study = await plantedStudy(scratch.path("study"), 30, 8);
+  dataset = openDataset(study.folder);
+});
+
+const fineTune = fineTuneConfig({
+  model: { codeDim: 8, wordDim: 8 },
+  training: { epochs: 3, penalty: 0, lr: 0.01 },
+});
+const planOf = (data: Dataset, more: object = {}) =>
+  makePlan(
+    data,
+    planSchema.parse({
+      ...{ column: "score", splitBy: "host", folds: 2, innerFolds: 2, trees: 5, reasons: false },
+      ...{ predictors: ["finetuned", "ridge"], fineTune, ...more },
+    }),
+  );
+
+describe("a fine-tuned model as a predictor", () => {
+  test("is trained on the training part alone: values of held-out samples change no prediction", async () => {
+    const plan = planOf(dataset);
+    const [job] = plan.jobs;
+    const usual = await new FoldRunner(dataset, plan).run(job);
+    const { predicted, radius, inner } = usual.predictors["finetuned"];
+    expect(predicted).toEqual([...(await fineTunedOn(dataset, fineTuneOf(plan.config)!, job, plan.target))]);
+    expect([radius > 0, inner > 0]).toEqual([true, true]);
+    const held = new Set(Array.from(job.test, (sample) => dataset.sampleIds[sample]));
+    const changed = async (isChanged: (id: string) => boolean) => {
+      const lines = readFileSync(study.metadata, "utf8").trimEnd().split("\n");
+      const others = lines.map((line) => {
+        const cells = line.split("\t");
+        return isChanged(cells[0]) ? [cells[0], "500", ...cells.slice(2)].join("\t") : line;
+      });
+      const metadata = scratch.write("changed.tsv", `${others.join("\n")}\n`);
+      const folder = scratch.path("changed");
+      const { table, tree } = study;
+      await prepareDataset(
+        { table, tree, metadata, metrics: ["unweighted", "faith_pd"], rarefyDepth: "none" },
+        folder,
+      );
+      using other = openDataset(folder);
+      return (await new FoldRunner(other, planOf(other)).run(job)).predictors["finetuned"];
+    };
+    expect(await changed((id) => held.has(id))).toEqual(usual.predictors["finetuned"]);
+    // Values of the training samples do decide.
+    const [first] = job.train;
+    const trained = await changed((id) => id === dataset.sampleIds[first]);
+    expect(trained.predicted).not.toEqual(predicted);
+  });
+
+  test("gives probabilities of classes, and is a part of auto where it is asked for", async () => {
+    const run = async (predictors: string[]) => {
+      const plan = planOf(dataset, { column: "state", predictors });
+      return (await new FoldRunner(dataset, plan).run(plan.jobs[0])).predictors;
+    };
+    const { finetuned, auto } = await run(["auto", "finetuned"]);
+    for (let row = 0; row < finetuned.predicted.length; row += 2)
+      expect(finetuned.predicted[row] + finetuned.predicted[row + 1]).toBeCloseTo(1, 9);
+    expect(new Set(finetuned.predicted).size).toBeGreaterThan(2);
+    expect(auto.settings["mean_of"]).toBeString();
+    expect(Object.keys(await run(["auto"]))).not.toContain("finetuned");
+  });
+
+  test("tells the time to stop by samples where all training samples are of one group", async () => {
+    const folder = scratch.path("two");
+    const lines = readFileSync(study.metadata, "utf8").trimEnd().split("\n");
+    const metadata = scratch.write(
+      "two.tsv",
+      `${lines.map((line, i) => (i === 0 ? line : line.replace(/h\d+/, `h${i % 2}`))).join("\n")}\n`,
+    );
+    await prepareDataset({ table: study.table, metadata, rarefyDepth: "none" }, folder);
+    using two = openDataset(folder);
+    const plan = planOf(two, { splitBy: null, leaveOut: "host" });
+    const { predictors } = await new FoldRunner(two, plan).run(plan.jobs[0]);
+    expect(predictors["finetuned"].predicted.every(Number.isFinite)).toBe(true);
+  });
+});
