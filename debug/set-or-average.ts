@@ -69,6 +69,7 @@ async function learn(
   const { dataset, metric, seed, device } = subject;
   const config = pretrainConfig({
     unifracMetric: metric as PretrainInput["unifracMetric"],
+    startFrom: "none",
     model: { maxBp: subject.config.model.maxBp, ...variant.model },
     training: { maxSteps: steps, epochs: 1_000_000, patience: 1_000_000, seed, nucPenalty: 0 },
   });

@@ -35,6 +35,7 @@ const { distributed } = torch;
 function configOf(request: RankRequest): PretrainConfig {
   const { encoder } = request;
   return pretrainConfig({
+    startFrom: "none",
     model: {
       encoder,
       ...(encoder === "set" ? { codes: "both", codeDim: 48, wordDim: 16 } : {}),

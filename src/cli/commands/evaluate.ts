@@ -4,7 +4,6 @@ import { Command } from "commander";
 import { makeFolder, writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { UserError } from "../../common/userError.ts";
 import { studiesOf } from "../../data/dataset/joinStudies.ts";
-import { readIdFile } from "../../data/split/files.ts";
 import { savePlot } from "../../display/plots/index.ts";
 import { spearman } from "../../metrics/metrics.ts";
 import { notBetterThan, treeFreeBaselines } from "../../training/baselines/treeFree/treeFreeBaselines.ts";
@@ -14,6 +13,7 @@ import { judgedName } from "../../training/objectives/judgedSamples.ts";
 import { type PairEvaluation, partsByMetric } from "../../training/objectives/pairEvaluation.ts";
 import { RunFolder } from "../../training/run/folder.ts";
 import { runCategories } from "../../training/run/openSamples.ts";
+import { trainedOn } from "../../training/run/trainedOn.ts";
 import { figuresOf, judgePredictions, unknownClassWarning } from "../../training/targets/predictions.ts";
 import { writePredictions } from "../../training/targets/predictionTable.ts";
 import { pairPlot } from "../../training/tasks/pairPlot.ts";
@@ -64,16 +64,17 @@ async function run(flags: EvaluateFlags): Promise<void> {
   if (flags.output !== undefined) use.display.message(`Metrics and plots are in ${resolve(flags.output)}`);
 }
 
-/** Figures on samples that a model was trained on flatter it; a run knows which these are. */
+/** Figures on samples that a model was trained on flatter it. */
 function warnOfTrainingSamples({ dataset, samples, display }: ModelAndSamples, model: string): void {
-  const { trainIds, validationIds } = new RunFolder(model);
-  if (!existsSync(trainIds)) return;
-  const trained = new Set(readIdFile(trainIds));
-  const seen = samples.filter((sample) => trained.has(dataset.sampleIds[sample])).length;
-  if (seen > 0)
-    display.warn(
-      `The model was trained on ${seen} of these ${samples.length} samples, which flatters the figures; --samples ${validationIds} takes those held out.`,
-    );
+  const seen = trainedOn(model, dataset, samples);
+  if (seen === 0) return;
+  const { validationIds } = new RunFolder(model);
+  const cure = existsSync(validationIds)
+    ? `--samples ${validationIds} takes those held out`
+    : "judge it on others";
+  display.warn(
+    `The model was trained on ${seen} of these ${samples.length} samples, which flatters the figures; ${cure}.`,
+  );
 }
 
 async function judgeTargets(

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { UserError } from "../../common/userError.ts";
-import type { ModelConfig, PretrainConfig } from "../../training/config/config.ts";
+import { givenStart, type ModelConfig, type PretrainConfig } from "../../training/config/config.ts";
 import { pretrainFactsOf } from "../../training/run/open.ts";
 
 /** What decides whether a model has a use for an option. */
@@ -18,7 +18,9 @@ export interface EncoderUse {
 }
 
 /** The encoder that pretraining goes on with has the shape of the one that it starts from. */
-export function pretrainUse({ startFrom, model }: PretrainConfig): EncoderUse {
+export function pretrainUse(config: PretrainConfig): EncoderUse {
+  const { model } = config;
+  const startFrom = givenStart(config);
   if (startFrom === null) return { model };
   return { model: pretrainFactsOf(startFrom).facts.config.model, pretrained: startFrom };
 }

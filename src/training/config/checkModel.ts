@@ -1,5 +1,11 @@
 import { UserError } from "../../common/userError.ts";
-import { type ModelConfig, type PretrainConfig, type TrainingConfig, transformerNames } from "./config.ts";
+import {
+  givenStart,
+  type ModelConfig,
+  type PretrainConfig,
+  type TrainingConfig,
+  transformerNames,
+} from "./config.ts";
 
 /**
  * Refuses a model that cannot be built, or cannot learn what it shall, before any work is done.
@@ -69,5 +75,8 @@ export function checkMetrics(
     `--distance-form ${form} compares whole embeddings, of which each metric reads a part; leave it out, or ${alone}.`,
   );
   refuse(studies, `Several metrics are learned on one data set; give one --dataset, or ${alone}.`);
-  refuse(startFrom !== null, `--start-from takes over an encoder of one metric; leave it out, or ${alone}.`);
+  refuse(
+    givenStart({ startFrom }) !== null,
+    `--start-from takes over an encoder of one metric; leave it out, or ${alone}.`,
+  );
 }

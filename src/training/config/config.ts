@@ -336,6 +336,11 @@ const nucShare = share
     "share of a batch's ASVs whose nucleotides are predicted, in a separate pass; 1: in one pass with the rest, as in the original AAM",
   );
 
+/** The encoder that training is told to start from; null where there is none, or `auto` decides. */
+export function givenStart({ startFrom }: { readonly startFrom: string | null }): string | null {
+  return startFrom === "auto" || startFrom === "none" ? null : startFrom;
+}
+
 /** A pretraining run in full; written to its folder as config.json. */
 export const pretrainSchema = z.strictObject({
   unifracMetric: metric.describe("UniFrac metric that the distances should match, or faith_pd"),
@@ -346,7 +351,7 @@ export const pretrainSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe(
-      "start from what a pretraining run on other data, or builtin, knows of sequences; often better with few training samples",
+      "start from what a pretraining run on other data, or builtin, knows of sequences; none: from nothing; auto: from builtin where few samples train, if it knows such sequences but none of the samples",
     ),
   data: dataSchema.prefault({}),
   split: splitSchema.prefault({}),

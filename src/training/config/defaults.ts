@@ -18,9 +18,10 @@ const usual: Encoders = { encoder: "set", codes: "kmer" };
 /**
  * Settings with which a kind of encoder is pretrained best, where they differ from the schema's, which are
  * those of transformers: a set encoder's step is cheap and its start computed, so it takes larger batches,
- * higher rates and no cheap epochs between.
+ * higher rates and no cheap epochs between; of few samples it learns best with what others have taught.
  */
 const setPretraining: Settings = {
+  startFrom: "auto",
   sampleEpochs: 0,
   training: {
     batchSize: 64,

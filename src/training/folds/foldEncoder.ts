@@ -1,12 +1,10 @@
-import { existsSync, statSync } from "node:fs";
 import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { describeSource } from "../../data/prepare/provenance.ts";
-import { readIdFile } from "../../data/split/files.ts";
 import type { RunFacts } from "../run/facts.ts";
-import { RunFolder } from "../run/folder.ts";
-import { builtinName, checkpointOf, readRunFacts } from "../run/open.ts";
+import { checkpointOf, readRunFacts } from "../run/open.ts";
 import { fitWarnings } from "../run/openSamples.ts";
+import { trainedOn } from "../run/trainedOn.ts";
 
 /**
  * What an encoder for folds says of itself.
@@ -31,14 +29,10 @@ export function describeFoldEncoder(
 ): { warnings: string[]; sha256: string } {
   const checkpoint = checkpointOf(path);
   const warnings = fitWarnings(encoderFactsOf(path), dataset);
-  const { trainIds } = new RunFolder(path);
-  if (path !== builtinName && statSync(path).isDirectory() && existsSync(trainIds)) {
-    const known = new Set(readIdFile(trainIds));
-    const seen = samples.filter((sample) => known.has(dataset.sampleIds[sample])).length;
-    if (seen > 0)
-      warnings.push(
-        `The encoder was trained on the sequences and distances, not the values, of ${seen} of the ${samples.length} samples: its figures hold for samples that an encoder is trained on before they are predicted, not for those that come later.`,
-      );
-  }
+  const seen = trainedOn(path, dataset, samples);
+  if (seen > 0)
+    warnings.push(
+      `The encoder was trained on the sequences and distances, not the values, of ${seen} of the ${samples.length} samples: its figures hold for samples that an encoder is trained on before they are predicted, not for those that come later.`,
+    );
   return { warnings, sha256: describeSource("encoder", checkpoint).sha256 };
 }

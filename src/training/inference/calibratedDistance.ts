@@ -89,8 +89,13 @@ export function calibratedDistance(
   return form;
 }
 
-/** Makes the weights of parts the encoder's own, and what all samples share that of each of its distances. */
-export function weighParts(encoder: SetEncoder, { parts, shared }: Weights): void {
+/**
+ * Makes the weights of parts the encoder's own, and what all samples share that of each of its distances:
+ * their roots, half way between what these few samples ask for and what other studies have taught.
+ */
+export function weighParts(encoder: SetEncoder, weights: Weights): void {
+  const parts = weights.parts.map(Math.sqrt);
+  const shared = Math.sqrt(weights.shared);
   torch.noGrad(() =>
     torch.tidy(() => {
       encoder.sets.forEach(({ unit }, i) => {

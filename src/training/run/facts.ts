@@ -2,6 +2,7 @@ import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { CategoricalEncoderState } from "../../data/encoding/categories.ts";
 import type { Scaling } from "../../data/encoding/scaling.ts";
 import { sketchWords } from "../../data/sequences/wordSketch.ts";
+import { hashIds } from "../../data/split/idHashes.ts";
 import type { EncoderType } from "../../models/sequenceEncoder.ts";
 import type { FineTuneConfig, PretrainConfig } from "../config/config.ts";
 import type { TargetsState } from "../targets/targets.ts";
@@ -18,6 +19,8 @@ export interface DataFacts {
   readonly asvs: number;
   /** Sketch of the words that the ASVs have in the part that the model reads; absent in runs of before. */
   readonly words?: string;
+  /** Hashes of the ids of the training samples, see `trainedOn`; absent in runs of before. */
+  readonly trainedIds?: string;
 }
 
 interface CommonFacts {
@@ -48,8 +51,8 @@ export interface FineTuneFacts extends CommonFacts {
 /** Everything besides the weights that a use of a trained model needs; plain JSON in every checkpoint. */
 export type RunFacts = PretrainFacts | FineTuneFacts;
 
-/** What a model that reads the first `maxBp` of each ASV must know later of its training data. */
-export function dataFactsOf(dataset: Dataset, maxBp: number): DataFacts {
+/** What a model that reads the first `maxBp` of each ASV must know later of the data it was trained on. */
+export function dataFactsOf(dataset: Dataset, train: Int32Array, maxBp: number): DataFacts {
   const { parameters, counts } = dataset.manifest;
   let shortest = Number.POSITIVE_INFINITY;
   for (const bases of asvBases(dataset)) shortest = Math.min(shortest, bases.length);
@@ -62,6 +65,7 @@ export function dataFactsOf(dataset: Dataset, maxBp: number): DataFacts {
     samples: counts.samples,
     asvs: counts.asvs,
     words: sketchWords(asvBases(dataset, maxBp)),
+    trainedIds: hashIds(Array.from(train, (sample) => dataset.sampleIds[sample])),
   };
 }
 

@@ -16,6 +16,9 @@ import { RunFolder } from "./folder.ts";
 export const builtinName = "builtin";
 const builtinFile = resolve(import.meta.dir, "../../../models/builtin.safetensors");
 
+/** Whether the built-in encoder is with this program; a bundle may lack it. */
+export const hasBuiltin = () => existsSync(builtinFile);
+
 /**
  * The checkpoint that a run's folder or a path to a checkpoint means: the best one of a run. `builtin` is the
  * encoder that comes with the program; a folder of this name is `./builtin`.
@@ -23,7 +26,7 @@ const builtinFile = resolve(import.meta.dir, "../../../models/builtin.safetensor
  */
 export function checkpointOf(path: string): string {
   if (path === builtinName) {
-    if (existsSync(builtinFile)) return builtinFile;
+    if (hasBuiltin()) return builtinFile;
     throw new UserError(
       "The built-in encoder is not with this program, which is a bundle without models/builtin.safetensors; give that file's path.",
     );

@@ -93,10 +93,10 @@ export function fitWarnings(facts: RunFacts, dataset: Dataset): string[] {
   return warnings;
 }
 
-/** What is odd about the ASVs of a data set for a model, each a sentence. */
-export function sequenceWarnings(facts: RunFacts, dataset: Dataset): string[] {
-  const { maxBp } = facts.config.model;
-  const { shortestAsv, longestAsv, words } = facts.data;
+/** How many ASVs of a data set a model cannot read as those of its training. */
+function oddAsvs({ config, data }: RunFacts, dataset: Dataset) {
+  const { maxBp } = config.model;
+  const { shortestAsv, longestAsv, words } = data;
   const sketch = words === undefined ? null : new WordSketch(words, maxBp);
   const counts = { tooLong: 0, longer: 0, tooShort: 0, reversed: 0, foreign: 0 };
   for (const bases of asvBases(dataset)) {
@@ -106,6 +106,20 @@ export function sequenceWarnings(facts: RunFacts, dataset: Dataset): string[] {
     const kinship = sketch?.judge(bases);
     if (kinship === "reversed" || kinship === "foreign") counts[kinship]++;
   }
+  return counts;
+}
+
+/** Whether the ASVs of a data set are of the kind that a model was trained on. */
+export function knowsSequences(facts: RunFacts, dataset: Dataset): boolean {
+  const { reversed, foreign } = oddAsvs(facts, dataset);
+  return facts.data.words !== undefined && reversed === 0 && foreign <= foreignShare * dataset.asvCount;
+}
+
+/** What is odd about the ASVs of a data set for a model, each a sentence. */
+export function sequenceWarnings(facts: RunFacts, dataset: Dataset): string[] {
+  const { maxBp } = facts.config.model;
+  const { shortestAsv, longestAsv } = facts.data;
+  const counts = oddAsvs(facts, dataset);
   const all = dataset.asvCount;
   const warnings: string[] = [];
   if (counts.tooLong > 0)

@@ -122,7 +122,7 @@ export async function fineTune(
   const facts: FineTuneFacts = {
     kind: "fine-tune",
     config,
-    data: dataFactsOf(dataset, shape.maxBp),
+    data: dataFactsOf(dataset, split.train, shape.maxBp),
     encoderType,
     predictNucleotides: training.nucPenalty > 0 || (start?.facts.predictNucleotides ?? false),
     baseScaling,

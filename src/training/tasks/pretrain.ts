@@ -8,14 +8,7 @@ import {
   notBetterThan,
   treeFreeBaselines,
 } from "../baselines/treeFree/treeFreeBaselines.ts";
-import {
-  batchOptionsOf,
-  buildEncoder,
-  decideAuto,
-  fewSamples,
-  metricsOf,
-  objectiveForms,
-} from "../config/buildModel.ts";
+import { batchOptionsOf, buildEncoder, decideAuto, metricsOf, objectiveForms } from "../config/buildModel.ts";
 import { checkMetrics, checkModel } from "../config/checkModel.ts";
 import { type PretrainConfig, pretrainSchema } from "../config/config.ts";
 import type { TrainingResult } from "../loop/trainer.ts";
@@ -32,16 +25,15 @@ import { dataFactsOf, type PretrainFacts } from "../run/facts.ts";
 import { RunFolder } from "../run/folder.ts";
 import { pretrainFactsOf } from "../run/open.ts";
 import { sequenceWarnings } from "../run/openSamples.ts";
+import { trainedOn } from "../run/trainedOn.ts";
 import { pairPlot } from "./pairPlot.ts";
-import { loadSequences, startingFrom } from "./pretrained.ts";
+import { chosenStart, loadSequences, startingFrom } from "./pretrained.ts";
 import { PretrainTask } from "./pretrainTask.ts";
 import { checkTraining, type RunOptions, runTraining, trainingFigures } from "./runTraining.ts";
 import { splitStudies } from "./splitSamples.ts";
 import { startEncoder, startOnTree } from "./startEncoder.ts";
 
 export type PretrainOptions = RunOptions<PretrainConfig>;
-
-const isFew = ({ length }: Int32Array) => length <= fewSamples;
 
 /** What `summary.json` says. */
 export interface RunSummary extends ReturnType<typeof trainingFigures> {
@@ -78,10 +70,11 @@ export async function pretrain(
 ): Promise<{ summary: RunSummary; result: TrainingResult }> {
   const { dataset, device, display } = options;
   const given = pretrainSchema.parse(options.config);
-  const { startFrom } = given;
   // What goes on has its shape already.
   const isNew = !options.resume;
-  const config = isNew && startFrom !== null ? startingFrom(given, startFrom) : given;
+  const split = splitStudies(dataset, given.split, given.training.seed);
+  const startFrom = isNew ? chosenStart(given, dataset, split) : given.startFrom;
+  const config = { ...(isNew && startFrom !== null ? startingFrom(given, startFrom) : given), startFrom };
   const { training, model: shape, unifracMetric: metric } = config;
   const metrics = metricsOf(config);
   checkModel(shape, training);
@@ -96,18 +89,25 @@ export async function pretrain(
     );
   checkMetrics(config, studies !== null);
   const folder = RunFolder.ofTraining(options.output);
-  const split = splitStudies(dataset, config.split, training.seed);
   decideAuto(config, split.train.length);
   const baseScaling = fitBaseScaling(dataset, metrics, split.train);
   const constant = metrics.filter((name) => hasConstantDistances(dataset, name, split.train));
   using _lock = folder.create({ resume: options.resume });
-  const unfit = startFrom === null ? [] : sequenceWarnings(pretrainFactsOf(startFrom).facts, dataset);
+  const isAuto = startFrom !== null && given.startFrom === "auto";
+  const unfit =
+    startFrom === null || isAuto ? [] : sequenceWarnings(pretrainFactsOf(startFrom).facts, dataset);
   for (const warning of [...split.warnings, ...unfit]) display.warn(warning);
-  const couldStart = startFrom === null && shape.encoder === "set" && metrics.join() === "unweighted";
-  if (isNew && couldStart && isFew(split.train))
+  if (isAuto)
     display.message(
-      `${split.train.length} samples train; with --start-from builtin the encoder knows 16S V4 sequences from the start.`,
+      `${split.train.length} samples train, so the encoder starts from the built-in one, which knows such sequences; --start-from none begins anew.`,
     );
+  else if (startFrom !== null) {
+    const seen = trainedOn(startFrom, dataset, split.validation);
+    if (seen > 0)
+      display.warn(
+        `The encoder in ${startFrom} was trained on ${seen} of the ${split.validation.length} validation samples, which flatters the figures; --start-from none begins anew.`,
+      );
+  }
   for (const name of constant)
     display.warn(
       `All ${name} ${name === "faith_pd" ? "values" : "distances"} of the training samples are the same; there is nothing to learn from them.`,
@@ -115,7 +115,7 @@ export async function pretrain(
   const facts: PretrainFacts = {
     kind: "pretrain",
     config,
-    data: dataFactsOf(dataset, shape.maxBp),
+    data: dataFactsOf(dataset, split.train, shape.maxBp),
     encoderType: encoderTypeOf(metrics),
     predictNucleotides: training.nucPenalty > 0,
     baseScaling,
@@ -137,7 +137,7 @@ export async function pretrain(
     if (startFrom === null) startEncoder(model, dataset, split.train, from);
     else {
       loadSequences(model, startFrom);
-      startOnTree(model, dataset, split.train, { ...from, metric, model: shape });
+      startOnTree(model, dataset, split.train, { ...from, unifracMetric: metric, model: shape });
     }
   }
   const { validation } = split;

@@ -1,11 +1,17 @@
 import { UserError } from "../../common/userError.ts";
+import type { Dataset } from "../../data/dataset/dataset.ts";
+import { studiesOf } from "../../data/dataset/joinStudies.ts";
+import type { Split } from "../../data/split/split.ts";
 import type { Encoder } from "../../models/encoder.ts";
 import { SetEncoder } from "../../models/setEncoder.ts";
 import * as torch from "../../torch/index.ts";
-import type { PretrainConfig } from "../config/config.ts";
+import { decideAuto, fewSamples, metricsOf } from "../config/buildModel.ts";
+import { givenStart, type PretrainConfig } from "../config/config.ts";
 import { loadWeights } from "../loop/checkpoint.ts";
 import type { PretrainFacts } from "../run/facts.ts";
-import { openRun, pretrainFactsOf } from "../run/open.ts";
+import { builtinName, hasBuiltin, openRun, pretrainFactsOf } from "../run/open.ts";
+import { knowsSequences } from "../run/openSamples.ts";
+import { trainedOn } from "../run/trainedOn.ts";
 
 /** A pretraining run whose encoder training starts from. */
 export interface Pretrained {
@@ -52,6 +58,23 @@ export function loadSequences(encoder: Encoder, path: string): void {
     }
   });
   model.dispose();
+}
+
+/**
+ * The encoder that a new pretraining starts from; null for a fresh one. `auto` is the built-in one where few
+ * samples train, none of which it has seen, with ASVs of a kind that it knows, and where no setting asks for
+ * an encoder of another shape or metric.
+ */
+export function chosenStart(given: PretrainConfig, dataset: Dataset, { train }: Split): string | null {
+  if (given.startFrom !== "auto" || train.length > fewSamples || !hasBuiltin()) return givenStart(given);
+  const start = pretrainFactsOf(builtinName);
+  const config = structuredClone(given);
+  if (metricsOf(given).join() !== start.facts.config.unifracMetric || studiesOf(dataset)) return null;
+  decideAuto(config, train.length);
+  const hasItsShape = Bun.deepEquals(config.model, withShapeOf(config, start).model);
+  const all = Int32Array.from({ length: dataset.sampleCount }, (_, sample) => sample);
+  const isKnown = trainedOn(builtinName, dataset, all) > 0;
+  return hasItsShape && !isKnown && knowsSequences(start.facts, dataset) ? builtinName : null;
 }
 
 /**

@@ -62,19 +62,17 @@ export function startOnTree(
   encoder: Encoder,
   dataset: Dataset,
   train: Int32Array,
-  options: {
-    readonly batch: BatchOptions;
-    readonly device: torch.Device;
-    readonly seed: number;
-    readonly metric: string;
+  options: Parameters<typeof calibrateOn>[4] & {
+    readonly unifracMetric: string;
     readonly model: ModelConfig;
   },
 ): void {
   if (!(encoder instanceof SetEncoder) || !encoder.distance) return;
   const random = new Random(options.seed).derive("start");
   const chosen = random.shuffle(train.slice()).subarray(0, startSamples);
-  const facts = { config: { unifracMetric: options.metric, model: options.model } };
-  const fitted = fitToTree({ encoder, facts }, dataset, chosen, options.device);
+  // What samples share is measured by their size, which has to be known before it is weighed.
+  calibrateOn(encoder, encoder.distance, dataset, chosen, options);
+  const fitted = fitToTree({ encoder, facts: { config: options } }, dataset, chosen, options.device);
   if (fitted) weighParts(encoder, fitted.weights);
   calibrateOn(encoder, encoder.distance, dataset, chosen, options);
   calibrateStudies(encoder, dataset, train, random, options);
