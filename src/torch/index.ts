@@ -1,4 +1,7 @@
-/** PyTorch's tensors, autograd, layers and optimizers for TypeScript on Bun, by LibTorch. */
+/**
+ * PyTorch's tensors, autograd, layers and optimizers for TypeScript on Bun, by LibTorch.
+ * @module torch
+ */
 import "./methods.ts";
 
 export { type AnomalyOptions, detectAnomaly } from "./autograd/anomaly.ts";

@@ -209,7 +209,7 @@ ${functions.join("\n")}
 export interface TensorMethods {${methods.join("\n")}
 }
 
-/** The functions above that are methods as well. */
+/** The functions above that are methods as well. @internal */
 export const methods = { ${methodNames.map((name) => (reservedWords.has(name) ? `${name}: ${name}$` : name)).join(", ")} };
 `;
   return { text, count };

@@ -3,6 +3,8 @@
  *
  *     import "aam-torch/matchers";
  *     expect(model.forward(x)).toBeAllClose(expected, { rtol: 1e-4, atol: 1e-6 });
+ *
+ * @module matchers
  */
 import { expect } from "bun:test";
 import { type CloseOptions, type Comparable, differenceOf } from "./assertClose.ts";

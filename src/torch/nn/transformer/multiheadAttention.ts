@@ -28,7 +28,7 @@ export interface MultiheadAttentionOptions extends LayerOptions {
 
 export interface AttentionOptions {
   /**
-   * [batch, keys]: bool, true where a key is padding and must not be attended to; or a float
+   * Of shape [batch, keys]: bool, true where a key is padding and must not be attended to; or a float
    * that is added to the scores.
    */
   readonly keyPaddingMask?: Tensor | null;
