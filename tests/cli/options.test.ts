@@ -210,8 +210,8 @@ async function outcomeOf(command: string, words: readonly string[], ends?: numbe
       /\b[\d.]+(?=( m?s| seconds?| samples\/s)\b)/,
       /(?<=\b(clip|gradient)_?)\d+/,
       /\d+:\d\d(:\d\d)?(\.\d+Z)?/,
-      // What is free of memory is told to its third digit.
-      /[\d.]+ \w+ of the [\d.]+ \w+(?= allowed)/,
+      // What is free changes from one moment to the next.
+      /[\d.]+ \w+ of the [\d.]+ \w+(?= allowed)|[\d.]+ GiB(?= free)/,
       /(?<=seconds":|Seconds of all folds<\/dt><dd>)[\d.]+/,
       /^--\S+ is now called.*\n/,
     ]
