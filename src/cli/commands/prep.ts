@@ -115,6 +115,8 @@ async function run(options: PrepOptions): Promise<void> {
     output,
   );
   display.end();
+  // What the data set was made from goes before it is described.
+  Bun.gc(true);
   using dataset = openDataset(output);
   for (const warning of dataset.manifest.warnings) display.warn(warning);
   const description = { kind: "dataset", ...summarizeDataset(dataset) } as const;
