@@ -114,6 +114,11 @@ FORWARD = [
     (module("AdaptiveAvgPool3d", 2), [(1, 2, 3, 4, 5)], {}, {}),
     (module("AdaptiveMaxPool1d", 3), [(2, 3, 8)], {}, {}),
     (module("AdaptiveMaxPool2d", [2, 3]), [(2, 3, 8, 7)], {}, {}),
+    (module("FractionalMaxPool2d", 2, output_size=[3, 2]), [(2, 3, 6, 5)], {}, {}),
+    (module("FractionalMaxPool2d", 2, output_size=2, return_indices=True), [(2, 3, 6, 5)], {}, {}),
+    (module("FractionalMaxPool2d", [2, 3], output_ratio=0.6), [(3, 8, 9)], {}, {}),
+    (module("FractionalMaxPool3d", 2, output_size=2, return_indices=True), [(2, 2, 4, 5, 6)], {}, {}),
+    (module("FractionalMaxPool3d", 2, output_ratio=[0.5, 0.6, 0.7]), [(1, 2, 6, 5, 7)], {}, {}),
     (module("AdaptiveMaxPool3d", 2), [(1, 2, 3, 4, 5)], {}, {}),
     *[
         (module(name, *args, **kwargs), shapes, {}, {})

@@ -55,6 +55,12 @@ OPTIMIZERS = [
     ("RAdam", {}),
     ("RAdam", {"lr": 0.05, "betas": (0.8, 0.95), "weight_decay": 0.1, "eps": 1e-5}),
     ("RAdam", {"betas": (0.8, 0.99), "weight_decay": 0.2, "decoupled_weight_decay": True, "maximize": True}),
+    ("Rprop", {}),
+    ("Rprop", {"lr": 0.1, "etas": (0.3, 1.5), "step_sizes": (0.01, 0.2), "maximize": True}),
+    ("ASGD", {}),
+    ("ASGD", {"lr": 0.1, "lambd": 0.05, "alpha": 0.6, "t0": 3, "weight_decay": 0.1, "maximize": True}),
+    ("Adafactor", {}),
+    ("Adafactor", {"lr": 0.5, "beta2_decay": -0.5, "eps": (1e-3, 0.01), "d": 1.5, "weight_decay": 0.1, "maximize": True}),
     ("Adamax", {}),
     ("Adamax", {"lr": 0.05, "betas": (0.7, 0.9), "weight_decay": 0.1, "eps": 1e-4, "maximize": True}),
 ]

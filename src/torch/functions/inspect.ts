@@ -3,12 +3,7 @@ import { scope as openScope } from "../core/scope.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { ops } from "../dispatch/operators.ts";
 import { cat } from "../dispatch/ops.gen.ts";
-
-/** PyTorch's default print options. */
-const edgeItems = 3;
-const threshold = 1000;
-const lineWidth = 80;
-const precision = 4;
+import { printOptions } from "./printOptions.ts";
 
 /**
  * Rounds a digit string to `kept` digits after the point; halves go to the even digit, as
@@ -19,7 +14,8 @@ function isTie(text: string, kept: number): boolean {
   return point >= 0 && /^50*$/.test(text.slice(point + 1 + kept).replace(/e.*$/, ""));
 }
 
-const toFour = (value: number): string => {
+const toFixed = (value: number): string => {
+  const { precision } = printOptions;
   const rounded = value.toFixed(precision);
   if (!isTie(Math.abs(value).toFixed(60), precision)) return rounded;
   // JavaScript rounds a half up; the even neighbour is the one below where the last digit is odd.
@@ -34,6 +30,7 @@ function lowerNeighbour(value: number, scale: number): number {
 
 /** Python's `format(value, ".4e")`. */
 const toScientific = (value: number): string => {
+  const { precision } = printOptions;
   let text = value.toExponential(precision);
   const exact = Math.abs(value).toExponential(60);
   if (isTie(exact, precision) && Number(/\.\d*(\d)e/.exec(text)![1]) % 2 !== 0) {
@@ -54,13 +51,14 @@ function floatTexts(values: readonly number[]): string[] {
   const largest = sizes.reduce((most, size) => Math.max(most, size), 0);
   const smallest = sizes.reduce((least, size) => Math.min(least, size), Number.POSITIVE_INFINITY);
   const whole = finite.every(Number.isInteger);
-  const scientific =
-    finite.length > 0 && (largest / smallest > 1000 || largest > 1e8 || (!whole && smallest < 1e-4));
+  const { sciMode } = printOptions;
+  const bySize = largest / smallest > 1000 || largest > 1e8 || (!whole && smallest < 1e-4);
+  const scientific = finite.length > 0 && (sciMode ?? bySize);
   const sign = (value: number) => (Object.is(value, -0) ? "-" : "");
   const format = (value: number): string => {
     if (!Number.isFinite(value)) return special(value);
     if (scientific) return sign(value) + toScientific(value);
-    return sign(value) + (whole ? `${value.toFixed(0)}.` : toFour(value));
+    return sign(value) + (whole ? `${value.toFixed(0)}.` : toFixed(value));
   };
   // Zeros and values that are not finite do not widen the columns.
   const width = finite.reduce((most, value) => Math.max(most, format(value).length), 1);
@@ -103,20 +101,20 @@ function layout(
   start = prefix.length,
 ): string {
   let at = 0;
-  const isCut = (size: number) => summarize && size > 2 * edgeItems;
+  const isCut = (size: number) => summarize && size > 2 * printOptions.edgeitems;
   const build = (level: number, indent: number): string => {
     if (level === shape.length) return items[at++];
     const size = shape[level];
-    const shown = isCut(size) ? 2 * edgeItems : size;
+    const shown = isCut(size) ? 2 * printOptions.edgeitems : size;
     const parts = Array.from({ length: shown }, () => build(level + 1, indent + 1));
     const remaining = shape.length - level;
     if (remaining > 1) {
-      if (isCut(size)) parts.splice(edgeItems, 0, "...");
+      if (isCut(size)) parts.splice(printOptions.edgeitems, 0, "...");
       return `[${parts.join(`,${"\n".repeat(remaining - 1)}${" ".repeat(indent + 1)}`)}]`;
     }
     const width = column + 2;
-    if (isCut(size)) parts.splice(edgeItems, 0, " ...");
-    const perLine = Math.max(1, Math.floor((lineWidth - indent) / width));
+    if (isCut(size)) parts.splice(printOptions.edgeitems, 0, " ...");
+    const perLine = Math.max(1, Math.floor((printOptions.linewidth - indent) / width));
     const lines: string[] = [];
     for (let i = 0; i < parts.length; i += perLine) lines.push(parts.slice(i, i + perLine).join(", "));
     return `[${lines.join(`,\n${" ".repeat(indent + 1)}`)}]`;
@@ -132,7 +130,7 @@ function withSuffixes(text: string, suffixes: readonly string[]): string {
   let whole = text;
   let lastLine = text.length - text.lastIndexOf("\n") + 1;
   for (const suffix of suffixes) {
-    if (lastLine + suffix.length + 2 > lineWidth) {
+    if (lastLine + suffix.length + 2 > printOptions.linewidth) {
       whole += `,\n${" ".repeat(prefix.length)}${suffix}`;
       lastLine = prefix.length + suffix.length;
     } else {
@@ -162,7 +160,7 @@ export function inspectTensor(tensor: Tensor): string {
     if (shape.length !== 1) suffixes.push(size);
     body = "[]";
   } else {
-    const summarize = numel > threshold;
+    const summarize = numel > printOptions.threshold;
     using detached = tensor.detach();
     const corners = summarize ? cornersOf(detached) : detached;
     body = layout(texts(corners), shape, summarize);
@@ -199,7 +197,7 @@ function inspectSparse(tensor: Tensor): string {
   const lines = names.map((name, i) => {
     const part = parts[i];
     const head = `${name}=tensor(`;
-    const summarize = part.numel > threshold;
+    const summarize = part.numel > printOptions.threshold;
     const shown = summarize ? cornersOf(part) : part;
     const indent = prefix.length + head.length;
     const body = part.numel === 0 ? "[]" : layout(texts(shown), part.shape, summarize, indent);
@@ -229,10 +227,10 @@ function cornersOf(tensor: Tensor): Tensor {
       ? tensor.view(signed[dtype])
       : tensor.detach();
   tensor.shape.forEach((size, dim) => {
-    if (size <= 2 * edgeItems) return;
+    if (size <= 2 * printOptions.edgeitems) return;
     using whole = part;
-    using first = whole.narrow(dim, 0, edgeItems);
-    using last = whole.narrow(dim, size - edgeItems, edgeItems);
+    using first = whole.narrow(dim, 0, printOptions.edgeitems);
+    using last = whole.narrow(dim, size - printOptions.edgeitems, printOptions.edgeitems);
     part = cat([first, last], dim);
   });
   if (!signed[dtype]) return part;

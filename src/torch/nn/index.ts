@@ -27,6 +27,7 @@ export * from "./normalization/batchNorm.ts";
 export * from "./normalization/layerNorm.ts";
 export * from "./normalization/normLayers.ts";
 export * as parallel from "./parallel/index.ts";
+export * from "./pooling/fractional.ts";
 export * from "./pooling/pooling.ts";
 export * from "./recurrent/cells.ts";
 export * from "./recurrent/recurrent.ts";

@@ -5,18 +5,22 @@
 import type { Tensor } from "../core/tensor.ts";
 import { ops } from "../dispatch/operators.ts";
 
+/** Gradients turned round where a step goes up. */
+export const turned = (grads: readonly Tensor[], { maximize }: { maximize: boolean }): readonly Tensor[] =>
+  maximize ? (ops.aten._foreach_neg(grads) as Tensor[]) : grads;
+
 /**
  * Gradients as a step uses them: turned round to go up, the share of the weights added (L2 regularization).
  */
 export function usedGradients(
   grads: readonly Tensor[],
   params: readonly Tensor[],
-  { maximize, weightDecay }: { maximize: boolean; weightDecay: number },
+  settings: { maximize: boolean; weightDecay: number },
 ): readonly Tensor[] {
-  const turned = maximize ? (ops.aten._foreach_neg(grads) as Tensor[]) : grads;
-  return weightDecay === 0
-    ? turned
-    : (ops.aten._foreach_add(turned, params, { alpha: weightDecay }) as Tensor[]);
+  const used = turned(grads, settings);
+  return settings.weightDecay === 0
+    ? used
+    : (ops.aten._foreach_add(used, params, { alpha: settings.weightDecay }) as Tensor[]);
 }
 
 /** Zeros with the shape, dtype, device and order in memory of a parameter. */

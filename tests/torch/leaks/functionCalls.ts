@@ -18,6 +18,8 @@ export const functions: Record<string, Call> = {
   emptyLike: (t) => torch.emptyLike(t.x),
   eye: () => [torch.eye(3), torch.eye(2, 3)],
   full: () => torch.full([2], 1),
+  gradient: (t) => torch.gradient(t.x, { spacing: [0.5, 2] }),
+  resultType: (t) => torch.resultType(t.x, t.one),
   fullLike: (t) => torch.fullLike(t.x, 1),
   linspace: () => torch.linspace(0, 1, 3),
   logspace: () => torch.logspace(0, 1, 3),
@@ -89,7 +91,7 @@ export const functions: Record<string, Call> = {
  * scope.test.ts has those.
  */
 export const functionsWithoutTensors =
-  "isComplexDtype isFloat8Dtype accelerator areDeterministicAlgorithmsEnabled arrayFor buildInfo currentScope dtypeCode dtypeOfArray dtypeOfCode emptyCache " +
+  "broadcastShapes canCast finfo iinfo promoteTypes setPrintoptions isComplexDtype isFloat8Dtype accelerator areDeterministicAlgorithmsEnabled arrayFor buildInfo currentScope dtypeCode dtypeOfArray dtypeOfCode emptyCache " +
   "getDefaultDtype getFloat32MatmulPrecision getNumThreads hostReadCount isAutocastEnabled isCudaAvailable isDtype isFloatingDtype " +
   "initialSeed isGradEnabled itemSize kindOfStatus librarySchemas manualSeed memory resetPeakMemory resolveDevice setAttentionKernel " +
   "setCpuCacheLimit setDefaultDtype setFloat32MatmulPrecision setFlushDenormal setNumThreads synchronize useDeterministicAlgorithms " +
@@ -330,6 +332,9 @@ export const optimizers: Record<string, Call> = {
   NAdam: (t) => useOptimizer(t, (params) => new optim.NAdam(params, { weightDecay: 0.1 })),
   RAdam: (t) => useOptimizer(t, (params) => new optim.RAdam(params)),
   Adamax: (t) => useOptimizer(t, (params) => new optim.Adamax(params)),
+  Rprop: (t) => useOptimizer(t, (params) => new optim.Rprop(params)),
+  ASGD: (t) => useOptimizer(t, (params) => new optim.ASGD(params, { weightDecay: 0.1 })),
+  Adafactor: (t) => useOptimizer(t, (params) => new optim.Adafactor(params, { maximize: true })),
   LBFGS: (t) => {
     const param = t.x.requiresGrad_();
     const closure = () => {

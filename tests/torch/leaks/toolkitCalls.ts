@@ -179,6 +179,12 @@ export function layers(useLayer: UseLayer): Record<string, Call> {
         return [name, scoped(call)];
       }),
     ),
+    ...Object.fromEntries(
+      ([2, 3] as const).map((n): [string, Call] => {
+        const layer = () => new nn[`FractionalMaxPool${n}d`](1, { outputSize: 2 });
+        return [`FractionalMaxPool${n}d`, scoped((t) => useLayer(layer(), ofDimensions(t, n)))];
+      }),
+    ),
     MaxPool3d: scoped((t) => useLayer(new nn.MaxPool3d(2), ofDimensions(t, 3))),
     AvgPool3d: scoped((t) => useLayer(new nn.AvgPool3d(2), ofDimensions(t, 3))),
     AdaptiveAvgPool3d: scoped((t) => useLayer(new nn.AdaptiveAvgPool3d(2), ofDimensions(t, 3))),
@@ -240,6 +246,21 @@ export const functionals: Record<string, Call> = {
         [`maxUnpool${n}d`, scoped(unpool)],
       ];
     }),
+  ),
+  ...Object.fromEntries(
+    ([2, 3] as const).flatMap((n) =>
+      ([`fractionalMaxPool${n}d`, `fractionalMaxPool${n}dWithIndices`] as const).map(
+        (name): [string, Call] => [
+          name,
+          (t) => {
+            const input = torch.tidy(() => ofDimensions(t, n));
+            const found = F[name](input, 1, { outputRatio: 0.5 });
+            input.dispose();
+            return found;
+          },
+        ],
+      ),
+    ),
   ),
   embedding: (t) => F.embedding(t.n, t.x, { maxNorm: 0.5 }),
   interpolate: scoped((t) => F.interpolate(ofDimensions(t, 2), { size: 3, mode: "area" }).item.name),

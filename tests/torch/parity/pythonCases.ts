@@ -24,6 +24,14 @@ export function whyNoPython(): string | null {
   return number(theirs) === number(ours) ? null : `Python's torch is ${theirs}, the loaded LibTorch ${ours}`;
 }
 
+/** What a script of lab/python/parity prints as JSON. */
+export function askPython<Answer>(script: string): Answer {
+  const path = join(projectRoot, "lab/python/parity", `${script}.py`);
+  const run = Bun.spawnSync([python!, path], { stdout: "pipe", stderr: "pipe" });
+  if (!run.success) throw new Error(`${path} failed: ${run.stderr.toString().slice(-2000)}`);
+  return JSON.parse(run.stdout.toString()) as Answer;
+}
+
 /** Cases that Python drew and computed: their descriptions, and the tensors that these name. */
 export interface PythonCases<Case> {
   readonly cases: readonly Case[];

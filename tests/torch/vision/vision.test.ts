@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encode } from "fast-png";
@@ -129,4 +129,37 @@ test("transforms: sizes, values, randomness by the seed", () => {
     return all.forward(image).toArray();
   };
   expect(draw()).toEqual(draw());
+});
+
+test("a DataLoader over a folder of image files gives batches of pictures and labels", () => {
+  using _s = torch.scope();
+  const root = mkdtempSync(join(folder, "classes-"));
+  const classes = ["dark", "light"];
+  classes.forEach((name, label) => {
+    mkdirSync(join(root, name));
+    for (let i = 0; i < 3; i++) {
+      const pixels = torch.full([3, 4, 6], 100 * label + i, { dtype: "uint8" });
+      vision.writePng(join(root, name, `${i}.png`), pixels);
+    }
+  });
+  const files = classes.flatMap((name, label) =>
+    readdirSync(join(root, name))
+      .sort()
+      .map((file) => ({ path: join(root, name, file), label })),
+  );
+  const scale = new transforms.Compose([new transforms.Resize([2, 3]), new transforms.ToFloat()]);
+  const dataset = {
+    length: files.length,
+    get: (i: number) => ({ image: scale.forward(vision.readImage(files[i].path)), label: files[i].label }),
+  };
+  const seen: [number, number][] = [];
+  for (const { image, label } of new torch.utils.data.DataLoader(dataset, { batchSize: 4, shuffle: true })) {
+    expect(image.shape.slice(1)).toEqual([3, 2, 3]);
+    const means = image.mean([1, 2, 3]).mul(255).toFloat64Array();
+    label.toFloat64Array().forEach((one, i) => {
+      seen.push([one, Math.round(means[i])]);
+    });
+  }
+  const sorted = seen.sort(([, a], [, b]) => a - b);
+  expect(sorted).toEqual([0, 1, 2, 100, 101, 102].map((value) => [value < 100 ? 0 : 1, value]));
 });

@@ -9,6 +9,13 @@ import { needSeveralValues, product, refuse, shown } from "./checks.ts";
 
 export * from "./dropout.ts";
 export * from "./embedding.ts";
+export {
+  type FractionalSize,
+  fractionalMaxPool2d,
+  fractionalMaxPool2dWithIndices,
+  fractionalMaxPool3d,
+  fractionalMaxPool3dWithIndices,
+} from "./fractionalPooling.ts";
 export * from "./losses.ts";
 export {
   adaptiveAvgPool3d,

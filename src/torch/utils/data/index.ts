@@ -12,6 +12,7 @@ export {
   Subset,
   TensorDataset,
 } from "./dataset.ts";
+export { DistributedSampler, type DistributedSamplerOptions } from "./distributedSampler.ts";
 export {
   BatchSampler,
   RandomSampler,
