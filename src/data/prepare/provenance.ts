@@ -1,9 +1,14 @@
+import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { hashFile } from "../../common/files/inputFile.ts";
+import { UserError } from "../../common/userError.ts";
 import type { Dropped, Source } from "../dataset/manifest.ts";
 
 /** What a manifest says about a file that was read. Any size; a file that cannot be read is a `UserError`. */
 export function describeSource(role: string, path: string): Source {
+  // What is prepared is read once for its checksum and once for its content.
+  if (statSync(path, { throwIfNoEntry: false })?.isFIFO() === true)
+    throw new UserError(`${path} is a pipe, which can be read only once; write it into a file first.`);
   const { bytes, hash } = hashFile(path, "sha256");
   return { role, path: resolve(path), bytes, sha256: hash };
 }

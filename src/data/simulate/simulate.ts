@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import packageJson from "../../../package.json" with { type: "json" };
 import { makeFolder, writeFileAtomic } from "../../common/files/atomicFile.ts";
@@ -157,6 +158,10 @@ export function writeSimulation(folder: string, simulation: Simulation, parts = 
     tree: join(folder, "tree.nwk"),
     metadata: join(folder, "metadata.tsv"),
   };
+  refuseOthers(files);
+  // First, as it says whose folder this is.
+  const rows = simulation.samples.map(({ id, ph, site, plot }) => `${id}\t${ph}\t${site}\t${plot}\n`);
+  writeFileAtomic(files.metadata, `# ${simulation.notice}\nsample-id\tph\tsite\tplot\n${rows.join("")}`);
   // A fixed date, so that the same options give the same bytes.
   const options = { tableId: simulation.notice, creationDate: new Date(0) };
   for (const [part, path] of tables.entries()) {
@@ -174,7 +179,15 @@ export function writeSimulation(folder: string, simulation: Simulation, parts = 
     );
   }
   writeFileAtomic(files.tree, writeNewick(simulation.tree));
-  const rows = simulation.samples.map(({ id, ph, site, plot }) => `${id}\t${ph}\t${site}\t${plot}\n`);
-  writeFileAtomic(files.metadata, `# ${simulation.notice}\nsample-id\tph\tsite\tplot\n${rows.join("")}`);
   return files;
+}
+
+/** @throws UserError where files of these names were not simulated: a study of one's own would be lost. */
+function refuseOthers({ tables, tree, metadata }: SimulatedFiles): void {
+  const found = [...tables, tree, metadata].find((path) => existsSync(path));
+  if (found === undefined) return;
+  if (existsSync(metadata) && readFileSync(metadata, "utf8").startsWith("# Simulated by ")) return;
+  throw new UserError(
+    `Cannot write ${found}: a file of that name is there and was not simulated; choose another folder.`,
+  );
 }

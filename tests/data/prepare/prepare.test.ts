@@ -188,6 +188,12 @@ describe("prepareDataset", () => {
     expect(dataset.manifest.warnings.join()).toContain(warning);
   });
 
+  test("refuses a pipe, of which the second look finds nothing", async () => {
+    const pipe = join(scratch, "pipe.biom");
+    Bun.spawnSync(["mkfifo", pipe]);
+    await expect(prepared({ table: pipe })).rejects.toThrow(/is a pipe, which can be read only once/);
+  });
+
   test("refuses files that do not belong together", async () => {
     const tree = writeText("other.nwk", "(a:1,b:2);\n");
     await expect(prepared({ table: files.table, tree })).rejects.toThrow(

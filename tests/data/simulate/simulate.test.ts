@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { scratchFolder } from "../../../lab/material/exampleTable.ts";
 import { Random } from "../../../src/common/random/random.ts";
@@ -119,6 +119,12 @@ describe("a simulated study", () => {
     const bytes = readFileSync(files.table);
     writeSimulation(folder, study);
     expect(readFileSync(files.table).equals(bytes)).toBe(true);
+    // A study of somebody's own stays.
+    writeFileSync(files.metadata, "sample-id\tage\nS1\t3\n");
+    expect(() => writeSimulation(folder, study)).toThrow(
+      /a file of that name is there and was not simulated/,
+    );
+    expect(readFileSync(files.metadata, "utf8")).toContain("age");
   });
 
   test("refuses options that make no sense", () => {
