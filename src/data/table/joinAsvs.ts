@@ -10,6 +10,11 @@ export function joinAsvs(table: Table, names: readonly string[]): Table {
     numberOf.set(name, asvIds.length);
     return asvIds.push(name) - 1;
   });
+  return renumberAsvs(table, joined, asvIds);
+}
+
+/** The table with another number for each ASV, among `asvIds`; ASVs with the same number are added up. */
+export function renumberAsvs(table: Table, numbers: Int32Array, asvIds: readonly string[]): Table {
   const indptr = new Int32Array(table.indptr.length);
   const indices = new Int32Array(table.indices.length);
   const data = new Float64Array(table.data.length);
@@ -18,7 +23,7 @@ export function joinAsvs(table: Table, names: readonly string[]): Table {
   for (let sample = 0; sample < table.sampleIds.length; sample++) {
     const touched: number[] = [];
     for (let i = table.indptr[sample]; i < table.indptr[sample + 1]; i++) {
-      const asv = joined[table.indices[i]];
+      const asv = numbers[table.indices[i]];
       if (table.data[i] === 0) continue;
       if (sums[asv] === 0) touched.push(asv);
       sums[asv] += table.data[i];

@@ -1,5 +1,6 @@
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
+import { renumberAsvs } from "./joinAsvs.ts";
 import type { TableSlices } from "./slices.ts";
 import type { Table } from "./table.ts";
 
@@ -40,40 +41,9 @@ export function mergeTables(parts: readonly TablePart[]): Omit<TablePart, "sourc
   const cells = parts.reduce((sum, { table }) => sum + table.cells, 0);
   function* slices(): Generator<Table> {
     for (const [i, { table }] of parts.entries())
-      for (const slice of table.slices()) yield renumbered(slice, asvsOf[i], asvIds);
+      for (const slice of table.slices()) yield renumberAsvs(slice, asvsOf[i], asvIds);
   }
   return { table: { sampleIds, asvIds, cells, slices }, sequences };
-}
-
-/** The samples with other numbers for their ASVs, where what gets the same number is added up. */
-function renumbered(table: Table, asvs: Int32Array, asvIds: readonly string[]): Table {
-  const indptr = new Int32Array(table.indptr.length);
-  const indices = new Int32Array(table.indices.length);
-  const data = new Float64Array(table.data.length);
-  let at = 0;
-  for (let sample = 0; sample < table.sampleIds.length; sample++) {
-    const [start, end] = [table.indptr[sample], table.indptr[sample + 1]];
-    const order = Array.from({ length: end - start }, (_, k) => start + k).sort(
-      (a, b) => asvs[table.indices[a]] - asvs[table.indices[b]] || a - b,
-    );
-    const first = at;
-    for (const k of order) {
-      const asv = asvs[table.indices[k]];
-      if (at > first && indices[at - 1] === asv) data[at - 1] += table.data[k];
-      else {
-        indices[at] = asv;
-        data[at++] = table.data[k];
-      }
-    }
-    indptr[sample + 1] = at;
-  }
-  return {
-    sampleIds: table.sampleIds,
-    asvIds,
-    indptr,
-    indices: indices.subarray(0, at),
-    data: data.subarray(0, at),
-  };
 }
 
 function refuseRepeatedSamples(parts: readonly TablePart[]): void {
