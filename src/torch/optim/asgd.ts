@@ -22,7 +22,7 @@ export type ASGDSettings = Required<ASGDOptions>;
 /**
  * Averaged stochastic gradient descent (Polyak and Juditsky 1992). The mean of the weights since step `t0`
  * is the state `ax` of `stateDict()`.
- * @throws RangeError for a negative rate or weight decay.
+ * @throws RangeError for a negative rate, decay (lambd, alpha) or weight decay.
  * @example const optimizer = new torch.optim.ASGD(model.parameters(), { t0: 1000 });
  */
 export class ASGD extends Optimizer<ASGDSettings> {
@@ -35,7 +35,7 @@ export class ASGD extends Optimizer<ASGDSettings> {
       weightDecay: 0,
       maximize: false,
     });
-    super(params, defaults, { atLeastZero: ["lr", "weightDecay"] });
+    super(params, defaults, { atLeastZero: ["lr", "lambd", "alpha", "weightDecay"] });
   }
 
   protected override stateShape(key: string, param: Tensor): readonly number[] | null {
