@@ -67,6 +67,7 @@ export async function crossValidate(
       ? null
       : readTaxonomyOf(dataset.asvIds(), options.taxonomy, dataset.path, (text) => display.warn(text));
   claimFolder(output, resume, {
+    rules,
     config,
     data: dataset.manifest.files,
     ...(encoders.length > 0 && { encoder: encoders.map(({ sha256 }) => sha256).join(" ") }),
@@ -116,6 +117,9 @@ function promiseWarnings({ jobs, groupOf, groupColumn, config }: Plan): string[]
   ];
 }
 
+/** Raised where the same data and settings give other numbers than before: folds of both are not mixed. */
+const rules = 2;
+
 /** What must be the same for folds to be of one piece. */
 function claimFolder(output: string, resume: boolean, made: Readonly<Record<string, unknown>>): void {
   const path = join(output, "cross-validation.json");
@@ -127,7 +131,7 @@ function claimFolder(output: string, resume: boolean, made: Readonly<Record<stri
       );
     if (readFileSync(path, "utf8") !== content)
       throw new UserError(
-        `${output} has folds of other data or settings (see ${path}); give the same ones, or another --output.`,
+        `${output} has folds of other data or settings (see ${path}), or of an earlier version; give the same ones, or another --output.`,
       );
     return;
   }

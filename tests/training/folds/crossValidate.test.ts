@@ -94,6 +94,10 @@ describe("cross-validation", () => {
     expect(readFileSync(join(folds, files[0]), "utf8")).toContain('"seconds":77');
     expect(validate({ ...config, predictors: ["ridge", "forest"] }, 1, output)).rejects.toThrow("--resume");
     expect(validate({ predictors: ["ridge"] }, 1, output, true)).rejects.toThrow("other data or settings");
+    const made = join(output, "cross-validation.json");
+    writeFileSync(made, readFileSync(made, "utf8").replace(/ *"rules":.*\n/, ""));
+    const before = validate({ ...config, predictors: ["ridge", "forest"] }, 1, output, true);
+    expect(before).rejects.toThrow("or of an earlier version");
   });
 
   test("has a learning curve that falls, from parts of the training samples", async () => {
