@@ -48,9 +48,9 @@ export async function measure(
   subject: Subject,
   conditions: Conditions,
 ): Promise<Result> {
-  const { steps, minutes, ...shape } = conditions;
+  const { steps, minutes, embeddingDim, layers, heads } = conditions;
   const fresh = freshWith(subject, seed, {
-    model: { ...shape, ...changes?.model },
+    model: { embeddingDim, attentionLayers: layers, attentionHeads: heads, ...changes?.model },
     training: changes?.training,
   });
   if (withoutPositions) {
@@ -58,7 +58,7 @@ export async function measure(
     torch.noGrad(() => weight.zero_());
     weight.requiresGrad_(false);
   }
-  const trained = new EncoderTask(fresh.model, fresh, task?.(shape.embeddingDim));
+  const trained = new EncoderTask(fresh.model, fresh, task?.(embeddingDim));
   const training = await trainBriefly(trained, fresh, {
     steps: minutes === null ? steps : Number.MAX_SAFE_INTEGER,
     minutes: minutes ?? undefined,

@@ -74,7 +74,8 @@ export const modeCollapse: Investigation<CollapseSettings> = {
   },
 
   async investigate(subject, settings, { say }): Promise<Finding> {
-    const { steps, seeds, points, batchSize, ...model } = settings;
+    const { steps, seeds, points, batchSize, embeddingDim, layers, heads } = settings;
+    const model = { embeddingDim, attentionLayers: layers, attentionHeads: heads };
     const looks = spreadSteps(steps, points);
     const curves: { seed: number; steps: number[]; figures: SpreadFigures[] }[] = [];
     for (let i = 0; i < seeds; i++) {
