@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { bunProcess } from "../../common/bunProcess.ts";
-import { endOnInterrupt } from "../../common/interrupt.ts";
+import { endOnInterrupt, removeOnInterrupt } from "../../common/interrupt.ts";
 import { UserError } from "../../common/userError.ts";
 
 type ToWorker = { readonly begin: unknown } | { readonly job: string };
@@ -26,6 +29,9 @@ export interface SideBySideOptions {
 export async function sideBySide(options: SideBySideOptions): Promise<void> {
   const { script, begin, workers, next, keep, cure } = options;
   const started: Bun.Subprocess[] = [];
+  // A process that is ended leaves its temporary files: they are all in one folder, which goes with it.
+  const scratch = mkdtempSync(join(tmpdir(), "aam-jobs-"));
+  const releaseScratch = removeOnInterrupt(scratch);
   const work = () =>
     new Promise<void>((resolve, reject) => {
       let isOver = false;
@@ -38,7 +44,7 @@ export async function sideBySide(options: SideBySideOptions): Promise<void> {
         else resolve();
       };
       const child: Bun.Subprocess = Bun.spawn({
-        ...bunProcess([script]),
+        ...bunProcess([script], { TMPDIR: scratch }),
         stdio: ["ignore", "inherit", "inherit"],
         ipc(message: FromWorker) {
           try {
@@ -62,7 +68,10 @@ export async function sideBySide(options: SideBySideOptions): Promise<void> {
   try {
     await Promise.all(Array.from({ length: workers }, work));
   } finally {
-    for (const child of started) child.kill();
+    for (const child of started) child.kill("SIGKILL");
+    await Promise.all(started.map(({ exited }) => exited));
+    rmSync(scratch, { recursive: true, force: true });
+    releaseScratch();
   }
 }
 

@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeFileAtomic } from "../../common/files/atomicFile.ts";
+import { removeOnInterrupt } from "../../common/interrupt.ts";
+import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { formatIds } from "../../data/split/files.ts";
 import { ProgressDisplay } from "../../display/terminal/progressBar.ts";
@@ -16,6 +18,9 @@ import { sharpened } from "./simple.ts";
 
 const silent = () => new ProgressDisplay("quiet", { columns: 80, write: () => {}, writeError: () => {} });
 
+/** No fault of the settings: the training was told to end. */
+export class TrainingInterrupted extends UserError {}
+
 /**
  * Predictions [test * width] of a fold's held-out samples by a model that was fine-tuned on the others, of
  * which a part decided when to stop: no held-out sample is in either. The encoder, unless it was pretrained
@@ -28,6 +33,7 @@ export async function fineTunedOn(
   target: LearnTarget,
 ): Promise<Float64Array> {
   const folder = mkdtempSync(join(tmpdir(), "aam-fold-"));
+  const release = removeOnInterrupt(folder);
   try {
     const own = splitSamples(dataset, config.split, config.training.seed, train);
     const write = (name: string, samples: Int32Array) => {
@@ -49,7 +55,8 @@ export async function fineTunedOn(
       display: silent(),
     } as const;
     const { result } = await fineTune({ ...given, resume: false, plots: false });
-    if (result.reason === "interrupted") throw new Error("The training was interrupted.");
+    if (result.reason === "interrupted")
+      throw new TrainingInterrupted("Interrupted; what was done before is kept.");
     const run = openRun(output, "cpu");
     const categories = runCategories(run.facts, dataset, silent());
     const [prediction] = predictSamples(run, dataset, test, { device: "cpu", categories }).predictions;
@@ -66,6 +73,7 @@ export async function fineTunedOn(
     return shares;
   } finally {
     rmSync(folder, { recursive: true, force: true });
+    release();
   }
 }
 

@@ -5,7 +5,7 @@ import { type Fold, makeFolds } from "../../data/split/folds.ts";
 import { fineTuneSchema } from "../config/config.ts";
 import type { Settings } from "../config/mergeSettings.ts";
 import { makePlan, type Plan, planSchema } from "../folds/plan.ts";
-import { fineTunedOn } from "../predictors/fineTuned.ts";
+import { fineTunedOn, TrainingInterrupted } from "../predictors/fineTuned.ts";
 import { lossOf } from "../predictors/learner.ts";
 import { type Dimension, drawPlaces, valueAtPlace, withValues } from "./space.ts";
 
@@ -100,7 +100,7 @@ export class SearchRunner {
       );
     } catch (error) {
       // Settings that make a training fail are bad ones; if those of the base fail, so does the search.
-      if (trial === 0) throw error;
+      if (trial === 0 || error instanceof TrainingInterrupted) throw error;
       return outcome([], error instanceof Error ? error.message : String(error));
     }
   }
