@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, statSync } from "node:fs";
+import { existsSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fineTuneStudy, makeStudy, pretrainStudy, type Study, weightsOf } from "../../lab/material/study.ts";
 import { readScalars } from "../../lab/material/tensorboard/eventReader.ts";
@@ -26,6 +26,18 @@ describe("a training that is ended and continued", () => {
     await pretrainStudy(study, scratch.path("parts"), { model, training }, { resume: true });
     expect(weightsOf(last("parts"))).toEqual(weightsOf(last("whole")));
     expect(weightsOf(best("parts"))).toEqual(weightsOf(best("whole")));
+  });
+
+  test("of one that started from an encoder that is gone by then", async () => {
+    const model = { encoder: "set" as const, codeDim: 8, wordDim: 8 };
+    const startFrom = scratch.path("gone");
+    const training = { epochs: 1, nucPenalty: 0 };
+    await pretrainStudy(study, startFrom, { model, training });
+    const output = scratch.path("started");
+    await pretrainStudy(study, output, { model, startFrom, training });
+    rmSync(startFrom, { recursive: true });
+    const more = { model, startFrom, training: { ...training, epochs: 3 } };
+    expect((await pretrainStudy(study, output, more, { resume: true })).summary.epochs).toBe(3);
   });
 
   test("of fine-tuning too, with categories", async () => {

@@ -93,19 +93,20 @@ export async function pretrain(
   const baseScaling = fitBaseScaling(dataset, metrics, split.train);
   const constant = metrics.filter((name) => hasConstantDistances(dataset, name, split.train));
   using _lock = folder.create({ resume: options.resume });
-  const isAuto = startFrom !== null && given.startFrom === "auto";
-  const unfit =
-    startFrom === null || isAuto ? [] : sequenceWarnings(pretrainFactsOf(startFrom).facts, dataset);
+  // A run that goes on has started already, perhaps from what is gone by now.
+  const start = isNew ? startFrom : null;
+  const isAuto = start !== null && given.startFrom === "auto";
+  const unfit = start === null || isAuto ? [] : sequenceWarnings(pretrainFactsOf(start).facts, dataset);
   for (const warning of [...split.warnings, ...unfit]) display.warn(warning);
   if (isAuto)
     display.message(
       `${split.train.length} samples train, so the encoder starts from the built-in one, which knows such sequences; --start-from none begins anew.`,
     );
-  else if (startFrom !== null) {
-    const seen = trainedOn(startFrom, dataset, split.validation);
+  else if (start !== null) {
+    const seen = trainedOn(start, dataset, split.validation);
     if (seen > 0)
       display.warn(
-        `The encoder in ${startFrom} was trained on ${seen} of the ${split.validation.length} validation samples, which flatters the figures; --start-from none begins anew.`,
+        `The encoder in ${start} was trained on ${seen} of the ${split.validation.length} validation samples, which flatters the figures; --start-from none begins anew.`,
       );
   }
   for (const name of constant)
