@@ -21,6 +21,7 @@ SHOWN = [
     [0.125, 0.375, float("nan")],
     list(range(40)),
     [x / 7 for x in range(2000)],
+    [9.5, 1.5, -0.05],
 ]
 PRINTING = [
     {"precision": 2},
@@ -30,6 +31,8 @@ PRINTING = [
     {"threshold": 5, "edgeitems": 2},
     {"sci_mode": True},
     {"sci_mode": False, "precision": 3},
+    {"precision": 0},
+    {"precision": 0, "sci_mode": True},
     {"profile": "default"},
 ]
 GRADIENTS = [

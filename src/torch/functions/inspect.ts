@@ -33,10 +33,9 @@ const toScientific = (value: number): string => {
   const { precision } = printOptions;
   let text = value.toExponential(precision);
   const exact = Math.abs(value).toExponential(60);
-  if (isTie(exact, precision) && Number(/\.\d*(\d)e/.exec(text)![1]) % 2 !== 0) {
-    const exponent = exact.slice(exact.indexOf("e"));
-    text = `${value < 0 ? "-" : ""}${exact.slice(0, 2 + precision)}${exponent}`;
-  }
+  const below = exact.slice(0, precision === 0 ? 1 : 2 + precision);
+  if (isTie(exact, precision) && Number(below.at(-1)) % 2 === 0)
+    text = `${value < 0 ? "-" : ""}${below}${exact.slice(exact.indexOf("e"))}`;
   return text.replace(/e([+-])(\d)$/, "e$10$2");
 };
 
