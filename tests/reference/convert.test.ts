@@ -3,6 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { denseToRagged } from "../../src/models/raggedBatch.ts";
+import { SequenceEncoder } from "../../src/models/sequenceEncoder.ts";
+import { sequenceEncoderOptions } from "../../src/reference/config.ts";
 import { convertFromReference, convertToReference } from "../../src/reference/convert/convert.ts";
 import { runToReference } from "../../src/reference/convert/runToReference.ts";
 import {
@@ -181,6 +183,20 @@ test("names of targets, classes and categories are taken over or given", () => {
   expect(() => convertFromReference(path, converted, { classes: ["x"] })).toThrow(
     /has 3 classes, but 1 names/,
   );
+});
+
+test("a size that one transformer states is not that of the others, which state none", () => {
+  const loaded = cases.find(({ description }) => description.module === "SequenceEncoder")!;
+  const config = {
+    ...(loaded.description.config as Record<string, torch.PickleInput>),
+    ...{ asv_intermediate_size: 24, sample_intermediate_size: null, encoder_intermediate_size: null },
+  };
+  const path = join(scratch, "sizes.pt");
+  const state = new SequenceEncoder(sequenceEncoderOptions(config, "the test")).stateDict();
+  torch.savePickle(path, { model_state_dict: state, config });
+  convertFromReference(path, converted);
+  const { encoder } = openRun(converted, "cpu");
+  expect(encoder.stateDict()).toEqual(state);
 });
 
 test("the tanh form of GELU can be chosen, and is told where it is lost", () => {

@@ -129,11 +129,16 @@ function modelConfig(
   const different = Object.entries(parts).filter(
     ([, part]) => JSON.stringify(ownSettings(part)) !== JSON.stringify(common),
   );
+  // A size that is left out would be that of the ASVs' transformer.
+  const ownOf = (part: TransformerOptions) => ({
+    ...ownSettings(part),
+    feedForwardDim: part.feedForward ?? 4 * part.dim,
+  });
   const seed = isSeed(encoder);
   return {
     ...common,
     embeddingDim: asv.dim,
-    transformers: Object.fromEntries(different.map(([name, part]) => [name, ownSettings(part)])),
+    transformers: Object.fromEntries(different.map(([name, part]) => [name, ownOf(part)])),
     vocabulary: asv.vocabulary,
     maxBp: asv.maxBp,
     tokenLimit: encoder.tokenLimit,
