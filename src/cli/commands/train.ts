@@ -211,6 +211,9 @@ const innerFolds = 3;
 async function trainInFolds(command: Command, setup: TrainingSetup<FineTuneConfig>): Promise<void> {
   const { folds, resume } = command.opts<RunFlags>();
   const { config, dataset, display } = setup;
+  const { trainSamples, valSamples } = config.split;
+  if (trainSamples !== null || valSamples !== null)
+    throw new UserError("--folds divides the samples itself; leave files of samples out of --config.");
   const { metadataColumn: columns, classifier } = config.target;
   if (columns.length !== 1)
     throw new UserError(

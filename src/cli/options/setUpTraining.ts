@@ -87,6 +87,10 @@ export async function setUpTraining<Config extends Trainable>(
     throw new UserError(
       "--shard-optimizer divides the optimizer's state among ranks; add --ranks, or leave it out.",
     );
+  if (folds !== undefined && !isAlone)
+    throw new UserError(
+      `--folds starts processes of its own, one for each core; start it once, not on ${rank.worldSize} ranks.`,
+    );
   const { needsDistances, columns = [] } = check(config);
   const display = displayOfRank(flags);
   if (flags.deterministic) torch.useDeterministicAlgorithms(true);

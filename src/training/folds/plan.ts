@@ -22,7 +22,7 @@ export const planSchema = z.object({
   predictors: z.array(z.enum(predictorNames)).default(["auto"]),
   /** A pretraining run or `builtin`, for the predictor `encoder` and those that are made of all others. */
   encoder: z.string().nullable().default(null),
-  /** Settings of `train` for `finetuned`; column, split and, by default, encoder are the plan's. */
+  /** Settings of `train` for `finetuned`; column, split and, where it has one, encoder are the plan's. */
   fineTune: fineTuneSchema.optional(),
   folds: z.number().int().min(2).default(5),
   repeats: z.number().int().min(1).default(1),
@@ -139,7 +139,7 @@ export function fineTuneOf(config: PlanConfig): FineTuneConfig | undefined {
   return {
     ...given,
     target: { ...given.target, metadataColumn: [column], classifier },
-    pretrainedEncoder: given.pretrainedEncoder ?? encoder,
+    pretrainedEncoder: encoder ?? given.pretrainedEncoder,
     // Which training samples tell when to stop.
     split: { ...splitSchema.parse({ testSize: given.split.testSize }), by: leaveOut ?? splitBy },
   };

@@ -84,6 +84,7 @@ describe("a fine-tuning in folds", () => {
     expect(
       await refusal("cross-validate", ...data, "--predictor", "finetuned", ...output, "--config", files),
     ).toContain("leave files of samples out");
+    expect(await refused("--config", files)).toContain("leave files of samples out of --config");
     expect((await run("train", ...data, "--folds", "1", ...output)).code).toBe(2);
     expect(existsSync(output[1])).toBe(false);
   });

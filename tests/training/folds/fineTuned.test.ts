@@ -31,6 +31,12 @@ const planOf = (data: Dataset, more: object = {}) =>
   );
 
 describe("a fine-tuned model as a predictor", () => {
+  test("starts from the encoder of the plan, and without one from that of its settings", () => {
+    const own = { predictors: ["finetuned"], fineTune: { ...fineTune, pretrainedEncoder: "own" } };
+    const encoderOf = (more: object) =>
+      fineTuneOf(planOf(dataset, { ...own, ...more }).config)?.pretrainedEncoder;
+    expect([encoderOf({}), encoderOf({ encoder: "given" })]).toEqual(["own", "given"]);
+  });
   test("is trained on the training part alone: values of held-out samples change no prediction", async () => {
     const plan = planOf(dataset);
     const [job] = plan.jobs;
