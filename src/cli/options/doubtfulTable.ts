@@ -18,8 +18,10 @@ export function warnOfTable(
   if (empty.length > 0) {
     const number = empty.length === 1 ? "One sample has" : `${empty.length} samples have`;
     const so = isAitchison
-      ? "its ratios are those of the added 1 alone"
-      : "at distance 0 from each other and as far as can be from all others";
+      ? "the ratios there are those of the added 1 alone"
+      : metric === "faith_pd"
+        ? "Faith's PD is 0 there"
+        : "at distance 0 from each other and as far as can be from all others";
     display.warn(`${number} no counts (the first is ${quote(empty[0])}): ${so}.`);
   }
   const fraction = isAitchison ? data.findIndex((count) => !Number.isInteger(count)) : -1;

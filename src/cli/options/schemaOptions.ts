@@ -175,6 +175,9 @@ function setAt(target: Record<string, unknown>, path: string, value: unknown): v
   at[last] = value;
 }
 
+/** What was said of former names: a file is read more than once. */
+const told = new Set<string>();
+
 /**
  * The settings in a YAML or JSON file, by their present names; of former ones standard error says what they
  * are called now.
@@ -200,10 +203,9 @@ export function readConfigFile(path: string): Record<string, unknown> {
   const settings = withPresentNames(content, "", (former, present) =>
     renamed.push(`${former} is now called ${present}`),
   );
-  if (renamed.length > 0)
-    process.stderr.write(
-      `${path}: ${renamed.join(", ")}; the old name${renamed.length > 1 ? "s" : ""} still work${renamed.length > 1 ? "" : "s"}.\n`,
-    );
+  const note = `${path}: ${renamed.join(", ")}; the old name${renamed.length > 1 ? "s still work" : " still works"}.\n`;
+  if (renamed.length > 0 && !told.has(note)) process.stderr.write(note);
+  told.add(note);
   return settings as Record<string, unknown>;
 }
 

@@ -22,7 +22,11 @@ export function missingAsNumber({ name, values }: MetadataColumn): Suspect | und
     if (row < 0) continue;
     const others = numbers.filter((value) => !Number.isNaN(value) && value !== sentinel);
     if (others.length < 3) continue;
-    const [least, most] = [Math.min(...others), Math.max(...others)];
+    // Not by Math.min(...others): so many arguments as samples may be too many.
+    const [least, most] = others.reduce(
+      ([low, high], value) => [Math.min(low, value), Math.max(high, value)],
+      [others[0], others[0]],
+    );
     const count = numbers.filter((value) => value === sentinel).length;
     const isAlone = sentinel < 0 && least >= 0 && (sentinel < -9 || count > 1);
     const gap = sentinel < 0 ? least - sentinel : sentinel - most;

@@ -7,10 +7,19 @@ import type { Dropped, Source } from "../dataset/manifest.ts";
 /** What a manifest says about a file that was read. Any size; a file that cannot be read is a `UserError`. */
 export function describeSource(role: string, path: string): Source {
   // What is prepared is read once for its checksum and once for its content.
-  if (statSync(path, { throwIfNoEntry: false })?.isFIFO() === true)
+  if (isPipe(path))
     throw new UserError(`${path} is a pipe, which can be read only once; write it into a file first.`);
   const { bytes, hash } = hashFile(path, "sha256");
   return { role, path: resolve(path), bytes, sha256: hash };
+}
+
+function isPipe(path: string): boolean {
+  try {
+    return statSync(path).isFIFO();
+  } catch {
+    // Reading it tells what is wrong.
+    return false;
+  }
 }
 
 /** One line of a drop report, with the first ids as examples; nothing if there are none. */

@@ -136,6 +136,8 @@ describe("unifrac", () => {
     const done = run("--table", hollow, "--tree", tree, "--output", out("h.npy"));
     expect(done.error).toContain('Warning: One sample has no counts (the first is "S2")');
     expect((readNpy(out("h.npy")).values as Float32Array)[1]).toBe(1);
+    const faith = run("--table", hollow, "--tree", tree, "--metric", "faith_pd", "--output", out("h.tsv"));
+    expect(faith.error).toContain("Faith's PD is 0 there");
   });
 
   test.each([

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { parseMetadata } from "../../../src/data/metadata/read.ts";
+import { missingAsNumber } from "../../../src/data/metadata/suspects.ts";
 import { run } from "../../helpers/commandLine.ts";
 import { useScratch } from "../../helpers/scratch.ts";
 
@@ -21,6 +22,10 @@ describe("numbers that stand for a missing value", () => {
     [[999, 999, 999]],
     [[-999, 1000, -400, 800]],
   ])("%p: may be meant", (cells) => expect(warningsOf(...cells)).toEqual([]));
+  test("of more samples than a function takes arguments, too", () => {
+    const cells = Array.from({ length: 700_000 }, (_, i) => (i === 5 ? -999 : i % 50));
+    expect(missingAsNumber({ name: "x", values: cells.map(String), declaredType: undefined })?.row).toBe(5);
+  });
 });
 
 describe("two spellings of one class", () => {

@@ -192,6 +192,7 @@ describe("prepareDataset", () => {
     const pipe = join(scratch, "pipe.biom");
     Bun.spawnSync(["mkfifo", pipe]);
     await expect(prepared({ table: pipe })).rejects.toThrow(/is a pipe, which can be read only once/);
+    await expect(prepared({ table: join(pipe, "a.biom") })).rejects.toThrow(/a part of its path is a file/);
   });
 
   test("refuses files that do not belong together", async () => {

@@ -76,6 +76,7 @@ test("a file of settings may have them, but not both", () => {
   const told = spyOn(process.stderr, "write").mockImplementation(() => true);
   try {
     expect(read(former)).toMatchObject(present);
+    expect(read(former)).toMatchObject(present);
     expect(read(present)).toMatchObject(present);
     expect(told).toHaveBeenCalledTimes(1);
     expect(told.mock.calls[0][0]).toContain(
