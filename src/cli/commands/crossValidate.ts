@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
+import "../../reference/predictor.ts"; // the form of converted models
 import { Command, InvalidArgumentError, Option } from "commander";
 import { UserError } from "../../common/userError.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
@@ -197,6 +198,7 @@ async function run(flags: Flags): Promise<void> {
   const { workers, resume, taxonomy } = flags;
   const { summary, report } = await crossValidate({
     dataset,
+    script: join(import.meta.dir, "../foldWorker.ts"),
     config,
     output: resolve(output),
     workers,

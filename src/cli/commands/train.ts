@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { UserError } from "../../common/userError.ts";
 import { parseWeightRule } from "../../data/encoding/categoryWeights.ts";
@@ -228,6 +228,7 @@ async function trainInFolds(command: Command, setup: TrainingSetup<FineTuneConfi
   const { summary, report } = await crossValidate({
     ...{ dataset, config: plan, output: resolve(setup.output), resume, display },
     workers: availableParallelism(),
+    script: join(import.meta.dir, "../foldWorker.ts"),
     command: setup.command,
   });
   if (display.mode === "json") display.record("cross-validation", { ...summary });

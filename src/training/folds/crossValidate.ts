@@ -31,6 +31,8 @@ export interface CrossValidateOptions {
   readonly output: string;
   /** Folds side by side. */
   readonly workers: number;
+  /** The program of each, see `RunJobsOptions`. */
+  readonly script?: string;
   readonly resume: boolean;
   readonly taxonomy?: string;
   readonly command?: string;
@@ -76,6 +78,7 @@ export async function crossValidate(
   display.begin("Folds", plan.jobs.length, "folds");
   const results = await runJobs(dataset, plan, {
     workers,
+    script: options.script,
     folder: join(output, "folds"),
     onDone: (_result, done) => display.update(done),
   });

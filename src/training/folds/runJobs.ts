@@ -11,6 +11,8 @@ import type { FoldBegin } from "./worker.ts";
 export interface RunJobsOptions {
   /** Folds side by side, each in a process of its own; 1: in this process. */
   readonly workers: number;
+  /** The program of each, which calls `serveFolds`; the default one knows no converted models. */
+  readonly script?: string;
   /** Where each fold's file lies. */
   readonly folder: string;
   readonly onDone?: (result: JobResult, done: number, total: number) => void;
@@ -25,7 +27,7 @@ export interface RunJobsOptions {
 export async function runJobs(
   dataset: Dataset,
   plan: Plan,
-  { workers, folder, onDone }: RunJobsOptions,
+  { workers, script = join(import.meta.dir, "worker.ts"), folder, onDone }: RunJobsOptions,
 ): Promise<JobResult[]> {
   makeFolder(folder);
   const fileOf = (name: string) => join(folder, `${name}.json`);
@@ -50,7 +52,7 @@ export async function runJobs(
     } else {
       const waiting = open.map(({ name }) => name);
       await sideBySide({
-        script: join(import.meta.dir, "worker.ts"),
+        script,
         begin: { dataset: dataset.path, config: plan.config } satisfies FoldBegin,
         workers: Math.min(workers, open.length),
         next: () => waiting.shift(),

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bunProcess } from "../../common/bunProcess.ts";
+import { describeWriteError } from "../../common/files/atomicFile.ts";
 import { endOnInterrupt, removeOnInterrupt } from "../../common/interrupt.ts";
 import { UserError } from "../../common/userError.ts";
 
@@ -30,7 +31,7 @@ export async function sideBySide(options: SideBySideOptions): Promise<void> {
   const { script, begin, workers, next, keep, cure } = options;
   const started: Bun.Subprocess[] = [];
   // A process that is ended leaves its temporary files: they are all in one folder, which goes with it.
-  const scratch = mkdtempSync(join(tmpdir(), "aam-jobs-"));
+  const scratch = makeScratch();
   const releaseScratch = removeOnInterrupt(scratch);
   const work = () =>
     new Promise<void>((resolve, reject) => {
@@ -72,6 +73,14 @@ export async function sideBySide(options: SideBySideOptions): Promise<void> {
     await Promise.all(started.map(({ exited }) => exited));
     rmSync(scratch, { recursive: true, force: true });
     releaseScratch();
+  }
+}
+
+function makeScratch(): string {
+  try {
+    return mkdtempSync(join(tmpdir(), "aam-jobs-"));
+  } catch (cause) {
+    throw describeWriteError(tmpdir(), cause);
   }
 }
 

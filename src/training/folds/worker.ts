@@ -1,4 +1,3 @@
-/** A process of its own that does folds: `bun worker.ts`, started by `runJobs`. */
 import { openDataset } from "../../data/dataset/dataset.ts";
 import * as torch from "../../torch/index.ts";
 import { makePlan, type PlanConfig } from "./plan.ts";
@@ -10,7 +9,8 @@ export interface FoldBegin {
   readonly config: PlanConfig;
 }
 
-if (import.meta.main && process.send) {
+/** What a process of its own does that `runJobs` starts: folds, with one thread. */
+export function serveFolds(): void {
   serveJobs(({ dataset: path, config }: FoldBegin) => {
     torch.setNumThreads(1);
     const dataset = openDataset(path);
@@ -20,3 +20,5 @@ if (import.meta.main && process.send) {
     return async (name) => JSON.stringify(await runner.run(jobs.get(name)!));
   });
 }
+
+if (import.meta.main && process.send) serveFolds();

@@ -68,6 +68,15 @@ describe("a fine-tuning in folds", () => {
     expect(await validate("faster", faster)).not.toEqual(ofFineTuned(output));
   });
 
+  test.each(["1", "2"])("may have the form of converted models, with %p workers", async (workers) => {
+    const model =
+      "{encoder: aam, referenceForm: true, embeddingDim: 8, attentionHeads: 1, attentionLayers: 1}";
+    const form = scratch.write("form.yaml", `training: {epochs: 1, penalty: 0}\nmodel: ${model}\n`);
+    const little = ["--predictor", "finetuned", "--folds", "2", "--inner-folds", "2", "--no-reasons"];
+    const rest = ["--config", form, "--workers", workers, "--output", scratch.path(`form-${workers}`)];
+    expect(await succeed("cross-validate", ...data, ...little, ...rest)).toContain("Fine-tuned model");
+  });
+
   test("refuses what it has no use for, in one sentence", async () => {
     const output = ["--output", scratch.path("refused")];
     const refused = (...more: string[]) => refusal("train", ...data, "--folds", "2", ...output, ...more);
