@@ -423,7 +423,7 @@ export const optionRows: readonly OptionRows[] = [
       "--with-replacement | --rarefy-depth 60",
       "--seed 9 | --rarefy-depth 60",
       "--precision float64",
-      "--threads 1",
+      "--threads 1 | --threads 2",
       "--json",
       "--quiet",
     ],
