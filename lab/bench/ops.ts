@@ -68,6 +68,9 @@ async function compare(work: Work, { partner, javascript, rounds, wait }: Sides)
   const ours: number[] = [];
   const theirs = asks.map((ask) => ({ ...ask, times: [] as number[] }));
   for (let round = 0; round < rounds; round++) {
+    // As Python's side does before each of its turns: what it left of the caches is not ours.
+    work.run(work.calls);
+    wait();
     ours.push(time(work, wait));
     for (const { name, side, calls, times } of theirs) {
       const answer = await side.ask(`${name} ${calls} 1`);
