@@ -1,5 +1,5 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { removeOnInterrupt } from "../interrupt.ts";
 import { UserError } from "../userError.ts";
 import {
@@ -46,16 +46,31 @@ export function writeFolderAtomic(target: string, marker: string, fill: (folder:
  * @throws UserError if a file or a folder with other files stands there.
  */
 export function refuseForeign(path: string, marker: string): void {
-  if (!existsSync(path)) return;
-  if (!statSync(path).isDirectory()) {
-    throw new UserError(
-      `Cannot write ${path}: it is a file; choose another name for the folder or delete it.`,
-    );
+  for (;;) {
+    const before = statSync(path, { throwIfNoEntry: false });
+    if (before === undefined) return;
+    if (!before.isDirectory()) {
+      throw new UserError(
+        `Cannot write ${path}: it is a file; choose another name for the folder or delete it.`,
+      );
+    }
+    const names = namesIn(path);
+    if (names.length === 0 || names.includes(marker)) return;
+    // Another writer may have moved the folder away and be deleting it while its names were read.
+    if (statSync(path, { throwIfNoEntry: false })?.ino === before.ino) break;
   }
-  if (existsSync(join(path, marker)) || readdirSync(path).length === 0) return;
   throw new UserError(
     `Cannot write ${path}: the folder exists and holds other files; choose another or empty it.`,
   );
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch (cause) {
+    if ((cause as { code?: string }).code === "ENOENT") return [];
+    throw cause;
+  }
 }
 
 function install(temporary: string, path: string, marker: string): void {
