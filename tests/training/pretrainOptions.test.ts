@@ -64,6 +64,7 @@ const pretrained = once(pretrain);
 const effects: readonly Effect<PretrainInput>[] = [
   ...commonEffects,
   ["sampleEpochs", 0, { training: { epochs: 2 } }],
+  ["mixtures", 9],
   [
     "furtherMetrics",
     ["weighted_normalized"],

@@ -115,6 +115,7 @@ export const pretrainOptions: readonly SchemaOption[] = [
   ...commonOptions,
   { flags: "--further-metrics <names>", path: "furtherMetrics", group: masking, parse: metricNames },
   { flags: "--start-from <run>", path: "startFrom", group: shape },
+  { flags: "--mixtures <n>", path: "mixtures", group: optimization },
   { flags: "--sample-epochs <n>", path: "sampleEpochs", group: optimization },
 ];
 

@@ -3,6 +3,7 @@ import { UserError } from "../../common/userError.ts";
 import type { Dataset, Sample } from "../dataset/dataset.ts";
 import type { PairDistances } from "../dataset/pairDistances.ts";
 import { tokenCount } from "../sequences/tokenizer.ts";
+import { MixedSamples, type Mixtures } from "./mixtures.ts";
 
 /**
  * Which ASVs of a sample are kept when it has more than the limit: the first in the table's order,
@@ -23,6 +24,8 @@ export interface BatchOptions {
   readonly vector?: string;
   /** Leave `asvTokens` empty, for a model that has the embeddings of all ASVs already. Default false. */
   readonly withoutTokens?: boolean;
+  /** Samples besides, which have the numbers from the data set's `sampleCount` on. Default none. */
+  readonly mixtures?: Mixtures;
 }
 
 /**
@@ -74,12 +77,12 @@ export function batchBuffers(batch: Batch): ArrayBuffer[] {
  * memory of one number per ASV.
  */
 export class BatchBuilder {
-  readonly #dataset: Dataset;
+  readonly #dataset: Pick<Dataset, "sample" | "asvTokens">;
   readonly #tokenLimit: number;
   readonly #asvSampling: AsvSampling;
   readonly #maxTokens: number;
   readonly #withoutTokens: boolean;
-  readonly #distances: readonly PairDistances[];
+  readonly #distances: readonly Pick<PairDistances, "block">[];
   readonly #vector: Float32Array | undefined;
   /** For each ASV of the data set 1 + its row in the present batch, or 0. All 0 between batches. */
   readonly #rowOf: Int32Array;
@@ -92,13 +95,15 @@ export class BatchBuilder {
         throw new UserError(`The option ${name} must be a whole number from 1 on, got ${value}.`);
       }
     }
-    this.#dataset = dataset;
+    const { mixtures } = options;
+    const source = mixtures ? new MixedSamples(dataset, mixtures) : dataset;
+    this.#dataset = source;
     this.#tokenLimit = tokenLimit;
     this.#asvSampling = asvSampling;
     this.#maxTokens = tokenCount(maxBp);
     this.#withoutTokens = options.withoutTokens ?? false;
-    this.#distances = [options.distance ?? []].flat().map((name) => dataset.distance(name));
-    this.#vector = options.vector === undefined ? undefined : dataset.vector(options.vector);
+    this.#distances = [options.distance ?? []].flat().map((name) => source.distance(name));
+    this.#vector = options.vector === undefined ? undefined : source.vector(options.vector);
     this.#rowOf = new Int32Array(dataset.asvCount);
   }
 

@@ -76,10 +76,10 @@ export class Loader {
       options.samples ?? { length: dataset.sampleCount },
       (value, i) => value ?? i,
     );
-    const outside = this.#samples.find((index) => index < 0 || index >= dataset.sampleCount);
-    if (outside !== undefined) {
-      throw new RangeError(`The data set has samples 0 to ${dataset.sampleCount - 1}, not ${outside}.`);
-    }
+    const all = dataset.sampleCount + (options.mixtures?.count ?? 0);
+    const outside = this.#samples.find((index) => index < 0 || index >= all);
+    if (outside !== undefined)
+      throw new RangeError(`The data set has samples 0 to ${all - 1}, not ${outside}.`);
     if (this.#samples.length === 0) throw new UserError("There is no sample to make batches of.");
     this.#parts = groupsOf(this.#samples, options.groups).map((samples) => ({
       samples,
@@ -99,6 +99,7 @@ export class Loader {
       distance: options.distance,
       vector: options.vector,
       withoutTokens: options.withoutTokens,
+      mixtures: options.mixtures,
     };
     // Made even with a worker: wrong options are told here and now.
     const builder = new BatchBuilder(dataset, batchOptions);

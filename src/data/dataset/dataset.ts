@@ -1,8 +1,9 @@
 import { resolve } from "node:path";
 import type { Data } from "apache-arrow";
 import { UserError } from "../../common/userError.ts";
-import { ChosenPairs } from "../unifrac/chosenPairs.ts";
+import { ChosenPairs, type SampleCounts } from "../unifrac/chosenPairs.ts";
 import type { UniFracMetric } from "../unifrac/metrics.ts";
+import type { ShearedTree } from "../unifrac/shearTree.ts";
 import type { Column } from "./column.ts";
 import { DatasetFile } from "./datasetFile.ts";
 import type { Manifest } from "./manifest.ts";
@@ -49,6 +50,12 @@ export interface Dataset {
   asvTokens(row: number): Uint8Array;
   /** Pairwise distances by name. A `UserError` if the data set has none of that name. */
   distance(metric: string): PairDistances;
+  /** Metrics, `faith_pd` too, that its tree gives for any sets of its ASVs. */
+  readonly fromTree: readonly string[];
+  /** Computes distances between any samples of its ASVs. A `UserError` where its tree does not give them. */
+  chosenPairs(metric: string, sampleOf: (sample: number) => SampleCounts): ChosenPairs;
+  /** The tree of its ASVs. A `UserError` if it has none. */
+  tree(): ShearedTree;
   /** Values per sample by name, such as `faith_pd`. A `UserError` if the data set has none of that name. */
   vector(name: string): Float32Array;
   /** A metadata column. A `UserError` if the data set has none of that name. */
@@ -164,7 +171,10 @@ class ArrowDataset implements Dataset {
     const { distances } = this.manifest;
     if (!distances.includes(metric)) throw this.#missing("distances", metric, distances);
     const { perBatch = [] } = this.manifest;
-    if (perBatch.includes(metric)) return this.#computed(metric);
+    if (perBatch.includes(metric)) {
+      const pairs = this.chosenPairs(metric, (sample) => this.sample(sample));
+      return new ComputedDistances(metric, this.sampleCount, pairs);
+    }
     const position = distances.filter((name) => !perBatch.includes(name)).indexOf(metric);
     const file = this.#file("distances.arrow");
     const parts: Float32Array[] = [];
@@ -175,22 +185,27 @@ class ArrowDataset implements Dataset {
     });
   }
 
-  #computed(metric: string): ComputedDistances {
-    const [parent, length] = this.#file("tree.arrow").batch(0);
-    const [tipOfAsv] = this.#file("tips.arrow").batch(0);
-    const tree = {
-      parent: valuesOf<Int32Array>(parent),
-      length: valuesOf<Float64Array>(length),
-      tipOfAsv: valuesOf<Int32Array>(tipOfAsv),
-    };
+  get fromTree(): readonly string[] {
+    const { perBatch = [], fromTree = perBatch } = this.manifest;
+    return fromTree;
+  }
+
+  chosenPairs(metric: string, sampleOf: (sample: number) => SampleCounts): ChosenPairs {
+    const { fromTree } = this;
+    if (!fromTree.includes(metric)) throw this.#missing("tree for distances", metric, fromTree);
     const { alpha = 1, varianceAdjusted = false, precision } = this.manifest.parameters;
-    const pairs = new ChosenPairs(tree, (sample) => this.sample(sample), {
+    return new ChosenPairs(this.tree(), sampleOf, {
       metric: metric as UniFracMetric,
       alpha: Number(alpha),
       varianceAdjusted: varianceAdjusted === true,
       precision: precision === "float64" ? "float64" : "float32",
     });
-    return new ComputedDistances(metric, this.sampleCount, pairs);
+  }
+
+  tree(): ShearedTree {
+    const [parent, length] = this.#file("tree.arrow").batch(0);
+    const [tipOfAsv] = this.#file("tips.arrow").batch(0);
+    return { parent: valuesOf(parent), length: valuesOf(length), tipOfAsv: valuesOf(tipOfAsv) };
   }
 
   vector(name: string): Float32Array {

@@ -63,6 +63,11 @@ export interface Manifest extends Provenance {
    * absent if there are none.
    */
   readonly perBatch?: readonly string[];
+  /**
+   * The metrics, `faith_pd` too, that the stored tree gives for any sets of ASVs; absent if there is no tree.
+   * Before it was always stored, those of `perBatch`.
+   */
+  readonly fromTree?: readonly string[];
   /** Names of the values per sample, such as `faith_pd`. */
   readonly vectors: readonly string[];
   readonly metadata: readonly MetadataColumnSummary[];
@@ -132,6 +137,7 @@ function isSound({
   counts,
   distances,
   perBatch = [],
+  fromTree = [],
   vectors,
   metadata,
   sources,
@@ -141,7 +147,7 @@ function isSound({
 }: Manifest): boolean {
   return (
     [counts?.samples, counts?.asvs, counts?.nonzero, counts?.longestAsv].every(isCount) &&
-    [distances, perBatch, vectors, warnings].every(areTexts) &&
+    [distances, perBatch, fromTree, vectors, warnings].every(areTexts) &&
     [metadata, sources, dropped].every(Array.isArray) &&
     metadata.every(
       (column) => typeof column?.name === "string" && ["numeric", "text"].includes(column.kind),

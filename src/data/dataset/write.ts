@@ -26,10 +26,10 @@ export interface DatasetContent {
   readonly metadata?: readonly Column[];
   /** By name: all pairs of samples, condensed: (0,1), (0,2), ... (1,2), ...; NaN is an unknown distance. */
   readonly distances?: Readonly<Record<string, Numbers>>;
-  /**
-   * What is to be computed when it is asked for, and the tree to compute it from, whose ASVs are the table's.
-   */
-  readonly perBatch?: { readonly metrics: readonly string[]; readonly tree: ShearedTree };
+  /** The tree, whose ASVs are the table's, and the metrics (`faith_pd` too) that it gives for any of them. */
+  readonly fromTree?: { readonly metrics: readonly string[]; readonly tree: ShearedTree };
+  /** Of these metrics those that are not stored, but computed when they are asked for. */
+  readonly perBatch?: readonly string[];
   /** By name: one value for each sample, such as `faith_pd`; NaN is an unknown value. */
   readonly vectors?: Readonly<Record<string, Float32Array | Float64Array>>;
   readonly provenance: Provenance;
@@ -57,7 +57,7 @@ export function writeDataset(folder: string, content: DatasetContent): Manifest 
 }
 
 function writeFiles(folder: string, content: DatasetContent): Manifest {
-  const { table, metadata = [], distances = {}, vectors = {}, perBatch, provenance } = content;
+  const { table, metadata = [], distances = {}, vectors = {}, fromTree, perBatch = [], provenance } = content;
   const sequences = content.sequences ?? table.asvIds;
   const files: Record<string, Manifest["files"][string]> = {};
   const write = (name: string, fields: Field[], batches: Iterable<readonly Data[]>): void => {
@@ -82,8 +82,8 @@ function writeFiles(folder: string, content: DatasetContent): Manifest {
     const fields = metrics.map((name) => field(name, new Float32()));
     write("distances.arrow", fields, distanceBatches(Object.values(distances), table.sampleIds.length));
   }
-  if (perBatch !== undefined && perBatch.metrics.length > 0) {
-    const { parent, length, tipOfAsv } = perBatch.tree;
+  if (fromTree !== undefined) {
+    const { parent, length, tipOfAsv } = fromTree.tree;
     const nodes = [numbers(new Int32(), parent), numbers(new Float64(), length)];
     write("tree.arrow", [field("parent", new Int32()), field("length", new Float64())], [nodes]);
     write("tips.arrow", [field("node", new Int32())], [[numbers(new Int32(), tipOfAsv)]]);
@@ -112,8 +112,9 @@ function writeFiles(folder: string, content: DatasetContent): Manifest {
       nonzero: table.indptr[table.sampleIds.length],
       longestAsv: sequences.reduce((longest, sequence) => Math.max(longest, tokenCount(sequence.length)), 0),
     },
-    distances: [...metrics, ...(perBatch?.metrics ?? [])],
-    ...(perBatch?.metrics.length ? { perBatch: perBatch.metrics } : {}),
+    distances: [...metrics, ...perBatch],
+    ...(perBatch.length > 0 && { perBatch }),
+    ...(fromTree && { fromTree: fromTree.metrics }),
     vectors: vectorNames,
     metadata: metadata.map((column) => ({
       name: column.name,
@@ -129,13 +130,13 @@ function writeFiles(folder: string, content: DatasetContent): Manifest {
   };
 }
 
-function checkSizes({ table, sequences, metadata = [], vectors = {}, perBatch }: DatasetContent): void {
+function checkSizes({ table, sequences, metadata = [], vectors = {}, fromTree }: DatasetContent): void {
   const samples = table.sampleIds.length;
   const check = (what: string, length: number, expected: number): void => {
     if (length !== expected) throw new RangeError(`${what}: ${length} values, ${expected} expected.`);
   };
   check("Sequences", sequences?.length ?? table.asvIds.length, table.asvIds.length);
-  if (perBatch !== undefined) check("Tips", perBatch.tree.tipOfAsv.length, table.asvIds.length);
+  if (fromTree !== undefined) check("Tips", fromTree.tree.tipOfAsv.length, table.asvIds.length);
   check("Offsets of the table", table.indptr.length, samples + 1);
   for (const [name, values] of Object.entries(vectors)) check(`Vector ${name}`, values.length, samples);
   for (const column of metadata) {

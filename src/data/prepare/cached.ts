@@ -32,7 +32,8 @@ export async function prepareCached(
   computeMetric?: MetricFunction,
 ): Promise<CachedDataset> {
   const sources = describeSources(options).map(({ role, sha256 }) => [role, sha256]);
-  const key = JSON.stringify({ formatVersion, sources, parameters: prepareParameters(options) });
+  // Before trees were always stored, data sets had the same format without one.
+  const key = JSON.stringify({ formatVersion, tree: true, sources, parameters: prepareParameters(options) });
   const folder = join(cache, new Bun.CryptoHasher("sha256").update(key).digest("hex").slice(0, 16));
   if (existsSync(folder) && isWhole(folder)) return { folder, reused: true };
   makeFolder(cache);

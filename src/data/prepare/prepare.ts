@@ -44,6 +44,7 @@ export async function prepareDataset(
     sequences: options.repSeqs === undefined ? undefined : prepared.sequences,
     metadata: metadata.columns,
     distances: distances.pairwise,
+    fromTree: distances.fromTree,
     perBatch: distances.perBatch,
     vectors: distances.perSample,
     provenance: {
@@ -59,7 +60,8 @@ export async function prepareDataset(
 interface CollectedDistances {
   readonly pairwise: Record<string, Float32Array | Float64Array>;
   readonly perSample: Record<string, Float32Array | Float64Array>;
-  readonly perBatch?: { readonly metrics: readonly string[]; readonly tree: ShearedTree };
+  readonly fromTree?: { readonly metrics: readonly string[]; readonly tree: ShearedTree };
+  readonly perBatch?: readonly string[];
   readonly parameters: { readonly distanceStorage?: string };
   readonly warnings: string[];
 }
@@ -91,12 +93,12 @@ async function collectDistances(
     const values = await computeMetric(metric, named, tree!, options);
     collected[metric === "faith_pd" ? "perSample" : "pairwise"][metric] = values;
   }
-  if (pairwise.length === 0) return collected;
-  const parameters = { distanceStorage: storage };
-  if (storage === "all-pairs") return { ...collected, parameters };
+  if (wanted.length === 0) return collected;
   options.onProgress?.("Cutting the tree down to the ASVs");
-  const perBatch = { metrics: pairwise, tree: shearTree(tree!, tipNames, options.tree) };
-  return { ...collected, parameters, perBatch };
+  const fromTree = { metrics: wanted, tree: shearTree(tree!, tipNames, options.tree) };
+  if (pairwise.length === 0) return { ...collected, fromTree };
+  const parameters = { distanceStorage: storage };
+  return { ...collected, parameters, fromTree, ...(storage === "per-batch" && { perBatch: pairwise }) };
 }
 
 function storageOf(

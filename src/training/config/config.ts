@@ -357,6 +357,12 @@ export const pretrainSchema = z.strictObject({
   split: splitSchema.prefault({}),
   model: modelSchema.prefault({}),
   training: trainingSchema.prefault({}),
+  mixtures: z
+    .union([z.literal("auto"), z.number().int().min(0)])
+    .default(0)
+    .describe(
+      "samples to train on besides that are mixed from the training samples, with distances from the data set's tree; auto: 400 where few samples train",
+    ),
   sampleEpochs: z
     .number()
     .int()

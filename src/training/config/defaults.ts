@@ -22,6 +22,7 @@ const usual: Encoders = { encoder: "set", codes: "kmer" };
  */
 const setPretraining: Settings = {
   startFrom: "auto",
+  mixtures: "auto",
   sampleEpochs: 0,
   training: {
     batchSize: 64,

@@ -9,8 +9,9 @@ import { type LearningRateSearch, searchLearningRate } from "../loop/learningRat
 import { precisionOn } from "../loop/mixedPrecision.ts";
 import { makeOptimizer, parameterGroups } from "../loop/paramGroups.ts";
 import { encoderTypeOf, fitBaseScaling, makeBaseObjective } from "../objectives/baseObjective.ts";
+import { mixSamples } from "./mixSamples.ts";
 import { PretrainTask } from "./pretrainTask.ts";
-import { checkTraining, setMatmulPrecision } from "./runTraining.ts";
+import { checkTraining, setMatmulPrecision, trainingSamples } from "./runTraining.ts";
 import { splitStudies } from "./splitSamples.ts";
 import { startEncoder } from "./startEncoder.ts";
 
@@ -35,6 +36,7 @@ export async function findLearningRate(options: FindOptions): Promise<LearningRa
   checkMetrics(config, studies !== null);
   const split = splitStudies(dataset, config.split, training.seed);
   decideAuto(config, split.train.length);
+  const mixtures = mixSamples(config, dataset, split.train);
   const scaling = fitBaseScaling(dataset, metricsOf(config), split.train);
   torch.manualSeed(training.seed);
   const model = buildEncoder(config, {
@@ -65,8 +67,7 @@ export async function findLearningRate(options: FindOptions): Promise<LearningRa
   const optimizer = makeOptimizer(parameterGroups(model, training), training);
   using loader = new Loader(dataset, {
     ...batch,
-    batchSize: Math.max(2, Math.min(training.batchSize, train.length)),
-    samples: train,
+    ...trainingSamples(dataset, train, training.batchSize, mixtures),
     groups: studies?.of,
     seed: training.seed,
     worker: training.loaderWorker,

@@ -26,6 +26,7 @@ import { RunFolder } from "../run/folder.ts";
 import { pretrainFactsOf } from "../run/open.ts";
 import { sequenceWarnings } from "../run/openSamples.ts";
 import { trainedOn } from "../run/trainedOn.ts";
+import { mixSamples } from "./mixSamples.ts";
 import { pairPlot } from "./pairPlot.ts";
 import { chosenStart, loadSequences, startingFrom } from "./pretrained.ts";
 import { PretrainTask } from "./pretrainTask.ts";
@@ -45,6 +46,8 @@ export interface RunSummary extends ReturnType<typeof trainingFigures> {
   readonly "val.nuc_accuracy": number | null;
   /** What needs neither tree nor training, on the same pairs; none where distances are not learned. */
   readonly baselines: BaselineFigures;
+  /** Samples that were mixed from the training samples; absent for none. */
+  readonly mixtures?: number;
   /** Of several metrics: the figures of each, of which those above are the first one's. */
   readonly metrics?: Record<string, PartFigures>;
   /** Of several data sets: the figures of each one's validation samples, whose means are those above. */
@@ -90,6 +93,7 @@ export async function pretrain(
   checkMetrics(config, studies !== null);
   const folder = RunFolder.ofTraining(options.output);
   decideAuto(config, split.train.length);
+  const mixtures = mixSamples(config, dataset, split.train);
   const baseScaling = fitBaseScaling(dataset, metrics, split.train);
   const constant = metrics.filter((name) => hasConstantDistances(dataset, name, split.train));
   using _lock = folder.create({ resume: options.resume });
@@ -109,6 +113,10 @@ export async function pretrain(
         `The encoder in ${start} was trained on ${seen} of the ${split.validation.length} validation samples, which flatters the figures; --start-from none begins anew.`,
       );
   }
+  if (isNew && given.mixtures === "auto" && mixtures)
+    display.message(
+      `${split.train.length} samples train, so ${mixtures.count} mixtures of them train besides, whose distances the tree gives; --mixtures 0 leaves them out.`,
+    );
   for (const name of constant)
     display.warn(
       `All ${name} ${name === "faith_pd" ? "values" : "distances"} of the training samples are the same; there is nothing to learn from them.`,
@@ -163,7 +171,7 @@ export async function pretrain(
       split,
       task,
       training,
-      batch,
+      batch: { ...batch, mixtures },
       facts,
       losses: [
         "total_loss",
@@ -225,6 +233,7 @@ export async function pretrain(
           ...(ofMetrics && { metrics: ofMetrics }),
           ...(ofStudies && { studies: ofStudies }),
           ...trainingFigures(ended, model, device, split),
+          ...(mixtures && { mixtures: mixtures.count }),
         };
         folder.writeJson(folder.summary, summary);
         if (!(options.plots ?? true) || !isMainRank()) return;

@@ -4,7 +4,8 @@ import { writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { watchInterrupts } from "../../common/interrupt.ts";
 import { UserError } from "../../common/userError.ts";
 import type { BatchOptions } from "../../data/batches/batch.ts";
-import { Loader } from "../../data/batches/loader.ts";
+import { Loader, type LoaderOptions } from "../../data/batches/loader.ts";
+import type { Mixtures } from "../../data/batches/mixtures.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { studiesOf } from "../../data/dataset/joinStudies.ts";
 import { formatIds } from "../../data/split/files.ts";
@@ -166,9 +167,8 @@ export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
   const optimizer = makeOptimizer(groups, training, { sharded: training.shardOptimizer && share !== null });
   using loader = new Loader(dataset, {
     ...plan.batch,
-    batchSize: Math.max(2, Math.min(training.batchSize, split.train.length)),
+    ...trainingSamples(dataset, split.train, training.batchSize, plan.batch.mixtures),
     minBatches: 1 + (training.minEpochSteps - 1) * training.gradientAccumulationSteps,
-    samples: split.train,
     groups: facts.kind === "pretrain" && facts.studies ? studiesOf(dataset)?.of : undefined,
     seed: training.seed,
     worker: training.loaderWorker,
@@ -243,6 +243,18 @@ export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
     trainer.dispose();
     optimizer.dispose();
   }
+}
+
+/** The samples that batches are made of, mixtures too, and how many go into one. */
+export function trainingSamples(
+  { sampleCount }: Dataset,
+  train: Int32Array,
+  batchSize: number,
+  mixtures: Mixtures | undefined,
+): Pick<LoaderOptions, "samples" | "mixtures" | "batchSize"> {
+  const mixed = Int32Array.from({ length: mixtures?.count ?? 0 }, (_, i) => sampleCount + i);
+  const samples = Int32Array.from([...train, ...mixed]);
+  return { samples, mixtures, batchSize: Math.max(2, Math.min(batchSize, samples.length)) };
 }
 
 /** @throws UserError for what several ranks cannot do together. */

@@ -1,0 +1,94 @@
+import { Random } from "../../common/random/random.ts";
+import type { Dataset, Sample } from "../dataset/dataset.ts";
+import type { PairDistances } from "../dataset/pairDistances.ts";
+import type { ChosenPairs } from "../unifrac/chosenPairs.ts";
+
+/** Samples that are mixed from others of a data set, and follow its own by number. */
+export interface Mixtures {
+  /** The samples that they are mixed from. */
+  readonly of: Int32Array;
+  readonly count: number;
+  readonly seed: number;
+}
+
+/** The least share of the first sample's ASVs that is wanted in a mixture. */
+const leastShare = 0.3;
+
+/**
+ * A data set's samples and mixtures of them. A mixture has a random share, 0.3 to 1, of the ASVs of one
+ * sample, and in half of the cases a random share, 0 to 1, of another's. A tree gives the distance between
+ * any two sets of ASVs, so mixtures teach as exactly as samples do, and there are as many as one likes: what
+ * few samples leave open, which of many branches a distance is due to, they decide. Each mixture depends on
+ * the seed and its number alone.
+ */
+export class MixedSamples implements Pick<Dataset, "asvCount" | "asvTokens" | "sample" | "vector"> {
+  readonly #dataset: Dataset;
+  readonly #mixtures: Mixtures;
+  readonly #random: Random;
+
+  constructor(dataset: Dataset, mixtures: Mixtures) {
+    this.#dataset = dataset;
+    this.#mixtures = mixtures;
+    this.#random = new Random(mixtures.seed).derive("mixtures");
+  }
+
+  get asvCount(): number {
+    return this.#dataset.asvCount;
+  }
+
+  asvTokens(row: number): Uint8Array {
+    return this.#dataset.asvTokens(row);
+  }
+
+  sample(index: number): Sample {
+    const own = this.#dataset.sampleCount;
+    if (index < own) return this.#dataset.sample(index);
+    const { of } = this.#mixtures;
+    const random = this.#random.derive(index - own);
+    const counts = new Map<number, number>();
+    const draw = (share: number): Sample => {
+      const sample = this.#dataset.sample(of[random.integer(of.length)]);
+      sample.asvs.forEach((asv, i) => {
+        if (random.float() < share) counts.set(asv, (counts.get(asv) ?? 0) + sample.counts[i]);
+      });
+      return sample;
+    };
+    const first = draw(leastShare + (1 - leastShare) * random.float());
+    if (random.float() < 0.5) draw(random.float());
+    if (counts.size === 0) return first;
+    const asvs = Int32Array.from(counts.keys()).sort();
+    return { asvs, counts: Float32Array.from(asvs, (asv) => counts.get(asv)!) };
+  }
+
+  distance(metric: string): Pick<PairDistances, "block"> {
+    const own = this.#dataset.sampleCount;
+    const known = this.#dataset.distance(metric);
+    let computed: ChosenPairs | undefined;
+    return {
+      block: (samples) => {
+        if (Array.prototype.every.call(samples, (sample: number) => sample < own))
+          return known.block(samples);
+        computed ??= this.#dataset.chosenPairs(metric, (sample) => this.sample(sample));
+        return computed.block(samples);
+      },
+    };
+  }
+
+  /** The values of all samples, then those of mixtures, which are Faith's PD. */
+  vector(name: string): Float32Array {
+    const known = this.#dataset.vector(name);
+    const { parent, length, tipOfAsv } = this.#dataset.tree();
+    const own = known.length;
+    const values = new Float32Array(own + this.#mixtures.count);
+    values.set(known);
+    for (let sample = own; sample < values.length; sample++) {
+      const above = new Set<number>();
+      for (const asv of this.sample(sample).asvs)
+        for (let node = tipOfAsv[asv]; node > 0 && !above.has(node); node = parent[node]) {
+          above.add(node);
+          values[sample] += length[node];
+        }
+    }
+    return values;
+  }
+}
