@@ -24,7 +24,7 @@ export interface BatchOptions {
   readonly vector?: string;
   /** Leave `asvTokens` empty, for a model that has the embeddings of all ASVs already. Default false. */
   readonly withoutTokens?: boolean;
-  /** Samples besides, which have the numbers from the data set's `sampleCount` on. Default none. */
+  /** Samples besides, with the numbers from the data set's `sampleCount` on. Default none. */
   readonly mixtures?: Mixtures;
 }
 
@@ -77,13 +77,14 @@ export function batchBuffers(batch: Batch): ArrayBuffer[] {
  * memory of one number per ASV.
  */
 export class BatchBuilder {
-  readonly #dataset: Pick<Dataset, "sample" | "asvTokens">;
+  readonly #dataset: Dataset;
+  readonly #samples: Pick<Dataset, "sample">;
   readonly #tokenLimit: number;
   readonly #asvSampling: AsvSampling;
   readonly #maxTokens: number;
   readonly #withoutTokens: boolean;
   readonly #distances: readonly Pick<PairDistances, "block">[];
-  readonly #vector: Float32Array | undefined;
+  readonly #valueOf: ((sample: number) => number) | undefined;
   /** For each ASV of the data set 1 + its row in the present batch, or 0. All 0 between batches. */
   readonly #rowOf: Int32Array;
 
@@ -96,20 +97,24 @@ export class BatchBuilder {
       }
     }
     const { mixtures } = options;
-    const source = mixtures ? new MixedSamples(dataset, mixtures) : dataset;
-    this.#dataset = source;
+    const mixed = mixtures && new MixedSamples(dataset, mixtures);
+    this.#dataset = dataset;
+    this.#samples = mixed ?? dataset;
     this.#tokenLimit = tokenLimit;
     this.#asvSampling = asvSampling;
     this.#maxTokens = tokenCount(maxBp);
     this.#withoutTokens = options.withoutTokens ?? false;
-    this.#distances = [options.distance ?? []].flat().map((name) => source.distance(name));
-    this.#vector = options.vector === undefined ? undefined : source.vector(options.vector);
+    this.#distances = [options.distance ?? []].flat().map((name) => (mixed ?? dataset).distance(name));
+    if (options.vector !== undefined) {
+      const values = dataset.vector(options.vector);
+      this.#valueOf = mixed?.valueOf(options.vector) ?? ((sample) => values[sample]);
+    }
     this.#rowOf = new Int32Array(dataset.asvCount);
   }
 
   /** The batch of some samples, given by index. `random` is used for random ASV sampling alone. */
   build(sampleIndices: Int32Array, random: Random): Batch {
-    const samples = Array.from(sampleIndices, (index) => this.#limited(this.#dataset.sample(index), random));
+    const samples = Array.from(sampleIndices, (index) => this.#limited(this.#samples.sample(index), random));
     const slots = samples.reduce((most, sample) => Math.max(most, sample.asvs.length), 0);
     const { asvRows, asvLengths } = this.#distinctAsvs(samples);
     const asvIndex = new Int32Array(samples.length * slots);
@@ -195,9 +200,9 @@ export class BatchBuilder {
   }
 
   #sampleTargets(sampleIndices: Int32Array): Pick<Batch, "vector" | "vectorMask"> {
-    const values = this.#vector;
-    if (values === undefined) return {};
-    const vector = Float32Array.from(sampleIndices, (index) => values[index]);
+    const valueOf = this.#valueOf;
+    if (valueOf === undefined) return {};
+    const vector = Float32Array.from(sampleIndices, (sample) => valueOf(sample));
     return { vector, vectorMask: unknownToZero(vector) };
   }
 }

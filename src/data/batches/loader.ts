@@ -7,7 +7,7 @@ import { batchStarts, epochOrder } from "./plan.ts";
 import type { BatchSource } from "./source.ts";
 import { InlineSource, WorkerSource } from "./source.ts";
 
-export interface LoaderOptions extends BatchOptions {
+export interface LoaderOptions extends Omit<BatchOptions, "mixtures"> {
   /** From 2 on. */
   readonly batchSize: number;
   /** Which samples of the data set; default all. */
@@ -17,6 +17,8 @@ export interface LoaderOptions extends BatchOptions {
    * order. Default: all alike.
    */
   readonly groups?: Int32Array;
+  /** Samples of each pass that are mixed anew from `samples`, which are then all of one group. Default 0. */
+  readonly mixtures?: number;
   /** Default true; false keeps the order of `samples`. */
   readonly shuffle?: boolean;
   /** Decides the order of every epoch and all random ASV sampling. Default 0. */
@@ -65,6 +67,9 @@ export class Loader {
   readonly #passes: number;
   readonly #plan: Pick<LoaderState, "seed" | "batchSize" | "samples" | "shuffle" | "dropLast" | "passes">;
   readonly #random: Random;
+  readonly #mixtures: number;
+  /** Where the numbers of mixtures begin. */
+  readonly #ownSamples: number;
   readonly #source: BatchSource;
   #epoch = 0;
   #batch = 0;
@@ -76,21 +81,30 @@ export class Loader {
       options.samples ?? { length: dataset.sampleCount },
       (value, i) => value ?? i,
     );
-    const all = dataset.sampleCount + (options.mixtures?.count ?? 0);
-    const outside = this.#samples.find((index) => index < 0 || index >= all);
-    if (outside !== undefined)
-      throw new RangeError(`The data set has samples 0 to ${all - 1}, not ${outside}.`);
+    const outside = this.#samples.find((index) => index < 0 || index >= dataset.sampleCount);
+    if (outside !== undefined) {
+      throw new RangeError(`The data set has samples 0 to ${dataset.sampleCount - 1}, not ${outside}.`);
+    }
     if (this.#samples.length === 0) throw new UserError("There is no sample to make batches of.");
+    this.#mixtures = options.mixtures ?? 0;
+    this.#ownSamples = dataset.sampleCount;
     this.#parts = groupsOf(this.#samples, options.groups).map((samples) => ({
       samples,
-      starts: batchStarts(samples.length, batchSize, dropLast),
+      starts: batchStarts(samples.length + this.#mixtures, batchSize, dropLast),
     }));
     const inPass = this.#parts.reduce((sum, { starts }) => sum + starts.length - 1, 0);
     this.#passes = Math.max(1, Math.ceil(minBatches / inPass));
     this.batchesPerEpoch = inPass * this.#passes;
     this.samplesPerEpoch =
       this.#parts.reduce((sum, { starts }) => sum + starts[starts.length - 1], 0) * this.#passes;
-    this.#plan = { seed, batchSize, samples: this.#samples.length, shuffle, dropLast, passes: this.#passes };
+    this.#plan = {
+      seed,
+      batchSize,
+      samples: this.#samples.length + this.#mixtures,
+      shuffle,
+      dropLast,
+      passes: this.#passes,
+    };
     this.#random = new Random(seed);
     const batchOptions: BatchOptions = {
       tokenLimit: options.tokenLimit,
@@ -99,7 +113,7 @@ export class Loader {
       distance: options.distance,
       vector: options.vector,
       withoutTokens: options.withoutTokens,
-      mixtures: options.mixtures,
+      mixtures: this.#mixtures > 0 ? { of: this.#samples, seed } : undefined,
     };
     // Made even with a worker: wrong options are told here and now.
     const builder = new BatchBuilder(dataset, batchOptions);
@@ -136,12 +150,18 @@ export class Loader {
   #batchesOf(pass: number): Int32Array[] {
     const { shuffle } = this.#plan;
     const batches = this.#parts.flatMap(({ samples, starts }) => {
-      const order = epochOrder(samples, shuffle, this.#random, pass);
+      const order = epochOrder(this.#withMixtures(samples, pass), shuffle, this.#random, pass);
       return Array.from({ length: starts.length - 1 }, (_, i) => order.subarray(starts[i], starts[i + 1]));
     });
     if (this.#parts.length === 1 || !shuffle) return batches;
     const places = Int32Array.from(batches.keys());
     return Array.from(this.#random.derive("groups", pass).shuffle(places), (place) => batches[place]);
+  }
+
+  #withMixtures(samples: Int32Array, pass: number): Int32Array {
+    if (this.#mixtures === 0) return samples;
+    const first = this.#ownSamples + pass * this.#mixtures - samples.length;
+    return Int32Array.from({ length: samples.length + this.#mixtures }, (_, i) => samples[i] ?? first + i);
   }
 
   /** The state after the batch that was given last. */

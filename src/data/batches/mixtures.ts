@@ -3,11 +3,10 @@ import type { Dataset, Sample } from "../dataset/dataset.ts";
 import type { PairDistances } from "../dataset/pairDistances.ts";
 import type { ChosenPairs } from "../unifrac/chosenPairs.ts";
 
-/** Samples that are mixed from others of a data set, and follow its own by number. */
+/** Samples that are mixed from others of a data set; they have the numbers after its own, without end. */
 export interface Mixtures {
   /** The samples that they are mixed from. */
   readonly of: Int32Array;
-  readonly count: number;
   readonly seed: number;
 }
 
@@ -21,7 +20,7 @@ const leastShare = 0.3;
  * few samples leave open, which of many branches a distance is due to, they decide. Each mixture depends on
  * the seed and its number alone.
  */
-export class MixedSamples implements Pick<Dataset, "asvCount" | "asvTokens" | "sample" | "vector"> {
+export class MixedSamples {
   readonly #dataset: Dataset;
   readonly #mixtures: Mixtures;
   readonly #random: Random;
@@ -30,14 +29,6 @@ export class MixedSamples implements Pick<Dataset, "asvCount" | "asvTokens" | "s
     this.#dataset = dataset;
     this.#mixtures = mixtures;
     this.#random = new Random(mixtures.seed).derive("mixtures");
-  }
-
-  get asvCount(): number {
-    return this.#dataset.asvCount;
-  }
-
-  asvTokens(row: number): Uint8Array {
-    return this.#dataset.asvTokens(row);
   }
 
   sample(index: number): Sample {
@@ -74,21 +65,20 @@ export class MixedSamples implements Pick<Dataset, "asvCount" | "asvTokens" | "s
     };
   }
 
-  /** The values of all samples, then those of mixtures, which are Faith's PD. */
-  vector(name: string): Float32Array {
+  /** The value of a sample; a mixture's is Faith's PD. */
+  valueOf(name: string): (sample: number) => number {
     const known = this.#dataset.vector(name);
     const { parent, length, tipOfAsv } = this.#dataset.tree();
-    const own = known.length;
-    const values = new Float32Array(own + this.#mixtures.count);
-    values.set(known);
-    for (let sample = own; sample < values.length; sample++) {
+    return (sample) => {
+      if (sample < known.length) return known[sample];
       const above = new Set<number>();
+      let value = 0;
       for (const asv of this.sample(sample).asvs)
         for (let node = tipOfAsv[asv]; node > 0 && !above.has(node); node = parent[node]) {
           above.add(node);
-          values[sample] += length[node];
+          value += length[node];
         }
-    }
-    return values;
+      return value;
+    };
   }
 }

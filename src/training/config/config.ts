@@ -361,7 +361,7 @@ export const pretrainSchema = z.strictObject({
     .union([z.literal("auto"), z.number().int().min(0)])
     .default(0)
     .describe(
-      "samples to train on besides that are mixed from the training samples, with distances from the data set's tree; auto: 400 where few samples train",
+      "samples in each pass that are mixed anew from the training samples, with distances from the data set's tree; auto: 400 to 8000",
     ),
   sampleEpochs: z
     .number()

@@ -11,7 +11,7 @@ import { makeOptimizer, parameterGroups } from "../loop/paramGroups.ts";
 import { encoderTypeOf, fitBaseScaling, makeBaseObjective } from "../objectives/baseObjective.ts";
 import { mixSamples } from "./mixSamples.ts";
 import { PretrainTask } from "./pretrainTask.ts";
-import { checkTraining, setMatmulPrecision, trainingSamples } from "./runTraining.ts";
+import { checkTraining, setMatmulPrecision } from "./runTraining.ts";
 import { splitStudies } from "./splitSamples.ts";
 import { startEncoder } from "./startEncoder.ts";
 
@@ -67,7 +67,9 @@ export async function findLearningRate(options: FindOptions): Promise<LearningRa
   const optimizer = makeOptimizer(parameterGroups(model, training), training);
   using loader = new Loader(dataset, {
     ...batch,
-    ...trainingSamples(dataset, train, training.batchSize, mixtures),
+    batchSize: Math.max(2, Math.min(training.batchSize, train.length + mixtures)),
+    samples: train,
+    mixtures,
     groups: studies?.of,
     seed: training.seed,
     worker: training.loaderWorker,

@@ -46,7 +46,7 @@ export interface RunSummary extends ReturnType<typeof trainingFigures> {
   readonly "val.nuc_accuracy": number | null;
   /** What needs neither tree nor training, on the same pairs; none where distances are not learned. */
   readonly baselines: BaselineFigures;
-  /** Samples that were mixed from the training samples; absent for none. */
+  /** Mixtures of the training samples in each pass; absent for none. */
   readonly mixtures?: number;
   /** Of several metrics: the figures of each, of which those above are the first one's. */
   readonly metrics?: Record<string, PartFigures>;
@@ -113,10 +113,6 @@ export async function pretrain(
         `The encoder in ${start} was trained on ${seen} of the ${split.validation.length} validation samples, which flatters the figures; --start-from none begins anew.`,
       );
   }
-  if (isNew && given.mixtures === "auto" && mixtures)
-    display.message(
-      `${split.train.length} samples train, so ${mixtures.count} mixtures of them train besides, whose distances the tree gives; --mixtures 0 leaves them out.`,
-    );
   for (const name of constant)
     display.warn(
       `All ${name} ${name === "faith_pd" ? "values" : "distances"} of the training samples are the same; there is nothing to learn from them.`,
@@ -171,7 +167,8 @@ export async function pretrain(
       split,
       task,
       training,
-      batch: { ...batch, mixtures },
+      batch,
+      mixtures,
       facts,
       losses: [
         "total_loss",
@@ -233,7 +230,7 @@ export async function pretrain(
           ...(ofMetrics && { metrics: ofMetrics }),
           ...(ofStudies && { studies: ofStudies }),
           ...trainingFigures(ended, model, device, split),
-          ...(mixtures && { mixtures: mixtures.count }),
+          ...(mixtures > 0 && { mixtures }),
         };
         folder.writeJson(folder.summary, summary);
         if (!(options.plots ?? true) || !isMainRank()) return;

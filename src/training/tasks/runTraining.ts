@@ -4,8 +4,7 @@ import { writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { watchInterrupts } from "../../common/interrupt.ts";
 import { UserError } from "../../common/userError.ts";
 import type { BatchOptions } from "../../data/batches/batch.ts";
-import { Loader, type LoaderOptions } from "../../data/batches/loader.ts";
-import type { Mixtures } from "../../data/batches/mixtures.ts";
+import { Loader } from "../../data/batches/loader.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { studiesOf } from "../../data/dataset/joinStudies.ts";
 import { formatIds } from "../../data/split/files.ts";
@@ -53,6 +52,8 @@ export interface TrainingPlan {
   readonly training: TrainingConfig;
   /** What batches must bring along. */
   readonly batch: BatchOptions;
+  /** Mixtures of the training samples in each pass; default 0. */
+  readonly mixtures?: number;
   readonly facts: RunFacts;
   /** What is learned, in the order in which it is shown. */
   readonly losses: readonly LossName[];
@@ -167,7 +168,9 @@ export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
   const optimizer = makeOptimizer(groups, training, { sharded: training.shardOptimizer && share !== null });
   using loader = new Loader(dataset, {
     ...plan.batch,
-    ...trainingSamples(dataset, split.train, training.batchSize, plan.batch.mixtures),
+    samples: split.train,
+    mixtures: plan.mixtures,
+    batchSize: Math.max(2, Math.min(training.batchSize, split.train.length + (plan.mixtures ?? 0))),
     minBatches: 1 + (training.minEpochSteps - 1) * training.gradientAccumulationSteps,
     groups: facts.kind === "pretrain" && facts.studies ? studiesOf(dataset)?.of : undefined,
     seed: training.seed,
@@ -243,18 +246,6 @@ export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
     trainer.dispose();
     optimizer.dispose();
   }
-}
-
-/** The samples that batches are made of, mixtures too, and how many go into one. */
-export function trainingSamples(
-  { sampleCount }: Dataset,
-  train: Int32Array,
-  batchSize: number,
-  mixtures: Mixtures | undefined,
-): Pick<LoaderOptions, "samples" | "mixtures" | "batchSize"> {
-  const mixed = Int32Array.from({ length: mixtures?.count ?? 0 }, (_, i) => sampleCount + i);
-  const samples = Int32Array.from([...train, ...mixed]);
-  return { samples, mixtures, batchSize: Math.max(2, Math.min(batchSize, samples.length)) };
 }
 
 /** @throws UserError for what several ranks cannot do together. */

@@ -19,7 +19,8 @@ import { uniFracMetrics } from "../../../src/data/unifrac/metrics.ts";
 const scratch = scratchFolder();
 const study = simulate({ samples: 12, asvs: 60, depth: 300, richness: 20, length: 30 });
 const files = writeSimulation(join(scratch, "study"), study);
-const mixtures: Mixtures = { of: Int32Array.of(1, 4, 7), count: 40, seed: 5 };
+const mixtures: Mixtures = { of: Int32Array.of(1, 4, 7), seed: 5 };
+const count = 40;
 
 let prepared: Dataset | undefined;
 async function dataset(): Promise<Dataset> {
@@ -31,7 +32,7 @@ async function dataset(): Promise<Dataset> {
 /** The data set's samples and the mixtures as a table. */
 function asTable(from: Dataset): Table {
   const mixed = new MixedSamples(from, mixtures);
-  const samples = Array.from({ length: from.sampleCount + mixtures.count }, (_, i) => mixed.sample(i));
+  const samples = Array.from({ length: from.sampleCount + count }, (_, i) => mixed.sample(i));
   let end = 0;
   const ends = samples.map(({ asvs }) => {
     end += asvs.length;
@@ -51,7 +52,7 @@ test("a mixture has ASVs of one or two of the samples that it is made of, and is
   const mixed = new MixedSamples(from, mixtures);
   const parts = Array.from(mixtures.of, (sample) => new Set(from.sample(sample).asvs));
   let ofOne = 0;
-  for (let i = 0; i < mixtures.count; i++) {
+  for (let i = 0; i < count; i++) {
     const { asvs, counts } = mixed.sample(from.sampleCount + i);
     expect(asvs.length).toBeGreaterThan(0);
     expect([...asvs]).toEqual([...new Set(asvs)].sort((a, b) => a - b));
@@ -98,15 +99,22 @@ test("their Faith's PD is that of the tree, and samples keep their own numbers b
   );
 });
 
-test("a worker makes the same batches", async () => {
+test("each pass has others, and a worker makes the same batches", async () => {
   const from = await dataset();
-  const samples = [3, 14, 30, 7, 51, 12];
+  const options = { samples: [3, 7, 9], mixtures: 5, batchSize: 4, minBatches: 4, vector: "faith_pd" };
   const batches = async (worker: boolean) => {
-    using loader = new Loader(from, { batchSize: 3, samples, mixtures, distance: "unweighted", worker });
+    using loader = new Loader(from, { ...options, distance: "unweighted", worker });
     return await Array.fromAsync(loader.epoch());
   };
-  expect(await batches(true)).toEqual(await batches(false));
-  expect(() => new Loader(from, { batchSize: 3, samples: [52], mixtures })).toThrow("samples 0 to 51");
+  const made = await batches(false);
+  expect(await batches(true)).toEqual(made);
+  const passes = [made.slice(0, 2), made.slice(2)].map((some) =>
+    some.flatMap(({ sampleIndices }) => [...sampleIndices]).sort((a, b) => a - b),
+  );
+  expect(passes).toEqual([
+    [3, 7, 9, 12, 13, 14, 15, 16],
+    [3, 7, 9, 17, 18, 19, 20, 21],
+  ]);
 });
 
 test("a data set without a tree has none", async () => {
