@@ -200,9 +200,9 @@ export class BatchBuilder {
   }
 
   #sampleTargets(sampleIndices: Int32Array): Pick<Batch, "vector" | "vectorMask"> {
-    const valueOf = this.#valueOf;
-    if (valueOf === undefined) return {};
-    const vector = Float32Array.from(sampleIndices, (sample) => valueOf(sample));
+    const value = this.#valueOf;
+    if (value === undefined) return {};
+    const vector = Float32Array.from(sampleIndices, (sample) => value(sample));
     return { vector, vectorMask: unknownToZero(vector) };
   }
 }
