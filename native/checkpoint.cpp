@@ -438,18 +438,21 @@ class Recorder {
 
 // The segments being recorded by this thread, the innermost last.
 thread_local std::vector<std::unique_ptr<Recorder>> recorders;
+// How many: every call asks, and a plain number of a thread's is read sooner than a list.
+thread_local size_t open_recorders = 0;
 
 std::unique_ptr<Recorder> take_recorder() {
   if (recorders.empty()) throw ShimError(AAMT_ERR_ARGUMENT, "no segment was begun");
   auto recorder = std::move(recorders.back());
   recorders.pop_back();
+  open_recorders = recorders.size();
   recorder->restore_grad_mode();
   return recorder;
 }
 
 }  // namespace
 
-bool recording() noexcept { return !recorders.empty(); }
+bool recording() noexcept { return open_recorders > 0; }
 void call_and_record(const c10::OperatorHandle& op, torch::jit::Stack& stack) { recorders.back()->call(op, stack); }
 void forbid_while_recording(const char* what) {
   if (recording()) throw ShimError(AAMT_ERR_ARGUMENT, std::string(what) + " cannot be repeated, so it is not possible within a checkpointed segment");
@@ -465,7 +468,11 @@ void set_recorded_grad_mode(bool on) { recorders.back()->grad_mode = on; }
 using namespace aamt;
 
 int32_t aamt_segment_begin(void) {
-  AAMT_GUARD(recorders.push_back(std::make_unique<Recorder>(recorders.empty() ? nullptr : recorders.back().get())); return 0;)
+  AAMT_GUARD({
+    recorders.push_back(std::make_unique<Recorder>(recorders.empty() ? nullptr : recorders.back().get()));
+    open_recorders = recorders.size();
+    return 0;
+  })
 }
 
 int32_t aamt_segment_abort(void) {

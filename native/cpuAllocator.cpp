@@ -209,29 +209,31 @@ struct SmallListsOwner {
   }
 };
 
-bool has_small_lists() {
-  if (small_lists != nullptr) return true;
-  if (small_lists_gone || !kKeepSmall) return false;
-  small_lists = new SmallLists();
+// Null where this thread has none (any more).
+SmallLists* lists_of_this_thread() {
+  SmallLists* lists = small_lists;
+  if (lists != nullptr) return lists;
+  if (small_lists_gone || !kKeepSmall) return nullptr;
+  lists = small_lists = new SmallLists();
   thread_local SmallListsOwner owner;
   (void)owner;
-  return true;
+  return lists;
 }
 
 int small_class(size_t bytes) { return static_cast<int>((bytes + kSmallStep - 1) / kSmallStep); }
 
 Block* take_small(size_t bytes) {
   int size_class = small_class(bytes);
-  if (size_class >= kSmallClasses || !has_small_lists()) {
+  SmallLists* lists = size_class < kSmallClasses ? lists_of_this_thread() : nullptr;
+  if (lists == nullptr) {
     Block* block = from_system(bytes);
     if (block) block->size_class = -1;
     return block;
   }
-  Block*& first = small_lists->first[size_class];
-  Block* block = first;
+  Block* block = lists->first[size_class];
   if (block) {
-    first = block->next_in_class;
-    small_lists->count[size_class]--;
+    lists->first[size_class] = block->next_in_class;
+    lists->count[size_class]--;
     return block;
   }
   block = from_system(size_class * kSmallStep);
@@ -241,13 +243,14 @@ Block* take_small(size_t bytes) {
 
 void release_small(Block* block) {
   int size_class = -1 - block->size_class;
-  if (size_class == 0 || !has_small_lists() || small_lists->count[size_class] * size_class * kSmallStep >= kKeptPerClass) {
+  SmallLists* lists = size_class > 0 ? lists_of_this_thread() : nullptr;
+  if (lists == nullptr || lists->count[size_class] * size_class * kSmallStep >= kKeptPerClass) {
     std::free(block);
     return;
   }
-  block->next_in_class = small_lists->first[size_class];
-  small_lists->first[size_class] = block;
-  small_lists->count[size_class]++;
+  block->next_in_class = lists->first[size_class];
+  lists->first[size_class] = block;
+  lists->count[size_class]++;
 }
 
 void release_block(void* data) {

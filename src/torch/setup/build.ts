@@ -12,12 +12,13 @@ import { buildFolder, commandNames, projectRoot, runsFromFiles } from "./places.
 export const sourceFolder = join(projectRoot, "native");
 
 /**
- * Part of the source hash, so that other flags make another library. macOS has no advice about huge pages to
- * give to the system: the name stands for no advice there.
+ * Part of the source hash, so that other flags make another library. LibTorch's packages are compiled with
+ * NDEBUG, by which its headers leave out checks of LibTorch itself (and members of a class). macOS has no
+ * advice about huge pages to give to the system: the name stands for no advice there.
  */
 export function compileFlags(platform: NodeJS.Platform = process.platform): string[] {
   const own = platform === "darwin" ? ["-DMADV_HUGEPAGE=MADV_NORMAL"] : [];
-  return ["-O2", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", ...own];
+  return ["-O2", "-DNDEBUG", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", ...own];
 }
 
 /**

@@ -91,6 +91,64 @@ test("typed calls serve the frequent signatures and give what the general call g
   }
 });
 
+test("composite operators called below the layer of views give new tensors, with the general call's numbers", () => {
+  const source = readFileSync(join(import.meta.dir, "../../../native/typed.cpp"), "utf8");
+  const listed = /makes_anew[^{]*\{[^{]*\{([^}]*)\}/.exec(source)?.[1].match(/\w+(?=")/g);
+  using _s = torch.scope();
+  const layerNorm = (x: torch.Tensor, ...rest: torch.Tensor[]) => torch.layerNorm(x, [x.size(-1)], ...rest);
+  const subjects: Record<string, [(...args: torch.Tensor[]) => torch.Tensor, number[][][]]> = {
+    layer_norm: [layerNorm, [[[4]], [[3, 4], [4], [4]], [[2, 3, 4], [4]], [[0, 4]]]],
+    linear: [
+      torch.linear,
+      [
+        [[4], [3, 4]],
+        [[2, 4], [1, 4], [1]],
+        [[2, 3, 4], [4, 4], [4]],
+        [
+          [0, 4],
+          [4, 4],
+        ],
+      ],
+    ],
+    matmul: [
+      torch.matmul,
+      [
+        [[4], [4]],
+        [
+          [1, 1],
+          [1, 1],
+        ],
+        [[3, 4], [4]],
+        [
+          [2, 3, 4],
+          [4, 3],
+        ],
+        [
+          [2, 3, 4],
+          [2, 4, 3],
+        ],
+        [
+          [0, 4],
+          [4, 4],
+        ],
+      ],
+    ],
+  };
+  expect(listed?.map(String)).toEqual(Object.keys(subjects));
+  for (const [operate, all] of Object.values(subjects))
+    for (const shapes of all)
+      for (const dtype of ["float32", "float64"] as const) {
+        const args = shapes.map((shape) => torch.rand(shape, { dtype }).requiresGrad_());
+        const before = args.map((one) => one.toArray());
+        const result = torch.noGrad(() => operate(...args));
+        expect(result).toEqual(torch.countOperators(() => operate(...args)).result);
+        result.fill_(7);
+        expect(args.map((one) => one.toArray())).toEqual(before);
+        result.requiresGrad_().mul(2).sum().backward();
+        expect(result.grad).toEqual(torch.fullLike(result, 2));
+      }
+});
+
 test("options by name and arguments by position mean the same", () => {
   using _s = torch.scope();
   const a = torch.arange(12, { dtype: "float32" }).view([3, 4]);
