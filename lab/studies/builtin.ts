@@ -3,7 +3,6 @@
  * tree, and writes the best weights into one file. docs/builtin-encoder.md names the data.
  *
  *     bun lab/studies/builtin.ts --output models/builtin.safetensors --minutes 3 oral ecam crc-udca2
- * moving-pictures
  */
 import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
