@@ -82,6 +82,14 @@ export function howToWrite(text: string): string {
   return notation === undefined ? "correct it" : `write ${notation.cure}`;
 }
 
+const date =
+  /^(\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{1,2}[- ]?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*([- ]?\d{2,4})?|(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[- ]\d{2,4})([T ]\d{1,2}:.*)?$|^\d{1,2}:\d{2}(:\d{2})?( ?[ap]m)?$/i;
+
+/** Whether a text is a date or a time of day: `2020-03-01`, `3/1/2020`, `1-Mar`, `14:30`. */
+export function isDate(text: string): boolean {
+  return date.test(text);
+}
+
 function isNumber(text: string): boolean {
   return parseNumber(text) !== undefined || numberNotation(text) !== undefined;
 }

@@ -5,6 +5,15 @@ export function lossText(value: number): string {
   return value.toFixed(value !== 0 && Math.abs(value) < 1e-4 ? 6 : 4);
 }
 
+/**
+ * A figure of quality for the console: four decimals, or the scientific form where these would show nothing
+ * (errors of a target in mol/l) or too many digits.
+ */
+export function figureText(value: number): string {
+  const size = Math.abs(value);
+  return value !== 0 && (size < 5e-4 || size >= 1e9) ? value.toExponential(3) : value.toFixed(4);
+}
+
 /** A learning rate with a two-digit exponent: `1.00e-04`. */
 export function learningRateText(value: number): string {
   if (!Number.isFinite(value)) return lossText(value);

@@ -45,6 +45,14 @@ test("a word among numbers does not turn them into classes", async () => {
   );
 });
 
+test("dates do not become a class each, and a target is named once", async () => {
+  const file = metadata("dates.tsv", (row) => `2021-03-${String((row % 28) + 1).padStart(2, "0")}`);
+  expect(await refusal(...train(file, "depth"))).toMatch(
+    /"depth" holds dates or times, such as "2021-03-01".* days since the first date .* or give --classifier/,
+  );
+  expect(await refusal(...train(study.metadata, "depth,depth"))).toContain('names "depth" twice');
+});
+
 test("a column without values is named", async () => {
   const file = metadata("empty.tsv", () => "");
   expect(await refusal(...train(file, "depth"))).toContain('None of the 36 samples has a value of "depth"');

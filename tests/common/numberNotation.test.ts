@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { numberNotation } from "../../src/common/numberNotation.ts";
+import { isDate, numberNotation } from "../../src/common/numberNotation.ts";
 
 test.each([
   ["6,69", /decimal comma/, /^6\.69 \(a decimal point\)$/],
@@ -49,3 +49,33 @@ test.each([
   "F",
   "10317.000-1",
 ])("%s is none", (text) => expect(numberNotation(text)).toBeUndefined());
+
+test("dates and times are told from other text", () => {
+  const dates = [
+    "2019-05-01",
+    "2019-05",
+    "5/1/2019",
+    "01.05.19",
+    "1-Mar",
+    "Mar-03",
+    "3 March 2020",
+    "2019-05-01T12:30:00",
+    "12:30",
+    "9:05 AM",
+  ];
+  expect(dates.filter((text) => !isDate(text))).toEqual([]);
+  const others = [
+    "",
+    "5",
+    "1-2",
+    "20-30",
+    "S1-Mar",
+    "gut",
+    "Marsh",
+    "may",
+    "1:100",
+    "10317.000-1",
+    "A-12-3-04",
+  ];
+  expect(others.filter(isDate)).toEqual([]);
+});

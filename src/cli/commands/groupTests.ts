@@ -3,6 +3,7 @@ import { writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { checkOutput } from "../../common/files/checkOutput.ts";
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
+import { alikeIds, without } from "../../data/alikeIds.ts";
 import { pairCount } from "../../data/distances/distances.ts";
 import { groupDistances } from "../../data/statistics/grouping.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
@@ -70,7 +71,7 @@ async function run(name: "permanova" | "anosim", flags: GroupTestFlags): Promise
   );
   if (withoutValue.length > 0)
     display.warn(
-      `${withoutValue.length} of ${source.distances.ids.length} samples have no value in ${metadata.source} and were left out; the first is ${quote(withoutValue[0])}.`,
+      `${withoutValue.length} of ${source.distances.ids.length} samples have no value in ${metadata.source} and were left out; the first is ${quote(withoutValue[0])}${alikeIds(without(withoutValue, metadata.ids), without(metadata.ids, source.distances.ids))}.`,
     );
   const lonely = groups.names.filter((_, group) => groups.sizes[group] === 1);
   if (lonely.length > 0)
@@ -120,6 +121,11 @@ async function run(name: "permanova" | "anosim", flags: GroupTestFlags): Promise
     const onProgress = (done: number) => display.update(done);
     const pairs = pairwise(tests[name], distances, groups, { permutations, seed, onProgress });
     display.end();
+    const untested = pairCount(groups.names.length) - pairs.length;
+    if (untested > 0)
+      display.warn(
+        `${untested} of ${pairs.length + untested} pairs of groups cannot be tested (two single samples, or distances that are all 0) and were left out.`,
+      );
     for (const { pair, statistic: value, p: chance, q } of pairs.slice(0, mostPairs))
       display.message(
         `${pair.join(" - ")}: ${statisticName} ${statisticText(value)}, ${pText(chance, permutations)}` +

@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { UserError } from "../../common/userError.ts";
 import { openDataset } from "../../data/dataset/dataset.ts";
 import { cacheBeside, prepareCached } from "../../data/prepare/cached.ts";
+import { figureText } from "../../display/numberText.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import { stageReporter } from "../../display/terminal/stageReporter.ts";
 import { type BaselineSummary, baselinesOfRun, summaryOf } from "../../training/baselines/baselinesOfRun.ts";
@@ -141,7 +142,7 @@ function show(summaries: readonly BaselineSummary[], json: boolean): void {
     }
     const shown = ["mae", "rmse", "r2", "pearson", "accuracy", "f1", "macro_f1", "auc"]
       .filter((name) => name in summary.figures)
-      .map((name) => `${name} ${summary.figures[name].toFixed(4)}`);
+      .map((name) => `${name} ${figureText(summary.figures[name])}`);
     console.log(`${summary.name} (${summary.note}): ${shown.join(", ")}`);
   }
 }

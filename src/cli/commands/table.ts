@@ -4,12 +4,14 @@ import { UserError } from "../../common/userError.ts";
 import { alikeIds } from "../../data/alikeIds.ts";
 import { readMetadata } from "../../data/metadata/read.ts";
 import { idsWhere } from "../../data/metadata/where.ts";
+import { metadataOf } from "../../data/prepare/sampleMetadata.ts";
 import { readIdFile } from "../../data/split/files.ts";
 import { collapseTable } from "../../data/table/collapse.ts";
 import { type AxisFilter, filterAsvs, filterSamples } from "../../data/table/filter.ts";
 import { mergeById, type OverlapMethod, overlapMethods } from "../../data/table/mergeById.ts";
 import { rarefy } from "../../data/table/rarefy.ts";
 import { readTableWithNotes } from "../../data/table/read.ts";
+import { isOfShares } from "../../data/table/select.ts";
 import { subsampleIds } from "../../data/table/subsampleIds.ts";
 import type { Table } from "../../data/table/table.ts";
 import { type TableKind, tableKinds } from "../../data/table/writeBiom.ts";
@@ -69,11 +71,14 @@ async function change(
   display.record("table", { samples, asvs, output: flags.output });
 }
 
-/** A table, and what its numbers are, which an artifact says; counts where nothing does. */
+/** A table, and what its numbers are: as an artifact says, else what they look like, shares or counts. */
 async function readKind(path: string): Promise<{ table: Table; kind: TableKind }> {
   const { table, artifactType } = await readTableWithNotes(path);
   const stated = /^FeatureTable\[(\w+)\]/.exec(artifactType ?? "")?.[1];
-  return { table, kind: tableKinds.find((one) => one === stated) ?? "Frequency" };
+  return {
+    table,
+    kind: tableKinds.find((one) => one === stated) ?? (isOfShares(table) ? "RelativeFrequency" : "Frequency"),
+  };
 }
 
 interface FilterFlags extends CommonFlags {
@@ -157,7 +162,8 @@ async function filter(flags: FilterFlags): Promise<void> {
   const metadata = flags.metadata === undefined ? undefined : readMetadata(flags.metadata);
   const taxonomy = flags.taxonomy === undefined ? undefined : readTaxonomy(flags.taxonomy);
   await change(source, flags, (table, display) => {
-    for (const warning of metadata?.warnings ?? []) display.warn(warning);
+    const doubts = metadata && metadataOf(metadata, table.sampleIds, source).warnings;
+    for (const warning of doubts ?? []) display.warn(warning);
     let left = table;
     if (isGiven(asksForSamples)) {
       const lists = [

@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { UserError } from "../../common/userError.ts";
 import { parseWeightRule } from "../../data/encoding/categoryWeights.ts";
+import { figureText } from "../../display/numberText.ts";
 import { chosenTargetPooling } from "../../training/config/buildModel.ts";
 import { type FineTuneConfig, fineTuneSchema } from "../../training/config/config.ts";
 import { crossValidate } from "../../training/folds/crossValidate.ts";
@@ -143,7 +144,8 @@ async function run(command: Command): Promise<void> {
     shown
       .filter((name) => `${name}${suffix}` in validation)
       .map(
-        (name) => `${names[name as keyof typeof names] ?? name} ${validation[`${name}${suffix}`].toFixed(4)}`,
+        (name) =>
+          `${names[name as keyof typeof names] ?? name} ${figureText(validation[`${name}${suffix}`])}`,
       )
       .join(", ");
   console.log(

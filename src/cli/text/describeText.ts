@@ -217,6 +217,10 @@ function count(value: number): string {
 
 function number(value: number): string {
   // Years and the like are not grouped.
-  if (Number.isInteger(value)) return Math.abs(value) < 10_000 ? String(value) : count(value);
-  return value.toLocaleString("en-US", { maximumSignificantDigits: 4 });
+  const size = Math.abs(value);
+  if (Number.isInteger(value) && size < 1e15) return size < 10_000 ? String(value) : count(value);
+  if (size < 1e-4 || size >= 1e15) return String(Number(value.toPrecision(4)));
+  return value.toLocaleString("en-US", {
+    maximumSignificantDigits: Math.max(4, Math.ceil(Math.log10(size))),
+  });
 }

@@ -1,3 +1,4 @@
+import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import type { Table } from "../table/table.ts";
 import type { Tree } from "../tree/tree.ts";
@@ -53,17 +54,23 @@ export function alphaDiversity(
     if (tree === undefined) throw new UserError("The metric faith_pd needs a tree; give one.");
     return faithPd(table, tree, treeSource);
   }
-  const of = {
+  const of: ((counts: Float64Array) => number) | undefined = {
     observed_features: (counts: Float64Array) => counts.length,
     shannon: (counts: Float64Array) => entropy(counts) / Math.log(base),
     pielou_e: evenness,
     simpson: (counts: Float64Array) => 1 - sumOf(sharesOf(counts).map((share) => share * share)),
     chao1,
   }[metric];
+  if (of === undefined) throw unknownMetric(metric, alphaMetrics);
   return Float64Array.from(table.sampleIds, (_, i) => {
     const counts = table.data.subarray(table.indptr[i], table.indptr[i + 1]).filter((count) => count > 0);
     return counts.length === 0 && !["observed_features", "chao1"].includes(metric) ? Number.NaN : of(counts);
   });
+}
+
+/** For names that a program gives, where no compiler has looked. */
+export function unknownMetric(name: string, known: readonly string[]): UserError {
+  return new UserError(`${quote(name)} is no metric of this kind; choose one of ${known.join(", ")}.`);
 }
 
 const sumOf = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0);

@@ -1,6 +1,7 @@
 import { UserError } from "../../common/userError.ts";
 import { type Distances, pairCount } from "../distances/distances.ts";
 import type { Table } from "../table/table.ts";
+import { unknownMetric } from "./alphaDiversity.ts";
 
 /** Distances between samples that need no tree, by QIIME 2's names. */
 export const betaMetrics = ["braycurtis", "jaccard", "aitchison"] as const;
@@ -69,7 +70,8 @@ const share = (part: number, whole: number) => (whole > 0 ? part / whole : 0);
  */
 export function betaDiversity(table: Table, options: BetaDiversityOptions): Distances {
   const { metric, source = "The table", onProgress } = options;
-  const form = forms[metric];
+  const form: Form | undefined = forms[metric];
+  if (form === undefined) throw unknownMetric(metric, betaMetrics);
   const { sampleIds, asvIds, indptr, indices } = table;
   const n = sampleIds.length;
   const values = table.data.map((count, i) => {

@@ -10,7 +10,8 @@ export interface PairTest extends GroupTest {
 }
 
 /**
- * A test of each two groups, in which only their samples count; pairs of two single samples are left out.
+ * A test of each two groups, in which only their samples count. Pairs that nothing can be tested of are left
+ * out: two single samples, and samples whose distances are all 0.
  * @throws UserError as the test does.
  * @example
  * const pairs = pairwise(permanova, distances, groups);
@@ -30,8 +31,10 @@ export function pairwise(
       onProgress?.(done++);
       if (sizes[a] + sizes[b] < 3) continue;
       const samples = [...of.keys()].filter((sample) => of[sample] === a || of[sample] === b);
+      const part = chosen(distances, samples);
+      if (part.values.every((distance) => distance === 0)) continue;
       const labels = samples.map((sample) => names[of[sample]]);
-      const result = test(chosen(distances, samples), groupsOf(labels), rest);
+      const result = test(part, groupsOf(labels), rest);
       results.push({ ...result, pair: [names[a], names[b]] });
     }
   }

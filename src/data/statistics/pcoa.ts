@@ -37,8 +37,11 @@ export interface Pcoa extends Ordination {
 const exactSamples = 2000;
 /** Matrices of the input's size that the exact decomposition holds at once. */
 const exactMatrices = 5;
-/** Eigenvalues as close to 0 as this are 0, as in scikit-bio. */
-const zero = 1e-8;
+/**
+ * Eigenvalues as close to 0 as this are 0, as in scikit-bio; where the first is below 1, as in scikit-bio of
+ * distances that are scaled so that it is 1. In small units all axes would be lost.
+ */
+const zeroBelow = (first: number) => 1e-8 * Math.min(1, first);
 
 /**
  * Principal coordinates of distances (Gower 1966): the eigenvectors of -J D² J / 2, each times the root of
@@ -74,12 +77,13 @@ export function pcoa(distances: Distances, options: PcoaOptions = {}): Pcoa {
       return {
         ...described(ids, found.eigenvalues, found.vectors, total),
         method,
-        ...(found.lowest < -zero && { negative: { lowest: found.lowest } }),
+        ...(found.lowest < -zeroBelow(found.eigenvalues[0]) && { negative: { lowest: found.lowest } }),
         residual: found.residual,
       };
     }
     const [ascending, vectors] = centred.linalgEigh();
     const all = ascending.to("float64").toFloat64Array().reverse();
+    const zero = zeroBelow(all[0]);
     const count = all.reduce((sum, value) => sum + (value < -zero ? 1 : 0), 0);
     const whole = dimensions < n ? total : all.reduce((sum, value) => sum + Math.max(value, 0), 0);
     const first = vectors.narrow(1, n - dimensions, dimensions).flip([1]);
@@ -121,6 +125,7 @@ function described(
   vectors: torch.Tensor,
   total: number,
 ): Ordination {
+  const zero = zeroBelow(raw[0]);
   const eigenvalues = raw.map((value) => (value > zero ? value : 0));
   const coordinates = vectors
     .to("float64")

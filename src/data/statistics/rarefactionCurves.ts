@@ -45,6 +45,11 @@ export function rarefactionCurves(table: Table, options: RarefactionOptions): Ra
     throw new UserError(
       `${steps} depths up to ${maxDepth} counts are not all different; take fewer steps or a larger depth.`,
     );
+  const deepest = totals.reduce((most, total) => Math.max(most, total), 0);
+  if (maxDepth > deepest)
+    throw new UserError(
+      `${source} has no sample with ${maxDepth} counts (the deepest has ${deepest}); choose a smaller depth.`,
+    );
   const depths = Array.from({ length: steps }, (_, step) => Math.round((maxDepth * (step + 1)) / steps));
   const curves = metrics.map((metric) => ({ metric, depths, means: [] as Float64Array[] }));
   const rowOf = new Map(table.sampleIds.map((id, row) => [id, row]));

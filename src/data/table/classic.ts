@@ -6,7 +6,7 @@ import { UserError } from "../../common/userError.ts";
 import { ByteLines } from "../../formats/byteLines.ts";
 import { checkIds } from "../checkIds.ts";
 import { namesSamples, readClassicHeader } from "./classicHeader.ts";
-import { transposeCsr } from "./csr.ts";
+import { type Csr, transposeCsr } from "./csr.ts";
 import { CsrBuilder } from "./csrBuilder.ts";
 import type { Table, TableReading } from "./table.ts";
 
@@ -70,10 +70,11 @@ export function readClassicTable(bytes: ByteSource, source: string): TableReadin
   if (rowsAreSamples) notes.push("its rows are samples and its columns ASVs");
   checkIds(sampleIds, "sample", source);
   checkIds(asvIds, "ASV", source);
-  refuseSums(rowIds, "row", source);
-  refuseSums(header.columnIds, "column", source);
   const byRow = cells.csr();
-  const table: Table = { sampleIds, asvIds, ...(rowsAreSamples ? byRow : transposeCsr(byRow, columns)) };
+  const byColumn = transposeCsr(byRow, columns);
+  refuseSums(rowIds, byColumn, "row", source);
+  refuseSums(header.columnIds, byRow, "column", source);
+  const table: Table = { sampleIds, asvIds, ...(rowsAreSamples ? byRow : byColumn) };
   return { table, format: "classic table (TSV)", notes };
 }
 
@@ -87,19 +88,59 @@ function hasSamplesInRows({ label, columnIds }: Header, rowIds: readonly string[
   return columnsAreAsvs === rowsAreAsvs ? namesSamples(label) : columnsAreAsvs;
 }
 
+/** Names of what spreadsheets and other programs put beside and below the counts. */
+const figureName =
+  /^((grand|row|column|overall)[ _-]?)?(totals?|sums?|means?|averages?|medians?|st[d.]*[ _-]?dev|prevalence)([ _-]?(counts?|reads))?$|^(confidence|(seq(uence)?[ _-]?)?length)$/i;
+
 /**
- * Refuses sums that spreadsheets leave beside and below the counts; they would be
- * taken for a sample or an ASV.
+ * Refuses sums, means and other figures that stand among the counts; they would be taken for a sample or an
+ * ASV. They are known by their names, sums also by what the others come to. `matrix` has these in its
+ * columns.
  */
-function refuseSums(ids: readonly string[], what: "row" | "column", source: string): void {
-  const bad = ids.find((id) =>
-    /^((grand|row|column|overall)[ _-]?)?(totals?|sums?)([ _-]?(counts?|reads))?$/i.test(id),
-  );
-  if (bad === undefined) return;
+function refuseSums(ids: readonly string[], matrix: Csr, what: "row" | "column", source: string): void {
+  const cure = `not the counts of one ${what === "row" ? "ASV" : "sample"}; remove it`;
+  const named = ids.find((id) => figureName.test(id));
+  if (named !== undefined)
+    throw new UserError(
+      `${source} has a ${what} named ${quote(named)}, which holds sums or other figures and ${cure}, or rename it if it is none.`,
+    );
+  const sum = columnOfSums(matrix, ids.length);
+  if (sum < 0) return;
   throw new UserError(
-    `${source} has a ${what} named ${quote(bad)}, which holds sums and not the counts of one ` +
-      `${what === "row" ? "ASV" : "sample"}; remove it, or rename it if it is none.`,
+    `${source}: each number of the ${what} ${quote(ids[sum])} is the sum of all others beside it, and so ${cure}.`,
   );
+}
+
+/**
+ * The column that is the sum of all others in every row, -1 if there is none. Small tables of round numbers
+ * have such by chance: there must be three others, and three different sums.
+ */
+function columnOfSums({ indptr, indices, data }: Csr, columns: number): number {
+  if (columns < 4) return -1;
+  const near = (a: number, b: number) => Math.abs(a - b) <= 1e-6 * b;
+  const totals = new Float64Array(columns);
+  indices.forEach((column, i) => {
+    totals[column] += data[i];
+  });
+  const all = totals.reduce((sum, total) => sum + total, 0);
+  const isIt = (column: number): boolean => {
+    const sums = new Set<number>();
+    for (let row = 0; row + 1 < indptr.length; row++) {
+      const counts = data.subarray(indptr[row], indptr[row + 1]);
+      const at = indices.subarray(indptr[row], indptr[row + 1]).indexOf(column);
+      const own = at < 0 ? 0 : counts[at];
+      if (
+        !near(
+          2 * own,
+          counts.reduce((sum, count) => sum + count, 0),
+        )
+      )
+        return false;
+      if (own > 0) sums.add(own);
+    }
+    return sums.size >= 3;
+  };
+  return totals.findIndex((total, column) => total > 0 && near(2 * total, all) && isIt(column));
 }
 
 /** Leaves `lines` at the first row of counts. */

@@ -53,3 +53,10 @@ export function sampleTotals(table: Table): Float64Array {
   }
   return totals;
 }
+
+/** Whether the numbers look like shares of samples: not whole, and at most 1 in all, or 100 everywhere. */
+export function isOfShares(table: Table): boolean {
+  if (table.data.every(Number.isInteger)) return false;
+  const totals = sampleTotals(table);
+  return totals.every((total) => total < 1.001) || totals.every((total) => Math.abs(total - 100) < 0.1);
+}

@@ -13,6 +13,27 @@ const unassigned = /^(unassigned|unclassified|unknown|no blast hit)?$/i;
 const uninformative =
   /^(uncultured|unidentified|unculturable|unclassified|unassigned|unknown|ambiguous taxa|metagenome|environmental)\b|\bmetagenome$|^$/i;
 
+const confidence = /\(\d{1,3}(\.\d+)?\)$/;
+
+/**
+ * A lineage as other programs write it in the form that is read here: without the confidence behind each
+ * rank (mothur, SINTAX), with `d__` for SINTAX's `d:`, and with semicolons for commas (SINTAX) and bars
+ * (MetaPhlAn).
+ * Confidences left in would make a taxon of each.
+ */
+export function plainLineage(lineage: string): string {
+  const isSintax = /^[dk]:[^;]*$/.test(lineage);
+  const isBarred = /^[a-z]__[^;|]*\|/.test(lineage);
+  const parts = lineage.split(isSintax ? "," : isBarred ? "|" : ";").map((part) => part.trim());
+  const hasConfidences = parts.every((part) => part === "" || confidence.test(part));
+  if (!isSintax && !isBarred && (!hasConfidences || parts.every((part) => part === ""))) return lineage;
+  return parts
+    .filter((part) => part !== "")
+    .map((part) => (hasConfidences ? part.replace(confidence, "") : part))
+    .map((part) => (isSintax ? part.replace(/^([a-z]):/, "$1__") : part))
+    .join("; ");
+}
+
 /** The parts of a lineage as they are written, without blanks around them. */
 export function lineageParts(lineage: string): string[] {
   return lineage.split(";").map((part) => part.trim());

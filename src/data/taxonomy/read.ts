@@ -7,23 +7,25 @@ import { isZip } from "../../formats/zip/read.ts";
 import { alikeIds } from "../alikeIds.ts";
 import { parseMetadata } from "../metadata/read.ts";
 import { isIdHeader } from "../metadata/rules.ts";
-import { lineageName } from "./lineage.ts";
+import { lineageName, plainLineage } from "./lineage.ts";
 
 /** What is called what: lineages by ASV id. */
 export interface Taxonomy {
   /** Names the file in errors. */
   readonly source: string;
-  /** As the file writes them, such as `d__Bacteria; p__Bacillota`. */
+  /** As the file writes them, such as `d__Bacteria; p__Bacillota`; those of other programs in this form. */
   readonly lineages: ReadonlyMap<string, string>;
 }
 
+/** Columns that tables with a column for each rank have, as DADA2 and phyloseq write them. */
+const rankColumns = ["phylum", "class", "order", "family"];
 /** A lineage has ranks, or at least a rank's prefix. */
 const lineagePattern = /;|^([a-z]|D_\d+)__|^(unassigned|unclassified)$/i;
 
 /**
  * Reads a taxonomy: a QIIME 2 artifact of type `FeatureData[Taxonomy]`, its `.tsv` file (`Feature ID`,
- * `Taxon`), or ids and lineages without a header, as SILVA, Greengenes and Greengenes2 publish theirs;
- * gzipped or not.
+ * `Taxon`), ids and lineages without a header, as SILVA, Greengenes, Greengenes2, mothur and SINTAX write
+ * theirs, or a column for each rank (DADA2); gzipped or not.
  * @throws UserError for a file that is missing, is none of these, or names an id twice.
  */
 export function readTaxonomy(path: string): Taxonomy {
@@ -40,28 +42,58 @@ export function readTaxonomy(path: string): Taxonomy {
 
 /** Like `readTaxonomy`, for text in memory. */
 export function parseTaxonomy(text: string, source: string): Taxonomy {
-  const rows = splitDelimited(text, "\t", source).filter(({ cells }) => cells.some((cell) => cell !== ""));
+  const isCsv = /\.csv(\.gz)?$/i.test(source);
+  const rows = splitDelimited(text, isCsv ? "," : "\t", source).filter(({ cells }) =>
+    cells.some((cell) => cell !== ""),
+  );
   const [first] = rows;
+  const names = first?.cells.map((cell) => cell.toLowerCase()) ?? [];
+  if (rankColumns.every((rank) => names.includes(rank))) return { source, lineages: ofRanks(rows, source) };
   const isHeaderless = first !== undefined && !isIdHeader(first.cells[0]) && !first.cells[0].startsWith("#");
   const lineages = isHeaderless ? headerless(rows, source) : withHeader(text, source);
   if (lineages.size === 0) throw new UserError(`${source} holds no lineages; give a taxonomy.`);
   return { source, lineages };
 }
 
+/** Lineages of which each rank has a column, all from the first that is the domain or kingdom. */
+function ofRanks(rows: ReturnType<typeof splitDelimited>, source: string): Map<string, string> {
+  const [{ cells: names }, ...body] = rows;
+  // R leaves out the name of the ids' column.
+  const shift = body[0]?.cells.length === names.length + 1 ? 1 : 0;
+  const phylum = names.findIndex((name) => /^phylum$/i.test(name)) + shift;
+  const species = names.findIndex((name) => /^species$/i.test(name)) + shift;
+  const end = species > phylum ? species + 1 : names.length + shift;
+  const lineages = new Map<string, string>();
+  for (const { line, cells } of body) {
+    const [id] = cells;
+    const ranks = cells
+      .slice(Math.max(1, phylum - 1), end)
+      .map((cell) => (/^(na|nan)$/i.test(cell) ? "" : cell));
+    const known = ranks.slice(0, ranks.findLastIndex((rank) => rank !== "") + 1);
+    addLineage(lineages, id, known.length === 0 ? "Unassigned" : known.join("; "), `${source}, line ${line}`);
+  }
+  return lineages;
+}
+
+function addLineage(lineages: Map<string, string>, id: string, lineage: string, where: string): void {
+  if (lineages.has(id))
+    throw new UserError(`${where}: the id ${quote(id)} stands twice; keep one of its lineages.`);
+  lineages.set(id, lineage);
+}
+
 function headerless(rows: ReturnType<typeof splitDelimited>, source: string): Map<string, string> {
   const lineages = new Map<string, string>();
   for (const { line, cells } of rows) {
-    const [id, lineage = ""] = cells;
+    const [id, first = "", strand = "?", filtered] = cells;
+    // SINTAX writes what its cutoff leaves behind the strand.
+    const isFiltered = filtered !== undefined && /^[+-]?$/.test(strand) && /^[dk]:/.test(first);
+    const lineage = isFiltered ? plainLineage(filtered) || "Unassigned" : plainLineage(first);
     if (id === "" || !lineagePattern.test(lineage))
       throw new UserError(
         `${source}, line ${line}: ${quote(lineage)} is no lineage such as d__Bacteria; p__Bacillota; give a taxonomy, ` +
           "ids in its first column and lineages in its second.",
       );
-    if (lineages.has(id))
-      throw new UserError(
-        `${source}, line ${line}: the id ${quote(id)} stands twice; keep one of its lineages.`,
-      );
-    lineages.set(id, lineage);
+    addLineage(lineages, id, lineage, `${source}, line ${line}`);
   }
   return lineages;
 }
@@ -74,7 +106,7 @@ function withHeader(text: string, source: string): Map<string, string> {
     throw new UserError(
       `${source} has no column Taxon (it has ${named.map(({ name }) => quote(name)).join(", ")}); name the column of lineages so.`,
     );
-  return new Map(ids.map((id, row) => [id, column.values[row] ?? "Unassigned"]));
+  return new Map(ids.map((id, row) => [id, plainLineage(column.values[row] ?? "Unassigned")]));
 }
 
 /**

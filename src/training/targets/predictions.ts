@@ -174,15 +174,20 @@ function indicesWhere(samples: Int32Array, test: (sample: number) => boolean): n
 }
 
 /**
- * A sentence where samples of several classes were all given the same one; null otherwise. The accuracy is
- * then that class's share, which can look good.
+ * A sentence where samples of several classes were all given the same one, or are all of one class; null
+ * otherwise. The accuracy, which can look good, then says nothing about telling classes apart.
  */
 export function oneClassWarning(quality: ColumnQuality): string | null {
   if (quality.kind !== "classes") return null;
   const { classNames, confusion, column, n } = quality;
   const predicted = classNames.filter((_, p) => confusion.some((row) => row[p] > 0));
-  const occurring = confusion.filter((row) => row.some((count) => count > 0)).length;
-  if (predicted.length !== 1 || occurring < 2) return null;
+  const occurring = classNames.filter((_, a) => confusion[a].some((count) => count > 0));
+  if (occurring.length === 1 && classNames.length > 1)
+    return (
+      `All ${n} validation samples have the class ${quote(occurring[0])} of ${quote(column)}, so their figures do not say whether the model ` +
+      `tells classes apart; use a split with several (--stratify ${column}, or more groups in --split-by).`
+    );
+  if (predicted.length !== 1 || occurring.length < 2) return null;
   return (
     `All ${n} validation samples are predicted to be ${quote(predicted[0])} in ${quote(column)}: the model does not tell the classes ` +
     "apart, and its accuracy is this class's share. --class-weights auto may help."

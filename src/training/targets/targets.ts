@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { oddNumber } from "../../common/numberNotation.ts";
+import { isDate, oddNumber } from "../../common/numberNotation.ts";
 import { parseNumber } from "../../common/parseNumber.ts";
 import { quote, quoteSome } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
@@ -179,6 +179,8 @@ function samplesWith(count: number, columns: readonly ReturnType<Dataset["column
 export function isClassifier(dataset: Dataset, config: TargetConfig): boolean {
   const { metadataColumn: columns, classifier } = config;
   if (columns.length === 0) throw new UserError("Nothing to predict is named; give --metadata-column.");
+  const twice = columns.find((name, i) => columns.indexOf(name) < i);
+  if (twice !== undefined) throw new UserError(`--metadata-column names "${twice}" twice; name it once.`);
   const texts = columns.filter((name) => dataset.column(name).kind === "text");
   if (classifier === null && texts.length > 0) refuseMixed(dataset, texts[0]);
   const classes = classifier ?? texts.length > 0;
@@ -224,6 +226,15 @@ function refuseMixed(dataset: Dataset, name: string): void {
         "in all its cells, or give --classifier to predict a class for each text.",
     );
   }
+  const firstDate = column.categories.find(isDate);
+  if (
+    firstDate !== undefined &&
+    column.categories.every((text) => isDate(text) || parseNumber(text) !== undefined)
+  )
+    throw new UserError(
+      `The column "${name}" holds dates or times, such as ${quote(firstDate)}, each of which would be a class of its own: write numbers ` +
+        "instead, such as days since the first date (spreadsheets also make dates of ranges like 1-3), or give --classifier to predict a class for each text.",
+    );
   const isNumber = column.categories.map((category) => parseNumber(category) !== undefined);
   const known = column.codes.filter((code) => code >= 0);
   const numbers = known.filter((code) => isNumber[code]).length;

@@ -480,6 +480,11 @@ describe("what is refused, with nothing written", () => {
     expect(await by(...metadata, "--column", "site", "--strata", "plot")).toContain("change nothing");
   });
 
+  test("a depth that no sample has is told with the deepest", async () => {
+    const args = ["rarefaction", ...table, "-o", fresh(".tsv"), "--max-depth", "1000000"];
+    expect(await refusal(...args)).toMatch(/no sample with 1000000 counts \(the deepest has [1-9]\d+\)/);
+  });
+
   test("matrices without samples in common, and equal distances", async () => {
     expect(await refusal("mantel", at("braycurtis.tsv"), zeros())).toContain("have 0 samples in common");
     expect(await refusal("mantel", zeros(), zeros())).toContain("All distances of one matrix are equal");

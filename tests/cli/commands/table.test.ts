@@ -108,6 +108,24 @@ describe("filter", () => {
     expect((await where("site=gut")).sampleIds).toEqual(["S1", "S2"]);
     expect((await where("site=gut", "age>3")).sampleIds).toEqual(["S2"]);
     expect((await where("age>3")).sampleIds).toEqual(["S2", "S3"]);
+    // Samples that the metadata lack fulfil nothing, which is said; without any of them the ids do not fit.
+    const lower = scratch.write("lower.tsv", "id\tsite\ns1\tgut\ns2\tgut\n");
+    const args = [
+      "filter",
+      "--table",
+      table,
+      "--output",
+      scratch.path("no.biom"),
+      "--where",
+      "site=gut",
+      "--metadata",
+    ];
+    expect(await refusal("table", ...args, lower)).toContain(
+      '("s1" and "S1" differ only in upper and lower case)',
+    );
+    const few = scratch.write("two.tsv", "id\tsite\nS1\tgut\ns2\tgut\n");
+    const { code, error } = await run(...line(["table", ...args, few]));
+    expect([code, error]).toEqual([0, expect.stringContaining("3 of 4 samples have no row in")]);
   });
 
   test("ASVs by counts, samples and lists; samples that have none of them go", async () => {
@@ -202,6 +220,10 @@ describe("merge", () => {
     const shares = await merge("--overlap-method", "union");
     const args = ["merge", "--table", shares.path, "--table", third, "--output", scratch.path("no.biom")];
     expect(await refusal("table", ...args)).toContain("holds PresenceAbsence and");
+    // Without an artifact's word for it, the numbers tell.
+    const halves = scratch.write("halves.tsv", "#OTU ID\tS7\tS8\na\t0.5\t1\nb\t0.5\t0\n");
+    const mixed = ["merge", "--table", halves, "--table", third, "--output", scratch.path("no.biom")];
+    expect(await refusal("table", ...mixed)).toContain("holds RelativeFrequency and");
   });
 });
 

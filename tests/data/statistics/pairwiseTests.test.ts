@@ -24,3 +24,12 @@ test("a pair is tested as if its samples were the whole study, and two single sa
   const alone = permanova(first, groupsOf(["x", "x", "y", "y"]), { permutations: 19 });
   expect(pairs[2]).toMatchObject({ ...alone });
 });
+
+test("groups whose samples are all at one place are left out, and the others are tested", () => {
+  // a to d are alike, e and f lie apart.
+  const values = Float64Array.from([0, 0, 0, 1, 2, 0, 0, 1, 2, 0, 1, 2, 1, 2, 1]);
+  const groups = groupsOf(["x", "x", "y", "y", "z", "z"]);
+  const pairs = pairwise(permanova, { ids: [..."abcdef"], values }, groups, { permutations: 9 });
+  expect(pairs.map(({ pair }) => pair.join())).toEqual(["x,z", "y,z"]);
+  expect(pairs.every(({ statistic, q }) => statistic > 0 && q <= 1)).toBe(true);
+});

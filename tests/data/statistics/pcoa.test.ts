@@ -44,6 +44,19 @@ test.each([1, 2, 127, 128, 129, 300])("the square matrix of %d samples is what i
   expect([...square.toFloat64Array()]).toEqual(rows.flat());
 });
 
+test.each(["eigh", "fsvd"] as const)("%s finds the same axes in any unit", (method) => {
+  const { ids, values } = drawn(40, 3, 0, "float64");
+  const small = { ids, values: values.map((distance) => distance * 1e-6) };
+  const [usual, scaled] = [{ ids, values }, small].map((one) => pcoa(one, { method, dimensions: 4 }));
+  expect(
+    worst(
+      scaled.coordinates.map((place) => place * 1e6),
+      usual.coordinates,
+    ),
+  ).toBeLessThan(1e-6);
+  expect(scaled.explained.filter((share) => share > 0)).toHaveLength(3);
+});
+
 describe("fsvd", () => {
   test.each([
     ["float64", 0, 1e-9],

@@ -114,6 +114,22 @@ describe("the header of a classic table", () => {
       /3 cells and line 2 has 4/,
     ],
     ["two cells too few", text(["#OTU ID", "S1"], ["t1", 5, 0, 2]), /2 cells and line 2 has 4/],
+    ["a column of means", text(["#OTU ID", "S1", "S2", "Mean"], ["t1", 5, 0, 2.5]), /column named "Mean"/],
+    [
+      "a column of confidences beside the taxonomy",
+      text(["#OTU ID", "S1", "Confidence", "taxonomy"], ["t1", 5, 0.98, "k__Bacteria"]),
+      /column named "Confidence"/,
+    ],
+    [
+      "a column of sums by another name",
+      text(["#OTU ID", "S1", "S2", "S3", "All"], ["t1", 5, 0, 1, 6], ["t2", 1, 2, 0, 3], ["t3", 0, 4, 0, 4]),
+      /each number of the column "All" is the sum of all others beside it/,
+    ],
+    [
+      "a row of sums by another name",
+      text(["#OTU ID", "S1", "S2", "S3"], ["t1", 5, 0, 3], ["t2", 1, 2, 9], ["t3", 0, 1, 0], ["x", 6, 3, 12]),
+      /each number of the row "x" is the sum of all others beside it/,
+    ],
     ["a column of sums", text(["#OTU ID", "S1", "S2", "Total"], ["t1", 5, 0, 5]), /column named "Total"/],
     ["a row of sums", `${plain}Sum\t9\t7\t3\n`, /row named "Sum"/],
     ["a later row that is longer", `${plain}t4\t1\t2\t3\t4\n`, /line 5 has more than the 4 cells/],

@@ -99,6 +99,45 @@ describe("files", () => {
   });
 
   test.each([
+    ["a\tBacteria(100);Firm(99);\nb\tBacteria(100);Firm(80);\n", "mothur"],
+    [
+      "a\td:Bacteria(1.00),p:Firm(0.98)\t+\td:Bacteria,p:Firm\nb\td:Bacteria(1.00),p:Firm(0.91)\t-\td:Bacteria,p:Firm\n",
+      "SINTAX",
+    ],
+    [
+      "Feature ID\tTaxon\na\td:Bacteria(1.00),p:Firm(0.98)\nb\td:Bacteria,p:Firm\n",
+      "SINTAX without its cutoff",
+    ],
+    ["a\tk__Bacteria|p__Firm\nb\tk__Bacteria|p__Firm\n", "MetaPhlAn"],
+    [
+      "Kingdom\tPhylum\tClass\tOrder\tFamily\na\tBacteria\tFirm\tNA\tNA\tNA\nb\tBacteria\tFirm\tNA\tNA\tNA\n",
+      "R",
+    ],
+    [
+      '"ASV"\t"Size"\t"Kingdom"\t"Phylum"\t"Class"\t"Order"\t"Family"\na\t7\tBacteria\tFirm\t\t\t\nb\t2\tBacteria\tFirm\t\t\t\n',
+      "a column for each rank",
+    ],
+  ])("%j, of %s, has two lineages that are the same", (text) => {
+    const { lineages } = parseTaxonomy(text, "t.tsv");
+    expect([...lineages.keys()]).toEqual(["a", "b"]);
+    expect(lineages.get("a")).toBe(lineages.get("b")!);
+    expect(lineageNames(lineages.get("a")!).slice(0, 3)).toEqual(["Bacteria", "Firm", ""]);
+  });
+
+  test("what the cutoff of SINTAX left is read, and numbers that belong to a name stay", () => {
+    const text =
+      "a\td:Bacteria(1.00),p:Firm(0.48)\t+\td:Bacteria\nb\td:Bacteria(0.60)\t+\t\nc\tBacteria;Firm(2);Bacilli\n";
+    expect([...parseTaxonomy(text, "t.tsv").lineages.values()]).toEqual([
+      "d__Bacteria",
+      "Unassigned",
+      "Bacteria;Firm(2);Bacilli",
+    ]);
+    expect(() => parseTaxonomy(",Phylum,Class,Order,Family\na,B,C,D,E\na,B,C,D,F\n", "t.csv")).toThrow(
+      'line 3: the id "a" stands twice',
+    );
+  });
+
+  test.each([
     ["a\tb\nc\td\n", 't.tsv, line 1: "b" is no lineage'],
     ["a1\td__B; p__P\na1\td__B\n", 't.tsv, line 2: the id "a1" stands twice'],
     ["Feature ID\tGenus\na1\tBacillus\n", 't.tsv has no column Taxon (it has "Genus")'],

@@ -14,7 +14,17 @@ test("a classifier that gives all samples the same class is told so, with the cl
   expect(warning).toContain("--class-weights auto");
 });
 
-test("no such warning where several classes are predicted, or only one occurs", () => {
+test("samples that are all of one class are told to say nothing, however they are predicted", () => {
+  for (const predicted of [
+    [0, 0],
+    [0, 1],
+  ])
+    expect(oneClassWarning(quality(predicted, [0, 0]))).toContain(
+      'All 2 validation samples have the class "Cesarean" of "delivery"',
+    );
+});
+
+test("no such warning where several classes are predicted, or no sample has a known class", () => {
   expect(oneClassWarning(quality([0, 1, 0], [0, 0, 1]))).toBeNull();
-  expect(oneClassWarning(quality([0, 0], [0, 0]))).toBeNull();
+  expect(oneClassWarning(quality([], []))).toBeNull();
 });
