@@ -60,7 +60,7 @@ export class Project {
     return readFileSync(this.path(name), "utf8");
   }
 
-  /** Runs a command in the project; it is ended after a minute. */
+  /** Runs a command in the project; it is ended before the test is. */
   run(
     command: string[],
     env: Record<string, string | undefined> = {},
@@ -71,7 +71,7 @@ export class Project {
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",
-      timeout: 60_000,
+      timeout: 110_000,
       killSignal: "SIGKILL",
     });
     return { code: done.exitCode, out: done.stdout.toString(), err: done.stderr.toString() };

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
+import { isFile } from "../../common/files/inputFile.ts";
 import type { Source } from "../../data/dataset/manifest.ts";
 import { describeSource } from "../../data/prepare/provenance.ts";
 import { type Action, program } from "../../formats/qiime2/action.ts";
@@ -23,7 +24,7 @@ function sourcesOf(name: string, folder: string): Path[] {
     readonly dataset?: { readonly sources: readonly Source[] };
   };
   return sources
-    .filter(({ role, path, sha256 }) => existsSync(path) && describeSource(role, path).sha256 === sha256)
+    .filter(({ role, path, sha256 }) => isFile(path) && describeSource(role, path).sha256 === sha256)
     .map(({ role, path }): Path => [`${name}_${role.replaceAll("-", "_")}`, path]);
 }
 

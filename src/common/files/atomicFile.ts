@@ -156,8 +156,8 @@ function targetOf(path: string): string | undefined {
   } catch {
     return path;
   }
-  const behind = statSync(target);
-  return behind.isFile() || behind.isDirectory() ? target : undefined;
+  const behind = statSync(target, { throwIfNoEntry: false });
+  return behind === undefined || behind.isFile() || behind.isDirectory() ? target : undefined;
 }
 
 /** Writes and syncs. */

@@ -1,7 +1,8 @@
-import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import { dirname, extname } from "node:path";
 import { UserError } from "../userError.ts";
 import { describeWriteError } from "./atomicFile.ts";
+import { isFolder } from "./inputFile.ts";
 
 /**
  * Refuses an output that cannot be written, before the work is done.
@@ -16,8 +17,7 @@ export function checkOutput(path: string, formats: readonly string[], what: stri
     );
   }
   try {
-    if (existsSync(path) && statSync(path).isDirectory())
-      throw Object.assign(new Error(), { code: "EISDIR" });
+    if (isFolder(path)) throw Object.assign(new Error(), { code: "EISDIR" });
     accessSync(dirname(path), constants.W_OK);
   } catch (cause) {
     throw describeWriteError(path, cause);

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { UserError } from "../userError.ts";
 import type { ByteSource } from "./byteSource.ts";
-import { describeReadError } from "./inputFile.ts";
+import { changedWhileRead, describeReadError, identityOf } from "./inputFile.ts";
 
 /** Small parts are read in stretches of this size: structures stand close together. */
 const stretchBytes = 64 * 1024;
@@ -50,9 +50,7 @@ export class FileBytes implements ByteSource, Disposable {
       for (let read = 1; read > 0 && filled < bytes.length; filled += read)
         read = readSync(descriptor, bytes, filled, Math.min(bytes.length - filled, 2 ** 30), start + filled);
       if (filled < bytes.length || describeFile(descriptor).identity !== this.#identity)
-        throw new UserError(
-          `${this.#path} was changed while it was read; start again when nothing writes to it.`,
-        );
+        throw changedWhileRead(this.#path);
       return bytes;
     });
   }
@@ -73,6 +71,6 @@ export class FileBytes implements ByteSource, Disposable {
 }
 
 function describeFile(descriptor: number): { size: number; identity: string } {
-  const { dev, ino, size, mtimeMs } = fstatSync(descriptor);
-  return { size, identity: [dev, ino, size, mtimeMs].join() };
+  const found = fstatSync(descriptor);
+  return { size: found.size, identity: identityOf(found) };
 }

@@ -15,7 +15,8 @@ const silenceMs = 15 * 60_000;
 /** The same for one who waits, and whose like leave the event loop free for renewals. */
 const silenceOfWaitedMs = 3 * 60_000;
 
-const namePattern = /^\.lock-(\d+)$/;
+/** What a lock of a whole folder is called, before its number. */
+const wholeFolder = ".lock-";
 
 interface Holder extends ProcessIdentity {
   /** ISO 8601. */
@@ -27,8 +28,9 @@ interface Holder extends ProcessIdentity {
  * however it ends, the lock is free. (A killed process is recognised by its number and the time of its start;
  * one on another machine or in another container, by its silence for 15 minutes.)
  *
- * The lock is a file `.lock-<n>` that names its holder. Who finds that all holders have ended takes the next
- * number, which only one can make, and looks again; nobody ever removes the lock of a process that may live.
+ * The lock is a file `.lock-<n>` that names its holder; another stem makes another lock of the folder. Who
+ * finds that all holders have ended takes the next number, which only one can make, and looks again; nobody
+ * ever removes the lock of a process that may live.
  */
 export class FolderLock implements Disposable {
   readonly folder: string;
@@ -52,20 +54,20 @@ export class FolderLock implements Disposable {
    * if it cannot be written to.
    */
   static acquire(folder: string): FolderLock {
-    const lock = FolderLock.#take(folder, silenceMs);
+    const lock = FolderLock.#take(folder, wholeFolder, silenceMs);
     if (lock instanceof FolderLock) return lock;
     throw refusal(folder, lock);
   }
 
   /**
    * Makes the folder if need be and locks it, once nobody else has it; `onWait` is called once
-   * with the process id of who has it. What is done under such a lock must leave the event
-   * loop free, as it is renewed.
+   * with the process id of who has it. What is done under such a lock should leave the event
+   * loop free, as it is renewed: who waits on another machine may take it from one that is silent.
    * @throws UserError if it cannot be written to.
    */
-  static async wait(folder: string, onWait: (pid: number) => void): Promise<FolderLock> {
+  static async wait(folder: string, onWait: (pid: number) => void, stem = wholeFolder): Promise<FolderLock> {
     for (let told = false; ; told = true) {
-      const lock = FolderLock.#take(folder, silenceOfWaitedMs);
+      const lock = FolderLock.#take(folder, stem, silenceOfWaitedMs);
       if (lock instanceof FolderLock) return lock;
       if (!told) onWait(lock.pid);
       await Bun.sleep(100);
@@ -73,19 +75,22 @@ export class FolderLock implements Disposable {
   }
 
   /** The lock, or who has it. */
-  static #take(folder: string, silence: number): FolderLock | Holder {
+  static #take(folder: string, stem: string, silence: number): FolderLock | Holder {
     makeFolder(folder);
+    const pathOf = (number: number) => join(folder, `${stem}${number}`);
     for (;;) {
-      const numbers = numbersIn(folder);
-      const holder = livingHolder(folder, numbers, silence);
+      const numbers = numbersIn(folder, stem);
+      const holder = livingHolder(numbers.map(pathOf), silence);
       if (holder) return holder;
       const number = Math.max(0, ...numbers) + 1;
-      const path = join(folder, `.lock-${number}`);
+      const path = pathOf(number);
       if (!create(path)) continue;
       // Somebody who looked at the same time may have taken another number; then neither keeps his.
-      const others = numbersIn(folder).filter((other) => other !== number);
-      if (livingHolder(folder, others, silence) === undefined) {
-        for (const other of others) removeQuietly(join(folder, `.lock-${other}`));
+      const others = numbersIn(folder, stem)
+        .filter((other) => other !== number)
+        .map(pathOf);
+      if (livingHolder(others, silence) === undefined) {
+        for (const other of others) removeQuietly(other);
         return new FolderLock(folder, path);
       }
       removeQuietly(path);
@@ -114,11 +119,11 @@ export class FolderLock implements Disposable {
   }
 }
 
-function numbersIn(folder: string): number[] {
+function numbersIn(folder: string, stem: string): number[] {
   try {
     return readdirSync(folder).flatMap((name) => {
-      const number = namePattern.exec(name)?.[1];
-      return number === undefined ? [] : [Number(number)];
+      const number = name.startsWith(stem) ? name.slice(stem.length) : "";
+      return /^\d+$/.test(number) ? [Number(number)] : [];
     });
   } catch (cause) {
     throw describeWriteError(folder, cause);
@@ -126,9 +131,8 @@ function numbersIn(folder: string): number[] {
 }
 
 /** Who holds one of these locks, unless their processes have ended. */
-function livingHolder(folder: string, numbers: readonly number[], silence: number): Holder | undefined {
-  for (const number of numbers) {
-    const path = join(folder, `.lock-${number}`);
+function livingHolder(paths: readonly string[], silence: number): Holder | undefined {
+  for (const path of paths) {
     try {
       const holder = JSON.parse(readFileSync(path, "utf8")) as Holder;
       if (isRunning(holder) ?? Date.now() - statSync(path).mtimeMs < silence) return holder;

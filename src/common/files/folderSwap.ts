@@ -97,7 +97,11 @@ function install(temporary: string, path: string, marker: string): void {
     }
   } catch (cause) {
     const last = replaced.pop();
-    if (last !== undefined) renameSync(last, path);
+    try {
+      if (last !== undefined) renameSync(last, path);
+    } catch {
+      // Another writer has put something there; the failure that led here is the one to tell.
+    }
     throw cause;
   } finally {
     for (const old of replaced) removeQuietly(old);

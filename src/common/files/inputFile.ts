@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync, readSync, type Stats, statSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { UserError } from "../userError.ts";
 import { type ByteSource, partBytes, partsOf } from "./byteSource.ts";
@@ -53,6 +53,58 @@ export function withOpenFile<T>(path: string, read: (descriptor: number, size: n
     }
   } catch (cause) {
     throw (cause as { code?: string }).code ? describeReadError(path, cause) : cause;
+  }
+}
+
+/** Tells a file from another of its name, and from itself when it was written to. */
+export function identityOf({ dev, ino, size, mtimeMs }: Stats): string {
+  return [dev, ino, size, mtimeMs].join();
+}
+
+/**
+ * What `read` makes of a file that it opens several times by its path: all of it comes from one file, as it
+ * reads again where another was put there meanwhile.
+ * @throws UserError for one that never stays the same.
+ */
+export function readUnreplaced<T>(path: string, read: () => T): T {
+  for (let left = 100; left > 0; left--) {
+    const outcome = withOpenFile(path, (descriptor) => {
+      // As long as it is open, no other file can have its number.
+      const before = identityOf(fstatSync(descriptor));
+      const isSame = () => identityOf(statSync(path)) === before;
+      try {
+        const result = read();
+        return isSame() ? { result } : undefined;
+      } catch (cause) {
+        if (isSame()) throw cause;
+        return undefined;
+      }
+    });
+    if (outcome !== undefined) return outcome.result;
+  }
+  throw changedWhileRead(path);
+}
+
+/** What to say of a file that is not what it was at first. */
+export function changedWhileRead(path: string): UserError {
+  return new UserError(`${path} was changed while it was read; start again when nothing writes to it.`);
+}
+
+/** Whether a path leads to a folder; false also where nothing can be told. */
+export function isFolder(path: string): boolean {
+  return kindOf(path)?.isDirectory() ?? false;
+}
+
+/** Whether a path leads to a file; false also where nothing can be told. */
+export function isFile(path: string): boolean {
+  return kindOf(path)?.isFile() ?? false;
+}
+
+function kindOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
   }
 }
 

@@ -118,7 +118,12 @@ export class Loader {
     // Made even with a worker: wrong options are told here and now.
     const builder = new BatchBuilder(dataset, batchOptions);
     this.#source = worker
-      ? new WorkerSource({ kind: "open", folder: dataset.path, options: batchOptions, seed })
+      ? new WorkerSource({
+          kind: "open",
+          dataset: { path: dataset.path, manifest: dataset.manifest },
+          options: batchOptions,
+          seed,
+        })
       : new InlineSource(builder, seed);
   }
 

@@ -1,5 +1,5 @@
 import { UserError } from "../../common/userError.ts";
-import { openDataset } from "../dataset/dataset.ts";
+import { type Dataset, reopenDataset } from "../dataset/dataset.ts";
 import type { Batch, BatchOptions } from "./batch.ts";
 import { BatchBuilder, batchBuffers } from "./batch.ts";
 import { batchRandom } from "./plan.ts";
@@ -7,7 +7,7 @@ import { batchRandom } from "./plan.ts";
 /** The first message: which data set to open. */
 export interface OpenRequest {
   readonly kind: "open";
-  readonly folder: string;
+  readonly dataset: Pick<Dataset, "path" | "manifest">;
   readonly options: BatchOptions;
   readonly seed: number;
 }
@@ -32,7 +32,7 @@ self.onmessage = ({ data }: MessageEvent<OpenRequest | BuildRequest>) => {
   try {
     if (data.kind === "open") {
       seed = data.seed;
-      builder = new BatchBuilder(openDataset(data.folder), data.options);
+      builder = new BatchBuilder(reopenDataset(data.dataset), data.options);
       return;
     }
     if (failure !== undefined) {

@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Data } from "apache-arrow";
 import { UserError } from "../../common/userError.ts";
@@ -5,7 +6,7 @@ import { ChosenPairs, type SampleCounts } from "../unifrac/chosenPairs.ts";
 import type { UniFracMetric } from "../unifrac/metrics.ts";
 import type { ShearedTree } from "../unifrac/shearTree.ts";
 import type { Column } from "./column.ts";
-import { DatasetFile } from "./datasetFile.ts";
+import { DatasetFile, replaced } from "./datasetFile.ts";
 import type { Manifest } from "./manifest.ts";
 import { readManifest } from "./manifest.ts";
 import { ComputedDistances, type PairDistances, StoredDistances } from "./pairDistances.ts";
@@ -65,13 +66,44 @@ export interface Dataset {
   [Symbol.dispose](): void;
 }
 
+/** How long a folder may be away while another one takes its place, and more. */
+const replacedWithinMs = 50;
+
 /**
  * Opens a data set, in milliseconds whatever its size. A folder that is none, a missing, truncated or damaged
  * file and another format version are a `UserError` that says which file and what to do; the same holds later
  * for those parts of a large data set that are checked when they are first used.
  */
 export function openDataset(folder: string, { verify = false }: OpenOptions = {}): Dataset {
-  return new ArrowDataset(resolve(folder), verify);
+  const path = resolve(folder);
+  for (;;) {
+    const before = identityOf(path);
+    try {
+      return new ArrowDataset(path, verify);
+    } catch (cause) {
+      // Who writes another one there moves the old one away first.
+      if (before === undefined) Bun.sleepSync(replacedWithinMs);
+      if (identityOf(path) === before) throw cause;
+    }
+  }
+}
+
+function identityOf(folder: string): string | undefined {
+  try {
+    const { ino, ctimeMs } = statSync(folder);
+    return `${ino} ${ctimeMs}`;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Opens a data set that another thread or process has open. @throws UserError also if there is another now.
+ */
+export function reopenDataset({ path, manifest }: Pick<Dataset, "path" | "manifest">): Dataset {
+  const dataset = openDataset(path);
+  if (!Bun.deepEquals(dataset.manifest, manifest)) throw replaced(path);
+  return dataset;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { statSync } from "node:fs";
+import { type Stats, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Data } from "apache-arrow";
 import { UserError } from "../../common/userError.ts";
@@ -8,14 +8,20 @@ import type { Manifest } from "./manifest.ts";
 /** Files up to this size are checked when they are opened, parts of larger ones when they are first used. */
 const checkedAtOpen = 32 * 2 ** 20;
 
+export function replaced(path: string): UserError {
+  return new UserError(`${path} was replaced while it was in use; start again when nothing writes to it.`);
+}
+
 /** A file of a data set; whatever is wrong with it is a `UserError`. */
 export class DatasetFile {
   readonly #path: string;
+  readonly #number: number;
   #arrow: ArrowFile | undefined;
 
   constructor(folder: string, name: string, expected: Manifest["files"][string], verify: boolean) {
     this.#path = join(folder, name);
-    const bytes = this.#size();
+    const { size: bytes, ino } = this.#describe();
+    this.#number = ino;
     if (bytes !== expected.bytes) {
       throw new UserError(
         `${this.#path} is damaged: it has ${bytes} bytes instead of ${expected.bytes}; prepare the data set again.`,
@@ -61,9 +67,9 @@ export class DatasetFile {
     return this.#arrow;
   }
 
-  #size(): number {
+  #describe(): Stats {
     try {
-      return statSync(this.#path).size;
+      return statSync(this.#path);
     } catch {
       throw new UserError(`${this.#path} is missing; prepare the data set again.`);
     }
@@ -73,6 +79,7 @@ export class DatasetFile {
     try {
       return use();
     } catch (cause) {
+      if (this.#describe().ino !== this.#number) throw replaced(this.#path);
       const code = (cause as { code?: string }).code;
       if (code === undefined) throw new UserError(`${this.#path} is damaged; prepare the data set again.`);
       throw new UserError(`${this.#path} cannot be read (${code}); check its permissions.`);

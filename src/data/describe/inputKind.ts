@@ -1,6 +1,5 @@
-import { existsSync, statSync } from "node:fs";
 import { extname } from "node:path";
-import { gunzipIfNeeded, readFileBytes } from "../../common/files/inputFile.ts";
+import { gunzipIfNeeded, isFolder, readFileBytes } from "../../common/files/inputFile.ts";
 import { parseNumber } from "../../common/parseNumber.ts";
 import { UserError } from "../../common/userError.ts";
 import { findHdf5Signature, openHdf5Bytes } from "../../formats/hdf5/read.ts";
@@ -47,7 +46,7 @@ const headBytes = 2 ** 20;
  * @throws UserError if there is nothing at that path or an artifact holds something else.
  */
 export function inputKind(path: string): InputKind {
-  if (existsSync(path) && statSync(path).isDirectory()) return "dataset";
+  if (isFolder(path)) return "dataset";
   const packed = readFileBytes(path);
   if (isZip(packed)) return kindOfZip(packed, path);
   let bytes: Uint8Array;

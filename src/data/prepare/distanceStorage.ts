@@ -1,6 +1,7 @@
-import { existsSync, statfsSync } from "node:fs";
+import { statfsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { availableMemory } from "../../common/availableMemory.ts";
+import { isFolder } from "../../common/files/inputFile.ts";
 import { UserError } from "../../common/userError.ts";
 import { pairCount } from "../distances/distances.ts";
 
@@ -43,7 +44,7 @@ export function chooseStorage(
 /** What is free in memory, and on the disk that `output` shall be written to. */
 export function freeSpace(output: string): Space {
   let folder = resolve(output);
-  while (!existsSync(folder) && dirname(folder) !== folder) folder = dirname(folder);
+  while (!isFolder(folder) && dirname(folder) !== folder) folder = dirname(folder);
   const { bavail, bsize } = statfsSync(folder);
   return { disk: bavail * bsize, memory: availableMemory() };
 }

@@ -1,5 +1,6 @@
 import { refuseForeign } from "../../common/files/folderSwap.ts";
-import type { Manifest } from "../dataset/manifest.ts";
+import { changedWhileRead } from "../../common/files/inputFile.ts";
+import type { Manifest, Source } from "../dataset/manifest.ts";
 import { manifestName } from "../dataset/manifest.ts";
 import { writeDataset } from "../dataset/write.ts";
 import { readMetadata } from "../metadata/read.ts";
@@ -18,17 +19,18 @@ import { prepareTable } from "./table.ts";
  * Reads a study's files, rarefies, computes distances and writes a data set into the folder `output`, which
  * is replaced if it is one. What does not make it (samples, ASVs, metadata rows) is reported in the
  * manifest, which is returned.
- * @throws UserError for files that cannot be read or do not belong together, for options that make no sense
- * and for an output that cannot be written.
+ * @param sources what `describeSources` says of the files, where that is known.
+ * @throws UserError for files that cannot be read, change meanwhile or do not belong together, for options
+ * that make no sense and for an output that cannot be written.
  */
 export async function prepareDataset(
   options: PrepareOptions,
   output: string,
   computeMetric: MetricFunction = computeUniFrac,
+  sources: readonly Source[] = describeSources(options),
 ): Promise<Manifest> {
   const parameters = prepareParameters(options);
   refuseForeign(output, manifestName);
-  const sources = describeSources(options);
   const prepared = await prepareTable(options);
   const { table } = prepared;
   // What the table was made from goes before the metadata come.
@@ -39,6 +41,7 @@ export async function prepareDataset(
       : metadataOf(readMetadata(options.metadata), table.sampleIds, tableName(options));
   const distances = await collectDistances(options, prepared, output, computeMetric);
   options.onProgress?.("Writing the data set");
+  refuseChanged(sources, describeSources(options));
   return writeDataset(output, {
     table,
     sequences: options.repSeqs === undefined ? undefined : prepared.sequences,
@@ -55,6 +58,12 @@ export async function prepareDataset(
       warnings: [...prepared.warnings, ...distances.warnings, ...metadata.warnings],
     },
   });
+}
+
+/** A data set says of which files it is made: they must still be those that were read. */
+function refuseChanged(before: readonly Source[], after: readonly Source[]): void {
+  const changed = after.find(({ sha256 }, i) => sha256 !== before[i].sha256);
+  if (changed !== undefined) throw changedWhileRead(changed.path);
 }
 
 interface CollectedDistances {

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import packageJson from "../../../package.json" with { type: "json" };
-import { makeFolder, writeFileAtomic } from "../../common/files/atomicFile.ts";
+import { writeFileAtomic } from "../../common/files/atomicFile.ts";
+import { FolderLock } from "../../common/files/folderLock.ts";
 import type { ReportProgress } from "../../common/progress.ts";
 import { Random } from "../../common/random/random.ts";
 import { UserError } from "../../common/userError.ts";
@@ -142,7 +143,7 @@ export interface SimulatedFiles {
  * tree's root and the metadata's first line.
  */
 export function writeSimulation(folder: string, simulation: Simulation, parts = 1): SimulatedFiles {
-  makeFolder(folder);
+  using _lock = FolderLock.acquire(folder);
   const { table } = simulation;
   const samples = table.sampleIds.length;
   if (!Number.isInteger(parts) || parts < 1 || parts > samples)

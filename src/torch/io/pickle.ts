@@ -1,5 +1,5 @@
 import { readSync } from "node:fs";
-import { withOpenFile } from "../../common/files/inputFile.ts";
+import { readUnreplaced, withOpenFile } from "../../common/files/inputFile.ts";
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { PickleDamage, PickleGlobal, Unreadable, unpickle } from "../../formats/pickle/unpickle.ts";
@@ -60,6 +60,10 @@ const dtypeConstants: Readonly<Record<string, DType>> = Object.fromEntries(
  * before 1.6, and damaged files.
  */
 export function loadPickle(path: string, options: LoadPickleOptions = {}): PickleValue {
+  return readUnreplaced(path, () => loadOnce(path, options));
+}
+
+function loadOnce(path: string, options: LoadPickleOptions): PickleValue {
   const { members, size } = readMembers(path);
   const pickleName = [...members.keys()].find((name) => name.endsWith("/data.pkl"));
   if (pickleName === undefined) fail(path, 'it has no member "data.pkl"');

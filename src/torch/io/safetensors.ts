@@ -1,6 +1,6 @@
 import { readSync } from "node:fs";
 import { writeFileAtomic } from "../../common/files/atomicFile.ts";
-import { withOpenFile } from "../../common/files/inputFile.ts";
+import { readUnreplaced, withOpenFile } from "../../common/files/inputFile.ts";
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { type DType, itemSize } from "../core/dtype.ts";
@@ -137,6 +137,11 @@ export interface Safetensors {
  * @throws UserError for a file that is not one, or is damaged.
  */
 export function loadSafetensors(path: string): Safetensors {
+  // It is mapped by its path, where another may stand by then: a training replaces its checkpoints.
+  return readUnreplaced(path, () => loadOnce(path));
+}
+
+function loadOnce(path: string): Safetensors {
   const { header, dataStart, size } = readHeader(path);
   const metadata = readTexts(path, header["__metadata__"]);
   const tensors = tidy(() => {

@@ -242,9 +242,9 @@ function refusal({ path, origin, libtorch }: FoundShim, fault: string): UserErro
 function load(): { shim: Shim; path: string } {
   const found = findShim();
   const { path, libtorch } = found;
-  if (found.origin === "build") checkBuild(path);
   const fault = faultOfLibrary(path);
   if (fault !== undefined) throw refusal(found, fault);
+  if (found.origin === "build") checkBuild(path);
   calmThreads();
   loadLibtorch(libtorch);
   let shim: Shim;

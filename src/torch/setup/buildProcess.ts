@@ -264,8 +264,10 @@ async function lockFolder(progress: ProgressLine): Promise<FolderLock> {
   const waiting = (pid: number) =>
     progress.say(`Waiting for process ${pid}, which is at work in ${buildFolder}`);
   try {
+    const lock = await FolderLock.wait(buildFolder, waiting);
+    // Not before: who had the lock may have removed it.
     mkdirSync(objectFolder, { recursive: true });
-    return await FolderLock.wait(buildFolder, waiting);
+    return lock;
   } catch (cause) {
     throw unwritable(cause);
   }

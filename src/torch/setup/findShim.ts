@@ -1,6 +1,7 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import packageJson from "../../../package.json" with { type: "json" };
+import { isFile } from "../../common/files/inputFile.ts";
 import { UserError } from "../../common/userError.ts";
 import { ensureShim } from "./build.ts";
 import { findLibtorch, searchLibtorch } from "./findLibtorch.ts";
@@ -71,7 +72,7 @@ export function findShim(): FoundShim {
         `AAM_TORCH_SHIM names ${path}, which does not exist: correct it, or unset it and let the native part be found or built.`,
       );
     }
-    if (!statSync(path).isFile())
+    if (!isFile(path))
       throw new UserError(`AAM_TORCH_SHIM names ${path}, which is no file: give the path of the library.`);
     return { path, libtorch: findLibtorch({ needsHeaders: false }), origin: "variable" };
   }

@@ -1,5 +1,6 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { isFolder } from "../../common/files/inputFile.ts";
 
 /** A LibTorch that the shim can be built against. */
 export interface Libtorch {
@@ -37,10 +38,6 @@ export const acceptedVersions = `2.${oldestMinor} to 2.${newestMinor}`;
 
 export function sharedLibraryName(stem: string, platform: NodeJS.Platform = process.platform): string {
   return platform === "darwin" ? `lib${stem}.dylib` : `lib${stem}.so`;
-}
-
-function isFolder(path: string): boolean {
-  return existsSync(path) && statSync(path).isDirectory();
 }
 
 function readIfThere(path: string): string {

@@ -1,6 +1,7 @@
-import { existsSync, realpathSync, statSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { isFile } from "../../common/files/inputFile.ts";
 
 /** What one run of a Python tells about where it would find torch. */
 export interface PythonReport {
@@ -20,8 +21,7 @@ export function pythonsOnPath(path: string = process.env["PATH"] ?? ""): string[
   for (const folder of path.split(delimiter)) {
     for (const name of ["python3", "python"]) {
       const candidate = join(folder, name);
-      // `existsSync` is false too where a folder may not be searched, or is a file; `statSync` would throw.
-      if (!folder || !existsSync(candidate) || !statSync(candidate).isFile()) continue;
+      if (!folder || !isFile(candidate)) continue;
       // A virtual environment's python is a link to its parent's: the folder tells them
       // apart, the target does not.
       const identity = existsSync(join(folder, "../pyvenv.cfg")) ? folder : realpathSync(candidate);

@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, readdirSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { describeWriteError, makeFolder } from "../../common/files/atomicFile.ts";
 import { UserError } from "../../common/userError.ts";
@@ -52,6 +52,13 @@ export function copyRuntime(
   const there = parts.find((part) => existsSync(part));
   if (there !== undefined)
     throw new UserError(`${there} is there already: delete it, or copy into another folder.`);
+  makeFolder(resolve(folder));
+  try {
+    // Of two programs that copy at once only one can make it.
+    mkdirSync(root);
+  } catch (cause) {
+    throw describeWriteError(root, cause);
+  }
   const copy = (from: string, to: string) => {
     try {
       copyFileSync(from, to);

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { makeFolder, writeFileAtomic } from "../../common/files/atomicFile.ts";
+import { writeFileAtomic } from "../../common/files/atomicFile.ts";
+import { FolderLock } from "../../common/files/folderLock.ts";
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
@@ -68,6 +69,7 @@ export async function crossValidate(
     options.taxonomy === undefined
       ? null
       : readTaxonomyOf(dataset.asvIds(), options.taxonomy, dataset.path, (text) => display.warn(text));
+  using _lock = FolderLock.acquire(output);
   claimFolder(output, resume, {
     rules,
     config,
@@ -138,6 +140,5 @@ function claimFolder(output: string, resume: boolean, made: Readonly<Record<stri
       );
     return;
   }
-  makeFolder(output);
   writeFileAtomic(path, content);
 }

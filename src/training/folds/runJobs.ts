@@ -53,7 +53,10 @@ export async function runJobs(
       const waiting = open.map(({ name }) => name);
       await sideBySide({
         script,
-        begin: { dataset: dataset.path, config: plan.config } satisfies FoldBegin,
+        begin: {
+          dataset: { path: dataset.path, manifest: dataset.manifest },
+          config: plan.config,
+        } satisfies FoldBegin,
         workers: Math.min(workers, open.length),
         next: () => waiting.shift(),
         keep,

@@ -1,8 +1,9 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { describeWriteError, makeFolder, writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { FolderLock } from "../../common/files/folderLock.ts";
+import { isFile } from "../../common/files/inputFile.ts";
 import { UserError } from "../../common/userError.ts";
 import { withPresentNames } from "../config/formerNames.ts";
 import { isMainRank } from "../ranks/share.ts";
@@ -82,13 +83,23 @@ export class RunFolder {
    * @throws UserError also if it cannot be written to, or another process trains in it.
    */
   create(options: { resume: boolean }): FolderLock {
-    if (!options.resume && this.path === this.#run) this.refuseOther();
+    const refuse = () => {
+      if (!options.resume && this.path === this.#run) this.refuseOther();
+    };
+    refuse();
     if (options.resume && !existsSync(this.lastCheckpoint)) {
       throw new UserError(
         `${this.path} holds no run to continue (no checkpoints/last.safetensors); leave --resume out.`,
       );
     }
     const lock = FolderLock.acquire(this.path);
+    try {
+      // Who had the lock until now may have left a run.
+      refuse();
+    } catch (cause) {
+      lock.release();
+      throw cause;
+    }
     makeFolder(join(this.path, "checkpoints"));
     makeFolder(this.plots);
     makeFolder(this.events);
@@ -97,8 +108,7 @@ export class RunFolder {
 
   /** @throws UserError if the folder has a run already, or is a file. */
   refuseOther(): void {
-    if (existsSync(this.path) && statSync(this.path).isFile())
-      throw describeWriteError(this.path, { code: "EEXIST" });
+    if (isFile(this.path)) throw describeWriteError(this.path, { code: "EEXIST" });
     if (!existsSync(this.lastCheckpoint)) return;
     throw new UserError(
       `${this.path} holds a run already; continue it with --resume, or choose another --output (or delete the folder).`,

@@ -1,5 +1,6 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { isFolder, readUnreplaced } from "../../common/files/inputFile.ts";
 import { UserError } from "../../common/userError.ts";
 import type { Encoder } from "../../models/encoder.ts";
 import type { SequencePredictor } from "../../models/sequencePredictor.ts";
@@ -32,7 +33,7 @@ export function checkpointOf(path: string): string {
     );
   }
   if (!existsSync(path)) throw new UserError(`There is no run or checkpoint ${path}; check the path.`);
-  if (!statSync(path).isDirectory()) return path;
+  if (!isFolder(path)) return path;
   const { bestCheckpoint, lastCheckpoint } = new RunFolder(path);
   for (const candidate of [bestCheckpoint, lastCheckpoint, join(path, "best.safetensors")])
     if (existsSync(candidate)) return candidate;
@@ -86,8 +87,12 @@ export function openModel(checkpoint: string, facts: RunFacts): OpenedRun {
 /** Loads the model of a run (its best weights) or of a checkpoint. @throws UserError if that cannot be. */
 export function openRun(path: string, device: torch.Device): OpenedRun {
   const checkpoint = checkpointOf(path);
-  const opened = openModel(checkpoint, readRunFacts(checkpoint));
-  loadWeights(checkpoint, opened.model);
+  // Of one file, though a training that is going on replaces it.
+  const opened = readUnreplaced(checkpoint, () => {
+    const built = openModel(checkpoint, readRunFacts(checkpoint));
+    loadWeights(checkpoint, built.model);
+    return built;
+  });
   opened.model.to(device);
   return opened;
 }

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeFolder, writeFileAtomic } from "../../common/files/atomicFile.ts";
+import { FolderLock } from "../../common/files/folderLock.ts";
 import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
@@ -45,6 +46,7 @@ const factor = 3;
 export async function search(options: SearchOptions): Promise<{ summary: SearchSummary; report: string }> {
   const { dataset, config, output, display } = options;
   const runner = new SearchRunner(dataset, config);
+  using _lock = FolderLock.acquire(output);
   claimFolder(output, { ...config, data: dataset.manifest.files });
   const { pretrainedEncoder: encoder } = fineTuneSchema.parse(config.base);
   const known = encoder === null ? [] : describeFoldEncoder(encoder, dataset, runner.plan.samples).warnings;
@@ -192,7 +194,7 @@ class Jobs {
     if (waiting.length === 0) return;
     await sideBySide({
       script,
-      begin: { dataset: dataset.path, config } satisfies SearchBegin,
+      begin: { dataset: { path: dataset.path, manifest: dataset.manifest }, config } satisfies SearchBegin,
       workers: Math.min(workers, waiting.length),
       next,
       keep: (text) => {
@@ -246,10 +248,8 @@ function judge({ outer, plan, config }: SearchRunner, jobs: Jobs, best: number):
 function claimFolder(output: string, made: Readonly<Record<string, unknown>>): void {
   const path = join(output, "search.json");
   const content = `${JSON.stringify(made, null, 2)}\n`;
-  if (!existsSync(path)) {
-    makeFolder(output);
-    writeFileAtomic(path, content);
-  } else if (readFileSync(path, "utf8") !== content)
+  if (!existsSync(path)) writeFileAtomic(path, content);
+  else if (readFileSync(path, "utf8") !== content)
     throw new UserError(
       `${output} has a search of other data or settings (see ${path}); give the same ones, or another --output.`,
     );

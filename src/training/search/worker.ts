@@ -1,10 +1,10 @@
-import { openDataset } from "../../data/dataset/dataset.ts";
+import { type Dataset, reopenDataset } from "../../data/dataset/dataset.ts";
 import * as torch from "../../torch/index.ts";
 import { serveJobs } from "../folds/sideBySide.ts";
 import { type SearchConfig, SearchRunner } from "./trial.ts";
 
 export interface SearchBegin {
-  readonly dataset: string;
+  readonly dataset: Pick<Dataset, "path" | "manifest">;
   readonly config: SearchConfig;
 }
 
@@ -12,7 +12,7 @@ export interface SearchBegin {
 export function serveTrials(): void {
   serveJobs(({ dataset, config }: SearchBegin) => {
     torch.setNumThreads(1);
-    const runner = new SearchRunner(openDataset(dataset), config);
+    const runner = new SearchRunner(reopenDataset(dataset), config);
     return async (name) => JSON.stringify(await runner.run(name));
   });
 }

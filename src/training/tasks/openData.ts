@@ -1,14 +1,13 @@
-import { existsSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
-import { makeFolder } from "../../common/files/atomicFile.ts";
+import { basename, resolve } from "node:path";
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { type Dataset, openDataset } from "../../data/dataset/dataset.ts";
 import { joinStudies } from "../../data/dataset/joinStudies.ts";
 import { readMetadata } from "../../data/metadata/read.ts";
-import { cacheBeside } from "../../data/prepare/cached.ts";
+import { cacheBeside, keepDataset } from "../../data/prepare/cached.ts";
 import { metrics as computable, type Metric, type PrepareOptions } from "../../data/prepare/options.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import { stageReporter } from "../../display/terminal/stageReporter.ts";
 import type { DataConfig } from "../config/config.ts";
 import { prepareShown } from "../run/prepareShown.ts";
 
@@ -34,7 +33,7 @@ export async function openConfiguredData(options: OpenDataOptions): Promise<Data
   checkSources(data);
   const cache = cacheBeside(output);
   if (typeof data.dataset === "string") return openDataset(data.dataset);
-  if (data.dataset !== null) return openJoined(data.dataset, cache);
+  if (data.dataset !== null) return await openJoined(data.dataset, cache, display);
   const { table, tree, repSeqs, metadata, distances, distanceIds, rarefyDepth, rarefySeed } = data;
   const { distanceStorage } = data;
   const imported =
@@ -72,20 +71,20 @@ export async function openConfiguredData(options: OpenDataOptions): Promise<Data
 }
 
 /** Several data sets as one, written once beside the run and called by their folders' names. */
-function openJoined(folders: readonly string[], cache: string): Dataset {
+async function openJoined(
+  folders: readonly string[],
+  cache: string,
+  display: ProgressDisplay,
+): Promise<Dataset> {
   using stack = new DisposableStack();
   const studies = folders.map((folder) => ({
     name: basename(resolve(folder)),
     dataset: stack.use(openDataset(folder)),
   }));
   const key = studies.map(({ name, dataset }) => [name, dataset.manifest]);
-  const hash = new Bun.CryptoHasher("sha256").update(JSON.stringify(key)).digest("hex");
-  const folder = join(cache, `joined-${hash.slice(0, 16)}`);
-  if (!existsSync(folder)) {
-    makeFolder(cache);
-    joinStudies(folder, studies);
-  }
-  return openDataset(folder);
+  const join = (folder: string) => joinStudies(folder, studies);
+  const onProgress = stageReporter(display);
+  return openDataset((await keepDataset(cache, "joined-", JSON.stringify(key), onProgress, join)).folder);
 }
 
 /**

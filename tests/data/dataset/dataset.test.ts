@@ -19,7 +19,7 @@ import {
 } from "../../../lab/material/exampleTable.ts";
 import { temporaryName } from "../../../src/common/files/atomicFile.ts";
 import { UserError } from "../../../src/common/userError.ts";
-import { openDataset, verifyDataset } from "../../../src/data/dataset/dataset.ts";
+import { openDataset, reopenDataset, verifyDataset } from "../../../src/data/dataset/dataset.ts";
 import { writeDataset } from "../../../src/data/dataset/write.ts";
 import { tokenize } from "../../helpers/tokenize.ts";
 
@@ -336,4 +336,41 @@ test("a data set that may only be read is read without being mapped", () => {
   } finally {
     map.mockRestore();
   }
+});
+
+describe("a data set that others replace", () => {
+  const replaced = join(scratch, "replaced");
+  const other = { ...content, table: exampleTable(samples, 31) };
+  writeDataset(replaced, content);
+
+  test("is opened whole at any moment", async () => {
+    const modules = ["lab/material/exampleTable", "src/data/dataset/write"].map((name) =>
+      JSON.stringify(join(import.meta.dir, `../../../${name}.ts`)),
+    );
+    const program = `const { exampleTable } = await import(${modules[0]});
+      const { writeDataset } = await import(${modules[1]});
+      const content = ${JSON.stringify({ distances: {}, vectors: {}, metadata: [], provenance: noProvenance })};
+      const tables = [30, 31].map((asvs) => exampleTable(${samples}, asvs));
+      for (let i = 0; i < 40; i++) writeDataset(process.argv[1], { ...content, table: tables[i % 2] });`;
+    const writers = Array.from({ length: 2 }, () =>
+      Bun.spawn([process.execPath, "-e", program, replaced], { stderr: "inherit", timeout: 60_000 }),
+    );
+    let opened = 0;
+    while (writers.some(({ exitCode, signalCode }) => exitCode === null && signalCode === null)) {
+      using dataset = openDataset(replaced);
+      expect(dataset.asvCount).toBe(dataset.manifest.counts.asvs);
+      opened++;
+      await Bun.sleep(0);
+    }
+    expect(writers.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
+    expect(opened).toBeGreaterThan(5);
+  });
+
+  test("is not taken for the one that another thread or process has opened", () => {
+    writeDataset(replaced, content);
+    using first = openDataset(replaced);
+    reopenDataset(first).close();
+    writeDataset(replaced, other);
+    expect(() => reopenDataset(first)).toThrow(`${replaced} was replaced while it was in use; start again`);
+  });
 });

@@ -273,12 +273,16 @@ describe("prepareCached", () => {
     verifyDataset(first.folder);
   });
 
-  test("leaves one good result when two processes prepare the same at once", async () => {
+  test("prepares once what several processes want at once", async () => {
     const cache = join(scratch, "shared cache");
     mkdirSync(cache);
+    const computed = join(scratch, "computed");
     const program = `
       const { prepareCached } = await import(${JSON.stringify(join(import.meta.dir, "../../../src/data/prepare/cached.ts"))});
-      const zero = (metric, table) => new Float32Array(table.sampleIds.length * (table.sampleIds.length - 1) / 2);
+      const zero = async (metric, table) => {
+        await Bun.write(${JSON.stringify(computed)} + process.pid, "");
+        return new Float32Array(table.sampleIds.length * (table.sampleIds.length - 1) / 2);
+      };
       for (let i = 0; i < 5; i++) console.log((await prepareCached(${JSON.stringify({ ...files })}, process.argv[1], zero)).folder);
     `;
     const children = Array.from({ length: 3 }, () =>
@@ -291,6 +295,19 @@ describe("prepareCached", () => {
     }
     expect(folders.size).toBe(1);
     expect(readdirSync(cache)).toHaveLength(1);
+    expect(readdirSync(scratch).filter((name) => name.startsWith("computed"))).toHaveLength(1);
     verifyDataset([...folders][0]);
+  });
+
+  test("refuses files that are changed while they are read", async () => {
+    const cache = join(scratch, "changed cache");
+    const table = writeTable("changed.biom", study.table);
+    const changing: MetricFunction = (...args) => {
+      writeTable("changed.biom", { ...study.table, data: study.table.data.map((count) => count + 1) });
+      return sums(...args);
+    };
+    const refused = prepareCached({ ...files, table }, cache, changing);
+    await expect(refused).rejects.toThrow(`${table} was changed while it was read; start again`);
+    expect(readdirSync(cache)).toEqual([]);
   });
 });

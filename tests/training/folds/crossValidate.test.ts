@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { FolderLock } from "../../../src/common/files/folderLock.ts";
 import { type Dataset, openDataset } from "../../../src/data/dataset/dataset.ts";
 import { ProgressDisplay } from "../../../src/display/terminal/progressBar.ts";
 import { crossValidate } from "../../../src/training/folds/crossValidate.ts";
@@ -25,6 +26,12 @@ const validate = (more: Config, workers = 1, output = scratch.path(`cv${outputs+
   crossValidate({ dataset, config: configOf(more), output, workers, resume, display });
 
 describe("cross-validation", () => {
+  test("refuses a folder in which another one is at work", async () => {
+    const output = scratch.path("taken");
+    using _lock = FolderLock.acquire(output);
+    await expect(validate({}, 1, output)).rejects.toThrow(`${output} is in use by process ${process.pid}`);
+  });
+
   test("finds planted ASVs with their signs, and is better than the median", async () => {
     const validated = await validate({ repeats: 2, trees: 10, innerFolds: 3 });
     const { summary, reasons, forestReasons } = validated;
