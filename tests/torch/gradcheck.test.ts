@@ -177,6 +177,28 @@ test("a wrong gradient is found, and wrong inputs are refused", () => {
   expect(() => gradcheck((value) => value, [torch.ones([1], { requiresGrad: true })])).toThrow(/float64/);
 });
 
+test("inputs with any strides are checked, those whose elements share memory are found out", () => {
+  const placed = { dtype: "float64", device: testDevice } as const;
+  const columns = torch.randn([3, 4], placed).t().requiresGrad_();
+  const every = torch.randn([6, 4], placed).at({ step: 2 }, { start: 1, step: 2 }).requiresGrad_();
+  const rows = onTestDevice(torch.tensor([0n, 2n]));
+  expect(gradcheck((x, y, i) => x.exp().indexSelect(0, i).sum().mul(y.sin()), [columns, every, rows])).toBe(
+    true,
+  );
+  expect(gradgradcheck((x) => x.pow(3), [every])).toBe(true);
+  expect(gradcheck((x) => x.topk(2, 1), [columns])).toBe(true);
+  const single = torch.randn([], placed).requiresGrad_();
+  expect(gradcheck((x) => x.mul(2), [single])).toBe(true);
+  const windows = torch.randn([5], placed).asStrided([3, 2], [1, 1]).requiresGrad_();
+  expect(gradcheck((x) => x.sin(), [windows], { raiseException: false })).toBe(false);
+  const expanded = torch.randn([3, 1], placed).expand([3, 4]).requiresGrad_();
+  expect(() => gradcheck((x) => x.sin(), [columns, expanded])).toThrow(
+    "input 1 has a dimension with stride 0",
+  );
+  expect(() => gradcheck((x) => x.sin(), [columns.detach()])).toThrow("at least one input");
+  expect(() => gradcheck((x) => x.detach(), [columns])).toThrow("gradients differ");
+});
+
 test("every layer is checked", () => {
   const containers = ["Module", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"];
   const layers = Object.entries(nn)

@@ -22,6 +22,7 @@ SHOWN = [
     list(range(40)),
     [x / 7 for x in range(2000)],
     [9.5, 1.5, -0.05],
+    [1e25, -2e22],
 ]
 PRINTING = [
     {"precision": 2},
@@ -33,6 +34,8 @@ PRINTING = [
     {"sci_mode": False, "precision": 3},
     {"precision": 0},
     {"precision": 0, "sci_mode": True},
+    {"precision": 130, "linewidth": 300},
+    {"precision": 101, "sci_mode": True},
     {"profile": "default"},
 ]
 GRADIENTS = [

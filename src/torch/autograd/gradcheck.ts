@@ -30,6 +30,38 @@ function weighted(outputs: readonly Tensor[], weights: readonly Tensor[]): Tenso
   return outputs.map((output, i) => output.mul(weights[i]).sum()).reduce((sum, term) => sum.add(term));
 }
 
+/** @throws for inputs whose differences would be wrong, or that have no gradient to compare. */
+function checkInputs(inputs: readonly Tensor[]): void {
+  if (!inputs.some((input) => input.requiresGrad))
+    throw new TypeError("gradcheck needs at least one input that requires a gradient, and none does");
+  inputs.forEach((input, which) => {
+    if (!input.requiresGrad) return;
+    if (input.dtype !== "float64")
+      throw new TypeError(`gradcheck needs float64, but input ${which} is ${input.dtype}`);
+    const strides = input.stride();
+    if (input.shape.some((size, dim) => size > 1 && strides[dim] === 0))
+      throw new TorchError(
+        `gradcheck: input ${which} has a dimension with stride 0, whose elements share their memory and cannot be changed one by one; give input.contiguous()`,
+        "value",
+      );
+  });
+}
+
+/** Each element as a view without dimensions, in row-major order, whatever the strides. */
+function* elementsOf(input: Tensor): IterableIterator<Tensor> {
+  const { shape, numel } = input;
+  const values = input.detach();
+  for (let i = 0; i < numel; i++) {
+    let rest = i;
+    const place = shape.map(() => 0);
+    for (let dim = shape.length - 1; dim >= 0; dim--) {
+      place[dim] = rest % shape[dim];
+      rest = Math.floor(rest / shape[dim]);
+    }
+    yield values.at(...place);
+  }
+}
+
 /** The elements at which gradients and differences do not agree, as texts. */
 function differences(
   fn: Differentiable,
@@ -37,24 +69,27 @@ function differences(
   { eps = 1e-6, atol = 1e-5, rtol = 1e-3 }: GradcheckOptions,
 ): string[] {
   using _s = scope();
-  const run = (given: readonly Tensor[]): readonly Tensor[] => {
-    const result = fn(...given);
+  const run = (): readonly Tensor[] => {
+    const result = fn(...inputs);
     return result instanceof Tensor ? [result] : result;
   };
-  for (const input of inputs) {
-    if (input.dtype !== "float64") throw new TypeError(`gradcheck needs float64, got ${input.dtype}`);
-    if (!input.requiresGrad) throw new TypeError("gradcheck needs inputs that require a gradient");
-  }
-  const outputs = run(inputs);
-  const weights = outputs.map(randomLike);
-  const analytic = grad(weighted(outputs, weights), inputs, { allowUnused: true });
+  checkInputs(inputs);
+  const outputs = run();
+  // Integers and what is detached have no gradients to compare.
+  const graded = outputs.flatMap((output, i) => (output.requiresGrad ? [i] : []));
+  const compared = graded.length > 0 ? graded : outputs.map((_, i) => i);
+  const of = (all: readonly Tensor[]) => compared.map((i) => all[i]);
+  const weights = of(outputs).map(randomLike);
+  const checked = inputs.filter((input) => input.requiresGrad);
+  const analytic =
+    graded.length > 0 ? grad(weighted(of(outputs), weights), checked, { allowUnused: true }) : [];
   const wrong: string[] = [];
-  const value = () => tidy(() => noGrad(() => weighted(run(inputs), weights).item()));
-  inputs.forEach((input, which) => {
-    const found = analytic[which]?.toFloat64Array() ?? new Float64Array(input.numel);
-    const flat = noGrad(() => input.detach().view([-1]));
-    for (let i = 0; i < input.numel; i++) {
-      const element = flat.select(0, i);
+  const value = () => tidy(() => noGrad(() => weighted(of(run()), weights).item()));
+  checked.forEach((input, k) => {
+    const which = inputs.indexOf(input);
+    const found = analytic[k]?.toFloat64Array() ?? new Float64Array(input.numel);
+    let i = 0;
+    for (const element of elementsOf(input)) {
       const at = element.item();
       element.fill_(at + eps);
       const above = value();
@@ -64,15 +99,18 @@ function differences(
       const numeric = (above - below) / (2 * eps);
       if (!(Math.abs(found[i] - numeric) <= atol + rtol * Math.abs(numeric)))
         wrong.push(`input ${which}, element ${i}: ${found[i]}, by differences ${numeric}`);
+      i++;
     }
   });
   return wrong;
 }
 
 /**
- * Compares the gradients of `fn` at float64 inputs, which need gradients, with central differences, element
- * by element, for random weights of its outputs: `torch.autograd.gradcheck` (its fast mode asks the same of
- * one random direction alone). `fn` must give the same values whenever it is called.
+ * Compares the gradients of `fn` with central differences, element by element, for random weights of its
+ * outputs: `torch.autograd.gradcheck` (its fast mode asks the same of one random direction alone). Inputs
+ * that require a gradient are checked; they are float64, with any strides. Elements that share their memory
+ * change together, so their gradients differ; `expand` is refused. `fn` must give the same values whenever
+ * it is called.
  * @throws TorchError with the elements that differ, unless `raiseException` is false.
  * @example torch.autograd.gradcheck((x) => x.sin(), [x]); // x: float64, with requiresGrad
  */

@@ -100,7 +100,7 @@ function basicPart(self: Tensor, indices: readonly Index[]): BasicPart {
  */
 export function at(self: Tensor, ...indices: Index[]): Tensor {
   const { view, advanced, dispose } = basicPart(self, indices);
-  if (advanced.length === 0) return view === self ? ops.slice(view, 0) : view;
+  if (advanced.length === 0) return view === self ? ops.viewAs(view, view) : view;
   const picked = index(view, advanced);
   dispose();
   return picked;

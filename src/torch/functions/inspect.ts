@@ -3,41 +3,8 @@ import { scope as openScope } from "../core/scope.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { ops } from "../dispatch/operators.ts";
 import { cat } from "../dispatch/ops.gen.ts";
+import { fixedText, scientificText } from "./decimals.ts";
 import { printOptions } from "./printOptions.ts";
-
-/**
- * Rounds a digit string to `kept` digits after the point; halves go to the even digit, as
- * Python's formatting does.
- */
-function isTie(text: string, kept: number): boolean {
-  const point = text.indexOf(".");
-  return point >= 0 && /^50*$/.test(text.slice(point + 1 + kept).replace(/e.*$/, ""));
-}
-
-const toFixed = (value: number): string => {
-  const { precision } = printOptions;
-  const rounded = value.toFixed(precision);
-  if (!isTie(Math.abs(value).toFixed(60), precision)) return rounded;
-  // JavaScript rounds a half up; the even neighbour is the one below where the last digit is odd.
-  return Number(rounded.at(-1)) % 2 === 0
-    ? rounded
-    : lowerNeighbour(value, 10 ** precision).toFixed(precision);
-};
-
-function lowerNeighbour(value: number, scale: number): number {
-  return (Math.sign(value) * Math.floor(Math.abs(value) * scale)) / scale;
-}
-
-/** Python's `format(value, ".4e")`. */
-const toScientific = (value: number): string => {
-  const { precision } = printOptions;
-  let text = value.toExponential(precision);
-  const exact = Math.abs(value).toExponential(60);
-  const below = exact.slice(0, precision === 0 ? 1 : 2 + precision);
-  if (isTie(exact, precision) && Number(below.at(-1)) % 2 === 0)
-    text = `${value < 0 ? "-" : ""}${below}${exact.slice(exact.indexOf("e"))}`;
-  return text.replace(/e([+-])(\d)$/, "e$10$2");
-};
 
 const special = (value: number): string => (Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf");
 
@@ -50,14 +17,13 @@ function floatTexts(values: readonly number[]): string[] {
   const largest = sizes.reduce((most, size) => Math.max(most, size), 0);
   const smallest = sizes.reduce((least, size) => Math.min(least, size), Number.POSITIVE_INFINITY);
   const whole = finite.every(Number.isInteger);
-  const { sciMode } = printOptions;
+  const { precision, sciMode } = printOptions;
   const bySize = largest / smallest > 1000 || largest > 1e8 || (!whole && smallest < 1e-4);
   const scientific = finite.length > 0 && (sciMode ?? bySize);
-  const sign = (value: number) => (Object.is(value, -0) ? "-" : "");
   const format = (value: number): string => {
     if (!Number.isFinite(value)) return special(value);
-    if (scientific) return sign(value) + toScientific(value);
-    return sign(value) + (whole ? `${value.toFixed(0)}.` : toFixed(value));
+    if (scientific) return scientificText(value, precision);
+    return whole ? `${fixedText(value, 0)}.` : fixedText(value, precision);
   };
   // Zeros and values that are not finite do not widen the columns.
   const width = finite.reduce((most, value) => Math.max(most, format(value).length), 1);
