@@ -22,7 +22,19 @@ def module(name: str, *args, children: tuple = (), **kwargs) -> dict:
     return {"module": name, "args": list(args), "kwargs": kwargs, "children": list(children)}
 
 
+def parametrized(description: dict, function: str, **kwargs) -> dict:
+    """The description with a parametrization of torch.nn.utils.parametrizations on top."""
+    return {**description, "parametrized": [*description.get("parametrized", []), [function, kwargs]]}
+
+
 def construct(description: dict) -> nn.Module:
+    layer = construct_plain(description)
+    for function, kwargs in description.get("parametrized", []):
+        getattr(nn.utils.parametrizations, function)(layer, **kwargs)
+    return layer
+
+
+def construct_plain(description: dict) -> nn.Module:
     children = [construct(child) for child in description["children"]]
     kwargs = dict(description["kwargs"])
     # A Transformer's decoder would forget it: its layers are copies, and copies of layers with a module there have ReLU.
@@ -386,6 +398,41 @@ FORWARD = [
     ),
 ]
 
+FORWARD += [
+    (module("AdaptiveLogSoftmaxWithLoss", 8, 12, [3, 7], div_value=2.0), [(6, 8), "ids 12 (6,)"], {}, {}),
+    (module("AdaptiveLogSoftmaxWithLoss", 8, 12, [3, 7, 9], head_bias=True), [(6, 8), "ids 5 (6,)"], {}, {}),
+    (module("AdaptiveLogSoftmaxWithLoss", 8, 12, [4]), [(8,), "ids 12 ()"], {}, {}),
+]
+
+LINEAR = module("Linear", 5, 3)
+CONV = module("Conv2d", 2, 4, 3)
+TRANSPOSED = module("ConvTranspose1d", 4, 6, 3)
+SQUARE = module("Linear", 4, 4)
+FORWARD += [
+    (parametrized(LINEAR, "weight_norm"), [(4, 5)], {}, {}),
+    (parametrized(LINEAR, "weight_norm", dim=None), [(4, 5)], {}, {}),
+    (parametrized(CONV, "weight_norm", dim=1), [(2, 2, 5, 6)], {}, {}),
+    (parametrized(module("RNNCell", 3, 4), "weight_norm", name="weight_hh", dim=1), [(2, 3)], {}, {}),
+    (parametrized(LINEAR, "spectral_norm"), [(4, 5)], {}, {}),
+    (parametrized(LINEAR, "spectral_norm", name="bias"), [(4, 5)], {}, {}),
+    (parametrized(CONV, "spectral_norm", n_power_iterations=3, eps=1e-6), [(2, 2, 5, 6)], {}, {}),
+    (parametrized(TRANSPOSED, "spectral_norm"), [(2, 4, 5)], {}, {}),
+    (parametrized(TRANSPOSED, "spectral_norm", dim=-1), [(2, 4, 5)], {}, {}),
+    (parametrized(parametrized(LINEAR, "weight_norm"), "spectral_norm"), [(4, 5)], {}, {}),
+    *[
+        (parametrized(layer, "orthogonal", **kwargs), [(2, layer["args"][0])], {}, {})
+        for layer in (SQUARE, module("Linear", 3, 5), module("Linear", 5, 2))
+        for kwargs in (
+            {},
+            {"orthogonal_map": "matrix_exp"},
+            {"orthogonal_map": "cayley"},
+            {"orthogonal_map": "householder"},
+            {"orthogonal_map": "householder", "use_trivialization": False},
+            {"orthogonal_map": "cayley", "use_trivialization": False},
+        )
+    ],
+]
+
 INITIAL = [description for description, *_ in FORWARD] + [
     module("Linear", 64, 48),
     module("Embedding", 50, 33, padding_idx=0),
@@ -601,8 +648,10 @@ class LayerCases:
         drawn = [self.draw(wish, dtype) for wish in inputs]
         keywords = {key: self.draw(wish, dtype) for key, wish in named.items()}
         seed = 1000 + number
+        state = self.keep(f"{number}/state", layer.state_dict())
         torch.manual_seed(seed)
         results = layer(*drawn, **keywords, **options)
+        after = self.keep(f"{number}/after", dict(layer.named_buffers()))
         leaves = {f"inputs/{i}": tensor for i, tensor in enumerate(drawn) if tensor.requires_grad}
         leaves.update({f"state/{key}": parameter for key, parameter in layer.named_parameters()})
         self.store.cases.append(
@@ -612,7 +661,8 @@ class LayerCases:
                 **description,
                 "training": training,
                 "seed": seed,
-                "state": self.keep(f"{number}/state", layer.state_dict()),
+                "state": state,
+                "after": after,
                 "inputs": list(self.keep(f"{number}/in", {str(i): t for i, t in enumerate(drawn)}).values()),
                 "call": {
                     **{key: self.store.put(f"{number}/{key}", t) for key, t in keywords.items()},

@@ -65,6 +65,16 @@ OPTIMIZERS = [
     ("Adamax", {"lr": 0.05, "betas": (0.7, 0.9), "weight_decay": 0.1, "eps": 1e-4, "maximize": True}),
 ]
 
+# with sparse gradients
+SPARSE = [
+    ("SparseAdam", {}),
+    ("SparseAdam", {"lr": 0.05, "betas": (0.8, 0.95), "eps": 1e-6, "maximize": True}),
+    ("SGD", {"lr": 0.1}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.2, "maximize": True}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
+    ("Adagrad", {"lr": 0.1, "lr_decay": 0.1, "initial_accumulator_value": 0.2}),
+]
+
 # LBFGS with a loss of its own, see `descent`
 DESCENTS = [
     {},
@@ -143,10 +153,16 @@ class OptimizerCases:
             name: self.store.put(f"{prefix}/{name}", tensor)["tensor"] for name, tensor in tensors.items()
         }
 
-    def optimizer(self, name: str, options: dict, groups: list[dict], dtype: torch.dtype) -> None:
+    def optimizer(
+        self, name: str, options: dict, groups: list[dict], dtype: torch.dtype, sparse: bool = False
+    ) -> None:
         """Ten steps with given gradients; from step 4 on the bias has none, as a frozen parameter would."""
         number = len(self.store.cases)
-        parameters = {key: torch.nn.Parameter(value) for key, value in self.draw(dtype).items()}
+        parameters = {
+            key: torch.nn.Parameter(value)
+            for key, value in self.draw(dtype).items()
+            if not sparse or value.ndim == 2
+        }
         names = list(parameters)
         members = [names] if not groups else [names[:2], names[2:]]
         settings = groups or [{}]
@@ -162,6 +178,7 @@ class OptimizerCases:
             "name": f"{name}/{number}/{str(dtype)[6:]}",
             "optimizer": name,
             "options": options,
+            "sparse": sparse,
             "groups": [{"params": keys, "options": own} for keys, own in zip(members, settings, strict=True)],
             "parameters": self.keep(f"{number}/parameters", parameters),
             "grads": [],
@@ -172,16 +189,25 @@ class OptimizerCases:
             grads = self.draw(dtype)
             if step >= 4:
                 del grads["bias"]
+            if sparse:
+                grads = {key: grads[key] for key in parameters}
+                for gradient in grads.values():
+                    gradient[torch.rand(len(gradient), generator=self.generator) < 0.4] = 0
             case["grads"].append(self.keep(f"{number}/grads/{step}", grads))
             for key, parameter in parameters.items():
-                parameter.grad = grads.get(key)
+                gradient = grads.get(key)
+                parameter.grad = gradient.to_sparse(1) if sparse else gradient
             optimizer.step()
             if step in SAVED:
                 case["after"][str(step)] = self.keep(f"{number}/after/{step}", parameters)
         case["state"] = {
             key: self.keep(
                 f"{number}/state/{key}",
-                {k: torch.as_tensor(v) for k, v in optimizer.state[parameter].items() if v is not None},
+                {
+                    k: torch.as_tensor(v).to_dense()
+                    for k, v in optimizer.state[parameter].items()
+                    if v is not None and not isinstance(v, int)
+                },
             )
             for key, parameter in parameters.items()
         }
@@ -340,6 +366,9 @@ def generate(folder: Path, seed: int) -> Store:
         cases.chain(parts, 10)
     for entry in CLIPS:
         cases.clip(*entry)
+    for dtype in (torch.float32, torch.float64):
+        for name, options in SPARSE:
+            cases.optimizer(name, options, [], dtype, sparse=True)
     return cases.store
 
 

@@ -22,6 +22,7 @@ export * from "./layers/embedding.ts";
 export * from "./layers/linear.ts";
 export * from "./layers/resizing.ts";
 export * from "./layers/shapeLayers.ts";
+export * from "./loss/adaptive.ts";
 export * from "./loss/losses.ts";
 export * from "./normalization/batchNorm.ts";
 export * from "./normalization/layerNorm.ts";

@@ -3,6 +3,7 @@ import { ops } from "../dispatch/operators.ts";
 import { countSteps, usedGradients, zerosAs } from "./lists.ts";
 import { Optimizer, type ParameterGroup, type Params } from "./optimizer.ts";
 import { withDefaults } from "./settings.ts";
+import { denseValues, likeSparse, refuseSparse, sparseParts } from "./sparseGradients.ts";
 
 export interface AdagradOptions {
   lr?: number;
@@ -24,6 +25,8 @@ export type AdagradSettings = Required<AdagradOptions>;
  * @example const optimizer = new torch.optim.Adagrad(model.parameters(), { lr: 0.1 });
  */
 export class Adagrad extends Optimizer<AdagradSettings> {
+  protected override readonly takesSparse: boolean = true;
+
   constructor(params: Params<AdagradOptions>, options: AdagradOptions = {}) {
     const defaults = withDefaults<AdagradSettings>("Adagrad", options, {
       lr: 0.01,
@@ -43,19 +46,43 @@ export class Adagrad extends Optimizer<AdagradSettings> {
     if (params.length === 0) return;
     const { lr, lrDecay, eps } = group;
     const aten = ops.aten;
-    const grads = usedGradients(given, params, group);
+    if (group.weightDecay !== 0) refuseSparse("Adagrad", "weightDecay", given);
+    const all = usedGradients(given, params, group);
     const counts = countSteps(this.stepsOf(params));
     // As in PyTorch the sums of all groups begin with the optimizer's own value.
     const first = this.defaults.initialAccumulatorValue;
-    const sums = params.map((param) => this.stateOf(param, "sum", () => zerosAs(param).fill_(first)));
+    const everySum = params.map((param) => this.stateOf(param, "sum", () => zerosAs(param).fill_(first)));
+    const rates = counts.map((count) => lr / (1 + (count - 1) * lrDecay));
+    const dense = all.flatMap((gradient, i) => (gradient.isSparse ? [] : [i]));
+    const of = <Item>(items: readonly Item[]) => dense.map((i) => items[i]);
+    all.forEach((gradient, i) => {
+      if (gradient.isSparse) stepRows(params[i], everySum[i], gradient, { eps, rate: rates[i] });
+    });
+    if (dense.length === 0) return;
+    const [grads, sums] = [of(all), of(everySum)];
     aten._foreach_addcmul_(sums, grads, grads, 1);
     const roots = aten._foreach_sqrt(sums) as Tensor[];
     aten._foreach_add_(roots, eps);
     aten._foreach_addcdiv_(
-      params,
+      of(params),
       grads,
       roots,
-      counts.map((count) => -lr / (1 + (count - 1) * lrDecay)),
+      of(rates).map((rate) => -rate),
     );
   }
+}
+
+/** One step of the rows that occur in a sparse gradient. */
+function stepRows(
+  param: Tensor,
+  sum: Tensor,
+  sparse: Tensor,
+  { eps, rate }: { eps: number; rate: number },
+): void {
+  // The step is not linear: each row once.
+  const gradient = sparse.coalesce();
+  const { values } = sparseParts(gradient);
+  sum.add_(likeSparse(gradient, values.square()));
+  const roots = denseValues(sum, gradient).sqrt_().add_(eps);
+  param.add_(likeSparse(gradient, values.div(roots)), { alpha: -rate });
 }

@@ -15,5 +15,6 @@ export * from "./rprop.ts";
 export * as lrScheduler from "./schedules/index.ts";
 export * from "./schedules/index.ts";
 export * from "./sgd.ts";
+export * from "./sparseAdam.ts";
 /** PyTorch's `torch.optim.swa_utils`. */
 export * as swaUtils from "./swaUtils.ts";

@@ -217,7 +217,9 @@ export class LBFGS extends Optimizer<LBFGSSettings> {
     return cat(
       this.#params.map((param) => {
         const { device, dtype, grad } = param;
-        return grad ? grad.reshape([-1]) : zeros([param.numel], { device, dtype });
+        return grad
+          ? (grad.isSparse ? grad.toDense() : grad).reshape([-1])
+          : zeros([param.numel], { device, dtype });
       }),
     );
   }

@@ -4,6 +4,7 @@ import { Tensor } from "../core/tensor.ts";
 import { refuseUnknownSettings } from "../dispatch/optionNames.ts";
 import { zeros } from "../functions/creation.ts";
 import type { PickleValue } from "../io/pickle.ts";
+import { TorchError } from "../native/errors.ts";
 import { zerosAs } from "./lists.ts";
 import { groupToState, type OptimizerState, readOptimizerState, type StateValue } from "./optimizerState.ts";
 import { initialRateOf, rememberInitialRate } from "./schedules/scheduler.ts";
@@ -43,6 +44,8 @@ export abstract class Optimizer<Settings extends { lr: number }> {
   /** At least one; a tuple, so that the first is known to be there. */
   readonly paramGroups = [] as unknown as [ParameterGroup<Settings>, ...ParameterGroup<Settings>[]];
   protected readonly state = new Map<Tensor, Map<string, StateValue>>();
+  /** Whether its formulas hold for sparse gradients. */
+  protected readonly takesSparse: boolean = false;
   readonly #ranges: SettingRanges;
 
   /** @throws TypeError or RangeError for what `addParamGroup` refuses. */
@@ -232,13 +235,21 @@ export abstract class Optimizer<Settings extends { lr: number }> {
     return this.paramGroups.flatMap((group) => group.params);
   }
 
-  /** The parameters of a group that it steps and that have a gradient, their gradients beside them. */
+  /**
+   * The parameters of a group that it steps and that have a gradient, their gradients beside them.
+   * @throws TorchError for sparse gradients that it cannot take.
+   */
   protected withGradients(group: ParameterGroup<Settings>): { params: Tensor[]; grads: Tensor[] } {
     const params: Tensor[] = [];
     const grads: Tensor[] = [];
     for (const param of group.params) {
       const gradient = param.grad;
       if (!gradient || parts.get(this)?.(param) === false) continue;
+      if (!this.takesSparse && gradient.layout !== "strided")
+        throw new TorchError(
+          `${this.constructor.name} does not take sparse gradients; use SparseAdam, SGD or Adagrad for such parameters`,
+          "type",
+        );
       params.push(param);
       grads.push(gradient);
     }

@@ -3,6 +3,7 @@ import { ops } from "../dispatch/operators.ts";
 import { usedGradients } from "./lists.ts";
 import { Optimizer, type ParameterGroup, type Params } from "./optimizer.ts";
 import { withDefaults } from "./settings.ts";
+import { refuseSparse } from "./sparseGradients.ts";
 
 export interface SGDOptions {
   lr?: number;
@@ -23,6 +24,8 @@ export type SGDSettings = Required<SGDOptions>;
  * const optimizer = new torch.optim.SGD(model.parameters(), { lr: 0.1, momentum: 0.9, nesterov: true });
  */
 export class SGD extends Optimizer<SGDSettings> {
+  protected override readonly takesSparse: boolean = true;
+
   constructor(params: Params<SGDOptions>, options: SGDOptions = {}) {
     const defaults = withDefaults<SGDSettings>("SGD", options, {
       lr: 1e-3,
@@ -41,6 +44,7 @@ export class SGD extends Optimizer<SGDSettings> {
   protected stepGroup(group: ParameterGroup<SGDSettings>): void {
     const found = this.withGradients(group);
     if (found.params.length === 0) return;
+    if (group.weightDecay !== 0) refuseSparse("SGD", "weightDecay", found.grads);
     let grads = usedGradients(found.grads, found.params, group);
     if (group.momentum !== 0) {
       const fresh = new Set<Tensor>();

@@ -11,6 +11,8 @@ export interface LayerDescription {
   readonly args: readonly Value[];
   readonly kwargs: Readonly<Record<string, Value>>;
   readonly children: readonly LayerDescription[];
+  /** Functions of torch.nn.utils.parametrizations with their options. */
+  readonly parametrized?: readonly (readonly [string, Readonly<Record<string, Value>>])[];
 }
 
 interface Outcome {
@@ -27,6 +29,8 @@ export type LayerCase =
       readonly training: boolean;
       readonly seed: number;
       readonly state: Readonly<Record<string, string>>;
+      /** The buffers after the call. */
+      readonly after: Readonly<Record<string, string>>;
       readonly inputs: readonly string[];
       readonly call: Readonly<Record<string, Value>>;
     } & LayerDescription &
@@ -62,6 +66,11 @@ type LayerClass = new (...args: unknown[]) => Layer;
 
 const classes = torch.nn as unknown as Record<string, LayerClass>;
 
+const parametrizations = torch.nn.utils.parametrizations as unknown as Record<
+  string,
+  (layer: Layer, ...args: unknown[]) => Layer
+>;
+
 /** PyTorch's keyword arguments under our names. */
 function options(kwargs: Readonly<Record<string, Value>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(kwargs).map(([key, value]) => [camelCase(key), value]));
@@ -70,7 +79,14 @@ function options(kwargs: Readonly<Record<string, Value>>): Record<string, unknow
 /**
  * Builds our layer of a description. Where PyTorch takes a keyword that is a position here, it is put there.
  */
-export function construct({ module, args, kwargs, children }: LayerDescription): Layer {
+export function construct(description: LayerDescription): Layer {
+  const layer = constructPlain(description);
+  for (const [name, { name: tensor = "weight", ...kwargs }] of description.parametrized ?? [])
+    parametrizations[camelCase(name)](layer, tensor, options(kwargs));
+  return layer;
+}
+
+function constructPlain({ module, args, kwargs, children }: LayerDescription): Layer {
   const below = children.map(construct);
   const { dim, approximate, ...rest } = options(kwargs);
   if (module === "TransformerEncoder" || module === "TransformerDecoder")
@@ -175,6 +191,10 @@ function runForward(test: LayerCase & { kind: "forward" }, tensors: Tensors): st
   const options = Object.keys(named).length > 0 ? [...gap, named] : [];
   const result = layer.forward(...inputs, ...options);
   const wrong = compareOutcome(test, result, leaves, tensors);
+  for (const [name, value] of layer.namedBuffers()) {
+    const fault = disagreement(value, tensors.get(test.after[name])!, test.tolerance);
+    if (fault) wrong.push(`buffer ${name} afterwards ${fault}`);
+  }
   layer.dispose();
   return wrong;
 }

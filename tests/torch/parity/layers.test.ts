@@ -78,6 +78,10 @@ test.skipIf(Boolean(obstacle))("every layer, functional form and initializer has
     `${seen.size} layers in ${python().cases.length} cases against Python's torch: ${[...seen].join(", ")}`,
   );
   expect(modules.filter((name) => !seen.has(name))).toEqual([]);
+  const parametrized = python().cases.flatMap((one) =>
+    one.kind === "initial" ? (one.parametrized ?? []).map(([name]) => camelCase(name)) : [],
+  );
+  expect(new Set(parametrized)).toEqual(new Set(Object.keys(torch.nn.utils.parametrizations)));
   // `attentionKernel` tells a choice of LibTorch's, `fans` and `calculateGain` are seen through the
   // initializers, most others through layers; `gumbelSoftmax` has a test in toolkit.test.ts.
   const apart = [

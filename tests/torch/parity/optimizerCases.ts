@@ -10,6 +10,8 @@ export interface OptimizerCase {
   readonly name: string;
   readonly optimizer: string;
   readonly options: Settings;
+  /** Gradients of the rows that are not zero. */
+  readonly sparse: boolean;
   readonly groups: readonly { readonly params: readonly string[]; readonly options: Settings }[];
   readonly parameters: Named;
   readonly grads: readonly Named[];
@@ -119,7 +121,8 @@ export function runOptimizer(test: OptimizerCase, tensors: Tensors): string[] {
   test.grads.forEach((grads, i) => {
     using _s = torch.scope();
     for (const [name, parameter] of parameters) {
-      parameter.grad = name in grads ? tensors.get(grads[name])!.clone() : null;
+      const gradient = name in grads ? tensors.get(grads[name])!.clone() : null;
+      parameter.grad = test.sparse && gradient ? gradient.toSparse(1) : gradient;
     }
     optimizer.step();
     const expected = test.after[String(i + 1)];
@@ -130,7 +133,9 @@ export function runOptimizer(test: OptimizerCase, tensors: Tensors): string[] {
   for (const [name, expected] of Object.entries(test.state)) {
     const own = state.get(order.indexOf(name)) ?? new Map();
     const states = new Map(
-      [...own].filter((entry): entry is [string, torch.Tensor] => entry[1] instanceof torch.Tensor),
+      [...own].flatMap(([key, value]): [string, torch.Tensor][] =>
+        value instanceof torch.Tensor ? [[key, value.isSparse ? value.toDense() : value]] : [],
+      ),
     );
     wrong.push(...compareNamed(states, expected, tensors, test.tolerance, `state of ${name}`));
   }

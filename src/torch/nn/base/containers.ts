@@ -152,6 +152,11 @@ export class ModuleDict<M extends Module = Module> extends Module {
     return this;
   }
 
+  /** Takes a module out; whether there was one. */
+  delete(name: string): boolean {
+    return this.#items.delete(name);
+  }
+
   keys(): string[] {
     return [...this.#items.keys()];
   }

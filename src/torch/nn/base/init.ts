@@ -169,12 +169,14 @@ function kaimingStd(
 
 /** He et al. 2015, uniform. */
 export function kaimingUniform_(weight: Tensor, options: KaimingOptions = {}): Tensor {
+  if (weight.numel === 0) return weight;
   const bound = Math.sqrt(3) * kaimingStd(weight, options);
   return uniform_(weight, -bound, bound);
 }
 
 /** He et al. 2015, normal. */
 export function kaimingNormal_(weight: Tensor, options: KaimingOptions = {}): Tensor {
+  if (weight.numel === 0) return weight;
   return normal_(weight, 0, kaimingStd(weight, options));
 }
 

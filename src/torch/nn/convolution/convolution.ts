@@ -45,8 +45,8 @@ function around(
 
 /** Cross-correlation with learned kernels: what convolutions of any number of dimensions have in common. */
 abstract class Convolution extends Module {
-  readonly weight: Tensor;
-  readonly bias: Tensor | null;
+  weight: Tensor;
+  bias: Tensor | null;
   readonly kernelSize: readonly number[];
   readonly stride: readonly number[];
   readonly padding: readonly number[] | "same" | "valid";

@@ -27,8 +27,8 @@ const kernels = [1, 2, 3].map(
  * The gradient of a convolution as a layer of its own: what those of any number of dimensions have in common.
  */
 abstract class ConvTranspose extends Module {
-  readonly weight: Tensor;
-  readonly bias: Tensor | null;
+  weight: Tensor;
+  bias: Tensor | null;
   readonly kernelSize: readonly number[];
   readonly stride: readonly number[];
   readonly padding: readonly number[];

@@ -19,6 +19,8 @@ export interface EmbeddingLookup {
   readonly normType?: number;
   /** Divide gradients by how often a row occurs in the batch. */
   readonly scaleGradByFreq?: boolean;
+  /** The table's gradient holds only the rows that were looked up: for SparseAdam, SGD and Adagrad. */
+  readonly sparse?: boolean;
 }
 
 /**
@@ -33,14 +35,15 @@ export function embedding(
     maxNorm = null,
     normType = 2,
     scaleGradByFreq = false,
+    sparse = false,
     ...others
   }: EmbeddingLookup = {},
 ): Tensor {
-  refuseOthers("embedding", others, "paddingIdx, maxNorm, normType, scaleGradByFreq");
+  refuseOthers("embedding", others, "paddingIdx, maxNorm, normType, scaleGradByFreq, sparse");
   const rows = weight.size(0);
   const padding = rowNumber("embedding", paddingIdx, rows);
   if (maxNorm !== null) renormalize(weight, input, maxNorm, normType);
-  return ops.embedding(weight, input, padding ?? -1, scaleGradByFreq);
+  return ops.embedding(weight, input, padding ?? -1, scaleGradByFreq, sparse);
 }
 
 /** Scales the rows that are looked up down to a norm, in the table itself. */
@@ -80,17 +83,19 @@ export function embeddingBag(input: Tensor, weight: Tensor, options: EmbeddingBa
     maxNorm = null,
     normType = 2,
     scaleGradByFreq = false,
+    sparse = false,
     ...others
   } = options;
   refuseOthers(
     "embeddingBag",
     others,
-    "offsets, mode, perSampleWeights, includeLastOffset, paddingIdx, maxNorm, normType, scaleGradByFreq",
+    "offsets, mode, perSampleWeights, includeLastOffset, paddingIdx, maxNorm, normType, scaleGradByFreq, sparse",
   );
   if (!modes.includes(mode))
     throw new TypeError(`embeddingBag: mode must be one of ${modes.join(", ")}, got ${JSON.stringify(mode)}`);
   if (mode === "max" && scaleGradByFreq)
     throw new TypeError('embeddingBag: scaleGradByFreq does not go with mode "max"');
+  if (mode === "max" && sparse) throw new TypeError('embeddingBag: sparse does not go with mode "max"');
   if (perSampleWeights && mode !== "sum")
     throw new TypeError(`embeddingBag: perSampleWeights goes with mode "sum", not "${mode}"`);
   if (perSampleWeights && shown(perSampleWeights.shape) !== shown(input.shape))
@@ -118,7 +123,7 @@ export function embeddingBag(input: Tensor, weight: Tensor, options: EmbeddingBa
       starts,
       scaleGradByFreq,
       modes.indexOf(mode),
-      false,
+      sparse,
       perSampleWeights?.reshape([-1]) ?? null,
       includeLastOffset && offsets !== null,
       padding,

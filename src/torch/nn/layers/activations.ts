@@ -97,7 +97,7 @@ export class RReLU extends Module {
 
 /** A leaky ReLU whose slope is learned: one for all, or one per channel (dimension 1). */
 export class PReLU extends Module {
-  readonly weight: Tensor;
+  weight: Tensor;
 
   constructor(
     readonly numParameters = 1,

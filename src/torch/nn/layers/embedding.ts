@@ -21,11 +21,12 @@ interface TableOptions extends LayerOptions, EmbeddingLookup {
 
 /** A table of vectors, and how its rows are looked up. */
 abstract class Table extends Module {
-  readonly weight: Tensor;
+  weight: Tensor;
   readonly paddingIdx: number | null;
   readonly maxNorm: number | null;
   readonly normType: number;
   readonly scaleGradByFreq: boolean;
+  readonly sparse: boolean;
 
   protected constructor(
     readonly numEmbeddings: number,
@@ -39,15 +40,17 @@ abstract class Table extends Module {
       maxNorm = null,
       normType = 2,
       scaleGradByFreq = false,
+      sparse = false,
       _weight,
       ...creation
     } = options;
     const { name } = new.target;
-    refuseLayerOptions(name, creation, `${known}paddingIdx, maxNorm, normType, scaleGradByFreq`);
+    refuseLayerOptions(name, creation, `${known}paddingIdx, maxNorm, normType, scaleGradByFreq, sparse`);
     this.paddingIdx = rowNumber(name, paddingIdx, numEmbeddings);
     this.maxNorm = maxNorm;
     this.normType = normType;
     this.scaleGradByFreq = scaleGradByFreq;
+    this.sparse = sparse;
     this.weight = _weight ?? parameter(empty([numEmbeddings, embeddingDim], creation));
     if (!_weight) this.resetParameters();
   }
@@ -92,8 +95,8 @@ export class Embedding extends Table {
   }
 
   forward(indices: Tensor): Tensor {
-    const { paddingIdx, maxNorm, normType, scaleGradByFreq } = this;
-    return embedding(indices, this.weight, { paddingIdx, maxNorm, normType, scaleGradByFreq });
+    const { paddingIdx, maxNorm, normType, scaleGradByFreq, sparse } = this;
+    return embedding(indices, this.weight, { paddingIdx, maxNorm, normType, scaleGradByFreq, sparse });
   }
 }
 
@@ -142,8 +145,8 @@ export class EmbeddingBag extends Table {
   ): Tensor {
     const { perSampleWeights, ...others } = options;
     refuseOthers("EmbeddingBag", others, "perSampleWeights");
-    const { mode, includeLastOffset, paddingIdx, maxNorm, normType, scaleGradByFreq } = this;
-    const table = { paddingIdx, maxNorm, normType, scaleGradByFreq };
+    const { mode, includeLastOffset, paddingIdx, maxNorm, normType, scaleGradByFreq, sparse } = this;
+    const table = { paddingIdx, maxNorm, normType, scaleGradByFreq, sparse };
     return embeddingBag(indices, this.weight, {
       ...table,
       mode,

@@ -7,8 +7,8 @@ import { Module, parameter } from "../base/module.ts";
 
 /** y = x W^T + b on the last dimension: [..., inFeatures] -> [..., outFeatures]. */
 export class Linear extends Module {
-  readonly weight: Tensor;
-  readonly bias: Tensor | null;
+  weight: Tensor;
+  bias: Tensor | null;
 
   constructor(
     readonly inFeatures: number,
@@ -40,8 +40,8 @@ export class Linear extends Module {
 
 /** y = x1^T W x2 + b for each output: [..., in1Features], [..., in2Features] -> [..., outFeatures]. */
 export class Bilinear extends Module {
-  readonly weight: Tensor;
-  readonly bias: Tensor | null;
+  weight: Tensor;
+  bias: Tensor | null;
 
   constructor(
     readonly in1Features: number,

@@ -22,11 +22,11 @@ abstract class ChannelNorm extends Module {
     runningVar: "running_var",
     numBatchesTracked: "num_batches_tracked",
   };
-  readonly weight: Tensor | null;
-  readonly bias: Tensor | null;
-  readonly runningMean: Tensor | null;
-  readonly runningVar: Tensor | null;
-  readonly numBatchesTracked: Tensor | null;
+  weight: Tensor | null;
+  bias: Tensor | null;
+  runningMean: Tensor | null;
+  runningVar: Tensor | null;
+  numBatchesTracked: Tensor | null;
   readonly eps: number;
   momentum: number | null;
 

@@ -6,8 +6,8 @@ import { Module, parameter } from "../base/module.ts";
 
 /** Normalizes over the last dimensions (Ba et al. 2016), then scales and shifts. */
 export class LayerNorm extends Module {
-  readonly weight: Tensor | null;
-  readonly bias: Tensor | null;
+  weight: Tensor | null;
+  bias: Tensor | null;
   readonly normalizedShape: readonly number[];
   readonly eps: number;
 

@@ -7,7 +7,7 @@ import { groupNorm } from "../functional/index.ts";
 
 /** Divides by the root mean square over the last dimensions (Zhang and Sennrich 2019), then scales. */
 export class RMSNorm extends Module {
-  readonly weight: Tensor | null;
+  weight: Tensor | null;
   readonly normalizedShape: readonly number[];
   readonly eps: number | null;
 
@@ -35,8 +35,8 @@ export class RMSNorm extends Module {
 
 /** Normalizes groups of channels of each example (Wu and He 2018): [N, C, ...]. */
 export class GroupNorm extends Module {
-  readonly weight: Tensor | null;
-  readonly bias: Tensor | null;
+  weight: Tensor | null;
+  bias: Tensor | null;
   readonly eps: number;
 
   constructor(

@@ -28,10 +28,10 @@ abstract class Cell extends Module {
     biasIh: "bias_ih",
     biasHh: "bias_hh",
   };
-  readonly weightIh: Tensor;
-  readonly weightHh: Tensor;
-  readonly biasIh: Tensor | null;
-  readonly biasHh: Tensor | null;
+  weightIh: Tensor;
+  weightHh: Tensor;
+  biasIh: Tensor | null;
+  biasHh: Tensor | null;
 
   protected constructor(
     gates: number,

@@ -39,6 +39,8 @@ abstract class Recurrent extends Module {
   readonly batchFirst: boolean;
   readonly dropout: number;
   readonly bidirectional: boolean;
+  /** In the order in which the operators take them. Some may be computed: they are asked for by name. */
+  private readonly weightNames: string[] = [];
 
   protected constructor(
     gates: number,
@@ -78,11 +80,15 @@ abstract class Recurrent extends Module {
       for (const suffix of bidirectional ? ["", "_reverse"] : [""]) {
         const end = `_l${layer}${suffix}`;
         const inSize = layer === 0 ? inputSize : outSize * (bidirectional ? 2 : 1);
-        own[`weight_ih${end}`] = parameter(empty([gates * hiddenSize, inSize], creation));
-        own[`weight_hh${end}`] = parameter(empty([gates * hiddenSize, outSize], creation));
-        if (bias) own[`bias_ih${end}`] = parameter(empty([gates * hiddenSize], creation));
-        if (bias) own[`bias_hh${end}`] = parameter(empty([gates * hiddenSize], creation));
-        if (projSize > 0) own[`weight_hr${end}`] = parameter(empty([projSize, hiddenSize], creation));
+        const add = (name: string, shape: readonly number[]) => {
+          own[name + end] = parameter(empty(shape, creation));
+          this.weightNames.push(name + end);
+        };
+        add("weight_ih", [gates * hiddenSize, inSize]);
+        add("weight_hh", [gates * hiddenSize, outSize]);
+        if (bias) add("bias_ih", [gates * hiddenSize]);
+        if (bias) add("bias_hh", [gates * hiddenSize]);
+        if (projSize > 0) add("weight_hr", [projSize, hiddenSize]);
       }
     }
     this.resetParameters();
@@ -136,7 +142,7 @@ abstract class Recurrent extends Module {
       const [output, ...after] = call({
         sequence: packed ? [values, packed.batchSizes] : [sequence],
         states,
-        weights: this.parameters(),
+        weights: this.weightNames.map((name) => (this as unknown as Record<string, Tensor>)[name]),
         rest: packed ? settings : [...settings, this.batchFirst],
       });
       const back = packed?.unsortedIndices ?? null;

@@ -68,14 +68,14 @@ export class MultiheadAttention extends Module {
     biasK: "bias_k",
     biasV: "bias_v",
   };
-  readonly qProjWeight: Tensor | null;
-  readonly kProjWeight: Tensor | null;
-  readonly vProjWeight: Tensor | null;
-  readonly inProjWeight: Tensor | null;
-  readonly inProjBias: Tensor | null;
+  qProjWeight: Tensor | null;
+  kProjWeight: Tensor | null;
+  vProjWeight: Tensor | null;
+  inProjWeight: Tensor | null;
+  inProjBias: Tensor | null;
   readonly outProj: Linear;
-  readonly biasK: Tensor | null;
-  readonly biasV: Tensor | null;
+  biasK: Tensor | null;
+  biasV: Tensor | null;
   readonly headDim: number;
   readonly kdim: number;
   readonly vdim: number;

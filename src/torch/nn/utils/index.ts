@@ -5,6 +5,10 @@ import { tidy } from "../../core/tidy.ts";
 import { cat } from "../../dispatch/ops.gen.ts";
 
 export { clipGradNorm_, clipGradValue_ } from "./clipGrad.ts";
+/** `torch.nn.utils.parametrizations`. */
+export * as parametrizations from "./parametrizations.ts";
+/** `torch.nn.utils.parametrize`. */
+export * as parametrize from "./parametrize.ts";
 /** `torch.nn.utils.rnn`. */
 export * as rnn from "./rnn.ts";
 
