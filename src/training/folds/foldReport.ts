@@ -27,17 +27,22 @@ export function intervalText({ value, low, high }: Interval): string {
   return `${readableNumber(value, 3)} (${readableNumber(low, 3)} to ${readableNumber(high, 3)})`;
 }
 
-/** The sentence that says whether anything was learned, and against what. */
+/** Whether anything was learned, and against what. */
 export function verdictText(summary: FoldSummary): string {
-  const { kind, column, differences, main, isReal } = summary;
+  const { kind, column, differences, main, isReal, meanOf } = summary;
   const deciding = figureNames[kind][0];
   const base = kind === "numbers" ? "the median" : "the classes' shares";
   const found = differences.find(({ against, figure }) => against === "constant" && figure === deciding);
   if (!found) return "";
   const text = intervalText(found.difference);
+  const plain = main === "auto" ? meanOf.find(({ of }) => of === "constant") : undefined;
+  const all = meanOf.reduce((sum, { folds }) => sum + folds, 0);
+  const how = plain
+    ? ` In ${plain.folds} of ${all} folds auto is ${base}: nothing was better by the inner folds.`
+    : "";
   return isReal
-    ? `${column}: ${main} is better than ${base} (${labels[deciding]} ${text}).`
-    : `${column}: ${main} is no better than ${base} (${labels[deciding]} differs by ${text}).`;
+    ? `${column}: ${main} is better than ${base} (${labels[deciding]} ${text}).${how}`
+    : `${column}: ${main} is no better than ${base} (${labels[deciding]} differs by ${text}).${how}`;
 }
 
 /** How the main predictor compares with the best of the others. */

@@ -53,6 +53,8 @@ export interface FoldSummary {
   readonly differences: readonly Difference[];
   /** Whether the main predictor is better than the median or the classes' shares. */
   readonly isReal: boolean;
+  /** Of which predictors `auto` was the mean, in how many folds, most first; none without `auto`. */
+  readonly meanOf: readonly { readonly of: string; readonly folds: number }[];
   /** Mean deciding figure by share of the training samples. */
   readonly curve: readonly {
     readonly share: number;
@@ -146,9 +148,19 @@ export function summarize(plan: Plan, results: readonly JobResult[]): FoldSummar
     isReal: differences.some(
       ({ against, figure, verdict }) => against === "constant" && figure === deciding && verdict === "better",
     ),
+    meanOf: meansOf(whole),
     curve: config.curve.length > 0 ? curveOf(target, results) : [],
     unlike: likeness.length > 0 ? likeness.filter((p) => p < 0.05).length / likeness.length : null,
   };
+}
+
+function meansOf(results: readonly JobResult[]): FoldSummary["meanOf"] {
+  const folds = new Map<string, number>();
+  for (const { predictors } of results) {
+    const of = predictors["auto"]?.settings["mean_of"];
+    if (typeof of === "string") folds.set(of, (folds.get(of) ?? 0) + 1);
+  }
+  return [...folds].map(([of, count]) => ({ of, folds: count })).sort((a, b) => b.folds - a.folds);
 }
 
 function verdictOf(figure: string, { low, high }: Interval): Difference["verdict"] {

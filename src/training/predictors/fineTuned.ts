@@ -14,7 +14,7 @@ import { runCategories } from "../run/openSamples.ts";
 import { fineTune } from "../tasks/fineTune.ts";
 import { splitSamples } from "../tasks/splitSamples.ts";
 import { chooseInside, type Learned, type LearnTarget, type LearnTask, widthOf } from "./learner.ts";
-import { sharpened } from "./simple.ts";
+import { sharpened } from "./scores.ts";
 
 const silent = () => new ProgressDisplay("quiet", { columns: 80, write: () => {}, writeError: () => {} });
 

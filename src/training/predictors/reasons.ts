@@ -1,7 +1,7 @@
 import type { Random } from "../../common/random/random.ts";
 import { fromPower, multiply, RidgeFits, type RidgeSetting } from "./kernelRidge.ts";
 import { type Learned, type LearnTarget, type LearnTask, lossOf, widthOf } from "./learner.ts";
-import { boundNumbers, softmax } from "./scores.ts";
+import { boundNumbers, probabilitiesOf, sharesOf } from "./scores.ts";
 
 /** What each ASV does in a predictor. */
 export interface Reasons {
@@ -57,8 +57,9 @@ export function findReasons(
   );
   const scores = multiply(kernel.against(test), alpha, test.length, n, offsets);
   const bound = target.kind === "numbers" ? boundNumbers(known, train) : null;
+  const shares = sharesOf(known, train);
   const { power } = settings;
-  const finish = (all: Float64Array) => (bound ? bound(fromPower(all, power)) : softmax(all, width, 1.5));
+  const finish = (all: Float64Array) => (bound ? bound(fromPower(all, power)) : probabilitiesOf(all, shares));
   const lossAt = (own: Float64Array, row: number) => lossOf(target, finish(own), 0, target.values[test[row]]);
   const before = Float64Array.from(test, (_, row) =>
     lossAt(scores.slice(row * width, (row + 1) * width), row),

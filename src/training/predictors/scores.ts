@@ -1,9 +1,19 @@
 import { median } from "../../common/median.ts";
-import { type Learned, type LearnTarget, type LearnTask, meanLoss, widthOf } from "./learner.ts";
+import { type Learned, type LearnTarget, type LearnTask, meanLoss } from "./learner.ts";
+
+/** Shares of classes are taken for this at least, so that none has an endless logarithm. */
+const leastShare = 1e-3;
+
+/** Shares of the classes among samples. */
+export function sharesOf({ classes, values }: LearnTarget, samples: Int32Array): Float64Array {
+  const shares = new Float64Array(classes.length);
+  for (const sample of samples) shares[values[sample]] += 1 / samples.length;
+  return shares;
+}
 
 /**
  * What a linear method learns: numbers, or a power of them, less their median; or +1 and -1 for each class,
- * less their means.
+ * less their means, so that a score of 0 says no more than the classes' shares.
  */
 export function scoreTargets(
   target: LearnTarget,
@@ -15,14 +25,13 @@ export function scoreTargets(
     const middle = median(values);
     return { y: Float64Array.from(values, (value) => value - middle), offsets: Float64Array.of(middle) };
   }
-  const k = target.classes.length;
-  const offsets = new Float64Array(k).fill(-1);
-  for (const sample of train) offsets[target.values[sample]] += 2 / train.length;
+  const shares = sharesOf(target, train);
+  const k = shares.length;
   const y = new Float64Array(train.length * k);
   train.forEach((sample, row) => {
-    for (let c = 0; c < k; c++) y[row * k + c] = (target.values[sample] === c ? 1 : -1) - offsets[c];
+    for (let c = 0; c < k; c++) y[row * k + c] = 2 * (Number(target.values[sample] === c) - shares[c]);
   });
-  return { y, offsets };
+  return { y, offsets: new Float64Array(k) };
 }
 
 /** Predicted numbers no smaller and no larger than those of the training samples. */
@@ -36,41 +45,64 @@ export function boundNumbers(target: LearnTarget, train: Int32Array): (values: F
   return (values) => values.map((value) => Math.min(high, Math.max(low, value)));
 }
 
-/** Sharpness of the softmax that turns scores into probabilities before calibration. */
+/** Sharpness of the probabilities of scores before calibration. */
 const plainSharpness = 1.5;
-const sharpnesses = Array.from({ length: 25 }, (_, i) => 0.05 * 1.3 ** i);
+const sharpnesses = [0, ...Array.from({ length: 25 }, (_, i) => 0.05 * 1.3 ** i)];
 
-/** exp(sharpness x score), in shares of the sample. */
-export function softmax(scores: Float64Array, width: number, sharpness: number): Float64Array {
-  const shares = new Float64Array(scores.length);
+/**
+ * Probabilities [rows * classes]: each class's share times exp(sharpness x score), in parts of their sum.
+ * With no sharpness they are the classes' shares.
+ */
+export function probabilitiesOf(
+  scores: Float64Array,
+  shares: Float64Array,
+  sharpness = plainSharpness,
+): Float64Array {
+  const width = shares.length;
+  const probabilities = scores.map(
+    (score, i) => sharpness * score + Math.log(Math.max(shares[i % width], leastShare)),
+  );
   for (let from = 0; from < scores.length; from += width) {
-    const own = scores.subarray(from, from + width);
+    const own = probabilities.subarray(from, from + width);
     const most = Math.max(...own);
     let sum = 0;
-    for (let c = 0; c < width; c++) sum += shares[from + c] = Math.exp(sharpness * (own[c] - most));
-    for (let c = 0; c < width; c++) shares[from + c] /= sum;
+    for (let c = 0; c < width; c++) sum += own[c] = Math.exp(own[c] - most);
+    for (let c = 0; c < width; c++) own[c] /= sum;
   }
-  return shares;
+  return probabilities;
+}
+
+/** Probabilities as scores: the logarithm of how many times the class's share they are. */
+function scoresOf(probabilities: Float64Array, shares: Float64Array): Float64Array {
+  return probabilities.map((probability, i) =>
+    Math.log(Math.max(probability, leastShare) / Math.max(shares[i % shares.length], leastShare)),
+  );
 }
 
 /**
- * The sharpness by which probabilities made of scores fit best to known classes (Guo et al.
- * 2017: temperature scaling).
+ * Probabilities calibrated by one number, the sharpness by which those of the inner folds fit best (Guo et
+ * al. 2017: temperature scaling, but around the classes' shares instead of equal ones, so that a predictor
+ * which knows nothing says what the shares say); numbers as they are.
  */
-export function fitSharpness(target: LearnTarget, samples: Int32Array, scores: Float64Array): number {
-  const width = widthOf(target);
-  let best = plainSharpness;
-  let least = Number.POSITIVE_INFINITY;
-  for (const sharpness of sharpnesses) {
-    const loss = meanLoss(target, samples, softmax(scores, width, sharpness));
-    if (loss < least) [best, least] = [sharpness, loss];
-  }
-  return best;
-}
-
-/** Probabilities as scores: their logarithms. */
-export function scoresOf(probabilities: Float64Array): Float64Array {
-  return probabilities.map((share) => Math.log(Math.max(share, 1e-3)));
+export function sharpened(
+  { target, train }: LearnTask,
+  settings: Learned["settings"],
+  unseen: Float64Array,
+  predict: Learned["predict"],
+): Learned {
+  if (target.kind === "numbers") return { settings, unseen, predict };
+  const shares = sharesOf(target, train);
+  const scores = scoresOf(unseen, shares);
+  const tried = sharpnesses.map((sharpness) => {
+    const probabilities = probabilitiesOf(scores, shares, sharpness);
+    return { sharpness, probabilities, loss: meanLoss(target, train, probabilities) };
+  });
+  const best = tried.reduce((a, b) => (b.loss < a.loss ? b : a));
+  return {
+    settings,
+    unseen: best.probabilities,
+    predict: (samples) => probabilitiesOf(scoresOf(predict(samples), shares), shares, best.sharpness),
+  };
 }
 
 /** Turns scores into what is judged. */
@@ -91,23 +123,18 @@ interface ScoreMethod<T> {
  * classes, the probabilities are calibrated on the predictions of the inner folds.
  */
 export function calibrated<T extends Readonly<Record<string, string | number>>>(
-  { target, train }: LearnTask,
+  task: LearnTask,
   method: ScoreMethod<T>,
 ): Learned {
+  const { target, train } = task;
   if (target.kind === "numbers") {
     const { setting, unseen } = method.choose((scores, own) => boundNumbers(target, own)(scores));
     const scoresFor = method.final(setting);
     const bound = boundNumbers(target, train);
     return { settings: setting, unseen, predict: (samples) => bound(scoresFor(samples)) };
   }
-  const width = widthOf(target);
-  const { setting, unseen } = method.choose((scores) => softmax(scores, width, plainSharpness));
-  const sharpness = fitSharpness(target, train, scoresOf(unseen));
-  const sharpen = (shares: Float64Array) => softmax(scoresOf(shares), width, sharpness);
+  const probable = (scores: Float64Array, own: Int32Array) => probabilitiesOf(scores, sharesOf(target, own));
+  const { setting, unseen } = method.choose(probable);
   const scoresFor = method.final(setting);
-  return {
-    settings: setting,
-    unseen: sharpen(unseen),
-    predict: (samples) => sharpen(softmax(scoresFor(samples), width, plainSharpness)),
-  };
+  return sharpened(task, setting, unseen, (samples) => probable(scoresFor(samples), train));
 }

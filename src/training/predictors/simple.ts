@@ -1,8 +1,8 @@
 import { median } from "../../common/median.ts";
 import { NearestNeighbours } from "../baselines/nearestNeighbours.ts";
 import { RandomForest } from "../baselines/randomForest.ts";
-import { chooseInside, type Learned, type LearnTarget, type LearnTask, widthOf } from "./learner.ts";
-import { fitSharpness, scoresOf, softmax } from "./scores.ts";
+import { chooseInside, type Learned, type LearnTarget, type LearnTask } from "./learner.ts";
+import { sharesOf, sharpened } from "./scores.ts";
 
 /** Trees of a forest that only tells the inner folds' errors, as a share of all. */
 const innerShare = 0.2;
@@ -53,8 +53,7 @@ export function constant(task: LearnTask): Learned {
   const value = (own: Int32Array, count: number) => {
     if (target.kind === "numbers")
       return new Float64Array(count).fill(median(Array.from(own, (sample) => target.values[sample])));
-    const shares = new Float64Array(target.classes.length);
-    for (const sample of own) shares[target.values[sample]] += 1 / own.length;
+    const shares = sharesOf(target, own);
     return Float64Array.from({ length: count * shares.length }, (_, i) => shares[i % shares.length]);
   };
   const { unseen } = chooseInside(task, [{}], (own, test) => [value(own, test.length)]);
@@ -66,18 +65,4 @@ function targetOf(target: LearnTarget, own: Int32Array) {
   return target.kind === "numbers"
     ? ({ kind: "numbers", values } as const)
     : ({ kind: "classes", values, classes: target.classes.length } as const);
-}
-
-/** Probabilities calibrated on the inner folds' predictions; numbers as they are. */
-export function sharpened(
-  { target, train }: LearnTask,
-  settings: Learned["settings"],
-  unseen: Float64Array,
-  predict: Learned["predict"],
-): Learned {
-  if (target.kind === "numbers") return { settings, unseen, predict };
-  const width = widthOf(target);
-  const sharpness = fitSharpness(target, train, scoresOf(unseen));
-  const sharpen = (shares: Float64Array) => softmax(scoresOf(shares), width, sharpness);
-  return { settings, unseen: sharpen(unseen), predict: (samples) => sharpen(predict(samples)) };
 }

@@ -117,10 +117,11 @@ export function alikeBest(task: LearnTask, parts: Readonly<Record<string, Learne
 /**
  * The mean of the predictors that are as good as the best one for all that the inner folds tell: choosing
  * one of these would be choosing by chance, and a mean of predictions errs no more than its parts do on
- * average.
+ * average. Where the constant is one of these, nothing is known to be better, and it alone is taken.
  */
 export function meanOfBest(task: LearnTask, parts: Readonly<Record<string, Learned>>): Learned {
-  const names = alikeBest(task, parts);
+  const alike = alikeBest(task, parts);
+  const names = alike.includes("constant") ? ["constant"] : alike;
   const learned = names.map((name) => parts[name]);
   const shares = new Float64Array(names.length).fill(1 / names.length);
   return {

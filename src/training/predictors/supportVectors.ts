@@ -1,7 +1,7 @@
 import { multiply } from "./kernelRidge.ts";
 import { KernelSum } from "./kernels.ts";
 import { chooseInside, type Learned, type LearnTask } from "./learner.ts";
-import { calibrated, scoreTargets } from "./scores.ts";
+import { calibrated, scoreTargets, sharesOf } from "./scores.ts";
 import type { KernelName } from "./study.ts";
 
 const costs = [0.1, 0.3, 1, 3, 10, 30] as const;
@@ -29,13 +29,14 @@ export function supportVectors(task: LearnTask, names: readonly KernelName[]): L
       }));
     }
     const k = target.classes.length;
+    const shares = sharesOf(target, own);
     const signs = Array.from({ length: k }, (_, c) =>
       Float64Array.from(own, (sample) => (target.values[sample] === c ? 1 : -1)),
     );
     return wanted.map(({ cost }) => {
       const alpha = new Float64Array(n * k);
       signs.forEach((sign, c) => {
-        const own = descendHinge(kernel.gram, sign, offsets[c], n, cost);
+        const own = descendHinge(kernel.gram, sign, 2 * shares[c] - 1, n, cost);
         for (let i = 0; i < n; i++) alpha[i * k + c] = own[i];
       });
       return { alpha, offsets };

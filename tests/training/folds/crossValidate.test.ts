@@ -5,6 +5,7 @@ import { FolderLock } from "../../../src/common/files/folderLock.ts";
 import { type Dataset, openDataset } from "../../../src/data/dataset/dataset.ts";
 import { ProgressDisplay } from "../../../src/display/terminal/progressBar.ts";
 import { crossValidate } from "../../../src/training/folds/crossValidate.ts";
+import { verdictText } from "../../../src/training/folds/foldReport.ts";
 import { makePlan, planSchema } from "../../../src/training/folds/plan.ts";
 import { FoldRunner } from "../../../src/training/folds/runJob.ts";
 import { asvId, plantedStudy } from "../../helpers/plantedStudy.ts";
@@ -82,6 +83,10 @@ describe("cross-validation", () => {
   test("does not dress up what cannot be predicted", async () => {
     const { summary } = await validate({ column: "noise", trees: 5, innerFolds: 3 });
     expect(summary.isReal).toBe(false);
+    expect(summary.meanOf).toEqual([{ of: "constant", folds: 3 }]);
+    expect(verdictText(summary)).toBe(
+      "noise: auto is no better than the median (MAE differs by 0 (0 to 0)). In 3 of 3 folds auto is the median: nothing was better by the inner folds.",
+    );
   });
 
   test("gives the same numbers for one process and for several, and goes on where it stopped", async () => {

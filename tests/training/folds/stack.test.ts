@@ -43,3 +43,11 @@ test("a difference that few groups decide is chance, however many samples they h
   // Of one group alone the samples must tell.
   expect(alikeBest(taskOf(1), parts)).toEqual(["steady"]);
 });
+
+test("where the constant is as good as any, it is taken alone", () => {
+  const errors = Array.from({ length: n }, (_, row) => 5 + (row % 2 === 0 ? 0.5 : -0.5));
+  const said = { constant: saying(() => 5.01), kernel: saying((row) => errors[row]) };
+  expect(meanOfBest(taskOf(null), said).settings).toEqual({ mean_of: "constant" });
+  const better = { ...said, kernel: saying((row) => errors[row] - 1) };
+  expect(meanOfBest(taskOf(null), better).settings).toEqual({ mean_of: "kernel" });
+});
