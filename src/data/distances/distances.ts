@@ -22,6 +22,23 @@ export function pairIndex(samples: number, a: number, b: number): number {
 }
 
 /**
+ * For distances that a program made. @throws UserError for another number of them than the samples have
+ * pairs, and for the first that is unknown, infinite or negative.
+ */
+export function checkDistances({ ids, values }: Distances): void {
+  const pairs = pairCount(ids.length);
+  if (values.length !== pairs)
+    throw new UserError(
+      `There are ${values.length} distances for ${ids.length} samples, which have ${pairs} pairs; give one for each pair.`,
+    );
+  const bad = values.findIndex((value) => !(value >= -belowZero && value < Number.POSITIVE_INFINITY));
+  if (bad < 0) return;
+  if (Number.isNaN(values[bad]))
+    throw new UserError("Some distances are not known (nan); leave their samples out.");
+  throw new UserError(`A distance is ${values[bad]}, but distances are finite and at least 0; check them.`);
+}
+
+/**
  * How much a matrix may deviate from symmetry and a zero diagonal: what rounding to six
  * digits does, and no more.
  */

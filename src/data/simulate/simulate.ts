@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import packageJson from "../../../package.json" with { type: "json" };
+import { checkedWhole } from "../../common/checkedWhole.ts";
 import { writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { FolderLock } from "../../common/files/folderLock.ts";
 import type { ReportProgress } from "../../common/progress.ts";
@@ -64,11 +65,8 @@ export function simulate(options: SimulateOptions = {}): Simulation {
     seed = 0,
     onProgress,
   } = options;
-  for (const [name, value] of Object.entries({ samples, asvs, depth, richness, length })) {
-    if (!Number.isInteger(value) || value < 1) {
-      throw new UserError(`The option ${name} must be a whole number from 1 on, got ${value}.`);
-    }
-  }
+  for (const [name, value] of Object.entries({ samples, asvs, depth, richness, length }))
+    checkedWhole(name, value, 1);
   if (4 ** Math.min(length, 20) < 20 * asvs) {
     throw new UserError(
       `Sequences of ${length} bases are too short for ${asvs} different ASVs; make them longer.`,

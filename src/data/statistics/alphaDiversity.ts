@@ -61,6 +61,8 @@ export function alphaDiversity(
     simpson: (counts: Float64Array) => 1 - sumOf(sharesOf(counts).map((share) => share * share)),
     chao1,
   }[metric];
+  if (!(base > 0) || base === 1)
+    throw new UserError(`The base of Shannon's logarithm must be above 0 and not 1, got ${base}.`);
   if (of === undefined) throw unknownMetric(metric, alphaMetrics);
   return Float64Array.from(table.sampleIds, (_, i) => {
     const counts = table.data.subarray(table.indptr[i], table.indptr[i + 1]).filter((count) => count > 0);

@@ -1,5 +1,5 @@
 import { UserError } from "../../common/userError.ts";
-import { type Distances, pairCount } from "../distances/distances.ts";
+import { checkDistances, type Distances, pairCount } from "../distances/distances.ts";
 import { checkGroups, type Grouping } from "./grouping.ts";
 import { type PermutationOptions, permutationP } from "./permutations.ts";
 import { ranksOf } from "./ranks.ts";
@@ -34,7 +34,7 @@ export interface GroupTest {
  * const { statistic, p, r2 } = permanova(distances, groupsOf(["gut", "gut", "skin", "skin"]));
  */
 export function permanova(distances: Distances, groups: Grouping, options: GroupTestOptions = {}): GroupTest {
-  check(distances, groups);
+  check(distances, groups, options);
   const n = distances.ids.length;
   const g = groups.names.length;
   const { values } = distances;
@@ -65,7 +65,7 @@ export function permanova(distances: Distances, groups: Grouping, options: Group
  * const { statistic, p } = anosim(distances, groupsOf(["gut", "gut", "skin", "skin"]));
  */
 export function anosim(distances: Distances, groups: Grouping, options: GroupTestOptions = {}): GroupTest {
-  check(distances, groups);
+  check(distances, groups, options);
   const n = distances.ids.length;
   const ranks = ranksOf(distances.values);
   using matrix = squareTensor({ ids: distances.ids, values: ranks });
@@ -90,12 +90,14 @@ function tested({ observed, permuted }: WithinSums, ratio: (within: number) => n
   return { statistic, p: permutationP(statistic, permuted.map(ratio)), permutations: permuted.length };
 }
 
-function check({ ids, values }: Distances, groups: Grouping): void {
+function check(distances: Distances, groups: Grouping, { strata }: GroupTestOptions): void {
+  const { ids, values } = distances;
   if (groups.of.length !== ids.length)
     throw new RangeError(`There are ${groups.of.length} groups' numbers for ${ids.length} samples.`);
+  if (strata !== undefined && strata.length !== ids.length)
+    throw new RangeError(`There are ${strata.length} strata's numbers for ${ids.length} samples.`);
   checkGroups(groups, "The grouping");
-  if (values.some(Number.isNaN))
-    throw new UserError("Some distances are not known (nan); leave their samples out.");
+  checkDistances(distances);
   if (values.every((value) => value === 0))
     throw new UserError("All distances are 0, so groups cannot differ; check the matrix.");
 }

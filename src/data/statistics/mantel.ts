@@ -1,7 +1,8 @@
+import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
-import { type Distances, squareRows } from "../distances/distances.ts";
+import { checkDistances, type Distances, squareRows } from "../distances/distances.ts";
 import { MantelThreads } from "./mantelThreads.ts";
-import { type PermutationOptions, Permutations, permutationP } from "./permutations.ts";
+import { type PermutationOptions, Permutations, permutationCount, permutationP } from "./permutations.ts";
 import { ranksOf } from "./ranks.ts";
 
 export const mantelAlternatives = ["two-sided", "greater", "less"] as const;
@@ -37,13 +38,18 @@ const largeWork = 5e8;
  * const { correlation, p } = await mantel(predicted, unifrac, { method: "spearman" });
  */
 export async function mantel(a: Distances, b: Distances, options: MantelOptions = {}): Promise<Mantel> {
-  const { method = "pearson", alternative = "two-sided", permutations = 999, seed = 0, onProgress } = options;
+  const { method = "pearson", alternative = "two-sided", seed = 0, onProgress } = options;
+  const permutations = permutationCount(options);
   const n = a.ids.length;
   if (a.ids.some((id, i) => id !== b.ids[i]) || b.ids.length !== n)
     throw new RangeError("The matrices must have the same samples in the same order.");
   if (n < 3) throw new UserError(`A Mantel test needs at least three samples in both matrices, not ${n}.`);
-  if ([a, b].some(({ values }) => values.some(Number.isNaN)))
-    throw new UserError("Some distances are not known (nan); leave their samples out.");
+  if (!["pearson", "spearman"].includes(method) || !mantelAlternatives.includes(alternative))
+    throw new UserError(
+      `There is no Mantel test ${quote(method)}, ${quote(alternative)}; choose pearson or spearman, and ${mantelAlternatives.join(", ")}.`,
+    );
+  checkDistances(a);
+  checkDistances(b);
   const [x, y] = [a, b].map(({ values }) => standardized(method === "spearman" ? ranksOf(values) : values));
   let correlation = 0;
   for (let i = 0; i < x.length; i++) correlation += x[i] * y[i];

@@ -1,7 +1,8 @@
 import { availableMemory } from "../../common/availableMemory.ts";
+import { checkedWhole } from "../../common/checkedWhole.ts";
 import { UserError } from "../../common/userError.ts";
 import * as torch from "../../torch/index.ts";
-import type { Distances } from "../distances/distances.ts";
+import { checkDistances, type Distances } from "../distances/distances.ts";
 import { leadingAxes } from "./leadingAxes.ts";
 import type { Ordination } from "./ordination.ts";
 import { squareTensor } from "./squareTensor.ts";
@@ -58,13 +59,12 @@ export function pcoa(distances: Distances, options: PcoaOptions = {}): Pcoa {
   const n = ids.length;
   const total = sumOfSquares(values) / n;
   if (n < 2) throw new UserError("A PCoA needs at least two samples.");
-  if (!Number.isFinite(total))
-    throw new UserError("Some distances are not known (nan) or infinite; leave their samples out.");
+  checkDistances(distances);
   if (total === 0)
     throw new UserError(
       "All distances are 0, so there is no axis that tells samples apart; check the matrix.",
     );
-  const dimensions = Math.min(options.dimensions ?? 10, n);
+  const dimensions = Math.min(checkedWhole("dimensions", options.dimensions ?? 10, 1), n);
   const { seed = 0, onProgress } = options;
   // All axes are what the exact decomposition gives, and no quicker any other way.
   const method = dimensions === n ? "eigh" : (options.method ?? (n <= exactSamples ? "eigh" : "fsvd"));

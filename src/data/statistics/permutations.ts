@@ -1,3 +1,4 @@
+import { checkedWhole } from "../../common/checkedWhole.ts";
 import { Random } from "../../common/random/random.ts";
 import { UserError } from "../../common/userError.ts";
 
@@ -8,6 +9,11 @@ export interface PermutationOptions {
   readonly seed?: number;
   /** Is told how many permutations are done. */
   readonly onProgress?: (done: number) => void;
+}
+
+/** How many permutations are asked for. @throws UserError for what is no whole number from 0 on. */
+export function permutationCount({ permutations = 999 }: PermutationOptions): number {
+  return checkedWhole("permutations", permutations, 0);
 }
 
 /**

@@ -1,7 +1,8 @@
+import { checkedWhole } from "../../common/checkedWhole.ts";
 import { UserError } from "../../common/userError.ts";
 import * as torch from "../../torch/index.ts";
 import type { Ordination } from "./ordination.ts";
-import { type PermutationOptions, Permutations, permutationP } from "./permutations.ts";
+import { type PermutationOptions, Permutations, permutationCount, permutationP } from "./permutations.ts";
 
 export interface ProcrustesOptions extends PermutationOptions {
   /** Axes to compare, at most as many as both have. Default 5, as in QIIME 2. */
@@ -41,12 +42,17 @@ const perChunk = 64;
  * const { m2, p } = procrustes(pcoa(predicted), pcoa(unifrac));
  */
 export function procrustes(a: Ordination, b: Ordination, options: ProcrustesOptions = {}): Procrustes {
-  const { permutations = 999, seed = 0, onProgress } = options;
+  const { seed = 0, onProgress } = options;
+  const permutations = permutationCount(options);
   const n = a.ids.length;
   if (a.ids.some((id, i) => id !== b.ids[i]) || b.ids.length !== n)
     throw new RangeError("The ordinations must have the same samples in the same order.");
   if (n < 3) throw new UserError(`Procrustes analysis needs at least three samples in both, not ${n}.`);
-  const dimensions = Math.min(options.dimensions ?? 5, a.eigenvalues.length, b.eigenvalues.length);
+  const dimensions = Math.min(
+    checkedWhole("dimensions", options.dimensions ?? 5, 1),
+    a.eigenvalues.length,
+    b.eigenvalues.length,
+  );
   return torch.tidy(() => {
     const [x, y] = [a, b].map((one) => standardized(one, dimensions));
     const [left, strengths, right] = x.t().matmul(y).linalgSvd(false);

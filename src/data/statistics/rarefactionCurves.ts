@@ -1,3 +1,4 @@
+import { checkedWhole } from "../../common/checkedWhole.ts";
 import { median } from "../../common/median.ts";
 import { UserError } from "../../common/userError.ts";
 import { rarefy, refuseOddCounts } from "../table/rarefy.ts";
@@ -38,6 +39,8 @@ export interface RarefactionCurve {
  */
 export function rarefactionCurves(table: Table, options: RarefactionOptions): RarefactionCurve[] {
   const { metrics, steps = 10, repeats = 10, seed = 0, source = "The table", onProgress } = options;
+  checkedWhole("steps", steps, 1);
+  checkedWhole("repeats", repeats, 1);
   const totals = sampleTotals(table);
   refuseOddCounts(table, totals, source);
   const { maxDepth = Math.floor(median([...totals])) } = options;

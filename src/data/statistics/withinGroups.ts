@@ -1,6 +1,6 @@
 import * as torch from "../../torch/index.ts";
 import type { Grouping } from "./grouping.ts";
-import { type PermutationOptions, Permutations } from "./permutations.ts";
+import { type PermutationOptions, Permutations, permutationCount } from "./permutations.ts";
 
 /** Bytes of the indicator columns that are multiplied together. */
 const chunkBytes = 2 ** 26;
@@ -22,7 +22,8 @@ export function withinSums(
   weights: Float64Array,
   options: PermutationOptions & { readonly strata?: Int32Array },
 ): WithinSums {
-  const { permutations = 999, seed = 0, strata, onProgress } = options;
+  const { seed = 0, strata, onProgress } = options;
+  const permutations = permutationCount(options);
   const n = groups.of.length;
   const count = groups.names.length;
   const orders = new Permutations(n, seed, strata);

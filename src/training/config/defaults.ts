@@ -1,3 +1,5 @@
+import { z } from "zod";
+import { UserError } from "../../common/userError.ts";
 import {
   type FineTuneConfig,
   type FineTuneInput,
@@ -62,12 +64,18 @@ export function startingSettings(
  * pretrainConfig({ training: { maxMinutes: 2 } }); // a set encoder
  * pretrainConfig({ model: { encoder: "aam", attentionLayers: 4 } }); // transformers
  *
- * @throws z.ZodError for settings that are none.
+ * @throws UserError for settings that are none, each in a line.
  */
 export function pretrainConfig(input: PretrainInput = {}): PretrainConfig {
   const { encoder, codes } = { ...usual, ...input.model };
   const start = startingSettings(Object.keys(pretrainSchema.shape), { encoder, codes } as Encoders);
-  return pretrainSchema.parse(mergeSettings(start, input as Settings));
+  return parsed(pretrainSchema, mergeSettings(start, input as Settings));
+}
+
+function parsed<T>(schema: z.ZodType<T>, settings: Settings): T {
+  const { data, error } = schema.safeParse(settings);
+  if (error) throw new UserError(`The configuration cannot be used:\n${z.prettifyError(error)}`);
+  return data as T;
 }
 
 /**
@@ -77,10 +85,10 @@ export function pretrainConfig(input: PretrainInput = {}): PretrainConfig {
  * @example
  * fineTuneConfig({ target: { metadataColumn: ["age"] }, pretrainedEncoder: "encoder", freezeBase: true });
  *
- * @throws z.ZodError for settings that are none.
+ * @throws UserError for settings that are none, each in a line.
  */
 export function fineTuneConfig(input: FineTuneInput = {}): FineTuneConfig {
   const { encoder, codes } = { ...usual, ...input.model };
   const start = startingSettings(Object.keys(fineTuneSchema.shape), { encoder, codes } as Encoders);
-  return fineTuneSchema.parse(mergeSettings(start, input as Settings));
+  return parsed(fineTuneSchema, mergeSettings(start, input as Settings));
 }

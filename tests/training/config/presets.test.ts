@@ -5,7 +5,9 @@ import { fineTuneStudy, makeStudy, pretrainStudy, type Study } from "../../../la
 import { trainOptions } from "../../../src/cli/commands/train.ts";
 import { addSchemaOptions, configOf } from "../../../src/cli/options/schemaOptions.ts";
 import { runToReference } from "../../../src/reference/convert/runToReference.ts";
+import type { PretrainInput } from "../../../src/training/config/config.ts";
 import { fineTuneSchema, pretrainSchema } from "../../../src/training/config/config.ts";
+import { fineTuneConfig, pretrainConfig } from "../../../src/training/config/defaults.ts";
 import { presetNames, presetSettings } from "../../../src/training/config/presets.ts";
 import { openRun } from "../../../src/training/run/open.ts";
 import { useScratch } from "../../helpers/scratch.ts";
@@ -72,3 +74,9 @@ for (const name of presetNames) {
     expect(runToReference(predictor.facts).config).toMatchObject({ count_prediction: true, out_dim: 1 });
   });
 }
+
+test("settings that are none are told with their place", () => {
+  const wrong = { training: { maxMinute: 2 } } as PretrainInput;
+  expect(() => pretrainConfig(wrong)).toThrow(/cannot be used:\n.*"maxMinute"\n.*training/);
+  expect(() => fineTuneConfig({ training: { lr: -1 } })).toThrow(/>0\n.*training\.lr/);
+});
