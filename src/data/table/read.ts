@@ -102,7 +102,7 @@ function readPlainTable(bytes: ByteSource, source: string): TableReading {
   if (findHdf5Signature(bytes) >= 0) return wholeBiom(openBiomHdf5(bytes, source));
   const head = bytes.subarray(0, Math.min(partBytes, bytes.length));
   const first = firstCharacter(head);
-  if (first === "{") return readBiomJson(bytes.subarray(0, bytes.length), source);
+  if (first === "{") return readBiomJson(bytes, source);
   const other = otherFormats[first];
   if (other && !head.subarray(0, head.indexOf(newline)).includes(tab))
     throw new UserError(

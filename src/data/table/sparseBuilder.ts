@@ -1,6 +1,6 @@
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
-import { type Csr, checkedCsr, transposeCsr } from "./csr.ts";
+import { checkedCsr } from "./csr.ts";
 import type { Table } from "./table.ts";
 
 /** Collects the cells of a table in any order and makes a `Table` of them. */
@@ -56,21 +56,21 @@ export class SparseBuilder {
   /** @throws UserError if a cell was added twice. */
   table(): Table {
     const [asvIds, sampleIds, length] = [this.#asvIds, this.#sampleIds, this.#length];
-    // Sorted by ASV first and then by sample: two transpositions sort without comparing, and keep duplicates.
-    const indptr = Int32Array.from({ length: length + 1 }, (_, i) => i);
-    const cells: Csr = {
-      indptr,
-      indices: this.#asvs.subarray(0, length),
-      data: this.#counts.subarray(0, length),
-    };
-    const byAsv = transposeCsr(cells, asvIds.length);
-    byAsv.indices.set(Int32Array.from(byAsv.indices, (cell) => this.#samples[cell]));
-    const matrix = checkedCsr(transposeCsr(byAsv, sampleIds.length), {
-      where: this.#source,
-      rowKind: "sample",
-      rowIds: sampleIds,
-      columnIds: asvIds,
-    });
+    const starts = new Int32Array(sampleIds.length + 1);
+    for (let cell = 0; cell < length; cell++) starts[this.#samples[cell] + 1]++;
+    for (let sample = 0; sample < sampleIds.length; sample++) starts[sample + 1] += starts[sample];
+    const indices = new Int32Array(length);
+    const data = new Float64Array(length);
+    const next = starts.slice();
+    for (let cell = 0; cell < length; cell++) {
+      const at = next[this.#samples[cell]]++;
+      indices[at] = this.#asvs[cell];
+      data[at] = this.#counts[cell];
+    }
+    const matrix = checkedCsr(
+      { indptr: starts, indices, data },
+      { where: this.#source, rowKind: "sample", rowIds: sampleIds, columnIds: asvIds },
+    );
     return { sampleIds, asvIds, ...matrix };
   }
 }

@@ -238,6 +238,20 @@ describe("BIOM 1.0", () => {
     });
   }
 
+  test("reads JSON of several parts, and tells of the last one's count by its place", () => {
+    const ids = (count: number) => Array.from({ length: count }, (_, i) => ({ id: `${i}`, metadata: [i] }));
+    const data = Array.from({ length: 90_000 }, (_, i) => [Math.floor(i / 300), i % 300, i + 0.5]);
+    const long = { shape: [300, 300], matrix_type: "sparse", data, rows: ids(300), columns: ids(300) };
+    const text = JSON.stringify(long);
+    expect(text.length).toBeGreaterThan(2 ** 20);
+    const { table } = read(text);
+    expect([...table.indptr]).toEqual(Array.from({ length: 301 }, (_, i) => 300 * i));
+    expect([...table.data]).toEqual(
+      Array.from({ length: 90_000 }, (_, i) => 300 * (i % 300) + Math.floor(i / 300) + 0.5),
+    );
+    expect(() => read(text.replace("89999.5", "-1"))).toThrow('data[89999] (ASV "299", sample "299") is -1');
+  });
+
   test("refuses JSON that is cut off or no table", () => {
     expect(() => read(JSON.stringify(sparse).slice(0, 200))).toThrow(
       /starts like a BIOM 1\.0 table but is no valid JSON/,
