@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
-import { freemem } from "node:os";
+import { availableMemory } from "../../common/availableMemory.ts";
 import {
   describeWriteError,
   isSystemError,
@@ -43,7 +43,7 @@ export class SquareStore implements Disposable {
     size: number,
     precision: "float32" | "float64",
     path: string,
-    memoryBytes = memoryShare * freemem(),
+    memoryBytes = memoryShare * availableMemory(),
   ) {
     const itemBytes = precision === "float64" ? 8 : 4;
     const make = (length: number) => (itemBytes === 8 ? new Float64Array(length) : new Float32Array(length));
