@@ -43,8 +43,9 @@ async function run(command: Command): Promise<void> {
   );
   using dataset = setup.dataset;
   if (!setup.resume) {
-    // Sequences are read to their ends.
-    setup.config.model.maxBp = dataset.manifest.counts.longestAsv - 1;
+    // Sequences are read to their ends; of shorter ones the built-in encoder, if it fits, keeps its shape.
+    const { model } = setup.config;
+    model.maxBp = Math.max(model.maxBp, dataset.manifest.counts.longestAsv - 1);
   }
   const { summary } = await pretrain(setup);
   reportPretraining(summary, setup);
