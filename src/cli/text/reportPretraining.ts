@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { figureText } from "../../display/numberText.ts";
 import { baselineTexts } from "../../training/baselines/treeFree/treeFreeBaselines.ts";
 import type { PretrainConfig } from "../../training/config/config.ts";
 import { chooseJudged, judgedName } from "../../training/objectives/judgedSamples.ts";
@@ -20,7 +21,7 @@ export function reportPretraining(
   const isValue = config.unifracMetric === "faith_pd";
   const nucleotides = summary["val.nuc_accuracy"];
   const { validation } = summary.samples;
-  const figure = (name: string) => summary[`val.unifrac_${judgedName(name, validation)}`].toFixed(4);
+  const figure = (name: string) => figureText(summary[`val.unifrac_${judgedName(name, validation)}`]);
   const judged = chooseJudged(validation);
   const whose = judged === null ? `${validation}` : `${judged.length} of ${validation}`;
   console.log(
@@ -34,7 +35,7 @@ export function reportPretraining(
           ]),
       ...Object.entries(summary.metrics ?? summary.studies ?? {}).flatMap(
         ([name, { r2, mae, pearson, baselines }]) => [
-          `  ${name}: R² ${r2.toFixed(4)}, MAE ${mae.toFixed(4)}, Pearson ${pearson.toFixed(4)}`,
+          `  ${name}: R² ${figureText(r2)}, MAE ${figureText(mae)}, Pearson ${figureText(pearson)}`,
           ...baselineTexts(baselines).map((text) => `    without tree or training, ${text}`),
         ],
       ),

@@ -9,6 +9,7 @@ import { hasSequenceIds } from "../prepare/asvSequences.ts";
 import { readFasta } from "../sequences/readFasta.ts";
 import { readTableWithNotes } from "../table/read.ts";
 import type { Table } from "../table/table.ts";
+import { readTaxonomy } from "../taxonomy/read.ts";
 import { readTree } from "../tree/read.ts";
 import type { TreeSummary } from "../tree/shape.ts";
 import { summarizeTree } from "../tree/shape.ts";
@@ -100,7 +101,7 @@ export async function describeInput(
       return { kind, sequences: lengths.length, length: quantiles(lengths) };
     }
     case "taxonomy":
-      return { kind, ...summarizeTaxonomy(readMetadata(path)) };
+      return { kind, ...summarizeTaxonomy(readTaxonomy(path)) };
     case "metadata": {
       const metadata = readMetadata(path);
       const columns = [...metadata.columns.keys()].map((name) => summarizeMetadataColumn(metadata, name));

@@ -9,6 +9,7 @@ import { isZip, openZip } from "../../formats/zip/read.ts";
 import { isArrow } from "../distances/readArrow.ts";
 import { isIdHeader } from "../metadata/rules.ts";
 import { describesAsvs } from "../table/classicHeader.ts";
+import { isTaxonomy } from "../taxonomy/read.ts";
 
 export type InputKind = "dataset" | "table" | "tree" | "distances" | "sequences" | "metadata" | "taxonomy";
 
@@ -111,6 +112,7 @@ function kindOfCells(lines: readonly string[], path: string, byName: InputKind):
   const cells = cellsOf(rows[header]);
   const next = cellsOf(rows[header + 1]);
   if (cells.length > (cells[0] === "" ? 1 : 2) && next[0] === cells[1]) return "distances";
+  if (isTaxonomy(cells, next)) return "taxonomy";
   if (/^#?(OTU|ASV) ?ID$/i.test(cells[0])) return "table";
   const namesSequences = cells.slice(1).some((cell) => /^[ACGTUN]{20,}$/i.test(cell));
   const isMetadata =

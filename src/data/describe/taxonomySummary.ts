@@ -1,6 +1,6 @@
 import { numericColumn } from "../metadata/columns.ts";
-import type { Metadata } from "../metadata/read.ts";
 import { lineageNames, rankNames } from "../taxonomy/lineage.ts";
+import type { Taxonomy } from "../taxonomy/read.ts";
 import type { Quantiles } from "./numberSummary.ts";
 import { quantiles } from "./numberSummary.ts";
 
@@ -19,13 +19,12 @@ export interface TaxonomySummary {
  * Describes a taxonomy: ids and lineages such as `k__Bacteria; p__Firmicutes`, as Greengenes (prefixes of two
  * underscores), SILVA (`d__`, `D_0__`) and plain names have them.
  */
-export function summarizeTaxonomy(metadata: Metadata): TaxonomySummary {
-  const [taxon, ...others] = [...metadata.columns.values()];
+export function summarizeTaxonomy({ lineages, metadata }: Taxonomy): TaxonomySummary {
   const names = rankNames.map(() => new Set<string>());
   const named = rankNames.map(() => 0);
   let unassigned = 0;
-  for (const lineage of taxon?.values ?? []) {
-    const parts = lineageNames(lineage ?? "");
+  for (const lineage of lineages.values()) {
+    const parts = lineageNames(lineage);
     if (parts.every((part) => part === "")) unassigned++;
     for (const [rank, part] of parts.entries()) {
       if (part === "") continue;
@@ -34,15 +33,18 @@ export function summarizeTaxonomy(metadata: Metadata): TaxonomySummary {
       names[rank].add(parts.slice(0, rank + 1).join(";"));
     }
   }
-  const confidence = others.find(({ name }) => /^(confidence|consensus)$/i.test(name));
-  const known = confidence
-    ? numericColumn(metadata, confidence.name).filter((value) => !Number.isNaN(value))
-    : new Float64Array();
+  const confidence = [...(metadata?.columns.values() ?? [])].find(({ name }) =>
+    /^(confidence|consensus)$/i.test(name),
+  );
+  const known =
+    metadata && confidence
+      ? numericColumn(metadata, confidence.name).filter((value) => !Number.isNaN(value))
+      : new Float64Array();
   return {
-    features: metadata.ids.length,
+    features: lineages.size,
     unassigned,
     ranks: rankNames.map((rank, i) => ({ rank, named: named[i], names: names[i].size })),
     confidence: known.length === 0 ? null : quantiles(known),
-    warnings: metadata.warnings,
+    warnings: metadata?.warnings ?? [],
   };
 }

@@ -5,7 +5,7 @@ import { splitDelimited } from "../../formats/delimited.ts";
 import { openQzaBytes } from "../../formats/qza.ts";
 import { isZip } from "../../formats/zip/read.ts";
 import { alikeIds } from "../alikeIds.ts";
-import { parseMetadata } from "../metadata/read.ts";
+import { type Metadata, parseMetadata } from "../metadata/read.ts";
 import { isIdHeader } from "../metadata/rules.ts";
 import { lineageName, plainLineage } from "./lineage.ts";
 
@@ -15,6 +15,8 @@ export interface Taxonomy {
   readonly source: string;
   /** As the file writes them, such as `d__Bacteria; p__Bacillota`; those of other programs in this form. */
   readonly lineages: ReadonlyMap<string, string>;
+  /** All columns of a file with QIIME 2's header. */
+  readonly metadata?: Metadata;
 }
 
 /** Columns that tables with a column for each rank have, as DADA2 and phyloseq write them. */
@@ -47,12 +49,23 @@ export function parseTaxonomy(text: string, source: string): Taxonomy {
     cells.some((cell) => cell !== ""),
   );
   const [first] = rows;
-  const names = first?.cells.map((cell) => cell.toLowerCase()) ?? [];
-  if (rankColumns.every((rank) => names.includes(rank))) return { source, lineages: ofRanks(rows, source) };
+  if (first !== undefined && hasRankColumns(first.cells)) return { source, lineages: ofRanks(rows, source) };
   const isHeaderless = first !== undefined && !isIdHeader(first.cells[0]) && !first.cells[0].startsWith("#");
-  const lineages = isHeaderless ? headerless(rows, source) : withHeader(text, source);
+  const metadata = isHeaderless ? undefined : parseMetadata(text, source);
+  const lineages = metadata === undefined ? headerless(rows, source) : withHeader(metadata);
   if (lineages.size === 0) throw new UserError(`${source} holds no lineages; give a taxonomy.`);
-  return { source, lineages };
+  return { source, lineages, metadata };
+}
+
+function hasRankColumns(header: readonly string[]): boolean {
+  const names = header.map((cell) => cell.toLowerCase());
+  return rankColumns.every((rank) => names.includes(rank));
+}
+
+/** Whether the first two rows of a file are those of a taxonomy that does not say so in its header. */
+export function isTaxonomy(first: readonly string[], second: readonly string[]): boolean {
+  const isLineage = ([, lineage = ""]: readonly string[]) => lineagePattern.test(plainLineage(lineage));
+  return hasRankColumns(first) || (isLineage(first) && isLineage(second));
 }
 
 /** Lineages of which each rank has a column, all from the first that is the domain or kingdom. */
@@ -98,8 +111,7 @@ function headerless(rows: ReturnType<typeof splitDelimited>, source: string): Ma
   return lineages;
 }
 
-function withHeader(text: string, source: string): Map<string, string> {
-  const { ids, columns } = parseMetadata(text, source);
+function withHeader({ ids, columns, source }: Metadata): Map<string, string> {
   const named = [...columns.values()];
   const column = named.find(({ name }) => /^(taxon|taxonomy|lineage|consensus lineage)$/i.test(name));
   if (column === undefined)

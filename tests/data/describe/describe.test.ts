@@ -217,6 +217,20 @@ test("summaries of numbers", () => {
   expect(summarizeDistances(() => []).mean).toBeNull();
 });
 
+test.each([
+  ["SILVA's", "s.txt", "a\tk__B; p__F\nb\tk__B; p__P\n"],
+  ["mothur's", "m.taxonomy", "a\tB(100);F(99);\nb\tB(100);P(98);\n"],
+  [
+    "DADA2's",
+    "d.csv",
+    '"","Kingdom","Phylum","Class","Order","Family"\n"a","B","F",NA,NA,NA\n"b","B","P",NA,NA,NA\n',
+  ],
+])("%s taxonomy is described as one", async (_, name, text) => {
+  const description = await describeInput(file(name, text));
+  expect(description).toMatchObject({ kind: "taxonomy", features: 2, unassigned: 0, confidence: null });
+  expect(describeText(name, description)).toContain("2 features with a name, 2 different");
+});
+
 describe("with a taxonomy", () => {
   const taxonomy = file(
     "named.tsv",

@@ -1,6 +1,7 @@
 import { Random } from "../../../common/random/random.ts";
 import type { Dataset } from "../../../data/dataset/dataset.ts";
 import { dependsOnCounts } from "../../../data/unifrac/metrics.ts";
+import { figureText } from "../../../display/numberText.ts";
 import { RegressionMetrics, type RegressionResult } from "../../../metrics/metrics.ts";
 import type * as torch from "../../../torch/index.ts";
 import { fitCubic } from "../../objectives/polynomial.ts";
@@ -152,7 +153,7 @@ export function notBetterThan(figures: BaselineFigures, modelR2: number): string
 export function baselineTexts(figures: BaselineFigures): string[] {
   return namedBaselines(figures).map(
     ({ name, r2, mae }) =>
-      `${name}: R² ${r2?.toFixed(4) ?? "not defined"}, MAE ${mae?.toFixed(4) ?? "not known"}`,
+      `${name}: R² ${r2 == null ? "not defined" : figureText(r2)}, MAE ${mae == null ? "not known" : figureText(mae)}`,
   );
 }
 
