@@ -20,7 +20,7 @@ test("a folder that several processes write at once is never taken for someone e
     }`,
   );
   const children = Array.from({ length: 3 }, () =>
-    Bun.spawn([process.execPath, script, folder], { stderr: "pipe", timeout: 60_000 }),
+    Bun.spawn([process.execPath, script, folder], { stderr: "pipe", timeout: 110_000 }),
   );
   const errors = await Promise.all(children.map(({ stderr }) => new Response(stderr).text()));
   expect(errors).toEqual(["", "", ""]);

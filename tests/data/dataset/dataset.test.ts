@@ -353,7 +353,7 @@ describe("a data set that others replace", () => {
       const tables = [30, 31].map((asvs) => exampleTable(${samples}, asvs));
       for (let i = 0; i < 40; i++) writeDataset(process.argv[1], { ...content, table: tables[i % 2] });`;
     const writers = Array.from({ length: 2 }, () =>
-      Bun.spawn([process.execPath, "-e", program, replaced], { stderr: "inherit", timeout: 60_000 }),
+      Bun.spawn([process.execPath, "-e", program, replaced], { stderr: "inherit", timeout: 110_000 }),
     );
     let opened = 0;
     while (writers.some(({ exitCode, signalCode }) => exitCode === null && signalCode === null)) {
