@@ -345,6 +345,7 @@ FORWARD = [
     (module("MarginRankingLoss", margin=0.2), [(4,), (4,), "signs (4,)"], {}, {}),
     (module("HingeEmbeddingLoss", margin=0.5), [(4, 3), "signs (4, 3)"], {}, {}),
     (module("TripletMarginLoss", p=1.0, swap=True), [(4, 3), (4, 3), (4, 3)], {}, {}),
+    (module("TripletMarginWithDistanceLoss", margin=0.5, swap=True), [(4, 3), (4, 3), (4, 3)], {}, {}),
     (module("SoftMarginLoss"), [(4, 3), "signs (4, 3)"], {}, {}),
     (module("PoissonNLLLoss", full=True), [(4, 3), "positive (4, 3)"], {}, {}),
     (module("GaussianNLLLoss", full=True), [(4, 3), "constant (4, 3)", "positive (4, 3)"], {}, {}),
@@ -477,6 +478,7 @@ def functional_calls() -> list[tuple[str, list, dict]]:
         calls += [("margin_ranking_loss", [*two, "signs (4, 3)"], {**plain, "margin": 0.1})]
         calls += [("hinge_embedding_loss", [(4, 3), "signs (4, 3)"], plain)]
         calls += [("triplet_margin_loss", [*two, (4, 3)], {**plain, "margin": 0.7})]
+        calls += [("triplet_margin_with_distance_loss", [*two, (4, 3)], {**plain, "margin": 0.7})]
         calls += [("soft_margin_loss", [(4, 3), "signs (4, 3)"], plain)]
         calls += [("poisson_nll_loss", [(4, 3), "positive (4, 3)"], {**plain, "full": True})]
         calls += [("multi_margin_loss", [(4, 3), "ids 3 (4,)"], {**plain, "weight": "positive (3,)"})]

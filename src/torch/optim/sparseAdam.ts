@@ -35,10 +35,9 @@ export class SparseAdam extends Optimizer<SparseAdamSettings> {
       eps: 1e-8,
       maximize: false,
     });
+    super(params, defaults, { atLeastZero: ["lr", "eps"] });
     for (const key of ["lr", "eps"] as const)
-      if (!(defaults[key] > 0))
-        throw new RangeError(`SparseAdam: ${key} must be above 0, got ${defaults[key]}`);
-    super(params, defaults);
+      if (defaults[key] === 0) throw new RangeError(`SparseAdam: ${key} must be above 0, got 0`);
     for (const param of this.paramGroups.flatMap((group) => group.params))
       if (param.isSparse || isComplexDtype(param.dtype))
         throw new TypeError(

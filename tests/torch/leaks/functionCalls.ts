@@ -326,6 +326,19 @@ export const optimizers: Record<string, Call> = {
     useOptimizer(t, (params) => new optim.Adam(params, { amsgrad: true, foreach: true }));
   },
   AdamW: (t) => useOptimizer(t, (params) => new optim.AdamW(params)),
+  SparseAdam: () => {
+    using _s = torch.scope();
+    const table = new nn.Embedding(4, 2, { sparse: true });
+    const optimizer = new optim.SparseAdam(table.parameters());
+    table
+      .forward(torch.tensor([1n, 1n]))
+      .sum()
+      .backward();
+    optimizer.step();
+    optimizer.zeroGrad();
+    optimizer.dispose();
+    table.dispose();
+  },
   RMSprop: (t) => useOptimizer(t, (params) => new optim.RMSprop(params, { momentum: 0.9, centered: true })),
   Adagrad: (t) => useOptimizer(t, (params) => new optim.Adagrad(params)),
   Adadelta: (t) => useOptimizer(t, (params) => new optim.Adadelta(params)),

@@ -116,6 +116,26 @@ function trace(
   return rates;
 }
 
+test("warm restarts go to an epoch between whole ones; factors come by name too", () => {
+  const optimizer = { paramGroups: [{ lr: 0.01 }] };
+  const restarts = new torch.optim.CosineAnnealingWarmRestarts(optimizer, { t0: 2, tMult: 2 });
+  // Python's rates at these epochs.
+  const rates = { 0.25: 0.0096194, 0.75: 0.00691342, 1.75: 0.000380602, 2.5: 0.0096194, 6: 0.01 };
+  for (const [epoch, rate] of Object.entries(rates)) {
+    restarts.step(Number(epoch));
+    expect(optimizer.paramGroups[0].lr).toBeCloseTo(rate, 8);
+  }
+  expect(() => restarts.step(-1)).toThrow("must not be negative, got -1");
+  expect(trace((it) => new torch.optim.LambdaLR(it, { lrLambda: (step) => 1 / (1 + step) }), 1, 3)).toEqual([
+    1,
+    1 / 2,
+    1 / 3,
+    1 / 4,
+  ]);
+  const wrong = () => new torch.optim.LambdaLR(optimizer, {} as never);
+  expect(wrong).toThrow("LambdaLR: takes a function of the number of steps");
+});
+
 /**
  * The reference's warm-up takes its very first step at the whole rate, and its later ones at k/W; here step k
  * of the warm-up (from 0) has (k + 1)/(W + 1) of it. Then both follow 0.5 (1 + cos(pi (k - W)/(T - W))), ours

@@ -232,6 +232,42 @@ export function tripletMarginLoss(
   return ops.tripletMarginLoss(anchor, positive, negative, margin, p, eps, swap, code);
 }
 
+export interface TripletDistanceOptions extends MarginOptions {
+  /** Distances [N] of two batches of vectors; the Euclidean ones unless given. */
+  readonly distanceFunction?: ((x: Tensor, y: Tensor) => Tensor) | null;
+  /** Take the distance of positive and negative where it is the smaller one. */
+  readonly swap?: boolean;
+}
+
+/**
+ * max(0, d(anchor, positive) - d(anchor, negative) + margin) with a distance of one's own.
+ * @throws RangeError for a margin that is not above 0, TorchError for other numbers of dimensions.
+ */
+export function tripletMarginWithDistanceLoss(
+  anchor: Tensor,
+  positive: Tensor,
+  negative: Tensor,
+  { reduction = "mean", margin = 1, swap = false, distanceFunction, ...others }: TripletDistanceOptions = {},
+): Tensor {
+  const name = "tripletMarginWithDistanceLoss";
+  reductionCode(name, reduction, others, "reduction, margin, swap, distanceFunction");
+  if (!(margin > 0)) throw new RangeError(`${name}: the margin must be above 0, got ${margin}`);
+  if (anchor.ndim !== positive.ndim || anchor.ndim !== negative.ndim)
+    refuse(
+      name,
+      `the three must have the same number of dimensions, got ${[anchor, positive, negative].map((one) => shown(one.shape)).join(", ")}`,
+    );
+  const distance = distanceFunction ?? kernels.pairwiseDistance;
+  return tidy(() => {
+    const near = distance(anchor, positive);
+    const far = distance(anchor, negative);
+    const least = swap ? far.minimum(distance(positive, negative)) : far;
+    const losses = near.add(margin).sub(least).clampMin(0);
+    if (reduction === "none") return losses;
+    return reduction === "sum" ? losses.sum() : losses.mean();
+  });
+}
+
 /** log(1 + exp(-target x)) for targets of 1 and -1. */
 export function softMarginLoss(
   input: Tensor,
@@ -338,6 +374,7 @@ const kernels = {
     [""],
     "multilabelMarginLoss",
   ) as unknown as Kernel,
+  pairwiseDistance: operator("aten::pairwise_distance", [""], "pairwiseDistance") as unknown as Kernel,
   multiMargin: operator("aten::multi_margin_loss", [""], "multiMarginLoss") as unknown as Kernel,
 };
 

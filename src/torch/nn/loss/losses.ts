@@ -102,6 +102,10 @@ export class HingeEmbeddingLoss extends lossLayer<functional.MarginOptions, TwoI
 export class TripletMarginLoss extends lossLayer<functional.TripletOptions, ThreeInputs>(
   functional.tripletMarginLoss,
 ) {}
+/** max(0, d(anchor, positive) - d(anchor, negative) + margin) with a distance of one's own. */
+export class TripletMarginWithDistanceLoss extends lossLayer<functional.TripletDistanceOptions, ThreeInputs>(
+  functional.tripletMarginWithDistanceLoss,
+) {}
 /** log(1 + exp(-target x)) for targets of 1 and -1. */
 export class SoftMarginLoss extends lossLayer<functional.LossOptions, TwoInputs>(functional.softMarginLoss) {}
 /** Negative log-likelihood of counts under a Poisson distribution of mean `input` or exp(`input`). */

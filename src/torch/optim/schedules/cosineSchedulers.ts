@@ -79,4 +79,15 @@ export class CosineAnnealingWarmRestarts extends Scheduler {
   rate(step: number, base: number): number {
     return annealCosine(base, this.etaMin, restartedAt(step, this.t0, this.tMult));
   }
+
+  /**
+   * One step further, or to `epoch`, which may lie between whole ones: `step(epoch + batch / batches)`.
+   * @throws RangeError for a negative one.
+   */
+  override step(epoch = this.lastStep + 1): void {
+    if (!(epoch >= 0))
+      throw new RangeError(`CosineAnnealingWarmRestarts: the epoch must not be negative, got ${epoch}`);
+    this.lastStep = epoch;
+    this.apply();
+  }
 }

@@ -2,20 +2,30 @@ import { refuseUnknownSettings } from "../../dispatch/optionNames.ts";
 import { annealLinear } from "./annealing.ts";
 import { type Scheduled, Scheduler, type SchedulerState, wholeSteps } from "./scheduler.ts";
 
+type Factor = (step: number) => number;
+/** One function of the number of steps taken, or one per group; by name as well. */
+type Factors = Factor | readonly Factor[];
+type GivenFactors = Factors | { readonly lrLambda: Factors };
+
+/** A function for each group. @throws TypeError if there are not as many functions as groups. */
+function factorsOf(name: string, { paramGroups }: Scheduled, given: GivenFactors): readonly Factor[] {
+  const factors = Object(given).lrLambda ?? given;
+  const list = typeof factors === "function" ? paramGroups.map(() => factors) : factors;
+  if (!Array.isArray(list) || !list.every((one) => typeof one === "function"))
+    throw new TypeError(`${name}: takes a function of the number of steps, or a list of one per group`);
+  if (list.length !== paramGroups.length)
+    throw new TypeError(`${name}: ${list.length} functions for ${paramGroups.length} parameter groups`);
+  return list;
+}
+
 /** The base rate times what `factor` gives for the number of steps taken; one function, or one per group. */
 export class LambdaLR extends Scheduler {
-  readonly #factors: readonly ((step: number) => number)[];
+  readonly #factors: readonly Factor[];
 
   /** @throws TypeError if there are not as many functions as groups. */
-  constructor(
-    optimizer: Scheduled,
-    factor: ((step: number) => number) | readonly ((step: number) => number)[],
-  ) {
+  constructor(optimizer: Scheduled, factor: GivenFactors) {
     super(optimizer);
-    const groups = optimizer.paramGroups.length;
-    this.#factors = typeof factor === "function" ? Array.from({ length: groups }, () => factor) : factor;
-    if (this.#factors.length !== groups)
-      throw new TypeError(`LambdaLR: ${this.#factors.length} functions for ${groups} parameter groups`);
+    this.#factors = factorsOf(this.constructor.name, optimizer, factor);
     this.apply();
   }
 
@@ -40,14 +50,10 @@ export class LambdaLR extends Scheduler {
  */
 export class MultiplicativeLR extends LambdaLR {
   /** @throws TypeError if there are not as many functions as groups. */
-  constructor(
-    optimizer: Scheduled,
-    factor: ((step: number) => number) | readonly ((step: number) => number)[],
-  ) {
-    const list = typeof factor === "function" ? optimizer.paramGroups.map(() => factor) : factor;
+  constructor(optimizer: Scheduled, factor: GivenFactors) {
     super(
       optimizer,
-      list.map((one) => (step) => {
+      factorsOf("MultiplicativeLR", optimizer, factor).map((one) => (step) => {
         let product = 1;
         for (let i = 1; i <= step; i++) product *= one(i);
         return product;
