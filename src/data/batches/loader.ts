@@ -3,6 +3,7 @@ import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../dataset/dataset.ts";
 import type { Batch, BatchOptions } from "./batch.ts";
 import { BatchBuilder } from "./batch.ts";
+import { withMixtures } from "./mixtures.ts";
 import { batchStarts, epochOrder } from "./plan.ts";
 import type { BatchSource } from "./source.ts";
 import { InlineSource, WorkerSource } from "./source.ts";
@@ -155,7 +156,7 @@ export class Loader {
   #batchesOf(pass: number): Int32Array[] {
     const { shuffle } = this.#plan;
     const batches = this.#parts.flatMap(({ samples, starts }) => {
-      const order = epochOrder(this.#withMixtures(samples, pass), shuffle, this.#random, pass);
+      const order = epochOrder(this.#ofPass(samples, pass), shuffle, this.#random, pass);
       return Array.from({ length: starts.length - 1 }, (_, i) => order.subarray(starts[i], starts[i + 1]));
     });
     if (this.#parts.length === 1 || !shuffle) return batches;
@@ -163,10 +164,8 @@ export class Loader {
     return Array.from(this.#random.derive("groups", pass).shuffle(places), (place) => batches[place]);
   }
 
-  #withMixtures(samples: Int32Array, pass: number): Int32Array {
-    if (this.#mixtures === 0) return samples;
-    const first = this.#ownSamples + pass * this.#mixtures - samples.length;
-    return Int32Array.from({ length: samples.length + this.#mixtures }, (_, i) => samples[i] ?? first + i);
+  #ofPass(samples: Int32Array, pass: number): Int32Array {
+    return withMixtures(samples, this.#mixtures, this.#ownSamples + pass * this.#mixtures);
   }
 
   /** The state after the batch that was given last. */

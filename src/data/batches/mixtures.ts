@@ -10,6 +10,13 @@ export interface Mixtures {
   readonly seed: number;
 }
 
+/** Some samples, and so many mixtures besides, from this number on. */
+export function withMixtures(samples: Int32Array, count: number, first: number): Int32Array {
+  if (count === 0) return samples;
+  const { length } = samples;
+  return Int32Array.from({ length: length + count }, (_, i) => samples[i] ?? first + i - length);
+}
+
 /** The least share of the first sample's ASVs that is wanted in a mixture. */
 const leastShare = 0.3;
 

@@ -2,6 +2,7 @@ import { availableMemory } from "../../common/availableMemory.ts";
 import { Random } from "../../common/random/random.ts";
 import { UserError } from "../../common/userError.ts";
 import { BatchBuilder, type BatchOptions, batchBuffers } from "../../data/batches/batch.ts";
+import { MixedSamples } from "../../data/batches/mixtures.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import * as torch from "../../torch/index.ts";
 import type { TrainingConfig } from "../config/config.ts";
@@ -19,7 +20,7 @@ const growth = 4;
 export interface BatchSizeSearch {
   readonly task: TrainingTask;
   readonly dataset: Dataset;
-  /** The samples trained on. */
+  /** The samples trained on, and the mixtures of the first pass. */
   readonly train: Int32Array;
   readonly batch: BatchOptions;
   readonly device: torch.Device;
@@ -36,9 +37,9 @@ export interface BatchSize {
 
 /**
  * The largest batch whose step fits into `budget`: at most `largestBatch`, and never more than there are
- * samples. Sizes are judged by the richest samples, of which no batch has more. Steps are really made, with
- * the task's own losses, gradients included, and are undone; which size to measure next follows from the last
- * one measured and from the true numbers of tokens and slots, as the distinct ASVs of a batch grow more
+ * samples. Sizes are judged by the richest samples, which no batch exceeds by much. Steps are really made,
+ * with the task's own losses, gradients included, and are undone; which size to measure next follows from the
+ * last one measured and from the true numbers of tokens and slots, as the distinct ASVs of a batch grow more
  * slowly than its samples.
  * @throws UserError where not even two samples fit.
  */
@@ -83,10 +84,11 @@ export function findBatchSize(search: BatchSizeSearch): BatchSize {
 function batchLoads(
   dataset: Dataset,
   train: Int32Array,
-  { tokenLimit = 1024, maxBp = 150, withoutTokens = false }: BatchOptions,
+  { tokenLimit = 1024, maxBp = 150, withoutTokens = false, mixtures }: BatchOptions,
 ): { order: Int32Array; load: Float64Array } {
+  const samples = mixtures ? new MixedSamples(dataset, mixtures) : dataset;
   const richness = new Map(
-    Array.from(train, (sample) => [sample, Math.min(tokenLimit, dataset.sample(sample).asvs.length)]),
+    Array.from(train, (sample) => [sample, Math.min(tokenLimit, samples.sample(sample).asvs.length)]),
   );
   const order = train
     .slice()
@@ -96,7 +98,7 @@ function batchLoads(
   const seen = new Set<number>();
   let tokens = 0;
   order.forEach((sample, i) => {
-    for (const asv of dataset.sample(sample).asvs.subarray(0, tokenLimit)) {
+    for (const asv of samples.sample(sample).asvs.subarray(0, tokenLimit)) {
       if (seen.has(asv)) continue;
       seen.add(asv);
       tokens += Math.min(dataset.asvTokens(asv).length, maxBp + 1);

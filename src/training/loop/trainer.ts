@@ -393,7 +393,7 @@ export class Trainer {
         const { sampleIds, folder } = debugNan;
         const losses = () => this.#losses(batch);
         const made = { batch, step: this.#step + 1, random, losses, scaled: this.#scaler !== null };
-        const sampleId = (index: number) => sampleIds[index];
+        const sampleId = (index: number) => sampleIds[index] ?? `mixture ${index - sampleIds.length + 1}`;
         inspectStep(model, total, made, { folder, sampleId, facts: this.#options.facts });
       }
       return completes ? this.#optimizerStep() : null;

@@ -483,6 +483,7 @@ function environmentFacts({ environment }: RunRecord, summary: Record<string, un
     "steps",
     "epochs",
     "best_epoch",
+    "mixtures",
     "stopped_by",
     "parameters",
     "train.seconds",

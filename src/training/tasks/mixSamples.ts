@@ -23,7 +23,7 @@ export function mixSamples(config: PretrainConfig, dataset: Dataset, train: Int3
     throw new UserError(
       studiesOf(dataset)
         ? "--mixtures are made within one study; leave it out with several data sets."
-        : `--mixtures needs a tree for ${missing}, and the data set ${dataset.path} has none; prepare it again with --tree, or leave --mixtures out.`,
+        : `--mixtures needs a tree that gives ${missing}, and the data set ${dataset.path} has none; prepare it from one, or leave --mixtures out.`,
     );
   return config.mixtures;
 }

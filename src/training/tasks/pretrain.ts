@@ -93,6 +93,7 @@ export async function pretrain(
   checkMetrics(config, studies !== null);
   const folder = RunFolder.ofTraining(options.output);
   decideAuto(config, split.train.length);
+  const wantsMixtures = config.mixtures === "auto" && training.penalty > 0;
   const mixtures = mixSamples(config, dataset, split.train);
   const baseScaling = fitBaseScaling(dataset, metrics, split.train);
   const constant = metrics.filter((name) => hasConstantDistances(dataset, name, split.train));
@@ -113,6 +114,10 @@ export async function pretrain(
         `The encoder in ${start} was trained on ${seen} of the ${split.validation.length} validation samples, which flatters the figures; --start-from none begins anew.`,
       );
   }
+  if (wantsMixtures && mixtures === 0 && !studies)
+    display.message(
+      "The data set has no tree that gives its distances, so samples are not mixed into more (--mixtures), which usually raises R²; prepare it from a tree for that.",
+    );
   for (const name of constant)
     display.warn(
       `All ${name} ${name === "faith_pd" ? "values" : "distances"} of the training samples are the same; there is nothing to learn from them.`,

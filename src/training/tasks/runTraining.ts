@@ -5,6 +5,7 @@ import { watchInterrupts } from "../../common/interrupt.ts";
 import { UserError } from "../../common/userError.ts";
 import type { BatchOptions } from "../../data/batches/batch.ts";
 import { Loader } from "../../data/batches/loader.ts";
+import { withMixtures } from "../../data/batches/mixtures.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { studiesOf } from "../../data/dataset/joinStudies.ts";
 import { formatIds } from "../../data/split/files.ts";
@@ -140,13 +141,14 @@ export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
   setMatmulPrecision(training, plan.device);
   const share = currentShare();
   if (share) checkSharing(plan);
+  const { mixtures = 0 } = plan;
   if (!plan.resume) {
     if (training.autoBatchSize) {
       const { message, ...chosen } = chooseBatchSize(training, {
         task,
         dataset,
-        train: split.train,
-        batch: plan.batch,
+        train: withMixtures(split.train, mixtures, dataset.sampleCount),
+        batch: { ...plan.batch, ...(mixtures > 0 && { mixtures: { of: split.train, seed: training.seed } }) },
         device: plan.device,
       });
       Object.assign(training, chosen);
@@ -169,8 +171,8 @@ export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
   using loader = new Loader(dataset, {
     ...plan.batch,
     samples: split.train,
-    mixtures: plan.mixtures,
-    batchSize: Math.max(2, Math.min(training.batchSize, split.train.length + (plan.mixtures ?? 0))),
+    mixtures,
+    batchSize: Math.max(2, Math.min(training.batchSize, split.train.length + mixtures)),
     minBatches: 1 + (training.minEpochSteps - 1) * training.gradientAccumulationSteps,
     groups: facts.kind === "pretrain" && facts.studies ? studiesOf(dataset)?.of : undefined,
     seed: training.seed,

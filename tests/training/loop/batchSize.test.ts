@@ -9,6 +9,7 @@ import {
   type Study,
   weightsOf,
 } from "../../../lab/material/study.ts";
+import { withMixtures } from "../../../src/data/batches/mixtures.ts";
 import * as torch from "../../../src/torch/index.ts";
 import { pretrainSchema } from "../../../src/training/config/config.ts";
 import { chooseBatchSize, findBatchSize } from "../../../src/training/loop/batchSize.ts";
@@ -68,6 +69,18 @@ describe("findBatchSize", () => {
     model.dispose();
   });
 
+  test("mixtures are samples as well", () => {
+    const { model, input } = search();
+    const { dataset, train } = input;
+    const mixed = {
+      ...input,
+      train: withMixtures(train, 200, dataset.sampleCount),
+      batch: { ...input.batch, mixtures: { of: train, seed: 0 } },
+    };
+    expect(findBatchSize({ ...mixed, budget: 1e12 }).batchSize).toBe(250);
+    model.dispose();
+  });
+
   test("leaves weights, gradients and random numbers as they were", () => {
     const { model, input } = search();
     using _scope = torch.scope();
@@ -114,6 +127,9 @@ describe("--auto-batch-size", () => {
     const { summary } = await pretrainStudy(study, scratch.path("auto"), { training });
     expect(configOf("auto").training.batchSize).toBe(summary.samples.train);
     expect(summary.steps).toBe(1);
+    const mixed = { training, mixtures: 9 };
+    const { train } = (await pretrainStudy(study, scratch.path("auto-m"), mixed)).summary.samples;
+    expect(configOf("auto-m").training.batchSize).toBe(train + 9);
     await fineTuneStudy(study, scratch.path("auto-f"), {
       training: { ...training, targetEffectiveBatchSize: 24 },
     });
