@@ -36,7 +36,7 @@ export class WordSets extends torch.nn.Module {
     const present = torch.noGrad(() =>
       torch.tidy(() => {
         const columns = this.length.numel;
-        const folded = rows.sub(1).remainder(columns).add(1).mul(rows.ne(0)).to("int64");
+        const folded = this.#folded(rows);
         const has = (places: torch.Tensor) =>
           torch
             .zeros([places.size(0), columns + 1], { dtype: this.length.dtype, device: rows.device })
@@ -52,6 +52,26 @@ export class WordSets extends torch.nn.Module {
         );
       }),
     );
-    return present.mul(this.length.softplus().mul(this.unit).clampMin(shortest).sqrt());
+    return present.mul(this.worths());
+  }
+
+  /** [V]: the coordinate of a sample that has the word. */
+  worths(): torch.Tensor {
+    return this.length.softplus().mul(this.unit).clampMin(shortest).sqrt();
+  }
+
+  /** The columns of the words [U, W] of each ASV, from 0 on. */
+  columnsOf(rows: torch.Tensor): Set<number>[] {
+    const values = torch.tidy(() => this.#folded(rows).toFloat64Array());
+    const [asvs, width] = rows.shape;
+    return Array.from({ length: asvs }, (_, asv) => {
+      const own = values.subarray(asv * width, (asv + 1) * width).filter((value) => value > 0);
+      return new Set(own.map((value) => value - 1));
+    });
+  }
+
+  /** Columns from 1 on [U, W], 0 where there is no word. */
+  #folded(rows: torch.Tensor): torch.Tensor {
+    return rows.sub(1).remainder(this.length.numel).add(1).mul(rows.ne(0)).to("int64");
   }
 }

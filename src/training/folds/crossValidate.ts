@@ -26,8 +26,8 @@ export interface CrossValidateOptions {
   readonly dataset: Dataset;
   readonly config: PlanConfig;
   /**
-   * Folder of the results; `report.html`, `summary.json`, `predictions.tsv`, `reasons.tsv`,
-   * `importance.qza`, the same of the forest and a file for each fold.
+   * Folder of the results; `report.html`, `summary.json`, `predictions.tsv`, `reasons.tsv`, `importance.qza`,
+   * the same by contributions to each predictor's predictions, and a file for each fold.
    */
   readonly output: string;
   /** Folds side by side. */
@@ -48,9 +48,13 @@ export interface CrossValidateOptions {
  * const options = { dataset, config, output: "cv", workers: 2, resume: false, display };
  * const { summary } = await crossValidate(options);
  */
-export async function crossValidate(
-  options: CrossValidateOptions,
-): Promise<{ summary: FoldSummary; reasons: ReasonRow[]; forestReasons: ReasonRow[]; report: string }> {
+export async function crossValidate(options: CrossValidateOptions): Promise<{
+  summary: FoldSummary;
+  reasons: ReasonRow[];
+  /** By predictor. */
+  contributions: Readonly<Record<string, ReasonRow[]>>;
+  report: string;
+}> {
   const { dataset, config, output, workers, resume, display, command } = options;
   const divided = makePlan(dataset, config);
   const paths = new Set([config.encoder, fineTuneOf(config)?.pretrainedEncoder ?? null]);
@@ -88,21 +92,44 @@ export async function crossValidate(
   const summary = summarize(plan, results);
   const tableOf = (pick: (result: JobResult) => Reasons | null) =>
     reasonTable(dataset, plan.target, results.map(pick), taxonomy);
+  if (config.reasons) for (const warning of contributionWarnings(summary, dataset)) display.warn(warning);
   const reasons = tableOf((result) => result.reasons);
-  const forestReasons = tableOf((result) => result.forestReasons);
+  const contributions = Object.fromEntries(
+    [...new Set(results.flatMap((result) => Object.keys(result.contributions)))].map((name) => [
+      name,
+      tableOf((result) => result.contributions[name] ?? null),
+    ]),
+  );
   writeFileAtomic(join(output, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
   writeFoldPredictions(join(output, "predictions.tsv"), dataset, plan, results);
-  for (const [prefix, rows] of [
-    ["", reasons],
-    ["forest-", forestReasons],
-  ] as const) {
+  const named = Object.entries(contributions).map(([name, rows]) => [`${name}-`, rows] as const);
+  for (const [prefix, rows] of [["", reasons] as const, ...named]) {
     if (rows.length === 0) continue;
     writeReasons(join(output, `${prefix}reasons.tsv`), rows);
     writeImportanceArtifact(join(output, `${prefix}importance.qza`), rows);
   }
-  const found = { dataset, plan, results, summary, reasons, forestReasons };
+  const found = { dataset, plan, results, summary, reasons, contributions };
   const report = await writeFoldReport({ ...found, folder: output, command });
-  return { summary, reasons, forestReasons, report };
+  return { summary, reasons, contributions, report };
+}
+
+/** Contributions that fail to add up to predictions by more than this share of the largest are warned of. */
+const toleratedGap = 1e-3;
+
+/** Where ASVs' contributions cannot be had, or do not add up as they should. */
+function contributionWarnings({ predictors, contributionGaps }: FoldSummary, dataset: Dataset): string[] {
+  const why: Record<string, string> = {
+    kernel: `${dataset.path} holds no tree for unweighted UniFrac; prepare it again with --tree`,
+    encoder: "its encoder does not pool ASVs as a set, or reads only some of a sample's",
+  };
+  return predictors.flatMap(({ name }) => {
+    const gap = contributionGaps[name];
+    if (gap === undefined && name in why) return [`No contributions of ASVs to ${name}: ${why[name]}.`];
+    if (gap === undefined || gap <= toleratedGap) return [];
+    return [
+      `The contributions of ASVs to ${name} fail to add up to its predictions by ${readableNumber(100 * gap, 2)} % of the largest: they are rough.`,
+    ];
+  });
 }
 
 /**
@@ -123,7 +150,7 @@ function promiseWarnings({ jobs, groupOf, groupColumn, config }: Plan): string[]
 }
 
 /** Raised where the same data and settings give other numbers than before: folds of both are not mixed. */
-const rules = 3;
+const rules = 4;
 
 /** What must be the same for folds to be of one piece. */
 function claimFolder(output: string, resume: boolean, made: Readonly<Record<string, unknown>>): void {

@@ -7,6 +7,7 @@ import { writePage } from "../../display/page/write.ts";
 import { barChart, histogramPlot, lineChart, predictionScatter } from "../../display/plots/index.ts";
 import { writeArtifact } from "../../formats/qiime2/write.ts";
 import type { Interval } from "../../metrics/intervals.ts";
+import { titleOf } from "../predictors/index.ts";
 import { delimitedText, type ResultColumn } from "../targets/predictionTable.ts";
 import type { Plan } from "./plan.ts";
 import type { ReasonRow } from "./reasonTable.ts";
@@ -183,7 +184,7 @@ export interface FoldReportInput {
   readonly results: readonly JobResult[];
   readonly summary: FoldSummary;
   readonly reasons: readonly ReasonRow[];
-  readonly forestReasons: readonly ReasonRow[];
+  readonly contributions: Readonly<Record<string, readonly ReasonRow[]>>;
   readonly command?: string;
 }
 
@@ -268,13 +269,14 @@ export async function writeFoldReport(input: FoldReportInput): Promise<string> {
   return path;
 }
 
-/** The foremost ASVs of both ways of asking, in plots and as a table. */
+/** The foremost ASVs of every way of asking, in plots and as a table. */
 async function reasonsTable({
   plan,
   reasons,
-  forestReasons,
+  contributions,
+  summary: { contributionGaps: gaps },
 }: FoldReportInput): Promise<SampleTable | undefined> {
-  const all = [...reasons, ...forestReasons];
+  const all = [...reasons, ...Object.values(contributions).flat()];
   if (all.length === 0) return undefined;
   const cell = (value: number) => (Number.isNaN(value) ? null : value);
   const hasClass = all.some(({ className }) => className !== null);
@@ -293,7 +295,7 @@ async function reasonsTable({
   return {
     title: `ASVs that carry ${plan.target.column}`,
     rowsAre: "ASVs",
-    plots: await reasonPlots(reasons, forestReasons),
+    plots: await reasonPlots(reasons, contributions, gaps),
     columns: [
       { name: "ASV", kind: "text" },
       ...(hasTaxon ? [{ name: "taxon", kind: "text" } as const] : []),
@@ -304,20 +306,34 @@ async function reasonsTable({
       { name: "lower", kind: "number" },
       { name: "upper", kind: "number" },
     ],
-    rows: [...rowsOf("permutation", reasons), ...rowsOf("SHAP", forestReasons)],
-    note: "permutation: growth of the error in ridge regression on presence, permuted within groups, and what presence adds. SHAP: mean size of the forest's SHAP values, and their mean in samples with the ASV less that in samples without. Lower and upper: the folds' central 95 % of the effect.",
+    rows: [
+      ...rowsOf("permutation", reasons),
+      ...Object.entries(contributions).flatMap(([name, rows]) => rowsOf(name, rows)),
+    ],
+    note: "permutation: growth of the error in ridge regression on presence, permuted within groups, and what presence adds. Others: mean size of what the ASV adds to this predictor's predictions, and the mean in samples with the ASV less that in samples without. Lower and upper: the folds' central 95 % of the effect.",
   };
 }
 
 async function reasonPlots(
   reasons: readonly ReasonRow[],
-  forestReasons: readonly ReasonRow[],
+  contributions: FoldReportInput["contributions"],
+  gaps: FoldSummary["contributionGaps"],
 ): Promise<ReportPlot[]> {
   const plots: ReportPlot[] = [];
-  for (const [rows, title, ranked] of [
-    [reasons, "In ridge regression on presence", "By permutation importance within groups"],
-    [forestReasons, "In the random forest", "By mean size of SHAP values"],
-  ] as const) {
+  const permuted = [
+    reasons,
+    "Ridge on presence, permuted",
+    "By permutation importance within groups",
+  ] as const;
+  const others = Object.entries(contributions).map(
+    ([name, rows]) =>
+      [
+        rows,
+        titleOf(name, false),
+        `By mean size of contributions, which add up to predictions within ${readableNumber(100 * gaps[name], 2)} % of the largest`,
+      ] as const,
+  );
+  for (const [rows, title, ranked] of [permuted, ...others]) {
     const shown = rows.filter(({ importance, effect }) => importance > 0 && !Number.isNaN(effect));
     if (shown.length === 0) continue;
     plots.push({

@@ -6,7 +6,7 @@ import { conformalRadius } from "../../metrics/intervals.ts";
 import { learnAll } from "../predictors/index.ts";
 import type { RidgeSetting } from "../predictors/kernelRidge.ts";
 import { type Learned, type LearnTarget, type LearnTask, meanLoss, widthOf } from "../predictors/learner.ts";
-import { findForestReasons, findReasons, type Reasons } from "../predictors/reasons.ts";
+import { contributedReasons, findReasons, type Reasons } from "../predictors/reasons.ts";
 import { Study } from "../predictors/study.ts";
 import { likenessOf } from "../predictors/unlike.ts";
 import { openRun } from "../run/open.ts";
@@ -36,8 +36,8 @@ export interface JobResult {
   readonly likeness: number[] | null;
   /** By permutation, in ridge regression on presence. */
   readonly reasons: Reasons | null;
-  /** By SHAP values of the forest. */
-  readonly forestReasons: Reasons | null;
+  /** By contributions to predictions: of each predictor that has them. */
+  readonly contributions: Readonly<Record<string, Reasons>>;
   readonly seconds: number;
 }
 
@@ -68,7 +68,10 @@ export class FoldRunner {
       Object.entries(learned).map(([name, one]) => [name, this.#judge(task, one, test)]),
     );
     const wantsReasons = this.#plan.config.reasons && job.share === 1;
-    const { ridge, forest } = learned;
+    const { ridge } = learned;
+    const contributions: Record<string, Reasons> = {};
+    for (const [name, { explain }] of Object.entries(learned))
+      if (wantsReasons && explain) contributions[name] = contributedReasons(task, explain, test);
     const likeness = job.share === 1 ? likenessOf(task, test) : null;
     return {
       ...{ name: job.name, repeat: job.repeat, fold: job.fold, share: job.share },
@@ -77,7 +80,7 @@ export class FoldRunner {
       predictors,
       likeness: likeness && !likeness.some(Number.isNaN) ? [...likeness] : null,
       reasons: wantsReasons && ridge ? findReasons(task, target, test, ridge.settings as RidgeSetting) : null,
-      forestReasons: wantsReasons && forest?.explain ? findForestReasons(task, forest.explain, test) : null,
+      contributions,
       seconds: (performance.now() - started) / 1000,
     };
   }

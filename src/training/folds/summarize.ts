@@ -64,9 +64,20 @@ export interface FoldSummary {
   }[];
   /** Share of held-out samples that are unlike the training data (p < 0.05); null without distances. */
   readonly unlike: number | null;
+  /** By predictor: how much its contributions fail to add up by, the most in any fold (`Reasons.gap`). */
+  readonly contributionGaps: Readonly<Record<string, number>>;
 }
 
 const moreIsBetter = new Set(["r2", "auc"]);
+
+function gapsOf(whole: readonly JobResult[]): Record<string, number> {
+  const gaps: Record<string, number> = {};
+  // What is no number is null in a fold's file.
+  for (const { contributions } of whole)
+    for (const [name, { gap }] of Object.entries(contributions))
+      gaps[name] = Math.max(gaps[name] ?? 0, gap ?? Number.POSITIVE_INFINITY);
+  return gaps;
+}
 
 /** Puts the folds of all samples together, by predictor. */
 export function predictionsOf(results: readonly JobResult[]): Predicted[] {
@@ -150,6 +161,7 @@ export function summarize(plan: Plan, results: readonly JobResult[]): FoldSummar
     ),
     meanOf: meansOf(whole),
     curve: config.curve.length > 0 ? curveOf(target, results) : [],
+    contributionGaps: gapsOf(whole),
     unlike: likeness.length > 0 ? likeness.filter((p) => p < 0.05).length / likeness.length : null,
   };
 }

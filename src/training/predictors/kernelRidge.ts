@@ -1,8 +1,9 @@
 import * as torch from "../../torch/index.ts";
-import { KernelSum } from "./kernels.ts";
+import { kernelContributions } from "./kernelContributions.ts";
+import type { KernelName } from "./kernelName.ts";
+import { KernelSum, multiply } from "./kernels.ts";
 import { chooseInside, type Learned, type LearnTarget, type LearnTask } from "./learner.ts";
-import { calibrated, type Finish, scoreTargets } from "./scores.ts";
-import type { KernelName } from "./study.ts";
+import { boundNumbers, calibrated, type Finish, scoreTargets } from "./scores.ts";
 
 /** Penalties that are tried, in units of the kernel's mean diagonal. */
 const penalties = [0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10] as const;
@@ -66,12 +67,17 @@ export function kernelRidge(task: LearnTask, names: readonly KernelName[]): Lear
     },
     final: (setting) => {
       const fits = new RidgeFits(task, names, train);
-      const { alpha, offsets } = fits.solve(setting);
-      return (samples) =>
-        fromPower(
-          multiply(fits.kernel.against(samples), alpha, samples.length, train.length, offsets),
-          setting.power,
-        );
+      const fit = { kernel: fits.kernel, ...fits.solve(setting) };
+      const bound = isNumber ? boundNumbers(target, train) : null;
+      const finish = bound && ((score: number) => bound(fromPower(Float64Array.of(score), setting.power))[0]);
+      return {
+        explain: kernelContributions(task, names, fit, finish) ?? undefined,
+        scoresFor: (samples) =>
+          fromPower(
+            multiply(fit.kernel.against(samples), fit.alpha, samples.length, train.length, fit.offsets),
+            setting.power,
+          ),
+      };
     },
   });
 }
@@ -137,21 +143,4 @@ export class RidgeFits {
     });
     return { alpha: solved, offsets };
   }
-}
-
-/** Scores [rows, k] = block [rows, n] times coefficients [n, k], plus an offset for each. */
-export function multiply(
-  block: Float64Array,
-  alpha: Float64Array,
-  rows: number,
-  n: number,
-  offsets: Float64Array,
-): Float64Array {
-  return torch.tidy(() => {
-    const scores = torch
-      .tensor(block, { shape: [rows, n] })
-      .matmul(torch.tensor(alpha, { shape: [n, alpha.length / n] }))
-      .add(torch.tensor(offsets));
-    return scores.toFloat64Array();
-  });
 }

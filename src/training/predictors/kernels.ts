@@ -1,4 +1,13 @@
-import type { KernelName, Study } from "./study.ts";
+import * as torch from "../../torch/index.ts";
+import type { KernelName } from "./kernelName.ts";
+import type { Study } from "./study.ts";
+
+/** A score of each class, or one: kernels [samples, train] times `alpha` [train, k], plus `offsets` [k]. */
+export interface KernelScores {
+  readonly kernel: KernelSum;
+  readonly alpha: Float64Array;
+  readonly offsets: Float64Array;
+}
 
 /**
  * A sum of kernels between training samples and others, each centred on the training samples and scaled so
@@ -36,11 +45,21 @@ export class KernelSum {
 
   /** [samples, train] */
   against(samples: Int32Array): Float64Array {
+    return this.ofBlocks(samples.length, (name) => this.#study.block(name, samples, this.#train));
+  }
+
+  /** The likeness of a sample that has each ASV as far as the training samples do, where that adds up. */
+  meanOf(name: KernelName): Float64Array {
+    return this.#parts.find((part) => part.name === name)!.columnMeans;
+  }
+
+  /** [rows, train] from each kernel's likeness [rows, train] of anything to the training samples. */
+  ofBlocks(rows: number, blockOf: (name: KernelName) => Float64Array): Float64Array {
     const n = this.#train.length;
-    const sum = new Float64Array(samples.length * n);
+    const sum = new Float64Array(rows * n);
     for (const { name, columnMeans, mean, scale } of this.#parts) {
-      const block = this.#study.block(name, samples, this.#train);
-      for (let i = 0; i < samples.length; i++) {
+      const block = blockOf(name);
+      for (let i = 0; i < rows; i++) {
         let rowMean = 0;
         for (let j = 0; j < n; j++) rowMean += block[i * n + j] / n;
         for (let j = 0; j < n; j++)
@@ -49,4 +68,21 @@ export class KernelSum {
     }
     return sum;
   }
+}
+
+/** Scores [rows, k] = block [rows, n] times coefficients [n, k], plus an offset for each. */
+export function multiply(
+  block: Float64Array,
+  alpha: Float64Array,
+  rows: number,
+  n: number,
+  offsets: Float64Array,
+): Float64Array {
+  return torch.tidy(() => {
+    const scores = torch
+      .tensor(block, { shape: [rows, n] })
+      .matmul(torch.tensor(alpha, { shape: [n, alpha.length / n] }))
+      .add(torch.tensor(offsets));
+    return scores.toFloat64Array();
+  });
 }

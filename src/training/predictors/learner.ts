@@ -29,6 +29,14 @@ export interface LearnTask {
   readonly fineTune?: FineTuneConfig;
 }
 
+/** What each ASV adds to what is said of one sample: a number in its own unit, or scores of the classes. */
+export interface Contributions {
+  /** [ASVs * width] */
+  readonly values: Float64Array;
+  /** [width] What they must add up to, found without them: the prediction less that of the base. */
+  readonly total: Float64Array;
+}
+
 /** What was learned from the training samples. */
 export interface Learned {
   /** What was chosen by the inner folds. */
@@ -37,8 +45,8 @@ export interface Learned {
   readonly unseen: Float64Array;
   /** [samples * width]: numbers, or probabilities of the classes. */
   predict(samples: Int32Array): Float64Array;
-  /** SHAP values of each sample in turn, by ASV: [ASVs * width]. Of trees only. */
-  readonly explain?: (samples: Int32Array) => Iterable<Float64Array>;
+  /** Of each sample in turn; absent where a prediction cannot be divided among ASVs. */
+  readonly explain?: (samples: Int32Array) => Iterable<Contributions>;
 }
 
 /** Learns a target from training samples. */

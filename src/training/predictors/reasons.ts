@@ -1,5 +1,6 @@
 import type { Random } from "../../common/random/random.ts";
-import { fromPower, multiply, RidgeFits, type RidgeSetting } from "./kernelRidge.ts";
+import { fromPower, RidgeFits, type RidgeSetting } from "./kernelRidge.ts";
+import { multiply } from "./kernels.ts";
 import { type Learned, type LearnTarget, type LearnTask, lossOf, widthOf } from "./learner.ts";
 import { boundNumbers, probabilitiesOf, sharesOf } from "./scores.ts";
 
@@ -14,6 +15,11 @@ export interface Reasons {
   readonly effects: (number | null)[];
   /** By ASV: how much it matters on the held-out samples. */
   readonly importance: number[];
+  /**
+   * Of contributions: by how much they fail to add up to predictions, at most, as a share of the largest
+   * difference between a prediction and the base's.
+   */
+  readonly gap?: number;
 }
 
 const permutations = 5;
@@ -95,11 +101,11 @@ export function findReasons(
 }
 
 /**
- * What ASVs do in a forest, by SHAP values of held-out samples, which need no truth. An ASV's importance is
- * the mean over samples of its value's size (of classes: of the probability that it moves, half the sum of
- * the sizes); its effect is the mean value of samples that have it, less that of samples that do not.
+ * What ASVs do in a predictor that divides its predictions among them; held-out samples need no truth for it.
+ * An ASV's importance is the mean over samples of its contribution's size (of classes: half the sum of the
+ * sizes); its effect is the mean contribution in samples that have it, less that in samples that do not.
  */
-export function findForestReasons(
+export function contributedReasons(
   { study: { dataset }, train, target }: LearnTask,
   explain: NonNullable<Learned["explain"]>,
   test: Int32Array,
@@ -112,12 +118,16 @@ export function findForestReasons(
   const sums = new Float64Array(dataset.asvCount * width);
   const sumsWith = new Float64Array(dataset.asvCount * width);
   const having = new Int32Array(dataset.asvCount);
-  let row = 0;
-  for (const values of explain(test)) {
+  let [row, missing, largest] = [0, 0, 0];
+  for (const { values, total } of explain(test)) {
+    const rest = total.slice();
     for (let i = 0; i < values.length; i++) {
       sums[i] += values[i];
+      rest[i % width] -= values[i];
       sizes[Math.floor(i / width)] += Math.abs(values[i]) / (width === 1 ? n : 2 * n);
     }
+    missing = Math.max(missing, ...rest.map(Math.abs));
+    largest = Math.max(largest, ...total.map(Math.abs));
     for (const asv of dataset.sample(test[row++]).asvs) {
       having[asv]++;
       for (let c = 0; c < width; c++) sumsWith[asv * width + c] += values[asv * width + c];
@@ -130,7 +140,8 @@ export function findForestReasons(
       return count > 0 && count < n ? own / count - (all - own) / (n - count) : null;
     }),
   );
-  return { asvs, effects, importance: asvs.map((asv) => sizes[asv]) };
+  const gap = largest > 0 ? missing / largest : missing;
+  return { asvs, effects, importance: asvs.map((asv) => sizes[asv]), gap };
 }
 
 /** Values in random order among samples of the same group; among all of them where there are no groups. */

@@ -114,8 +114,11 @@ interface ScoreMethod<T> {
     readonly setting: T;
     readonly unseen: Float64Array;
   };
-  /** Fits on all training samples; the function gives scores. */
-  final(setting: T): (samples: Int32Array) => Float64Array;
+  /** Fits on all training samples. */
+  final(setting: T): {
+    readonly scoresFor: (samples: Int32Array) => Float64Array;
+    readonly explain?: Learned["explain"];
+  };
 }
 
 /**
@@ -129,12 +132,12 @@ export function calibrated<T extends Readonly<Record<string, string | number>>>(
   const { target, train } = task;
   if (target.kind === "numbers") {
     const { setting, unseen } = method.choose((scores, own) => boundNumbers(target, own)(scores));
-    const scoresFor = method.final(setting);
+    const { scoresFor, explain } = method.final(setting);
     const bound = boundNumbers(target, train);
-    return { settings: setting, unseen, predict: (samples) => bound(scoresFor(samples)) };
+    return { settings: setting, unseen, predict: (samples) => bound(scoresFor(samples)), explain };
   }
   const probable = (scores: Float64Array, own: Int32Array) => probabilitiesOf(scores, sharesOf(target, own));
   const { setting, unseen } = method.choose(probable);
-  const scoresFor = method.final(setting);
-  return sharpened(task, setting, unseen, (samples) => probable(scoresFor(samples), train));
+  const { scoresFor, explain } = method.final(setting);
+  return { ...sharpened(task, setting, unseen, (samples) => probable(scoresFor(samples), train)), explain };
 }

@@ -22,7 +22,13 @@ export function forest(task: LearnTask): Learned {
   const final = grow(train, trees, 0);
   return {
     ...sharpened(task, { trees }, unseen, (samples) => final.predict(study.relative(samples))),
-    explain: (samples) => final.shap(study.relative(samples)).samples,
+    *explain(samples) {
+      const rows = study.relative(samples);
+      const predicted = final.predict(rows);
+      const { base, samples: explained } = final.shap(rows);
+      let at = 0;
+      for (const values of explained) yield { values, total: base.map((own) => predicted[at++] - own) };
+    },
   };
 }
 

@@ -1,17 +1,18 @@
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { distancesAmong } from "../../data/dataset/pairDistances.ts";
+import type { Encoder } from "../../models/encoder.ts";
 import { predictedRows } from "../../models/pairwiseDistances.ts";
+import type { SetDistance } from "../../models/setDistance.ts";
 import { SetEncoder } from "../../models/setEncoder.ts";
 import * as torch from "../../torch/index.ts";
 import type { SparseRows } from "../baselines/randomForest.ts";
 import { relativeCounts } from "../baselines/runBaselines.ts";
-import { distanceFormOf } from "../config/buildModel.ts";
+import { batchOptionsOf, distanceFormOf } from "../config/buildModel.ts";
 import { typicalDistance } from "../inference/calibratedDistance.ts";
 import { embedSamples } from "../inference/embedSamples.ts";
 import type { OpenedRun } from "../run/open.ts";
-
-/** How alike two samples are, told by these two alone: no label and no other sample decides it. */
-export type KernelName = "presence" | "counts" | "unifrac" | "branches" | "learned" | "codes";
+import type { KernelName } from "./kernelName.ts";
+import { type SoftKernels, softEncoder, softTree } from "./softKernels.ts";
 
 /**
  * What predictors see of samples: features, and likeness between pairs of samples. All of it belongs to a
@@ -30,6 +31,7 @@ export class Study {
   readonly #encoder: OpenedRun | null;
   readonly #kernels = new Map<KernelName, Float64Array>();
   readonly #rowOf: Int32Array;
+  readonly #soft: { tree?: SoftKernels | null; encoder?: SoftKernels | null } = {};
   #distance: ((a: number, b: number) => number) | undefined;
 
   /** @param encoder a pretrained one, which knows no values of metadata. */
@@ -81,6 +83,33 @@ export class Study {
     return block;
   }
 
+  /**
+   * Kernels that are no sums over ASVs, as functions of presence. Null where they cannot be had: without the
+   * tree or for distances other than unweighted UniFrac; and for encoders that do not pool sets by
+   * union, or do not read all ASVs of a sample.
+   */
+  soft(names: readonly KernelName[]): SoftKernels | null {
+    const isOfEncoder = names.some((name) => name === "codes" || name === "learned");
+    this.#soft[isOfEncoder ? "encoder" : "tree"] ??= isOfEncoder ? this.#softEncoder() : this.#softTree();
+    return this.#soft[isOfEncoder ? "encoder" : "tree"]!;
+  }
+
+  #softTree(): SoftKernels | null {
+    const hasTree = this.metric === "unweighted" && this.dataset.fromTree.includes(this.metric);
+    return hasTree ? softTree(this.dataset.tree()) : null;
+  }
+
+  #softEncoder(): SoftKernels | null {
+    const { encoder, facts } = this.#encoder!;
+    const { maxBp, tokenLimit = 1024 } = batchOptionsOf(facts.config.model);
+    if (!(encoder instanceof SetEncoder) || encoder.poolings.some(({ kind }) => kind !== "union"))
+      return null;
+    if (this.samples.some((sample) => this.dataset.richness(sample) > tokenLimit)) return null;
+    const distance = distanceOf(encoder);
+    if (this.encoderKernels.includes("learned") && !distance) return null;
+    return softEncoder(encoder, this.dataset, maxBp, distance);
+  }
+
   #kernel(name: KernelName): Float64Array {
     if (!this.#kernels.has(name)) {
       if (name === "learned" || name === "codes") this.#encode(this.#encoder!);
@@ -101,8 +130,7 @@ export class Study {
     const n = this.samples.length;
     const learned = new Float64Array(n * n);
     let row = 0;
-    const knowsStudies = model instanceof SetEncoder && model.otherDistances !== null;
-    const form = knowsStudies ? typicalDistance(model) : distanceFormOf(facts.config, model);
+    const form = distanceOf(model) ?? distanceFormOf(facts.config, model);
     for (const distances of predictedRows(embeddings, form))
       learned.set(
         Float64Array.from(distances, (distance) => 1 - distance),
@@ -148,6 +176,12 @@ export class Study {
       }
     return kernel;
   }
+}
+
+/** How a set encoder compares samples of a study that it was not trained on; null where it does not. */
+function distanceOf(encoder: Encoder): SetDistance | null {
+  if (encoder instanceof SetEncoder && encoder.otherDistances) return typicalDistance(encoder);
+  return encoder.distance;
 }
 
 /** Columns that are multiplied at a time, in float64. */

@@ -1,8 +1,7 @@
-import { multiply } from "./kernelRidge.ts";
-import { KernelSum } from "./kernels.ts";
+import type { KernelName } from "./kernelName.ts";
+import { KernelSum, multiply } from "./kernels.ts";
 import { chooseInside, type Learned, type LearnTask } from "./learner.ts";
 import { calibrated, scoreTargets, sharesOf } from "./scores.ts";
-import type { KernelName } from "./study.ts";
 
 const costs = [0.1, 0.3, 1, 3, 10, 30] as const;
 const mostPasses = 200;
@@ -54,7 +53,10 @@ export function supportVectors(task: LearnTask, names: readonly KernelName[]): L
     final: (setting) => {
       const kernel = new KernelSum(study, names, train);
       const [{ alpha, offsets }] = solve(train, kernel, [setting]);
-      return (samples) => multiply(kernel.against(samples), alpha, samples.length, train.length, offsets);
+      return {
+        scoresFor: (samples) =>
+          multiply(kernel.against(samples), alpha, samples.length, train.length, offsets),
+      };
     },
   });
 }

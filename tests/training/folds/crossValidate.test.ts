@@ -35,7 +35,8 @@ describe("cross-validation", () => {
 
   test("finds planted ASVs with their signs, and is better than the median", async () => {
     const validated = await validate({ repeats: 2, trees: 10, innerFolds: 3 });
-    const { summary, reasons, forestReasons } = validated;
+    const { summary, reasons, contributions } = validated;
+    expect(Object.keys(contributions).sort()).toEqual(["forest", "kernel", "ridge"]);
     expect(summary).toMatchObject({ isReal: true, samples: 60, groups: 20, repeats: 2, main: "auto" });
     const carrying = reasons.slice(0, 2);
     expect(carrying.map(({ id }) => id)).toEqual([asvId(0), asvId(1)]);
@@ -44,12 +45,14 @@ describe("cross-validation", () => {
     expect(carrying[1].importanceLow).toBeGreaterThan(
       Math.max(...reasons.slice(2).map((row) => row.importance)),
     );
-    // The forest's SHAP values say so, too.
-    const [first, second, ...others] = forestReasons;
-    expect([first.id, second.id]).toEqual([asvId(0), asvId(1)]);
-    expect(first.low).toBeGreaterThan(1);
-    expect(second.high).toBeLessThan(-1);
-    expect(second.importanceLow).toBeGreaterThan(Math.max(...others.map((row) => row.importance)));
+    // Contributions say so, too, and add up.
+    for (const [name, [first, second, ...others]] of Object.entries(contributions)) {
+      expect([first.id, second.id]).toEqual([asvId(0), asvId(1)]);
+      expect(first.low).toBeGreaterThan(1);
+      expect(second.high).toBeLessThan(-1);
+      expect(second.importanceLow).toBeGreaterThan(Math.max(...others.map((row) => row.importance)));
+      expect(summary.contributionGaps[name]).toBeLessThan(1e-5);
+    }
     const figures = Object.fromEntries(summary.predictors.map((one) => [one.name, one.figures["mae"]]));
     const singles = ["forest", "ridge", "kernel", "vectors", "neighbours"].map((name) => figures[name].value);
     expect(figures["auto"].value).toBeLessThan(Math.min(...singles) * 1.2);
@@ -62,7 +65,7 @@ describe("cross-validation", () => {
   });
 
   test("tells classes apart, with probabilities that fit", async () => {
-    const { summary, reasons, forestReasons } = await validate({
+    const { summary, reasons, contributions } = await validate({
       column: "state",
       predictors: ["stack"],
       trees: 10,
@@ -74,8 +77,9 @@ describe("cross-validation", () => {
     expect(summary.isReal).toBe(true);
     expect(reasons[0].id).toBe(asvId(0));
     // Half of a class's probability at most is moved, as the classes are about as many.
-    const [{ id, className, effect, importance }] = forestReasons;
-    expect([id, className === "ill" ? effect > 0 : effect < 0]).toEqual([asvId(0), true]);
+    for (const [{ id, className, effect }] of Object.values(contributions))
+      expect([id, className === "ill" ? effect > 0 : effect < 0]).toEqual([asvId(0), true]);
+    const [{ importance }] = contributions["forest"];
     expect(importance).toBeGreaterThan(0.1);
     expect(importance).toBeLessThan(0.5);
   });
@@ -152,7 +156,7 @@ describe("a fold", () => {
     expect(changed.predictors).toEqual(usual.predictors);
     expect(changed.likeness).toEqual(usual.likeness);
     expect(changed.reasons!.effects).toEqual(usual.reasons!.effects);
-    expect(changed.forestReasons).toEqual(usual.forestReasons);
+    expect(changed.contributions).toEqual(usual.contributions);
     expect(changed.reasons!.importance).not.toEqual(usual.reasons!.importance);
   });
 });
