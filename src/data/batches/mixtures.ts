@@ -1,4 +1,5 @@
 import { Random } from "../../common/random/random.ts";
+import { UserError } from "../../common/userError.ts";
 import type { Dataset, Sample } from "../dataset/dataset.ts";
 import type { PairDistances } from "../dataset/pairDistances.ts";
 import type { ChosenPairs } from "../unifrac/chosenPairs.ts";
@@ -72,9 +73,13 @@ export class MixedSamples {
     };
   }
 
-  /** The value of a sample; a mixture's is Faith's PD. */
+  /** Faith's PD of a sample. @throws UserError for other values, and where no tree gives it. */
   valueOf(name: string): (sample: number) => number {
     const known = this.#dataset.vector(name);
+    if (name !== "faith_pd" || !this.#dataset.fromTree.includes(name))
+      throw new UserError(
+        `The data set ${this.#dataset.path} has no tree that gives ${name} of mixtures; leave them out.`,
+      );
     const { parent, length, tipOfAsv } = this.#dataset.tree();
     return (sample) => {
       if (sample < known.length) return known[sample];

@@ -1,5 +1,6 @@
 /** Mixtures of samples: what they have, and that the data set's tree gives their distances. */
 import { expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { scratchFolder } from "../../../lab/material/exampleTable.ts";
 import { Random } from "../../../src/common/random/random.ts";
@@ -8,6 +9,7 @@ import { Loader } from "../../../src/data/batches/loader.ts";
 import { MixedSamples, type Mixtures } from "../../../src/data/batches/mixtures.ts";
 import { type Dataset, openDataset } from "../../../src/data/dataset/dataset.ts";
 import { joinStudies } from "../../../src/data/dataset/joinStudies.ts";
+import { manifestName, manifestText } from "../../../src/data/dataset/manifest.ts";
 import { metrics } from "../../../src/data/prepare/options.ts";
 import { prepareDataset } from "../../../src/data/prepare/prepare.ts";
 import { simulate, writeSimulation } from "../../../src/data/simulate/simulate.ts";
@@ -99,7 +101,7 @@ test("their Faith's PD is that of the tree, and samples keep their own numbers b
   );
 });
 
-test("each pass has others, and a worker makes the same batches", async () => {
+test("each pass has others, of its samples' ASVs alone, and a worker makes the same batches", async () => {
   const from = await dataset();
   const options = { samples: [3, 7, 9], mixtures: 5, batchSize: 4, minBatches: 4, vector: "faith_pd" };
   const batches = async (worker: boolean) => {
@@ -108,6 +110,9 @@ test("each pass has others, and a worker makes the same batches", async () => {
   };
   const made = await batches(false);
   expect(await batches(true)).toEqual(made);
+  const asvs = new Set(options.samples.flatMap((sample) => [...from.sample(sample).asvs]));
+  expect(asvs.size).toBeLessThan(from.asvCount);
+  expect(made.every(({ asvRows }) => asvRows.every((asv) => asvs.has(asv)))).toBe(true);
   const passes = [made.slice(0, 2), made.slice(2)].map((some) =>
     some.flatMap(({ sampleIndices }) => [...sampleIndices]).sort((a, b) => a - b),
   );
@@ -124,4 +129,18 @@ test("a data set without a tree has none", async () => {
   const { fromTree, path } = openDataset(joined);
   expect(fromTree).toEqual([]);
   expect(() => new BatchBuilder(openDataset(path), { vector: "faith_pd", mixtures })).toThrow("no tree");
+});
+
+test.each([
+  ["all-pairs", []],
+  ["per-batch", [...uniFracMetrics]],
+] as const)("of a data set from before, the tree gives what is not stored: %s", async (storage, expected) => {
+  const folder = join(scratch, storage);
+  const options = { ...files, rarefyDepth: "none", metrics, distanceStorage: storage } as const;
+  const { fromTree, ...older } = await prepareDataset(options, folder);
+  expect(fromTree).toEqual([...metrics]);
+  writeFileSync(join(folder, manifestName), manifestText(older));
+  const opened = openDataset(folder);
+  expect(opened.fromTree).toEqual([...expected]);
+  expect(() => new BatchBuilder(opened, { vector: "faith_pd", mixtures })).toThrow("no tree");
 });

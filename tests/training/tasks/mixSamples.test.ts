@@ -54,3 +54,9 @@ test("a run tells how many it has, or that its data have no tree for any", async
   expect(await outcome(study, "mixed")).toEqual({ mixtures: [400, 400], isTold: false });
   expect(await outcome(imported, "unmixed")).toEqual({ mixtures: [0, undefined], isTold: true });
 });
+
+test("--debug-nan names the mixtures of a batch", async () => {
+  const training = { lr: 1e30, maxGradNorm: null, epochs: 9, scheduler: "constant" as const };
+  const run = pretrainStudy(study, scratch.path("nan"), { mixtures: 400, training }, { debugNan: true });
+  expect(run).rejects.toThrow(/samples of the batch are .*"mixture \d+"/);
+});
