@@ -24,6 +24,8 @@ try {
   console.log(simulation.notice);
   const run = freshRun();
   const shown = (path: string) => relative(root, path);
+  // Started by npm, Bun may be on nobody's PATH but that of npx.
+  const bun = process.env["npm_config_user_agent"]?.startsWith("npm") ? "npx bun" : "bun";
   const args = [
     "--table",
     files.table,
@@ -49,8 +51,8 @@ try {
     console.log(`
 What next:
   look at the plot         ${shown(join(run, "plots", "unifrac_plot_best.png"))}
-  describe the study       bun run info ${shown(files.table)}
-  use your own data        bun run train.ts --table T.biom --tree T.nwk --output RUN`);
+  describe the study       ${bun} run info ${shown(files.table)}
+  use your own data        ${bun} run train.ts --table T.biom --tree T.nwk --output RUN`);
   }
 } catch (error) {
   process.exit(reportError(error));

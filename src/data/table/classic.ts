@@ -184,6 +184,10 @@ function otherSeparator(line: string): string {
 }
 
 function secondHashLine(lines: ByteLines, headerLine: number, source: string): UserError {
+  if (lines.lineText().startsWith("#q2:types"))
+    return new UserError(
+      `${source} is metadata for QIIME 2 (line ${lines.lineNumber} begins with "#q2:types"), not a feature table; give it as --metadata.`,
+    );
   return new UserError(
     `${source}: line ${lines.lineNumber} (${quote(lines.lineText())}) begins with "#" below the header, which is line ` +
       `${headerLine}: it could be a comment, a second header or an ASV; remove it, or the "#" if it is an ASV.`,

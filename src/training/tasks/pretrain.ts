@@ -8,7 +8,14 @@ import {
   notBetterThan,
   treeFreeBaselines,
 } from "../baselines/treeFree/treeFreeBaselines.ts";
-import { batchOptionsOf, buildEncoder, decideAuto, metricsOf, objectiveForms } from "../config/buildModel.ts";
+import {
+  batchOptionsOf,
+  buildEncoder,
+  decideAuto,
+  fewSamples,
+  metricsOf,
+  objectiveForms,
+} from "../config/buildModel.ts";
 import { checkMetrics, checkModel } from "../config/checkModel.ts";
 import { type PretrainConfig, pretrainSchema } from "../config/config.ts";
 import type { TrainingResult } from "../loop/trainer.ts";
@@ -105,7 +112,7 @@ export async function pretrain(
   for (const warning of [...split.warnings, ...unfit]) display.warn(warning);
   if (isAuto)
     display.message(
-      `${split.train.length} samples train, so the encoder starts from the built-in one, which knows such sequences; --start-from none begins anew.`,
+      `${split.train.length} samples train (up to ${fewSamples} count as few), so the encoder starts from the built-in one, which knows such sequences; --start-from none begins anew.`,
     );
   else if (start !== null) {
     const seen = trainedOn(start, dataset, split.validation);
@@ -114,6 +121,10 @@ export async function pretrain(
         `The encoder in ${start} was trained on ${seen} of the ${split.validation.length} validation samples, which flatters the figures; --start-from none begins anew.`,
       );
   }
+  if (wantsMixtures && mixtures > 0)
+    display.message(
+      `Each pass over the ${split.train.length} training samples also has ${mixtures} mixtures of them, whose distances the tree gives; --mixtures 0 leaves them out.`,
+    );
   if (wantsMixtures && mixtures === 0 && !studies)
     display.message(
       "The data set has no tree that gives its distances, so samples are not mixed into more (--mixtures), which usually raises R²; prepare it from a tree for that.",

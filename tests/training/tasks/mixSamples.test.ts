@@ -49,14 +49,20 @@ test("a run tells how many it has, or that its data have no tree for any", async
     const config = { mixtures: "auto" as const, training: { epochs: 1, batchSize: 64 } };
     const { summary } = await pretrainStudy(of, scratch.path(name), config, { display });
     const { mixtures } = JSON.parse(readFileSync(join(scratch.path(name), "config.json"), "utf8"));
-    return { mixtures: [mixtures, summary.mixtures], isTold: said.includes("prepare it from a tree") };
+    return {
+      mixtures: [mixtures, summary.mixtures],
+      told: /also has 400 mixtures|prepare it from a tree/.exec(said)?.[0],
+    };
   };
-  expect(await outcome(study, "mixed")).toEqual({ mixtures: [400, 400], isTold: false });
-  expect(await outcome(imported, "unmixed")).toEqual({ mixtures: [0, undefined], isTold: true });
+  expect(await outcome(study, "mixed")).toEqual({ mixtures: [400, 400], told: "also has 400 mixtures" });
+  expect(await outcome(imported, "unmixed")).toEqual({
+    mixtures: [0, undefined],
+    told: "prepare it from a tree",
+  });
 });
 
 test("--debug-nan names the mixtures of a batch", async () => {
   const training = { lr: 1e30, maxGradNorm: null, epochs: 9, scheduler: "constant" as const };
   const run = pretrainStudy(study, scratch.path("nan"), { mixtures: 400, training }, { debugNan: true });
-  expect(run).rejects.toThrow(/samples of the batch are .*"mixture \d+"/);
+  await expect(run).rejects.toThrow(/samples of the batch are .*"mixture \d+"/);
 });
