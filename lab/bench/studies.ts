@@ -4,52 +4,61 @@ import { Command } from "commander";
 import { z } from "zod";
 import { positiveWholeNumber } from "../../src/cli/options/optionValues.ts";
 import { decodeText, readFileBytes } from "../../src/common/files/inputFile.ts";
+import { quote } from "../../src/common/quote.ts";
 import { UserError } from "../../src/common/userError.ts";
 import { openDataset } from "../../src/data/dataset/dataset.ts";
 import { prepareCached } from "../../src/data/prepare/cached.ts";
 import { ProgressDisplay } from "../../src/display/terminal/progressBar.ts";
 import { parseYamlText } from "../../src/formats/yaml.ts";
 import { crossValidate } from "../../src/training/folds/crossValidate.ts";
-import { intervalText } from "../../src/training/folds/foldReport.ts";
 import { planSchema } from "../../src/training/folds/plan.ts";
-import type { FoldSummary } from "../../src/training/folds/summarize.ts";
+import { studyFiles, studySourceSchema } from "./studyFiles.ts";
+import { type NamedSummary, overviewTable, studyTable } from "./studyTables.ts";
 
-const studySchema = z.strictObject({
-  name: z.string(),
-  files: z.strictObject({
-    table: z.string(),
-    tree: z.string().optional(),
-    repSeqs: z.string().optional(),
-    metadata: z.string(),
-  }),
-  rarefyDepth: z.union([z.number(), z.enum(["auto", "none"])]).optional(),
-  settings: planSchema,
-});
+const studySchema = studySourceSchema
+  .extend({
+    /** Its results' folder is named after it. */
+    name: z.string().min(1),
+    rarefyDepth: z.union([z.number(), z.enum(["auto", "none"])]).optional(),
+    settings: planSchema,
+  })
+  .refine(({ files, simulate }) => (files === undefined) !== (simulate === undefined), {
+    message: "a study has either files or simulate",
+  });
+const listSchema = z
+  .array(studySchema)
+  .refine((studies) => new Set(studies.map(({ name }) => folderName(name))).size === studies.length, {
+    message: "two studies have the same name",
+  });
+type BenchStudy = z.infer<typeof studySchema>;
 
 interface Flags {
   data: string;
   output: string;
+  only?: string;
   workers: number;
   json: boolean;
 }
 
 export function makeCommand(): Command {
   return new Command("studies")
-    .description("Cross-validate all predictors on a list of studies, and print one table")
+    .description("Cross-validate all predictors on a list of studies: a table of each, and one of all")
     .argument("[list]", "YAML list of studies", join(import.meta.dir, "studies.yaml"))
     .requiredOption("--data <folder>", "where the studies' files are")
     .requiredOption("--output <folder>", "where results are kept; a second run goes on from there")
+    .option("--only <text>", "only studies with this in their name, in capitals or not")
     .option("--workers <n>", "folds side by side", positiveWholeNumber, availableParallelism())
     .action(run);
 }
 
-async function run(list: string, { data, output, workers, json }: Flags): Promise<void> {
-  const summaries: { name: string; summary: FoldSummary }[] = [];
-  for (const [at, { name, files, rarefyDepth, settings }] of readStudies(list).entries()) {
-    const paths = Object.fromEntries(Object.entries(files).map(([role, path]) => [role, join(data, path)]));
+async function run(list: string, { data, output, only, workers, json }: Flags): Promise<void> {
+  const summaries: NamedSummary[] = [];
+  for (const study of chooseStudies(readStudies(list), list, only)) {
+    const { name, rarefyDepth, settings } = study;
+    const files = studyFiles(study, data, join(output, "made", folderName(name)));
     const { folder } = await prepareCached(
       {
-        ...(paths as { table: string; metadata: string }),
+        ...files,
         rarefyDepth,
         metrics: files.tree === undefined ? undefined : ["unweighted", "faith_pd"],
       },
@@ -59,19 +68,21 @@ async function run(list: string, { data, output, workers, json }: Flags): Promis
     const { summary } = await crossValidate({
       dataset,
       config: settings,
-      output: join(output, `study-${at + 1}`),
+      output: join(output, folderName(name)),
       workers,
       resume: true,
       display: new ProgressDisplay("quiet"),
     });
     summaries.push({ name, summary });
   }
-  console.log(json ? JSON.stringify(summaries) : summaries.map(tableOf).join("\n\n"));
+  console.log(
+    json ? JSON.stringify(summaries) : [...summaries.map(studyTable), overviewTable(summaries)].join("\n\n"),
+  );
 }
 
-function readStudies(path: string): z.infer<typeof studySchema>[] {
+function readStudies(path: string): BenchStudy[] {
   try {
-    return z.array(studySchema).parse(parseYamlText(decodeText(readFileBytes(path), path)));
+    return listSchema.parse(parseYamlText(decodeText(readFileBytes(path), path)));
   } catch (cause) {
     if (cause instanceof UserError) throw cause;
     const said =
@@ -80,25 +91,14 @@ function readStudies(path: string): z.infer<typeof studySchema>[] {
   }
 }
 
-/** Markdown. */
-function tableOf({ name, summary }: { name: string; summary: FoldSummary }): string {
-  const [deciding] = Object.keys(summary.predictors[0].figures);
-  const rows = summary.predictors.map((one) => {
-    const paired = summary.differences.find(
-      ({ against, figure }) => against === one.name && figure === deciding,
-    );
-    const difference = paired ? `${intervalText(paired.difference)}, ${paired.verdict}` : "";
-    const figures = Object.values(one.figures).map(intervalText);
-    return `| ${[one.title, ...figures, one.coverage.value.toFixed(3), difference].join(" | ")} |`;
-  });
-  const head = ["", ...Object.keys(summary.predictors[0].figures), "coverage", `${summary.main} less this`];
-  return [
-    `### ${name}`,
-    "",
-    `${summary.samples} samples, ${summary.groups} groups; ${summary.split}.${summary.isReal ? "" : " No better than the median or the classes' shares."}`,
-    "",
-    `| ${head.join(" | ")} |`,
-    `|${"---|".repeat(head.length)}`,
-    ...rows,
-  ].join("\n");
+function chooseStudies(studies: readonly BenchStudy[], list: string, only = ""): readonly BenchStudy[] {
+  const chosen = studies.filter(({ name }) => name.toLowerCase().includes(only.toLowerCase()));
+  if (chosen.length > 0) return chosen;
+  const names = studies.map(({ name }) => quote(name)).join(", ");
+  throw new UserError(`No study of ${list} has ${quote(only)} in its name; it has ${names}.`);
+}
+
+/** `oral-age-random-folds` */
+function folderName(name: string): string {
+  return name.toLowerCase().replace(/[^a-z0-9]+/g, "-");
 }

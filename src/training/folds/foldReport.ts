@@ -14,7 +14,8 @@ import type { ReasonRow } from "./reasonTable.ts";
 import type { JobResult } from "./runJob.ts";
 import { classOf, type FoldSummary, figureNames, predictionsOf } from "./summarize.ts";
 
-const labels: Record<string, string> = {
+/** What figures are called. */
+export const figureLabels: Readonly<Record<string, string>> = {
   mae: "MAE",
   rmse: "RMSE",
   r2: "R²",
@@ -42,8 +43,8 @@ export function verdictText(summary: FoldSummary): string {
     ? ` In ${plain.folds} of ${all} folds auto is ${base}: nothing was better by the inner folds.`
     : "";
   return isReal
-    ? `${column}: ${main} is better than ${base} (${labels[deciding]} ${text}).${how}`
-    : `${column}: ${main} is no better than ${base} (${labels[deciding]} differs by ${text}).${how}`;
+    ? `${column}: ${main} is better than ${base} (${figureLabels[deciding]} ${text}).${how}`
+    : `${column}: ${main} is no better than ${base} (${figureLabels[deciding]} differs by ${text}).${how}`;
 }
 
 /** How the main predictor compares with the best of the others. */
@@ -54,14 +55,14 @@ export function pairedText({ kind, main, predictors, differences }: FoldSummary)
   const { difference, verdict } = differences.find(
     ({ against, figure }) => against === best.name && figure === deciding,
   )!;
-  return `${labels[deciding]} of ${main} minus that of the best other predictor, ${best.title}: ${intervalText(difference)}, ${verdict}.`;
+  return `${figureLabels[deciding]} of ${main} minus that of the best other predictor, ${best.title}: ${intervalText(difference)}, ${verdict}.`;
 }
 
 /** Table of the figures as plain text. */
 export function summaryText(summary: FoldSummary): string {
   const keys = figureNames[summary.kind];
   const rows = [
-    ["", ...keys.map((key) => labels[key]), "coverage"],
+    ["", ...keys.map((key) => figureLabels[key]), "coverage"],
     ...summary.predictors.map(({ title, figures, coverage }) => [
       title,
       ...keys.map((key) => intervalText(figures[key])),
@@ -208,7 +209,7 @@ export async function writeFoldReport(input: FoldReportInput): Promise<string> {
     },
     figures: [
       ...keys.map((key) => ({
-        label: labels[key],
+        label: figureLabels[key],
         value: readableNumber(main.figures[key].value, 3),
         note: `95 % interval ${readableNumber(main.figures[key].low, 3)} to ${readableNumber(main.figures[key].high, 3)}`,
       })),
@@ -230,7 +231,7 @@ export async function writeFoldReport(input: FoldReportInput): Promise<string> {
     comparison: {
       metrics: keys.map((key) => ({
         key,
-        label: labels[key],
+        label: figureLabels[key],
         better: key === "r2" || key === "auc" ? "higher" : "lower",
       })),
       rows: summary.predictors.map((one) => {
@@ -241,8 +242,8 @@ export async function writeFoldReport(input: FoldReportInput): Promise<string> {
           name: one.title,
           isModel: one.name === summary.main,
           note: paired
-            ? `${summary.main} minus this: ${labels[keys[0]]} ${intervalText(paired.difference)}, ${paired.verdict}`
-            : `${labels[keys[0]]} ${intervalText(one.figures[keys[0]])}`,
+            ? `${summary.main} minus this: ${figureLabels[keys[0]]} ${intervalText(paired.difference)}, ${paired.verdict}`
+            : `${figureLabels[keys[0]]} ${intervalText(one.figures[keys[0]])}`,
           values: Object.fromEntries(keys.map((key) => [key, one.figures[key].value])),
         };
       }),
@@ -360,7 +361,7 @@ async function plotsOf({ plan, results, summary }: FoldReportInput): Promise<Rep
   plots.push({
     plot: await barChart({
       title: "Predictors on the same folds",
-      valueTitle: labels[deciding],
+      valueTitle: figureLabels[deciding],
       bars: summary.predictors.map(({ title, name, figures }) => ({
         label: title,
         value: figures[deciding].value,
@@ -399,7 +400,7 @@ async function plotsOf({ plan, results, summary }: FoldReportInput): Promise<Rep
       plot: await lineChart({
         title: "Learning curve",
         xTitle: "training samples",
-        yTitle: labels[deciding],
+        yTitle: figureLabels[deciding],
         series: names.map((name) => {
           const own = summary.curve.filter((point) => point.name === name);
           return { name, x: own.map(({ trained }) => trained), y: own.map(({ value }) => value) };
