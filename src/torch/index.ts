@@ -3,6 +3,8 @@
  * @module torch
  */
 import "./methods.ts";
+import { everyTensorIsState } from "./nn/base/plainTensors.ts";
+import * as nn from "./nn/index.ts";
 
 export { type AnomalyOptions, detectAnomaly } from "./autograd/anomaly.ts";
 export * from "./autograd/autocast.ts";
@@ -59,9 +61,12 @@ export * from "./machine/memory.ts";
 export * from "./machine/settings.ts";
 export * from "./native/errors.ts";
 export { buildInfo, shimPath } from "./native/library.ts";
-export * as nn from "./nn/index.ts";
 export * as optim from "./optim/index.ts";
 export * as profiler from "./profiler/index.ts";
 export * as testing from "./testing/index.ts";
 export * as utils from "./utils/index.ts";
 export * as vision from "./vision/index.ts";
+
+export { nn };
+
+everyTensorIsState(Object.values(nn));

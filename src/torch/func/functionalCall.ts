@@ -1,6 +1,7 @@
 import { Tensor } from "../core/tensor.ts";
 import { stack } from "../dispatch/ops.gen.ts";
 import type { Module } from "../nn/base/module.ts";
+import { withPlainTensors } from "../nn/base/plainTensors.ts";
 
 /** Tensors by the names of a state dict. */
 export type NamedTensors = ReadonlyMap<string, Tensor> | Readonly<Record<string, Tensor>>;
@@ -59,7 +60,8 @@ export function functionalCall<M extends Module>(
       const other = replaced.get(value);
       if (other) holder[key] = other;
     }
-    return (module.forward as (...all: unknown[]) => unknown)(...args) as ReturnType<M["forward"]>;
+    const forward = module.forward as (...all: unknown[]) => unknown;
+    return withPlainTensors(() => forward.apply(module, args)) as ReturnType<M["forward"]>;
   } finally {
     for (const { module: holder, key, value } of slots.values()) holder[key] = value;
   }

@@ -17,6 +17,7 @@ import {
   type FullBackwardPreHook,
   type HookOptions,
 } from "./hooks.ts";
+import { refusePlainTensor, rememberParameter } from "./plainTensors.ts";
 
 const parameterMark = new WeakSet<Tensor>();
 const bufferMark = new WeakMap<Tensor, boolean>();
@@ -125,6 +126,16 @@ export abstract class Module {
     return [...this.namedModules()].map(([, module]) => module);
   }
 
+  /** Of this module and all below. */
+  #refusePlainTensors(): void {
+    for (const module of this.modules())
+      for (const [name, value] of module.#members()) {
+        if (!(value instanceof Tensor) || isBuffer(value)) continue;
+        if (isParameter(value)) rememberParameter(module, name);
+        else refusePlainTensor(module, name);
+      }
+  }
+
   *#named(test: (value: unknown) => value is Tensor): Generator<[string, Tensor]> {
     const seen = new Set<Tensor>();
     for (const [path, module] of this.namedModules()) {
@@ -136,9 +147,13 @@ export abstract class Module {
     }
   }
 
-  /** Every parameter once, with its path. */
-  namedParameters(): Generator<[string, Tensor]> {
-    return this.#named(isParameter);
+  /**
+   * Every parameter once, with its path.
+   * @throws TorchError where a plain tensor was assigned to a parameter's property, as `stateDict` does.
+   */
+  *namedParameters(): Generator<[string, Tensor]> {
+    this.#refusePlainTensors();
+    yield* this.#named(isParameter);
   }
 
   parameters(): Tensor[] {
@@ -155,6 +170,7 @@ export abstract class Module {
 
   /** Parameters and persistent buffers by path: the tensors themselves, not copies. */
   stateDict(): Map<string, Tensor> {
+    this.#refusePlainTensors();
     const state = new Map<string, Tensor>();
     for (const [path, module] of this.namedModules()) {
       for (const [name, value] of module.#members()) {
@@ -340,7 +356,7 @@ export abstract class Module {
 
   /** Frees all parameters and buffers now. */
   dispose(): void {
-    for (const value of [...this.parameters(), ...this.buffers()]) value.dispose();
+    for (const [, value] of [...this.#named(isParameter), ...this.#named(isBuffer)]) value.dispose();
   }
 
   /** One line of settings for the printed tree, e.g. `in=3, out=4`. */
@@ -351,7 +367,7 @@ export abstract class Module {
   /** The tree of layers with their numbers of parameters. */
   toString(): string {
     const render = (module: Module, name: string, indent: string): string => {
-      const count = module.parameters().reduce((sum, value) => sum + value.numel, 0);
+      const count = [...module.#named(isParameter)].reduce((sum, [, value]) => sum + value.numel, 0);
       const extra = module.extraRepr();
       const head = `${indent}${name ? `(${name}): ` : ""}${module.constructor.name}(${extra})`;
       const tail = count > 0 ? `  # ${count.toLocaleString("en-US")} parameters` : "";
