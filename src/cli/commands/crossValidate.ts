@@ -7,7 +7,8 @@ import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progr
 import { dataSchema, type FineTuneConfig } from "../../training/config/config.ts";
 import { crossValidate } from "../../training/folds/crossValidate.ts";
 import { summaryText } from "../../training/folds/foldReport.ts";
-import { planSchema } from "../../training/folds/plan.ts";
+import { newEncoder } from "../../training/folds/newEncoder.ts";
+import { planSchema, usualSteps } from "../../training/folds/plan.ts";
 import { type PredictorName, predictorNames } from "../../training/predictors/index.ts";
 import { builtinName } from "../../training/run/open.ts";
 import { openConfiguredData } from "../../training/tasks/openData.ts";
@@ -31,6 +32,7 @@ interface Flags {
   readonly classifier?: boolean;
   readonly predictor: PredictorName[];
   readonly encoder?: string;
+  readonly encoderSteps?: number;
   readonly config?: string;
   readonly folds: number;
   readonly repeats: number;
@@ -76,7 +78,12 @@ export function makeCommand(): Command {
     )
     .option(
       "--encoder <run>",
-      "pretrained encoder for the predictors encoder, finetuned, stack and auto: folder of a run, or `builtin`; it has seen no target values",
+      "encoder for the predictors encoder, finetuned, stack and auto, which has seen no target values: folder of a pretraining run, `builtin`, or `new`: each fold pretrains one on the UniFrac distances of its training samples",
+    )
+    .option(
+      "--encoder-steps <n>",
+      `with --encoder new: train each encoder for at most this many steps; by default ${usualSteps}`,
+      positiveWholeNumber,
     )
     .option(
       "--config <file>",
@@ -127,6 +134,9 @@ export function makeCommand(): Command {
     .action(run);
 }
 
+/** Encoders that are no folders. */
+const names: readonly string[] = [builtinName, newEncoder];
+
 function predictorList(text: string): PredictorName[] {
   const names = nameList(text);
   const unknown = names.find((name) => !(predictorNames as readonly string[]).includes(name));
@@ -160,6 +170,11 @@ async function run(flags: Flags): Promise<void> {
   const { output, metadataColumn: column } = flags;
   if (column === undefined) throw new UserError("Nothing to predict is named; give --metadata-column.");
   if (output === undefined) throw new UserError("Give --output, a folder for the results.");
+  const { encoder, encoderSteps } = flags;
+  if (encoderSteps !== undefined && encoder !== newEncoder)
+    throw new UserError(
+      "--encoder-steps is for an encoder that each fold pretrains; add --encoder new, or leave it out.",
+    );
   const fineTune = fineTuneOf(flags);
   const display = new ProgressDisplay(chooseDisplayMode(flags));
   const { dataset: folder, table, tree, repSeqs, metadata, rarefyDepth } = flags;
@@ -181,7 +196,8 @@ async function run(flags: Flags): Promise<void> {
     classifier: flags.classifier ?? null,
     predictors: flags.predictor,
     fineTune,
-    encoder: flags.encoder && flags.encoder !== builtinName ? resolve(flags.encoder) : flags.encoder,
+    encoder: encoder === undefined || names.includes(encoder) ? encoder : resolve(encoder),
+    encoderSteps,
     folds: flags.folds,
     repeats: flags.repeats,
     splitBy: flags.splitBy ?? null,

@@ -9,7 +9,7 @@ import { UserError } from "../../common/userError.ts";
  */
 const inputNames = new Set(
   (
-    "against asvs config dataset distance-ids distances exclude-asvs exclude-samples ids input merge metadata model " +
+    "against asvs config dataset distance-ids distances encoder exclude-asvs exclude-samples ids input merge metadata model " +
     "pretrained-encoder rep-seqs run samples table taxonomy train-samples tree val-samples"
   ).split(" "),
 );

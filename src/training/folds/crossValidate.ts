@@ -9,13 +9,14 @@ import { readTaxonomyOf } from "../../data/taxonomy/read.ts";
 import { readableNumber } from "../../display/numberText.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import type { Reasons } from "../predictors/reasons.ts";
-import { describeFoldEncoder } from "./foldEncoder.ts";
+import { describeFoldEncoder, describeNewEncoders } from "./foldEncoder.ts";
 import {
   writeFoldPredictions,
   writeFoldReport,
   writeImportanceArtifact,
   writeReasons,
 } from "./foldReport.ts";
+import { newEncoder } from "./newEncoder.ts";
 import { fineTuneOf, makePlan, type Plan, type PlanConfig } from "./plan.ts";
 import { type ReasonRow, reasonTable } from "./reasonTable.ts";
 import type { JobResult } from "./runJob.ts";
@@ -58,9 +59,12 @@ export async function crossValidate(options: CrossValidateOptions): Promise<{
   const { dataset, config, output, workers, resume, display, command } = options;
   const divided = makePlan(dataset, config);
   const paths = new Set([config.encoder, fineTuneOf(config)?.pretrainedEncoder ?? null]);
-  const encoders = [...paths]
-    .filter((path) => path !== null)
-    .map((path) => describeFoldEncoder(path, dataset, divided.samples));
+  const encoders =
+    config.encoder === newEncoder
+      ? [describeNewEncoders()]
+      : [...paths]
+          .filter((path) => path !== null)
+          .map((path) => describeFoldEncoder(path, dataset, divided.samples));
   const plan = {
     ...divided,
     warnings: [

@@ -2,7 +2,7 @@ import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { describeSource } from "../../data/prepare/provenance.ts";
 import type { RunFacts } from "../run/facts.ts";
-import { checkpointOf, readRunFacts } from "../run/open.ts";
+import { builtinName, checkpointOf, hasBuiltin, readRunFacts } from "../run/open.ts";
 import { fitWarnings } from "../run/openSamples.ts";
 import { trainedOn } from "../run/trainedOn.ts";
 
@@ -18,15 +18,16 @@ function encoderFactsOf(path: string): RunFacts {
   );
 }
 
+interface FoldEncoderFacts {
+  readonly warnings: readonly string[];
+  readonly sha256: string;
+}
+
 /**
  * What a report must tell of an encoder, and what tells it from another one of the same name.
  * @throws UserError for one that was fine-tuned, and where there is none.
  */
-export function describeFoldEncoder(
-  path: string,
-  dataset: Dataset,
-  samples: Int32Array,
-): { warnings: string[]; sha256: string } {
+export function describeFoldEncoder(path: string, dataset: Dataset, samples: Int32Array): FoldEncoderFacts {
   const checkpoint = checkpointOf(path);
   const warnings = fitWarnings(encoderFactsOf(path), dataset);
   const seen = trainedOn(path, dataset, samples);
@@ -35,4 +36,13 @@ export function describeFoldEncoder(
       `The encoder was trained on the sequences and distances, not the values, of ${seen} of the ${samples.length} samples: its figures hold for samples that an encoder is trained on before they are predicted, not for those that come later.`,
     );
   return { warnings, sha256: describeSource("encoder", checkpoint).sha256 };
+}
+
+/**
+ * The same of encoders that folds pretrain themselves: they know no held-out sample, and differ where the one
+ * that they may start from does.
+ */
+export function describeNewEncoders(): FoldEncoderFacts {
+  const sha256 = hasBuiltin() ? describeSource("encoder", checkpointOf(builtinName)).sha256 : "";
+  return { warnings: [], sha256 };
 }

@@ -10,9 +10,13 @@ import { fineTuneConfig } from "../config/defaults.ts";
 import { predictorNames, usesEncoder } from "../predictors/index.ts";
 import type { LearnTarget } from "../predictors/learner.ts";
 import { isClassifier, labelledSamples } from "../targets/targets.ts";
+import { metricToLearn, newEncoder } from "./newEncoder.ts";
 
 /** With fewer groups a bootstrap over them says little. */
 const fewGroups = 10;
+
+/** Steps of a fold's own encoder (docs/benchmarks.md#an-encoder-of-each-folds-own). */
+export const usualSteps = 500;
 
 /** All that decides the numbers of a cross-validation, besides the data. */
 export const planSchema = z.object({
@@ -20,8 +24,12 @@ export const planSchema = z.object({
   /** Classes or numbers; null: as the column holds text or numbers. */
   classifier: z.boolean().nullable().default(null),
   predictors: z.array(z.enum(predictorNames)).default(["auto"]),
-  /** A pretraining run or `builtin`, for the predictor `encoder` and those that are made of all others. */
+  /**
+   * A pretraining run, `builtin` or `new`, for the predictor `encoder` and those that are made of all others.
+   */
   encoder: z.string().nullable().default(null),
+  /** The most steps of each fold's own encoder. */
+  encoderSteps: z.number().int().min(1).default(usualSteps),
   /** Settings of `train` for `finetuned`; column, split and, where it has one, encoder are the plan's. */
   fineTune: fineTuneSchema.optional(),
   folds: z.number().int().min(2).default(5),
@@ -70,12 +78,13 @@ export function makePlan(dataset: Dataset, config: PlanConfig): Plan {
   const { column, leaveOut, folds, repeats, seed, predictors, encoder } = config;
   if (encoder === null && predictors.includes("encoder"))
     throw new UserError(
-      "The predictor encoder needs an encoder; give --encoder builtin, or a pretraining run.",
+      "The predictor encoder needs an encoder; give --encoder builtin or new, or a pretraining run.",
     );
   if (encoder !== null && !usesEncoder(predictors))
     throw new UserError(
       `No predictor of ${predictors.join(", ")} uses an encoder; leave --encoder out, or add --predictor encoder.`,
     );
+  if (encoder === newEncoder) metricToLearn(dataset);
   const asTarget = targetSchema.parse({ metadataColumn: [column], classifier: config.classifier });
   const classifies = isClassifier(dataset, asTarget);
   const labelled = labelledSamples(dataset, [column]);
@@ -131,9 +140,9 @@ export function makePlan(dataset: Dataset, config: PlanConfig): Plan {
   return { config, samples, target, groupOf, groupColumn: by, jobs, split, warnings };
 }
 
-/** What `finetuned` is trained with; undefined where it is not wanted. */
-export function fineTuneOf(config: PlanConfig): FineTuneConfig | undefined {
-  const { predictors, column, classifier, encoder, leaveOut, splitBy } = config;
+/** What `finetuned` is trained with; undefined where it is not wanted. @param encoder the one of the plan. */
+export function fineTuneOf(config: PlanConfig, encoder = config.encoder): FineTuneConfig | undefined {
+  const { predictors, column, classifier, leaveOut, splitBy } = config;
   if (!predictors.includes("finetuned")) return undefined;
   const given = config.fineTune ?? fineTuneConfig();
   return {

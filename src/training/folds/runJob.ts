@@ -10,6 +10,7 @@ import { contributedReasons, findReasons, type Reasons } from "../predictors/rea
 import { Study } from "../predictors/study.ts";
 import { likenessOf } from "../predictors/unlike.ts";
 import { openRun } from "../run/open.ts";
+import { newEncoder, withNewEncoder } from "./newEncoder.ts";
 import { fineTuneOf, type Job, type Plan } from "./plan.ts";
 
 /** What one predictor came to in one fold. */
@@ -51,7 +52,8 @@ export class FoldRunner {
     this.#plan = plan;
     this.#dataset = dataset;
     const { encoder } = plan.config;
-    this.#study = new Study(dataset, plan.samples, encoder === null ? null : openRun(encoder, "cpu"));
+    const opened = encoder === null || encoder === newEncoder ? null : openRun(encoder, "cpu");
+    this.#study = new Study(dataset, plan.samples, opened);
   }
 
   /**
@@ -60,8 +62,34 @@ export class FoldRunner {
    */
   async run(job: Job): Promise<JobResult> {
     const started = performance.now();
+    const { config, groupOf, groupColumn } = this.#plan;
+    const train = job.share < 1 ? this.#thinned(job) : job.train;
+    const learn = async (study: Study, encoder: string | null) => ({
+      ...(await this.#learn(job, train, study, encoder)),
+      seconds: (performance.now() - started) / 1000,
+    });
+    if (config.encoder !== newEncoder) return await learn(this.#study, config.encoder);
+    const { encoderSteps: steps, seed } = config;
+    const options = { train, groupOf, groupColumn, steps, seed };
+    return await withNewEncoder(this.#dataset, options, async (run) => {
+      const opened = openRun(run, "cpu");
+      try {
+        return await learn(this.#study.withEncoder(opened), run);
+      } finally {
+        opened.model.dispose();
+      }
+    });
+  }
+
+  /** @param encoder the folder of a run, or `builtin`, which `finetuned` starts from. */
+  async #learn(
+    job: Job,
+    train: Int32Array,
+    study: Study,
+    encoder: string | null,
+  ): Promise<Omit<JobResult, "seconds">> {
     const { target } = this.#plan;
-    const task = this.#taskOf(job);
+    const task = this.#taskOf(job, train, study, encoder);
     const { test } = job;
     const learned = await learnAll(task, this.#plan.config.predictors);
     const predictors = Object.fromEntries(
@@ -81,7 +109,6 @@ export class FoldRunner {
       likeness: likeness && !likeness.some(Number.isNaN) ? [...likeness] : null,
       reasons: wantsReasons && ridge ? findReasons(task, target, test, ridge.settings as RidgeSetting) : null,
       contributions,
-      seconds: (performance.now() - started) / 1000,
     };
   }
 
@@ -101,23 +128,22 @@ export class FoldRunner {
     };
   }
 
-  #taskOf(job: Job): LearnTask {
+  #taskOf(job: Job, train: Int32Array, study: Study, encoder: string | null): LearnTask {
     const { config, target, groupOf, groupColumn } = this.#plan;
     const random = new Random(config.seed).derive("job", job.repeat, job.fold, job.share);
-    const train = job.share < 1 ? this.#thinned(job) : job.train;
     // Learners never get a held-out value, so none can leak: it is not there.
     const values = new Float64Array(target.values.length).fill(Number.NaN);
     for (const sample of train) values[sample] = target.values[sample];
     const known: LearnTarget = { ...target, values };
     return {
-      study: this.#study,
+      study,
       target: known,
       train,
       inner: this.#innerFolds(train, random, groupColumn),
       groupOf,
       random,
       trees: config.trees,
-      fineTune: fineTuneOf(config),
+      fineTune: fineTuneOf(config, encoder),
     };
   }
 

@@ -1,25 +1,14 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { writeFileAtomic } from "../../common/files/atomicFile.ts";
-import { removeOnInterrupt } from "../../common/interrupt.ts";
-import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
-import { formatIds } from "../../data/split/files.ts";
-import { ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import type { FineTuneConfig } from "../config/config.ts";
 import { predictSamples } from "../inference/predictSamples.ts";
 import { openRun } from "../run/open.ts";
 import { runCategories } from "../run/openSamples.ts";
 import { fineTune } from "../tasks/fineTune.ts";
+import { inScratchFolder, refuseInterrupted, silent, splitFilesOf } from "../tasks/scratchRun.ts";
 import { splitSamples } from "../tasks/splitSamples.ts";
 import { chooseInside, type Learned, type LearnTarget, type LearnTask, widthOf } from "./learner.ts";
 import { sharpened } from "./scores.ts";
-
-const silent = () => new ProgressDisplay("quiet", { columns: 80, write: () => {}, writeError: () => {} });
-
-/** No fault of the settings: the training was told to end. */
-export class TrainingInterrupted extends UserError {}
 
 /**
  * Predictions [test * width] of a fold's held-out samples by a model that was fine-tuned on the others, of
@@ -32,20 +21,10 @@ export async function fineTunedOn(
   { train, test }: { readonly train: Int32Array; readonly test: Int32Array },
   target: LearnTarget,
 ): Promise<Float64Array> {
-  const folder = mkdtempSync(join(tmpdir(), "aam-fold-"));
-  const release = removeOnInterrupt(folder);
-  try {
+  return await inScratchFolder(async (folder) => {
     const own = splitSamples(dataset, config.split, config.training.seed, train);
-    const write = (name: string, samples: Int32Array) => {
-      const path = join(folder, name);
-      writeFileAtomic(path, formatIds(Array.from(samples, (sample) => dataset.sampleIds[sample])));
-      return path;
-    };
-    const split = {
-      ...{ testSize: config.split.testSize, by: config.split.by, stratify: null },
-      trainSamples: write("train.txt", own.train),
-      valSamples: write("validation.txt", own.validation),
-    };
+    const { testSize, by } = config.split;
+    const split = { testSize, by, ...splitFilesOf(folder, dataset, own) };
     const output = join(folder, "run");
     const given = {
       dataset,
@@ -54,9 +33,7 @@ export async function fineTunedOn(
       device: "cpu",
       display: silent(),
     } as const;
-    const { result } = await fineTune({ ...given, resume: false, plots: false });
-    if (result.reason === "interrupted")
-      throw new TrainingInterrupted("Interrupted; what was done before is kept.");
+    refuseInterrupted((await fineTune({ ...given, resume: false, plots: false })).result);
     const run = openRun(output, "cpu");
     const categories = runCategories(run.facts, dataset, silent());
     const [prediction] = predictSamples(run, dataset, test, { device: "cpu", categories }).predictions;
@@ -71,10 +48,7 @@ export async function fineTunedOn(
         shares[row * width + place] = prediction.probabilities[row * places.length + c];
       });
     return shares;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-    release();
-  }
+  });
 }
 
 /**

@@ -14,6 +14,17 @@ import type { OpenedRun } from "../run/open.ts";
 import type { KernelName } from "./kernelName.ts";
 import { type SoftKernels, softEncoder, softTree } from "./softKernels.ts";
 
+type OfEncoder = "codes" | "learned";
+
+const isOfEncoder = (name: KernelName): name is OfEncoder => name === "codes" || name === "learned";
+
+/** What has been computed of samples without an encoder. */
+interface OfData {
+  readonly kernels: Map<KernelName, Float64Array>;
+  soft?: SoftKernels | null;
+  distance?: (a: number, b: number) => number;
+}
+
 /**
  * What predictors see of samples: features, and likeness between pairs of samples. All of it belongs to a
  * sample or a pair alone, so it is computed once and shared by all folds without telling a fold anything of
@@ -29,16 +40,26 @@ export class Study {
   /** Those of `encoder`: what it has learned takes the place of the tree; none without one. */
   readonly encoderKernels: readonly KernelName[];
   readonly #encoder: OpenedRun | null;
-  readonly #kernels = new Map<KernelName, Float64Array>();
   readonly #rowOf: Int32Array;
-  readonly #soft: { tree?: SoftKernels | null; encoder?: SoftKernels | null } = {};
-  #distance: ((a: number, b: number) => number) | undefined;
+  readonly #ofData: OfData;
+  readonly #ofEncoder: { kernels: Map<KernelName, Float64Array>; soft?: SoftKernels | null } = {
+    kernels: new Map(),
+  };
 
-  /** @param encoder a pretrained one, which knows no values of metadata. */
-  constructor(dataset: Dataset, samples: Int32Array, encoder: OpenedRun | null = null) {
+  /**
+   * @param encoder a pretrained one, which knows no values of metadata.
+   * @param ofData what the same samples have without an encoder, computed as it is asked for.
+   */
+  constructor(
+    dataset: Dataset,
+    samples: Int32Array,
+    encoder: OpenedRun | null = null,
+    ofData: OfData = { kernels: new Map() },
+  ) {
     this.dataset = dataset;
     this.samples = samples;
     this.#encoder = encoder;
+    this.#ofData = ofData;
     const { distances, vectors } = dataset.manifest;
     this.metric = distances.includes("unweighted") ? "unweighted" : (distances[0] ?? null);
     const hasBranches = this.metric === "unweighted" && vectors.includes("faith_pd");
@@ -58,6 +79,11 @@ export class Study {
     });
   }
 
+  /** The same study as another encoder sees it; what needs no encoder is not computed again. */
+  withEncoder(encoder: OpenedRun): Study {
+    return new Study(this.dataset, this.samples, encoder, this.#ofData);
+  }
+
   /** Counts of ASVs as shares of their sample. */
   relative(samples: Int32Array): SparseRows {
     return relativeCounts(this.dataset, samples);
@@ -66,8 +92,8 @@ export class Study {
   /** The true distance between two of the samples, NaN where unknown. */
   distance(a: number, b: number): number {
     if (this.metric === null) return Number.NaN;
-    this.#distance ??= distancesAmong(this.dataset.distance(this.metric), this.samples);
-    return this.#distance(a, b);
+    this.#ofData.distance ??= distancesAmong(this.dataset.distance(this.metric), this.samples);
+    return this.#ofData.distance(a, b);
   }
 
   /** Likeness of every sample of `rows` to every one of `columns`: row-major [rows, columns]. */
@@ -89,9 +115,8 @@ export class Study {
    * union, or do not read all ASVs of a sample.
    */
   soft(names: readonly KernelName[]): SoftKernels | null {
-    const isOfEncoder = names.some((name) => name === "codes" || name === "learned");
-    this.#soft[isOfEncoder ? "encoder" : "tree"] ??= isOfEncoder ? this.#softEncoder() : this.#softTree();
-    return this.#soft[isOfEncoder ? "encoder" : "tree"]!;
+    if (names.some(isOfEncoder)) return (this.#ofEncoder.soft ??= this.#softEncoder());
+    return (this.#ofData.soft ??= this.#softTree());
   }
 
   #softTree(): SoftKernels | null {
@@ -111,11 +136,12 @@ export class Study {
   }
 
   #kernel(name: KernelName): Float64Array {
-    if (!this.#kernels.has(name)) {
-      if (name === "learned" || name === "codes") this.#encode(this.#encoder!);
-      else this.#kernels.set(name, this.#compute(name));
+    const { kernels } = isOfEncoder(name) ? this.#ofEncoder : this.#ofData;
+    if (!kernels.has(name)) {
+      if (isOfEncoder(name)) this.#encode(this.#encoder!);
+      else kernels.set(name, this.#compute(name));
     }
-    return this.#kernels.get(name)!;
+    return kernels.get(name)!;
   }
 
   /**
@@ -125,7 +151,7 @@ export class Study {
   #encode(encoder: OpenedRun): void {
     using embeddings = embedSamples(encoder, this.dataset, this.samples, "cpu");
     const { encoder: model, facts } = encoder;
-    this.#kernels.set("codes", products(embeddings));
+    this.#ofEncoder.kernels.set("codes", products(embeddings));
     if (!this.encoderKernels.includes("learned")) return;
     const n = this.samples.length;
     const learned = new Float64Array(n * n);
@@ -136,10 +162,10 @@ export class Study {
         Float64Array.from(distances, (distance) => 1 - distance),
         n * row++,
       );
-    this.#kernels.set("learned", learned);
+    this.#ofEncoder.kernels.set("learned", learned);
   }
 
-  #compute(name: "presence" | "counts" | "unifrac" | "branches"): Float64Array {
+  #compute(name: Exclude<KernelName, OfEncoder>): Float64Array {
     const { samples, dataset } = this;
     const n = samples.length;
     const kernel = new Float64Array(n * n);

@@ -69,7 +69,11 @@ export function dataFactsOf(dataset: Dataset, train: Int32Array, maxBp: number):
   };
 }
 
-/** The tokens of the bases of each ASV, at most the first `maxBp`. */
-export function* asvBases(dataset: Dataset, maxBp = Number.POSITIVE_INFINITY): Generator<Uint8Array> {
-  for (let row = 0; row < dataset.asvCount; row++) yield dataset.asvTokens(row).subarray(1, maxBp + 1);
+/** The tokens of the bases of each ASV, or of those in `rows`, at most the first `maxBp`. */
+export function* asvBases(
+  dataset: Dataset,
+  maxBp = Number.POSITIVE_INFINITY,
+  rows: Iterable<number> = Array(dataset.asvCount).keys(),
+): Generator<Uint8Array> {
+  for (const row of rows) yield dataset.asvTokens(row).subarray(1, maxBp + 1);
 }

@@ -93,13 +93,13 @@ export function fitWarnings(facts: RunFacts, dataset: Dataset): string[] {
   return warnings;
 }
 
-/** How many ASVs of a data set a model cannot read as those of its training. */
-function oddAsvs({ config, data }: RunFacts, dataset: Dataset) {
+/** How many ASVs a model cannot read as those of its training. */
+function oddAsvs({ config, data }: RunFacts, asvs: Iterable<Uint8Array>) {
   const { maxBp } = config.model;
   const { shortestAsv, longestAsv, words } = data;
   const sketch = words === undefined ? null : new WordSketch(words, maxBp);
   const counts = { tooLong: 0, longer: 0, tooShort: 0, reversed: 0, foreign: 0 };
-  for (const bases of asvBases(dataset)) {
+  for (const bases of asvs) {
     if (bases.length > maxBp) counts.tooLong++;
     else if (bases.length > longestAsv) counts.longer++;
     if (bases.length < shortestAsv) counts.tooShort++;
@@ -109,17 +109,18 @@ function oddAsvs({ config, data }: RunFacts, dataset: Dataset) {
   return counts;
 }
 
-/** Whether the ASVs of a data set are of the kind that a model was trained on. */
-export function knowsSequences(facts: RunFacts, dataset: Dataset): boolean {
-  const { reversed, foreign } = oddAsvs(facts, dataset);
-  return facts.data.words !== undefined && reversed === 0 && foreign <= foreignShare * dataset.asvCount;
+/** Whether the ASVs of some samples are of the kind that a model was trained on. */
+export function knowsSequences(facts: RunFacts, dataset: Dataset, samples: Int32Array): boolean {
+  const rows = new Set(Array.from(samples, (sample) => [...dataset.sample(sample).asvs]).flat());
+  const { reversed, foreign } = oddAsvs(facts, asvBases(dataset, undefined, rows));
+  return facts.data.words !== undefined && reversed === 0 && foreign <= foreignShare * rows.size;
 }
 
 /** What is odd about the ASVs of a data set for a model, each a sentence. */
 export function sequenceWarnings(facts: RunFacts, dataset: Dataset): string[] {
   const { maxBp } = facts.config.model;
   const { shortestAsv, longestAsv } = facts.data;
-  const counts = oddAsvs(facts, dataset);
+  const counts = oddAsvs(facts, asvBases(dataset));
   const all = dataset.asvCount;
   const warnings: string[] = [];
   if (counts.tooLong > 0)

@@ -5,8 +5,9 @@ import { type Fold, makeFolds } from "../../data/split/folds.ts";
 import { fineTuneSchema } from "../config/config.ts";
 import type { Settings } from "../config/mergeSettings.ts";
 import { makePlan, type Plan, planSchema } from "../folds/plan.ts";
-import { fineTunedOn, TrainingInterrupted } from "../predictors/fineTuned.ts";
+import { fineTunedOn } from "../predictors/fineTuned.ts";
 import { lossOf } from "../predictors/learner.ts";
+import { TrainingInterrupted } from "../tasks/scratchRun.ts";
 import { type Dimension, drawPlaces, valueAtPlace, withValues } from "./space.ts";
 
 /** All that decides the outcome of each trial, besides the data. */

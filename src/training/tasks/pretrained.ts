@@ -62,8 +62,8 @@ export function loadSequences(encoder: Encoder, path: string): void {
 
 /**
  * The encoder that a new pretraining starts from; null for a fresh one. `auto` is the built-in one where few
- * samples train, none of which it has seen, with ASVs of a kind that it knows, and where no setting asks for
- * an encoder of another shape or metric.
+ * samples train, with ASVs of a kind that it knows, where it has seen no sample of the data set, held out or
+ * not, and where no setting asks for an encoder of another shape or metric.
  */
 export function chosenStart(given: PretrainConfig, dataset: Dataset, { train }: Split): string | null {
   if (given.startFrom !== "auto" || train.length > fewSamples || !hasBuiltin()) return givenStart(given);
@@ -74,7 +74,7 @@ export function chosenStart(given: PretrainConfig, dataset: Dataset, { train }: 
   const hasItsShape = Bun.deepEquals(config.model, withShapeOf(config, start).model);
   const all = Int32Array.from({ length: dataset.sampleCount }, (_, sample) => sample);
   const isKnown = trainedOn(builtinName, dataset, all) > 0;
-  return hasItsShape && !isKnown && knowsSequences(start.facts, dataset) ? builtinName : null;
+  return hasItsShape && !isKnown && knowsSequences(start.facts, dataset, train) ? builtinName : null;
 }
 
 /**

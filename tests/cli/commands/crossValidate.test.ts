@@ -52,7 +52,7 @@ const config = ({ output }: Outcome) =>
 
 showsOptions(
   "cross-validate",
-  "--folds --repeats --split-by --stratify --leave-out --seed --predictor --encoder --inner-folds --n-estimators --classifier --no-classifier " +
+  "--folds --repeats --split-by --stratify --leave-out --seed --predictor --encoder --encoder-steps --inner-folds --n-estimators --classifier --no-classifier " +
     "--coverage --learning-curve --metadata-column --dataset --output --json",
 );
 describe("cross-validate", () => {
@@ -78,6 +78,10 @@ describe("cross-validate", () => {
       ({ summary }) => expect(summary.predictors.map(({ title }) => title)).toEqual(["Median", "Encoder"]),
     ],
     [
+      "--predictor encoder --encoder new --encoder-steps 2",
+      (changed) => expect([config(changed).encoder, config(changed).encoderSteps]).toEqual(["new", 2]),
+    ],
+    [
       "--coverage 0.5",
       ({ summary }) => expect(summary.predictors[1].width).toBeLessThan(usual.summary.predictors[1].width),
     ],
@@ -89,6 +93,12 @@ describe("cross-validate", () => {
     ],
   ] as [string, (changed: Outcome) => void][])("%s", async (line, judge) => {
     judge(await validate(...line.split(" ")));
+  });
+
+  test("the number of steps decides the encoder of a fold", async () => {
+    const encoder = (steps: string) =>
+      validate("--predictor", "encoder", "--encoder", "new", "--encoder-steps", steps);
+    expect(figure(await encoder("9"))).not.toBe(figure(await encoder("2")));
   });
 
   test("the number of trees decides the forest", async () => {
@@ -207,6 +217,14 @@ describe("cross-validate", () => {
     expect(await refused(...encoded, "encoder")).toContain("--encoder builtin");
     expect(await refused(...encoded, "ridge", "--encoder", "builtin")).toContain("leave --encoder out");
     expect(await refused(...encoded, "encoder", "--encoder", scratch.path("none"))).toContain("no run");
+    // A folder of the name is no name.
+    expect(await refused(...encoded, "encoder", "--encoder", "./new")).toMatch(
+      /no run or checkpoint \/\S+\/new;/,
+    );
+    for (const other of [[], ["--encoder", "builtin"]])
+      expect(await refused(...encoded, "encoder", ...other, "--encoder-steps", "9")).toContain(
+        "add --encoder new",
+      );
     expect(existsSync(output[1])).toBe(false);
     expect((await run("cross-validate", "--predictor", "oracle")).code).toBe(2);
   });
