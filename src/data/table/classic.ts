@@ -5,7 +5,7 @@ import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { ByteLines } from "../../formats/byteLines.ts";
 import { checkIds } from "../checkIds.ts";
-import { namesSamples, readClassicHeader } from "./classicHeader.ts";
+import { longCure, namesSamples, readClassicHeader } from "./classicHeader.ts";
 import { type Csr, transposeCsr } from "./csr.ts";
 import { CsrBuilder } from "./csrBuilder.ts";
 import type { Table, TableReading } from "./table.ts";
@@ -64,6 +64,7 @@ export function readClassicTable(bytes: ByteSource, source: string): TableReadin
     cells.endRow();
   } while (lines.next());
 
+  if (columns === 2) refuseLongShape(rowIds, source);
   const rowsAreSamples = hasSamplesInRows(header, rowIds);
   const [sampleIds, asvIds] = rowsAreSamples ? [rowIds, header.columnIds] : [header.columnIds, rowIds];
   const notes = [...header.notes];
@@ -86,6 +87,15 @@ function hasSamplesInRows({ label, columnIds }: Header, rowIds: readonly string[
     ids.every((id) => sequencePattern.test(id)) || ids.every((id) => digestPattern.test(id));
   const [columnsAreAsvs, rowsAreAsvs] = [nameAsvs(columnIds), nameAsvs(rowIds)];
   return columnsAreAsvs === rowsAreAsvs ? namesSamples(label) : columnsAreAsvs;
+}
+
+/** Refuses three columns whose ids recur: sample, feature and count, under whatever names. */
+function refuseLongShape(rowIds: readonly string[], source: string): void {
+  if (new Set(rowIds).size === rowIds.length) return;
+  const twice = rowIds.find((id, row) => rowIds.indexOf(id) < row);
+  throw new UserError(
+    `${source} has three columns and several rows of ${quote(twice)}, as a table in long format has (sample, feature, count); ${longCure}, or make the ids unique if the other columns are two samples.`,
+  );
 }
 
 /** Names of what spreadsheets and other programs put beside and below the counts. */

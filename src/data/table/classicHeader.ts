@@ -38,6 +38,20 @@ export function namesSamples(label: string): boolean {
   return sampleLabels.includes(words(label));
 }
 
+/** What the columns of a long table are named, in lower case; one word of each kind makes the table one. */
+const longColumns = [
+  new RegExp(`^(${sampleLabels.join("|")})$`),
+  /^(z?otu|asv|esv|sv|feature|taxon|sequence|species|genus)s?( ?(id|name))?$/,
+  /^(relative )?(counts?|reads?|abundances?|values?|frequency|n)$/,
+];
+/** How to mend a long table, after a colon or semicolon. */
+export const longCure = "give one with a row for each ASV and a column for each sample (a pivot of this one)";
+
+/** Whether the three columns of a table are sample, feature and count, in any order: it is in long format. */
+function isLong(names: readonly string[]): boolean {
+  return names.length === 3 && longColumns.every((kind) => names.some((name) => kind.test(words(name))));
+}
+
 /** A label in lower case, as words: "#Sample-ID" and "sampleId" become "sample id". */
 function words(label: string): string {
   return label
@@ -67,6 +81,11 @@ export function readClassicHeader(
   if (/^label$/i.test(first) && /^group$/i.test(rest[0] ?? "")) {
     throw problem(
       `line ${lines.header} is that of a mothur shared file; make a BIOM file of it with mothur's make.biom`,
+    );
+  }
+  if (isLong(names)) {
+    throw problem(
+      `line ${lines.header} names a table in long format, with a row for each count (${names.join(", ")}); ${longCure}`,
     );
   }
   if (allNumbers && first !== "" && !labelWords.test(words(first))) {

@@ -29,6 +29,15 @@ function counts(content: string | Uint8Array): Record<string, Record<string, num
 const expected = { S1: { t1: 5, t3: 4 }, S2: { t2: 3, t3: 4 }, S3: { t1: 1, t2: 2 } };
 const plain = text(["#OTU ID", "S1", "S2", "S3"], ...rows);
 
+test("a table of two samples is no long one, whatever they are called", () => {
+  for (const names of [
+    ["sample", "s1", "s2"],
+    ["#OTU ID", "sample", "control"],
+    ["feature", "count", "blank"],
+  ])
+    expect(Object.keys(counts(text(names, ["t1", 5, 0], ["t2", 1, 2])))).toHaveLength(2);
+});
+
 describe("the header of a classic table", () => {
   const readRightly: [name: string, content: string | Uint8Array][] = [
     ["as biom writes it", `# Constructed from biom file\n${plain}`],
@@ -73,6 +82,21 @@ describe("the header of a classic table", () => {
   });
 
   const refused: [name: string, content: string | Uint8Array, message: RegExp][] = [
+    [
+      "long format, by the names of its columns",
+      text(["sample", "feature", "count"], ["s1", 12, 5], ["s2", 13, 6]),
+      /line 1 names a table in long format, .*\(sample, feature, count\); give one with a row for each ASV/,
+    ],
+    [
+      "long format in another order and spelling",
+      text(["#OTU ID", "SampleID", "Abundance"], ["t1", 1, 5], ["t2", 2, 6]),
+      /in long format/,
+    ],
+    [
+      "long format, by ids that recur",
+      text(["who", "what", "many"], ["s1", 12, 5], ["s2", 12, 1], ["s1", 13, 6]),
+      /three columns and several rows of "s1", as a table in long format/,
+    ],
     [
       "a row of classes below the header",
       text(["#NAME", "S1", "S2", "S3"], ["#CLASS:Age", "young", "old", "mid"], ...rows),

@@ -7,7 +7,7 @@ const parameterNames = new WeakMap<object, Set<string>>();
 const knownClasses = new WeakSet<object>();
 let swapped = 0;
 
-/** Says of these classes that every tensor of theirs is a parameter or a buffer; other values are passed over. */
+/** Says that every tensor of these classes is a parameter or a buffer; what is no class is passed over. */
 export function everyTensorIsState(classes: readonly unknown[]): void {
   for (const one of classes) if (typeof one === "function") knownClasses.add(one);
 }
