@@ -112,8 +112,14 @@ test("a training that starts from it takes its shape, knows sequences before the
   expect(await refused("--code-dim", "64")).toContain("--code-dim is settled by the encoder in builtin");
 });
 
-/** A table of ASVs as those of V4, with a tree of them all: sequences that differ from two in few bases. */
-function v4Study(name: string, ids: (sample: number) => string): string[] {
+/** Samples of a `v4Study` that strangers are in. */
+const withStrangers = 5;
+
+/**
+ * A table of ASVs as those of V4, with a tree of them all: sequences that differ from two in few bases. So many
+ * strangers, which are of no kind, are in the first samples.
+ */
+function v4Study(name: string, ids: (sample: number) => string, strangers = 0): string[] {
   const random = new Random(3);
   const asvs = Array.from({ length: 40 }, (_, i) => {
     const bases = [...v4[i % 2].slice(0, 120)];
@@ -126,6 +132,11 @@ function v4Study(name: string, ids: (sample: number) => string): string[] {
     ["#OTU ID", ...samples],
     ...asvs.map((asv) => [asv, ...samples.map(() => random.integer(3) * 5)]),
   ];
+  for (let i = 0; i < strangers; i++) {
+    const asv = Array.from({ length: 120 }, () => "ACGT"[random.integer(4)]).join("");
+    asvs.push(asv);
+    table.push([asv, ...samples.map((_, sample) => (sample < withStrangers ? 5 : 0))]);
+  }
   const ofKind = (kind: number) => asvs.filter((_, i) => i % 2 === kind).map((asv) => `${asv}:0.1`);
   return [
     ...["--table", scratch.write(`${name}.tsv`, table.map((row) => row.join("\t")).join("\n"))],
@@ -160,6 +171,15 @@ test("few samples start from it by themselves: of its kind, in its shape, and no
   await succeed("simulate", "--samples", "24", "--asvs", "60", "--seed", "2", "--output", simulated);
   const files = ["--table", join(simulated, "table.biom"), "--tree", join(simulated, "tree.nwk")];
   await fresh("foreign", [...files, "--rarefy-depth", "none"]);
+  // Of what kind the sequences are, the training samples tell.
+  const mixed = v4Study("mixed", (sample) => `sample-${sample}`, 20);
+  const ids = Array.from({ length: 24 }, (_, sample) => `sample-${sample}\n`);
+  const [held, train] = [ids.slice(0, withStrangers), ids.slice(withStrangers)].map((part, i) =>
+    scratch.write(`mixed-${i}.txt`, part.join("")),
+  );
+  const known = await startOf("known", mixed, "--train-samples", train, "--val-samples", held);
+  expect(known.startFrom).toBe("builtin");
+  await fresh("strange", mixed, "--train-samples", held, "--val-samples", train);
 });
 
 test("samples that it was trained on are told of, and do not start from it by themselves", async () => {
