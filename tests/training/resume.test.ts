@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { fineTuneStudy, makeStudy, pretrainStudy, type Study, weightsOf } from "../../lab/material/study.ts";
 import { readScalars } from "../../lab/material/tensorboard/eventReader.ts";
 import { Random } from "../../src/common/random/random.ts";
+import { refusal, succeed } from "../helpers/commandLine.ts";
 import { useScratch } from "../helpers/scratch.ts";
 
 // Other programs may keep the machine busy.
@@ -134,6 +135,20 @@ test("B24: a run goes on only with what it was begun with", () => {
   expect(changed.stderr.toString()).toMatch(/--lr is 0\.5, but the run in .* was begun with 0\.001/);
   const again = Bun.spawnSync(command("calm"), { stdout: "pipe", stderr: "pipe" });
   expect(again.stderr.toString()).toContain("holds a run already");
+});
+
+test("auto means what was decided when the run began, and a line says what that is", async () => {
+  const output = ["pretrain", "--output", scratch.path("decided"), "--no-plots", "--threads", "1"];
+  const small = "--code-dim 8 --word-dim 8 --nuc-penalty 0 --save-minutes 60".split(" ");
+  await succeed(...output, "--dataset", study.folder, ...small, "--mixtures", "auto", "--epochs", "1");
+  const auto = "--mixtures auto --long-words auto --pooling auto --start-from auto".split(" ");
+  const text = await succeed(...output, "--resume", "--epochs", "2", ...auto);
+  expect(text).toContain("--mixtures auto: the run goes on with 400, as it was begun.");
+  expect(text).toContain("--start-from auto: the run goes on with none, as it was begun.");
+  await succeed(...output, "--resume", "--epochs", "2", "--start-from", "none");
+  expect(await refusal(...output, "--resume", "--mixtures", "8")).toContain(
+    "--mixtures is 8, but the run in",
+  );
 });
 
 /** When a file was written, 0 if there is none. */

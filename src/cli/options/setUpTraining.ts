@@ -78,9 +78,9 @@ export async function setUpTraining<Config extends Trainable>(
   const { folds } = flags;
   // Folds that are done are found by their own files.
   const resumes = flags.resume && folds === undefined;
-  const { config, folder } = resumes
+  const { config, folder, notes } = resumes
     ? resumedConfig(command, schema, options, output)
-    : { config: newConfig(command, schema, options, useOf), folder: null };
+    : { config: newConfig(command, schema, options, useOf), folder: null, notes: [] };
   const isAlone = rank === null || rank.worldSize === 1;
   // A run of several ranks may go on with one.
   if (config.training.shardOptimizer && isAlone && !resumes)
@@ -93,6 +93,7 @@ export async function setUpTraining<Config extends Trainable>(
     );
   const { needsDistances, columns = [] } = check(config);
   const display = displayOfRank(flags);
+  for (const note of notes) display.message(note);
   if (flags.deterministic) torch.useDeterministicAlgorithms(true);
   if (flags.threads || flags.deterministic) torch.setNumThreads(flags.threads ?? 1);
   const device = deviceOfRank(await chooseDevice(folds === undefined ? flags.device : "cpu"), rank);
@@ -156,14 +157,14 @@ function newConfig<Config extends Trainable>(
 
 /**
  * The configuration of the run in `output`, with the limits given now, and the split
- * and data it was begun with.
+ * and data it was begun with. `auto` is what was decided when it began; `notes` say what that is.
  */
 function resumedConfig<Config extends Trainable>(
   command: Command,
   schema: z.ZodType<Config>,
   options: readonly SchemaOption[],
   output: string,
-): { config: Config; folder: string } {
+): { config: Config; folder: string; notes: string[] } {
   const flags = command.opts<RunFlags>();
   const folder = new RunFolder(output);
   const parsed = schema.safeParse(folder.readConfig());
@@ -182,17 +183,23 @@ function resumedConfig<Config extends Trainable>(
     schema,
     options.filter(({ path }) => given.has(path)),
   );
+  const notes: string[] = [];
   for (const [path, name] of given) {
+    const [wanted, begun] = [valueAt(now, path), valueAt(saved, path)];
     if (changeable.includes(path)) {
       const [section, key] = path.split(".");
       const part = valueAt(saved, section) as Record<string, unknown>;
-      part[key] = valueAt(now, path);
-    } else if (JSON.stringify(valueAt(now, path)) !== JSON.stringify(valueAt(saved, path))) {
+      part[key] = wanted;
+      continue;
+    }
+    if (JSON.stringify(wanted) === JSON.stringify(begun)) continue;
+    if (wanted === "auto" || (wanted === "none" && begun === null))
+      notes.push(`${name} ${wanted}: the run goes on with ${begun ?? "none"}, as it was begun.`);
+    else
       throw new UserError(
-        `${name} is ${JSON.stringify(valueAt(now, path))}, but the run in ${output} was begun with ${JSON.stringify(valueAt(saved, path))}; ` +
+        `${name} is ${JSON.stringify(wanted)}, but the run in ${output} was begun with ${JSON.stringify(begun)}; ` +
           "leave it out to go on, or start a new run.",
       );
-    }
   }
   // The parts as they were written down: a split is never drawn anew.
   saved.split = {
@@ -205,5 +212,5 @@ function resumedConfig<Config extends Trainable>(
   const path = run.dataset?.path;
   if (typeof path !== "string")
     throw new UserError(`${folder.run} does not name the run's data; start a new run.`);
-  return { config: saved, folder: path };
+  return { config: saved, folder: path, notes };
 }
