@@ -97,7 +97,7 @@ export class BatchBuilder {
       }
     }
     const { mixtures } = options;
-    const mixed = mixtures && new MixedSamples(dataset, mixtures);
+    const mixed = mixtures && new MixedSamples(dataset, mixtures, tokenLimit);
     this.#dataset = dataset;
     this.#samples = mixed ?? dataset;
     this.#tokenLimit = tokenLimit;

@@ -23,18 +23,20 @@ const leastShare = 0.3;
 
 /**
  * A data set's samples and mixtures of them. A mixture has a random share, 0.3 to 1, of the ASVs of one
- * sample, and in half of the cases a random share, 0 to 1, of another's. A tree gives the distance between
- * any two sets of ASVs, so mixtures teach as exactly as samples do, and there are as many as one likes: what
- * few samples leave open, which of many branches a distance is due to, they decide. Each mixture depends on
- * the seed and its number alone.
+ * sample, and in half of the cases a random share, 0 to 1, of another's; where these are more than `limit`,
+ * as many random ones. A tree gives the distance between any two sets of ASVs, so mixtures teach as exactly
+ * as samples do, and there are as many as one likes: what few samples leave open, which of many branches a
+ * distance is due to, they decide. Each mixture depends on the seed and its number alone.
  */
 export class MixedSamples {
   readonly #dataset: Dataset;
   readonly #mixtures: Mixtures;
+  readonly #limit: number;
   readonly #random: Random;
 
-  constructor(dataset: Dataset, mixtures: Mixtures) {
+  constructor(dataset: Dataset, mixtures: Mixtures, limit = Number.POSITIVE_INFINITY) {
     this.#dataset = dataset;
+    this.#limit = limit;
     this.#mixtures = mixtures;
     this.#random = new Random(mixtures.seed).derive("mixtures");
   }
@@ -54,8 +56,17 @@ export class MixedSamples {
     };
     const first = draw(leastShare + (1 - leastShare) * random.float());
     if (random.float() < 0.5) draw(random.float());
-    if (counts.size === 0) return first;
-    const asvs = Int32Array.from(counts.keys()).sort();
+    if (counts.size === 0)
+      first.asvs.forEach((asv, i) => {
+        counts.set(asv, first.counts[i]);
+      });
+    let asvs = Int32Array.from(counts.keys()).sort();
+    // The distance is that of what is read.
+    if (asvs.length > this.#limit)
+      asvs = random
+        .sample(asvs.length, this.#limit)
+        .sort()
+        .map((at) => asvs[at]);
     return { asvs, counts: Float32Array.from(asvs, (asv) => counts.get(asv)!) };
   }
 

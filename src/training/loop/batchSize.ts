@@ -86,7 +86,7 @@ function batchLoads(
   train: Int32Array,
   { tokenLimit = 1024, maxBp = 150, withoutTokens = false, mixtures }: BatchOptions,
 ): { order: Int32Array; load: Float64Array } {
-  const samples = mixtures ? new MixedSamples(dataset, mixtures) : dataset;
+  const samples = mixtures ? new MixedSamples(dataset, mixtures, tokenLimit) : dataset;
   const richness = new Map(
     Array.from(train, (sample) => [sample, Math.min(tokenLimit, samples.sample(sample).asvs.length)]),
   );

@@ -7,6 +7,7 @@ import { metricsOf } from "../config/buildModel.ts";
 import { SampleCategories } from "../targets/sampleCategories.ts";
 import { asvBases, type RunFacts } from "./facts.ts";
 import { prepareShown } from "./prepareShown.ts";
+import { richWarning } from "./richSamples.ts";
 
 /** The share of ASVs of another kind than those of the training that is worth a warning. */
 const foreignShare = 0.1;
@@ -68,8 +69,10 @@ export async function openSamples(
 
 /** What is odd about a data set for a model, each a sentence. */
 export function fitWarnings(facts: RunFacts, dataset: Dataset): string[] {
-  const warnings = sequenceWarnings(facts, dataset);
-  const { data } = facts;
+  const { data, config } = facts;
+  const all = Int32Array.from({ length: dataset.sampleCount }, (_, sample) => sample);
+  const cure = () => "rarefy them to fewer counts, or take a model with a higher --token-limit";
+  const warnings = [...sequenceWarnings(facts, dataset), ...richWarning(config.model, dataset, all, cure)];
   const lost = dataset.manifest.dropped.filter(
     ({ what, reason }) => what === "samples" && reason.startsWith("fewer than"),
   );

@@ -23,6 +23,7 @@ import { type StopReason, Trainer, type TrainingResult, type TrainingTask } from
 import { currentShare, isMainRank, type Share, spreadWeights } from "../ranks/share.ts";
 import type { RunFacts } from "../run/facts.ts";
 import type { RunFolder } from "../run/folder.ts";
+import { richWarning } from "../run/richSamples.ts";
 import type { NamedSplit } from "./splitSamples.ts";
 import { TrainingWatch } from "./trainingWatch.ts";
 
@@ -156,6 +157,9 @@ export async function runTraining(plan: TrainingPlan): Promise<TrainingResult> {
     }
     const longest = dataset.manifest.counts.longestAsv - 1;
     const { maxBp } = facts.config.model;
+    const all = Int32Array.from([...split.train, ...split.validation]);
+    const cure = (most: number) => `give --token-limit ${most}, or rarefy to fewer counts`;
+    for (const warning of richWarning(facts.config.model, dataset, all, cure)) display.warn(warning);
     if (longest > maxBp)
       display.warn(
         `Only the first ${maxBp} bases of an ASV are read, the longest has ${longest} (--max-bp sets how many a new encoder reads).`,

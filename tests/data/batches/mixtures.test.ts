@@ -32,8 +32,8 @@ async function dataset(): Promise<Dataset> {
 }
 
 /** The data set's samples and the mixtures as a table. */
-function asTable(from: Dataset): Table {
-  const mixed = new MixedSamples(from, mixtures);
+function asTable(from: Dataset, limit?: number): Table {
+  const mixed = new MixedSamples(from, mixtures, limit);
   const samples = Array.from({ length: from.sampleCount + count }, (_, i) => mixed.sample(i));
   let end = 0;
   const ends = samples.map(({ asvs }) => {
@@ -70,13 +70,15 @@ test("a mixture has ASVs of one or two of the samples that it is made of, and is
   expect(others.sample(from.sampleCount)).not.toEqual(mixed.sample(from.sampleCount));
 });
 
-test.each([...uniFracMetrics])("their %s distances are those of the tree", async (metric) => {
+/** Compares a batch's distances with those of the tree; mixtures have as many ASVs as are read at most. */
+async function expectDistances(metric: (typeof uniFracMetrics)[number], limit?: number): Promise<void> {
   const from = await dataset();
-  const table = asTable(from);
+  const table = asTable(from, limit);
   const n = table.sampleIds.length;
   const all = await uniFracAllPairs(table, readTree(files.tree), { metric, alpha: 0.5 });
   const samples = Int32Array.of(20, 3, 51, 8, 33, 40);
-  const { distances } = new BatchBuilder(from, { distance: metric, mixtures }).build(samples, new Random(0));
+  const options = { distance: metric, mixtures, tokenLimit: limit };
+  const { distances } = new BatchBuilder(from, options).build(samples, new Random(0));
   samples.forEach((a, i) => {
     samples.forEach((b, j) => {
       const [row, column] = a < b ? [a, b] : [b, a];
@@ -84,6 +86,26 @@ test.each([...uniFracMetrics])("their %s distances are those of the tree", async
       expect(distances?.[i * samples.length + j]).toBeCloseTo(expected, 6);
     });
   });
+}
+
+test.each([...uniFracMetrics])("their %s distances are those of the tree", (metric) =>
+  expectDistances(metric),
+);
+
+test("they are no richer than what is read of a sample, and so are their distances", async () => {
+  const from = await dataset();
+  const limit = 8;
+  const [mixed, whole] = [new MixedSamples(from, mixtures, limit), new MixedSamples(from, mixtures)];
+  let cut = 0;
+  for (let i = from.sampleCount; i < from.sampleCount + count; i++) {
+    const { asvs, counts } = mixed.sample(i);
+    const all = whole.sample(i);
+    expect(asvs.length).toBe(Math.min(limit, all.asvs.length));
+    expect([...counts]).toEqual(Array.from(asvs, (asv) => all.counts[all.asvs.indexOf(asv)]));
+    if (all.asvs.length > limit) cut++;
+  }
+  expect(cut).toBeGreaterThan(5);
+  for (const metric of uniFracMetrics) await expectDistances(metric, limit);
 });
 
 test("their Faith's PD is that of the tree, and samples keep their own numbers bit for bit", async () => {
