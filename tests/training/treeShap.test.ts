@@ -93,7 +93,7 @@ describe("SHAP values of trees", () => {
       const shap = new TreeShap(trees, features, width);
       for (let round = 0; round < 4; round++) {
         const sample = Float64Array.from({ length: features }, () => random.float());
-        const values = shap.valuesOf(sample);
+        const { values } = shap.explain(sample, [0, 1, 2]);
         expect(largest(values, bruteForce(trees, sample, width))).toBeLessThan(1e-11);
       }
     }
@@ -110,9 +110,8 @@ describe("SHAP values of trees", () => {
       const target = y.kind === "classes" ? { ...y, classes: width } : y;
       const forest = new RandomForest(rows, target, { trees: 20, random: new Random(1) });
       const predicted = forest.predict(rows);
-      const { base, samples } = forest.shap(rows);
       let row = 0;
-      for (const values of samples) {
+      for (const { base, values } of forest.shap(rows)) {
         const sums = Array.from(base);
         values.forEach((value, i) => {
           sums[i % width] += value;
@@ -120,6 +119,23 @@ describe("SHAP values of trees", () => {
         expect(largest(sums, predicted.subarray(row * width, ++row * width))).toBeLessThan(1e-9);
       }
       expect(row).toBe(200);
+    }
+  });
+
+  test("of the middle fifth of the trees add up to what these predict, which is near the median", () => {
+    const { rows, dense, random } = simulated(150, 20, 5);
+    // One in five is far away: means lie between, medians do not.
+    const values = dense.map((row) => row[0] + (random.float() < 0.2 ? 1000 : 0));
+    for (const trees of [1, 2, 15, 50]) {
+      const forest = new RandomForest(rows, { kind: "numbers", values }, { trees, random: new Random(1) });
+      const middle = forest.predictMiddle(rows);
+      let row = 0;
+      for (const { base, values: own } of forest.shap(rows, "middle")) {
+        const sum = own.reduce((all, value) => all + value, base[0]);
+        expect(Math.abs(sum - middle[row++])).toBeLessThan(1e-9);
+      }
+      if (trees <= 2) expect(largest(middle, forest.predict(rows))).toBeLessThan(1e-9);
+      else expect(middle.filter((value) => value < 100).length).toBeGreaterThan(75);
     }
   });
 
@@ -135,12 +151,11 @@ describe("SHAP values of trees", () => {
     };
     const swapped = { ...both, feature: [1, -1, 0, -1, -1] };
     const shap = new TreeShap([both, swapped], 3, 1);
-    expect(shap.base).toEqual(Float64Array.of(2));
-    expect([...shap.valuesOf(Float64Array.of(1, 1, 1))]).toEqual(
-      [3, 3, 0].map((value) => expect.closeTo(value, 12)),
-    );
+    const valuesOf = (...sample: number[]) => shap.explain(Float64Array.from(sample), [0, 1]);
+    expect(valuesOf(1, 1, 1).base).toEqual(Float64Array.of(2));
+    expect([...valuesOf(1, 1, 1).values]).toEqual([3, 3, 0].map((value) => expect.closeTo(value, 12)));
     // A sample without the second feature: all that it could have had is lost.
-    const [first, second, third] = shap.valuesOf(Float64Array.of(1, 0, 1));
+    const [first, second, third] = valuesOf(1, 0, 1).values;
     expect(first + second + 2).toBeCloseTo(0, 12);
     expect(second).toBeLessThan(first);
     expect(third).toBe(0);
@@ -162,7 +177,23 @@ describe("SHAP values of trees", () => {
     tree.cover.push(1);
     tree.leaf.push(Float64Array.of(1000));
     const shap = new TreeShap([tree], depth, 1);
-    const values = shap.valuesOf(new Float64Array(depth).fill(1));
-    expect(shap.base[0] + values.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1000, 9);
+    const { base, values } = shap.explain(new Float64Array(depth).fill(1), [0]);
+    expect(base[0] + values.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1000, 9);
   });
+});
+
+test("a forest parts two values that have no number between them", () => {
+  // Counts as shares may differ by the last bit alone; the middle then rounds to the higher one.
+  const low = 0.1 + 2 ** -56;
+  const high = low + 2 ** -56;
+  const x = { features: 1, rows: [low, low, high, high].map((value) => ({ index: [0], value: [value] })) };
+  const forest = new RandomForest(
+    x,
+    { kind: "numbers", values: [0, 0, 8, 8] },
+    { trees: 40, random: new Random(2) },
+  );
+  const predicted = forest.predict(x);
+  expect(high).toBeGreaterThan(low);
+  expect(predicted[0]).toBeLessThan(3);
+  expect(predicted[2]).toBeGreaterThan(5);
 });

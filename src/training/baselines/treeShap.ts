@@ -18,8 +18,8 @@ export class TreeShap {
   /** Of each feature on the present path: share of training samples, and 1 where the sample goes this way. */
   readonly #share: Float64Array;
   readonly #agrees: Float64Array;
-  /** The prediction without any feature [width]: the mean over the trees' own training samples. */
-  readonly base: Float64Array;
+  /** Of each tree, the mean over its own training samples [width]. */
+  readonly #bases: readonly Float64Array[];
 
   /** @param width numbers in a leaf. */
   constructor(trees: readonly DecisionTree[], features: number, width: number) {
@@ -32,21 +32,30 @@ export class TreeShap {
     this.#sums = Array.from({ length: deepest + 1 }, () => new Float64Array(points * width));
     this.#share = new Float64Array(features).fill(1);
     this.#agrees = new Float64Array(features).fill(1);
-    this.base = new Float64Array(width);
-    for (const { leaf, cover } of trees)
+    this.#bases = trees.map(({ leaf, cover }) => {
+      const base = new Float64Array(width);
       leaf.forEach((own, node) => {
-        for (let k = 0; own && k < width; k++)
-          this.base[k] += (own[k] * cover[node]) / cover[0] / trees.length;
+        for (let k = 0; own && k < width; k++) base[k] += (own[k] * cover[node]) / cover[0];
       });
+      return base;
+    });
   }
 
-  /** The values [features * width] of a sample [features]; with `base` they add up to its prediction. */
-  valuesOf(sample: Float64Array): Float64Array {
+  /**
+   * Of the mean of some trees, by number: `base` [width], their prediction without any feature, and `values`
+   * [features * width] of a sample [features], which with the base add up to their prediction.
+   */
+  explain(sample: Float64Array, trees: readonly number[]): { base: Float64Array; values: Float64Array } {
     const values = new Float64Array(sample.length * this.#width);
+    const base = new Float64Array(this.#width);
     this.#products[0].fill(1);
-    for (const { tree, rule } of this.#trees) this.#visit(tree, rule, 0, 0, sample, values);
-    for (let i = 0; i < values.length; i++) values[i] /= this.#trees.length;
-    return values;
+    for (const at of trees) {
+      const { tree, rule } = this.#trees[at];
+      this.#visit(tree, rule, 0, 0, sample, values);
+      for (let k = 0; k < base.length; k++) base[k] += this.#bases[at][k] / trees.length;
+    }
+    for (let i = 0; i < values.length; i++) values[i] /= trees.length;
+    return { base, values };
   }
 
   /** Leaves the sums over the leaves below `node` in `#sums[level]`. */

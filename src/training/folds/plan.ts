@@ -102,6 +102,10 @@ export function makePlan(dataset: Dataset, config: PlanConfig): Plan {
     throw new UserError(
       `No sample has values of both ${quote(column)} and ${quote(by!)}; choose another column.`,
     );
+  if (classifies && predictors.includes("median-forest"))
+    throw new UserError(
+      `${quote(column)} holds classes, which have no median; leave median-forest out, or take forest.`,
+    );
   const target = targetOf(dataset, column, classifies, samples);
   const names = groups && [...new Set(Array.from(samples, (i) => groups.values[i]!))].sort();
   const outer = makeFolds(samples, {

@@ -6,6 +6,7 @@ import { conformalRadius } from "../../metrics/intervals.ts";
 import { learnAll } from "../predictors/index.ts";
 import type { RidgeSetting } from "../predictors/kernelRidge.ts";
 import { type Learned, type LearnTarget, type LearnTask, meanLoss, widthOf } from "../predictors/learner.ts";
+import type { MedianLine } from "../predictors/medianLine.ts";
 import { contributedReasons, findReasons, type Reasons } from "../predictors/reasons.ts";
 import { Study } from "../predictors/study.ts";
 import { likenessOf } from "../predictors/unlike.ts";
@@ -107,7 +108,10 @@ export class FoldRunner {
       test: [...test],
       predictors,
       likeness: likeness && !likeness.some(Number.isNaN) ? [...likeness] : null,
-      reasons: wantsReasons && ridge ? findReasons(task, target, test, ridge.settings as RidgeSetting) : null,
+      reasons:
+        wantsReasons && ridge
+          ? findReasons(task, target, test, ridge.settings as RidgeSetting & Partial<MedianLine>)
+          : null,
       contributions,
     };
   }

@@ -1,14 +1,15 @@
 import { fineTuned } from "./fineTuned.ts";
 import { kernelRidge, ridge } from "./kernelRidge.ts";
 import type { Learned, Learner, LearnTask } from "./learner.ts";
-import { constant, forest, neighbours } from "./simple.ts";
+import { onMedianLine } from "./medianLine.ts";
+import { constant, forest, medianForest, neighbours } from "./simple.ts";
 import { meanOfBest, stack } from "./stack.ts";
-import type { Study } from "./study.ts";
 import { supportVectors } from "./supportVectors.ts";
 
 /** Predictors that learn by themselves; `stack` and `auto` are made of them. */
 const learners = {
   forest: { title: "Random forest", learn: forest },
+  "median-forest": { title: "Median forest", learn: medianForest },
   ridge: { title: "Ridge on presence", learn: ridge },
   kernel: { title: "Kernel ridge", learn: (task) => kernelRidge(task, task.study.kernels) },
   vectors: { title: "Support vectors", learn: (task) => supportVectors(task, task.study.kernels) },
@@ -38,9 +39,13 @@ export function usesEncoder(wanted: readonly PredictorName[]): boolean {
 }
 
 /** The predictors that must be learned for those that are wanted, and can be. */
-export function partsOf(wanted: readonly PredictorName[], study: Study): SingleName[] {
+export function partsOf(
+  wanted: readonly PredictorName[],
+  { study, target }: Pick<LearnTask, "study" | "target">,
+): SingleName[] {
   const all = joined.some((name) => wanted.includes(name));
   const can = {
+    "median-forest": target.kind === "numbers",
     neighbours: study.metric !== null,
     encoder: study.encoderKernels.length > 0,
     // Each of its fits is a training: only where it is asked for.
@@ -57,7 +62,8 @@ export async function learnAll(
   wanted: readonly PredictorName[],
 ): Promise<Record<string, Learned>> {
   const parts: Record<string, Learned> = {};
-  for (const name of partsOf(wanted, task.study)) parts[name] = await learners[name].learn(task);
+  for (const name of partsOf(wanted, task))
+    parts[name] = onMedianLine(task, await learners[name].learn(task));
   const all: Record<string, Learned> = { constant: constant(task), ...parts };
   if (wanted.includes("stack") || wanted.includes("auto")) all["stack"] = stack(task, parts);
   if (wanted.includes("auto")) {

@@ -2,6 +2,7 @@ import type { Random } from "../../common/random/random.ts";
 import { fromPower, RidgeFits, type RidgeSetting } from "./kernelRidge.ts";
 import { multiply } from "./kernels.ts";
 import { type Learned, type LearnTarget, type LearnTask, lossOf, widthOf } from "./learner.ts";
+import type { MedianLine } from "./medianLine.ts";
 import { boundNumbers, probabilitiesOf, sharesOf } from "./scores.ts";
 
 /** What each ASV does in a predictor. */
@@ -31,13 +32,13 @@ const fewest = 3;
  * on presence. Presence is permuted among samples of the same group, where groups are given: what tells
  * groups apart is no reason.
  * @param target with the held-out values, which judge only.
- * @param settings chosen for the ridge regression by the inner folds.
+ * @param settings chosen for the ridge regression by the inner folds, and the line that its numbers lie on.
  */
 export function findReasons(
   task: LearnTask,
   target: LearnTarget,
   test: Int32Array,
-  settings: RidgeSetting,
+  settings: RidgeSetting & Partial<MedianLine>,
 ): Reasons {
   const { study, train, groupOf, target: known, random } = task;
   const n = train.length;
@@ -65,7 +66,9 @@ export function findReasons(
   const bound = target.kind === "numbers" ? boundNumbers(known, train) : null;
   const shares = sharesOf(known, train);
   const { power } = settings;
-  const finish = (all: Float64Array) => (bound ? bound(fromPower(all, power)) : probabilitiesOf(all, shares));
+  const { slope = 1, offset = 0 } = settings;
+  const numbersOf = (all: Float64Array) => fromPower(all, power).map((value) => offset + slope * value);
+  const finish = (all: Float64Array) => (bound ? bound(numbersOf(all)) : probabilitiesOf(all, shares));
   const lossAt = (own: Float64Array, row: number) => lossOf(target, finish(own), 0, target.values[test[row]]);
   const before = Float64Array.from(test, (_, row) =>
     lossAt(scores.slice(row * width, (row + 1) * width), row),
@@ -87,12 +90,12 @@ export function findReasons(
     }
     return grown;
   });
-  if (power === 1) return { asvs, effects, importance };
+  if (power === 1) return { asvs, effects: effects.map((effect) => slope * effect), importance };
   // Where a power was learned, an effect depends on the sample: the mean over the held-out ones.
   const inUnits = asvs.map((asv, at) => {
     const change = scores.map((score, row) => {
       const without = score - (has[row].has(asv) ? effects[at] : 0);
-      const [before, after] = fromPower(Float64Array.of(without, without + effects[at]), power);
+      const [before, after] = numbersOf(Float64Array.of(without, without + effects[at]));
       return after - before;
     });
     return change.reduce((sum, value) => sum + value, 0) / test.length;

@@ -34,7 +34,7 @@ export function importanceOf(
     random: new Random(0),
   });
   const sums = new Float64Array(space.length);
-  for (const values of forest.shap(x).samples)
+  for (const { values } of forest.shap(x))
     for (const [d, value] of values.entries()) sums[d] += Math.abs(value);
   return Object.fromEntries(space.map(({ name }, d) => [name, sums[d] / drawn.length]));
 }

@@ -6,6 +6,7 @@ import { fineTuneConfig } from "../../../src/training/config/defaults.ts";
 import { fineTuneOf, makePlan, planSchema } from "../../../src/training/folds/plan.ts";
 import { FoldRunner } from "../../../src/training/folds/runJob.ts";
 import { fineTunedOn } from "../../../src/training/predictors/fineTuned.ts";
+import type { MedianLine } from "../../../src/training/predictors/medianLine.ts";
 import { type PlantedStudy, plantedStudy } from "../../helpers/plantedStudy.ts";
 import { useScratch } from "../../helpers/scratch.ts";
 
@@ -19,13 +20,13 @@ beforeAll(async () => {
 
 const fineTune = fineTuneConfig({
   model: { codeDim: 8, wordDim: 8 },
-  training: { epochs: 3, penalty: 0, lr: 0.01 },
+  training: { epochs: 20, penalty: 0, lr: 0.01 },
 });
 const planOf = (data: Dataset, more: object = {}) =>
   makePlan(
     data,
     planSchema.parse({
-      ...{ column: "score", splitBy: "host", folds: 2, innerFolds: 2, trees: 5, reasons: false },
+      ...{ column: "score", splitBy: "host", folds: 2, innerFolds: 2, trees: 5, reasons: false, seed: 1 },
       ...{ predictors: ["finetuned", "ridge"], fineTune, ...more },
     }),
   );
@@ -41,8 +42,12 @@ describe("a fine-tuned model as a predictor", () => {
     const plan = planOf(dataset);
     const [job] = plan.jobs;
     const usual = await new FoldRunner(dataset, plan).run(job);
-    const { predicted, radius, inner } = usual.predictors["finetuned"];
-    expect(predicted).toEqual([...(await fineTunedOn(dataset, fineTuneOf(plan.config)!, job, plan.target))]);
+    const { predicted, radius, inner, settings } = usual.predictors["finetuned"];
+    const raw = await fineTunedOn(dataset, fineTuneOf(plan.config)!, job, plan.target);
+    const { slope, offset } = settings as unknown as MedianLine;
+    expect(slope).toBeGreaterThan(0);
+    const lowest = Math.min(...Array.from(job.train, (sample) => plan.target.values[sample]));
+    expect(predicted).toEqual(Array.from(raw, (value) => Math.max(lowest, offset + slope * value)));
     expect([radius > 0, inner > 0]).toEqual([true, true]);
     const held = new Set(Array.from(job.test, (sample) => dataset.sampleIds[sample]));
     const changed = async (isChanged: (id: string) => boolean) => {

@@ -55,10 +55,12 @@ test("it has its own likeness of samples: shared codes, and 1 - the distances th
 test("the stack and auto have it where it is given, and only there", () => {
   const all = study.dataset.sampleCount;
   const samples = Int32Array.from({ length: all }, (_, i) => i);
-  expect(partsOf(["auto"], new Samples(study.dataset, samples))).not.toContain("encoder");
-  expect(partsOf(["stack"], new Samples(study.dataset, samples, openRun("builtin", "cpu")))).toContain(
-    "encoder",
-  );
+  const target = { kind: "numbers", column: "score", values: new Float64Array(all), classes: [] } as const;
+  const known = openRun("builtin", "cpu");
+  const parts = (encoder?: typeof known) =>
+    partsOf(["stack"], { study: new Samples(study.dataset, samples, encoder), target });
+  expect(parts()).not.toContain("encoder");
+  expect(parts(known)).toContain("encoder");
 });
 
 test("it predicts what depends on the community, with the same numbers for several processes", async () => {

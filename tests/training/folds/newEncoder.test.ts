@@ -118,7 +118,7 @@ describe("an encoder that is new in each fold", () => {
   test.each([1, 0.5])(
     "and what is built on it, too, with share %p of the training samples",
     async (share) => {
-      const fineTune = fineTuneConfig({ training: { epochs: 1, penalty: 0 } });
+      const fineTune = fineTuneConfig({ training: { epochs: 20, lr: 0.01, penalty: 0 } });
       const config = configOf({
         predictors: ["encoder", "finetuned"],
         fineTune,

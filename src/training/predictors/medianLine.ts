@@ -1,0 +1,92 @@
+import { median } from "../../common/median.ts";
+import type { Learned, LearnTask } from "./learner.ts";
+import { boundNumbers } from "./scores.ts";
+
+/** How predictions of numbers become the median to be expected: `offset + slope * prediction`. */
+export interface MedianLine {
+  readonly slope: number;
+  readonly offset: number;
+}
+
+/** Slopes that are looked through, and halvings of what is left; the error is convex in the slope. */
+const steepest = 8;
+const rounds = 60;
+const golden = (Math.sqrt(5) - 1) / 2;
+
+/**
+ * The line of least absolute errors from predictions to true values (Boscovich 1757; Laplace 1789), with a
+ * slope from 0 to 8. Its offset is the median of what the slope leaves.
+ * @param rows of both.
+ */
+export function fitMedianLine(
+  predicted: ArrayLike<number>,
+  truth: ArrayLike<number>,
+  rows: readonly number[],
+): MedianLine {
+  const at = (slope: number) => {
+    const rest = rows.map((row) => truth[row] - slope * predicted[row]);
+    const offset = median(rest);
+    return { slope, offset, error: rest.reduce((sum, value) => sum + Math.abs(value - offset), 0) };
+  };
+  let [low, high] = [0, steepest];
+  let [left, right] = [at(high - golden * (high - low)), at(low + golden * (high - low))];
+  for (let round = 0; round < rounds; round++) {
+    if (left.error <= right.error) {
+      high = right.slope;
+      right = left;
+      left = at(high - golden * (high - low));
+    } else {
+      low = left.slope;
+      left = right;
+      right = at(low + golden * (high - low));
+    }
+  }
+  // Where predictions tell nothing, any slope may do: then none.
+  const [flat, found] = [at(0), left];
+  const { slope, offset } = found.error < (1 - 1e-9) * flat.error ? found : flat;
+  return { slope, offset };
+}
+
+/**
+ * A predictor of numbers whose predictions lie on the line that the inner folds' errors ask for, within the
+ * range of the training samples. Penalties draw predictions towards the middle and means lie beside medians;
+ * the absolute error, by which predictors are judged, is least at the median. What it says of the training
+ * samples comes from lines that the sample's own fold had no part in. Classes have `sharpened` for this.
+ */
+export function onMedianLine(task: LearnTask, learned: Learned): Learned {
+  const { target, train, inner } = task;
+  if (target.kind !== "numbers") return learned;
+  const truth = Float64Array.from(train, (sample) => target.values[sample]);
+  const bound = boundNumbers(target, train);
+  const moved = ({ slope, offset }: MedianLine) => {
+    return (values: Float64Array) => bound(values.map((value) => offset + slope * value));
+  };
+  const rowOf = new Map(Array.from(train, (sample, row) => [sample, row]));
+  const rowsOf = (samples: Int32Array) => Array.from(samples, (sample) => rowOf.get(sample)!);
+  const unseen = new Float64Array(train.length);
+  for (const { train: own, test } of inner) {
+    const finish = moved(fitMedianLine(learned.unseen, truth, rowsOf(own)));
+    for (const row of rowsOf(test)) unseen[row] = finish(learned.unseen.subarray(row, row + 1))[0];
+  }
+  const line = fitMedianLine(learned.unseen, truth, [...train.keys()]);
+  const finish = moved(line);
+  const { explain } = learned;
+  return {
+    settings: { ...learned.settings, ...line },
+    unseen,
+    predict: (samples) => finish(learned.predict(samples)),
+    ...(explain && {
+      *explain(samples: Int32Array) {
+        const predicted = learned.predict(samples);
+        let row = 0;
+        for (const { values, total, ...rest } of explain(samples)) {
+          const end = predicted[row++];
+          const [from, to] = finish(Float64Array.of(end - total[0], end));
+          // Beyond the range of the training samples the line bends: the share of the way that is left.
+          const slope = Math.abs(total[0]) > 1e-9 ? (to - from) / total[0] : line.slope;
+          yield { ...rest, values: values.map((value) => value * slope), total: Float64Array.of(to - from) };
+        }
+      },
+    }),
+  };
+}
