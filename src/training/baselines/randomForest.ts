@@ -83,7 +83,7 @@ export class RandomForest {
       yield shap.explain(sample, of === "mean" ? all : this.#middle(own));
   }
 
-  /** Numbers of the trees whose predictions of a sample are the middle fifth: at least one, or two of evenly many. */
+  /** The trees whose predictions of a sample are the middle fifth: at least one, or two of evenly many. */
   #middle(own: Float64Array): number[] {
     if (this.#width !== 1) throw new RangeError("Only a forest of numbers has a middle.");
     const count = own.length;
@@ -100,7 +100,7 @@ export class RandomForest {
     return all;
   }
 
-  /** Of each sample its features, in memory that the next one takes over, and what each tree says [trees * width]. */
+  /** Of each sample its features, in memory that the next one reuses, and what trees say [trees * width]. */
   *#ofTrees(x: SparseRows): Generator<[sample: Float64Array, own: Float64Array]> {
     const dense = new Float64Array(x.features);
     for (const { index, value } of x.rows) {
