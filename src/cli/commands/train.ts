@@ -3,13 +3,11 @@ import { join, resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { UserError } from "../../common/userError.ts";
 import { parseWeightRule } from "../../data/encoding/categoryWeights.ts";
-import { figureText } from "../../display/numberText.ts";
 import { chosenTargetPooling } from "../../training/config/buildModel.ts";
 import { type FineTuneConfig, fineTuneSchema } from "../../training/config/config.ts";
 import { crossValidate } from "../../training/folds/crossValidate.ts";
 import { summaryText } from "../../training/folds/foldReport.ts";
 import { planSchema } from "../../training/folds/plan.ts";
-import { isMainRank } from "../../training/ranks/share.ts";
 import { pretrainFactsOf } from "../../training/run/open.ts";
 import { fineTune } from "../../training/tasks/fineTune.ts";
 import { atLeastTwo } from "../options/optionValues.ts";
@@ -17,6 +15,7 @@ import { type EncoderUse, refuseBesideFolds } from "../options/refuseIdleOptions
 import { addSchemaOptions, type SchemaOption } from "../options/schemaOptions.ts";
 import { setUpTraining, type TrainingSetup } from "../options/setUpTraining.ts";
 import { addRunFlags, commonOptions, type RunFlags } from "../options/trainingOptions.ts";
+import { reportFineTuning } from "../text/reportFineTuning.ts";
 
 const start = "Encoder:";
 const target = "Target:";
@@ -119,45 +118,7 @@ async function run(command: Command): Promise<void> {
   using _dataset = setup.dataset;
   if (folds !== undefined) return await trainInFolds(command, setup);
   const { summary } = await fineTune(setup);
-  const { display } = setup;
-  // The other ranks would say the same.
-  if (!isMainRank()) return;
-  if (display.mode === "json") {
-    display.record("summary", { ...summary });
-    return;
-  }
-  const { validation, targets } = summary;
-  const shown =
-    summary.kind === "numbers"
-      ? ["mae", "rmse", "r2", "pearson", "coverage"]
-      : ["accuracy", "f1", "macro_f1", "auc"];
-  const names = {
-    mae: "MAE",
-    rmse: "RMSE",
-    r2: "R²",
-    pearson: "Pearson",
-    f1: "F1",
-    macro_f1: "macro F1",
-    auc: "AUC",
-  };
-  const line = (suffix: string) =>
-    shown
-      .filter((name) => `${name}${suffix}` in validation)
-      .map(
-        (name) =>
-          `${names[name as keyof typeof names] ?? name} ${figureText(validation[`${name}${suffix}`])}`,
-      )
-      .join(", ");
-  console.log(
-    [
-      `${summary.samples.validation} validation samples (${summary.split}), best epoch ${summary.best_epoch ?? "none"}:`,
-      ...(targets.length > 1
-        ? targets.map((name) => `  ${name}: ${line(`.${name}`)}`)
-        : [`  ${targets[0]}: ${line("")}`]),
-      `${summary.steps} steps, ${summary["train.samples_per_second"].toFixed(1)} samples/s, ended by ${summary.stopped_by}`,
-      `The run is in ${resolve(setup.output)}`,
-    ].join("\n"),
-  );
+  reportFineTuning(summary, setup);
 }
 
 /** The encoder that is trained is the pretrained one; a target's transformers may lie above codes, too. */

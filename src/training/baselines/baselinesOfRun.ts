@@ -21,13 +21,14 @@ export interface BaselineSummary {
 
 /**
  * Computes the baselines of a fine-tuning run on its own split, and writes their figures and
- * predictions into `baselines/`.
+ * predictions into `baselines/` unless `keep` is false.
  * @throws UserError for a pretraining run.
  */
 export function baselinesOfRun(
   folder: RunFolder,
   forest?: Omit<ForestOptions, "random" | "onProgress">,
   onProgress?: ReportProgress,
+  keep = true,
 ): BaselineSummary[] {
   const { record, dataset, split } = openRunData(folder);
   using _dataset = dataset;
@@ -48,6 +49,8 @@ export function baselinesOfRun(
     metric: dataset.manifest.distances[0] ?? null,
     splitBy: facts.config.split.by,
   });
+  const summaries = baselines.map(summaryOf);
+  if (!keep) return summaries;
   makeFolder(folder.baselines);
   for (const { name, predictions } of baselines) {
     const file = `${name.toLowerCase().replaceAll(" ", "-")}.tsv`;
@@ -59,7 +62,6 @@ export function baselinesOfRun(
       withActual: true,
     });
   }
-  const summaries = baselines.map(summaryOf);
   folder.writeJson(join(folder.baselines, "summary.json"), summaries);
   return summaries;
 }
