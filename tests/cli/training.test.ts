@@ -188,7 +188,12 @@ describe("after pretraining and fine-tuning", () => {
       .trim()
       .split("\n")
       .map((line) => JSON.parse(line));
-    expect(found.map(({ name }) => name)).toEqual(["Random forest", "Nearest neighbours", "Median"]);
+    expect(found.map(({ name }) => name)).toEqual([
+      "Random forest",
+      "Median forest",
+      "Nearest neighbours",
+      "Median",
+    ]);
     const ids = (path: string) => rows(path).map(([id]) => id);
     expect(ids(join(run(), "baselines/random-forest.tsv"))).toEqual(ids(join(run(), "val_predictions.tsv")));
     expect(aam("report", run()).code).toBe(0);
