@@ -94,15 +94,21 @@ export async function crossValidate(options: CrossValidateOptions): Promise<{
   });
   display.end();
   const summary = summarize(plan, results);
-  const tableOf = (pick: (result: JobResult) => Reasons | null) =>
-    reasonTable(dataset, plan.target, results.map(pick), taxonomy);
+  // A fold in which no ASV does anything tells nothing of how it does it.
+  const tableOf = (pick: (result: JobResult) => Reasons | null | undefined) =>
+    reasonTable(
+      dataset,
+      plan.target,
+      results.flatMap((result) => pick(result) ?? []).filter(({ asvs }) => asvs.length > 0),
+      taxonomy,
+    );
   if (config.reasons) for (const warning of contributionWarnings(summary, dataset)) display.warn(warning);
   const reasons = tableOf((result) => result.reasons);
+  const explained = results.flatMap((result) => Object.keys(result.contributions));
   const contributions = Object.fromEntries(
-    [...new Set(results.flatMap((result) => Object.keys(result.contributions)))].map((name) => [
-      name,
-      tableOf((result) => result.contributions[name] ?? null),
-    ]),
+    [...new Set([summary.main, ...explained])]
+      .map((name) => [name, tableOf((result) => result.contributions[name])] as const)
+      .filter(([, rows]) => rows.length > 0),
   );
   writeFileAtomic(join(output, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
   writeFoldPredictions(join(output, "predictions.tsv"), dataset, plan, results);
@@ -122,8 +128,10 @@ const toleratedGap = 1e-3;
 
 /** Where ASVs' contributions cannot be had, or do not add up as they should. */
 function contributionWarnings({ predictors, contributionGaps }: FoldSummary, dataset: Dataset): string[] {
+  const noTree = `${dataset.path} holds no tree for unweighted UniFrac; prepare it again with --tree`;
   const why: Record<string, string> = {
-    kernel: `${dataset.path} holds no tree for unweighted UniFrac; prepare it again with --tree`,
+    kernel: noTree,
+    vectors: noTree,
     encoder: "its encoder does not pool ASVs as a set, or reads only some of a sample's",
   };
   return predictors.flatMap(({ name }) => {

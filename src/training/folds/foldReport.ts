@@ -10,6 +10,7 @@ import type { Interval } from "../../metrics/intervals.ts";
 import { titleOf } from "../predictors/index.ts";
 import { delimitedText, type ResultColumn } from "../targets/predictionTable.ts";
 import type { Plan } from "./plan.ts";
+import { reasonNotes, undividedText } from "./reasonNotes.ts";
 import type { ReasonRow } from "./reasonTable.ts";
 import type { JobResult } from "./runJob.ts";
 import { classOf, type FoldSummary, figureNames, predictionsOf } from "./summarize.ts";
@@ -196,6 +197,7 @@ export async function writeFoldReport(input: FoldReportInput): Promise<string> {
   const keys = figureNames[target.kind];
   const main = summary.predictors.find(({ name }) => name === summary.main)!;
   const plots: ReportPlot[] = await plotsOf(input);
+  const samples = await reasonsTable(input);
   const path = join(folder, "report.html");
   await writePage(path, {
     title: `Cross-validation of ${target.column}`,
@@ -222,6 +224,7 @@ export async function writeFoldReport(input: FoldReportInput): Promise<string> {
     warnings: [
       ...plan.warnings,
       ...(summary.isReal ? [] : [verdictText(summary)]),
+      ...(samples ? [] : reasonNotes(summary)),
       ...(summary.unlike !== null && summary.unlike > 0.15
         ? [
             `${readableNumber(100 * summary.unlike, 2)} % of the held-out samples are unlike the training samples (5 % would be usual): predictions and intervals may not hold for them.`,
@@ -265,7 +268,7 @@ export async function writeFoldReport(input: FoldReportInput): Promise<string> {
         value: Math.round(results.reduce((sum, { seconds }) => sum + seconds, 0)),
       },
     ],
-    samples: await reasonsTable(input),
+    samples,
   });
   return path;
 }
@@ -275,7 +278,7 @@ async function reasonsTable({
   plan,
   reasons,
   contributions,
-  summary: { contributionGaps: gaps },
+  summary,
 }: FoldReportInput): Promise<SampleTable | undefined> {
   const all = [...reasons, ...Object.values(contributions).flat()];
   if (all.length === 0) return undefined;
@@ -296,7 +299,7 @@ async function reasonsTable({
   return {
     title: `ASVs that carry ${plan.target.column}`,
     rowsAre: "ASVs",
-    plots: await reasonPlots(reasons, contributions, gaps),
+    plots: await reasonPlots(reasons, contributions, summary),
     columns: [
       { name: "ASV", kind: "text" },
       ...(hasTaxon ? [{ name: "taxon", kind: "text" } as const] : []),
@@ -308,33 +311,38 @@ async function reasonsTable({
       { name: "upper", kind: "number" },
     ],
     rows: [
-      ...rowsOf("permutation", reasons),
       ...Object.entries(contributions).flatMap(([name, rows]) => rowsOf(name, rows)),
+      ...rowsOf("permutation", reasons),
     ],
-    note: "permutation: growth of the error in ridge regression on presence, permuted within groups, and what presence adds. Others: mean size of what the ASV adds to this predictor's predictions, and the mean in samples with the ASV less that in samples without. Lower and upper: the folds' central 95 % of the effect.",
+    note: [
+      ...reasonNotes(summary),
+      "permutation: growth of the error in ridge regression on presence, permuted within groups, and what presence adds.",
+      `Others: mean size of what the ASV adds to this predictor's ${hasClass ? "probabilities" : "predictions"}, and the mean in samples with the ASV less that in samples without.`,
+      "Lower and upper: the folds' central 95 % of the effect.",
+    ].join(" "),
   };
 }
 
 async function reasonPlots(
   reasons: readonly ReasonRow[],
   contributions: FoldReportInput["contributions"],
-  gaps: FoldSummary["contributionGaps"],
+  summary: FoldSummary,
 ): Promise<ReportPlot[]> {
   const plots: ReportPlot[] = [];
   const permuted = [
     reasons,
     "Ridge on presence, permuted",
-    "By permutation importance within groups",
+    "Ranked by permutation importance within groups.",
   ] as const;
-  const others = Object.entries(contributions).map(
-    ([name, rows]) =>
-      [
-        rows,
-        titleOf(name, false),
-        `By mean size of contributions, which add up to predictions within ${readableNumber(100 * gaps[name], 2)} % of the largest`,
-      ] as const,
-  );
-  for (const [rows, title, ranked] of [permuted, ...others]) {
+  const others = Object.entries(contributions).map(([name, rows]) => {
+    // Less than the eye can see in any plot is not told apart.
+    const gap = readableNumber(Math.max(0.01, 100 * summary.contributionGaps[name]), 2);
+    const undivided = undividedText(summary, name);
+    const rest = undivided ? `; ${undivided}, which is not divided` : "";
+    const ranked = `Ranked by mean size of contributions, which add up to predictions within ${gap} %${rest}.`;
+    return [rows, titleOf(name, false), ranked] as const;
+  });
+  for (const [rows, title, ranked] of [...others, permuted]) {
     const shown = rows.filter(({ importance, effect }) => importance > 0 && !Number.isNaN(effect));
     if (shown.length === 0) continue;
     plots.push({
@@ -348,7 +356,7 @@ async function reasonPlots(
           error: (row.high - row.low) / 2,
         })),
       }),
-      caption: `${ranked}, the largest first; bars: central 95 % of the folds.`,
+      caption: `${ranked} Lines: central 95 % of the folds.`,
     });
   }
   return plots;

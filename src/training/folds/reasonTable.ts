@@ -14,7 +14,7 @@ export interface ReasonRow {
   /** Folds whose training samples have it often enough. */
   readonly folds: number;
   /**
-   * What its presence adds to the number, or to a class's score. Median over folds, with
+   * What its presence adds to the number, or to a class's score or probability. Median over folds, with
    * the folds' central 95 %; NaN where no fold tells.
    */
   readonly effect: number;
@@ -32,15 +32,12 @@ export interface ReasonRow {
 export function reasonTable(
   dataset: Dataset,
   target: LearnTarget,
-  ofFolds: readonly (Reasons | null)[],
+  ofFolds: readonly Reasons[],
   taxonomy: Taxonomy | null,
 ): ReasonRow[] {
   const width = target.kind === "numbers" ? 1 : target.classes.length;
   const found = new Map<number, { effects: (number | null)[][]; importance: number[] }>();
-  let folds = 0;
   for (const reasons of ofFolds) {
-    if (!reasons) continue;
-    folds++;
     reasons.asvs.forEach((asv, at) => {
       const own = found.get(asv) ?? { effects: [], importance: [] };
       found.set(asv, own);
@@ -50,7 +47,7 @@ export function reasonTable(
   }
   const rows: ReasonRow[] = [];
   for (const [asv, { effects, importance }] of found) {
-    if (importance.length < folds / 2) continue;
+    if (importance.length < ofFolds.length / 2) continue;
     const ofClass = Array.from({ length: width }, (_, c) =>
       effects.map((own) => own[c]).filter((own) => own !== null),
     );

@@ -3,11 +3,12 @@ import type { Dataset } from "../../data/dataset/dataset.ts";
 import { textValues } from "../../data/encoding/categories.ts";
 import { type Fold, makeFolds } from "../../data/split/folds.ts";
 import { conformalRadius } from "../../metrics/intervals.ts";
+import { contributedReasons } from "../predictors/contributedReasons.ts";
 import { learnAll } from "../predictors/index.ts";
 import type { RidgeSetting } from "../predictors/kernelRidge.ts";
 import { type Learned, type LearnTarget, type LearnTask, meanLoss, widthOf } from "../predictors/learner.ts";
 import type { MedianLine } from "../predictors/medianLine.ts";
-import { contributedReasons, findReasons, type Reasons } from "../predictors/reasons.ts";
+import { findReasons, type Reasons } from "../predictors/reasons.ts";
 import { Study } from "../predictors/study.ts";
 import { likenessOf } from "../predictors/unlike.ts";
 import { openRun } from "../run/open.ts";
@@ -98,9 +99,8 @@ export class FoldRunner {
     );
     const wantsReasons = this.#plan.config.reasons && job.share === 1;
     const { ridge } = learned;
-    const contributions: Record<string, Reasons> = {};
-    for (const [name, { explain }] of Object.entries(learned))
-      if (wantsReasons && explain) contributions[name] = contributedReasons(task, explain, test);
+    // No ASV moves the constant.
+    const { constant: _, ...moved } = learned;
     const likeness = job.share === 1 ? likenessOf(task, test) : null;
     return {
       ...{ name: job.name, repeat: job.repeat, fold: job.fold, share: job.share },
@@ -112,7 +112,7 @@ export class FoldRunner {
         wantsReasons && ridge
           ? findReasons(task, target, test, ridge.settings as RidgeSetting & Partial<MedianLine>)
           : null,
-      contributions,
+      contributions: wantsReasons ? contributedReasons(task, moved, test) : {},
     };
   }
 

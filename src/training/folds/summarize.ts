@@ -2,6 +2,7 @@ import { groupBootstrap, type Interval } from "../../metrics/intervals.ts";
 import { areaUnderRoc } from "../../metrics/metrics.ts";
 import { titleOf } from "../predictors/index.ts";
 import { type LearnTarget, lossOf } from "../predictors/learner.ts";
+import type { Undivided } from "../predictors/reasons.ts";
 import type { Plan } from "./plan.ts";
 import type { JobResult } from "./runJob.ts";
 
@@ -47,6 +48,8 @@ export interface FoldSummary {
   readonly samples: number;
   readonly groups: number;
   readonly repeats: number;
+  /** Folds of all repeats. */
+  readonly folds: number;
   /** The predictor that the others are compared with: the first one asked for. */
   readonly main: string;
   readonly predictors: readonly PredictorSummary[];
@@ -66,6 +69,10 @@ export interface FoldSummary {
   readonly unlike: number | null;
   /** By predictor: how much its contributions fail to add up by, the most in any fold (`Reasons.gap`). */
   readonly contributionGaps: Readonly<Record<string, number>>;
+  /** By mean of predictors: the parts that are not divided among ASVs, with the mean weight over folds. */
+  readonly undivided: Readonly<Record<string, Undivided>>;
+  /** By predictor: folds in which no ASV moves it; only those that have some. */
+  readonly unmoved: Readonly<Record<string, number>>;
 }
 
 const moreIsBetter = new Set(["r2", "auc"]);
@@ -77,6 +84,27 @@ function gapsOf(whole: readonly JobResult[]): Record<string, number> {
     for (const [name, { gap }] of Object.entries(contributions))
       gaps[name] = Math.max(gaps[name] ?? 0, gap ?? Number.POSITIVE_INFINITY);
   return gaps;
+}
+
+function undividedOf(whole: readonly JobResult[]): Record<string, Undivided> {
+  const all: Record<string, { parts: string[]; weight: number; importance: number }> = {};
+  for (const { contributions } of whole)
+    for (const [name, { undivided }] of Object.entries(contributions)) {
+      if (!undivided) continue;
+      const own = (all[name] ??= { parts: [], weight: 0, importance: 0 });
+      own.parts = [...new Set([...own.parts, ...undivided.parts])];
+      own.weight += undivided.weight / whole.length;
+      own.importance += undivided.importance / whole.length;
+    }
+  return all;
+}
+
+function unmovedOf(whole: readonly JobResult[]): Record<string, number> {
+  const folds: Record<string, number> = {};
+  for (const { contributions } of whole)
+    for (const [name, { asvs, undivided }] of Object.entries(contributions))
+      if (asvs.length === 0 && !undivided) folds[name] = (folds[name] ?? 0) + 1;
+  return folds;
 }
 
 /** Puts the folds of all samples together, by predictor. */
@@ -153,6 +181,7 @@ export function summarize(plan: Plan, results: readonly JobResult[]): FoldSummar
     samples: plan.samples.length,
     groups: new Set(groups).size,
     repeats: 1 + Math.max(...whole.map(({ repeat }) => repeat)),
+    folds: whole.length,
     main: mainName,
     predictors,
     differences,
@@ -162,6 +191,8 @@ export function summarize(plan: Plan, results: readonly JobResult[]): FoldSummar
     meanOf: meansOf(whole),
     curve: config.curve.length > 0 ? curveOf(target, results) : [],
     contributionGaps: gapsOf(whole),
+    undivided: undividedOf(whole),
+    unmoved: unmovedOf(whole),
     unlike: likeness.length > 0 ? likeness.filter((p) => p < 0.05).length / likeness.length : null,
   };
 }

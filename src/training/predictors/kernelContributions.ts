@@ -3,6 +3,7 @@ import { gaussLegendre } from "../baselines/gaussLegendre.ts";
 import type { KernelName } from "./kernelName.ts";
 import { type KernelScores, multiply } from "./kernels.ts";
 import type { Contributions, LearnTask } from "./learner.ts";
+import { slopeBetween } from "./probabilityContributions.ts";
 import type { SoftKernels } from "./softKernels.ts";
 
 /** Kernels that are products of what samples have of each ASV. */
@@ -17,7 +18,7 @@ const [fewest, most, closeEnough] = [8, 128, 1e-5];
 const [rowsAtOnce, samplesAtOnce] = [64, 8];
 
 /**
- * What each ASV adds to a score of kernel ridge regression, from the base sample, which has of each ASV the
+ * What each ASV adds to a score that is a sum over kernels, from the base sample, which has of each ASV the
  * training samples' mean (of presence a share), to the sample that is explained. Integrated gradients
  * (Sundararajan, Taly and Yan 2017) on the straight line between both:
  *
@@ -108,14 +109,10 @@ export function kernelContributions(
           for (let c = 0; c < width; c++)
             values[asv * width + c] += weights[asv * width + c] * value(counts[k]);
       });
-      const score = scores.subarray(row * width, (row + 1) * width);
-      if (!finish) yield { values, total: score.map((one, c) => one - base[c]) };
+      if (!finish) yield { values, base };
       else {
-        const slope = slopeBetween(finish, base[0], score[0]);
-        yield {
-          values: values.map((one) => one * slope),
-          total: Float64Array.of(finish(score[0]) - finish(base[0])),
-        };
+        const slope = slopeBetween(finish, base[0], scores[row]);
+        yield { values: values.map((one) => one * slope), base: Float64Array.of(finish(base[0])) };
       }
     }
   };
@@ -127,17 +124,12 @@ function presenceOf(asvs: Int32Array, count: number): Float64Array {
   return presence;
 }
 
-/** The change of a function's value over that of its argument; its derivative where both are the same. */
-function slopeBetween(fn: (value: number) => number, from: number, to: number): number {
-  const least = 1e-7 * Math.max(1, Math.abs(from));
-  const step = Math.abs(to - from) < least ? least : to - from;
-  return (fn(from + step) - fn(from)) / step;
-}
-
 /** The part of scores [width] that soft kernels make, as a function of presence. */
 class SoftScore {
   readonly #soft: SoftKernels;
-  readonly #parts: readonly { readonly name: KernelName; readonly gain: torch.Tensor }[];
+  readonly #names: readonly KernelName[];
+  /** [train, width] of each kernel. */
+  readonly #gains: readonly torch.Tensor[];
   readonly #base: Float64Array;
   readonly #width: number;
   /** [train, D] */
@@ -156,10 +148,10 @@ class SoftScore {
     this.#base = base;
     this.#width = width;
     this.#train = torch.noGrad(() => torch.tidy(() => this.#at(train).coordinates)).detachFromScope();
-    this.#parts = parts.map(({ name, gain }) => ({
-      name,
-      gain: torch.tensor(gain, { shape: [train.length, width] }).detachFromScope(),
-    }));
+    this.#names = parts.map(({ name }) => name);
+    this.#gains = parts.map(({ gain }) =>
+      torch.tensor(gain, { shape: [train.length, width] }).detachFromScope(),
+    );
   }
 
   /** Likeness [train] of the base in each kernel. */
@@ -167,12 +159,8 @@ class SoftScore {
     return torch.noGrad(() =>
       torch.tidy(() => {
         const { coordinates } = this.#at([this.#base]);
-        return new Map(
-          this.#parts.map(({ name }) => [
-            name,
-            this.#soft.likeness(name, coordinates, this.#train).toFloat64Array(),
-          ]),
-        );
+        const likeness = this.#soft.likeness(this.#names, coordinates, this.#train);
+        return new Map(this.#names.map((name, i) => [name, likeness[i].toFloat64Array()]));
       }),
     );
   }
@@ -241,8 +229,9 @@ class SoftScore {
 
   /** [P, D] -> [P, width] */
   #score(coordinates: torch.Tensor): torch.Tensor {
-    return this.#parts
-      .map(({ name, gain }) => this.#soft.likeness(name, coordinates, this.#train).matmul(gain))
+    return this.#soft
+      .likeness(this.#names, coordinates, this.#train)
+      .map((likeness, i) => likeness.matmul(this.#gains[i]))
       .reduce((sum, part) => sum.add(part));
   }
 

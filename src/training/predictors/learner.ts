@@ -29,12 +29,19 @@ export interface LearnTask {
   readonly fineTune?: FineTuneConfig;
 }
 
-/** What each ASV adds to what is said of one sample: a number in its own unit, or scores of the classes. */
+/** What each ASV adds to what is said of one sample, in its unit: a number, or probabilities of the classes. */
 export interface Contributions {
   /** [ASVs * width] */
   readonly values: Float64Array;
-  /** [width] What they must add up to, found without them: the prediction less that of the base. */
-  readonly total: Float64Array;
+  /** [width] What is said of the base, from which they lead to the prediction. */
+  readonly base: Float64Array;
+}
+
+/** One of the predictors that another is the weighted mean of. */
+export interface Part {
+  readonly name: string;
+  readonly learned: Learned;
+  readonly weight: number;
 }
 
 /** What was learned from the training samples. */
@@ -45,8 +52,10 @@ export interface Learned {
   readonly unseen: Float64Array;
   /** [samples * width]: numbers, or probabilities of the classes. */
   predict(samples: Int32Array): Float64Array;
-  /** Of each sample in turn; absent where a prediction cannot be divided among ASVs. */
+  /** What ASVs add to `predict`, of each sample in turn; absent where this cannot be divided among ASVs. */
   readonly explain?: (samples: Int32Array) => Iterable<Contributions>;
+  /** Of a weighted mean of predictors, these; its contributions are the mean of theirs. */
+  readonly parts?: readonly Part[];
 }
 
 /** Learns a target from training samples. */

@@ -1,5 +1,6 @@
 import { median } from "../../common/median.ts";
 import type { Learned, LearnTask } from "./learner.ts";
+import { slopeBetween } from "./probabilityContributions.ts";
 import { boundNumbers } from "./scores.ts";
 
 /** How predictions of numbers become the median to be expected: `offset + slope * prediction`. */
@@ -78,13 +79,12 @@ export function onMedianLine(task: LearnTask, learned: Learned): Learned {
     ...(explain && {
       *explain(samples: Int32Array) {
         const predicted = learned.predict(samples);
+        const onLine = (value: number) => finish(Float64Array.of(value))[0];
         let row = 0;
-        for (const { values, total, ...rest } of explain(samples)) {
-          const end = predicted[row++];
-          const [from, to] = finish(Float64Array.of(end - total[0], end));
+        for (const { values, base } of explain(samples)) {
           // Beyond the range of the training samples the line bends: the share of the way that is left.
-          const slope = Math.abs(total[0]) > 1e-9 ? (to - from) / total[0] : line.slope;
-          yield { ...rest, values: values.map((value) => value * slope), total: Float64Array.of(to - from) };
+          const slope = slopeBetween(onLine, base[0], predicted[row++]);
+          yield { values: values.map((value) => value * slope), base: finish(base) };
         }
       },
     }),

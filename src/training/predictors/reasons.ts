@@ -1,17 +1,27 @@
 import type { Random } from "../../common/random/random.ts";
 import { fromPower, RidgeFits, type RidgeSetting } from "./kernelRidge.ts";
 import { multiply } from "./kernels.ts";
-import { type Learned, type LearnTarget, type LearnTask, lossOf, widthOf } from "./learner.ts";
+import { type LearnTarget, type LearnTask, lossOf, widthOf } from "./learner.ts";
 import type { MedianLine } from "./medianLine.ts";
 import { boundNumbers, probabilitiesOf, sharesOf } from "./scores.ts";
+
+/** What no ASV is held to account for in a weighted mean of predictors. */
+export interface Undivided {
+  /** Names of the predictors. */
+  readonly parts: readonly string[];
+  /** Their weight, of 1. */
+  readonly weight: number;
+  /** Mean size of what they add as a whole: how far they move a prediction. */
+  readonly importance: number;
+}
 
 /** What each ASV does in a predictor. */
 export interface Reasons {
   /** Row numbers of ASVs in the data set: those in at least three training samples. */
   readonly asvs: number[];
   /**
-   * By ASV: what its presence adds to the number, or to the score of each class [asvs * width]; null where
-   * the held-out samples do not tell.
+   * By ASV: what its presence adds to the number, or to each class's score or probability [asvs * width];
+   * null where the held-out samples do not tell.
    */
   readonly effects: (number | null)[];
   /** By ASV: how much it matters on the held-out samples. */
@@ -21,11 +31,13 @@ export interface Reasons {
    * difference between a prediction and the base's.
    */
   readonly gap?: number;
+  /** Parts of a weighted mean that are not divided among ASVs; absent where all are. */
+  readonly undivided?: Undivided;
 }
 
 const permutations = 5;
 /** Training samples that an ASV must be in to be spoken of. */
-const fewest = 3;
+export const fewestSamples = 3;
 
 /**
  * Effects of ASVs and their permutation importance (Breiman 2001) on held-out samples, in ridge regression
@@ -58,7 +70,7 @@ export function findReasons(
     }
   });
   const scale = kernel.scales[0];
-  const asvs = Array.from(present.keys()).filter((asv) => present[asv] >= fewest && present[asv] < n);
+  const asvs = Array.from(present.keys()).filter((asv) => present[asv] >= fewestSamples && present[asv] < n);
   const effects = asvs.flatMap((asv) =>
     Array.from({ length: width }, (_, c) => scale * (sums[asv * width + c] - (totals[c] * present[asv]) / n)),
   );
@@ -101,50 +113,6 @@ export function findReasons(
     return change.reduce((sum, value) => sum + value, 0) / test.length;
   });
   return { asvs, effects: inUnits, importance };
-}
-
-/**
- * What ASVs do in a predictor that divides its predictions among them; held-out samples need no truth for it.
- * An ASV's importance is the mean over samples of its contribution's size (of classes: half the sum of the
- * sizes); its effect is the mean contribution in samples that have it, less that in samples that do not.
- */
-export function contributedReasons(
-  { study: { dataset }, train, target }: LearnTask,
-  explain: NonNullable<Learned["explain"]>,
-  test: Int32Array,
-): Reasons {
-  const width = widthOf(target);
-  const n = test.length;
-  const present = new Int32Array(dataset.asvCount);
-  for (const sample of train) for (const asv of dataset.sample(sample).asvs) present[asv]++;
-  const sizes = new Float64Array(dataset.asvCount);
-  const sums = new Float64Array(dataset.asvCount * width);
-  const sumsWith = new Float64Array(dataset.asvCount * width);
-  const having = new Int32Array(dataset.asvCount);
-  let [row, missing, largest] = [0, 0, 0];
-  for (const { values, total } of explain(test)) {
-    const rest = total.slice();
-    for (let i = 0; i < values.length; i++) {
-      sums[i] += values[i];
-      rest[i % width] -= values[i];
-      sizes[Math.floor(i / width)] += Math.abs(values[i]) / (width === 1 ? n : 2 * n);
-    }
-    missing = Math.max(missing, ...rest.map(Math.abs));
-    largest = Math.max(largest, ...total.map(Math.abs));
-    for (const asv of dataset.sample(test[row++]).asvs) {
-      having[asv]++;
-      for (let c = 0; c < width; c++) sumsWith[asv * width + c] += values[asv * width + c];
-    }
-  }
-  const asvs = Array.from(present.keys()).filter((asv) => present[asv] >= fewest && sizes[asv] > 0);
-  const effects = asvs.flatMap((asv) =>
-    Array.from({ length: width }, (_, c) => {
-      const [all, own, count] = [sums[asv * width + c], sumsWith[asv * width + c], having[asv]];
-      return count > 0 && count < n ? own / count - (all - own) / (n - count) : null;
-    }),
-  );
-  const gap = largest > 0 ? missing / largest : missing;
-  return { asvs, effects, importance: asvs.map((asv) => sizes[asv]), gap };
 }
 
 /** Values in random order among samples of the same group; among all of them where there are no groups. */

@@ -1,5 +1,6 @@
 import { median } from "../../common/median.ts";
 import { type Learned, type LearnTarget, type LearnTask, meanLoss } from "./learner.ts";
+import { toProbabilities } from "./probabilityContributions.ts";
 
 /** Shares of classes are taken for this at least, so that none has an endless logarithm. */
 const leastShare = 1e-3;
@@ -72,25 +73,27 @@ export function probabilitiesOf(
   return probabilities;
 }
 
+const logOf = (share: number) => Math.log(Math.max(share, leastShare));
+
 /** Probabilities as scores: the logarithm of how many times the class's share they are. */
 function scoresOf(probabilities: Float64Array, shares: Float64Array): Float64Array {
-  return probabilities.map((probability, i) =>
-    Math.log(Math.max(probability, leastShare) / Math.max(shares[i % shares.length], leastShare)),
-  );
+  return probabilities.map((probability, i) => logOf(probability) - logOf(shares[i % shares.length]));
 }
 
 /**
  * Probabilities calibrated by one number, the sharpness by which those of the inner folds fit best (Guo et
  * al. 2017: temperature scaling, but around the classes' shares instead of equal ones, so that a predictor
  * which knows nothing says what the shares say); numbers as they are.
+ * @param explain contributions to what `predict` gives.
  */
 export function sharpened(
   { target, train }: LearnTask,
   settings: Learned["settings"],
   unseen: Float64Array,
   predict: Learned["predict"],
+  explain?: Learned["explain"],
 ): Learned {
-  if (target.kind === "numbers") return { settings, unseen, predict };
+  if (target.kind === "numbers") return { settings, unseen, predict, explain };
   const shares = sharesOf(target, train);
   const scores = scoresOf(unseen, shares);
   const tried = sharpnesses.map((sharpness) => {
@@ -98,10 +101,20 @@ export function sharpened(
     return { sharpness, probabilities, loss: meanLoss(target, train, probabilities) };
   });
   const best = tried.reduce((a, b) => (b.loss < a.loss ? b : a));
+  const sharpen = (some: Float64Array) => probabilitiesOf(scoresOf(some, shares), shares, best.sharpness);
   return {
     settings,
     unseen: best.probabilities,
-    predict: (samples) => probabilitiesOf(scoresOf(predict(samples), shares), shares, best.sharpness),
+    predict: (samples) => sharpen(predict(samples)),
+    explain:
+      explain &&
+      ((samples) =>
+        toProbabilities(
+          predict(samples),
+          explain(samples),
+          (share) => best.sharpness * logOf(share),
+          sharpen,
+        )),
   };
 }
 
@@ -117,6 +130,7 @@ interface ScoreMethod<T> {
   /** Fits on all training samples. */
   final(setting: T): {
     readonly scoresFor: (samples: Int32Array) => Float64Array;
+    /** Contributions to numbers within their bounds, or to scores of classes. */
     readonly explain?: Learned["explain"];
   };
 }
@@ -139,5 +153,14 @@ export function calibrated<T extends Readonly<Record<string, string | number>>>(
   const probable = (scores: Float64Array, own: Int32Array) => probabilitiesOf(scores, sharesOf(target, own));
   const { setting, unseen } = method.choose(probable);
   const { scoresFor, explain } = method.final(setting);
-  return { ...sharpened(task, setting, unseen, (samples) => probable(scoresFor(samples), train)), explain };
+  const ofTrain = (scores: Float64Array) => probable(scores, train);
+  return sharpened(
+    task,
+    setting,
+    unseen,
+    (samples) => ofTrain(scoresFor(samples)),
+    explain &&
+      ((samples) =>
+        toProbabilities(scoresFor(samples), explain(samples), (score) => plainSharpness * score, ofTrain)),
+  );
 }

@@ -1,7 +1,7 @@
 import { median } from "../../common/median.ts";
 import { NearestNeighbours } from "../baselines/nearestNeighbours.ts";
 import { RandomForest } from "../baselines/randomForest.ts";
-import { chooseInside, type Learned, type LearnTarget, type LearnTask } from "./learner.ts";
+import { chooseInside, type Learned, type LearnTarget, type LearnTask, widthOf } from "./learner.ts";
 import { sharesOf, sharpened } from "./scores.ts";
 
 /** Trees of a forest that only tells the inner folds' errors, as a share of all. */
@@ -53,16 +53,13 @@ function readForest(task: LearnTask, of: "mean" | "middle"): Learned {
   const read = (grown: RandomForest, samples: Int32Array) =>
     of === "mean" ? grown.predict(study.relative(samples)) : grown.predictMiddle(study.relative(samples));
   const { unseen } = chooseInside(task, [{}], (_own, test, fold) => [read(inner[fold], test)]);
-  return {
-    ...sharpened(task, { trees: task.trees }, unseen, (samples) => read(final, samples)),
-    *explain(samples) {
-      const rows = study.relative(samples);
-      const predicted = read(final, samples);
-      let at = 0;
-      for (const { base, values } of final.shap(rows, of))
-        yield { values, total: base.map((own) => predicted[at++] - own) };
-    },
-  };
+  return sharpened(
+    task,
+    { trees: task.trees },
+    unseen,
+    (samples) => read(final, samples),
+    (samples) => final.shap(study.relative(samples), of),
+  );
 }
 
 /** Nearest neighbours by true distances; their number is chosen among samples of other groups. */
@@ -88,7 +85,7 @@ export function neighbours(task: LearnTask): Learned {
  * sample without looking at it.
  */
 export function constant(task: LearnTask): Learned {
-  const { target, train } = task;
+  const { study, target, train } = task;
   const value = (own: Int32Array, count: number) => {
     if (target.kind === "numbers")
       return new Float64Array(count).fill(median(Array.from(own, (sample) => target.values[sample])));
@@ -96,7 +93,13 @@ export function constant(task: LearnTask): Learned {
     return Float64Array.from({ length: count * shares.length }, (_, i) => shares[i % shares.length]);
   };
   const { unseen } = chooseInside(task, [{}], (own, test) => [value(own, test.length)]);
-  return { settings: {}, unseen, predict: (samples) => value(train, samples.length) };
+  const nothing = new Float64Array(study.dataset.asvCount * widthOf(target));
+  return {
+    settings: {},
+    unseen,
+    predict: (samples) => value(train, samples.length),
+    explain: (samples) => Array.from(samples, () => ({ values: nothing, base: value(train, 1) })),
+  };
 }
 
 function targetOf(target: LearnTarget, own: Int32Array) {

@@ -13,8 +13,8 @@ export interface SoftKernels {
   readonly sets: SoftSets;
   /** Presence [P, A] and degrees of `sets` [P, size], in float64 -> coordinates [P, D]. */
   coordinates(presence: torch.Tensor, degrees: torch.Tensor): torch.Tensor;
-  /** Likeness [P, N] of samples with these coordinates. */
-  likeness(name: KernelName, some: torch.Tensor, others: torch.Tensor): torch.Tensor;
+  /** Likeness [P, N] of samples with these coordinates, by each of some kernels in turn. */
+  likeness(names: readonly KernelName[], some: torch.Tensor, others: torch.Tensor): torch.Tensor[];
 }
 
 /** 1 - unweighted UniFrac and the length of shared branches; the things that ASVs have are branches. */
@@ -28,11 +28,13 @@ export function softTree({ parent, length, tipOfAsv }: ShearedTree): SoftKernels
   return {
     sets: new SoftSets(above, length.length),
     coordinates: (_presence, degrees) => degrees,
-    likeness(name, some, others) {
+    likeness(names, some, others) {
       const shared = some.matmul(others.mul(lengths).t());
-      if (name === "branches") return shared;
-      const all = some.matmul(lengths).unsqueeze(1).add(others.matmul(lengths));
-      return shared.div(all.sub(shared));
+      return names.map((name) => {
+        if (name === "branches") return shared;
+        const all = some.matmul(lengths).unsqueeze(1).add(others.matmul(lengths));
+        return shared.div(all.sub(shared));
+      });
     },
   };
 }
@@ -79,7 +81,9 @@ export function softEncoder(
         [pooling.forward(presence.matmul(codes)), degrees.mul(worths), pooling.own(presence, lengths)],
         1,
       ),
-    likeness: (name, some, others) =>
-      name === "codes" ? some.matmul(others.t()) : distance!.forward(some, others).neg().add(1),
+    likeness: (names, some, others) =>
+      names.map((name) =>
+        name === "codes" ? some.matmul(others.t()) : distance!.forward(some, others).neg().add(1),
+      ),
   };
 }

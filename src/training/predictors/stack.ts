@@ -1,4 +1,4 @@
-import { type Learned, type LearnTask, lossOf, meanLoss, widthOf } from "./learner.ts";
+import { type Learned, type LearnTask, lossOf, meanLoss, type Part, widthOf } from "./learner.ts";
 
 const steps = 400;
 
@@ -43,6 +43,19 @@ export function stackWeights(
   return mean;
 }
 
+/** What a weighted mean of predictors says, and of which it is made. */
+function mixture(parts: readonly Part[]): Pick<Learned, "predict" | "parts"> {
+  const weights = Float64Array.from(parts, ({ weight }) => weight);
+  return {
+    parts,
+    predict: (samples) =>
+      mix(
+        parts.map(({ learned }) => learned.predict(samples)),
+        weights,
+      ),
+  };
+}
+
 /** The weighted mean of predictions. */
 export function mix(predictions: readonly Float64Array[], weights: Float64Array): Float64Array {
   return predictions[0].map((_, i) => predictions.reduce((sum, own, p) => sum + weights[p] * own[i], 0));
@@ -73,14 +86,11 @@ export function stack(task: LearnTask, parts: Readonly<Record<string, Learned>>)
     }
   }
   const weights = stackWeights(task, predictions);
+  const weighed = Object.entries(parts).map(([name, own], p) => ({ name, learned: own, weight: weights[p] }));
   return {
-    settings: Object.fromEntries(Object.keys(parts).map((name, p) => [name, Number(weights[p].toFixed(3))])),
+    settings: Object.fromEntries(weighed.map(({ name, weight }) => [name, Number(weight.toFixed(3))])),
     unseen,
-    predict: (samples) =>
-      mix(
-        learned.map((own) => own.predict(samples)),
-        weights,
-      ),
+    ...mixture(weighed),
   };
 }
 
@@ -130,10 +140,6 @@ export function meanOfBest(task: LearnTask, parts: Readonly<Record<string, Learn
       learned.map(({ unseen }) => unseen),
       shares,
     ),
-    predict: (samples) =>
-      mix(
-        learned.map((own) => own.predict(samples)),
-        shares,
-      ),
+    ...mixture(names.map((name) => ({ name, learned: parts[name], weight: 1 / names.length }))),
   };
 }

@@ -1,7 +1,8 @@
+import { kernelContributions } from "./kernelContributions.ts";
 import type { KernelName } from "./kernelName.ts";
 import { KernelSum, multiply } from "./kernels.ts";
 import { chooseInside, type Learned, type LearnTask } from "./learner.ts";
-import { calibrated, scoreTargets, sharesOf } from "./scores.ts";
+import { boundNumbers, calibrated, scoreTargets, sharesOf } from "./scores.ts";
 
 const costs = [0.1, 0.3, 1, 3, 10, 30] as const;
 const mostPasses = 200;
@@ -53,7 +54,10 @@ export function supportVectors(task: LearnTask, names: readonly KernelName[]): L
     final: (setting) => {
       const kernel = new KernelSum(study, names, train);
       const [{ alpha, offsets }] = solve(train, kernel, [setting]);
+      const bound = target.kind === "numbers" ? boundNumbers(target, train) : null;
+      const finish = bound && ((score: number) => bound(Float64Array.of(score))[0]);
       return {
+        explain: kernelContributions(task, names, { kernel, alpha, offsets }, finish) ?? undefined,
         scoresFor: (samples) =>
           multiply(kernel.against(samples), alpha, samples.length, train.length, offsets),
       };

@@ -7,6 +7,7 @@ import { ProgressDisplay } from "../../../src/display/terminal/progressBar.ts";
 import { crossValidate } from "../../../src/training/folds/crossValidate.ts";
 import { verdictText } from "../../../src/training/folds/foldReport.ts";
 import { makePlan, planSchema } from "../../../src/training/folds/plan.ts";
+import { reasonNotes } from "../../../src/training/folds/reasonNotes.ts";
 import { FoldRunner } from "../../../src/training/folds/runJob.ts";
 import { asvId, plantedStudy } from "../../helpers/plantedStudy.ts";
 import { useScratch } from "../../helpers/scratch.ts";
@@ -36,7 +37,8 @@ describe("cross-validation", () => {
   test("finds planted ASVs with their signs, and is better than the median", async () => {
     const validated = await validate({ repeats: 2, trees: 10, innerFolds: 3 });
     const { summary, reasons, contributions } = validated;
-    expect(Object.keys(contributions).sort()).toEqual(["forest", "kernel", "median-forest", "ridge"]);
+    const divided = ["forest", "median-forest", "ridge", "kernel", "vectors"];
+    expect(Object.keys(contributions)).toEqual(["auto", ...divided]);
     expect(summary).toMatchObject({ isReal: true, samples: 60, groups: 20, repeats: 2, main: "auto" });
     const carrying = reasons.slice(0, 2);
     expect(carrying.map(({ id }) => id)).toEqual([asvId(0), asvId(1)]);
@@ -77,20 +79,42 @@ describe("cross-validation", () => {
     expect(summary.isReal).toBe(true);
     expect(reasons[0].id).toBe(asvId(0));
     // Half of a class's probability at most is moved, as the classes are about as many.
-    for (const [{ id, className, effect }] of Object.values(contributions))
+    expect(Object.keys(contributions)).toEqual(["stack", "forest", "ridge", "kernel", "vectors"]);
+    for (const [{ id, className, effect, importance }] of Object.values(contributions)) {
       expect([id, className === "ill" ? effect > 0 : effect < 0]).toEqual([asvId(0), true]);
-    const [{ importance }] = contributions["forest"];
-    expect(importance).toBeGreaterThan(0.1);
-    expect(importance).toBeLessThan(0.5);
+      expect(importance).toBeGreaterThan(0.1);
+      expect(importance).toBeLessThan(0.5);
+    }
   });
 
   test("does not dress up what cannot be predicted", async () => {
-    const { summary } = await validate({ column: "noise", trees: 5, innerFolds: 3 });
+    const { summary, contributions, report } = await validate({ column: "noise", trees: 5, innerFolds: 3 });
+    expect(contributions["auto"]).toBeUndefined();
+    expect(readFileSync(report, "utf8")).toContain(
+      "In all folds no ASV moves auto, which is the median there: it has no table.",
+    );
     expect(summary.isReal).toBe(false);
     expect(summary.meanOf).toEqual([{ of: "constant", folds: 3 }]);
     expect(verdictText(summary)).toBe(
       "noise: auto is no better than the median (MAE differs by 0 (0 to 0)). In 3 of 3 folds auto is the median: nothing was better by the inner folds.",
     );
+  });
+
+  test("says what of a mean is not divided among ASVs, and in which folds none moves it", async () => {
+    const { summary, report } = await validate({ predictors: ["stack"], trees: 5, innerFolds: 3 });
+    const { parts, weight, importance } = summary.undivided["stack"];
+    expect(parts).toEqual(["neighbours"]);
+    const page = readFileSync(report, "utf8");
+    const note = "% of the weight is nearest neighbours, not divided among ASVs: as a whole this moves";
+    expect(page.includes(note)).toBe(weight >= 0.001);
+    const told = { ...summary, undivided: { stack: { parts, weight: 0.25, importance } } };
+    const [text] = reasonNotes({ ...told, unmoved: {} });
+    expect(text).toMatch(
+      /^Of stack, 25 % of the weight is nearest neighbours, .* moves a prediction by [\d.]+ /,
+    );
+    expect(reasonNotes({ ...summary, undivided: {}, unmoved: { forest: 1 } })).toEqual([
+      "In 1 of 3 folds no ASV moves forest; its table is of the others.",
+    ]);
   });
 
   test("gives the same numbers for one process and for several, and goes on where it stopped", async () => {

@@ -27,7 +27,7 @@ function given(values: Float64Array, said = raw) {
     // All of it is owed to the second of two ASVs, from a base of 1.
     *explain(samples) {
       for (const value of predict(samples))
-        yield { values: Float64Array.of(0, value - 1), total: Float64Array.of(value - 1) };
+        yield { values: Float64Array.of(0, value - 1), base: Float64Array.of(1) };
     },
   };
   return { task, learned };
@@ -83,12 +83,11 @@ describe("a predictor on its median line", () => {
     expect(errorOf(better.predict(train), values)).toBeLessThan(1e-4);
     const { penalty, slope, offset } = better.settings as unknown as MedianLine & { penalty: number };
     expect([penalty, slope]).toEqual([1, expect.closeTo(2, 6)]);
-    const base = offset + slope * 1;
     let row = 0;
-    for (const { values: own, total } of better.explain!(train)) {
+    for (const { values: own, base } of better.explain!(train)) {
       expect(own[0]).toBe(0);
-      expect(own[1]).toBeCloseTo(total[0], 9);
-      expect(total[0]).toBeCloseTo(values[row++] - base, 4);
+      expect(base[0]).toBeCloseTo(offset + slope * 1, 9);
+      expect(base[0] + own[1]).toBeCloseTo(values[row++], 4);
     }
   });
 
