@@ -5,12 +5,12 @@ import { sharesOf } from "./scores.ts";
 
 /**
  * What ASVs do in every predictor whose predictions can be divided among them, and in every mean of
- * predictors; held-out samples need no truth for it. An ASV's importance is the mean over samples of its contribution's
- * size (of classes: half the sum of the sizes); its effect is the mean contribution in samples that have it,
- * less that in samples that do not.
+ * predictors; held-out samples need no truth for it. An ASV's importance is the mean over samples of its
+ * contribution's size (of classes: half the sum of the sizes); its effect is the mean contribution in samples
+ * that have it, less that in samples that do not.
  *
  * Contributions to a weighted mean are the weighted mean of those to its parts, which are found once for all.
- * Of a part that has none, the prediction less the mean of the training samples is one undivided contribution.
+ * A part without contributions adds, as a whole, its prediction less the mean of the training samples.
  */
 export function contributedReasons(
   task: LearnTask,

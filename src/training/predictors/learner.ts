@@ -29,7 +29,7 @@ export interface LearnTask {
   readonly fineTune?: FineTuneConfig;
 }
 
-/** What each ASV adds to what is said of one sample, in its unit: a number, or probabilities of the classes. */
+/** What each ASV adds to the prediction of one sample: a number, or probabilities of the classes. */
 export interface Contributions {
   /** [ASVs * width] */
   readonly values: Float64Array;
