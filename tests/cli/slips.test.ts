@@ -66,6 +66,8 @@ test("a number that is out of range is told with its option and the limit", asyn
     ["--nuc-share", "2", "--nuc-share: 2 is too large, expected at most 1."],
   ])
     expect(await refusal(...options, option, value)).toBe(`Error: ${message}`);
+  const mixed = ["pretrain", "--dataset", study.folder, "--output", scratch.path("run"), "--mixtures", "1e8"];
+  expect(await refusal(...mixed)).toContain("--mixtures: 100000000 is too large, expected at most 10000000.");
 });
 
 test("a file where the run shall go is told before the data are prepared", async () => {

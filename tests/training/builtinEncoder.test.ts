@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeStudy } from "../../lab/material/study.ts";
 import { Random } from "../../src/common/random/random.ts";
 import * as torch from "../../src/torch/index.ts";
 import { checkpointOf, openRun } from "../../src/training/run/open.ts";
@@ -28,6 +29,52 @@ test("builtin is the file that comes with the program, whatever a folder is call
   });
   expect(readFileSync(checkpointOf("builtin")).toString("latin1")).not.toMatch(/\/(tmp|home|work|root)\//);
   model.dispose();
+});
+
+test("where a folder is called builtin, every use of the name says which encoder was taken", async () => {
+  const study = await makeStudy(scratch.path("beside"));
+  mkdirSync(scratch.path("place/builtin"), { recursive: true });
+  const before = process.cwd();
+  const note = /Warning: "builtin" is the encoder that comes with the program, not \S+\/place\/builtin; give/;
+  const small = "--epochs 1 --nuc-penalty 0 --no-plots --threads 1".split(" ");
+  const uses = [
+    ["embed", "--model", "builtin", "--output", "embeddings.tsv"],
+    ["pretrain", "--start-from", "builtin", "--output", "started", ...small],
+    [
+      "train",
+      "--pretrained-encoder",
+      "builtin",
+      "--freeze-base",
+      "--metadata-column",
+      "ph",
+      "--output",
+      "age",
+    ],
+    [
+      "cross-validate",
+      "--encoder",
+      "builtin",
+      "--predictor",
+      "encoder",
+      "--metadata-column",
+      "depth",
+      "--output",
+      "cv",
+    ],
+  ];
+  process.chdir(scratch.path("place"));
+  try {
+    for (const use of uses) {
+      const more = use[0] === "train" ? small : use[0] === "cross-validate" ? ["--folds", "2"] : [];
+      const { code, error } = await run(...use, "--dataset", study.folder, ...more);
+      expect([use[0], code, note.test(error)]).toEqual([use[0] ?? "", 0, true]);
+    }
+  } finally {
+    process.chdir(before);
+  }
+  expect(
+    (await run(...(uses[0] ?? []), "--dataset", study.folder, "--output", scratch.path("e.tsv"))).error,
+  ).not.toMatch(note);
 });
 
 test("it embeds a table without a tree, and its distances follow UniFrac after a few known ones", async () => {

@@ -13,7 +13,7 @@ import { readTaxonomyOf } from "../../data/taxonomy/read.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import { stageReporter } from "../../display/terminal/stageReporter.ts";
 import * as torch from "../../torch/index.ts";
-import { type OpenedRun, openRun } from "../../training/run/open.ts";
+import { builtinNotes, type OpenedRun, openRun } from "../../training/run/open.ts";
 import { openSamples } from "../../training/run/openSamples.ts";
 import { formatOfPath, type ResultFormat, resultFormats } from "../../training/targets/resultFile.ts";
 import { chooseDevice } from "./chooseDevice.ts";
@@ -116,6 +116,7 @@ export async function openModelAndSamples(
   if (threads) torch.setNumThreads(threads);
   const device = deviceOfRank(await chooseDevice(flags.device), rank);
   const run = openRun(flags.model, device);
+  for (const note of builtinNotes(flags.model)) display.warn(note);
   using disposables = new DisposableStack();
   const cache = cacheFolder(beside, disposables);
   const dataset = disposables.use(

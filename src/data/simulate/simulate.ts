@@ -1,9 +1,10 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import packageJson from "../../../package.json" with { type: "json" };
 import { checkedWhole } from "../../common/checkedWhole.ts";
 import { writeFileAtomic } from "../../common/files/atomicFile.ts";
 import { FolderLock } from "../../common/files/folderLock.ts";
+import { isFolder } from "../../common/files/inputFile.ts";
 import type { ReportProgress } from "../../common/progress.ts";
 import { Random } from "../../common/random/random.ts";
 import { UserError } from "../../common/userError.ts";
@@ -161,24 +162,29 @@ export function writeSimulation(folder: string, simulation: Simulation, parts = 
   // First, as it says whose folder this is.
   const rows = simulation.samples.map(({ id, ph, site, plot }) => `${id}\t${ph}\t${site}\t${plot}\n`);
   writeFileAtomic(files.metadata, `# ${simulation.notice}\nsample-id\tph\tsite\tplot\n${rows.join("")}`);
+  try {
+    writeTablesAndTree(simulation, files);
+  } catch (error) {
+    // A study that is not whole is of no use, nor is an earlier one with these metadata.
+    for (const path of [...tables, files.tree, files.metadata])
+      if (!isFolder(path)) rmSync(path, { force: true });
+    throw error;
+  }
+  return files;
+}
+
+function writeTablesAndTree({ table, tree, notice }: Simulation, files: SimulatedFiles): void {
+  const samples = table.sampleIds.length;
+  const parts = files.tables.length;
   // A fixed date, so that the same options give the same bytes.
-  const options = { tableId: simulation.notice, creationDate: new Date(0) };
-  for (const [part, path] of tables.entries()) {
+  const options = { tableId: notice, creationDate: new Date(0) };
+  for (const [part, path] of files.tables.entries()) {
     const from = Math.floor((part * samples) / parts);
     const own = Math.floor(((part + 1) * samples) / parts) - from;
-    writeBiom(
-      path,
-      parts === 1
-        ? table
-        : selectSamples(
-            table,
-            Array.from({ length: own }, (_, i) => from + i),
-          ),
-      options,
-    );
+    const chosen = Array.from({ length: own }, (_, i) => from + i);
+    writeBiom(path, parts === 1 ? table : selectSamples(table, chosen), options);
   }
-  writeFileAtomic(files.tree, writeNewick(simulation.tree));
-  return files;
+  writeFileAtomic(files.tree, writeNewick(tree));
 }
 
 /** @throws UserError where files of these names were not simulated: a study of one's own would be lost. */

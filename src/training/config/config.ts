@@ -358,7 +358,7 @@ export const pretrainSchema = z.strictObject({
   model: modelSchema.prefault({}),
   training: trainingSchema.prefault({}),
   mixtures: z
-    .union([z.enum(["auto"]), z.int().min(0)])
+    .union([z.enum(["auto"]), z.int().min(0).max(10_000_000)])
     .default(0)
     .describe(
       "samples in each pass that are mixed anew from the training samples, with distances from the data set's tree; auto: four for each, from 400 to 8000",

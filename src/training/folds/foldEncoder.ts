@@ -2,7 +2,7 @@ import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { describeSource } from "../../data/prepare/provenance.ts";
 import type { RunFacts } from "../run/facts.ts";
-import { builtinName, checkpointOf, hasBuiltin, readRunFacts } from "../run/open.ts";
+import { builtinName, builtinNotes, checkpointOf, hasBuiltin, readRunFacts } from "../run/open.ts";
 import { fitWarnings } from "../run/openSamples.ts";
 import { trainedOn } from "../run/trainedOn.ts";
 
@@ -29,7 +29,7 @@ interface FoldEncoderFacts {
  */
 export function describeFoldEncoder(path: string, dataset: Dataset, samples: Int32Array): FoldEncoderFacts {
   const checkpoint = checkpointOf(path);
-  const warnings = fitWarnings(encoderFactsOf(path), dataset);
+  const warnings = [...builtinNotes(path), ...fitWarnings(encoderFactsOf(path), dataset)];
   const seen = trainedOn(path, dataset, samples);
   if (seen > 0)
     warnings.push(

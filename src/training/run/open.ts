@@ -20,6 +20,14 @@ const builtinFile = resolve(import.meta.dir, "../../../models/builtin.safetensor
 /** Whether the built-in encoder is with this program; a bundle may lack it. */
 export const hasBuiltin = () => existsSync(builtinFile);
 
+/** A sentence where `builtin` may also mean a folder or file that is there; none otherwise. */
+export function builtinNotes(path: string | null): string[] {
+  if (path !== builtinName || !existsSync(builtinName)) return [];
+  return [
+    `"${builtinName}" is the encoder that comes with the program, not ${resolve(builtinName)}; give ./${builtinName} for that.`,
+  ];
+}
+
 /**
  * The checkpoint that a run's folder or a path to a checkpoint means: the best one of a run. `builtin` is the
  * encoder that comes with the program; a folder of this name is `./builtin`.

@@ -27,7 +27,7 @@ import { TargetLoss } from "../objectives/targetLoss.ts";
 import { isMainRank } from "../ranks/share.ts";
 import { dataFactsOf, type FineTuneFacts } from "../run/facts.ts";
 import { RunFolder } from "../run/folder.ts";
-import { pretrainFactsOf } from "../run/open.ts";
+import { builtinNotes, pretrainFactsOf } from "../run/open.ts";
 import { sequenceWarnings } from "../run/openSamples.ts";
 import { oneClassWarning } from "../targets/predictions.ts";
 import { writePredictions } from "../targets/predictionTable.ts";
@@ -116,7 +116,9 @@ export async function fineTune(
   const folder = RunFolder.ofTraining(options.output);
   using _lock = folder.create({ resume: options.resume });
   const unseen = unseenClasses(dataset, targets, split.validation);
-  const unfit = start ? sequenceWarnings(start.facts, dataset) : [];
+  const unfit = start
+    ? [...builtinNotes(given.pretrainedEncoder), ...sequenceWarnings(start.facts, dataset)]
+    : [];
   for (const warning of [...split.warnings, ...targets.warnings, ...unseen, ...warnings, ...unfit])
     display.warn(warning);
   const facts: FineTuneFacts = {

@@ -30,7 +30,7 @@ import { partsByMetric } from "../objectives/pairEvaluation.ts";
 import { isMainRank } from "../ranks/share.ts";
 import { dataFactsOf, type PretrainFacts } from "../run/facts.ts";
 import { RunFolder } from "../run/folder.ts";
-import { pretrainFactsOf } from "../run/open.ts";
+import { builtinNotes, pretrainFactsOf } from "../run/open.ts";
 import { sequenceWarnings } from "../run/openSamples.ts";
 import { trainedOn } from "../run/trainedOn.ts";
 import { mixSamples } from "./mixSamples.ts";
@@ -53,7 +53,10 @@ export interface RunSummary extends ReturnType<typeof trainingFigures> {
   readonly "val.nuc_accuracy": number | null;
   /** What needs neither tree nor training, on the same pairs; none where distances are not learned. */
   readonly baselines: BaselineFigures;
-  /** Mixtures of the training samples in each pass; absent for none. */
+  /**
+   * Mixtures of the training samples in each pass, which count as samples in `train.samples_per_second`;
+   * absent for none.
+   */
   readonly mixtures?: number;
   /** Of several metrics: the figures of each, of which those above are the first one's. */
   readonly metrics?: Record<string, PartFigures>;
@@ -108,7 +111,10 @@ export async function pretrain(
   // A run that goes on has started already, perhaps from what is gone by now.
   const start = isNew ? startFrom : null;
   const isAuto = start !== null && given.startFrom === "auto";
-  const unfit = start === null || isAuto ? [] : sequenceWarnings(pretrainFactsOf(start).facts, dataset);
+  const unfit =
+    start === null || isAuto
+      ? []
+      : [...builtinNotes(start), ...sequenceWarnings(pretrainFactsOf(start).facts, dataset)];
   for (const warning of [...split.warnings, ...unfit]) display.warn(warning);
   if (isAuto)
     display.message(

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { scratchFolder } from "../../../lab/material/exampleTable.ts";
 import { Random } from "../../../src/common/random/random.ts";
@@ -125,6 +125,15 @@ describe("a simulated study", () => {
       /a file of that name is there and was not simulated/,
     );
     expect(readFileSync(files.metadata, "utf8")).toContain("age");
+  });
+
+  test("leaves nothing of a study that cannot be written whole", () => {
+    const folder = join(scratchFolder(), "full");
+    // A folder in the tree's place, where a full disk cannot be had; below, a study that is replaced.
+    mkdirSync(join(folder, "tree.nwk", "below"), { recursive: true });
+    writeFileSync(join(folder, "metadata.tsv"), "# Simulated by an earlier run\n");
+    expect(() => writeSimulation(folder, simulate({ samples: 4, asvs: 8, length: 20 }), 2)).toThrow();
+    expect(readdirSync(folder)).toEqual(["tree.nwk"]);
   });
 
   test("refuses options that make no sense", () => {
