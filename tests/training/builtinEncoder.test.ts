@@ -163,8 +163,8 @@ test("a training that starts from it takes its shape, knows sequences before the
 const withStrangers = 5;
 
 /**
- * A table of ASVs as those of V4, with a tree of them all: sequences that differ from two in few bases. So many
- * strangers, which are of no kind, are in the first samples.
+ * A table of ASVs as those of V4, with a tree of them all: sequences that differ from two in few bases. So
+ * many strangers, which are of no kind, are in the first samples.
  */
 function v4Study(name: string, ids: (sample: number) => string, strangers = 0): string[] {
   const random = new Random(3);

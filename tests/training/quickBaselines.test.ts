@@ -23,16 +23,19 @@ test("train ends with the figures of rf-baseline, and warns where its model is n
   expect(error).toMatch(
     /The model \(MAE of ph [\d.]+\) is not better than a baseline on the same samples \(/,
   );
-  const told = [...out.matchAll(/^ {4}(Random forest|Nearest neighbours|Median) \(.*\): MAE ([\d.]+)/gm)];
-  expect(told.map(([, name]) => name)).toEqual([
-    ...["Random forest", "Nearest neighbours", "Median"],
-    ...["Random forest", "Nearest neighbours", "Median"],
+  const told = [...out.matchAll(/^ {4}(\S.*?) \(.*\): MAE ([\d.]+)/gm)].map(([, name, mae]) => [
+    name,
+    Number(mae).toFixed(3),
   ]);
   expect(existsSync(new RunFolder(output).baselines)).toBe(false);
   const lines = (await succeed("rf-baseline", "--run", output, "--n-estimators", "100", "--json")).trim();
-  const figures = lines.split("\n").map((line) => JSON.parse(line).figures);
-  const known = ["ph", "depth"].flatMap((column) => figures.map((one) => one[`mae.${column}`].toFixed(3)));
-  expect(told.map(([, , mae]) => Number(mae).toFixed(3))).toEqual(known);
+  const known = lines.split("\n").map((line) => JSON.parse(line));
+  expect(known.map(({ name }) => name)).toContain("Nearest neighbours");
+  expect(told).toEqual(
+    ["ph", "depth"].flatMap((column) =>
+      known.map(({ name, figures }) => [name, figures[`mae.${column}`].toFixed(3)]),
+    ),
+  );
   const json = await succeed(
     ...given,
     "--metadata-column",

@@ -12,12 +12,16 @@ export async function prepareShown(
   display: ProgressDisplay,
 ): Promise<Dataset> {
   const onProgress = stageReporter(display, (stage) => `Preparing: ${stage}`);
-  const { folder } = await prepareCached({ ...options, onProgress }, cache);
+  const { folder, reused } = await prepareCached({ ...options, onProgress }, cache);
   display.end();
   const dataset = openDataset(folder);
   for (const warning of dataset.manifest.warnings) display.warn(warning);
   const { depths, parameters } = dataset.manifest;
-  if (depths !== undefined)
-    display.message(`Rarefying to\n${depthTable(depths, parameters["rarefyDepth"]).join("\n")}`);
+  const { rarefyDepth: depth } = parameters;
+  if (reused)
+    display.message(
+      `Prepared before from the same files${depth === "none" ? "" : `, rarefied to ${depth}`}: ${folder}`,
+    );
+  else if (depths !== undefined) display.message(`Rarefying to\n${depthTable(depths, depth).join("\n")}`);
   return dataset;
 }

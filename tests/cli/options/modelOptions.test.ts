@@ -433,7 +433,7 @@ describe("rf-baseline", () => {
     expect(usual).toContain(quiet);
     expect(usual).toContain(join(model, "baselines"));
     const json = (await succeed(...options, "--json")).trimEnd().split("\n");
-    expect(json.map((line) => JSON.parse(line).event)).toEqual(Array(3).fill("baseline"));
+    expect(json.map((line) => JSON.parse(line).event)).toEqual(Array(4).fill("baseline"));
     expect(await refusal(...options, "--random-seed", "1")).toContain("--run has its own");
   });
 
