@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { describeSource } from "../../data/prepare/provenance.ts";
@@ -5,6 +7,7 @@ import type { RunFacts } from "../run/facts.ts";
 import { builtinName, builtinNotes, checkpointOf, hasBuiltin, readRunFacts } from "../run/open.ts";
 import { fitWarnings } from "../run/openSamples.ts";
 import { trainedOn } from "../run/trainedOn.ts";
+import { newEncoder } from "./newEncoder.ts";
 
 /**
  * What an encoder for folds says of itself.
@@ -44,5 +47,6 @@ export function describeFoldEncoder(path: string, dataset: Dataset, samples: Int
  */
 export function describeNewEncoders(): FoldEncoderFacts {
   const sha256 = hasBuiltin() ? describeSource("encoder", checkpointOf(builtinName)).sha256 : "";
-  return { warnings: [], sha256 };
+  const note = `"${newEncoder}" is an encoder that each fold pretrains, not ${resolve(newEncoder)}; give ./${newEncoder} for that.`;
+  return { warnings: existsSync(newEncoder) ? [note] : [], sha256 };
 }

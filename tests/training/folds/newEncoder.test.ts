@@ -1,7 +1,7 @@
 /** Encoders that folds pretrain themselves: what they may see, and what they leave behind. */
 import { beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { weightsOf } from "../../../lab/material/study.ts";
 import { Random } from "../../../src/common/random/random.ts";
 import { type Dataset, openDataset } from "../../../src/data/dataset/dataset.ts";
@@ -9,6 +9,7 @@ import { prepareDataset } from "../../../src/data/prepare/prepare.ts";
 import { ProgressDisplay } from "../../../src/display/terminal/progressBar.ts";
 import { fineTuneConfig } from "../../../src/training/config/defaults.ts";
 import { crossValidate } from "../../../src/training/folds/crossValidate.ts";
+import { describeNewEncoders } from "../../../src/training/folds/foldEncoder.ts";
 import { withNewEncoder } from "../../../src/training/folds/newEncoder.ts";
 import { makePlan, type Plan, planSchema } from "../../../src/training/folds/plan.ts";
 import { FoldRunner } from "../../../src/training/folds/runJob.ts";
@@ -186,6 +187,24 @@ describe("a cross-validation with new encoders", () => {
     await expect(validate({ predictors, encoderSteps: 4 }, 1, outputs[0], true)).rejects.toThrow(
       "other data or settings",
     );
+  });
+
+  test("says so where a folder is called new", () => {
+    const [empty, taken] = ["empty", "taken/new"].map((name) => scratch.path(name));
+    for (const folder of [empty, taken]) mkdirSync(folder, { recursive: true });
+    const before = process.cwd();
+    const said = [empty, dirname(taken)].map((folder) => {
+      process.chdir(folder);
+      try {
+        return describeNewEncoders().warnings;
+      } finally {
+        process.chdir(before);
+      }
+    });
+    expect(said).toEqual([
+      [],
+      [`"new" is an encoder that each fold pretrains, not ${realpathSync(taken)}; give ./new for that.`],
+    ]);
   });
 
   test("is refused for data without distances, in one sentence", async () => {
