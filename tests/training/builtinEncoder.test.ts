@@ -98,6 +98,34 @@ test("it embeds a table without a tree, and its distances follow UniFrac after a
   expect(await refusal("report", "builtin", "--output", scratch.path("page.html"))).toContain("builtin");
 });
 
+showsOptions("embed", "--tree");
+test("embed fits its distances to those of a tree beside the table, as to a data set's", async () => {
+  const study = scratch.path("calibrated");
+  await succeed("simulate", "--samples", "24", "--asvs", "60", "--seed", "6", "--output", study);
+  const [table, tree] = [join(study, "table.biom"), join(study, "tree.nwk")];
+  const set = scratch.path("calibrated set");
+  await succeed("prep", "--table", table, "--tree", tree, "--rarefy-depth", "none", "--output", set);
+  const embed = (name: string, ...args: string[]) => {
+    const [output, command] = [scratch.path(name), ["embed", "--model", "builtin", "--threads", "1"]];
+    return { output, call: [...command, "--distances", output, ...args] };
+  };
+  const files = ["--table", table, "--rarefy-depth", "none"];
+  const fit = ["--calibrate-on", "12"];
+  const written = async ({ output, call }: ReturnType<typeof embed>) => {
+    await succeed(...call);
+    return readFileSync(output, "utf8");
+  };
+  const guess = await written(embed("guess.tsv", ...files));
+  const ofTree = await written(embed("tree.tsv", ...files, "--tree", tree, ...fit));
+  const ofSet = await written(embed("set.tsv", "--dataset", set, ...fit));
+  expect(ofTree).toBe(ofSet);
+  expect(ofTree).not.toBe(guess);
+  expect(await refusal(...embed("no.tsv", ...files, ...fit).call)).toContain("give --tree with the --table");
+  expect(await refusal(...embed("no.tsv", ...files, "--tree", tree).call)).toContain(
+    "--tree is for --calibrate-on",
+  );
+});
+
 test("it tells ASVs of V4 from their reverse complements and from other sequences", async () => {
   const turned = v4.map((sequence) =>
     [...sequence]

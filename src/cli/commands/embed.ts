@@ -42,6 +42,9 @@ export function makeCommand(): Command {
     new Command("embed").description(
       "Write embeddings of samples and ASVs, and what the encoder attended to",
     ),
+  ).option(
+    "--tree <file>",
+    "with a --table: Newick or QIIME 2 tree that gives --calibrate-on its true distances",
   );
   command
     .optionsGroup("Output, at least one of:")
@@ -71,6 +74,8 @@ async function run(flags: EmbedFlags): Promise<void> {
     );
   if (flags.distances === undefined && (flags.study !== undefined || flags.calibrateOn !== undefined))
     throw new UserError("--study and --calibrate-on are for --distances; give it, or leave them out.");
+  if (flags.tree !== undefined && flags.calibrateOn === undefined)
+    throw new UserError("--tree is for --calibrate-on; give it, or leave --tree out.");
   if (flags.distances !== undefined) checkSquareOutput(flags.distances, "distances");
   const artifactless = {
     output: "embeddings",

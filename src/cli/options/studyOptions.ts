@@ -55,7 +55,7 @@ export function chosenForm(
       throw new UserError("--calibrate-on is for encoders that compare sets (--encoder set); leave it out.");
     if (!hasMetric(dataset, facts.config.unifracMetric))
       throw new UserError(
-        `--calibrate-on needs true ${facts.config.unifracMetric} distances; give a --dataset that prep made with a tree (evaluate also takes --tree).`,
+        `--calibrate-on needs true ${facts.config.unifracMetric} distances; give --tree with the --table, or a --dataset that prep made with a tree.`,
       );
     if (calibrateOn < fewestCalibrating || samples.length - calibrateOn < 2)
       throw new UserError(
