@@ -55,8 +55,9 @@ export interface BrowserFindings {
   hidden: string[];
   /** Elements in the page that only a hostile string could have made. */
   foreign: number;
-  /** Rows of the samples' table that the page's script has filled. */
+  /** Rows of the samples' table, and of the ASVs', that the page's script has filled. */
   rows: number;
+  asvRows: number;
 }
 
 /** Opens a report in which every string is hostile, and a page that such a string does take over. */
@@ -72,6 +73,7 @@ export async function tryReportIn(browser: string): Promise<BrowserFindings> {
     const shown = new Set<string>();
     let foreign = 0;
     let rows = 0;
+    let asvRows = 0;
     // The rows of the samples' table, which the page's own script makes.
     new HTMLRewriter()
       .on("*", {
@@ -82,6 +84,11 @@ export async function tryReportIn(browser: string): Promise<BrowserFindings> {
       .on("section#samples tbody tr", {
         element: () => {
           rows++;
+        },
+      })
+      .on("section#asvs tbody tr", {
+        element: () => {
+          asvRows++;
         },
       })
       .on("section#samples td", {
@@ -98,6 +105,7 @@ export async function tryReportIn(browser: string): Promise<BrowserFindings> {
       hidden: hostileNames.filter((name) => !/[\0\ud800]/.test(name) && !whole.includes(name)),
       foreign,
       rows,
+      asvRows,
     };
   } finally {
     rmSync(folder, { recursive: true, force: true });

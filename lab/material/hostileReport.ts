@@ -1,6 +1,6 @@
 import { sampleMap } from "../../src/display/page/sampleMap.ts";
 import type { RunReport } from "../../src/display/page/write.ts";
-import { embeddingMap, histogramPlot, predictionScatter } from "../../src/display/plots/index.ts";
+import { barChart, embeddingMap, histogramPlot, predictionScatter } from "../../src/display/plots/index.ts";
 
 /** What each hostile string would do to the page, were it more than text. */
 export const attack = `document.documentElement.dataset.attacked=1`;
@@ -83,6 +83,18 @@ export async function hostileReport(): Promise<RunReport> {
     data: [{ label: name(0), value: name(1) }],
     configuration: { [name(0)]: name(1), [name(2)]: { [name(4)]: { deep: name(0) } } },
     environment: [{ label: name(2), value: name(4) }],
+    asvs: {
+      title: name(4),
+      rowsAre: name(2),
+      plots: [
+        {
+          plot: await barChart({ title: name(0), valueTitle: name(1), bars: [{ label: name(2), value: 1 }] }),
+          caption: name(0),
+        },
+      ],
+      columns: [{ name: name(1), kind: "text" }],
+      rows: labels.slice(0, 60).map((label) => [label]),
+    },
     samples: {
       note: name(1),
       columns: [

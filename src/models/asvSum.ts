@@ -74,8 +74,17 @@ export class AsvSum extends torch.nn.Module {
 
   /** [B, S, D] -> [B, F]. `valid` is [B, S] bool, or null where all slots are filled. */
   forward(asvs: torch.Tensor, valid: torch.Tensor | null): torch.Tensor {
-    const waves = asvs.to(this.frequencies.dtype).matmul(this.frequencies).add(this.phases).cos();
+    const waves = this.#waves(asvs);
     const filled = valid ? waves.mul(valid.unsqueeze(-1)) : waves;
     return filled.sum([1]).mul(this.scale);
+  }
+
+  /** What each of some ASVs [U, D] adds to a sum: [U, F]. */
+  addends(asvs: torch.Tensor): torch.Tensor {
+    return this.#waves(asvs).mul(this.scale);
+  }
+
+  #waves(asvs: torch.Tensor): torch.Tensor {
+    return asvs.to(this.frequencies.dtype).matmul(this.frequencies).add(this.phases).cos();
   }
 }

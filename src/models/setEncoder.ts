@@ -318,11 +318,8 @@ export class SetEncoder extends torch.nn.Module {
     return spread(values, columns, mostOwn);
   }
 
-  /** [B, 2 K]: additive and saturating, like the taxa that carry what metadata tell of. */
   #features(codes: torch.Tensor, batch: RaggedBatch): torch.Tensor {
-    const present = this.sums(codes, batch, "union").neg().expm1().neg();
-    const share = this.sums(codes, batch, "share").log1p();
-    return torch.cat([present, share], 1);
+    return featuresOfSums(this.sums(codes, batch, "union"), this.sums(codes, batch, "share"));
   }
 
   /**
@@ -348,6 +345,14 @@ export class SetEncoder extends torch.nn.Module {
     const { embeddings } = hidden ? this.asvEncoder.forward(asvTokens, padding, rows) : first;
     return { ...divided(embeddings), nucleotides: first.nucleotides };
   }
+}
+
+/**
+ * A sample's features [B, 2 K] from the sums of its ASVs' codes [B, K], and from their means weighted by
+ * counts [B, K]: additive and saturating, like the taxa that carry what metadata tell of.
+ */
+export function featuresOfSums(sums: torch.Tensor, means: torch.Tensor): torch.Tensor {
+  return torch.cat([sums.neg().expm1().neg(), means.log1p()], 1);
 }
 
 /**

@@ -34,7 +34,7 @@ const rooms: Record<string, string> = {
   data: ". sequences metadata taxonomy tree table split simulate distances unifrac statistics dataset encoding batches prepare describe",
   models: "words .",
   training:
-    "config ranks encoding loop objectives targets run inference baselines baselines/treeFree tasks predictors folds search report",
+    "config ranks encoding loop objectives targets run inference baselines baselines/treeFree contributions tasks predictors folds search report",
   reference: ". parity convert",
   cli: "options text commands .",
 };

@@ -1,9 +1,16 @@
+import { dirname, resolve } from "node:path";
 import { Command, Option } from "commander";
+import { isFolder } from "../../common/files/inputFile.ts";
 import { UserError } from "../../common/userError.ts";
 import { batchOptionsOf } from "../../training/config/buildModel.ts";
+import { readBase } from "../../training/contributions/asvBase.ts";
+import { contributionTable } from "../../training/contributions/contributionTable.ts";
+import { explainSamples } from "../../training/contributions/explainSamples.ts";
+import { gapWarning, toleratedGap } from "../../training/contributions/gapWarning.ts";
 import { sampleAttention, withTaxa } from "../../training/inference/attention.ts";
 import { predictSamples } from "../../training/inference/predictSamples.ts";
 import { isMainRank } from "../../training/ranks/share.ts";
+import { RunFolder } from "../../training/run/folder.ts";
 import { runCategories } from "../../training/run/openSamples.ts";
 import { predictionColumns } from "../../training/targets/predictionTable.ts";
 import {
@@ -33,6 +40,7 @@ interface PredictFlags extends ModelFlags {
   readonly outputVariance: boolean;
   readonly probabilities?: string;
   readonly attention?: string;
+  readonly contributions?: string;
   readonly taxonomy?: string;
 }
 
@@ -69,19 +77,27 @@ export function makeCommand(): Command {
       "--probabilities <file>",
       "also write only the probabilities of the classes, which an artifact of predictions (.qza) does not hold",
     )
-    .option("--attention <file>", "also write how much each ASV of each sample counted");
+    .option("--attention <file>", "also write how much each ASV of each sample counted")
+    .option(
+      "--contributions <file>",
+      "also write what each ASV adds to each prediction, compared with the training samples",
+    );
   return addRankFlags(addRunningOptions(addFormatOption(addTaxonomyOption(command)))).action(run);
 }
 
 async function run(flags: PredictFlags): Promise<void> {
   const format = formatFor(flags.output, flags.format);
-  const { attention, probabilities } = flags;
+  const { attention, probabilities, contributions } = flags;
   const attentionFormat = attention === undefined ? null : formatFor(attention, undefined);
   const probabilityFormat = probabilities === undefined ? null : formatFor(probabilities, undefined);
+  const contributionFormat =
+    contributions === undefined ? null : formatFor(contributions, undefined, "contributions of ASVs");
   if (flags.outputVariance && flags.predictionPasses === 1)
     throw new UserError("--output-variance needs --prediction-passes of at least 2.");
-  if (flags.taxonomy !== undefined && attention === undefined)
-    throw new UserError("--taxonomy names the ASVs of --attention; give it, too, or leave both out.");
+  if (flags.taxonomy !== undefined && attention === undefined && contributions === undefined)
+    throw new UserError(
+      "--taxonomy names the ASVs of --attention and --contributions; give one of them, too, or leave it out.",
+    );
   using use = await openModelAndSamples(flags, flags.output);
   const { run: opened, dataset, samples, device, display, onProgress } = use;
   const taxonomy = taxonomyOf(use, flags.taxonomy);
@@ -92,14 +108,24 @@ async function run(flags: PredictFlags): Promise<void> {
     );
   if (probabilities !== undefined && targets.classes === null)
     throw new UserError("--probabilities: this model predicts numbers, which have none; leave it out.");
+  // What is missing for it is said before any work is done.
+  const base =
+    contributions === undefined
+      ? null
+      : readBase(
+          runFolderOf(flags.model, opened.checkpoint).trainAsvs,
+          dataset,
+          opened.facts.config.model.maxBp,
+        );
   const categories = runCategories(opened.facts, dataset, display);
-  const { predictions, deviations } = predictSamples(opened, dataset, samples, {
+  const reading = {
     device,
     categories,
     asvSampling: flags.asvSampling,
     passes: flags.predictionPasses,
     onProgress,
-  });
+  };
+  const { predictions, deviations } = predictSamples(opened, dataset, samples, reading);
   // What all ranks have computed together, the first one writes.
   if (!isMainRank()) return;
   const ids = Array.from(samples, (sample) => dataset.sampleIds[sample]);
@@ -122,6 +148,13 @@ async function run(flags: PredictFlags): Promise<void> {
   }
   display.message(`${samples.length} predictions of ${targets.columns.join(", ")} are in ${flags.output}`);
   display.record("predictions", { samples: samples.length, targets: targets.columns, output: flags.output });
+  if (contributions !== undefined && contributionFormat !== null && base) {
+    const explained = explainSamples(opened, dataset, base, samples, reading);
+    const { columns, gap } = contributionTable(dataset, base, samples, predictions, explained);
+    if (gap > toleratedGap) display.warn(gapWarning("this model", gap));
+    writeResults(contributions, withTaxa(columns, taxonomy), contributionFormat);
+    display.message(`The contributions of ASVs are in ${contributions}`);
+  }
   if (flags.attention === undefined || attentionFormat === null) return;
   const predictor = opened.predictor!;
   const pooling = predictor.targetPooling;
@@ -144,4 +177,9 @@ async function run(flags: PredictFlags): Promise<void> {
     writeAttentionArtifact(path, weights),
   );
   display.message(`The weights of ASVs are in ${flags.attention}`);
+}
+
+/** The folder of a run that is given as such, or by one of its checkpoints. */
+function runFolderOf(model: string, checkpoint: string): RunFolder {
+  return new RunFolder(isFolder(model) ? model : dirname(dirname(resolve(checkpoint))));
 }

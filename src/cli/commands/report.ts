@@ -9,6 +9,7 @@ interface Flags {
   readonly baselines: boolean;
   readonly colour?: string;
   readonly metadata?: string;
+  readonly taxonomy?: string;
   readonly device: "auto" | "cpu" | "cuda";
   readonly quiet: boolean;
 }
@@ -27,15 +28,16 @@ export function makeCommand(): Command {
       "metadata column that first colours the map of samples; by default the target, or the first column",
     )
     .option("--metadata <file>", "metadata to colour the map by, beside those of the run's data set")
+    .option("--taxonomy <file>", "name the ASVs that carry a fine-tuned model's predictions")
     .addOption(
       new Option("--device <name>", "where to compute").choices(["auto", "cpu", "cuda"]).default("auto"),
     )
     .option("--quiet", "print warnings only", false)
     .action(async (run: string, flags: Flags) => {
       const display = new ProgressDisplay(chooseDisplayMode(flags));
-      const { output, baselines, colour, metadata } = flags;
+      const { output, baselines, colour, metadata, taxonomy } = flags;
       const device = await chooseDevice(flags.device);
-      const path = await reportRun({ run, output, device, baselines, colour, metadata, display });
+      const path = await reportRun({ run, output, device, baselines, colour, metadata, taxonomy, display });
       display.message(`The report is ${path}`);
     });
 }

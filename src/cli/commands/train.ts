@@ -184,7 +184,7 @@ async function trainInFolds(command: Command, setup: TrainingSetup<FineTuneConfi
     );
   const hasDistances = dataset.manifest.distances.length > 0;
   const plan = planSchema.parse({
-    ...{ column: columns[0], classifier, folds, innerFolds, fineTune: config, reasons: false },
+    ...{ column: columns[0], classifier, folds, innerFolds, fineTune: config },
     ...{ splitBy: config.split.by, stratify: config.split.stratify, seed: config.training.seed },
     predictors: ["finetuned", "ridge", "kernel", "forest", ...(hasDistances ? ["neighbours"] : [])],
   });

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { UserError } from "../../common/userError.ts";
+import * as torch from "../../torch/index.ts";
 import { fitMinMax, fitZScore, isConstant, noScaling, type Scaling, scalingSchema } from "./scaling.ts";
 
 export const targetTransformNames = [
@@ -106,6 +107,15 @@ export class TargetTransform {
       const unscaled = value * scale + shift;
       return this.usesLog ? Math.expm1(Math.min(unscaled, largestLogarithm)) : unscaled;
     });
+  }
+
+  /** The same of a tensor [n], in float64 and with gradients. */
+  invertTensor(values: torch.Tensor, keys?: readonly (string | null)[]): torch.Tensor {
+    const scalings = Array.from({ length: values.numel }, (_, i) => this.#scalingOf(i, keys));
+    const ofAll = (name: keyof Scaling) =>
+      torch.tensor(Float64Array.from(scalings, (scaling) => scaling[name])).to(values.device);
+    const unscaled = values.to("float64").mul(ofAll("scale")).add(ofAll("shift"));
+    return this.usesLog ? unscaled.clampMax(largestLogarithm).expm1() : unscaled;
   }
 
   /** The keys that were not among the training samples, whose values use the scaling of all. */

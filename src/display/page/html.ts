@@ -20,7 +20,8 @@ ${(report.warnings ?? []).map(warningHtml).join("\n")}
     { id: "results", title: "Results", body: comparisonHtml(report.comparison) },
     { id: "plots", title: "Plots", body: plotsHtml(plots) },
     { id: "map", title: "Map of samples", body: report.map ? mapHtml(report.map) : "" },
-    { id: "samples", title: report.samples?.title ?? "Samples", body: samplesHtml(report.samples) },
+    { id: "asvs", title: report.asvs?.title ?? "ASVs", body: tableHtml(report.asvs, "asv") },
+    { id: "samples", title: report.samples?.title ?? "Samples", body: tableHtml(report.samples, "sample") },
     { id: "data", title: "Data", body: dataHtml(report) },
     { id: "configuration", title: "Configuration", body: configurationHtml(report.configuration) },
     { id: "environment", title: "Environment", body: environmentHtml(report) },
@@ -106,7 +107,8 @@ function verdictHtml({ metrics, rows, verdict }: Comparison): string {
   return `<p class="verdict">${label}: the model is ${escapeXml(size)}${share} ${word} ${against}.</p>`;
 }
 
-function samplesHtml(table: SampleTable | undefined): string {
+/** `id`: what the page's script knows the table by; no two may have the same. */
+function tableHtml(table: SampleTable | undefined, id: string): string {
   if (!table || table.rows.length === 0) return "";
   const head = table.columns
     .map(
@@ -117,15 +119,15 @@ function samplesHtml(table: SampleTable | undefined): string {
   const { rowsAre = "samples", plots = [] } = table;
   const data = { columns: table.columns.map(({ kind }) => ({ kind })), rows: table.rows, rowsAre };
   const search = `Search ${escapeXml(rowsAre)}`;
-  return `${plotsHtml(plots, "s")}
+  return `${plotsHtml(plots, id[0])}
 ${table.note ? `<p class="muted">${escapeXml(table.note)}</p>` : ""}
-<div class="card samples">
+<div class="card samples" id="${id}-table">
 <div class="tools"><input type="search" placeholder="${search}" aria-label="${search}"><output></output>
 <span class="pages"><span class="place"></span><button type="button" aria-label="Previous page">‹</button><button type="button" aria-label="Next page">›</button></span></div>
 <div class="scroll"><table><thead><tr>${head}</tr></thead><tbody></tbody></table></div>
 <noscript><p class="warning">This table needs JavaScript.</p></noscript>
 </div>
-${jsonBlock("sample-data", data)}`;
+${jsonBlock(`${id}-data`, data)}`;
 }
 
 function factsHtml(facts: readonly Fact[]): string {

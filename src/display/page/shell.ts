@@ -28,9 +28,9 @@ export interface PageInput {
  */
 export function pageHtml({ title, subtitle, lead = "", sections, created }: PageInput): string {
   const shown = sections.filter(({ body }) => body !== "");
-  const links = shown.map(({ id, title: name }) => `<a href="#${id}">${name}</a>`).join("\n");
+  const links = shown.map(({ id, title: name }) => `<a href="#${id}">${escapeXml(name)}</a>`).join("\n");
   const bodies = shown.map(
-    ({ id, title: name, body }) => `<section id="${id}"><h2>${name}</h2>\n${body}\n</section>`,
+    ({ id, title: name, body }) => `<section id="${id}"><h2>${escapeXml(name)}</h2>\n${body}\n</section>`,
   );
   // Nothing may be loaded, and no script may run but the one below, should escaping ever fail.
   const hash = createHash("sha256").update(pageScript).digest("base64");

@@ -27,6 +27,8 @@ export interface RunReport {
   readonly configuration: Readonly<Record<string, unknown>>;
   /** Versions, device, durations, seeds. */
   readonly environment: readonly Fact[];
+  /** The ASVs that matter, above the samples. */
+  readonly asvs?: SampleTable;
   readonly samples?: SampleTable;
 }
 

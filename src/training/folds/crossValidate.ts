@@ -8,6 +8,7 @@ import type { Dataset } from "../../data/dataset/dataset.ts";
 import { readTaxonomyOf } from "../../data/taxonomy/read.ts";
 import { readableNumber } from "../../display/numberText.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
+import { gapWarning, toleratedGap } from "../contributions/gapWarning.ts";
 import type { Reasons } from "../predictors/reasons.ts";
 import { describeFoldEncoder, describeNewEncoders } from "./foldEncoder.ts";
 import {
@@ -123,9 +124,6 @@ export async function crossValidate(options: CrossValidateOptions): Promise<{
   return { summary, reasons, contributions, report };
 }
 
-/** Contributions that fail to add up to predictions by more than this share of the largest are warned of. */
-const toleratedGap = 1e-3;
-
 /** Where ASVs' contributions cannot be had, or do not add up as they should. */
 function contributionWarnings({ predictors, contributionGaps }: FoldSummary, dataset: Dataset): string[] {
   const noTree = `${dataset.path} holds no tree for unweighted UniFrac; prepare it again with --tree`;
@@ -138,9 +136,7 @@ function contributionWarnings({ predictors, contributionGaps }: FoldSummary, dat
     const gap = contributionGaps[name];
     if (gap === undefined && name in why) return [`No contributions of ASVs to ${name}: ${why[name]}.`];
     if (gap === undefined || gap <= toleratedGap) return [];
-    return [
-      `The contributions of ASVs to ${name} fail to add up to its predictions by ${readableNumber(100 * gap, 2)} % of the largest: they are rough.`,
-    ];
+    return [gapWarning(name, gap)];
   });
 }
 
@@ -162,7 +158,7 @@ function promiseWarnings({ jobs, groupOf, groupColumn, config }: Plan): string[]
 }
 
 /** Raised where the same data and settings give other numbers than before: folds of both are not mixed. */
-const rules = 5;
+const rules = 6;
 
 /** What must be the same for folds to be of one piece. */
 function claimFolder(output: string, resume: boolean, made: Readonly<Record<string, unknown>>): void {

@@ -11,6 +11,7 @@ import { titleOf } from "../predictors/index.ts";
 import { delimitedText, type ResultColumn } from "../targets/predictionTable.ts";
 import type { Plan } from "./plan.ts";
 import { reasonNotes, undividedText } from "./reasonNotes.ts";
+import { rankedByContributions, reasonSection } from "./reasonSection.ts";
 import type { ReasonRow } from "./reasonTable.ts";
 import type { JobResult } from "./runJob.ts";
 import { classOf, type FoldSummary, figureNames, predictionsOf } from "./summarize.ts";
@@ -177,8 +178,6 @@ export function writeImportanceArtifact(path: string, rows: readonly ReasonRow[]
   writeArtifact(path, "FeatureData[Importance]", delimitedText(columns, "\t"));
 }
 
-const shownReasons = 20;
-
 export interface FoldReportInput {
   readonly folder: string;
   readonly dataset: Dataset;
@@ -274,92 +273,35 @@ export async function writeFoldReport(input: FoldReportInput): Promise<string> {
 }
 
 /** The foremost ASVs of every way of asking, in plots and as a table. */
-async function reasonsTable({
+function reasonsTable({
   plan,
   reasons,
   contributions,
   summary,
 }: FoldReportInput): Promise<SampleTable | undefined> {
-  const all = [...reasons, ...Object.values(contributions).flat()];
-  if (all.length === 0) return undefined;
-  const cell = (value: number) => (Number.isNaN(value) ? null : value);
-  const hasClass = all.some(({ className }) => className !== null);
-  const hasTaxon = all.some(({ taxon }) => taxon !== null);
-  const rowsOf = (by: string, rows: readonly ReasonRow[]) =>
-    rows
-      .slice(0, 200)
-      .map((row) => [
-        row.id,
-        ...(hasTaxon ? [row.name] : []),
-        by,
-        row.importance,
-        ...(hasClass ? [row.className] : []),
-        ...[row.effect, row.low, row.high].map(cell),
-      ]);
-  return {
+  const permuted = {
+    by: "permutation",
+    title: "Ridge on presence, permuted",
+    ranked: "Ranked by permutation importance within groups.",
+    rows: reasons,
+  };
+  const others = Object.entries(contributions).map(([by, rows]) => {
+    const undivided = undividedText(summary, by);
+    const rest = undivided ? `; ${undivided}, which is not divided` : "";
+    const ranked = rankedByContributions(summary.contributionGaps[by], rest);
+    return { by, title: titleOf(by, false), ranked, rows };
+  });
+  return reasonSection([...others, permuted], {
     title: `ASVs that carry ${plan.target.column}`,
-    rowsAre: "ASVs",
-    plots: await reasonPlots(reasons, contributions, summary),
-    columns: [
-      { name: "ASV", kind: "text" },
-      ...(hasTaxon ? [{ name: "taxon", kind: "text" } as const] : []),
-      { name: "by", kind: "text" },
-      { name: "importance", kind: "number" },
-      ...(hasClass ? [{ name: "effect on class", kind: "text" } as const] : []),
-      { name: "effect", kind: "number" },
-      { name: "lower", kind: "number" },
-      { name: "upper", kind: "number" },
-    ],
-    rows: [
-      ...Object.entries(contributions).flatMap(([name, rows]) => rowsOf(name, rows)),
-      ...rowsOf("permutation", reasons),
-    ],
+    wayName: "by",
+    overFolds: true,
     note: [
       ...reasonNotes(summary),
       "permutation: growth of the error in ridge regression on presence, permuted within groups, and what presence adds.",
-      `Others: mean size of what the ASV adds to this predictor's ${hasClass ? "probabilities" : "predictions"}, and the mean in samples with the ASV less that in samples without.`,
+      `Others: mean size of what the ASV adds to this predictor's ${summary.kind === "classes" ? "probabilities" : "predictions"}, and the mean in samples with the ASV less that in samples without.`,
       "Lower and upper: the folds' central 95 % of the effect.",
     ].join(" "),
-  };
-}
-
-async function reasonPlots(
-  reasons: readonly ReasonRow[],
-  contributions: FoldReportInput["contributions"],
-  summary: FoldSummary,
-): Promise<ReportPlot[]> {
-  const plots: ReportPlot[] = [];
-  const permuted = [
-    reasons,
-    "Ridge on presence, permuted",
-    "Ranked by permutation importance within groups.",
-  ] as const;
-  const others = Object.entries(contributions).map(([name, rows]) => {
-    // Less than the eye can see in any plot is not told apart.
-    const gap = readableNumber(Math.max(0.01, 100 * summary.contributionGaps[name]), 2);
-    const undivided = undividedText(summary, name);
-    const rest = undivided ? `; ${undivided}, which is not divided` : "";
-    const ranked = `Ranked by mean size of contributions, which add up to predictions within ${gap} %${rest}.`;
-    return [rows, titleOf(name, false), ranked] as const;
   });
-  for (const [rows, title, ranked] of [...others, permuted]) {
-    const shown = rows.filter(({ importance, effect }) => importance > 0 && !Number.isNaN(effect));
-    if (shown.length === 0) continue;
-    plots.push({
-      plot: await barChart({
-        title,
-        valueTitle: "effect of presence",
-        // Numbered, as ASVs of one genus or with the same first bases would share a bar.
-        bars: shown.slice(0, shownReasons).map((row, i) => ({
-          label: `${i + 1}. ${[row.className, row.name ?? row.id.slice(0, 24)].filter(Boolean).join(": ")}`,
-          value: row.effect,
-          error: (row.high - row.low) / 2,
-        })),
-      }),
-      caption: `${ranked} Lines: central 95 % of the folds.`,
-    });
-  }
-  return plots;
 }
 
 async function plotsOf({ plan, results, summary }: FoldReportInput): Promise<ReportPlot[]> {

@@ -2,6 +2,10 @@ import type { Dataset } from "../../data/dataset/dataset.ts";
 import { type Contributions, type Learned, type LearnTask, type Part, widthOf } from "./learner.ts";
 import { fewestSamples, type Reasons } from "./reasons.ts";
 import { sharesOf } from "./scores.ts";
+import type { Study } from "./study.ts";
+
+/** What contributions are found for: training samples of a data set, and their target. */
+type Explained = Pick<LearnTask, "train" | "target"> & { readonly study: Pick<Study, "dataset"> };
 
 /**
  * What ASVs do in every predictor whose predictions can be divided among them, and in every mean of
@@ -13,7 +17,7 @@ import { sharesOf } from "./scores.ts";
  * A part without contributions adds, as a whole, its prediction less the mean of the training samples.
  */
 export function contributedReasons(
-  task: LearnTask,
+  task: Explained,
   predictors: Readonly<Record<string, Learned>>,
   test: Int32Array,
 ): Record<string, Reasons> {
@@ -66,7 +70,7 @@ function singlesOf({ name, learned, weight }: Part): Part[] {
 
 /** A predictor's contributions; where it has none, its predictions [width] less a base, as a whole. */
 function* contributionsOf(
-  { target, train }: LearnTask,
+  { target, train }: Explained,
   { explain, predict }: Learned,
   test: Int32Array,
 ): Iterator<Contributions> {

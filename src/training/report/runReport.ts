@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
+import { readTaxonomyOf } from "../../data/taxonomy/read.ts";
 import { readableNumber } from "../../display/numberText.ts";
 import {
   type Comparison,
@@ -39,6 +41,7 @@ import { pairPlot } from "../tasks/pairPlot.ts";
 import type { RunSummary } from "../tasks/pretrain.ts";
 import { targetPlots } from "../tasks/targetPlots.ts";
 import { hasAllLosses } from "../tasks/trainingWatch.ts";
+import { asvsOfRun } from "./asvsOfRun.ts";
 import { columnsToShow, mapOfRun } from "./mapOfRun.ts";
 
 export interface ReportOptions {
@@ -52,6 +55,8 @@ export interface ReportOptions {
   readonly colour?: string;
   /** File of metadata for the maps, beside those of the data set. */
   readonly metadata?: string;
+  /** File of names for the ASVs that carry predictions. */
+  readonly taxonomy?: string;
   readonly display: ProgressDisplay;
 }
 
@@ -67,6 +72,14 @@ export async function reportRun(options: ReportOptions): Promise<string> {
   using dataset = opened.dataset;
   // A column that is not there is told before any work is done.
   const columns = columnsToShow(dataset, options, display);
+  if (options.taxonomy !== undefined && record.kind !== "fine-tune")
+    throw new UserError(
+      `--taxonomy names the ASVs that carry predictions, and ${folder.path} predicts nothing; leave it out.`,
+    );
+  const taxonomy =
+    options.taxonomy === undefined
+      ? null
+      : readTaxonomyOf(dataset.asvIds(), options.taxonomy, dataset.path, (text) => display.warn(text));
   const history = folder.readJson(folder.history) as EpochReport[];
   const summary = folder.readJson(folder.summary) as Record<string, unknown>;
   const run = openRun(folder.path, device);
@@ -75,6 +88,7 @@ export async function reportRun(options: ReportOptions): Promise<string> {
   let figures: Figure[];
   let comparison: Comparison | undefined;
   let samples: SampleTable | undefined;
+  let asvs: SampleTable | undefined;
   if (run.targets) {
     const categories = runCategories(run.facts, dataset, display);
     const { predictions } = predictSamples(run, dataset, split.validation, {
@@ -88,6 +102,7 @@ export async function reportRun(options: ReportOptions): Promise<string> {
     const input = { dataset, samples: split.validation, predictions, qualities, targets: run.targets };
     for (const { plot } of await targetPlots(input)) plots.push({ plot });
     samples = sampleTable(predictionColumns({ ...input, withActual: true }));
+    asvs = await asvsOfRun(run, dataset, split, { device, categories, taxonomy, onProgress });
     if (options.baselines ?? true)
       comparison = compare(judged, baselines(folder, display), {
         columns: run.targets.columns,
@@ -139,6 +154,7 @@ export async function reportRun(options: ReportOptions): Promise<string> {
     data: dataFacts(record),
     configuration: record.config,
     environment: environmentFacts(record, summary),
+    asvs,
     samples,
   };
   const path = options.output ?? folder.report;

@@ -48,6 +48,10 @@ export class RunFolder {
   get validationIds(): string {
     return join(this.path, "val_sample_ids.txt");
   }
+  /** What the training samples have of each ASV: what contributions to predictions are counted from. */
+  get trainAsvs(): string {
+    return join(this.path, "train_asvs.tsv");
+  }
   /** Predictions of the validation samples. */
   get predictions(): string {
     return join(this.path, "val_predictions.tsv");

@@ -8,6 +8,7 @@ import {
   type RegressionResult,
   spearman,
 } from "../../metrics/metrics.ts";
+import * as torch from "../../torch/index.ts";
 import type { Figures } from "../loop/trainer.ts";
 import type { Targets } from "./targets.ts";
 
@@ -83,6 +84,25 @@ export function readPredictions(
       quantiles: levels ? levels.map((level, q) => ({ level, values: parts[q] })) : null,
     };
   });
+}
+
+/**
+ * The same of one pass, as a tensor [N, C] or [N, K] in float64 and with gradients: probabilities of classes,
+ * or numbers in their own units, of quantiles the middle one.
+ */
+export function predictionTensor(
+  targets: Targets,
+  outputs: torch.Tensor,
+  samples: ArrayLike<number>,
+  keys: readonly (string | null)[] | undefined,
+): torch.Tensor {
+  if (targets.classes) return outputs.to("float64").exp();
+  const levels = targets.quantiles;
+  const middle = levels ? outputs.sort(-1)[0].select(-1, middleOf(levels)) : outputs;
+  const columns = targets.columns.map((_, k) =>
+    targets.invertedTensor(k, middle.select(1, k), samples, keys),
+  );
+  return torch.stack(columns, 1);
 }
 
 /** The level nearest to one half. */

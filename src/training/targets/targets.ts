@@ -7,6 +7,7 @@ import type { Dataset } from "../../data/dataset/dataset.ts";
 import { categoryKeys, textValues } from "../../data/encoding/categories.ts";
 import { encodeClasses, fitClasses } from "../../data/encoding/classLabels.ts";
 import { TargetTransform } from "../../data/encoding/targetTransforms.ts";
+import type * as torch from "../../torch/index.ts";
 import type { TargetConfig } from "../config/config.ts";
 
 const stateSchema = z.discriminatedUnion("kind", [
@@ -143,6 +144,17 @@ export class Targets {
     keys: readonly (string | null)[] | undefined,
   ): Float64Array {
     return this.#transforms[column].invert(values, keys && Array.from(samples, (sample) => keys[sample]));
+  }
+
+  /** The same of a tensor, see `TargetTransform.invertTensor`. */
+  invertedTensor(
+    column: number,
+    values: torch.Tensor,
+    samples: ArrayLike<number>,
+    keys: readonly (string | null)[] | undefined,
+  ): torch.Tensor {
+    const own = keys && Array.from(samples, (sample) => keys[sample]);
+    return this.#transforms[column].invertTensor(values, own);
   }
 
   /** Samples of the data set with at least one known target. */

@@ -17,6 +17,7 @@ import {
 import { checkFineTune } from "../config/checkFineTune.ts";
 import { checkMetrics, checkModel } from "../config/checkModel.ts";
 import { type FineTuneConfig, fineTuneSchema } from "../config/config.ts";
+import { baseOfSamples, writeBase } from "../contributions/asvBase.ts";
 import { AsvSumCache } from "../encoding/asvSumCache.ts";
 import { FrozenEncoderCache } from "../encoding/frozenEncoderCache.ts";
 import type { SampleSetOptions } from "../encoding/mapSampleSet.ts";
@@ -135,6 +136,8 @@ export async function fineTune(
     largestCount,
   };
 
+  const batch = batchOptionsOf(shape);
+  writeBase(folder.trainAsvs, dataset, baseOfSamples(dataset, split.train, batch), shape.maxBp);
   torch.manualSeed(training.seed);
   const base = buildEncoder(config, facts);
   if (start) loadEncoder(start, base, facts.predictNucleotides);
@@ -165,7 +168,6 @@ export async function fineTune(
     cardinalities: categories?.cardinalities ?? null,
   });
   model.to(device);
-  const batch = batchOptionsOf(shape);
   if (!start && !options.resume) {
     const given = {
       batch: { ...batch, ...objective?.needs },

@@ -14,7 +14,7 @@ beforeAll(async () => {
   study = await plantedStudy(scratch.path("study"), 30, 8);
   settings = scratch.write(
     "settings.yaml",
-    "training: {epochs: 2, penalty: 0}\nmodel: {codeDim: 8, wordDim: 8}\n",
+    "training: {epochs: 20, penalty: 0, lr: 0.01}\nmodel: {codeDim: 8, wordDim: 8}\n",
   );
   data = ["--dataset", study.folder, "--metadata-column", "score", "--split-by", "host"];
 });
@@ -43,7 +43,12 @@ describe("a fine-tuning in folds", () => {
       "finetuned less forest",
     ])
       expect(out).toContain(text);
-    expect(existsSync(join(output, "report.html"))).toBe(true);
+    expect(readFileSync(join(output, "report.html"), "utf8")).toContain("ASVs that carry score");
+    const [head, ...asvs] = readFileSync(join(output, "finetuned-reasons.tsv"), "utf8").trimEnd().split("\n");
+    expect([head.split("\t").slice(0, 2), asvs.length]).toEqual([["feature-id", "importance"], 8]);
+    expect(existsSync(join(output, "finetuned-importance.qza"))).toBe(true);
+    const { contributionGaps } = JSON.parse(readFileSync(join(output, "summary.json"), "utf8"));
+    expect(contributionGaps.finetuned).toBeLessThan(1e-4);
     const usual = predictions(output);
     expect(usual.trimEnd().split("\n").length).toBe(31);
     expect(await refusal(...line)).toContain("--resume");
@@ -63,7 +68,7 @@ describe("a fine-tuning in folds", () => {
     expect(await validate("same", settings)).toEqual(ofFineTuned(output));
     const faster = scratch.write(
       "faster.yaml",
-      "training: {epochs: 2, penalty: 0, lr: 0.05}\nmodel: {codeDim: 8, wordDim: 8}\n",
+      "training: {epochs: 20, penalty: 0, lr: 0.05}\nmodel: {codeDim: 8, wordDim: 8}\n",
     );
     expect(await validate("faster", faster)).not.toEqual(ofFineTuned(output));
   });

@@ -3,7 +3,7 @@
  * report, rf-baseline, convert.
  */
 import { beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { tableFromIPC } from "apache-arrow";
 import { parquetReadObjects } from "hyparquet";
@@ -214,6 +214,79 @@ test("--taxonomy names ASVs where there is a table of them", async () => {
   expect(await refusal(...embed, ...output, ...taxonomy)).toContain("--taxonomy names ASVs; give");
 });
 
+describe("predict --contributions", () => {
+  let codes: string;
+  beforeAll(async () => {
+    codes = scratch.path("codes");
+    await fineTuneStudy(study, codes, {
+      model: { encoder: "set", codeDim: 8, wordDim: 8 },
+      training: { epochs: 3, nucPenalty: 0, lr: 0.03 },
+    });
+  });
+  const given = (from: string, ...options: string[]) => [
+    ...["predict", "--model", from, "--quiet", "--threads", "1", "--device", "cpu"],
+    ...["--output", scratch.path("predicted.tsv"), ...options],
+  ];
+  const predicted = () => new Map(rows(scratch.path("predicted.tsv")).slice(1) as [string, string][]);
+
+  showsOptions("predict", "--contributions");
+  test("writes rows that add up to each prediction, with names, of files as of a data set", async () => {
+    const ids = study.dataset.asvIds();
+    const taxonomy = scratch.write(
+      "genera.tsv",
+      ids.map((id, i) => `${id}\td__Bacteria; p__P; g__Genus${i}\n`).join(""),
+    );
+    const dataset = given(codes, "--dataset", study.folder, "--taxonomy", taxonomy);
+    const [header, ...body] = rows(await written("tsv", dataset, "--contributions"));
+    expect(header).toEqual(["sample_id", "asv_id", "taxon", "count", "contribution"]);
+    const sums = new Map<string, number>();
+    for (const [id, asv, taxon, count, value] of body) {
+      sums.set(id, (sums.get(id) ?? 0) + Number(value));
+      const sample = study.dataset.sample(study.dataset.sampleIndex(id));
+      const row = ids.indexOf(asv);
+      if (asv === "(base)") expect([taxon, count]).toEqual(["", ""]);
+      else
+        expect([taxon, Number(count)]).toEqual([`Genus${row}`, sample.counts[sample.asvs.indexOf(row)] ?? 0]);
+    }
+    expect(sums.size).toBe(study.dataset.sampleCount);
+    for (const [id, value] of predicted()) expect(sums.get(id)).toBeCloseTo(Number(value), 3);
+    const checkpoint = join(codes, "checkpoints/best.safetensors");
+    const files = given(checkpoint, ...table(), "--taxonomy", taxonomy);
+    const other = rows(await written("tsv", files, "--contributions")).slice(1);
+    const plain = (all: string[][]) => all.map((cells) => cells.slice(0, 3).join(" ")).sort();
+    expect(plain(other)).toEqual(plain(body));
+  });
+
+  test("has rows for each class, and no artifact; without the run's folder nothing is written", async () => {
+    const sites = scratch.path("sites");
+    await fineTuneStudy(study, sites, { target: { metadataColumn: ["site"] }, training: { epochs: 1 } });
+    const input = given(sites, "--dataset", study.folder);
+    const [header, ...body] = rows(await written("csv", input, "--contributions")).map((cells) =>
+      cells[0].split(","),
+    );
+    expect(header).toEqual(["sample_id", "class", "asv_id", "count", "contribution"]);
+    const [predictions, ...shares] = rows(scratch.path("predicted.tsv"));
+    for (const [id, , ...own] of shares)
+      own.forEach((share, c) => {
+        const name = predictions[c + 2].slice(2);
+        const some = body.filter((cells) => cells[0] === id && cells[1] === name);
+        expect(some.reduce((sum, cells) => sum + Number(cells[4]), 0)).toBeCloseTo(Number(share), 3);
+      });
+    const path = scratch.path("contributions.qza");
+    expect(await refusal(...input, "--contributions", path)).toContain(
+      "QIIME 2 has no type for contributions",
+    );
+    const alone = scratch.path("alone.safetensors");
+    cpSync(join(codes, "checkpoints/best.safetensors"), alone);
+    const output = scratch.path("nothing.tsv");
+    const refused = ["predict", "--model", alone, "--dataset", study.folder, "--output", output];
+    expect(await refusal(...refused, "--contributions", scratch.path("c.tsv"))).toContain(
+      "train_asvs.tsv is missing",
+    );
+    expect([existsSync(output), existsSync(path)]).toEqual([false, false]);
+  });
+});
+
 showsOptions("predict", "--probabilities");
 test("--probabilities writes each class's share, which numbers have not", async () => {
   const output = ["--output", scratch.path("x.tsv")];
@@ -360,6 +433,36 @@ test("report: --output, --no-baselines, --colour, --metadata and --quiet", async
   expect(await refusal(...wrong, "--metadata", metadata)).toContain("they have batch, ");
   const foreign = scratch.write("foreign.tsv", "sample-id\tbatch\nsomebody\tb0\n");
   expect(await refusal("report", model, "--metadata", foreign)).toContain("no sample id in common");
+});
+
+showsOptions("report", "--taxonomy");
+test("report: the ASVs that carry predictions of held-out samples, with names by --taxonomy", async () => {
+  const output = scratch.path("asvs.html");
+  const tableOf = async (...options: string[]) => {
+    await succeed("report", model, "--no-baselines", "--quiet", "--output", output, ...options);
+    const text = readFileSync(output, "utf8");
+    return { text, rows: JSON.parse(/id="asv-data">(.*?)<\/script>/.exec(text)![1]).rows as unknown[][] };
+  };
+  const usual = await tableOf();
+  expect(usual.text).toContain("ASVs that carry depth");
+  const ids = study.dataset.asvIds();
+  const sizes = usual.rows.map(([id, importance]) => {
+    expect(ids).toContain(id as string);
+    return importance as number;
+  });
+  expect(sizes.length).toBeGreaterThan(3);
+  expect(sizes).toEqual(sizes.toSorted((a, b) => b - a));
+  expect(usual.rows.some(([, , effect]) => effect !== null && effect !== 0)).toBe(true);
+  const taxonomy = scratch.write(
+    "genera.tsv",
+    ids.map((id, i) => `${id}\td__Bacteria; p__P; g__Genus${i}\n`).join(""),
+  );
+  const named = await tableOf("--taxonomy", taxonomy);
+  expect(named.rows.map(([id, , ...rest]) => [id, ...rest])).toEqual(usual.rows);
+  for (const [id, name] of named.rows) expect(name).toBe(`Genus${ids.indexOf(id as string)}`);
+  const encoder = scratch.path("encoder-to-report");
+  await pretrainStudy(study, encoder, { training: { epochs: 1 } });
+  expect(await refusal("report", encoder, "--taxonomy", taxonomy)).toContain("predicts nothing");
 });
 
 describe("rf-baseline", () => {

@@ -13,6 +13,7 @@ test.skipIf(browser === undefined)(
       hidden: [],
       foreign: 0,
       rows: 50,
+      asvRows: 50,
     });
   },
 );

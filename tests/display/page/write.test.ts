@@ -103,6 +103,18 @@ describe("the page", () => {
     expect(data.rows[6][2]).toBeNull();
   });
 
+  test("has a section for ASVs with a table of its own above that of the samples", async () => {
+    const html = await write(await hostileReport());
+    const [asvs, samples] = ["asv", "sample"].map((id) => {
+      const json = new RegExp(`id="${id}-data">([\\s\\S]*?)</script>`).exec(html)![1];
+      expect(html.split(`id="${id}-table"`).length).toBe(2);
+      return JSON.parse(json).rows.length;
+    });
+    expect([asvs, samples]).toEqual([60, 120]);
+    expect(html.indexOf('id="asv-table"')).toBeLessThan(html.indexOf('id="sample-table"'));
+    expect(await write(plain)).not.toContain("asv-table");
+  });
+
   test("gives the names inside each plot a prefix of its own", async () => {
     const html = await write(await hostileReport());
     const ids = tagsOf(html).flatMap((tag) => [...tag.matchAll(/\sid="([^"]*)"/g)].map((match) => match[1]));

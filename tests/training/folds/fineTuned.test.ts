@@ -1,12 +1,15 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
+import { Random } from "../../../src/common/random/random.ts";
 import { type Dataset, openDataset } from "../../../src/data/dataset/dataset.ts";
 import { prepareDataset } from "../../../src/data/prepare/prepare.ts";
+import { makeFolds } from "../../../src/data/split/folds.ts";
 import { fineTuneConfig } from "../../../src/training/config/defaults.ts";
 import { fineTuneOf, makePlan, planSchema } from "../../../src/training/folds/plan.ts";
 import { FoldRunner } from "../../../src/training/folds/runJob.ts";
-import { fineTunedOn } from "../../../src/training/predictors/fineTuned.ts";
+import { fineTuned, fineTunedOn } from "../../../src/training/predictors/fineTuned.ts";
 import type { MedianLine } from "../../../src/training/predictors/medianLine.ts";
+import { Study } from "../../../src/training/predictors/study.ts";
 import { type PlantedStudy, plantedStudy } from "../../helpers/plantedStudy.ts";
 import { useScratch } from "../../helpers/scratch.ts";
 
@@ -71,6 +74,55 @@ describe("a fine-tuned model as a predictor", () => {
     const [first] = job.train;
     const trained = await changed((id) => id === dataset.sampleIds[first]);
     expect(trained.predicted).not.toEqual(predicted);
+  });
+
+  test("says what each ASV adds: the planted ones are first, and sums are its predictions", async () => {
+    using larger = openDataset((await plantedStudy(scratch.path("larger"), 90, 6)).folder);
+    const training = { ...fineTune.training, epochs: 60, patience: 60, lr: 0.03, warmup: 0 };
+    const given = { reasons: true, predictors: ["finetuned"], fineTune: { ...fineTune, training } };
+    const plan = planOf(larger, given);
+    const { contributions } = await new FoldRunner(larger, plan).run(plan.jobs[0]);
+    const { asvs, effects, importance, gap } = contributions["finetuned"];
+    expect(gap).toBeLessThan(1e-4);
+    const order = [...asvs.keys()].sort((a, b) => importance[b] - importance[a]).slice(0, 2);
+    const planted = order.map((i) => [asvs[i], Math.sign(effects[i]!)]).sort(([a], [b]) => a - b);
+    expect(planted).toEqual([
+      [0, 1],
+      [1, -1],
+    ]);
+  });
+
+  test("says what each ASV adds to every class, also where a fold's training samples lack one", async () => {
+    const study = new Study(
+      dataset,
+      Int32Array.from({ length: 30 }, (_, i) => i),
+    );
+    const classes = ["absent", "ill", "well"];
+    const has = (sample: number) => dataset.sample(sample).asvs.includes(0);
+    const values = Float64Array.from({ length: 30 }, (_, sample) => (has(sample) ? 1 : 2));
+    const train = study.samples.subarray(0, 20);
+    const target = { kind: "classes", column: "state", values, classes } as const;
+    const inner = makeFolds(train, { folds: 2 });
+    const task = { study, target, train, inner, groupOf: null, random: new Random(1), trees: 5, fineTune };
+    const learned = await fineTuned({
+      ...task,
+      fineTune: { ...fineTune, target: { ...fineTune.target, metadataColumn: ["state"] } },
+    });
+    const test = study.samples.subarray(20);
+    const predicted = learned.predict(test);
+    let row = 0;
+    for (const { values: own, base } of learned.explain!(test)) {
+      expect(own.length).toBe(8 * 3);
+      expect(base.length).toBe(3);
+      for (let c = 0; c < 3; c++) {
+        let sum = 0;
+        for (let asv = 0; asv < 8; asv++) sum += own[3 * asv + c];
+        expect(sum).toBeCloseTo(predicted[3 * row + c] - base[c], 5);
+      }
+      expect(Math.abs(base[0])).toBeLessThan(0.01);
+      row++;
+    }
+    expect(row).toBe(10);
   });
 
   test("gives probabilities of classes, and is a part of auto where it is asked for", async () => {

@@ -7,6 +7,7 @@ import { startMarkTips } from "./tip.ts";
 
 startMarkTips();
 startEnlarging();
-startSampleTable();
+startSampleTable("asv");
+startSampleTable("sample");
 const map = startMap();
 startTheme(() => map?.recolour());

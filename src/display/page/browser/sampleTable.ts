@@ -3,12 +3,12 @@ import { cellTexts, compareCells, largestOf, type SampleData } from "./sampleRow
 
 const pageSize = 50;
 
-/** The table of samples: searched, sorted by a click on a column's name, turned page by page. */
-export function startSampleTable(): void {
-  const data = readData<SampleData>("sample-data");
+/** A table of samples or ASVs: searched, sorted by a click on a column's name, turned page by page. */
+export function startSampleTable(id: "sample" | "asv"): void {
+  const data = readData<SampleData>(`${id}-data`);
   if (!data) return;
   const { columns, rows, rowsAre } = data;
-  const section = find(document, ".samples", HTMLElement);
+  const section = find(document, `#${id}-table`, HTMLElement);
   const search = find(section, "input", HTMLInputElement);
   const count = find(section, "output", HTMLOutputElement);
   const body = find(section, "tbody", HTMLElement);
