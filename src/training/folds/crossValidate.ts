@@ -126,18 +126,20 @@ export async function crossValidate(options: CrossValidateOptions): Promise<{
 
 /** Where ASVs' contributions cannot be had, or do not add up as they should. */
 function contributionWarnings({ predictors, contributionGaps }: FoldSummary, dataset: Dataset): string[] {
-  const noTree = `${dataset.path} holds no tree for unweighted UniFrac; prepare it again with --tree`;
-  const why: Record<string, string> = {
-    kernel: noTree,
-    vectors: noTree,
-    encoder: "its encoder does not pool ASVs as a set, or reads only some of a sample's",
-  };
-  return predictors.flatMap(({ name }) => {
-    const gap = contributionGaps[name];
-    if (gap === undefined && name in why) return [`No contributions of ASVs to ${name}: ${why[name]}.`];
-    if (gap === undefined || gap <= toleratedGap) return [];
-    return [gapWarning(name, gap)];
+  const reasons = [
+    {
+      names: ["kernel", "vectors"],
+      why: `${dataset.path} holds no tree for unweighted UniFrac; prepare it again with --tree`,
+    },
+    { names: ["encoder"], why: "its encoder does not pool ASVs as a set, or reads only some of a sample's" },
+  ];
+  const missing = reasons.flatMap(({ names, why }) => {
+    const own = predictors.filter(({ name }) => names.includes(name) && contributionGaps[name] === undefined);
+    if (own.length === 0) return [];
+    return [`No contributions of ASVs to ${own.map(({ name }) => name).join(" and ")}: ${why}.`];
   });
+  const rough = Object.entries(contributionGaps).filter(([, gap]) => gap > toleratedGap);
+  return [...missing, ...rough.map(([name, gap]) => gapWarning(name, gap))];
 }
 
 /**

@@ -117,6 +117,23 @@ describe("cross-validation", () => {
     ]);
   });
 
+  test("says why kernels have no contributions without the tree, and which parts of a mean lack them", async () => {
+    using bare = openDataset(folder);
+    Object.defineProperty(bare, "fromTree", { value: [] });
+    let said = "";
+    const writeError = (text: string) => {
+      said += text;
+    };
+    const heard = new ProgressDisplay("quiet", { columns: 80, write: () => {}, writeError });
+    const config = configOf({ predictors: ["stack"], trees: 5, innerFolds: 2 });
+    const given = { dataset: bare, config, output: scratch.path("bare"), workers: 1, resume: false };
+    const { summary, contributions } = await crossValidate({ ...given, display: heard });
+    expect(said).toContain("No contributions of ASVs to kernel and vectors: ");
+    expect(Object.keys(contributions)).toEqual(["stack", "forest", "median-forest", "ridge"]);
+    expect(summary.undivided["stack"].parts).toEqual(["kernel", "vectors", "neighbours"]);
+    expect(summary.contributionGaps["stack"]).toBeLessThan(1e-9);
+  });
+
   test("gives the same numbers for one process and for several, and goes on where it stopped", async () => {
     const config = { predictors: ["ridge", "forest"] as const, trees: 5 };
     const alone = await validate({ ...config, predictors: ["ridge", "forest"] });

@@ -125,17 +125,22 @@ describe("a fine-tuned model as a predictor", () => {
     expect(row).toBe(10);
   });
 
-  test("gives probabilities of classes, and is a part of auto where it is asked for", async () => {
-    const run = async (predictors: string[]) => {
-      const plan = planOf(dataset, { column: "state", predictors });
-      return (await new FoldRunner(dataset, plan).run(plan.jobs[0])).predictors;
+  test("gives probabilities of classes, and is a part of stack and auto where it is asked for", async () => {
+    const run = async (predictors: string[], reasons = false) => {
+      const plan = planOf(dataset, { column: "state", predictors, reasons });
+      return await new FoldRunner(dataset, plan).run(plan.jobs[0]);
     };
-    const { finetuned, auto } = await run(["auto", "finetuned"]);
+    const { predictors, contributions } = await run(["auto", "stack", "finetuned"], true);
+    const { finetuned, auto, stack } = predictors;
+    // Its contributions are in the unit of the others', as those to the stack add up.
+    expect(stack.settings["finetuned"]).toBeGreaterThan(0);
+    expect(contributions["stack"].gap).toBeLessThan(1e-4);
+    expect(contributions["stack"].undivided!.parts).toEqual(["neighbours"]);
     for (let row = 0; row < finetuned.predicted.length; row += 2)
       expect(finetuned.predicted[row] + finetuned.predicted[row + 1]).toBeCloseTo(1, 9);
     expect(new Set(finetuned.predicted).size).toBeGreaterThan(2);
     expect(auto.settings["mean_of"]).toBeString();
-    expect(Object.keys(await run(["auto"]))).not.toContain("finetuned");
+    expect(Object.keys((await run(["auto"])).predictors)).not.toContain("finetuned");
   });
 
   test("tells the time to stop by samples where all training samples are of one group", async () => {
