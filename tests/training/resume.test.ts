@@ -143,7 +143,7 @@ test("auto means what was decided when the run began, and a line says what that 
   await succeed(...output, "--dataset", study.folder, ...small, "--mixtures", "auto", "--epochs", "1");
   const auto = "--mixtures auto --long-words auto --pooling auto --start-from auto".split(" ");
   const text = await succeed(...output, "--resume", "--epochs", "2", ...auto);
-  expect(text).toContain(" samples and mixtures/s, ended by epochs");
+  expect(text).toContain(" samples/s (mixtures included), ended by epochs");
   expect(text).toContain("--mixtures auto: the run goes on with 400, as it was begun.");
   expect(text).toContain("--start-from auto: the run goes on with none, as it was begun.");
   await succeed(...output, "--resume", "--epochs", "2", "--start-from", "none");

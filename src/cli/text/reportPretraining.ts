@@ -42,7 +42,7 @@ export function reportPretraining(
       ...(nucleotides === null
         ? []
         : [`Hidden nucleotides predicted rightly: ${(100 * nucleotides).toFixed(1)} %`]),
-      `${summary.steps} steps, ${summary["train.samples_per_second"].toFixed(1)} samples${summary.mixtures ? " and mixtures" : ""}/s, ended by ${summary.stopped_by}`,
+      `${summary.steps} steps, ${summary["train.samples_per_second"].toFixed(1)} samples/s${summary.mixtures ? " (mixtures included)" : ""}, ended by ${summary.stopped_by}`,
       `The run is in ${resolve(output)}: summary.json, ${plots ? "plots/unifrac_plot_best.png, " : ""}checkpoints/best.safetensors`,
     ].join("\n"),
   );
