@@ -91,8 +91,10 @@ test.skipIf(obstacle !== null)("pretraining, fine-tuning and prediction run on i
     expect(device).toStartWith("cuda");
     const targets = ["--metadata", metadata, "--metadata-column", "ph", "--pretrained-encoder", encoder];
     run("train", "--table", table, "--output", tuned, ...targets, ...brief);
-    run("predict", "--model", tuned, "--table", table, "--output", predictions);
-    expect(existsSync(predictions)).toBe(true);
+    const contributions = join(folder, `${kind}-contributions.tsv`);
+    const written = ["--output", predictions, "--contributions", contributions];
+    run("predict", "--model", tuned, "--table", table, ...written);
+    expect([predictions, contributions].map(existsSync)).toEqual([true, true]);
   }
 });
 

@@ -6,7 +6,7 @@ import { exactProduct } from "../../models/precision.ts";
 import type { RaggedBatch } from "../../models/raggedBatch.ts";
 import { withEmptyRow } from "../../models/sampleSequenceEncoder.ts";
 import type { SequencePredictor } from "../../models/sequencePredictor.ts";
-import { featuresOfSums } from "../../models/setEncoder.ts";
+import { featuresOfSums, SetEncoder } from "../../models/setEncoder.ts";
 import * as torch from "../../torch/index.ts";
 import { batchOptionsOf } from "../config/buildModel.ts";
 import { encodeAsvs } from "../encoding/encodeAsvs.ts";
@@ -56,7 +56,8 @@ export function addsAsvsUp({ asvSum, codeProjection }: SequencePredictor): boole
  * share. An ASV that the sample lacks, or has beyond the token limit, contributes its absence.
  *
  * Attention knows ASVs as slots, which cannot be there in part: the base is then the sample with the mean
- * embedding of the base's ASVs in each of its slots, at its own counts. ASVs that it lacks have 0.
+ * embedding, or the mean codes, of the base's ASVs in each of its slots, at its own counts. ASVs that it lacks
+ * have 0.
  *
  * @throws RangeError for a run without targets
  */
@@ -230,13 +231,16 @@ function contributionsOf({ gains, start, end }: GainsOnWays, count: number): Sam
   }));
 }
 
+/** Keeps the inverse of the softplus finite where an ASV has no such code. */
+const leastCode = 1e-6;
+
 /** Predictions from slots that attend to each other. */
 class SlotExplainer implements Disposable {
   readonly #predictor: SequencePredictor;
   readonly #base: AsvBase;
   readonly #device: torch.Device;
   readonly #predict: Predict;
-  /** [A, D] */
+  /** [A, D]: of a set encoder, codes. */
   readonly #embeddings: torch.Tensor;
   /** [1, D] of the base's ASVs, the more often an ASV is there the more it counts. */
   readonly #mean: torch.Tensor;
@@ -248,7 +252,9 @@ class SlotExplainer implements Disposable {
     this.#predict = predict;
     [this.#embeddings, this.#mean] = torch.noGrad(() =>
       torch.tidy(() => {
-        const embeddings = encodeBase(predictor, base, reading);
+        const given = encodeBase(predictor, base, reading);
+        // The mean of codes, and not of what they are made from, is like that of a sample.
+        const embeddings = predictor.baseModel instanceof SetEncoder ? given.softplus() : given;
         const all = base.presence.reduce((sum, share) => sum + share, 0);
         const weights = torch.tensor(Float32Array.from(base.presence, (share) => share / all)).unsqueeze(0);
         const mean = exactProduct(weights.to(reading.device), embeddings);
@@ -279,7 +285,7 @@ class SlotExplainer implements Disposable {
       const input = inputOf(asvIndex, ownCounts.expand([count, -1]));
       // The encoder is asked here, as a predictor with a frozen one would record no gradients.
       const encoding = this.#predictor.baseModel.forward(input, {
-        asvEmbeddings: withEmptyRow(x.reshape([count * slots, dim])),
+        asvEmbeddings: withEmptyRow(this.#embeddingsOf(x.reshape([count * slots, dim]))),
       });
       return this.#predict(
         input,
@@ -309,6 +315,13 @@ class SlotExplainer implements Disposable {
       for (let c = 0; c < width; c++) values[asv * width + c] += ofSlots.values[slot * width + c];
     });
     return { ...ofSlots, values };
+  }
+
+  /** Embeddings as the encoder of ASVs gives them: codes before the softplus. */
+  #embeddingsOf(asvs: torch.Tensor): torch.Tensor {
+    if (!(this.#predictor.baseModel instanceof SetEncoder)) return asvs;
+    const codes = asvs.clampMin(leastCode);
+    return codes.add(codes.neg().expm1().neg().log());
   }
 
   [Symbol.dispose](): void {
