@@ -123,13 +123,17 @@ export function writeFoldPredictions(
       ? number("actual", ({ sample }) => target.values[sample])
       : text("actual", ({ sample }) => target.classes[target.values[sample]]),
   ];
+  // Months, ages and counts do not go below 0.
+  const lowest = plan.samples.every((sample) => target.values[sample] >= 0) ? 0 : Number.NEGATIVE_INFINITY;
   for (const name of Object.keys(whole[0].predictors)) {
     const of = (result: JobResult) => result.predictors[name];
     if (target.kind === "numbers") {
       columns.push(
         number(name, ({ result, row }) => of(result).predicted[row]),
-        number(`${name} lower`, ({ result, row }) => of(result).predicted[row] - of(result).radius),
-        number(`${name} upper`, ({ result, row }) => of(result).predicted[row] + of(result).radius),
+        number(`${name} lower`, ({ result, row }) =>
+          Math.max(lowest, of(result).predicted[row] - of(result).radius[row]),
+        ),
+        number(`${name} upper`, ({ result, row }) => of(result).predicted[row] + of(result).radius[row]),
       );
     } else {
       columns.push(

@@ -2,11 +2,10 @@ import { Random } from "../../common/random/random.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { textValues } from "../../data/encoding/categories.ts";
 import { type Fold, makeFolds } from "../../data/split/folds.ts";
-import { conformalRadius } from "../../metrics/intervals.ts";
 import { contributedReasons } from "../predictors/contributedReasons.ts";
 import { learnAll } from "../predictors/index.ts";
 import type { RidgeSetting } from "../predictors/kernelRidge.ts";
-import { type Learned, type LearnTarget, type LearnTask, meanLoss, widthOf } from "../predictors/learner.ts";
+import { type Learned, type LearnTarget, type LearnTask, meanLoss } from "../predictors/learner.ts";
 import type { MedianLine } from "../predictors/medianLine.ts";
 import { findReasons, type Reasons } from "../predictors/reasons.ts";
 import { Study } from "../predictors/study.ts";
@@ -14,6 +13,7 @@ import { likenessOf } from "../predictors/unlike.ts";
 import { openRun } from "../run/open.ts";
 import { newEncoder, withNewEncoder } from "./newEncoder.ts";
 import { fineTuneOf, type Job, type Plan } from "./plan.ts";
+import { radiiOf } from "./radii.ts";
 
 /** What one predictor came to in one fold. */
 export interface PredictorResult {
@@ -22,8 +22,8 @@ export interface PredictorResult {
   readonly inner: number;
   /** [test * width] */
   readonly predicted: number[];
-  /** Half the width of prediction intervals; for classes: 1 - the least probability of a class in the set. */
-  readonly radius: number;
+  /** By held-out sample: half the width of its interval; for classes: 1 - the least probability of a class in the set. */
+  readonly radius: readonly number[];
 }
 
 /** What one fold came to, as its file holds it. */
@@ -117,18 +117,12 @@ export class FoldRunner {
   }
 
   #judge(task: LearnTask, { settings, unseen, predict }: Learned, test: Int32Array): PredictorResult {
-    const { target, train, groupOf } = task;
-    const width = widthOf(target);
-    const scores = Float64Array.from(train, (sample, row) => {
-      const truth = target.values[sample];
-      return target.kind === "numbers" ? Math.abs(unseen[row] - truth) : 1 - unseen[row * width + truth];
-    });
-    const groups = groupOf ? train.map((sample) => groupOf[sample]) : train;
+    const predicted = predict(test);
     return {
       settings,
-      inner: meanLoss(target, train, unseen),
-      predicted: [...predict(test)],
-      radius: conformalRadius(scores, groups, this.#plan.config.coverage),
+      inner: meanLoss(task.target, task.train, unseen),
+      predicted: [...predicted],
+      radius: radiiOf(task, { unseen }, predicted, this.#plan.config.coverage),
     };
   }
 

@@ -115,9 +115,7 @@ export function predictionsOf(results: readonly JobResult[]): Predicted[] {
     name,
     samples: Int32Array.from(whole.flatMap(({ test }) => test)),
     predicted: Float64Array.from(whole.flatMap(({ predictors }) => predictors[name].predicted)),
-    radius: Float64Array.from(
-      whole.flatMap(({ predictors, test }) => test.map(() => predictors[name].radius)),
-    ),
+    radius: Float64Array.from(whole.flatMap(({ predictors }) => predictors[name].radius)),
   }));
 }
 

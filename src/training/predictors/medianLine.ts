@@ -18,18 +18,20 @@ const golden = (Math.sqrt(5) - 1) / 2;
  * The line of least absolute errors from predictions to true values (Boscovich 1757; Laplace 1789), with a
  * slope from 0 to 8. Its offset is the median of what the slope leaves.
  * @param rows of both.
+ * @param options.falling the slope may be below 0 as well, down to -8.
  */
 export function fitMedianLine(
   predicted: ArrayLike<number>,
   truth: ArrayLike<number>,
   rows: readonly number[],
+  { falling = false }: { readonly falling?: boolean } = {},
 ): MedianLine {
   const at = (slope: number) => {
     const rest = rows.map((row) => truth[row] - slope * predicted[row]);
     const offset = median(rest);
     return { slope, offset, error: rest.reduce((sum, value) => sum + Math.abs(value - offset), 0) };
   };
-  let [low, high] = [0, steepest];
+  let [low, high] = [falling ? -steepest : 0, steepest];
   let [left, right] = [at(high - golden * (high - low)), at(low + golden * (high - low))];
   for (let round = 0; round < rounds; round++) {
     if (left.error <= right.error) {

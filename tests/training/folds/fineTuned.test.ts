@@ -51,7 +51,7 @@ describe("a fine-tuned model as a predictor", () => {
     expect(slope).toBeGreaterThan(0);
     const lowest = Math.min(...Array.from(job.train, (sample) => plan.target.values[sample]));
     expect(predicted).toEqual(Array.from(raw, (value) => Math.max(lowest, offset + slope * value)));
-    expect([radius > 0, inner > 0]).toEqual([true, true]);
+    expect([Math.min(...radius) > 0, inner > 0]).toEqual([true, true]);
     const held = new Set(Array.from(job.test, (sample) => dataset.sampleIds[sample]));
     const changed = async (isChanged: (id: string) => boolean) => {
       const lines = readFileSync(study.metadata, "utf8").trimEnd().split("\n");

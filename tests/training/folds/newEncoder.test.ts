@@ -140,7 +140,8 @@ describe("an encoder that is new in each fold", () => {
       const changed = await run(others);
       for (const name of ["encoder", "finetuned"]) {
         const [was, is] = [usual, changed].map((result) => result.predictors[name]);
-        expect([is.settings, is.inner, is.radius]).toEqual([was.settings, was.inner, was.radius]);
+        expect([is.settings, is.inner]).toEqual([was.settings, was.inner]);
+        expect(is.radius[0]).toBeCloseTo(was.radius[0], 9);
         expect(is.predicted[0]).toBeCloseTo(was.predicted[0], 9);
         expect(is.predicted[1]).not.toBeCloseTo(was.predicted[1], 9);
       }
