@@ -11,6 +11,8 @@ export interface RaggedBatch {
   readonly asvTokens: torch.Tensor;
   /** [U, W] int32 each: words of ASVs as those of `AsvCodes.compared` number them, where known already. */
   readonly asvWords?: readonly torch.Tensor[];
+  /** [U] int64: columns of ASVs that `AsvBlocks` knows, 0 of others, where known already. */
+  readonly asvColumns?: torch.Tensor;
   /** [B, S] int64: 1 + the row of `asvTokens`, 0 where a slot is empty. */
   readonly asvIndex: torch.Tensor;
   /** [B, S] float32; 0 where a slot is empty. */

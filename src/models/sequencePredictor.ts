@@ -1,4 +1,5 @@
 import * as torch from "../torch/index.ts";
+import { AsvBlocks } from "./asvBlocks.ts";
 import { AsvSum } from "./asvSum.ts";
 import { AttentionPooling } from "./attentionPooling.ts";
 import { CategoricalEmbedder, type CategoryIds } from "./categoricalEmbedder.ts";
@@ -59,6 +60,11 @@ export interface SequencePredictorOptions extends OutputOptions {
    */
   readonly sumFeatures?: number | null;
   /**
+   * Predict from blocks (see `AsvBlocks`): what is known of so many ASVs of the training samples, of codes,
+   * and `sumFeatures` sums over ASVs. Null for none (default).
+   */
+  readonly knownAsvs?: { readonly asvs: number; readonly tokens: number } | null;
+  /**
    * Predict from the codes that a set encoder finds in the sample, and how much of its counts has
    * them, instead of the target transformer and its pooling. Goes without categories that attend to
    * single ASVs. Default false.
@@ -80,7 +86,7 @@ export interface PredictRequest extends EncodeRequest {
   readonly categories?: CategoryIds | null;
   /** What the encoder gave for these samples, where that is known already. */
   readonly encoding?: SequenceEncoding | null;
-  /** [B, F]: what `AsvSum` gave for these samples, where that is known already. */
+  /** [B, F]: what `AsvSum` or `AsvBlocks` gave for these samples, where that is known already. */
   readonly sums?: torch.Tensor | null;
 }
 
@@ -107,6 +113,7 @@ export class SequencePredictor extends nn.Module {
     targetEncoder: "target_encoder",
     targetPooling: "target_pooling",
     asvSum: "asv_sum",
+    asvBlocks: "asv_blocks",
     slotProjection: "slot_projection",
     codeProjection: "code_projection",
     targetNorm: "target_norm",
@@ -124,6 +131,7 @@ export class SequencePredictor extends nn.Module {
   readonly targetEncoder: PreNormEncoder | null;
   readonly targetPooling: AttentionPooling | null;
   readonly asvSum: AsvSum | null;
+  readonly asvBlocks: AsvBlocks | null;
   /** A set encoder's codes of an ASV -> the width of the transformers. */
   readonly slotProjection: torch.nn.Linear | null;
   /** A sample's codes -> that width. */
@@ -148,7 +156,7 @@ export class SequencePredictor extends nn.Module {
   constructor(options: SequencePredictorOptions) {
     super();
     const { base, count, target, targetNorm = true, freezeBase = false, glorotHeads = true } = options;
-    const { categories = null, sumFeatures = null } = options;
+    const { categories = null, sumFeatures = null, knownAsvs = null } = options;
     if (sumFeatures !== null && (!freezeBase || categories || count))
       throw new RangeError("Sums over ASVs need a frozen encoder, and go without categories and counts.");
     this.#options = options;
@@ -180,11 +188,18 @@ export class SequencePredictor extends nn.Module {
     this.slotProjection =
       isSet && (pools || count || attends) ? new nn.Linear(this.baseModel.dim, dim) : null;
     this.codeProjection = options.fromCodes ? new nn.Linear(2 * this.baseModel.dim, dim) : null;
-    this.asvSum = sumFeatures === null ? null : new AsvSum(dim, sumFeatures);
+    if (knownAsvs && sumFeatures === null) throw new RangeError("Blocks need sums over ASVs.");
+    this.asvSum = sumFeatures === null || knownAsvs ? null : new AsvSum(dim, sumFeatures);
+    const codes = isSet ? this.baseModel.dim : 0;
+    this.asvBlocks = knownAsvs
+      ? new AsvBlocks({
+          ...{ dim, codes, sumFeatures: sumFeatures!, known: knownAsvs.asvs, tokens: knownAsvs.tokens },
+        })
+      : null;
     // A norm would take the size of the sums away.
-    this.targetNorm = targetNorm && !this.asvSum ? new nn.LayerNorm(dim) : null;
+    this.targetNorm = targetNorm && sumFeatures === null ? new nn.LayerNorm(dim) : null;
     this.targetHead = makeTargetHead({
-      dim: sumFeatures ?? dim,
+      dim: this.asvBlocks?.features ?? sumFeatures ?? dim,
       outputs: this.#output.headOutputs,
       hidden: options.hidden,
       dropout: options.headDropout,
@@ -211,6 +226,8 @@ export class SequencePredictor extends nn.Module {
       initializeHead(this.targetHead);
       if (this.countHead) glorot(this.countHead);
     }
+    // What training says nothing of must count for nothing.
+    if (this.asvBlocks && this.targetHead instanceof nn.Linear) nn.init.zeros_(this.targetHead.weight);
     if (this.categoricalProjection) glorot(this.categoricalProjection);
   }
 
@@ -240,8 +257,8 @@ export class SequencePredictor extends nn.Module {
   }
 
   forward(batch: RaggedBatch, request: PredictRequest = {}): Prediction {
-    const sums = this.asvSum && this.#sums(batch, request);
-    const encode = () => (request.sums ? onlySums(request.sums) : this.baseModel.forward(batch, request));
+    const sums = this.asvSum || this.asvBlocks ? this.#sums(batch, request) : null;
+    const encode = () => (sums ? onlySums(sums) : this.baseModel.forward(batch, request));
     const base = request.encoding ?? (this.frozen ? torch.noGrad(encode) : encode());
     const { valid, packing } = base;
     const needsSlots = this.countEncoder || (!sums && !this.codeProjection);
@@ -285,8 +302,9 @@ export class SequencePredictor extends nn.Module {
   #sums(batch: RaggedBatch, request: PredictRequest): torch.Tensor {
     if (request.sums) return request.sums;
     return torch.noGrad(() => {
-      const valid = batch.hasSamplePadding ? batch.asvIndex.ne(0) : null;
-      return this.asvSum!.forward(this.baseModel.asvSlots(batch, request), valid);
+      const slots = this.baseModel.asvSlots(batch, request);
+      if (this.asvBlocks) return this.asvBlocks.forward(batch, slots);
+      return this.asvSum!.forward(slots, batch.hasSamplePadding ? batch.asvIndex.ne(0) : null);
     });
   }
 

@@ -10,6 +10,7 @@ export const targetTransformNames = [
   "zscore-category",
   "log-minmax",
   "log-zscore",
+  "power-zscore",
 ] as const;
 export type TargetTransformName = (typeof targetTransformNames)[number];
 
@@ -18,6 +19,8 @@ const stateSchema = z.object({
   scaling: scalingSchema,
   /** Of each category key; what is not in it uses `scaling`. Only for `zscore-category`. */
   ofCategory: z.record(z.string(), scalingSchema).optional(),
+  /** Only for `power-zscore`. */
+  power: z.number().gt(0).max(1).optional(),
 });
 /** Plain JSON, saved with the model. */
 export type TargetTransformState = z.infer<typeof stateSchema>;
@@ -26,7 +29,7 @@ export type TargetTransformState = z.infer<typeof stateSchema>;
 const largestLogarithm = 88;
 
 /**
- * How a numeric target becomes what the model is trained on, and back: an optional `log(y + 1)`, then an
+ * How a numeric target becomes what the model is trained on, and back: an optional `log(y + 1)` or power of y, then an
  * affine map to [0, 1] (minmax) or to mean 0 and standard deviation 1 (zscore), over all training samples or
  * within each category. Fit it on the training samples only. Missing values are NaN and stay NaN.
  */
@@ -42,18 +45,17 @@ export class TargetTransform {
 
   /**
    * `column` names the target in errors. `keys`, for `zscore-category`, has the category key of each value
-   * (see `categoryKeys`), null where it is unknown.
-   * @throws UserError if there is no value, if a value is too small for a logarithm, or if
-   * keys are needed and absent.
+   * (see `categoryKeys`), null where it is unknown; `power`, for `power-zscore`, is above 0 and at most 1.
+   * @throws UserError if there is no value, if a value is too small for a logarithm or a power,
+   * or if keys are needed and absent.
    */
   static fit(
     name: TargetTransformName,
     values: Float64Array,
     column: string,
-    keys?: readonly (string | null)[],
+    { keys, power = 1 }: { readonly keys?: readonly (string | null)[]; readonly power?: number } = {},
   ): TargetTransform {
-    const usesLog = name.startsWith("log-");
-    const used = usesLog ? values.map((value) => logOf(value, column)) : values;
+    const used = values.map((value) => curved(name, value, column, power));
     if (used.every(Number.isNaN)) {
       throw new UserError(
         `No training sample has a value of "${column}"; check the metadata and the sample ids.`,
@@ -64,6 +66,7 @@ export class TargetTransform {
     const warnings = isConstant(used)
       ? [`All training samples have the same value of "${column}"; there is nothing to learn from it.`]
       : [];
+    if (name === "power-zscore") return new TargetTransform({ name, scaling: fitted, power }, warnings);
     if (name !== "zscore-category") return new TargetTransform({ name, scaling: fitted }, warnings);
     if (keys === undefined) {
       throw new UserError('The transform "zscore-category" needs the columns of its categories; name them.');
@@ -92,11 +95,11 @@ export class TargetTransform {
     return this.state.name.startsWith("log-");
   }
 
-  /** Values as the model sees them. @throws UserError for values that have no logarithm. */
+  /** Values as the model sees them. @throws UserError for values that have no logarithm or power. */
   apply(values: Float64Array, column: string, keys?: readonly (string | null)[]): Float64Array {
     return values.map((value, i) => {
       const { shift, scale } = this.#scalingOf(i, keys);
-      return ((this.usesLog ? logOf(value, column) : value) - shift) / scale;
+      return (curved(this.state.name, value, column, this.#power) - shift) / scale;
     });
   }
 
@@ -105,7 +108,9 @@ export class TargetTransform {
     return values.map((value, i) => {
       const { shift, scale } = this.#scalingOf(i, keys);
       const unscaled = value * scale + shift;
-      return this.usesLog ? Math.expm1(Math.min(unscaled, largestLogarithm)) : unscaled;
+      if (this.usesLog) return Math.expm1(Math.min(unscaled, largestLogarithm));
+      // No power is below 0, so the nearest number is 0.
+      return this.#power === 1 ? unscaled : Math.max(0, unscaled) ** (1 / this.#power);
     });
   }
 
@@ -115,7 +120,12 @@ export class TargetTransform {
     const ofAll = (name: keyof Scaling) =>
       torch.tensor(Float64Array.from(scalings, (scaling) => scaling[name])).to(values.device);
     const unscaled = values.to("float64").mul(ofAll("scale")).add(ofAll("shift"));
-    return this.usesLog ? unscaled.clampMax(largestLogarithm).expm1() : unscaled;
+    if (this.usesLog) return unscaled.clampMax(largestLogarithm).expm1();
+    return this.#power === 1 ? unscaled : unscaled.clampMin(0).pow(1 / this.#power);
+  }
+
+  get #power(): number {
+    return this.state.power ?? 1;
   }
 
   /** The keys that were not among the training samples, whose values use the scaling of all. */
@@ -156,6 +166,18 @@ function fitCategories(
       return [key, isConstant(list) ? { shift: own.shift, scale: all.scale } : own];
     }),
   );
+}
+
+/** What is scaled: the value, its `log(y + 1)`, or its power. NaN stays NaN. */
+function curved(name: TargetTransformName, value: number, column: string, power: number): number {
+  if (name.startsWith("log-")) return logOf(value, column);
+  if (name !== "power-zscore" || power === 1) return value;
+  if (value < 0) {
+    throw new UserError(
+      `"${column}" has the value ${value}, and --target-transform power-zscore is for numbers from 0 on; choose zscore.`,
+    );
+  }
+  return value ** power;
 }
 
 function logOf(value: number, column: string): number {

@@ -1,5 +1,6 @@
 import { UserError } from "../../common/userError.ts";
 import type { BatchOptions } from "../../data/batches/batch.ts";
+import { tokenCount } from "../../data/sequences/tokenizer.ts";
 import { dependsOnCounts, endsAtOne } from "../../data/unifrac/metrics.ts";
 import type { AsvEncoderOptions } from "../../models/asvEncoder.ts";
 import type { CountEmbeddingMethod } from "../../models/countEmbedding.ts";
@@ -261,6 +262,8 @@ export interface PredictorChoice {
   readonly quantiles: number | null;
   /** Of each categorical column: categories and the unknown one; null without columns. */
   readonly cardinalities: Readonly<Record<string, number>> | null;
+  /** ASVs of the training samples that have effects of their own, for blocks. */
+  readonly knownAsvs?: number | null;
 }
 
 /**
@@ -304,7 +307,9 @@ export function buildPredictor(
     count: target.countPrediction ? transformerOf(model, "count") : null,
     countActivation: target.countForm === "raw" ? "none" : "sigmoid",
     target: transformerOf(model, "target"),
-    sumFeatures: target.pooling === "sum" ? target.sumFeatures : null,
+    sumFeatures: target.pooling === "sum" || target.pooling === "blocks" ? target.sumFeatures : null,
+    knownAsvs:
+      target.pooling === "blocks" ? { asvs: choice.knownAsvs ?? 0, tokens: tokenCount(model.maxBp) } : null,
     fromCodes: chosenTargetPooling(model, target, categories) === "codes",
     targetNorm: target.layerNorm,
     hidden: target.regressorHiddenDims,

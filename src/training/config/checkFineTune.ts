@@ -118,14 +118,36 @@ export function checkFineTune(config: FineTuneConfig, { isClassifier }: { isClas
     config.valPredictionPasses > 1 && config.model.asvSampling !== "random",
     "--val-prediction-passes needs --asv-sampling random: otherwise all passes are the same.",
   );
-  const sums = target.pooling === "sum";
+  const blocks = target.pooling === "blocks";
+  refuse(
+    target.transform === "auto" && !blocks,
+    "--target-transform auto needs --target-pooling blocks; add it, or choose a transform.",
+  );
+  refuse(
+    target.ridge !== "auto" && !blocks,
+    "--ridge is for --target-pooling blocks; add it, or use --weight-decay.",
+  );
+  refuse(
+    blocks && training.optimizer !== "sgd",
+    `--ridge is a weight decay that --optimizer ${training.optimizer} does not apply as one; with --target-pooling blocks give --optimizer sgd.`,
+  );
+  refuse(
+    target.power !== 0.75 && target.transform !== "power-zscore",
+    "--target-power needs --target-transform power-zscore; add it, or leave the power out.",
+  );
+  refuse(
+    target.huberDelta !== 1 && target.lossType !== "huber",
+    "--huber-delta needs --loss-type huber; add it, or leave it out.",
+  );
+  const sums = target.pooling === "sum" || blocks;
+  const summing = `--target-pooling ${target.pooling}`;
   refuse(
     sums && !freezeBase,
-    "--target-pooling sum adds up ASVs of an encoder that stays as it is; give --freeze-base and the --pretrained-encoder.",
+    `${summing} adds up ASVs of an encoder that stays as it is; give --freeze-base and the --pretrained-encoder.`,
   );
   refuse(
     sums && (categories.columns.length > 0 || target.countPrediction),
-    `--target-pooling sum does not go with ${target.countPrediction ? "--count-prediction" : "--categorical-columns"}; leave one of them out.`,
+    `${summing} does not go with ${target.countPrediction ? "--count-prediction" : "--categorical-columns"}; leave one of them out.`,
   );
   const { embeddingDim } = config.model;
   refuse(

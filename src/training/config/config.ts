@@ -383,9 +383,11 @@ export const targetSchema = z.strictObject({
     .default(null)
     .describe("predict classes; by default where the column holds text"),
   transform: z
-    .enum(targetTransformNames)
+    .enum([...targetTransformNames, "auto"])
     .default("zscore")
-    .describe("how numbers are transformed for training; predictions come back in the column's units"),
+    .describe(
+      "how numbers are transformed for training; predictions come back in the column's units; auto (with --target-pooling blocks): zscore or power-zscore, by inner folds of the training samples",
+    ),
   normalizeBy: names
     .default([])
     .describe("columns, with commas, whose categories zscore-category normalizes by"),
@@ -398,6 +400,13 @@ export const targetSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe("levels that --loss-type quantile predicts, with commas; by default 0.1,0.5,0.9"),
+  huberDelta: positive
+    .default(1)
+    .describe("with --loss-type huber: errors beyond this count by their size, no longer by their square"),
+  power: positive
+    .max(1)
+    .default(0.75)
+    .describe("with --target-transform power-zscore: the power of numbers that is learned"),
   overPenalty: positive
     .default(1)
     .describe("with --loss-type asymmetric: weight of predictions above the truth"),
@@ -418,12 +427,21 @@ export const targetSchema = z.strictObject({
     ),
   penalty: weight.default(1).describe("weight of the target loss"),
   pooling: z
-    .enum(["auto", "codes", "attention", "sum"])
+    .enum(["auto", "codes", "attention", "sum", "blocks"])
     .default("auto")
     .describe(
-      "what the target is predicted from: the codes of a set encoder, ASVs pooled by attention, or the sum of their effects (with --freeze-base; for few samples); auto: codes where there are any",
+      "what the target is predicted from: the codes of a set encoder, ASVs pooled by attention, the sum of their effects (with --freeze-base; for few samples), or blocks of features, with an own effect of each ASV of the training samples (with --freeze-base); auto: codes where there are any",
     ),
-  sumFeatures: whole.default(1024).describe("features of each ASV that --target-pooling sum adds up"),
+  sumFeatures: whole
+    .default(1024)
+    .describe("features of each ASV that --target-pooling sum or blocks adds up"),
+  ridge: z
+    .union([z.enum(["auto"]), z.number().min(0)])
+    .default("auto")
+    .describe(
+      "with --target-pooling blocks: weight decay of the head times the number of training samples, as the penalty of a ridge regression; auto: by inner folds of the training samples",
+    ),
+
   layerNorm: z.boolean().default(true).describe("a layer norm before the target head"),
   boundedTargets: z
     .boolean()

@@ -23,6 +23,8 @@ export interface SampleSetOptions extends EncodeAsvsOptions {
   readonly shared?: boolean;
   /** Decides random ASV sampling. Default 0: the same in every evaluation. */
   readonly seed?: number;
+  /** The column of an ASV, for `RaggedBatch.asvColumns`. Default none. */
+  readonly columnOf?: (tokens: Uint8Array) => number;
 }
 
 /** Some samples of a set, as the model gets them. */
@@ -55,6 +57,7 @@ export function mapSampleSet(
       const share = options.shared ? currentShare() : null;
       const asvEmbeddings = withEmptyRow(encodeShared(encoder, dataset, whole.asvRows, options, share));
       const asvWords = wordsOf(encoder, dataset, whole, options);
+      const asvColumns = columnsOf(dataset, whole, options);
       const { from, to } = share ? workOf(samples.length, share) : { from: 0, to: samples.length };
       const order = Array.from({ length: to - from }, (_, i) => from + i);
       order.sort((a, b) => slotsOf(whole, a) - slotsOf(whole, b));
@@ -71,7 +74,7 @@ export function mapSampleSet(
         parts.push(
           torch.tidy(() =>
             run({
-              input: { ...chunkInput(whole, rows, slots, device), asvWords },
+              input: { ...chunkInput(whole, rows, slots, device), asvWords, asvColumns },
               asvEmbeddings,
               rows,
               asvRows: whole.asvRows,
@@ -128,6 +131,17 @@ function wordsOf(
     device,
   });
   return compared.map((index) => index.rowsOf(tokens));
+}
+
+/** The columns [U] of a batch's ASVs, where they are asked for. */
+function columnsOf(
+  dataset: Dataset,
+  { asvRows }: Batch,
+  { device, columnOf }: SampleSetOptions,
+): torch.Tensor | undefined {
+  if (!columnOf) return undefined;
+  const columns = BigInt64Array.from(Array.from(asvRows), (asv) => BigInt(columnOf(dataset.asvTokens(asv))));
+  return torch.tensor(columns).to(device);
 }
 
 function slotsOf(batch: Batch, row: number): number {

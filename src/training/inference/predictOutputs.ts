@@ -46,11 +46,13 @@ export function predictOutputs(
   const encoder = model.baseModel.asvEncoder;
   // What is collected beside the result is of the samples that this process computes.
   const shared = objective === null && counts === undefined;
+  const { asvBlocks: blocks } = model;
+  const columnOf = blocks ? (tokens: Uint8Array) => blocks.columnOf(tokens) : undefined;
   const target = mapSampleSet(
     encoder,
     dataset,
     samples,
-    { ...options, shared },
+    { ...options, shared, columnOf },
     ({ input, asvEmbeddings, rows }) => {
       const own = rows.map((row) => samples[row]);
       const result = model.forward(input, { asvEmbeddings, categories: categories?.ids(own, device) });

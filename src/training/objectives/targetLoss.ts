@@ -2,7 +2,7 @@ import { UserError } from "../../common/userError.ts";
 import { atLeastFloat32 } from "../../models/precision.ts";
 import * as torch from "../../torch/index.ts";
 
-/** Losses of one value each. `huber` is quadratic up to an error of 1 and linear beyond. */
+/** Losses of one value each. `huber` is quadratic up to an error of `huberDelta` and linear beyond. */
 export type ColumnLoss = "mse" | "mae" | "huber";
 export type TargetLossType = ColumnLoss | "quantile" | "asymmetric";
 const columnLosses: readonly string[] = ["mse", "mae", "huber"];
@@ -11,6 +11,8 @@ export const targetLossTypes: readonly TargetLossType[] = ["mse", "mae", "huber"
 export interface TargetLossOptions {
   /** Default `huber`. Not looked at for classes. */
   readonly type?: TargetLossType;
+  /** Default 1. */
+  readonly huberDelta?: number;
   /** Levels in (0, 1) for `quantile`. */
   readonly quantiles?: readonly number[] | null;
   /** Weights of errors above and below the truth for `asymmetric`; default 1. */
@@ -92,7 +94,7 @@ export class TargetLoss {
   }
 
   #errors(prediction: torch.Tensor, target: torch.Tensor, byColumn: boolean): torch.Tensor {
-    const { overPenalty = 1, underPenalty = 1, perColumn } = this.#options;
+    const { overPenalty = 1, underPenalty = 1, huberDelta = 1, perColumn } = this.#options;
     if (this.type === "quantile") {
       const levels = this.#constant("quantiles", this.#options.quantiles ?? null, prediction)!;
       const error = target.unsqueeze(-1).sub(prediction);
@@ -102,9 +104,9 @@ export class TargetLoss {
       const error = prediction.sub(target);
       return error.clampMin(0).mul(overPenalty).add(error.neg().clampMin(0).mul(underPenalty));
     }
-    if (!perColumn || !byColumn) return columnErrors(prediction, target, this.type);
+    if (!perColumn || !byColumn) return columnErrors(prediction, target, this.type, huberDelta);
     const columns = Array.from({ length: prediction.size(1) }, (_, i) =>
-      columnErrors(prediction.select(1, i), target.select(1, i), this.#columnLoss(i)),
+      columnErrors(prediction.select(1, i), target.select(1, i), this.#columnLoss(i), huberDelta),
     );
     return torch.stack(columns, 1);
   }
@@ -129,10 +131,15 @@ export class TargetLoss {
   }
 }
 
-function columnErrors(prediction: torch.Tensor, target: torch.Tensor, loss: ColumnLoss): torch.Tensor {
-  const { mseLoss, l1Loss, smoothL1Loss } = torch.nn.functional;
-  const compute = { mse: mseLoss, mae: l1Loss, huber: smoothL1Loss }[loss];
-  return compute(prediction, target, { reduction: "none" });
+function columnErrors(
+  prediction: torch.Tensor,
+  target: torch.Tensor,
+  loss: ColumnLoss,
+  delta: number,
+): torch.Tensor {
+  const { mseLoss, l1Loss, huberLoss } = torch.nn.functional;
+  if (loss === "huber") return huberLoss(prediction, target, { reduction: "none", delta });
+  return (loss === "mse" ? mseLoss : l1Loss)(prediction, target, { reduction: "none" });
 }
 
 /** The mean of each column's mean over its known values. */

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Dataset } from "../../data/dataset/dataset.ts";
+import { textValues } from "../../data/encoding/categories.ts";
 import { batchOptionsOf } from "../config/buildModel.ts";
 import type { FineTuneConfig } from "../config/config.ts";
 import { baseOfSamples } from "../contributions/asvBase.ts";
@@ -33,7 +34,7 @@ interface TrainedRun {
  */
 async function trainedOn(dataset: Dataset, config: FineTuneConfig, train: Int32Array): Promise<TrainedRun> {
   return await inScratchFolder(async (folder) => {
-    const own = splitSamples(dataset, config.split, config.training.seed, train);
+    const own = divided(dataset, config, train);
     const { testSize, by } = config.split;
     const split = { testSize, by, ...splitFilesOf(folder, dataset, own) };
     const output = join(folder, "run");
@@ -95,6 +96,28 @@ export async function fineTunedOn(
   } finally {
     trained.run.model.dispose();
   }
+}
+
+/**
+ * How a fold's training samples are divided. Where the last epoch is kept, those held out decide nothing, so
+ * they are few: the smallest group of two samples or more, or two samples.
+ */
+function divided(dataset: Dataset, { split, bestMetric, training }: FineTuneConfig, train: Int32Array) {
+  if (bestMetric !== "last") return splitSamples(dataset, split, training.seed, train);
+  const groups = split.by === null ? null : textValues(dataset.column(split.by)).values;
+  if (!groups)
+    return splitSamples(
+      dataset,
+      { ...split, testSize: Math.min(split.testSize, 2 / train.length) },
+      training.seed,
+      train,
+    );
+  const sizes = new Map<string | null, number>();
+  for (const sample of train) sizes.set(groups[sample], (sizes.get(groups[sample]) ?? 0) + 1);
+  const [fewest] = [...sizes].filter(([, size]) => size > 1).sort((a, b) => a[1] - b[1]);
+  if (!fewest) return splitSamples(dataset, split, training.seed, train);
+  const isHeld = (sample: number) => groups[sample] === fewest[0];
+  return { train: train.filter((sample) => !isHeld(sample)), validation: train.filter(isHeld) };
 }
 
 /**

@@ -46,6 +46,8 @@ export interface FineTuneFacts extends CommonFacts {
   readonly targets: TargetsState;
   readonly categories: CategoricalEncoderState | null;
   readonly largestCount: number;
+  /** ASVs that have effects of their own, for `--target-pooling blocks`; absent without. */
+  readonly knownAsvs?: number;
 }
 
 /** Everything besides the weights that a use of a trained model needs; plain JSON in every checkpoint. */

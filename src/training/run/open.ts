@@ -118,6 +118,7 @@ function predictorOf(facts: FineTuneFacts, base: Encoder) {
     classifier: targets.classes !== null,
     quantiles: targets.quantiles?.length ?? null,
     cardinalities,
+    knownAsvs: facts.knownAsvs,
   });
   return { predictor, targets };
 }

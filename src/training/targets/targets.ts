@@ -54,10 +54,12 @@ export class Targets {
     }
     const keys = config.normalizeBy.length > 0 ? categoryKeysOf(dataset, config.normalizeBy) : undefined;
     const trainKeys = keys && Array.from(train, (sample) => keys[sample]);
+    // What is chosen later stands for nothing yet.
+    const transform = config.transform === "auto" ? "zscore" : config.transform;
     const transforms = columns.map((name) => {
       const values = numbersOf(dataset, name);
       const own = Float64Array.from(train, (sample) => values[sample]);
-      return TargetTransform.fit(config.transform, own, name, trainKeys);
+      return TargetTransform.fit(transform, own, name, { keys: trainKeys, power: config.power });
     });
     const state: TargetsState = {
       kind: "numbers",

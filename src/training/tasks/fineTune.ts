@@ -18,6 +18,7 @@ import { checkFineTune } from "../config/checkFineTune.ts";
 import { checkMetrics, checkModel } from "../config/checkModel.ts";
 import { type FineTuneConfig, fineTuneSchema } from "../config/config.ts";
 import { baseOfSamples, writeBase } from "../contributions/asvBase.ts";
+import { AsvBlocksCache, knownAsvs } from "../encoding/asvBlocksCache.ts";
 import { AsvSumCache } from "../encoding/asvSumCache.ts";
 import { FrozenEncoderCache } from "../encoding/frozenEncoderCache.ts";
 import type { SampleSetOptions } from "../encoding/mapSampleSet.ts";
@@ -34,6 +35,7 @@ import { oneClassWarning } from "../targets/predictions.ts";
 import { writePredictions } from "../targets/predictionTable.ts";
 import { SampleCategories } from "../targets/sampleCategories.ts";
 import { isClassifier, labelledSamples, Targets } from "../targets/targets.ts";
+import { settleRidge } from "./chooseRidge.ts";
 import { FineTuneTask } from "./fineTuneTask.ts";
 import { countPlot, pairPlot } from "./pairPlot.ts";
 import { loadEncoder, withShapeOf } from "./pretrained.ts";
@@ -100,7 +102,8 @@ export async function fineTune(
     labelledSamples(dataset, target.metadataColumn),
   );
   decideAuto(config, split.train.length);
-  const targets = Targets.fit(dataset, split.train, target);
+  const asvs = target.pooling === "blocks" ? knownAsvs(dataset, split.train, shape.maxBp) : null;
+  const givenTargets = Targets.fit(dataset, split.train, target);
   const categories = SampleCategories.fit(dataset, config.categorical.columns, split.train);
   const baseScaling =
     start?.facts.baseScaling ??
@@ -111,36 +114,28 @@ export async function fineTune(
     start?.facts.encoderType ??
     (learnsMetric(dataset, config) ? encoderTypeOf(metricsOf(config)) : "unifrac");
   const { weights: sampleWeights, warnings } = weighSamples(dataset, config, split);
-  const loss = makeLoss(dataset, config, targets, split);
+  const loss = makeLoss(dataset, config, givenTargets, split);
   const largestCount = largestCountOf(dataset, split.train);
 
   const folder = RunFolder.ofTraining(options.output);
   using _lock = folder.create({ resume: options.resume });
-  const unseen = unseenClasses(dataset, targets, split.validation);
+  const unseen = unseenClasses(dataset, givenTargets, split.validation);
   const unfit = start
     ? [...builtinNotes(given.pretrainedEncoder), ...sequenceWarnings(start.facts, dataset)]
     : [];
-  for (const warning of [...split.warnings, ...targets.warnings, ...unseen, ...warnings, ...unfit])
+  for (const warning of [...split.warnings, ...givenTargets.warnings, ...unseen, ...warnings, ...unfit])
     display.warn(warning);
-  const facts: FineTuneFacts = {
-    kind: "fine-tune",
-    config,
-    data: dataFactsOf(dataset, split.train, shape.maxBp),
+  const encoderChoice = {
     encoderType,
     predictNucleotides: training.nucPenalty > 0 || (start?.facts.predictNucleotides ?? false),
-    baseScaling,
     studies: start?.facts.studies,
-    split: { name: split.name, train: split.train.length, validation: split.validation.length },
-    targets: targets.state,
-    categories: categories?.encoder.state ?? null,
-    largestCount,
   };
 
   const batch = batchOptionsOf(shape);
   writeBase(folder.trainAsvs, dataset, baseOfSamples(dataset, split.train, batch), shape.maxBp);
   torch.manualSeed(training.seed);
-  const base = buildEncoder(config, facts);
-  if (start) loadEncoder(start, base, facts.predictNucleotides);
+  const base = buildEncoder(config, encoderChoice);
+  if (start) loadEncoder(start, base, encoderChoice.predictNucleotides);
   const { form, metrics } = objectiveForms(config, base);
   // Of a pretrained encoder's metrics those go on that the data set has.
   const known = metrics?.filter((one) => hasMetric(dataset, one.metric));
@@ -162,10 +157,11 @@ export async function fineTune(
   const model = buildPredictor(shape, target, config.categorical, {
     base,
     freezeBase: config.freezeBase,
-    outputs: targets.outputs,
-    classifier: targets.classes !== null,
-    quantiles: targets.quantiles?.length ?? null,
+    outputs: givenTargets.outputs,
+    classifier: givenTargets.classes !== null,
+    quantiles: givenTargets.quantiles?.length ?? null,
     cardinalities: categories?.cardinalities ?? null,
+    knownAsvs: asvs?.length,
   });
   model.to(device);
   if (!start && !options.resume) {
@@ -179,7 +175,24 @@ export async function fineTune(
   }
   base.eval();
   if (config.freezeBase) display.message("Encoding all samples once with the frozen encoder");
-  const frozen = config.freezeBase ? freeze(model, dataset, split.train, { device, batch }) : null;
+  const frozen = config.freezeBase
+    ? freeze(model, dataset, { train: split.train, known: asvs ?? [] }, { device, batch })
+    : null;
+  if (frozen instanceof AsvBlocksCache) settleRidge(frozen, dataset, config, givenTargets, split.train);
+  // The transform may have been chosen just now.
+  const targets = Targets.fit(dataset, split.train, target);
+  const facts: FineTuneFacts = {
+    kind: "fine-tune",
+    config,
+    data: dataFactsOf(dataset, split.train, shape.maxBp),
+    ...encoderChoice,
+    baseScaling,
+    split: { name: split.name, train: split.train.length, validation: split.validation.length },
+    targets: targets.state,
+    categories: categories?.encoder.state ?? null,
+    largestCount,
+    ...(asvs && { knownAsvs: asvs.length }),
+  };
   const { validation } = split;
   const task = new FineTuneTask(model, {
     dataset,
@@ -255,9 +268,11 @@ function tagOfPlot(name: string): string | undefined {
 function freeze(
   model: SequencePredictor,
   dataset: Dataset,
-  train: Int32Array,
+  { train, known }: { readonly train: Int32Array; readonly known: readonly Uint8Array[] },
   options: SampleSetOptions,
-): FrozenEncoderCache | AsvSumCache {
+): FrozenEncoderCache | AsvSumCache | AsvBlocksCache {
+  if (model.asvBlocks)
+    return new AsvBlocksCache(model.baseModel, model.asvBlocks, dataset, { train, known }, options);
   return model.asvSum
     ? new AsvSumCache(model.baseModel, model.asvSum, dataset, train, options)
     : new FrozenEncoderCache(model.baseModel, dataset, options);
@@ -297,13 +312,13 @@ function makeLoss(
 ): TargetLoss {
   const { classes, quantiles, columns } = targets;
   if (!classes) {
-    const { lossType: type, overPenalty, underPenalty, lossConfig: perColumn } = target;
+    const { lossType: type, huberDelta, overPenalty, underPenalty, lossConfig: perColumn } = target;
     const unknown = Object.keys(perColumn ?? {}).find((name) => !columns.includes(name));
     if (unknown !== undefined)
       throw new UserError(
         `--loss-config names "${unknown}", which is not predicted; predicted are ${columns.join(", ")}.`,
       );
-    return new TargetLoss({ type, quantiles, overPenalty, underPenalty, perColumn, columns });
+    return new TargetLoss({ type, huberDelta, quantiles, overPenalty, underPenalty, perColumn, columns });
   }
   const rule = target.classWeights;
   if (rule === null) return new TargetLoss();

@@ -5,6 +5,7 @@ import type { SequencePredictor } from "../../models/sequencePredictor.ts";
 import * as torch from "../../torch/index.ts";
 import { batchOptionsOf } from "../config/buildModel.ts";
 import type { FineTuneConfig } from "../config/config.ts";
+import type { AsvBlocksCache } from "../encoding/asvBlocksCache.ts";
 import type { AsvSumCache } from "../encoding/asvSumCache.ts";
 import type { FrozenEncoderCache } from "../encoding/frozenEncoderCache.ts";
 import { halveAsvChunks } from "../encoding/halveAsvChunks.ts";
@@ -50,7 +51,7 @@ export interface FineTuneTaskOptions {
   /** Weight of every sample of the data set; null for equal ones. */
   readonly sampleWeights: Float32Array | null;
   /** Of a frozen encoder; null where the encoder learns. */
-  readonly frozen: FrozenEncoderCache | AsvSumCache | null;
+  readonly frozen: FrozenEncoderCache | AsvSumCache | AsvBlocksCache | null;
   /** Of the training samples: what counts are scaled by for the count head. */
   readonly largestCount: number;
 }

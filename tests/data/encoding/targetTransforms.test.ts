@@ -6,7 +6,7 @@ const values = new Float64Array([2, 4, Number.NaN, 9]);
 const keys = ["site=a", "site=a", "site=b", "site=b"];
 
 function fit(name: (typeof targetTransformNames)[number], from = values) {
-  return TargetTransform.fit(name, from, "age", keys);
+  return TargetTransform.fit(name, from, "age", { keys });
 }
 
 describe("TargetTransform", () => {
