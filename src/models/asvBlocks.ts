@@ -31,10 +31,10 @@ export type BlockBatch = Pick<
  *     codes      1 - exp(-sum of the ASVs' codes): whether any ASV has the code (of a set encoder)
  *     sums       `AsvSum`: an effect of each ASV that near relatives share
  *
- * Known are ASVs of the training samples, by their sequences; others count by codes and sums alone. Each block
- * is centred, and scaled so that a training sample's mean squared length is the same in every block and 1
- * over all of them, as the kernels of kernel ridge regression are. So what is learned with weight decay is a
- * kernel ridge regression with the mean of four kernels.
+ * Known are ASVs of the training samples, by their sequences; others count by codes and sums alone. Each
+ * block is centred, and scaled so that a training sample's mean squared length is the same in every block and
+ * 1 over all of them, as the kernels of kernel ridge regression are. So what is learned with weight decay is
+ * a kernel ridge regression with the mean of four kernels.
  *
  * @example
  * const blocks = new AsvBlocks({ dim: 513, codes: 512, sumFeatures: 1024, known: 2000, tokens: 151 });
@@ -55,7 +55,6 @@ export class AsvBlocks extends torch.nn.Module {
   readonly scales: torch.Tensor;
   readonly #widths: readonly number[];
   readonly #codes: number;
-  #columns: ReadonlyMap<string, number> | null = null;
 
   constructor({ dim, codes, sumFeatures, known, tokens }: AsvBlocksOptions) {
     super();
@@ -87,20 +86,16 @@ export class AsvBlocks extends torch.nn.Module {
         this.depth.fill_(depth);
       }),
     );
-    this.#columns = null;
   }
 
-  /** The number of a known ASV from 1 on, by its tokens; 0 of another. */
-  columnOf(tokens: Uint8Array): number {
+  /** Gives the column of an ASV by its tokens: from 1 on, and 0 of one that is not known. */
+  lookUp(): (tokens: Uint8Array) => number {
     const [known, length] = this.knownTokens.shape;
-    if (!this.#columns) {
-      const values = Uint8Array.from(this.knownTokens.toFloat64Array());
-      const rows = Array.from({ length: known }, (_, row) =>
-        values.subarray(row * length, (row + 1) * length),
-      );
-      this.#columns = new Map(rows.map((own, row) => [keyOf(own), row + 1]));
-    }
-    return this.#columns.get(keyOf(tokens.subarray(0, length))) ?? 0;
+    const values = Uint8Array.from(this.knownTokens.toFloat64Array());
+    const columns = new Map<string, number>();
+    for (let row = 0; row < known; row++)
+      columns.set(keyOf(values.subarray(row * length, (row + 1) * length)), row + 1);
+    return (tokens) => columns.get(keyOf(tokens.subarray(0, length))) ?? 0;
   }
 
   /** Centres and scales by the blocks of the training samples [N, F]. */
@@ -168,8 +163,9 @@ export class AsvBlocks extends torch.nn.Module {
   #columnsOfTokens(tokens: torch.Tensor): torch.Tensor {
     const [asvs, length] = tokens.shape;
     const values = Uint8Array.from(tokens.toFloat64Array());
+    const columnOf = this.lookUp();
     const columns = BigInt64Array.from({ length: asvs }, (_, row) =>
-      BigInt(this.columnOf(values.subarray(row * length, (row + 1) * length))),
+      BigInt(columnOf(values.subarray(row * length, (row + 1) * length))),
     );
     return torch.tensor(columns).to(tokens.device);
   }

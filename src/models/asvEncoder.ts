@@ -1,9 +1,9 @@
 import { maskToken } from "../common/tokens.ts";
 import * as torch from "../torch/index.ts";
 import { AttentionPooling } from "./attentionPooling.ts";
+import { PositionEmbedding } from "./embeddings/positionEmbedding.ts";
 import { chooseMask, type MaskStrategy, maskCapacity, maskStrategies, selectPositions } from "./masking.ts";
 import { type Packing, packingOf, slicePacking } from "./packing.ts";
-import { PositionEmbedding } from "./positionEmbedding.ts";
 import { keyMask, PreNormEncoder, type TransformerOptions } from "./transformer.ts";
 
 export interface AsvEncoderOptions extends Omit<TransformerOptions, "gradientCheckpointing"> {

@@ -1,8 +1,8 @@
 import * as torch from "../torch/index.ts";
 import { AsvEncoder, type AsvEncoderOptions, type NucleotidePrediction } from "./asvEncoder.ts";
-import { type CountEmbeddingMethod, embedCounts, makeCountLayers } from "./countEmbedding.ts";
+import { type CountEmbeddingMethod, embedCounts, makeCountLayers } from "./embeddings/countEmbedding.ts";
+import { PositionEmbedding } from "./embeddings/positionEmbedding.ts";
 import type { Packing } from "./packing.ts";
-import { PositionEmbedding } from "./positionEmbedding.ts";
 import type { RaggedBatch } from "./raggedBatch.ts";
 import { keyMask, PreNormEncoder, type TransformerOptions } from "./transformer.ts";
 

@@ -1,6 +1,6 @@
 import { UserError } from "../common/userError.ts";
 import type { AsvEncoderOptions } from "../models/asvEncoder.ts";
-import type { CountEmbeddingMethod } from "../models/countEmbedding.ts";
+import type { CountEmbeddingMethod } from "../models/embeddings/countEmbedding.ts";
 import { type Fusion, fusions } from "../models/fusion.ts";
 import type { MaskStrategy } from "../models/masking.ts";
 import type { SampleEncoderOptions } from "../models/sampleSequenceEncoder.ts";

@@ -32,7 +32,7 @@ const rooms: Record<string, string> = {
     "setup native core dispatch functions machine autograd distributions distributed/ranks nn/functional nn/base func profiler jit inductor vision nn/layers nn/normalization nn/convolution nn/utils " +
     "nn/pooling nn/recurrent nn/loss nn/transformer nn/parallel nn io hub optim/schedules optim distributed/optim distributed utils/data utils testing . tools",
   data: ". sequences metadata taxonomy tree table split simulate distances unifrac statistics dataset encoding batches prepare describe",
-  models: "words .",
+  models: "words embeddings .",
   training:
     "config ranks encoding loop objectives targets run inference baselines baselines/treeFree contributions tasks predictors folds search report",
   reference: ". parity convert",

@@ -66,6 +66,13 @@ function outcome(config: FineTuneInput): Promise<string> {
   return found;
 }
 
+const blocks: FineTuneInput = {
+  pretrainedEncoder: "ENCODER",
+  freezeBase: true,
+  target: { pooling: "blocks" },
+  training: { optimizer: "sgd" },
+};
+
 const effects: readonly Effect<FineTuneInput>[] = [
   ["target.metadataColumn", ["ph"]],
   ["target.transform", "minmax"],
@@ -88,6 +95,9 @@ const effects: readonly Effect<FineTuneInput>[] = [
   ["target.countPenalty", 5, { target: { countPrediction: true } }],
   ["target.pooling", "sum", { pretrainedEncoder: "ENCODER", freezeBase: true }],
   ["target.sumFeatures", 32, { pretrainedEncoder: "ENCODER", freezeBase: true, target: { pooling: "sum" } }],
+  ["target.ridge", 3, blocks],
+  ["target.huberDelta", 0.1],
+  ["target.power", 0.3, { target: { transform: "power-zscore" } }],
   ["pretrainedEncoder", "ENCODER"],
   ["freezeBase", true, { pretrainedEncoder: "ENCODER" }],
   ["valPredictionPasses", 4, { model: { asvSampling: "random", tokenLimit: 4 } }],

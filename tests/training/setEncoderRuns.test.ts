@@ -199,6 +199,12 @@ describe("pretraining", () => {
 });
 
 describe("fine-tuning", () => {
+  const blocks: FineTuneInput = {
+    pretrainedEncoder: "ENCODER",
+    freezeBase: true,
+    target: { pooling: "blocks" },
+    training: { optimizer: "sgd", lr: 0.5 },
+  };
   const kinds: [string, FineTuneInput, figure?: string][] = [
     ["from scratch", {}],
     ["on an encoder", { pretrainedEncoder: "ENCODER" }],
@@ -206,6 +212,18 @@ describe("fine-tuning", () => {
     [
       "from sums of effects",
       { pretrainedEncoder: "ENCODER", freezeBase: true, target: { pooling: "sum", sumFeatures: 32 } },
+    ],
+    ["from blocks", blocks],
+    [
+      "of classes from blocks",
+      { ...blocks, target: { pooling: "blocks", metadataColumn: ["site"] } },
+      "accuracy",
+    ],
+    ["of quantiles from blocks", { ...blocks, target: { pooling: "blocks", lossType: "quantile" } }],
+    [
+      "of several targets from blocks",
+      { ...blocks, target: { pooling: "blocks", metadataColumn: ["ph", "depth"] } },
+      "mae.ph",
     ],
     ["by attention", { target: { pooling: "attention" } }],
     [

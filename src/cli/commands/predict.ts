@@ -160,7 +160,7 @@ async function run(flags: PredictFlags): Promise<void> {
   const pooling = predictor.targetPooling;
   if (!pooling)
     throw new UserError(
-      `--attention: this model ${predictor.asvSum ? "adds ASVs up" : "has a perceiver"}, which does not weigh ASVs one by one; leave it out.`,
+      `--attention: this model ${predictor.asvSum || predictor.asvBlocks ? "adds ASVs up" : "has a perceiver"}, which does not weigh ASVs one by one; leave it out.`,
     );
   const options = { device, batch: batchOptionsOf(opened.facts.config.model) };
   const encoder = predictor.baseModel.asvEncoder;

@@ -32,8 +32,10 @@ export const trainOptions: readonly SchemaOption[] = [
     text: "predict numbers; a column of text is refused",
   },
   { flags: "--target-transform <name>", path: "target.transform", group: target },
+  { flags: "--target-power <x>", path: "target.power", group: target },
   { flags: "--normalize-by <columns>", path: "target.normalizeBy", group: target },
   { flags: "--loss-type <name>", path: "target.lossType", group: target },
+  { flags: "--huber-delta <x>", path: "target.huberDelta", group: target },
   { flags: "--quantiles <levels>", path: "target.quantiles", group: target },
   { flags: "--over-penalty <x>", path: "target.overPenalty", group: target },
   { flags: "--under-penalty <x>", path: "target.underPenalty", group: target },
@@ -46,6 +48,7 @@ export const trainOptions: readonly SchemaOption[] = [
   { flags: "--freeze-base", path: "freezeBase", group: start },
   { flags: "--target-pooling <how>", path: "target.pooling", group: head },
   { flags: "--sum-features <n>", path: "target.sumFeatures", group: head },
+  { flags: "--ridge <x>", path: "target.ridge", group: head },
   {
     flags: "--no-target-layer-norm",
     path: "target.layerNorm",
@@ -134,7 +137,8 @@ export function encoderUse({
     model,
     pretrained,
     hasItsMetric: pretrained !== null,
-    hasHead: pooling !== "sum",
+    hasHead: pooling !== "sum" && pooling !== "blocks",
+    settlesDecay: pooling === "blocks",
     hasTransformersAbove: pooling === "attention" || target.countPrediction,
   };
 }

@@ -11,6 +11,8 @@ export interface EncoderUse {
   readonly hasTransformersAbove?: boolean;
   /** Whether targets are predicted with layers of the width of the embeddings, as in `train`. */
   readonly hasHead?: boolean;
+  /** Whether `--ridge` settles the weight decay. */
+  readonly settlesDecay?: boolean;
   /** The run that the encoder is taken from. */
   readonly pretrained?: string | null;
   /** Whether that one's metric is the only one that can be learned, as in `train`. */
@@ -68,6 +70,11 @@ export function refuseIdleOptions(given: ReadonlyMap<string, string>, use: Encod
     refuse(
       [...ofShape, ...(use.hasItsMetric ? ["unifracMetric"] : [])],
       (name) => `${name} is settled by the encoder in ${pretrained}; leave it out.`,
+    );
+  if (use.settlesDecay)
+    refuse(
+      ["training.weightDecay"],
+      (name) => `${name} is settled by --ridge with --target-pooling blocks; leave it out, or give --ridge.`,
     );
   const isLeft = model.encoder === "aam" && model.distanceForm === "auto";
   if (!isLeft && model.distanceForm !== "tanh")

@@ -100,9 +100,9 @@ function predictorArguments(
       `The fusion ${categories.fusion} works in another way in the original AAM, which cannot have this model.`,
     );
   }
-  if (target.pooling === "sum")
+  if (target.pooling === "sum" || target.pooling === "blocks")
     throw new UserError(
-      "--target-pooling sum does not exist in the original AAM, which cannot have this model.",
+      `--target-pooling ${target.pooling} does not exist in the original AAM, which cannot have this model.`,
     );
   const classes = targets.kind === "classes";
   return {

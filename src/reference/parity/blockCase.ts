@@ -1,10 +1,14 @@
 import { UserError } from "../../common/userError.ts";
 import { AttentionPooling } from "../../models/attentionPooling.ts";
 import { CategoricalEmbedder } from "../../models/categoricalEmbedder.ts";
-import { type CountEmbeddingMethod, embedCounts, makeCountLayers } from "../../models/countEmbedding.ts";
+import {
+  type CountEmbeddingMethod,
+  embedCounts,
+  makeCountLayers,
+} from "../../models/embeddings/countEmbedding.ts";
+import { PositionEmbedding } from "../../models/embeddings/positionEmbedding.ts";
 import { CrossAttentionFusion, GatedUnit, PerceiverFusion } from "../../models/fusion.ts";
 import { pairwiseDistances } from "../../models/pairwiseDistances.ts";
-import { PositionEmbedding } from "../../models/positionEmbedding.ts";
 import { denseToRagged } from "../../models/raggedBatch.ts";
 import { SetEncoder } from "../../models/setEncoder.ts";
 import { setPoolings } from "../../models/setPooling.ts";

@@ -3,7 +3,7 @@ import type { BatchOptions } from "../../data/batches/batch.ts";
 import { tokenCount } from "../../data/sequences/tokenizer.ts";
 import { dependsOnCounts, endsAtOne } from "../../data/unifrac/metrics.ts";
 import type { AsvEncoderOptions } from "../../models/asvEncoder.ts";
-import type { CountEmbeddingMethod } from "../../models/countEmbedding.ts";
+import type { CountEmbeddingMethod } from "../../models/embeddings/countEmbedding.ts";
 import type { Encoder } from "../../models/encoder.ts";
 import type { DistanceForm, EuclideanForm, MetricForm } from "../../models/pairwiseDistances.ts";
 import { type EncoderType, SequenceEncoder } from "../../models/sequenceEncoder.ts";

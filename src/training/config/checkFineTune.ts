@@ -1,5 +1,7 @@
 import { UserError } from "../../common/userError.ts";
-import type { FineTuneConfig } from "./config.ts";
+import { type FineTuneConfig, trainingSchema } from "./config.ts";
+
+const usualDecay = trainingSchema.parse({}).weightDecay;
 
 /**
  * Refuses options that contradict each other or have no effect, before any work is done.
@@ -126,6 +128,10 @@ export function checkFineTune(config: FineTuneConfig, { isClassifier }: { isClas
   refuse(
     target.ridge !== "auto" && !blocks,
     "--ridge is for --target-pooling blocks; add it, or use --weight-decay.",
+  );
+  refuse(
+    blocks && target.ridge === "auto" && training.weightDecay !== usualDecay,
+    "training.weightDecay is settled by target.ridge with --target-pooling blocks; leave it out, or give --ridge.",
   );
   refuse(
     blocks && training.optimizer !== "sgd",

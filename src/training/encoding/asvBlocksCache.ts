@@ -54,7 +54,7 @@ export class AsvBlocksCache {
     const depths = Array.from(train, (sample) => dataset.sample(sample).counts.reduce((a, b) => a + b, 0));
     blocks.know(known, depths.reduce((a, b) => a + b, 0) / train.length);
     const slotsPerChunk = Math.max(1, Math.floor(mostValues / blocks.asvSum.features));
-    const own = { ...options, slotsPerChunk, columnOf: (tokens: Uint8Array) => blocks.columnOf(tokens) };
+    const own = { ...options, slotsPerChunk, columnOf: blocks.lookUp() };
     const rawOf = (samples: Int32Array, first: (asvs: torch.Tensor) => void) => {
       let isFirst = true;
       return mapSampleSet(encoder.asvEncoder, dataset, samples, own, ({ input, asvEmbeddings }) => {

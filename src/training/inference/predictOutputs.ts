@@ -46,8 +46,7 @@ export function predictOutputs(
   const encoder = model.baseModel.asvEncoder;
   // What is collected beside the result is of the samples that this process computes.
   const shared = objective === null && counts === undefined;
-  const { asvBlocks: blocks } = model;
-  const columnOf = blocks ? (tokens: Uint8Array) => blocks.columnOf(tokens) : undefined;
+  const columnOf = model.asvBlocks?.lookUp();
   const target = mapSampleSet(
     encoder,
     dataset,

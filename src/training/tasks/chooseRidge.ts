@@ -74,9 +74,9 @@ const usualPenalty = 1;
  * Replaces what is `auto` of `target.ridge` and `target.transform` by what folds of the training samples
  * choose, whole groups of `split.by` in each, and sets the weight decay that the ridge stands for.
  *
- * The loss is a mean over samples, and its slope that of half the squared error, so that a weight decay of
- * penalty / samples is this penalty. Of classes, cross-entropy curves less: on average by the variance of the
- * classes' shares.
+ * The loss is a mean over samples. Where it is half the squared error, as Huber's is near 0, a weight decay
+ * of penalty / samples is this penalty; of squared errors it is twice as much. Cross-entropy curves less: on
+ * average by the variance of the classes' shares.
  */
 export function settleRidge(
   cache: AsvBlocksCache,
@@ -112,10 +112,11 @@ export function settleRidge(
       if (chosen.power < 1) target.power = chosen.power;
     }
   }
-  training.weightDecay = target.ridge / train.length;
+  const slope = !classes && target.lossType === "mse" ? 2 : 1;
+  training.weightDecay = (slope * target.ridge) / train.length;
 }
 
-/** Scores of 1 and -1 by class and sample, and how much cross-entropy curves, as a share of squared errors. */
+/** Scores of 1 and -1 by class and sample, and how much cross-entropy curves beside squared errors. */
 function classScores(numbers: Int32Array, classes: number, train: Int32Array) {
   const shares = new Float64Array(classes);
   for (const sample of train) shares[numbers[sample]] += 1 / train.length;
@@ -139,7 +140,7 @@ function foldsOf(dataset: Dataset, samples: Int32Array, by: string | null): Pick
   return made.map(({ train, test }) => ({ train: rows(train), test: rows(test) }));
 }
 
-/** Products of the rows `train` [m, m], and of `test` with them, as of features less their mean over `train`. */
+/** Products of the rows `train` [m, m], and of `test` with them, of features less their mean over `train`. */
 function centred(gram: torch.Tensor, train: Int32Array, test: Int32Array) {
   const rows = (own: Int32Array) => torch.tensor(BigInt64Array.from(own, BigInt));
   const columns = gram.indexSelect(1, rows(train));

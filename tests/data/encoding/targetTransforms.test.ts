@@ -6,12 +6,15 @@ const values = new Float64Array([2, 4, Number.NaN, 9]);
 const keys = ["site=a", "site=a", "site=b", "site=b"];
 
 function fit(name: (typeof targetTransformNames)[number], from = values) {
-  return TargetTransform.fit(name, from, "age", { keys });
+  return TargetTransform.fit(name, from, "age", { keys, power: 0.5 });
 }
 
 describe("TargetTransform", () => {
   const mean = 5;
   const deviation = Math.sqrt((9 + 1 + 16) / 3);
+  const roots = [Math.SQRT2, 2, Number.NaN, 3];
+  const rootMean = (Math.SQRT2 + 2 + 3) / 3;
+  const rootDeviation = Math.sqrt((2 + 4 + 9) / 3 - rootMean ** 2);
   const expected: Record<(typeof targetTransformNames)[number], number[]> = {
     none: [2, 4, Number.NaN, 9],
     minmax: [0, 2 / 7, Number.NaN, 1],
@@ -19,6 +22,8 @@ describe("TargetTransform", () => {
     // Of site b only one value is known: its own mean, everyone's deviation.
     "zscore-category": [-1, 1, Number.NaN, 0],
     "log-minmax": [0, Math.log(5 / 3) / Math.log(10 / 3), Number.NaN, 1],
+    // 2, 4 and 9 to the power of 1 / 2 have the mean (3 + sqrt 2 + 2) / 3.
+    "power-zscore": roots.map((root) => (root - rootMean) / rootDeviation),
     "log-zscore": [-1.1585031144544586, -0.1231748804511143, Number.NaN, 1.2816779949055743],
   };
   test.each([...targetTransformNames])("%s maps there and back, also through JSON", (name) => {
@@ -60,6 +65,19 @@ describe("TargetTransform", () => {
     const [huge] = transform.invert(new Float64Array([1e6]));
     expect(Math.fround(huge)).toBeLessThan(Number.POSITIVE_INFINITY);
     expect(huge).toBeGreaterThan(1e38);
+  });
+
+  test("powers are for numbers from 0 on, and what is predicted below them is 0", () => {
+    expect(() => fit("power-zscore", new Float64Array([1, -0.5]))).toThrow(
+      '"age" has the value -0.5, and --target-transform power-zscore is for numbers from 0 on; choose zscore.',
+    );
+    const transform = fit("power-zscore");
+    expect(() => transform.apply(new Float64Array([-2]), "age")).toThrow("the value -2");
+    const [zero] = transform.apply(new Float64Array([0]), "age");
+    expect(transform.invert(new Float64Array([zero - 1]))[0]).toBe(0);
+    expect(TargetTransform.fit("power-zscore", values, "age", { power: 0.75 }).state).toMatchObject({
+      power: 0.75,
+    });
   });
 
   test("warns of a constant target and maps it to 0", () => {

@@ -18,6 +18,7 @@ import { FrozenEncoderCache } from "../../../src/training/encoding/frozenEncoder
 import { predictSamples } from "../../../src/training/inference/predictSamples.ts";
 import { loadRepro } from "../../../src/training/loop/nanRepro.ts";
 import { batchTensors } from "../../../src/training/objectives/batchTensors.ts";
+import type { FineTuneFacts } from "../../../src/training/run/facts.ts";
 import { openRun } from "../../../src/training/run/open.ts";
 import { SampleCategories } from "../../../src/training/targets/sampleCategories.ts";
 import { Targets } from "../../../src/training/targets/targets.ts";
@@ -215,6 +216,86 @@ describe("a pretrained encoder", () => {
     const again = predictions[0].predicted as Float64Array;
     for (const [i, [, predicted]] of rows.entries()) expect(again[i]).toBeCloseTo(Number(predicted), 4);
     expect(new Set(rows.map(([, predicted]) => predicted)).size).toBeGreaterThan(1);
+  });
+
+  const blocks: FineTuneInput = {
+    pretrainedEncoder: "ENCODER",
+    freezeBase: true,
+    bestMetric: "last",
+    target: { pooling: "blocks", lossType: "mse", sumFeatures: 64, ridge: 0.5 },
+    training: { epochs: 400, batchSize: 32, optimizer: "sgd", lr: 0.5, scheduler: "constant" },
+  };
+  const onBlocks = (target: FineTuneInput["target"], training: FineTuneInput["training"] = {}) =>
+    run({
+      ...blocks,
+      pretrainedEncoder: scratch.path("encoder"),
+      target: { ...blocks.target, ...target },
+      training: { ...blocks.training, ...training },
+    });
+
+  test("with --target-pooling blocks it is a kernel ridge regression of penalty --ridge, and the saved run predicts the same", async () => {
+    const { output, rows } = await onBlocks({});
+    const opened = openRun(output, "cpu");
+    const { dataset } = study;
+    const held = Int32Array.from(rows, ([id]) => dataset.sampleIndex(id));
+    const options = { device: "cpu", categories: null } as const;
+    const again = predictSamples(opened, dataset, held, options).predictions[0].predicted as Float64Array;
+    for (const [i, [, predicted]] of rows.entries()) expect(again[i]).toBeCloseTo(Number(predicted), 4);
+
+    using _scope = torch.scope();
+    const facts = opened.facts as FineTuneFacts;
+    const isHeld = new Set(held);
+    const train = Int32Array.from({ length: dataset.sampleCount }, (_, i) => i).filter((i) => !isHeld.has(i));
+    const featuresOf = (samples: Int32Array) => {
+      const batch = new BatchBuilder(dataset, batchOptionsOf(facts.config.model)).build(
+        samples,
+        new Random(0),
+      );
+      const { input } = batchTensors(batch, "cpu");
+      const slots = opened.predictor!.baseModel.asvSlots(input);
+      return torch.noGrad(() => opened.predictor!.asvBlocks!.forward(input, slots)).to("float64");
+    };
+    const x = featuresOf(train);
+    expect(x.square().sum([1]).mean().item()).toBeCloseTo(1, 4);
+    const [depths] = Targets.fromState(facts.targets).actual(dataset);
+    const mean = train.reduce((sum, sample) => sum + depths[sample], 0) / train.length;
+    const y = torch.tensor(Float64Array.from(train, (sample) => depths[sample] - mean));
+    const penalty = torch.eye(train.length, { dtype: "float64" }).mul(0.5);
+    const alpha = torch.linalg.solve(x.matmul(x.t()).add(penalty), y.unsqueeze(1));
+    const expected = featuresOf(held).matmul(x.t()).matmul(alpha).add(mean).toFloat64Array();
+    for (const [i, value] of expected.entries()) expect(Math.abs(again[i] - value)).toBeLessThan(0.02);
+    expect(Math.max(...expected) - Math.min(...expected)).toBeGreaterThan(1);
+  });
+
+  test("inner folds of the training samples choose penalty and transform, and the run says which", async () => {
+    const { output } = await onBlocks({ ridge: "auto", transform: "auto" }, { epochs: 2 });
+    const { target, training } = (openRun(output, "cpu").facts as FineTuneFacts).config;
+    expect(target.ridge).toBeGreaterThan(0);
+    expect(["zscore", "power-zscore"]).toContain(target.transform);
+    const { train } = (openRun(output, "cpu").facts as FineTuneFacts).split;
+    expect(training.weightDecay).toBeCloseTo((target.ridge as number) / train, 12);
+  });
+
+  test("what does not go with blocks is refused", async () => {
+    const refused = (target: FineTuneInput["target"], others: FineTuneInput = {}) =>
+      refusal({
+        ...blocks,
+        pretrainedEncoder: scratch.path("encoder"),
+        target: { ...blocks.target, ...target },
+        ...others,
+      });
+    expect(await refused({}, { training: { optimizer: "adamw" } })).toContain("give --optimizer sgd");
+    expect(await refused({ ridge: "auto" }, { training: { optimizer: "sgd", weightDecay: 0.1 } })).toContain(
+      "settled by target.ridge",
+    );
+    expect(await refused({}, { freezeBase: false })).toContain("--target-pooling blocks adds up ASVs");
+    expect(await refused({ pooling: "sum" })).toContain("--ridge is for --target-pooling blocks");
+    expect(await refused({ pooling: "sum", ridge: "auto", transform: "auto" })).toContain(
+      "--target-transform auto needs --target-pooling blocks",
+    );
+    expect(await refused({ power: 0.5 })).toContain("--target-power needs --target-transform power-zscore");
+    expect(await refused({ huberDelta: 0.5 })).toContain("--huber-delta needs --loss-type huber");
+    expect(await refused({ countPrediction: true })).toContain("blocks does not go with --count-prediction");
   });
 
   test("of another kind, or none, is refused", async () => {

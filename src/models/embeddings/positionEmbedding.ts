@@ -1,4 +1,4 @@
-import * as torch from "../torch/index.ts";
+import * as torch from "../../torch/index.ts";
 
 /** A learned vector for each position from 0 to `maxLength` - 1. */
 export class PositionEmbedding extends torch.nn.Module {

@@ -1,4 +1,4 @@
-import * as torch from "../torch/index.ts";
+import * as torch from "../../torch/index.ts";
 
 export type CountEmbeddingMethod = "add" | "concat" | "film";
 export const countEmbeddingMethods: readonly CountEmbeddingMethod[] = ["add", "concat", "film"];

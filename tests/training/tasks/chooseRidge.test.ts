@@ -1,0 +1,54 @@
+import { expect, test } from "bun:test";
+import { Random } from "../../../src/common/random/random.ts";
+import { makeFolds } from "../../../src/data/split/folds.ts";
+import * as torch from "../../../src/torch/index.ts";
+import { chooseRidge, triedPowers } from "../../../src/training/tasks/chooseRidge.ts";
+
+const n = 120;
+const folds = makeFolds(Int32Array.from({ length: n }, (_, i) => i));
+
+/** Rows of mean squared length 1, and a score that is linear in them. */
+function problem(width: number) {
+  const random = new Random(5);
+  const rows = Float64Array.from({ length: n * width }, () => random.normal() / Math.sqrt(width));
+  const weights = Float64Array.from({ length: width }, () => random.normal());
+  const scores = Float64Array.from({ length: n }, (_, i) =>
+    weights.reduce((sum, weight, k) => sum + weight * rows[i * width + k], 0),
+  );
+  return { features: torch.tensor(rows, { shape: [n, width] }), scores, random };
+}
+
+test("what features tell exactly gets the least penalty, and what they do not tell the largest", () => {
+  using _scope = torch.scope();
+  const { features, scores, random } = problem(8);
+  expect(chooseRidge(features, [scores], folds)).toEqual({ penalty: 0.03, power: 1 });
+  const noise = Float64Array.from({ length: n }, () => random.normal());
+  expect(chooseRidge(features, [noise], folds).penalty).toBeGreaterThanOrEqual(30);
+  const some = scores.map((score, i) => score + noise[i]);
+  const { penalty } = chooseRidge(features, [some], folds);
+  expect(penalty).toBeGreaterThan(0.03);
+  expect(penalty).toBeLessThan(100);
+});
+
+test("the power is chosen of which the features tell most", () => {
+  using _scope = torch.scope();
+  const { features, scores } = problem(8);
+  const above = scores.map((score) => score + 5);
+  for (const power of triedPowers)
+    expect(
+      chooseRidge(features, [above.map((value) => value ** (1 / power))], folds, { powers: triedPowers }),
+    ).toEqual({ penalty: 0.03, power });
+});
+
+test("columns count alike whatever their units, and a constant one has no say", () => {
+  using _scope = torch.scope();
+  const { features, scores, random } = problem(8);
+  const noises = Array.from({ length: 3 }, () => Float64Array.from({ length: n }, () => random.normal()));
+  const some = scores.map((score, i) => score + noises[0][i]);
+  const alone = chooseRidge(features, [some], folds);
+  const all = chooseRidge(features, [some, ...noises], folds);
+  expect(all.penalty).toBeGreaterThan(alone.penalty);
+  expect(chooseRidge(features, [some.map((score) => 1e6 * score), ...noises], folds)).toEqual(all);
+  const constant = new Float64Array(n).fill(3);
+  expect(chooseRidge(features, [scores, constant], folds)).toEqual({ penalty: 0.03, power: 1 });
+});
