@@ -53,14 +53,17 @@ export class AsvBlocks extends torch.nn.Module {
   readonly means: torch.Tensor;
   /** [blocks] */
   readonly scales: torch.Tensor;
+  /** ASVs that are known, and codes of each ASV. */
+  readonly known: number;
+  readonly codes: number;
   readonly #widths: readonly number[];
-  readonly #codes: number;
 
   constructor({ dim, codes, sumFeatures, known, tokens }: AsvBlocksOptions) {
     super();
     const { buffer } = torch.nn;
     this.asvSum = new AsvSum(dim, sumFeatures);
-    this.#codes = codes;
+    this.known = known;
+    this.codes = codes;
     this.#widths = [known, known, ...(codes > 0 ? [codes] : []), sumFeatures];
     this.knownTokens = buffer(torch.zeros([known, tokens], { dtype: "uint8" }));
     this.depth = buffer(torch.ones([1]));
@@ -139,18 +142,27 @@ export class AsvBlocks extends torch.nn.Module {
         .narrow(1, 1, this.#widths[0]);
     const exact = atLeastFloat32(slots);
     const codes = () => {
-      const known = exact.narrow(2, 0, this.#codes).softplus();
-      return (valid ? known.mul(valid.unsqueeze(-1)) : known).sum([1]).neg().expm1().neg();
+      const own = exact.narrow(2, 0, this.codes).softplus();
+      return (valid ? own.mul(valid.unsqueeze(-1)) : own).sum([1]);
     };
-    return torch.cat(
-      [
-        spread(filled),
-        spread(shares.mul(this.depth).log1p().mul(filled)),
-        ...(this.#codes > 0 ? [codes()] : []),
-        this.asvSum.forward(exact, valid),
-      ],
-      1,
+    return this.ofSums(
+      torch.cat(
+        [
+          spread(filled),
+          spread(shares.mul(this.depth).log1p().mul(filled)),
+          ...(this.codes > 0 ? [codes()] : []),
+          this.asvSum.forward(exact, valid),
+        ],
+        1,
+      ),
     );
+  }
+
+  /** The blocks as they are, [B, F], from what is added up over ASVs: the sums of codes have to be united. */
+  ofSums(sums: torch.Tensor): torch.Tensor {
+    if (this.codes === 0) return sums;
+    const [presence, counts, codes, effects] = this.#split(sums);
+    return torch.cat([presence, counts, codes.neg().expm1().neg(), effects], 1);
   }
 
   /** [B, S] int64: the column of the ASV in each slot, 0 where it is not known or the slot is empty. */

@@ -29,9 +29,9 @@ export type TargetTransformState = z.infer<typeof stateSchema>;
 const largestLogarithm = 88;
 
 /**
- * How a numeric target becomes what the model is trained on, and back: an optional `log(y + 1)` or power of y,
- * then an affine map to [0, 1] (minmax) or to mean 0 and standard deviation 1 (zscore), over all training samples or
- * within each category. Fit it on the training samples only. Missing values are NaN and stay NaN.
+ * How a numeric target becomes what the model is trained on, and back: an optional `log(y + 1)` or power of
+ * y, then an affine map to [0, 1] (minmax) or to mean 0 and standard deviation 1 (zscore), over all training
+ * samples or within each category. Fit it on the training samples only. Missing values are NaN and stay NaN.
  */
 export class TargetTransform {
   readonly state: TargetTransformState;

@@ -91,6 +91,68 @@ export class LinearSums implements AsvSums {
   }
 }
 
+/** A function of a degree, and its slope: both of all degrees at once. */
+export interface DegreeCurve {
+  readonly at: (degrees: torch.Tensor) => torch.Tensor;
+  readonly slope: (degrees: torch.Tensor) => torch.Tensor;
+}
+
+/** Sums of a function of each ASV's degree in the ASV's own column, of the K there are; others have none. */
+export class ColumnSums implements AsvSums {
+  /** [A, 1 + K]: the first column is for ASVs that have none. */
+  readonly #shape: readonly [number, number];
+  /** [A] int64 */
+  readonly #columns: torch.Tensor;
+  /** [1, A] and [N, A]: degrees at both ends. */
+  readonly #start: torch.Tensor;
+  readonly #ends: torch.Tensor;
+  readonly #curve: DegreeCurve;
+
+  /** @param columnOf the column of each ASV, from 1 on, or 0. */
+  constructor(
+    columnOf: readonly number[],
+    count: number,
+    base: Float64Array,
+    samples: readonly Degrees[],
+    curve: DegreeCurve,
+  ) {
+    this.#shape = [base.length, 1 + count];
+    this.#columns = torch.tensor(BigInt64Array.from(columnOf, BigInt));
+    this.#start = torch.tensor(base).unsqueeze(0);
+    const ends = new Float64Array(samples.length * base.length);
+    samples.forEach(({ asvs, degrees }, i) => {
+      asvs.forEach((asv, at) => {
+        ends[i * base.length + asv] = degrees[at];
+      });
+    });
+    this.#ends = torch.tensor(ends, { shape: [samples.length, base.length] });
+    this.#curve = curve;
+  }
+
+  at(t: number, ways: readonly number[]): torch.Tensor {
+    const values = this.#curve.at(this.#degrees(t, ways));
+    const columns = this.#columns.unsqueeze(0).expand([ways.length, -1]);
+    return torch
+      .zeros([ways.length, this.#shape[1]], { dtype: "float64" })
+      .scatterAdd(1, columns, values)
+      .narrow(1, 1, this.#shape[1] - 1);
+  }
+
+  gains(t: number, ways: readonly number[], slopes: torch.Tensor): torch.Tensor {
+    const none = torch.zeros([ways.length, slopes.size(1), 1], { dtype: "float64" });
+    const ofAsvs = torch.cat([none, slopes], 2).indexSelect(2, this.#columns);
+    const moves = this.#ends.indexSelect(0, torch.tensor(BigInt64Array.from(ways, BigInt))).sub(this.#start);
+    const rates = this.#curve.slope(this.#degrees(t, ways)).mul(moves);
+    return ofAsvs.mul(rates.unsqueeze(1));
+  }
+
+  /** [n, A] */
+  #degrees(t: number, ways: readonly number[]): torch.Tensor {
+    const ends = this.#ends.indexSelect(0, torch.tensor(BigInt64Array.from(ways, BigInt)));
+    return this.#start.mul(1 - t).add(ends.mul(t));
+  }
+}
+
 /** Keeps the logarithm finite where a sample surely has what an ASV surely has. */
 const mostSure = 1 - 1e-12;
 

@@ -14,7 +14,14 @@ import type { OpenedRun } from "../run/open.ts";
 import { predictionTensor } from "../targets/predictions.ts";
 import type { SampleCategories } from "../targets/sampleCategories.ts";
 import { type AsvBase, asvsOfRow } from "./asvBase.ts";
-import { type AsvSums, LinearSums, UnionSums } from "./asvSums.ts";
+import {
+  type AsvSums,
+  ColumnSums,
+  type DegreeCurve,
+  type Degrees,
+  LinearSums,
+  UnionSums,
+} from "./asvSums.ts";
 import { type GainsOnWays, integrateWays } from "./integrateWays.ts";
 
 /** What each ASV adds to a prediction; `width` is the number of targets, or of classes. */
@@ -42,8 +49,8 @@ const samplesAtOnce = 16;
 const [partsOfSums, partsOfSlots] = [32, 16];
 
 /** Whether a prediction is a function of sums over ASVs; else each ASV's embedding is on the way. */
-export function addsAsvsUp({ asvSum, codeProjection }: SequencePredictor): boolean {
-  return asvSum !== null || codeProjection !== null;
+export function addsAsvsUp({ asvSum, asvBlocks, codeProjection }: SequencePredictor): boolean {
+  return asvSum !== null || asvBlocks !== null || codeProjection !== null;
 }
 
 /**
@@ -51,9 +58,9 @@ export function addsAsvsUp({ asvSum, codeProjection }: SequencePredictor): boole
  * integrated gradients on the straight way from a base to the sample. Categories stay the sample's own, and
  * several passes are averaged.
  *
- * Where the prediction is made of sums over ASVs, of codes or of `AsvSum`, the base is `AsvBase`: a sample
- * has each ASV to a degree p from 0 to 1, which its codes and effects are multiplied by, and of counts a
- * share. An ASV that the sample lacks, or has beyond the token limit, contributes its absence.
+ * Where the prediction is made of sums over ASVs, of codes, of `AsvSum` or of `AsvBlocks`, the base is
+ * `AsvBase`: a sample has each ASV to a degree p from 0 to 1, which its codes and effects are multiplied by,
+ * and of counts a share. An ASV that the sample lacks, or has beyond the token limit, contributes its absence.
  *
  * Attention knows ASVs as slots, which cannot be there in part: the base is then the sample with the mean
  * embedding, or the mean codes, of the base's ASVs in each of its slots, at its own counts. ASVs that it lacks
@@ -133,14 +140,19 @@ function inputOf(asvIndex: torch.Tensor, counts: torch.Tensor): RaggedBatch {
   };
 }
 
+const asItIs: DegreeCurve = { at: (degrees) => degrees, slope: (degrees) => degrees.mul(0).add(1) };
+
 /** Predictions from sums over ASVs: of presence, and where codes are summed of shares of counts as well. */
 class SumExplainer implements Disposable {
   readonly #predictor: SequencePredictor;
   readonly #base: AsvBase;
   readonly #device: torch.Device;
   readonly #predict: Predict;
-  /** [A, K] on the CPU: the addends of each ASV, or its codes. */
-  readonly #table: torch.Tensor;
+  /** [A, K] on the CPU: the addends of each ASV (null where there are none), and its codes. */
+  readonly #addends: torch.Tensor | null;
+  readonly #codes: torch.Tensor | null;
+  /** By ASV, of blocks: its column, from 1 on, or 0. */
+  readonly #columns: readonly number[];
   readonly #leaving = new Map<number, torch.Tensor>();
 
   constructor(predictor: SequencePredictor, base: AsvBase, reading: Reading, predict: Predict) {
@@ -148,38 +160,43 @@ class SumExplainer implements Disposable {
     this.#base = base;
     this.#device = reading.device;
     this.#predict = predict;
-    this.#table = torch.noGrad(() =>
+    const { asvSum, asvBlocks, baseModel } = predictor;
+    const adding = asvSum ?? asvBlocks?.asvSum;
+    const codes = asvBlocks?.codes ?? (asvSum ? 0 : baseModel.dim);
+    const keep = (table: torch.Tensor) => table.to("cpu").contiguous().detachFromScope();
+    [this.#addends, this.#codes] = torch.noGrad(() =>
       torch.tidy(() => {
         const asvs = encodeBase(predictor, base, reading);
-        const { asvSum, baseModel } = predictor;
-        const table = asvSum ? asvSum.addends(asvs) : asvs.narrow(1, 0, baseModel.dim).softplus();
-        return table.to("cpu").contiguous().detachFromScope();
+        return [
+          adding ? keep(adding.addends(asvs)) : null,
+          codes > 0 ? keep(asvs.narrow(1, 0, codes).softplus()) : null,
+        ];
       }),
     );
+    const columnOf = asvBlocks?.lookUp();
+    this.#columns = columnOf
+      ? Array.from({ length: base.asvCount }, (_, asv) => columnOf(base.asvTokens(asv)))
+      : [];
   }
 
   explain(batch: Batch, rows: readonly number[]): SampleContributions[] {
-    const { presence, shares } = this.#base;
     const own = rows.map((row) => asvsOfRow(batch, row));
     const there = own.map(({ asvs }) => ({ asvs, degrees: asvs.map(() => 1) }));
     const counted = own.map((one) => ({ asvs: one.asvs, degrees: one.shares }));
-    const asvsOf = own.map(({ asvs }) => asvs);
-    const sums: AsvSums[] = torch.noGrad(() =>
-      this.#predictor.asvSum
-        ? [new LinearSums(this.#table, presence, there)]
-        : [
-            new UnionSums(this.#table, presence, asvsOf, this.#leaving),
-            new LinearSums(this.#table, shares, counted),
-          ],
-    );
-    const width = this.#table.size(1);
+    const sums = torch.noGrad(() => this.#sums(there, counted));
+    const starts: number[] = [];
+    let width = 0;
+    for (const one of sums) {
+      starts.push(width);
+      width += one.width;
+    }
     const found = integrateWays(
       {
         count: rows.length,
         at: (t, ways) =>
           torch
             .cat(
-              sums.map((one) => one.at(t, ways)),
+              sums.map(({ of }) => of.at(t, ways)),
               1,
             )
             .to({ device: this.#device, dtype: "float32" }),
@@ -190,12 +207,46 @@ class SumExplainer implements Disposable {
           ),
         gains: (t, ways, slopes) =>
           sums
-            .map((one, i) => one.gains(t, ways, slopes.narrow(2, i * width, width)))
+            .map((one, i) => one.of.gains(t, ways, slopes.narrow(2, starts[i], one.width)))
             .reduce((sum, one) => sum.add(one)),
       },
       partsOfSums,
     );
     return contributionsOf(found, rows.length);
+  }
+
+  /** What predictions are made of, by presence and by shares of counts. */
+  #sums(there: readonly Degrees[], counted: readonly Degrees[]): { of: AsvSums; width: number }[] {
+    const { presence, shares } = this.#base;
+    const addends = this.#addends;
+    const added = addends && { of: new LinearSums(addends, presence, there), width: addends.size(1) };
+    const codes = this.#codes;
+    const asvsOf = there.map(({ asvs }) => asvs);
+    const united = codes && {
+      of: new UnionSums(codes, presence, asvsOf, this.#leaving),
+      width: codes.size(1),
+    };
+    const { asvBlocks } = this.#predictor;
+    if (!asvBlocks)
+      return added
+        ? [added]
+        : [united!, { of: new LinearSums(codes!, shares, counted), width: united!.width }];
+    const { known } = asvBlocks;
+    const depth = asvBlocks.depth.item();
+    const logs: DegreeCurve = {
+      at: (degrees) => degrees.mul(depth).log1p(),
+      slope: (degrees) => degrees.mul(depth).add(1).reciprocal().mul(depth),
+    };
+    const ofColumns = (base: Float64Array, samples: readonly Degrees[], curve: DegreeCurve) => ({
+      of: new ColumnSums(this.#columns, known, base, samples, curve),
+      width: known,
+    });
+    return [
+      ofColumns(presence, there, asItIs),
+      ofColumns(shares, counted, logs),
+      ...(united ? [united] : []),
+      added!,
+    ];
   }
 
   #predictFrom(sums: torch.Tensor, rows: readonly number[]): torch.Tensor {
@@ -205,7 +256,9 @@ class SumExplainer implements Disposable {
       torch.ones([count, 1], { dtype: "int64", device }),
       torch.ones([count, 1], { device }),
     );
-    if (this.#predictor.asvSum) return this.#predict(input, rows, { sums });
+    const { asvSum, asvBlocks } = this.#predictor;
+    if (asvSum) return this.#predict(input, rows, { sums });
+    if (asvBlocks) return this.#predict(input, rows, { sums: asvBlocks.finish(asvBlocks.ofSums(sums)) });
     const { dim } = this.#predictor.baseModel;
     const features = featuresOfSums(sums.narrow(1, 0, dim), sums.narrow(1, dim, dim));
     const nothing = { valid: null, packing: null, embeddings: null, basePrediction: null, combined: null };
@@ -216,7 +269,8 @@ class SumExplainer implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#table.dispose();
+    this.#addends?.dispose();
+    this.#codes?.dispose();
     for (const sums of this.#leaving.values()) sums.dispose();
   }
 }

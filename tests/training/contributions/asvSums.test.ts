@@ -1,6 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import * as torch from "../../../src/torch/index.ts";
-import { type AsvSums, LinearSums, UnionSums } from "../../../src/training/contributions/asvSums.ts";
+import {
+  type AsvSums,
+  ColumnSums,
+  LinearSums,
+  UnionSums,
+} from "../../../src/training/contributions/asvSums.ts";
 
 const [asvs, codes] = [5, 3];
 torch.manualSeed(4);
@@ -85,4 +90,27 @@ test("linear sums gain each ASV's weight times its movement", () => {
     const at = samples[0].indexOf(asv);
     expect(gains[asv]).toBeCloseTo(((at < 0 ? 0 : degrees[at]) - degree) * values[asv * codes], 6);
   });
+});
+
+test("sums in columns are a function of each ASV's degree, and ASVs without a column have none", () => {
+  const columns = [2, 0, 1, 3, 2];
+  const curve = {
+    at: (degrees: torch.Tensor) => degrees.mul(9).log1p(),
+    slope: (degrees: torch.Tensor) => degrees.mul(9).add(1).reciprocal().mul(9),
+  };
+  const there = samples.map((own) => ({ asvs: own, degrees: own.map((asv) => (asv + 1) / 8) }));
+  const sums = new ColumnSums(columns, codes, base, there, curve);
+  there.forEach(({ asvs: own, degrees }, way) => {
+    const t = 0.4;
+    const expected = [0, 0, 0];
+    columns.forEach((column, asv) => {
+      const end = own.includes(asv) ? degrees[own.indexOf(asv)] : 0;
+      if (column > 0) expected[column - 1] += Math.log1p(9 * (base[asv] + t * (end - base[asv])));
+    });
+    const found = sums.at(t, [way]).toFloat64Array();
+    for (const [i, value] of expected.entries()) expect(found[i]).toBeCloseTo(value, 10);
+  });
+  compareWithDifferences(sums);
+  const slopes = torch.ones([1, 1, codes], { dtype: "float64" });
+  expect(sums.gains(0.5, [0], slopes).toFloat64Array()[1]).toBeCloseTo(0, 12);
 });

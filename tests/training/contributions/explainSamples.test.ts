@@ -212,6 +212,37 @@ describe("contributions to a model of sums", () => {
   });
 });
 
+describe("contributions to a model of blocks", () => {
+  const on = (target: FineTuneInput["target"]): FineTuneInput => ({
+    pretrainedEncoder: encoder,
+    freezeBase: true,
+    target: { pooling: "blocks", sumFeatures: 64, ridge: 0.1, ...target },
+    training: { ...long, optimizer: "sgd", lr: 0.5 },
+  });
+
+  test("add up to predictions of numbers, of powers and of classes, and the planted ASVs are first", async () => {
+    const result = await explained(on({}));
+    expectSums(result, 1e-5);
+    const largest = byAsv(result).slice(0, 2);
+    expect(largest.map(({ asv }) => asv).sort()).toEqual([0, 1]);
+    // What is linear in presence alone would be the same wherever an ASV is.
+    const ofAbsent = result.found.map(({ values }) => values[0]).filter((value) => value < 0);
+    expect(new Set(ofAbsent.map((value) => value.toFixed(3))).size).toBeGreaterThan(1);
+    expectSums(await explained(on({ metadataColumn: ["state"] })), 1e-4);
+  });
+
+  test("know an ASV that no training sample has by its relatives", async () => {
+    const has = (sample: number) => dataset.sample(sample).asvs.includes(0);
+    const model = on({ sumFeatures: 63 });
+    const result = await explained(model, { train: all.filter((sample) => !has(sample)) });
+    expectSums(result, 1e-5);
+    result.found.forEach(({ values }, row) => {
+      if (has(row)) expect(values[0]).not.toBe(0);
+      else expect(values[0]).toBe(0);
+    });
+  });
+});
+
 describe("contributions to a model that attends to ASVs", () => {
   test("add up for every form of it, and ASVs that a sample lacks have none", async () => {
     const aam = { encoder: "aam", ...small } as const;
