@@ -1,7 +1,6 @@
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { type Contributions, type Learned, type LearnTask, type Part, widthOf } from "./learner.ts";
 import { fewestSamples, type Reasons } from "./reasons.ts";
-import { sharesOf } from "./scores.ts";
 import type { Study } from "./study.ts";
 
 /** What contributions are found for: training samples of a data set, and their target. */
@@ -14,7 +13,7 @@ type Explained = Pick<LearnTask, "train" | "target"> & { readonly study: Pick<St
  * that have it, less that in samples that do not.
  *
  * Contributions to a weighted mean are the weighted mean of those to its parts, which are found once for all.
- * A part without contributions adds, as a whole, its prediction less the mean of the training samples.
+ * A part without contributions adds, as a whole, its prediction less their mean over the samples.
  */
 export function contributedReasons(
   task: Explained,
@@ -47,7 +46,7 @@ export function contributedReasons(
   const often = Array.from(present.keys()).filter((asv) => present[asv] >= fewestSamples);
   return Object.fromEntries(
     wanted.map(({ name, parts, tally }) => {
-      const others = parts.filter(({ learned }) => !learned.explain);
+      const others = parts.filter(({ learned }) => !learned.explain && isMoved(learned.predict(test), width));
       const undivided = {
         parts: others.map((part) => part.name),
         weight: others.reduce((sum, { weight }) => sum + weight, 0),
@@ -70,7 +69,7 @@ function singlesOf({ name, learned, weight }: Part): Part[] {
 
 /** A predictor's contributions; where it has none, its predictions [width] less a base, as a whole. */
 function* contributionsOf(
-  { target, train }: Explained,
+  { target }: Explained,
   { explain, predict }: Learned,
   test: Int32Array,
 ): Iterator<Contributions> {
@@ -79,14 +78,17 @@ function* contributionsOf(
     return;
   }
   const width = widthOf(target);
-  const base =
-    target.kind === "numbers"
-      ? Float64Array.of(train.reduce((sum, sample) => sum + target.values[sample] / train.length, 0))
-      : sharesOf(target, train);
   const predicted = predict(test);
+  const base = new Float64Array(width);
+  for (let i = 0; i < predicted.length; i++) base[i % width] += predicted[i] / test.length;
   for (let at = 0; at < predicted.length; at += width) {
     yield { values: predicted.slice(at, at + width).map((value, c) => value - base[c]), base };
   }
+}
+
+/** Whether predictions [samples * width] differ. */
+function isMoved(predicted: Float64Array, width: number): boolean {
+  return predicted.some((value, i) => value !== predicted[i % width]);
 }
 
 function next<T>(items: Iterator<T>): T {
@@ -159,7 +161,9 @@ class Tally {
         return count > 0 && count < n ? own / count - (all - own) / (n - count) : null;
       }),
     );
-    const gap = this.#largest > 0 ? this.#missing / this.#largest : this.#missing;
+    // Predictions that differ by rounding alone are no measure of what is missing.
+    const rounding = 1e-9 * this.#predicted.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    const gap = this.#missing / (Math.max(this.#largest, rounding) || 1);
     return { asvs, effects, importance: asvs.map((asv) => this.#sizes[asv]), gap };
   }
 }

@@ -228,18 +228,24 @@ describe("contributions of predictors", () => {
       expect(found.importance[0]).toBeCloseTo(sizes.reduce((sum, size) => sum + size, 0) / sizes.length, 9);
       for (let c = 0; c < width; c++)
         expect(found.effects[c]!).toBeCloseTo(meanOf(c, true) - meanOf(c, false), 9);
-      const base = new Float64Array(width);
-      for (const sample of task.train) {
-        const value = task.target.values[sample];
-        base[width === 1 ? 0 : value] += (width === 1 ? value : 1) / task.train.length;
-      }
-      const rest = said[2].map((value, i) => Math.abs(value - 0.12 * base[i % width]));
+      const whole = said[2];
+      const mean = (c: number) =>
+        whole.reduce((sum, value, i) => sum + (i % width === c ? value : 0), 0) / held.length;
+      const rest = whole.map((value, i) => Math.abs(value - mean(i % width)));
       expect(found.undivided!.parts).toEqual(["neighbours"]);
       expect(found.undivided!.weight).toBeCloseTo(0.12, 12);
       expect(found.undivided!.importance).toBeCloseTo(
         rest.reduce((sum, size) => sum + size, 0) / (width === 1 ? held.length : 2 * held.length),
         9,
       );
+      // One that says the same of every sample is no part of what ASVs do.
+      const same = {
+        ...single.neighbours,
+        predict: (samples: Int32Array) => new Float64Array(width * samples.length),
+      };
+      const still = parts.map((part) => ({ ...part, learned: part.name === "stack" ? same : part.learned }));
+      const half = () => single.kernel.predict(held).map((value) => 0.6 * value);
+      expect(reasonsOf(task, { ...auto, predict: half, parts: still }, held).undivided).toBeUndefined();
     }
   });
 
@@ -346,5 +352,12 @@ describe("contributions to kernel ridge regression", () => {
         })),
     };
     expect(reasonsOf(task, own, held).gap).toBeCloseTo(1 / (held.length - 1), 12);
+    const still: Learned = {
+      ...own,
+      predict: (samples) => new Float64Array(samples.length).fill(0.1 + 0.2),
+      explain: (samples) =>
+        Array.from(samples, () => ({ values: new Float64Array(asvs), base: Float64Array.of(0.3) })),
+    };
+    expect(reasonsOf(task, still, held)).toMatchObject({ asvs: [], gap: expect.closeTo(0, 6) });
   });
 });
