@@ -32,6 +32,7 @@ export function fineTuneSettings({ config, metadataColumn, pretrainedEncoder, sp
   const start = startingSettings(
     Object.keys(fineTuneSchema.shape),
     encoder as Pick<ModelConfig, "encoder" | "codes">,
+    { given: settings },
   );
   return mergeSettings(start, settings);
 }

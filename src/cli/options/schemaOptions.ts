@@ -5,7 +5,7 @@ import { quoteSome } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import { parseYamlText } from "../../formats/yaml.ts";
 import { withPresentNames } from "../../training/config/formerNames.ts";
-import { mergeSettings } from "../../training/config/mergeSettings.ts";
+import { mergeSettings, type Settings } from "../../training/config/mergeSettings.ts";
 
 /** An option of the command line that sets one place of a configuration. */
 export interface SchemaOption {
@@ -102,14 +102,13 @@ export function configOf<T>(
   file?: string,
   start: Record<string, unknown> = {},
 ): T {
-  const config = mergeSettings(structuredClone(start), file === undefined ? {} : readConfigFile(file));
   const given = new Map<string, string>();
-  for (const { path, name, value } of givenOptions(command, options)) {
+  for (const { path, name } of givenOptions(command, options)) {
     const before = given.get(path);
     if (before !== undefined) throw new UserError(`${before} and ${name} are the same; give one of them.`);
     given.set(path, name);
-    setAt(config, path, value === nothing ? null : value);
   }
+  const config = mergeSettings(structuredClone(start), givenSettings(command, options, file));
   const parsed = schema.safeParse(config);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
@@ -121,6 +120,14 @@ export function configOf<T>(
       ? `no such setting: ${quoteSome(issue.keys)}`
       : (outOfRange(issue, valueAt(config, path)) ?? lowered(issue.message));
   throw new UserError(`${place}: ${message}.`);
+}
+
+/** What `--config` and the command line say, by section. */
+export function givenSettings(command: Command, options: readonly SchemaOption[], file?: string): Settings {
+  const settings = file === undefined ? {} : readConfigFile(file);
+  for (const { path, value } of givenOptions(command, options))
+    setAt(settings, path, value === nothing ? null : value);
+  return settings;
 }
 
 /** The options that were given on the command line, by their place. */

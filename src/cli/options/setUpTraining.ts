@@ -17,7 +17,7 @@ import { checkTraining } from "../../training/tasks/runTraining.ts";
 import { chooseDevice } from "./chooseDevice.ts";
 import { deviceOfRank, displayOfRank, firstOnRankZero, joinRanks } from "./joinRanks.ts";
 import { type EncoderUse, refuseIdleOptions } from "./refuseIdleOptions.ts";
-import { configOf, givenPaths, type SchemaOption, valueAt } from "./schemaOptions.ts";
+import { configOf, givenPaths, givenSettings, type SchemaOption, valueAt } from "./schemaOptions.ts";
 import type { RunFlags } from "./trainingOptions.ts";
 
 /** What may differ when a run is continued. */
@@ -143,8 +143,15 @@ function newConfig<Config extends Trainable>(
 ): Config {
   const { config, preset } = command.opts<RunFlags>();
   const sections = Object.keys(schema.shape);
+  const settings = givenSettings(command, options, config);
   const read = (encoder?: ModelConfig) =>
-    configOf(command, schema, options, config, startingSettings(sections, encoder, preset));
+    configOf(
+      command,
+      schema,
+      options,
+      config,
+      startingSettings(sections, encoder, { preset, given: settings }),
+    );
   // What is best depends on the encoder that is asked for.
   const result = read(useOf(read()).model);
   const given = givenPaths(command, options);

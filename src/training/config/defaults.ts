@@ -37,19 +37,56 @@ const setPretraining: Settings = {
   },
 };
 
+/** What a head on blocks of a frozen encoder learns best with; docs/recipes/few-samples.yaml says the same. */
+const blockTraining: Settings = {
+  bestMetric: "last",
+  target: { pooling: "blocks", transform: "auto" },
+  training: { epochs: 40, optimizer: "sgd", lr: 1 },
+};
+const usualDelta = 0.25;
+
+/** Settings of heads that blocks do not have, and of how another one is trained. */
+const ofOtherHeads = [
+  ...["layerNorm", "boundedTargets", "learnableOutputScale", "outputActivation", "countPrediction"],
+  ...["regressorHiddenDims", "regressorDropout", "residualRegressionHead"],
+].map((name) => `target.${name}`);
+const ofOtherTraining = ["optimizer", "lr", "weightDecay", "scheduler"].map((name) => `training.${name}`);
+
+/**
+ * Whether a fine-tuning predicts from blocks where `given` is all that is said: if it says so, or if the
+ * encoder is frozen and nothing is said of the head and of how it is trained.
+ */
+function takesBlocks(given: Settings): boolean {
+  const at = (path: string) =>
+    path.split(".").reduce<unknown>((part, key) => (part as Settings | undefined)?.[key], given);
+  const pooling = at("target.pooling");
+  if (pooling !== undefined) return pooling === "blocks";
+  const columns = (at("categorical.columns") as readonly string[] | undefined) ?? [];
+  const isOther = [...ofOtherHeads, ...ofOtherTraining].some((path) => at(path) !== undefined);
+  return at("freezeBase") === true && columns.length === 0 && !isOther;
+}
+
+function fineTuneStart(given: Settings): Settings {
+  if (!takesBlocks(given)) return {};
+  const lossType = (given["target"] as Settings | undefined)?.["lossType"] ?? "huber";
+  return lossType === "huber"
+    ? mergeSettings(blockTraining, { target: { huberDelta: usualDelta } })
+    : blockTraining;
+}
+
 /**
  * The settings that a new run starts from, before a configuration file and options: of its preset, or of its
- * encoder. `sections` are those that the run's configuration has.
+ * encoder. `sections` are those that the run's configuration has, `given` what file and options say.
  */
 export function startingSettings(
   sections: readonly string[],
   chosen: Encoders = usual,
-  preset?: PresetName,
+  { preset, given = {} }: { readonly preset?: PresetName; readonly given?: Settings } = {},
 ): Settings {
   if (preset !== undefined) return presetSettings(preset, sections);
   const { encoder, codes } = chosen;
   const isPretraining = sections.includes("sampleEpochs");
-  const recipe = encoder === "set" && isPretraining ? setPretraining : {};
+  const recipe = isPretraining ? (encoder === "set" ? setPretraining : {}) : fineTuneStart(given);
   // Words alone predict no nucleotides.
   const nucleotides = encoder === "set" && codes === "kmer" ? { training: { nucPenalty: 0 } } : {};
   const model = { encoder, codes, ...(encoder === "set" && { longWords: "auto" }) };
@@ -89,6 +126,9 @@ function parsed<T>(schema: z.ZodType<T>, settings: Settings): T {
  */
 export function fineTuneConfig(input: FineTuneInput = {}): FineTuneConfig {
   const { encoder, codes } = { ...usual, ...input.model };
-  const start = startingSettings(Object.keys(fineTuneSchema.shape), { encoder, codes } as Encoders);
+  const given = input as Settings;
+  const start = startingSettings(Object.keys(fineTuneSchema.shape), { encoder, codes } as Encoders, {
+    given,
+  });
   return parsed(fineTuneSchema, mergeSettings(start, input as Settings));
 }

@@ -51,10 +51,18 @@ export function withValues(
 
 /**
  * What is searched where nothing is said: how fast and how strongly a fine-tuning learns. An encoder of
- * transformers that is trained along has dropout, too.
+ * transformers that is trained along has dropout, too. A head on blocks is searched with the rates of its own.
  */
 export function defaultSpace(base: FineTuneInput): string[] {
-  const { model, freezeBase } = fineTuneSchema.parse(base);
+  const { model, freezeBase, target } = fineTuneSchema.parse(base);
+  // Inner folds choose the penalty of a head on blocks.
+  if (target.pooling === "blocks")
+    return [
+      "lr=0.1..3:log",
+      "epochs=20,40,80",
+      "batch-size=16,32,64",
+      ...(target.lossType === "huber" ? ["huber-delta=0.1..1:log"] : []),
+    ];
   return [
     "lr=0.0001..0.01:log",
     "weight-decay=0.001..0.3:log",
