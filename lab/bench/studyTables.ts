@@ -86,8 +86,8 @@ function against(summary: FoldSummary, others: readonly PredictorSummary[], figu
   const constant = summary.differences.find((one) => one.against === "constant" && one.figure === figure);
   const plain = summary.kind === "numbers" ? "the median" : "the classes' shares";
   const verdict =
-    paired.verdict === "worse"
-      ? "worse"
+    paired.verdict === "worse" || paired.verdict === "too few groups to tell"
+      ? paired.verdict
       : constant?.verdict !== "better"
         ? `no better than ${plain}`
         : paired.verdict === "better"

@@ -14,7 +14,7 @@ import { reasonNotes, undividedText } from "./reasonNotes.ts";
 import { rankedByContributions, reasonSection } from "./reasonSection.ts";
 import type { ReasonRow } from "./reasonTable.ts";
 import type { JobResult } from "./runJob.ts";
-import { classOf, type FoldSummary, figureNames, predictionsOf } from "./summarize.ts";
+import { classOf, type FoldSummary, fewestGroups, figureNames, predictionsOf } from "./summarize.ts";
 
 /** What figures are called. */
 export const figureLabels: Readonly<Record<string, string>> = {
@@ -44,6 +44,8 @@ export function verdictText(summary: FoldSummary): string {
   const how = plain
     ? ` In ${plain.folds} of ${all} folds auto is ${base}: nothing was better by the inner folds.`
     : "";
+  if (summary.groups < fewestGroups)
+    return `${column}: ${summary.groups} groups are too few to tell whether ${main} is better than ${base} for others (${figureLabels[deciding]} differs by ${text} here).${how}`;
   return isReal
     ? `${column}: ${main} is better than ${base} (${figureLabels[deciding]} ${text}).${how}`
     : `${column}: ${main} is no better than ${base} (${figureLabels[deciding]} differs by ${text}).${how}`;

@@ -1,7 +1,10 @@
 import { median } from "../../common/median.ts";
 import { conformalRadius } from "../../metrics/intervals.ts";
 import { type Learned, type LearnTask, widthOf } from "../predictors/learner.ts";
-import { fitMedianLine, type MedianLine } from "../predictors/medianLine.ts";
+import { fitMedianLine } from "../predictors/medianLine.ts";
+
+/** The error to be expected at a prediction. */
+type Spread = (prediction: number) => number;
 
 /** Expected errors are taken for this share of the median error at least. */
 const leastSpread = 0.25;
@@ -11,8 +14,9 @@ const leastSpread = 0.25;
  * of classes the size that the true class's improbability may have.
  *
  * Numbers have normalized conformal intervals (Lei et al. 2018): errors on the inner folds are divided by the
- * error to be expected at such a prediction, a line of least absolute errors, so that intervals are narrow
- * where predictions are good. The lines too are fitted without the sample's own fold.
+ * error to be expected at such a prediction, so that intervals are narrow where predictions are good: a line
+ * of least absolute errors, or their median where that tells other folds' errors as well. Both are fitted
+ * without the sample's own fold.
  * @param predicted of the held-out samples.
  */
 export function radiiOf(
@@ -32,16 +36,32 @@ export function radiiOf(
   const rowOf = new Map(Array.from(train, (sample, row) => [sample, row]));
   const rowsOf = (samples: Int32Array) => Array.from(samples, (sample) => rowOf.get(sample)!);
   const least = Math.max(leastSpread * median([...errors]), Number.MIN_VALUE);
-  const spreadBy = ({ slope, offset }: MedianLine) => {
-    return (prediction: number) => Math.max(least, offset + slope * prediction);
+  /** Of predictions beyond those that it was fitted to, what it says of the nearest of these. */
+  const lineOf = (rows: readonly number[]): Spread => {
+    const { slope, offset } = fitMedianLine(unseen, errors, rows, { falling: true });
+    const known = rows.map((row) => unseen[row]);
+    const [low, high] = [known.reduce((a, b) => Math.min(a, b)), known.reduce((a, b) => Math.max(a, b))];
+    return (prediction) => Math.max(least, offset + slope * Math.min(high, Math.max(low, prediction)));
   };
-  const fit = (rows: readonly number[]) => spreadBy(fitMedianLine(unseen, errors, rows, { falling: true }));
-  const scores = new Float64Array(train.length);
-  for (const { train: own, test } of inner) {
-    const spread = fit(rowsOf(own));
-    for (const row of rowsOf(test)) scores[row] = errors[row] / spread(unseen[row]);
-  }
+  const flatOf = (rows: readonly number[]): Spread => {
+    const spread = Math.max(least, median(rows.map((row) => errors[row])));
+    return () => spread;
+  };
+  const tried = [flatOf, lineOf].map((fit) => {
+    const spreads = new Float64Array(train.length);
+    for (const { train: own, test } of inner) {
+      const spread = fit(rowsOf(own));
+      for (const row of rowsOf(test)) spreads[row] = spread(unseen[row]);
+    }
+    return { fit, spreads, off: errors.reduce((sum, error, row) => sum + Math.abs(error - spreads[row]), 0) };
+  });
+  // A line that tells less of other folds' errors than their median is chance.
+  const { fit, spreads } = tried.reduce((a, b) => (b.off < a.off ? b : a));
+  const radius = conformalRadius(
+    errors.map((error, row) => error / spreads[row]),
+    groups,
+    coverage,
+  );
   const spread = fit([...train.keys()]);
-  const radius = conformalRadius(scores, groups, coverage);
   return Array.from(predicted, (prediction) => radius * spread(prediction));
 }

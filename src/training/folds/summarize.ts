@@ -6,6 +6,9 @@ import type { Undivided } from "../predictors/reasons.ts";
 import type { Plan } from "./plan.ts";
 import type { JobResult } from "./runJob.ts";
 
+/** With fewer, even a difference of one sign in all groups has a probability above 0.05: 2 / 2^5 by signs. */
+export const fewestGroups = 6;
+
 /** The figures by which predictors are compared; the first one decides. */
 export const figureNames = {
   numbers: ["mae", "rmse", "r2"],
@@ -36,8 +39,11 @@ export interface Difference {
   readonly figure: string;
   /** Figure of `name` less that of `against`. */
   readonly difference: Interval;
-  /** By the interval: below 0, above 0, or neither. Of errors less is better, of R² and AUC more. */
-  readonly verdict: "better" | "worse" | "no difference shown";
+  /**
+   * By the interval: below 0, above 0, or neither. Of errors less is better, of R² and AUC more. None of these
+   * where groups are so few (`fewestGroups`) that even one direction in all of them may be chance.
+   */
+  readonly verdict: "better" | "worse" | "no difference shown" | "too few groups to tell";
 }
 
 export interface FoldSummary {
@@ -128,6 +134,7 @@ export function summarize(plan: Plan, results: readonly JobResult[]): FoldSummar
   const all = predictionsOf(results);
   const [{ samples }] = all;
   const groups = samples.map((sample) => (groupOf ? groupOf[sample] : sample));
+  const count = new Set(groups).size;
   const options = { seed: config.seed };
   const figures = all.map((one) => new RowFigures(target, one));
   const mainName = config.predictors[0];
@@ -164,7 +171,7 @@ export function summarize(plan: Plan, results: readonly JobResult[]): FoldSummar
             against: name,
             figure,
             difference,
-            verdict: verdictOf(figure, difference),
+            verdict: count < fewestGroups ? "too few groups to tell" : verdictOf(figure, difference),
           };
         }),
   );
@@ -177,14 +184,15 @@ export function summarize(plan: Plan, results: readonly JobResult[]): FoldSummar
     classes: target.classes,
     split: plan.split,
     samples: plan.samples.length,
-    groups: new Set(groups).size,
+    groups: count,
     repeats: 1 + Math.max(...whole.map(({ repeat }) => repeat)),
     folds: whole.length,
     main: mainName,
     predictors,
     differences,
     isReal: differences.some(
-      ({ against, figure, verdict }) => against === "constant" && figure === deciding && verdict === "better",
+      ({ against, figure, difference }) =>
+        against === "constant" && figure === deciding && verdictOf(figure, difference) === "better",
     ),
     meanOf: meansOf(whole),
     curve: config.curve.length > 0 ? curveOf(target, results) : [],
@@ -204,7 +212,7 @@ function meansOf(results: readonly JobResult[]): FoldSummary["meanOf"] {
   return [...folds].map(([of, count]) => ({ of, folds: count })).sort((a, b) => b.folds - a.folds);
 }
 
-function verdictOf(figure: string, { low, high }: Interval): Difference["verdict"] {
+function verdictOf(figure: string, { low, high }: Interval) {
   if (low <= 0 && high >= 0) return "no difference shown";
   return high < 0 === moreIsBetter.has(figure) ? "worse" : "better";
 }

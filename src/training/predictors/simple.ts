@@ -4,8 +4,9 @@ import { RandomForest } from "../baselines/randomForest.ts";
 import { chooseInside, type Learned, type LearnTarget, type LearnTask, widthOf } from "./learner.ts";
 import { sharesOf, sharpened } from "./scores.ts";
 
-/** Trees of a forest that only tells the inner folds' errors, as a share of all. */
+/** Trees of a forest that only tells the inner folds' errors: a share of all, but so many at least. */
 const innerShare = 0.2;
+const fewestInner = 50;
 
 /** The forests of a task: one of each inner fold, and one on all training samples. */
 interface Forests {
@@ -25,7 +26,7 @@ function forestsOf(task: LearnTask): Forests {
       trees: count,
       random: random.derive("forest", label),
     });
-  const few = Math.max(10, Math.round(innerShare * trees));
+  const few = Math.min(trees, Math.max(fewestInner, Math.round(innerShare * trees)));
   const forests = {
     inner: inner.map(({ train: own }, fold) => grow(own, few, fold + 1)),
     final: grow(train, trees, 0),

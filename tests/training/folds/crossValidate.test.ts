@@ -88,7 +88,7 @@ describe("cross-validation", () => {
   });
 
   test("does not dress up what cannot be predicted", async () => {
-    const { summary, contributions, report } = await validate({ column: "noise", trees: 5, innerFolds: 3 });
+    const { summary, contributions, report } = await validate({ column: "noise", trees: 10, innerFolds: 3 });
     expect(contributions["auto"]).toBeUndefined();
     expect(readFileSync(report, "utf8")).toContain(
       "In all folds no ASV moves auto, which is the median there: it has no table.",
@@ -98,6 +98,21 @@ describe("cross-validation", () => {
     expect(verdictText(summary)).toBe(
       "noise: auto is no better than the median (MAE differs by 0 (0 to 0)). In 3 of 3 folds auto is the median: nothing was better by the inner folds.",
     );
+  });
+
+  test("does not say what a difference between few groups means", async () => {
+    const { summary } = await validate({
+      ...{ predictors: ["ridge"], trees: 5, splitBy: null, leaveOut: "study", innerFolds: 2 },
+    });
+    expect(summary.groups).toBe(3);
+    expect(new Set(summary.differences.map(({ verdict }) => verdict))).toEqual(
+      new Set(["too few groups to tell"]),
+    );
+    expect(verdictText(summary)).toContain(
+      "3 groups are too few to tell whether ridge is better than the median",
+    );
+    const many = await validate({ predictors: ["ridge"], trees: 5, innerFolds: 2 });
+    expect(many.summary.differences[0].verdict).toBe("better");
   });
 
   test("says what of a mean is not divided among ASVs, and in which folds none moves it", async () => {

@@ -57,6 +57,22 @@ describe("how far values may be from predictions", () => {
     expect(low / high).toBeGreaterThan(3);
   });
 
+  test("is no wider for chance: a predictor that says each fold's median has intervals of one width", () => {
+    const random = new Random(6);
+    const values = Float64Array.from(train, () => 30 + 10 * random.normal());
+    const unseen = new Float64Array(count);
+    inner.forEach(({ test }, fold) => {
+      for (const row of test) {
+        unseen[row] = 30 + fold;
+        // The errors of one fold are larger.
+        if (fold === 4) values[row] = 30 + 3 * (values[row] - 30);
+      }
+    });
+    const radii = radiiOf(taskOf(values), { unseen }, Float64Array.of(25, 31, 32, 60), 0.9);
+    expect(Math.max(...radii)).toBe(Math.min(...radii));
+    expect(Math.max(...radii)).toBeLessThan(40);
+  });
+
   test("is one number for classes: the quantile of the true classes' improbability", () => {
     const random = new Random(5);
     const values = Float64Array.from(train, () => random.integer(2));
