@@ -20,7 +20,10 @@ const blocks = {
 describe("what is predicted from where nothing is said", () => {
   test("is blocks of a frozen encoder, trained as the recipe for few samples says", () => {
     const recipe = readFileSync(join(projectRoot, "docs/recipes/few-samples.yaml"), "utf8");
-    const said = fineTuneConfig({ pretrainedEncoder: "encoder", ...(parseYamlText(recipe) as FineTuneInput) });
+    const said = fineTuneConfig({
+      pretrainedEncoder: "encoder",
+      ...(parseYamlText(recipe) as FineTuneInput),
+    });
     expect(fineTuneConfig(frozen)).toEqual(said);
     expect(said).toMatchObject(blocks);
     const config = scratch.write("frozen.yaml", "freezeBase: true\npretrainedEncoder: encoder");
