@@ -6,8 +6,13 @@ import { fitMedianLine } from "../predictors/medianLine.ts";
 /** The error to be expected at a prediction. */
 type Spread = (prediction: number) => number;
 
-/** Expected errors are taken for this share of the median error at least. */
+/** Expected errors are taken for this share of the usual error at least. */
 const leastSpread = 0.25;
+
+/** The median error, or half the mean where most predictions hit exactly. */
+function usualError(errors: Float64Array): number {
+  return Math.max(median([...errors]), errors.reduce((sum, error) => sum + error, 0) / errors.length / 2);
+}
 
 /**
  * How far from each prediction the true value of a held-out sample may be: half the width of an interval, or
@@ -35,7 +40,7 @@ export function radiiOf(
   const errors = Float64Array.from(train, (sample, row) => Math.abs(unseen[row] - target.values[sample]));
   const rowOf = new Map(Array.from(train, (sample, row) => [sample, row]));
   const rowsOf = (samples: Int32Array) => Array.from(samples, (sample) => rowOf.get(sample)!);
-  const least = Math.max(leastSpread * median([...errors]), Number.MIN_VALUE);
+  const least = Math.max(leastSpread * usualError(errors), Number.MIN_VALUE);
   /** Of predictions beyond those that it was fitted to, what it says of the nearest of these. */
   const lineOf = (rows: readonly number[]): Spread => {
     const { slope, offset } = fitMedianLine(unseen, errors, rows, { falling: true });

@@ -42,7 +42,8 @@ export function* toProbabilities(
 
 /** The change of a function's value over that of its argument; its derivative where both are the same. */
 export function slopeBetween(fn: (value: number) => number, from: number, to: number): number {
-  const least = 1e-7 * Math.max(1, Math.abs(from));
+  // In proportion to both, so that units do not matter.
+  const least = 1e-7 * (Math.max(Math.abs(from), Math.abs(to)) || 1);
   const step = Math.abs(to - from) < least ? least : to - from;
   return (fn(from + step) - fn(from)) / step;
 }

@@ -73,6 +73,18 @@ describe("how far values may be from predictions", () => {
     expect(Math.max(...radii)).toBeLessThan(40);
   });
 
+  test("is finite, and as wide as errors are, where most predictions hit exactly", () => {
+    const values = Float64Array.from(train, (row) => (row % 3 === 0 ? 1 + (row % 7) : 0));
+    const radii = radiiOf(taskOf(values), { unseen: new Float64Array(count) }, Float64Array.of(0, 2), 0.9);
+    for (const radius of radii) {
+      expect(radius).toBeGreaterThanOrEqual(4);
+      expect(radius).toBeLessThanOrEqual(7);
+    }
+    // Nothing is known to be wrong.
+    const exact = { unseen: values };
+    expect(radiiOf(taskOf(values), exact, Float64Array.of(0, 2), 0.9)).toEqual([0, 0]);
+  });
+
   test("is one number for classes: the quantile of the true classes' improbability", () => {
     const random = new Random(5);
     const values = Float64Array.from(train, () => random.integer(2));

@@ -91,6 +91,25 @@ describe("a predictor on its median line", () => {
     }
   });
 
+  test("has contributions that add up in any unit", () => {
+    for (const unit of [1e-12, 1e12]) {
+      const said = raw.map((value) => unit * value);
+      const { task } = given(raw.map((value) => unit * 2 * value));
+      const predict = (samples: Int32Array) => Float64Array.from(samples, (sample) => said[sample]);
+      const better = onMedianLine(task, {
+        ...{ settings: {}, unseen: said, predict },
+        *explain(samples) {
+          for (const value of predict(samples))
+            yield { values: Float64Array.of(value - unit), base: Float64Array.of(unit) };
+        },
+      });
+      const predicted = better.predict(train);
+      let row = 0;
+      for (const { values: own, base } of better.explain!(train))
+        expect((base[0] + own[0] - predicted[row++]) / unit).toBeCloseTo(0, 6);
+    }
+  });
+
   test("says of a training sample what a line without the sample's fold says", () => {
     const values = raw.map((value) => 2 * value);
     const { task, learned } = given(values);
