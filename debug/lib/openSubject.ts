@@ -161,7 +161,8 @@ export async function demoSubject(
   const simulation = simulate({ samples, asvs, length, richness, depth: 1000, seed: studySeed });
   const files = writeSimulation(join(scratch, "study"), simulation);
   const folder = join(scratch, "dataset");
-  await prepareDataset({ table: files.table, tree: files.tree, rarefyDepth: "none" }, folder);
+  const { table, tree, metadata } = files;
+  await prepareDataset({ table, tree, metadata, rarefyDepth: "none" }, folder);
   const dataset = openDataset(folder);
   const model = { embeddingDim, attentionLayers: 1, attentionHeads: 2, tokenLimit };
   const training = { seed, maxSteps: steps, batchSize: 32, lr: 3e-3 };

@@ -20,7 +20,7 @@ function start(script: string, ...args: string[]) {
 test("every script is in the README's table", () => {
   const readme = readFileSync(join(folder, "README.md"), "utf8");
   expect(scripts.filter((name) => !readme.includes(`debug/${name}`))).toEqual([]);
-  expect(withHelp).toHaveLength(14);
+  expect(withHelp).toHaveLength(15);
 });
 
 test.each(withHelp)("%s has a help and a demo", (script) => {

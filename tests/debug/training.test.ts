@@ -1,5 +1,6 @@
 import { beforeAll, expect, test } from "bun:test";
 import { boundaryPredictions } from "../../debug/boundary-predictions.ts";
+import { fineTunedHead } from "../../debug/fine-tuned-head.ts";
 import { EncoderTask } from "../../debug/lib/encoderTask.ts";
 import { freshWith } from "../../debug/lib/freshEncoder.ts";
 import { lossesOf } from "../../debug/lib/repeatStep.ts";
@@ -11,6 +12,7 @@ import { setOrAverage } from "../../debug/set-or-average.ts";
 import { underfitting } from "../../debug/underfitting.ts";
 import { Random } from "../../src/common/random/random.ts";
 import { type Batch, BatchBuilder } from "../../src/data/batches/batch.ts";
+import type { NumericColumn } from "../../src/data/dataset/column.ts";
 import { StoredDistances } from "../../src/data/dataset/pairDistances.ts";
 import type { AsvRequest } from "../../src/models/asvEncoder.ts";
 import * as torch from "../../src/torch/index.ts";
@@ -75,6 +77,25 @@ test("set-or-average: each combination is trained, and a set encoder that does n
   expect(verdicts[0].value).toBeCloseTo(r2[0] - r2[6], 6);
   expect(Math.max(...r2)).toBe(r2[0]);
 }, 120_000);
+
+test("fine-tuned-head: each way is trained in folds, and one that learns nothing is told", async () => {
+  const settings = { folds: 2, epochs: 12 };
+  const { tables, verdicts } = await investigate(fineTunedHead, subject, settings);
+  const errors = tables[0].rows.map((row) => Number(row[1]));
+  expect(errors).toHaveLength(7);
+  expect(errors.every((error) => error > 0)).toBe(true);
+  expect(verdicts[0].value).toBeCloseTo(errors[5] - errors[0], 9);
+  // Of values in another order no way can know anything.
+  const { values } = subject.dataset.column("ph") as NumericColumn;
+  const order = new Random(2).shuffle(Float64Array.from(values));
+  const dataset = withOverrides(subject.dataset, {
+    column: () => ({ ...subject.dataset.column("ph"), values: order }) as NumericColumn,
+  });
+  const blind = await investigate(fineTunedHead, { ...subject, dataset }, settings);
+  expect(Number(blind.tables[0].rows[0][1])).toBeGreaterThan(1.3 * errors[0]);
+  const text = investigate(fineTunedHead, subject, { ...settings, column: "site" });
+  expect(text).rejects.toThrow("which is no number; give another --column");
+}, 300_000);
 
 test("underfitting: a trained model passes; distances of other samples are found", async () => {
   const name = "validation R² of the run";

@@ -37,7 +37,7 @@ const setPretraining: Settings = {
   },
 };
 
-/** What a head on blocks of a frozen encoder learns best with; docs/recipes/few-samples.yaml says the same. */
+/** What a head on blocks of a frozen encoder learns best with, as docs/recipes/few-samples.yaml says. */
 const blockTraining: Settings = {
   bestMetric: "last",
   target: { pooling: "blocks", transform: "auto" },

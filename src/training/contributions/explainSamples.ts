@@ -60,11 +60,12 @@ export function addsAsvsUp({ asvSum, asvBlocks, codeProjection }: SequencePredic
  *
  * Where the prediction is made of sums over ASVs, of codes, of `AsvSum` or of `AsvBlocks`, the base is
  * `AsvBase`: a sample has each ASV to a degree p from 0 to 1, which its codes and effects are multiplied by,
- * and of counts a share. An ASV that the sample lacks, or has beyond the token limit, contributes its absence.
+ * and of counts a share. An ASV that the sample lacks, or has beyond the token limit, contributes its
+ * absence.
  *
  * Attention knows ASVs as slots, which cannot be there in part: the base is then the sample with the mean
- * embedding, or the mean codes, of the base's ASVs in each of its slots, at its own counts. ASVs that it lacks
- * have 0.
+ * embedding, or the mean codes, of the base's ASVs in each of its slots, at its own counts. ASVs that it
+ * lacks have 0.
  *
  * @throws RangeError for a run without targets
  */

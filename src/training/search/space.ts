@@ -51,7 +51,7 @@ export function withValues(
 
 /**
  * What is searched where nothing is said: how fast and how strongly a fine-tuning learns. An encoder of
- * transformers that is trained along has dropout, too. A head on blocks is searched with the rates of its own.
+ * transformers that is trained along has dropout, too. A head on blocks has rates of its own.
  */
 export function defaultSpace(base: FineTuneInput): string[] {
   const { model, freezeBase, target } = fineTuneSchema.parse(base);
