@@ -38,9 +38,10 @@ function addUp(parts: readonly torch.Tensor[]): torch.Tensor {
 }
 
 function rowsOf(table: torch.Tensor, asvs: readonly number[]): torch.Tensor {
-  return table.indexSelect(0, torch.tensor(BigInt64Array.from(asvs, BigInt))).to("float64");
+  return table.indexSelect(0, indexOf(asvs)).to("float64");
 }
 
+const indexOf = (rows: readonly number[]) => torch.tensor(BigInt64Array.from(rows, BigInt));
 const column = (values: ArrayLike<number>) => torch.tensor(Float64Array.from(values)).unsqueeze(1);
 
 /** Sums that are linear in degrees: sum_a p_a w_ak. */
@@ -67,7 +68,7 @@ export class LinearSums implements AsvSums {
   }
 
   at(t: number, ways: readonly number[]): torch.Tensor {
-    const ends = this.#ends.indexSelect(0, torch.tensor(BigInt64Array.from(ways, BigInt)));
+    const ends = this.#ends.indexSelect(0, indexOf(ways));
     return this.#start.mul(1 - t).add(ends.mul(t));
   }
 
@@ -91,13 +92,7 @@ export class LinearSums implements AsvSums {
   }
 }
 
-/** A function of a degree, and its slope: both of all degrees at once. */
-export interface DegreeCurve {
-  readonly at: (degrees: torch.Tensor) => torch.Tensor;
-  readonly slope: (degrees: torch.Tensor) => torch.Tensor;
-}
-
-/** Sums of a function of each ASV's degree in the ASV's own column, of the K there are; others have none. */
+/** Sums of ASVs' degrees in columns of their own, of the K there are; some ASVs have none. */
 export class ColumnSums implements AsvSums {
   /** [A, 1 + K]: the first column is for ASVs that have none. */
   readonly #shape: readonly [number, number];
@@ -106,18 +101,11 @@ export class ColumnSums implements AsvSums {
   /** [1, A] and [N, A]: degrees at both ends. */
   readonly #start: torch.Tensor;
   readonly #ends: torch.Tensor;
-  readonly #curve: DegreeCurve;
 
   /** @param columnOf the column of each ASV, from 1 on, or 0. */
-  constructor(
-    columnOf: readonly number[],
-    count: number,
-    base: Float64Array,
-    samples: readonly Degrees[],
-    curve: DegreeCurve,
-  ) {
+  constructor(columnOf: readonly number[], count: number, base: Float64Array, samples: readonly Degrees[]) {
     this.#shape = [base.length, 1 + count];
-    this.#columns = torch.tensor(BigInt64Array.from(columnOf, BigInt));
+    this.#columns = indexOf(columnOf);
     this.#start = torch.tensor(base).unsqueeze(0);
     const ends = new Float64Array(samples.length * base.length);
     samples.forEach(({ asvs, degrees }, i) => {
@@ -126,11 +114,10 @@ export class ColumnSums implements AsvSums {
       });
     });
     this.#ends = torch.tensor(ends, { shape: [samples.length, base.length] });
-    this.#curve = curve;
   }
 
   at(t: number, ways: readonly number[]): torch.Tensor {
-    const values = this.#curve.at(this.#degrees(t, ways));
+    const values = this.#start.mul(1 - t).add(this.#ends.indexSelect(0, indexOf(ways)).mul(t));
     const columns = this.#columns.unsqueeze(0).expand([ways.length, -1]);
     return torch
       .zeros([ways.length, this.#shape[1]], { dtype: "float64" })
@@ -138,18 +125,11 @@ export class ColumnSums implements AsvSums {
       .narrow(1, 1, this.#shape[1] - 1);
   }
 
-  gains(t: number, ways: readonly number[], slopes: torch.Tensor): torch.Tensor {
+  gains(_t: number, ways: readonly number[], slopes: torch.Tensor): torch.Tensor {
     const none = torch.zeros([ways.length, slopes.size(1), 1], { dtype: "float64" });
     const ofAsvs = torch.cat([none, slopes], 2).indexSelect(2, this.#columns);
-    const moves = this.#ends.indexSelect(0, torch.tensor(BigInt64Array.from(ways, BigInt))).sub(this.#start);
-    const rates = this.#curve.slope(this.#degrees(t, ways)).mul(moves);
-    return ofAsvs.mul(rates.unsqueeze(1));
-  }
-
-  /** [n, A] */
-  #degrees(t: number, ways: readonly number[]): torch.Tensor {
-    const ends = this.#ends.indexSelect(0, torch.tensor(BigInt64Array.from(ways, BigInt)));
-    return this.#start.mul(1 - t).add(ends.mul(t));
+    const moves = this.#ends.indexSelect(0, indexOf(ways)).sub(this.#start);
+    return ofAsvs.mul(moves.unsqueeze(1));
   }
 }
 
@@ -222,7 +202,7 @@ export class UnionSums implements AsvSums {
         pick((asv) => arriving[asv]),
       );
       const moves = torch.tensor(pick((asv) => 1 - base[asv]));
-      const index = torch.tensor(BigInt64Array.from(asvs, BigInt));
+      const index = indexOf(asvs);
       const own = slopes.select(0, i).matmul(rates.t()).mul(moves);
       gains.select(0, i).indexCopy_(1, index, own);
     });

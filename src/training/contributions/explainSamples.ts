@@ -2,6 +2,7 @@ import type { ReportProgress } from "../../common/progress.ts";
 import { Random } from "../../common/random/random.ts";
 import { type Batch, BatchBuilder, type BatchOptions } from "../../data/batches/batch.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
+import type { AsvBlocks } from "../../models/asvBlocks.ts";
 import { exactProduct } from "../../models/precision.ts";
 import type { RaggedBatch } from "../../models/raggedBatch.ts";
 import { withEmptyRow } from "../../models/sampleSequenceEncoder.ts";
@@ -14,14 +15,7 @@ import type { OpenedRun } from "../run/open.ts";
 import { predictionTensor } from "../targets/predictions.ts";
 import type { SampleCategories } from "../targets/sampleCategories.ts";
 import { type AsvBase, asvsOfRow } from "./asvBase.ts";
-import {
-  type AsvSums,
-  ColumnSums,
-  type DegreeCurve,
-  type Degrees,
-  LinearSums,
-  UnionSums,
-} from "./asvSums.ts";
+import { type AsvSums, ColumnSums, type Degrees, LinearSums, UnionSums } from "./asvSums.ts";
 import { type GainsOnWays, integrateWays } from "./integrateWays.ts";
 
 /** What each ASV adds to a prediction; `width` is the number of targets, or of classes. */
@@ -60,8 +54,8 @@ export function addsAsvsUp({ asvSum, asvBlocks, codeProjection }: SequencePredic
  *
  * Where the prediction is made of sums over ASVs, of codes, of `AsvSum` or of `AsvBlocks`, the base is
  * `AsvBase`: a sample has each ASV to a degree p from 0 to 1, which its codes and effects are multiplied by,
- * and of counts a share. An ASV that the sample lacks, or has beyond the token limit, contributes its
- * absence.
+ * and of counts a share, or of blocks the mean of their logarithm. An ASV that the sample lacks, or has
+ * beyond the token limit, contributes its absence.
  *
  * Attention knows ASVs as slots, which cannot be there in part: the base is then the sample with the mean
  * embedding, or the mean codes, of the base's ASVs in each of its slots, at its own counts. ASVs that it
@@ -140,8 +134,6 @@ function inputOf(asvIndex: torch.Tensor, counts: torch.Tensor): RaggedBatch {
     samplePacking: null,
   };
 }
-
-const asItIs: DegreeCurve = { at: (degrees) => degrees, slope: (degrees) => degrees.mul(0).add(1) };
 
 /** Predictions from sums over ASVs: of presence, and where codes are summed of shares of counts as well. */
 class SumExplainer implements Disposable {
@@ -234,20 +226,35 @@ class SumExplainer implements Disposable {
         : [united!, { of: new LinearSums(codes!, shares, counted), width: united!.width }];
     const { known } = asvBlocks;
     const depth = asvBlocks.depth.item();
-    const logs: DegreeCurve = {
-      at: (degrees) => degrees.mul(depth).log1p(),
-      slope: (degrees) => degrees.mul(depth).add(1).reciprocal().mul(depth),
-    };
-    const ofColumns = (base: Float64Array, samples: readonly Degrees[], curve: DegreeCurve) => ({
-      of: new ColumnSums(this.#columns, known, base, samples, curve),
+    const logs = counted.map(({ asvs, degrees }) => ({
+      asvs,
+      degrees: degrees.map((share) => Math.log1p(depth * share)),
+    }));
+    const ofColumns = (base: Float64Array, samples: readonly Degrees[]) => ({
+      of: new ColumnSums(this.#columns, known, base, samples),
       width: known,
     });
     return [
-      ofColumns(presence, there, asItIs),
-      ofColumns(shares, counted, logs),
+      ofColumns(presence, there),
+      ofColumns(this.#meanLogs(asvBlocks), logs),
       ...(united ? [united] : []),
       added!,
     ];
+  }
+
+  /** By ASV: the training samples' mean of what its column of counts holds, which is a logarithm. */
+  #meanLogs({ means, known }: AsvBlocks): Float64Array {
+    const { presence } = this.#base;
+    const columns = this.#columns;
+    const ofColumns = means.narrow(0, known, known).to("cpu").toFloat64Array();
+    // ASVs that read alike share a column, as often as each is there.
+    const all = new Float64Array(1 + known);
+    presence.forEach((share, asv) => {
+      all[columns[asv]] += share;
+    });
+    return presence.map((share, asv) =>
+      columns[asv] > 0 && share > 0 ? (ofColumns[columns[asv] - 1] * share) / all[columns[asv]] : 0,
+    );
   }
 
   #predictFrom(sums: torch.Tensor, rows: readonly number[]): torch.Tensor {

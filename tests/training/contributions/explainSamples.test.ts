@@ -12,7 +12,7 @@ import { predictSamples } from "../../../src/training/inference/predictSamples.t
 import { openRun } from "../../../src/training/run/open.ts";
 import { runCategories } from "../../../src/training/run/openSamples.ts";
 import { fineTune } from "../../../src/training/tasks/fineTune.ts";
-import { plantedStudy } from "../../helpers/plantedStudy.ts";
+import { type PlantedStudy, plantedStudy } from "../../helpers/plantedStudy.ts";
 import { useScratch } from "../../helpers/scratch.ts";
 
 torch.setNumThreads(1);
@@ -20,19 +20,14 @@ const scratch = useScratch();
 const asvs = 8;
 let dataset: Dataset;
 let encoder: string;
+let planted: PlantedStudy;
+const study = () => ({ ...planted, dataset });
 beforeAll(async () => {
-  const study = await plantedStudy(scratch.path("study"), 60, asvs);
-  dataset = openDataset(study.folder);
+  planted = await plantedStudy(scratch.path("study"), 60, asvs);
+  dataset = openDataset(planted.folder);
   encoder = scratch.path("encoder");
-  const given = {
-    folder: study.folder,
-    dataset,
-    table: study.table,
-    tree: study.tree,
-    metadata: study.metadata,
-  };
   const model = { encoder: "set", codeDim: 8, wordDim: 8 } as const;
-  await pretrainStudy(given, encoder, { model, training: { epochs: 3, nucPenalty: 0 } });
+  await pretrainStudy(study(), encoder, { model, training: { epochs: 3, nucPenalty: 0 } });
 });
 
 const codes = { codeDim: 8, wordDim: 8 } as const;
@@ -229,6 +224,29 @@ describe("contributions to a model of blocks", () => {
     const ofAbsent = result.found.map(({ values }) => values[0]).filter((value) => value < 0);
     expect(new Set(ofAbsent.map((value) => value.toFixed(3))).size).toBeGreaterThan(1);
     expectSums(await explained(on({ metadataColumn: ["state"] })), 1e-4);
+  });
+
+  test("start from the mean of the training samples' predictions, which is exact where there are no codes", async () => {
+    const bare = scratch.path("aam");
+    const aam = { encoder: "aam", ...small } as const;
+    await pretrainStudy(study(), bare, { model: aam, training: { epochs: 1 } });
+    const list = (name: string, samples: Int32Array) =>
+      scratch.write(name, Array.from(samples, (sample) => dataset.sampleIds[sample]).join("\n"));
+    const train = all.subarray(0, 45);
+    const split = { trainSamples: list("train.txt", train), valSamples: list("val.txt", all.subarray(45)) };
+    const spread = async (from: string) => {
+      const result = await explained(
+        { ...on({ transform: "zscore" }), split, pretrainedEncoder: from },
+        { train },
+      );
+      expectSums(result, 1e-5);
+      const { predicted } = result.predictions[0] as { predicted: Float64Array };
+      const own = predicted.subarray(0, 45);
+      const mean = own.reduce((sum, value) => sum + value, 0) / 45;
+      return Math.abs(result.found[0].base[0] - mean) / (Math.max(...own) - Math.min(...own));
+    };
+    expect(await spread(bare)).toBeLessThan(1e-4);
+    expect(await spread(encoder)).toBeLessThan(0.05);
   });
 
   test("know an ASV that no training sample has by its relatives", async () => {
