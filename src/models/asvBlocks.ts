@@ -17,6 +17,9 @@ export interface AsvBlocksOptions {
   readonly tokens: number;
 }
 
+/** Blocks whose squared lengths vary by less than this share differ by float32's rounding alone. */
+const rounding = 1e-12;
+
 /** A batch with its samples' ASVs, of which `asvTokens` may be left out where `asvColumns` are given. */
 export type BlockBatch = Pick<
   RaggedBatch,
@@ -101,12 +104,15 @@ export class AsvBlocks extends torch.nn.Module {
     return (tokens) => columns.get(keyOf(tokens.subarray(0, length))) ?? 0;
   }
 
-  /** Centres and scales by the blocks of the training samples [N, F]. */
+  /** Centres and scales by the blocks of the training samples [N, F]; a block that is the same in all is 0. */
   fit(raw: torch.Tensor): void {
     torch.noGrad(() =>
       torch.tidy(() => {
         this.means.copy_(raw.mean([0]));
-        const sizes = this.#split(raw.sub(this.means)).map((block) => block.square().sum([1]).mean().item());
+        const sizesOf = (values: torch.Tensor) =>
+          this.#split(values).map((block) => block.square().sum([1]).mean().item());
+        const whole = sizesOf(raw);
+        const sizes = sizesOf(raw.sub(this.means)).map((size, i) => (size > rounding * whole[i] ? size : 0));
         const scales = sizes.map((size) => (size > 0 ? 1 / Math.sqrt(size * sizes.length) : 0));
         this.scales.copy_(torch.tensor(scales));
       }),

@@ -61,6 +61,16 @@ test("each block is centred and has the same share of a mean squared length of 1
   expect(none.forward(batch, slots).toFloat64Array().every(Number.isFinite)).toBe(true);
 });
 
+test("a block that is the same in all training samples counts for nothing, though its mean is rounded", () => {
+  using _scope = torch.scope();
+  const { blocks } = study();
+  const raw = torch.randn([7, blocks.features]);
+  raw.narrow(1, 6, codes).fill_(0.3);
+  blocks.fit(raw);
+  const other = blocks.finish(raw.add(0.01)).narrow(1, 6, codes);
+  expect([...other.toFloat64Array()].every((value) => value === 0)).toBe(true);
+});
+
 test("known ASVs are those with their sequence, told by tokens or by columns alike, also after loading", () => {
   using _scope = torch.scope();
   const { blocks, batch, slots } = study();

@@ -100,19 +100,17 @@ export function readBase(path: string, dataset: Dataset, maxBp: number): AsvBase
   const read = tokenizeAll(rows.map(({ cells }) => cells[1]));
   const tokens = rows.map((_, i) => read.values.subarray(read.offsets[i], read.offsets[i + 1]));
   const keyOf = (own: Uint8Array) => own.subarray(0, tokenCount(maxBp)).join("");
-  const known = new Map<string, number>();
-  for (let asv = 0; asv < dataset.asvCount; asv++) {
-    const key = keyOf(dataset.asvTokens(asv));
-    // Of several that read alike any will do.
-    if (!known.has(key)) known.set(key, asv);
-  }
+  // Of several that read alike each row has its own: their presence adds up to more than a sample can have.
+  const known = Map.groupBy(Array(dataset.asvCount).keys(), (asv) => keyOf(dataset.asvTokens(asv)));
   const others: number[] = [];
-  const places = tokens.map((own, i) => known.get(keyOf(own)) ?? dataset.asvCount + others.push(i) - 1);
+  const places = tokens.map(
+    (own, i) => known.get(keyOf(own))?.shift() ?? dataset.asvCount + others.push(i) - 1,
+  );
   const asvCount = dataset.asvCount + others.length;
   const [presence, shares] = [new Float64Array(asvCount), new Float64Array(asvCount)];
   rows.forEach(({ cells }, i) => {
-    presence[places[i]] += Number(cells[2]);
-    shares[places[i]] += Number(cells[3]);
+    presence[places[i]] = Number(cells[2]);
+    shares[places[i]] = Number(cells[3]);
   });
   const other = (asv: number) => others[asv - dataset.asvCount];
   return {

@@ -48,6 +48,11 @@ describe("the base of training samples", () => {
     const total = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0);
     expect(total(short.shares)).toBeCloseTo(1, 6);
     expect(total(short.presence)).toBeCloseTo(total(base.presence), 6);
+    // A sample has each to a degree of 1 at most, and the same data set's ASVs are its own again.
+    expect(Math.max(...short.presence)).toBeLessThanOrEqual(1);
+    expect([...readBase(path, dataset, 2).presence]).toEqual(
+      [...base.presence].map((presence) => expect.closeTo(presence, 7)),
+    );
   });
 
   test("that is missing or spoilt is told with the file and the line", () => {
