@@ -5,7 +5,7 @@ import { UserError } from "../../common/userError.ts";
 import { batchOptionsOf } from "../../training/config/buildModel.ts";
 import { readBase } from "../../training/contributions/asvBase.ts";
 import { contributionTable } from "../../training/contributions/contributionTable.ts";
-import { explainSamples } from "../../training/contributions/explainSamples.ts";
+import { addsAsvsUp, explainSamples } from "../../training/contributions/explainSamples.ts";
 import { gapWarning, toleratedGap } from "../../training/contributions/gapWarning.ts";
 import { sampleAttention, withTaxa } from "../../training/inference/attention.ts";
 import { predictSamples } from "../../training/inference/predictSamples.ts";
@@ -108,7 +108,13 @@ async function run(flags: PredictFlags): Promise<void> {
     );
   if (probabilities !== undefined && targets.classes === null)
     throw new UserError("--probabilities: this model predicts numbers, which have none; leave it out.");
-  // What is missing for it is said before any work is done.
+  // What is missing is said before any work is done.
+  const predictor = opened.predictor!;
+  const pooling = predictor.targetPooling;
+  if (attention !== undefined && !pooling)
+    throw new UserError(
+      `--attention: this model ${addsAsvsUp(predictor) ? "adds ASVs up" : "has a perceiver"}, which does not weigh ASVs one by one; leave it out${addsAsvsUp(predictor) ? ", or give --contributions" : ""}.`,
+    );
   const base =
     contributions === undefined
       ? null
@@ -155,13 +161,7 @@ async function run(flags: PredictFlags): Promise<void> {
     writeResults(contributions, withTaxa(columns, taxonomy), contributionFormat);
     display.message(`The contributions of ASVs are in ${contributions}`);
   }
-  if (flags.attention === undefined || attentionFormat === null) return;
-  const predictor = opened.predictor!;
-  const pooling = predictor.targetPooling;
-  if (!pooling)
-    throw new UserError(
-      `--attention: this model ${predictor.asvSum || predictor.asvBlocks ? "adds ASVs up" : "has a perceiver"}, which does not weigh ASVs one by one; leave it out.`,
-    );
+  if (attention === undefined || attentionFormat === null || !pooling) return;
   const options = { device, batch: batchOptionsOf(opened.facts.config.model) };
   const encoder = predictor.baseModel.asvEncoder;
   const weights = sampleAttention(dataset, samples, options, {
@@ -172,11 +172,10 @@ async function run(flags: PredictFlags): Promise<void> {
       predictor.forward(input, { asvEmbeddings, categories: categories?.ids(own, device) });
     },
   });
-  const { attention: path } = flags;
-  writeResults(path, withTaxa(weights, taxonomy), attentionFormat, () =>
-    writeAttentionArtifact(path, weights),
+  writeResults(attention, withTaxa(weights, taxonomy), attentionFormat, () =>
+    writeAttentionArtifact(attention, weights),
   );
-  display.message(`The weights of ASVs are in ${flags.attention}`);
+  display.message(`The weights of ASVs are in ${attention}`);
 }
 
 /** The folder of a run that is given as such, or by one of its checkpoints. */

@@ -439,7 +439,7 @@ export const targetSchema = z.strictObject({
     .union([z.enum(["auto"]), z.number().min(0)])
     .default("auto")
     .describe(
-      "with --target-pooling blocks: weight decay of the head times the number of training samples, as the penalty of a ridge regression; auto: by inner folds of the training samples",
+      "with --target-pooling blocks: weight decay of the head times the number of training samples and of columns, as the penalty of a ridge regression; auto: by inner folds of the training samples",
     ),
 
   layerNorm: z.boolean().default(true).describe("a layer norm before the target head"),

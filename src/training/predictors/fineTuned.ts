@@ -100,23 +100,24 @@ export async function fineTunedOn(
 
 /**
  * How a fold's training samples are divided. Where the last epoch is kept, those held out decide nothing, so
- * they are few: the smallest group of two samples or more, or two samples.
+ * they are few: two samples; with `split.by` the smallest group of two or more, or two groups of one sample.
  */
-function divided(dataset: Dataset, { split, bestMetric, training }: FineTuneConfig, train: Int32Array) {
+export function divided(
+  dataset: Dataset,
+  { split, bestMetric, training }: Pick<FineTuneConfig, "split" | "bestMetric" | "training">,
+  train: Int32Array,
+) {
+  const few = { ...split, testSize: Math.min(split.testSize, 2 / train.length) };
   if (bestMetric !== "last") return splitSamples(dataset, split, training.seed, train);
-  const groups = split.by === null ? null : textValues(dataset.column(split.by)).values;
-  if (!groups)
-    return splitSamples(
-      dataset,
-      { ...split, testSize: Math.min(split.testSize, 2 / train.length) },
-      training.seed,
-      train,
-    );
-  const sizes = new Map<string | null, number>();
-  for (const sample of train) sizes.set(groups[sample], (sizes.get(groups[sample]) ?? 0) + 1);
-  const [fewest] = [...sizes].filter(([, size]) => size > 1).sort((a, b) => a[1] - b[1]);
-  if (!fewest) return splitSamples(dataset, split, training.seed, train);
-  const isHeld = (sample: number) => groups[sample] === fewest[0];
+  if (split.by === null) return splitSamples(dataset, few, training.seed, train);
+  const groups = textValues(dataset.column(split.by)).values;
+  const bySize = [...Map.groupBy(train, (sample) => groups[sample]).values()].sort(
+    (a, b) => a.length - b.length,
+  );
+  const [single, next] = bySize;
+  const held = next?.length === 1 ? [...single, ...next] : bySize.find(({ length }) => length > 1);
+  if (!held) return splitSamples(dataset, split, training.seed, train);
+  const isHeld = (sample: number) => held.includes(sample);
   return { train: train.filter((sample) => !isHeld(sample)), validation: train.filter(isHeld) };
 }
 

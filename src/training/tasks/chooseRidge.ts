@@ -74,9 +74,9 @@ const usualPenalty = 1;
  * Replaces what is `auto` of `target.ridge` and `target.transform` by what folds of the training samples
  * choose, whole groups of `split.by` in each, and sets the weight decay that the ridge stands for.
  *
- * The loss is a mean over samples. Where it is half the squared error, as Huber's is near 0, a weight decay
- * of penalty / samples is this penalty; of squared errors it is twice as much. Cross-entropy curves less: on
- * average by the variance of the classes' shares.
+ * The loss is a mean over samples and columns. Where it is half the squared error, as Huber's is near 0, a
+ * weight decay of penalty / (samples x columns) is this penalty; of squared errors it is twice as much.
+ * Cross-entropy curves less: on average by the variance of the classes' shares.
  */
 export function settleRidge(
   cache: AsvBlocksCache,
@@ -113,7 +113,7 @@ export function settleRidge(
     }
   }
   const slope = !classes && target.lossType === "mse" ? 2 : 1;
-  training.weightDecay = (slope * target.ridge) / train.length;
+  training.weightDecay = (slope * target.ridge) / (train.length * targets.columns.length);
 }
 
 /** Scores of 1 and -1 by class and sample, and how much cross-entropy curves beside squared errors. */

@@ -285,6 +285,15 @@ describe("predict --contributions", () => {
     );
     expect([existsSync(output), existsSync(path)]).toEqual([false, false]);
   });
+
+  test("is what a model gives that adds ASVs up, instead of --attention, which is refused before any work", async () => {
+    const output = scratch.path("no-attention.tsv");
+    const input = ["predict", "--model", codes, "--dataset", study.folder, "--output", output];
+    expect(await refusal(...input, "--attention", scratch.path("a.tsv"))).toContain(
+      "this model adds ASVs up, which does not weigh ASVs one by one; leave it out, or give --contributions.",
+    );
+    expect(existsSync(output)).toBe(false);
+  });
 });
 
 showsOptions("predict", "--probabilities");

@@ -7,7 +7,7 @@ import { makeFolds } from "../../../src/data/split/folds.ts";
 import { fineTuneConfig } from "../../../src/training/config/defaults.ts";
 import { fineTuneOf, makePlan, planSchema } from "../../../src/training/folds/plan.ts";
 import { FoldRunner } from "../../../src/training/folds/runJob.ts";
-import { fineTuned, fineTunedOn } from "../../../src/training/predictors/fineTuned.ts";
+import { divided, fineTuned, fineTunedOn } from "../../../src/training/predictors/fineTuned.ts";
 import type { MedianLine } from "../../../src/training/predictors/medianLine.ts";
 import { Study } from "../../../src/training/predictors/study.ts";
 import { type PlantedStudy, plantedStudy } from "../../helpers/plantedStudy.ts";
@@ -141,6 +141,24 @@ describe("a fine-tuned model as a predictor", () => {
     expect(new Set(finetuned.predicted).size).toBeGreaterThan(2);
     expect(auto.settings["mean_of"]).toBeString();
     expect(Object.keys((await run(["auto"])).predictors)).not.toContain("finetuned");
+  });
+
+  test("leaves few training samples out where the last epoch is kept", () => {
+    const heldOf = (train: readonly number[], by: string | null, bestMetric = "last") => {
+      const config = { ...fineTune, bestMetric, split: { ...fineTune.split, by } } as typeof fineTune;
+      const parts = divided(dataset, config, Int32Array.from(train));
+      expect([...parts.train, ...parts.validation].sort((a, b) => a - b)).toEqual([...train]);
+      return [...parts.validation];
+    };
+    const all = Array.from({ length: 30 }, (_, sample) => sample);
+    expect(heldOf(all, null, "target_loss")).toHaveLength(6);
+    for (let count = 10; count <= 30; count++) expect(heldOf(all.slice(0, count), null)).toHaveLength(2);
+    // Every host has three samples in a row.
+    expect(heldOf(all, "host")).toEqual([0, 1, 2]);
+    expect(heldOf(all.slice(0, 29), "host")).toEqual([27, 28]);
+    // One large group among single samples is learned from.
+    expect(heldOf([0, 1, 2, 3, 6, 9, 12], "host")).toEqual([3, 6]);
+    expect(heldOf([0, 1, 2, 3, 4, 6], "host")).toEqual([3, 4]);
   });
 
   test("tells the time to stop by samples where all training samples are of one group", async () => {

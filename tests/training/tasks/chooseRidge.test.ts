@@ -2,7 +2,10 @@ import { expect, test } from "bun:test";
 import { Random } from "../../../src/common/random/random.ts";
 import { makeFolds } from "../../../src/data/split/folds.ts";
 import * as torch from "../../../src/torch/index.ts";
-import { chooseRidge, triedPowers } from "../../../src/training/tasks/chooseRidge.ts";
+import { fineTuneConfig } from "../../../src/training/config/defaults.ts";
+import { TargetLoss } from "../../../src/training/objectives/targetLoss.ts";
+import type { Targets } from "../../../src/training/targets/targets.ts";
+import { chooseRidge, settleRidge, triedPowers } from "../../../src/training/tasks/chooseRidge.ts";
 
 const n = 120;
 const folds = makeFolds(Int32Array.from({ length: n }, (_, i) => i));
@@ -51,4 +54,35 @@ test("columns count alike whatever their units, and a constant one has no say", 
   expect(chooseRidge(features, [some.map((score) => 1e6 * score), ...noises], folds)).toEqual(all);
   const constant = new Float64Array(n).fill(3);
   expect(chooseRidge(features, [scores, constant], folds)).toEqual({ penalty: 0.03, power: 1 });
+});
+
+test("a penalty is a weight decay with which the loss is least at the ridge regression, for one column or two", () => {
+  using _scope = torch.scope();
+  const { features, scores, random } = problem(8);
+  const train = Int32Array.from({ length: n }, (_, i) => i);
+  const penalty = 3;
+  for (const lossType of ["huber", "mse"] as const)
+    for (const columns of [["a"], ["a", "b"]]) {
+      const pooling = "blocks" as const;
+      const config = fineTuneConfig({
+        freezeBase: true,
+        target: { metadataColumn: columns, ridge: penalty, transform: "zscore", pooling, lossType },
+      });
+      const targets = { classes: null, columns } as unknown as Targets;
+      settleRidge(...([null, null, config, targets, train] as unknown as Parameters<typeof settleRidge>));
+      const y = torch.stack(
+        columns.map(() => torch.tensor(scores.map((score) => score + random.normal()))),
+        1,
+      );
+      const inside = features
+        .t()
+        .matmul(features)
+        .add(torch.eye(8, { dtype: "float64" }).mul(penalty));
+      const weights = torch.linalg.solve(inside, features.t().matmul(y)).requiresGrad_();
+      // Wide enough for Huber's loss to be half the squared error.
+      const loss = new TargetLoss({ type: lossType, huberDelta: 1e3 });
+      const [slope] = torch.grad(loss.regression(features.matmul(weights), y), weights);
+      const rest = slope.add(weights.mul(config.training.weightDecay)).abs().max().item();
+      expect(rest).toBeLessThan(1e-9);
+    }
 });
