@@ -104,7 +104,7 @@ export class AsvBlocks extends torch.nn.Module {
     return (tokens) => columns.get(keyOf(tokens.subarray(0, length))) ?? 0;
   }
 
-  /** Centres and scales by the blocks of the training samples [N, F]; a block that is the same in all is 0. */
+  /** Centres and scales by the training samples' blocks [N, F]; a block that is the same in all is 0. */
   fit(raw: torch.Tensor): void {
     torch.noGrad(() =>
       torch.tidy(() => {

@@ -22,7 +22,7 @@ export interface PredictorResult {
   readonly inner: number;
   /** [test * width] */
   readonly predicted: number[];
-  /** By held-out sample: half its interval's width; of classes: 1 - the least probability of one in the set. */
+  /** By held-out sample: half the width of its interval; of classes 1 - the least probability in its set. */
   readonly radius: readonly number[];
 }
 

@@ -40,7 +40,7 @@ export interface Difference {
   /** Figure of `name` less that of `against`. */
   readonly difference: Interval;
   /**
-   * By the interval: below 0, above 0, or neither. Of errors less is better, of R² and AUC more. None of these
+   * By the interval: below 0, above 0, or neither. Of errors less is better, of R² and AUC more. None
    * where groups are so few (`fewestGroups`) that even one direction in all of them may be chance.
    */
   readonly verdict: "better" | "worse" | "no difference shown" | "too few groups to tell";
