@@ -197,3 +197,15 @@ test("a forest parts two values that have no number between them", () => {
   expect(predicted[0]).toBeLessThan(3);
   expect(predicted[2]).toBeGreaterThan(5);
 });
+
+test("a forest learns as well in any unit", () => {
+  const { dense, rows } = simulated(60, 6, 8);
+  const grown = (unit: number) => {
+    const values = dense.map(([first, second]) => unit * (first + second / 7));
+    return new RandomForest(rows, { kind: "numbers", values }, { trees: 10, random: new Random(1) });
+  };
+  const usual = grown(1).predict(rows);
+  expect(new Set(usual).size).toBeGreaterThan(30);
+  for (const unit of [2 ** -40, 2 ** 660])
+    expect([...grown(unit).predict(rows)]).toEqual([...usual].map((value) => unit * value));
+});

@@ -134,7 +134,9 @@ interface FeatureValues {
 class TreeGrower {
   readonly #rows: SparseRows["rows"];
   readonly #columns: { rows: Int32Array; values: Float64Array }[];
+  /** Numbers are in units of `#unit`. */
   readonly #y: ForestTarget;
+  readonly #unit: number;
   readonly #tryFeatures: number;
   readonly #minLeaf: number;
   readonly #samples: number;
@@ -153,7 +155,8 @@ class TreeGrower {
   constructor(x: SparseRows, y: ForestTarget, { maxFeatures = "sqrt", minLeaf = 1 }: ForestOptions) {
     this.#rows = x.rows;
     this.#samples = x.rows.length;
-    this.#y = y;
+    this.#unit = y.kind === "numbers" ? unitOf(y.values) : 1;
+    this.#y = { ...y, values: Float64Array.from(y.values, (value) => value / this.#unit) };
     this.#minLeaf = minLeaf;
     const counts = new Int32Array(x.features);
     for (const { index } of x.rows) for (let i = 0; i < index.length; i++) counts[index[i]]++;
@@ -238,7 +241,7 @@ class TreeGrower {
   }
 
   #leafOf(whole: Statistics): Float64Array {
-    if (!whole.classes) return Float64Array.of(whole.sum / whole.weight);
+    if (!whole.classes) return Float64Array.of((whole.sum / whole.weight) * this.#unit);
     return whole.classes.map((count) => count / whole.weight);
   }
 
@@ -344,6 +347,16 @@ class TreeGrower {
 function between(low: number, high: number): number {
   const middle = (low + high) / 2;
   return middle < high ? middle : low;
+}
+
+/** The power of two next below the range of numbers: dividing by it rounds nothing. 1 where all are equal. */
+function unitOf(values: ArrayLike<number>): number {
+  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (let i = 0; i < values.length; i++) {
+    low = Math.min(low, values[i]);
+    high = Math.max(high, values[i]);
+  }
+  return high > low ? 2 ** Math.floor(Math.log2(high - low)) : 1;
 }
 
 /** Steps along a column that cost as much as finding one sample's value. */

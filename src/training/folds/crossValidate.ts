@@ -160,7 +160,7 @@ function promiseWarnings({ jobs, groupOf, groupColumn, config }: Plan): string[]
 }
 
 /** Raised where the same data and settings give other numbers than before: folds of both are not mixed. */
-const rules = 9;
+const rules = 10;
 
 /** What must be the same for folds to be of one piece. */
 function claimFolder(output: string, resume: boolean, made: Readonly<Record<string, unknown>>): void {
