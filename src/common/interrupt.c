@@ -1,6 +1,6 @@
 /*
- * What Ctrl-C does to a process whose main thread may compute for minutes without looking at JavaScript's events:
- * one sentence, what was being written is removed, exit code 130. Compiled at run time by interrupt.ts. A signal
+ * What Ctrl-C, or the SIGTERM of a job's time limit, does to a process whose main thread may compute for minutes
+ * without looking at JavaScript's events: one sentence, what was being written is removed, exit code 130 or 143. Compiled at run time by interrupt.ts. A signal
  * may come at any moment, so the handler calls only what POSIX allows there. No headers: none may be installed.
  */
 typedef unsigned long size;
@@ -15,6 +15,7 @@ extern char *strdup(const char *text);
 extern size strlen(const char *text);
 
 #define interrupt 2
+#define termination 15
 #define certainDeath 9
 #define ignored ((void (*)(int))1)
 #define most 256
@@ -43,10 +44,11 @@ static void end(int number) {
   _exit(128 + number);
 }
 
-/* Takes the signal from whoever has it. */
+/* Takes the signals from whoever has them. */
 void watch(const char *text) {
   sentence = strdup(text);
   signal(interrupt, end);
+  signal(termination, end);
 }
 
 /* A slot that holds the path until `release`; -1 where all are taken. The few bytes of a path are never freed. */

@@ -1,5 +1,5 @@
 /**
- * SIGINT while files are being written, by programs that wait in the midst of it without a look at events.
+ * SIGINT and SIGTERM while files are being written, by programs that wait in the midst of it without a look at events.
  */
 import { expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -10,8 +10,8 @@ import { useScratch } from "../helpers/scratch.ts";
 const scratch = useScratch();
 const common = join(projectRoot, "src/common");
 
-/** Runs a program until it has written "now", sends it SIGINT, and gives how it ended. */
-async function interrupted(name: string, program: string) {
+/** Runs a program until it has written "now", sends it a signal, and gives how it ended. */
+async function interrupted(name: string, program: string, signal: "SIGINT" | "SIGTERM" = "SIGINT") {
   const folder = scratch.path(name);
   mkdirSync(folder);
   const script = scratch.write(
@@ -34,7 +34,7 @@ async function interrupted(name: string, program: string) {
   const { value } = await reader.read();
   const during = readdirSync(folder);
   const started = performance.now();
-  child.kill("SIGINT");
+  child.kill(signal);
   await child.exited;
   const seconds = (performance.now() - started) / 1000;
   const error = await new Response(child.stderr).text();
@@ -65,14 +65,17 @@ test("a file that is being written is removed, and the one that it would replace
   expect(readFileSync(scratch.path("file/kept.txt"), "utf8")).toBe("old");
 });
 
-test("a folder that is being filled is removed with all that is in it", async () => {
+test.each([
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const)("a folder that is being filled is removed with all that is in it: %s", async (signal, code) => {
   const program = `writeFolderAtomic(path("set"), "manifest.json", (folder) => {
     writeFileAtomic(folder + "/manifest.json", "{}");
     compute();
   });`;
-  const { during, ...ended } = await interrupted("folder", program);
+  const { during, ...ended } = await interrupted(`folder-${signal}`, program, signal);
   expect(during).toHaveLength(2);
-  expect(ended).toMatchObject(whole);
+  expect(ended).toMatchObject({ ...whole, code });
 });
 
 test("a matrix that is too large for memory, and a folder's lock, are removed", async () => {
