@@ -28,9 +28,10 @@ const bytesOf = (text: string) => new TextEncoder().encode(`${text}\0`);
 
 /**
  * From now on SIGINT and SIGTERM end this process with one sentence and exit code 130 or 143; processes of
- * `endOnInterrupt` end and files of `removeOnInterrupt` go. To be called again by whoever has listened to these signals otherwise.
- * Where nothing can be compiled at run time (in a compiled program, say) the system's default stays, and what
- * an interrupted program leaves is removed by the next writer of the same file.
+ * `endOnInterrupt` end and files of `removeOnInterrupt` go. To be called again by whoever has listened to
+ * these signals otherwise. Where nothing can be compiled at run time (in a compiled program, say) the
+ * system's default stays, and what an interrupted program leaves is removed by the next writer of the same
+ * file.
  */
 export function watchInterrupts(): void {
   if (!isMainThread) return;

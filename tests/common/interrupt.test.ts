@@ -1,5 +1,6 @@
 /**
- * SIGINT and SIGTERM while files are being written, by programs that wait in the midst of it without a look at events.
+ * SIGINT and SIGTERM while files are being written, by programs that wait in the midst of it and look at no
+ * events.
  */
 import { expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
