@@ -14,7 +14,14 @@ import { reasonNotes, undividedText } from "./reasonNotes.ts";
 import { rankedByContributions, reasonSection } from "./reasonSection.ts";
 import type { ReasonRow } from "./reasonTable.ts";
 import type { JobResult } from "./runJob.ts";
-import { classOf, type FoldSummary, fewestGroups, figureNames, predictionsOf } from "./summarize.ts";
+import {
+  classOf,
+  type FoldSummary,
+  fewestGroups,
+  figureNames,
+  lowestOf,
+  predictionsOf,
+} from "./summarize.ts";
 
 /** What figures are called. */
 export const figureLabels: Readonly<Record<string, string>> = {
@@ -125,8 +132,7 @@ export function writeFoldPredictions(
       ? number("actual", ({ sample }) => target.values[sample])
       : text("actual", ({ sample }) => target.classes[target.values[sample]]),
   ];
-  // Months, ages and counts do not go below 0.
-  const lowest = plan.samples.every((sample) => target.values[sample] >= 0) ? 0 : Number.NEGATIVE_INFINITY;
+  const lowest = lowestOf(plan);
   for (const name of Object.keys(whole[0].predictors)) {
     const of = (result: JobResult) => result.predictors[name];
     if (target.kind === "numbers") {

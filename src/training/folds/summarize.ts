@@ -113,6 +113,11 @@ function unmovedOf(whole: readonly JobResult[]): Record<string, number> {
   return folds;
 }
 
+/** Where intervals of numbers end at the least: months, ages and counts do not go below 0. */
+export function lowestOf({ samples, target }: Plan): number {
+  return samples.every((sample) => target.values[sample] >= 0) ? 0 : Number.NEGATIVE_INFINITY;
+}
+
 /** Puts the folds of all samples together, by predictor. */
 export function predictionsOf(results: readonly JobResult[]): Predicted[] {
   const whole = results.filter(({ share }) => share === 1);
@@ -139,7 +144,8 @@ export function summarize(plan: Plan, results: readonly JobResult[]): FoldSummar
   const figures = all.map((one) => new RowFigures(target, one));
   const mainName = config.predictors[0];
   const main = figures[all.findIndex(({ name }) => name === mainName)];
-  const predictors = all.map(({ name, radius }, p): PredictorSummary => {
+  const lowest = lowestOf(plan);
+  const predictors = all.map(({ name, predicted, radius }, p): PredictorSummary => {
     const own = figures[p];
     return {
       name,
@@ -153,7 +159,8 @@ export function summarize(plan: Plan, results: readonly JobResult[]): FoldSummar
       coverage: groupBootstrap(groups, (rows) => meanOf(rows, own.covered), options),
       width:
         target.kind === "numbers"
-          ? 2 * (radius.reduce((sum, value) => sum + value, 0) / radius.length)
+          ? radius.reduce((sum, own, row) => sum + own + Math.min(own, predicted[row] - lowest), 0) /
+            radius.length
           : own.setSizes.reduce((sum, value) => sum + value, 0) / radius.length,
     };
   });

@@ -113,7 +113,7 @@ export function settleRidge(
     }
   }
   const slope = !classes && target.lossType === "mse" ? 2 : 1;
-  training.weightDecay = (slope * target.ridge) / (train.length * targets.columns.length);
+  training.weightDecay = (target.penalty * slope * target.ridge) / (train.length * targets.columns.length);
 }
 
 /** Scores of 1 and -1 by class and sample, and how much cross-entropy curves beside squared errors. */

@@ -5,10 +5,11 @@ import { FolderLock } from "../../../src/common/files/folderLock.ts";
 import { type Dataset, openDataset } from "../../../src/data/dataset/dataset.ts";
 import { ProgressDisplay } from "../../../src/display/terminal/progressBar.ts";
 import { crossValidate } from "../../../src/training/folds/crossValidate.ts";
-import { verdictText } from "../../../src/training/folds/foldReport.ts";
+import { verdictText, writeFoldPredictions } from "../../../src/training/folds/foldReport.ts";
 import { makePlan, planSchema } from "../../../src/training/folds/plan.ts";
 import { reasonNotes } from "../../../src/training/folds/reasonNotes.ts";
 import { FoldRunner } from "../../../src/training/folds/runJob.ts";
+import { summarize } from "../../../src/training/folds/summarize.ts";
 import { asvId, plantedStudy } from "../../helpers/plantedStudy.ts";
 import { useScratch } from "../../helpers/scratch.ts";
 
@@ -98,6 +99,32 @@ describe("cross-validation", () => {
     expect(verdictText(summary)).toBe(
       "noise: auto is no better than the median (MAE differs by 0 (0 to 0)). In 3 of 3 folds auto is the median: nothing was better by the inner folds.",
     );
+  });
+
+  test("ends intervals of what is never below 0 at 0, in the table and in the mean width", async () => {
+    const plan = makePlan(dataset, configOf({ predictors: ["ridge"], trees: 5, innerFolds: 2, folds: 2 }));
+    const runner = new FoldRunner(dataset, plan);
+    const results = await Promise.all(plan.jobs.map((job) => runner.run(job)));
+    const wide = results.map((result) => ({
+      ...result,
+      predictors: Object.fromEntries(
+        Object.entries(result.predictors).map(([name, own]) => [
+          name,
+          { ...own, radius: own.predicted.map(() => 50) },
+        ]),
+      ),
+    }));
+    const path = scratch.path("wide.tsv");
+    writeFoldPredictions(path, dataset, plan, wide);
+    const [head, ...rows] = readFileSync(path, "utf8")
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.split("\t"));
+    const of = (name: string) => rows.map((cells) => Number(cells[head.indexOf(name)]));
+    expect(new Set(of("constant lower"))).toEqual(new Set([0]));
+    const mean = of("constant upper").reduce((sum, end) => sum + end, 0) / rows.length;
+    const { width } = summarize(plan, wide).predictors.find(({ name }) => name === "constant")!;
+    expect(width).toBeCloseTo(mean, 4);
   });
 
   test("does not say what a difference between few groups means", async () => {

@@ -64,9 +64,18 @@ test("a penalty is a weight decay with which the loss is least at the ridge regr
   for (const lossType of ["huber", "mse"] as const)
     for (const columns of [["a"], ["a", "b"]]) {
       const pooling = "blocks" as const;
+      // The weight of the loss counts for both.
+      const weight = columns.length;
       const config = fineTuneConfig({
         freezeBase: true,
-        target: { metadataColumn: columns, ridge: penalty, transform: "zscore", pooling, lossType },
+        target: {
+          metadataColumn: columns,
+          ridge: penalty,
+          transform: "zscore",
+          pooling,
+          lossType,
+          penalty: weight,
+        },
       });
       const targets = { classes: null, columns } as unknown as Targets;
       settleRidge(...([null, null, config, targets, train] as unknown as Parameters<typeof settleRidge>));
@@ -81,7 +90,7 @@ test("a penalty is a weight decay with which the loss is least at the ridge regr
       const weights = torch.linalg.solve(inside, features.t().matmul(y)).requiresGrad_();
       // Wide enough for Huber's loss to be half the squared error.
       const loss = new TargetLoss({ type: lossType, huberDelta: 1e3 });
-      const [slope] = torch.grad(loss.regression(features.matmul(weights), y), weights);
+      const [slope] = torch.grad(loss.regression(features.matmul(weights), y).mul(weight), weights);
       const rest = slope.add(weights.mul(config.training.weightDecay)).abs().max().item();
       expect(rest).toBeLessThan(1e-9);
     }
