@@ -4,6 +4,7 @@ import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { textValues } from "../../data/encoding/categories.ts";
 import { encodeClasses, fitClasses } from "../../data/encoding/classLabels.ts";
+import { isConstant } from "../../data/encoding/scaling.ts";
 import { type Fold, makeFolds } from "../../data/split/folds.ts";
 import { type FineTuneConfig, fineTuneSchema, splitSchema, targetSchema } from "../config/config.ts";
 import { fineTuneConfig } from "../config/defaults.ts";
@@ -14,6 +15,12 @@ import { metricToLearn, newEncoder } from "./newEncoder.ts";
 
 /** With fewer groups a bootstrap over them says little. */
 const fewGroups = 10;
+
+/** With fewer samples even errors that differ in one direction in all of them may be chance (`fewestGroups`). */
+const fewestSamples = 6;
+
+/** Settings are chosen in at least two inner folds, of two samples each. */
+const fewestToLearn = 4;
 
 /** Steps of a fold's own encoder (docs/benchmarks.md#an-encoder-of-each-folds-own). */
 export const usualSteps = 500;
@@ -106,7 +113,20 @@ export function makePlan(dataset: Dataset, config: PlanConfig): Plan {
     throw new UserError(
       `${quote(column)} holds classes, which have no median; leave median-forest out, or take forest.`,
     );
+  if (samples.length < fewestSamples)
+    throw new UserError(
+      `Only ${samples.length} samples have values of ${[column, by]
+        .filter((name) => name !== null)
+        .map(quote)
+        .join(
+          " and ",
+        )}, too few to cross-validate, which takes at least ${fewestSamples}; fill in more, or choose another column.`,
+    );
   const target = targetOf(dataset, column, classifies, samples);
+  if (!classifies && isConstant(Array.from(samples, (sample) => target.values[sample])))
+    throw new UserError(
+      `All ${samples.length} samples have the same value of ${quote(column)}; there is nothing to learn from it, so choose another column.`,
+    );
   const names = groups && [...new Set(Array.from(samples, (i) => groups.values[i]!))].sort();
   const outer = makeFolds(samples, {
     folds,
@@ -115,6 +135,8 @@ export function makePlan(dataset: Dataset, config: PlanConfig): Plan {
     ...(leaveOut !== null ? { leaveOut: groups! } : groups ? { groups } : {}),
     ...(strata && { strata }),
   });
+  refuseSmallParts(outer);
+  if (classifies) warnings.push(...classWarnings(target, outer));
   const groupOf = groups && encodeClasses(groups.values, names!);
   const jobs = [1, ...config.curve].flatMap((share) =>
     outer.map((fold): Job => {
@@ -156,6 +178,33 @@ export function fineTuneOf(config: PlanConfig, encoder = config.encoder): FineTu
     // Which training samples tell when to stop.
     split: { ...splitSchema.parse({ testSize: given.split.testSize }), by: leaveOut ?? splitBy },
   };
+}
+
+/** @throws UserError where a fold has too few samples to learn from. */
+function refuseSmallParts(outer: readonly Fold[]): void {
+  const fewest = Math.min(...outer.map(({ train }) => train.length));
+  if (fewest >= fewestToLearn) return;
+  throw new UserError(
+    `One of the ${outer.length} folds has ${fewest} samples to learn from, and each needs at least ${fewestToLearn}; divide the samples otherwise, or use more of them.`,
+  );
+}
+
+/**
+ * A warning where held-out samples have classes that their fold has not learned.
+ * @throws UserError where all do, such as those of a column of names.
+ */
+function classWarnings({ column, classes, values }: LearnTarget, outer: readonly Fold[]): string[] {
+  const unseen = outer.flatMap(({ train, test }) => {
+    const seen = new Set(Array.from(train, (sample) => values[sample]));
+    return Array.from(test).filter((sample) => !seen.has(values[sample]));
+  });
+  if (unseen.length === 0) return [];
+  const held = outer.flatMap(({ test }) => [...test]);
+  const isAll = unseen.length === held.length;
+  const who = isAll ? "All" : `${new Set(unseen).size} of the`;
+  const text = `${who} ${new Set(held).size} held-out samples have classes of ${quote(column)} that no training sample of their fold has (${quote(classes[values[unseen[0]]])}, say), so they cannot be predicted rightly; take a column whose classes recur${isAll ? "" : `, or give --stratify ${column}`}.`;
+  if (isAll) throw new UserError(text);
+  return [text];
 }
 
 /** `host_subject_id`, `patient`; not `host_age` or `host_body_site`, which are facts of hosts. */

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { FolderLock } from "../../../src/common/files/folderLock.ts";
 import { type Dataset, openDataset } from "../../../src/data/dataset/dataset.ts";
+import { prepareDataset } from "../../../src/data/prepare/prepare.ts";
 import { ProgressDisplay } from "../../../src/display/terminal/progressBar.ts";
 import { crossValidate } from "../../../src/training/folds/crossValidate.ts";
 import { verdictText, writeFoldPredictions } from "../../../src/training/folds/foldReport.ts";
@@ -218,6 +219,34 @@ describe("cross-validation", () => {
     const studies = { splitBy: null, leaveOut: "study" };
     expect(await warned(studies)).toContain("of the true values: with 2 values of");
     expect(await warned({ ...studies, coverage: 0.66 })).toBeUndefined();
+  });
+
+  test("refuses targets of which nothing can be learned, and warns of classes that a fold does not learn", async () => {
+    const { table, metadata } = await plantedStudy(scratch.path("targets"), 30, 8);
+    const [head, ...rows] = readFileSync(metadata, "utf8").trimEnd().split("\n");
+    const cells = (i: number) => [i, 37, `n${i}`, `c${Math.floor(i / 2)}`, i < 5 ? i : "", i < 6 ? i : ""];
+    const columns = ["number", "constant", "name", "pair", "five", "six"];
+    writeFileSync(
+      metadata,
+      `${[head, ...columns].join("\t")}\n${rows.map((row, i) => [row, ...cells(i)].join("\t")).join("\n")}\n`,
+    );
+    const set = scratch.path("targets-set");
+    await prepareDataset({ table, metadata, rarefyDepth: "none" }, set);
+    using targets = openDataset(set);
+    const plan = (more: Config) => makePlan(targets, configOf({ splitBy: null, ...more }));
+    expect(() => plan({ column: "constant" })).toThrow('All 30 samples have the same value of "constant"');
+    expect(() => plan({ column: "five" })).toThrow(
+      'Only 5 samples have values of "five", too few to cross-validate, which takes at least 6;',
+    );
+    expect(() => plan({ column: "six", folds: 2 })).toThrow("has 3 samples to learn from");
+    expect(plan({ column: "six" }).samples.length).toBe(6);
+    expect(() => plan({ column: "name" })).toThrow('All 30 held-out samples have classes of "name"');
+    // Hosts have three samples each, so that pairs are in one host or two.
+    expect(plan({ column: "pair", splitBy: "host" }).warnings.join()).toMatch(
+      /^\d+ of the 30 held-out samples have classes of "pair" that no training sample of their fold has \("c\d+", say\)/,
+    );
+    expect(plan({ column: "number", splitBy: "host" }).warnings).toEqual([]);
+    expect(plan({ column: "state", splitBy: "host" }).warnings).toEqual([]);
   });
 
   test("warns of random folds where hosts have several samples, and of few groups", () => {
