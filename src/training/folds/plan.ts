@@ -11,6 +11,7 @@ import { fineTuneConfig } from "../config/defaults.ts";
 import { predictorNames, usesEncoder } from "../predictors/index.ts";
 import type { LearnTarget } from "../predictors/learner.ts";
 import { isClassifier, labelledSamples } from "../targets/targets.ts";
+import { repeatedHosts } from "../tasks/repeatedHosts.ts";
 import { metricToLearn, newEncoder } from "./newEncoder.ts";
 
 /** With fewer groups a bootstrap over them says little. */
@@ -155,14 +156,7 @@ export function makePlan(dataset: Dataset, config: PlanConfig): Plan {
     warnings.push(
       `${quote(by!)} has only ${names.length} values: intervals over so few groups are too narrow; look at each one's figures.`,
     );
-  if (by === null) {
-    const suspects = dataset.manifest.metadata.filter(({ name }) => isNameOfHosts(name));
-    const repeated = suspects.find(({ name }) => isRepeated(dataset, name, samples));
-    if (repeated)
-      warnings.push(
-        `Samples share values of ${quote(repeated.name)}, but folds are random: samples of one of them are on both sides, so the figures do not hold for new ones. Give --split-by ${repeated.name}.`,
-      );
-  }
+  if (by === null) warnings.push(...repeatedHosts(dataset, samples, [column], "folds are"));
   return { config, samples, target, groupOf, groupColumn: by, jobs, split, warnings };
 }
 
@@ -205,19 +199,6 @@ function classWarnings({ column, classes, values }: LearnTarget, outer: readonly
   const text = `${who} ${new Set(held).size} held-out samples have classes of ${quote(column)} that no training sample of their fold has (${quote(classes[values[unseen[0]]])}, say), so they cannot be predicted rightly; take a column whose classes recur${isAll ? "" : `, or give --stratify ${column}`}.`;
   if (isAll) throw new UserError(text);
   return [text];
-}
-
-/** `host_subject_id`, `patient`; not `host_age` or `host_body_site`, which are facts of hosts. */
-function isNameOfHosts(column: string): boolean {
-  return /(host|subject|patient|participant)s?([ ._-]?(id|name|number|no|code))?$/i.test(column);
-}
-
-/** Whether a column looks like names of those that were sampled several times. */
-function isRepeated(dataset: Dataset, name: string, samples: Int32Array): boolean {
-  const { values } = textValues(dataset.column(name));
-  const known = Array.from(samples, (i) => values[i]).filter((value) => value !== null);
-  const different = new Set(known).size;
-  return different >= 5 && different < known.length && known.length > samples.length / 2;
 }
 
 function targetOf(dataset: Dataset, column: string, classifies: boolean, samples: Int32Array): LearnTarget {

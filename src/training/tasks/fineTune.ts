@@ -39,6 +39,7 @@ import { settleRidge } from "./chooseRidge.ts";
 import { FineTuneTask } from "./fineTuneTask.ts";
 import { countPlot, pairPlot } from "./pairPlot.ts";
 import { loadEncoder, withShapeOf } from "./pretrained.ts";
+import { repeatedHosts } from "./repeatedHosts.ts";
 import { checkTraining, type RunOptions, runTraining, trainingFigures } from "./runTraining.ts";
 import { type NamedSplit, splitSamples } from "./splitSamples.ts";
 import { startEncoder } from "./startEncoder.ts";
@@ -95,12 +96,8 @@ export async function fineTune(
   checkMetrics(config);
   checkTraining(training, device);
   checkFineTune(config, { isClassifier: isClassifier(dataset, target) });
-  const split = splitSamples(
-    dataset,
-    config.split,
-    training.seed,
-    labelledSamples(dataset, target.metadataColumn),
-  );
+  const labelled = labelledSamples(dataset, target.metadataColumn);
+  const split = splitSamples(dataset, config.split, training.seed, labelled);
   decideAuto(config, split.train.length);
   const asvs = target.pooling === "blocks" ? knownAsvs(dataset, split.train, shape.maxBp) : null;
   const givenTargets = Targets.fit(dataset, split.train, target);
@@ -123,7 +120,11 @@ export async function fineTune(
   const unfit = start
     ? [...builtinNotes(given.pretrainedEncoder), ...sequenceWarnings(start.facts, dataset)]
     : [];
-  for (const warning of [...split.warnings, ...givenTargets.warnings, ...unseen, ...warnings, ...unfit])
+  const { by, trainSamples, valSamples } = config.split;
+  const isRandom = by === null && trainSamples === null && valSamples === null;
+  const hosts = isRandom ? repeatedHosts(dataset, labelled, target.metadataColumn, "the split is") : [];
+  const ofSamples = [...split.warnings, ...hosts];
+  for (const warning of [...ofSamples, ...givenTargets.warnings, ...unseen, ...warnings, ...unfit])
     display.warn(warning);
   const encoderChoice = {
     encoderType,
