@@ -23,6 +23,7 @@ interface Flags {
   readonly metadata?: string;
   readonly metadataColumn?: string;
   readonly pretrainedEncoder?: string;
+  readonly freezeBase?: boolean;
   readonly splitBy?: string;
   readonly config?: string;
   readonly space: string[];
@@ -52,6 +53,7 @@ export function makeCommand(): Command {
     .optionsGroup("Training:")
     .option("--metadata-column <name>", "what to predict")
     .option("--pretrained-encoder <run>", "a pretraining run to start from, or builtin")
+    .option("--freeze-base", "leave the pretrained encoder as it is, as with `train`: best for few samples")
     .option("--split-by <column>", "hold out whole groups, such as hosts")
     .option("--config <file>", "settings of `train` in YAML or JSON that all trials start from")
     .optionsGroup("Search:")
@@ -100,6 +102,10 @@ async function run(flags: Flags): Promise<void> {
   if (target.metadataColumn.length !== 1)
     throw new UserError(
       `A search is for one column, and ${target.metadataColumn.length === 0 && column === undefined ? "none is named; give --metadata-column" : `these are given: ${target.metadataColumn.join(", ")}; leave the others out`}.`,
+    );
+  if (config.freezeBase && config.pretrainedEncoder === null)
+    throw new UserError(
+      "--freeze-base would keep the encoder's random weights; give the --pretrained-encoder to keep.",
     );
   const lines = flags.space.length > 0 ? flags.space : defaultSpace(base);
   const space = readSpace(lines, fineTuneSchema, trainOptions, base);

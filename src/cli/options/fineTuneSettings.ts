@@ -9,6 +9,7 @@ interface Given {
   readonly config?: string;
   readonly metadataColumn?: string;
   readonly pretrainedEncoder?: string;
+  readonly freezeBase?: boolean;
   readonly splitBy?: string;
 }
 
@@ -16,7 +17,8 @@ interface Given {
  * Defaults of `train`, then `--config`, then options. Data are no part of it: all trainings have the same.
  * @throws UserError for a file that cannot be read.
  */
-export function fineTuneSettings({ config, metadataColumn, pretrainedEncoder, splitBy }: Given): Settings {
+export function fineTuneSettings({ config, ...options }: Given): Settings {
+  const { metadataColumn, pretrainedEncoder, freezeBase, splitBy } = options;
   const file = config === undefined ? {} : readConfigFile(config);
   delete file["data"];
   const given = {
@@ -24,6 +26,7 @@ export function fineTuneSettings({ config, metadataColumn, pretrainedEncoder, sp
     ...(pretrainedEncoder !== undefined && {
       pretrainedEncoder: pretrainedEncoder === "builtin" ? pretrainedEncoder : resolve(pretrainedEncoder),
     }),
+    ...(freezeBase !== undefined && { freezeBase }),
     ...(splitBy !== undefined && { split: { by: splitBy } }),
   };
   const settings = mergeSettings(file, given);

@@ -106,6 +106,15 @@ describe("search", () => {
       (found) => expect(readFileSync(join(found.output, "best.yaml"), "utf8")).toContain("pretrainedEncoder"),
     ],
     [
+      "--freeze-base --pretrained-encoder builtin --space lr=0.3..1 --trials 1",
+      (found) => {
+        // The same as `train` would take: blocks, whose last epoch is kept.
+        const best = readFileSync(join(found.output, "best.yaml"), "utf8");
+        for (const line of ["freezeBase: true", "pooling: blocks", "bestMetric: last"])
+          expect(best).toContain(line);
+      },
+    ],
+    [
       "--space loss-type=mae,huber --space ema=0.9,none",
       ({ summary }) => {
         const drawn = Object.values(summary.trials[1].settings!) as (string | number | null)[];
@@ -180,6 +189,7 @@ describe("search", () => {
     const output = scratch.path("never");
     const refused = (...more: string[]) =>
       refusal("search", "--dataset", study.folder, "--output", output, "--metadata-column", "score", ...more);
+    expect(await refused("--freeze-base")).toContain("give the --pretrained-encoder to keep");
     expect(await refused("--space", "lr")).toContain("lr=1e-4..1e-2:log");
     expect(await refused("--space", "rate=1..2")).toContain("no option --rate");
     expect(await refused("--space", "lr=1e-2..1e-3")).toContain("not below");
