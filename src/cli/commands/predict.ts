@@ -8,7 +8,7 @@ import { contributionTable } from "../../training/contributions/contributionTabl
 import { addsAsvsUp, explainSamples } from "../../training/contributions/explainSamples.ts";
 import { gapWarning, toleratedGap } from "../../training/contributions/gapWarning.ts";
 import { sampleAttention, withTaxa } from "../../training/inference/attention.ts";
-import { predictSamples } from "../../training/inference/predictSamples.ts";
+import { predictorOf, predictSamples } from "../../training/inference/predictSamples.ts";
 import { isMainRank } from "../../training/ranks/share.ts";
 import { RunFolder } from "../../training/run/folder.ts";
 import { runCategories } from "../../training/run/openSamples.ts";
@@ -101,15 +101,14 @@ async function run(flags: PredictFlags): Promise<void> {
   using use = await openModelAndSamples(flags, flags.output);
   const { run: opened, dataset, samples, device, display, onProgress } = use;
   const taxonomy = taxonomyOf(use, flags.taxonomy);
-  const targets = opened.targets!;
+  // What is missing is said before any work is done.
+  const { predictor, targets } = predictorOf(opened);
   if (format === "qza" && targets.columns.length > 1)
     throw new UserError(
       `An artifact of predictions holds one column, and this model predicts ${targets.columns.join(", ")}; end ${flags.output} in .tsv.`,
     );
   if (probabilities !== undefined && targets.classes === null)
     throw new UserError("--probabilities: this model predicts numbers, which have none; leave it out.");
-  // What is missing is said before any work is done.
-  const predictor = opened.predictor!;
   const pooling = predictor.targetPooling;
   if (attention !== undefined && !pooling)
     throw new UserError(

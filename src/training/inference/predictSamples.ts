@@ -26,6 +26,17 @@ export interface SamplePredictions {
   readonly deviations: (Float64Array | null)[];
 }
 
+/** What a run predicts targets by. @throws UserError for a run without targets. */
+export function predictorOf({ predictor, targets, checkpoint }: OpenedRun): {
+  readonly predictor: NonNullable<OpenedRun["predictor"]>;
+  readonly targets: NonNullable<OpenedRun["targets"]>;
+} {
+  if (predictor && targets) return { predictor, targets };
+  throw new UserError(
+    `${checkpoint} is an encoder without targets; train one with \`train --pretrained-encoder\`, or use \`embed\`.`,
+  );
+}
+
 /** Predicts the targets of samples in their own units. @throws UserError for a run without targets. */
 export function predictSamples(
   run: OpenedRun,
@@ -33,12 +44,8 @@ export function predictSamples(
   samples: Int32Array,
   options: PredictSamplesOptions,
 ): SamplePredictions {
-  const { predictor, targets, facts } = run;
-  if (!predictor || !targets) {
-    throw new UserError(
-      `${run.checkpoint} is an encoder without targets; train one with \`train --pretrained-encoder\`, or use \`embed\`.`,
-    );
-  }
+  const { facts } = run;
+  const { predictor, targets } = predictorOf(run);
   const { passes = 1, categories, device, onProgress } = options;
   const batch = batchOptionsOf(facts.config.model);
   const asvSampling = options.asvSampling ?? batch.asvSampling;
