@@ -2,16 +2,17 @@ import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import "../../reference/predictor.ts"; // the form of converted models
 import { Command, InvalidArgumentError, Option } from "commander";
+import { refuseOtherFiles } from "../../common/files/folderLock.ts";
 import { UserError } from "../../common/userError.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import { dataSchema, type FineTuneConfig } from "../../training/config/config.ts";
-import { crossValidate } from "../../training/folds/crossValidate.ts";
+import { crossValidate, foldsMarker } from "../../training/folds/crossValidate.ts";
 import { summaryText } from "../../training/folds/foldReport.ts";
 import { newEncoder } from "../../training/folds/newEncoder.ts";
 import { planSchema, usualSteps } from "../../training/folds/plan.ts";
 import { type PredictorName, predictorNames } from "../../training/predictors/index.ts";
 import { builtinName } from "../../training/run/open.ts";
-import { openConfiguredData } from "../../training/tasks/openData.ts";
+import { checkMetadataColumns, openConfiguredData } from "../../training/tasks/openData.ts";
 import { fineTuneSettings, parseFineTune } from "../options/fineTuneSettings.ts";
 import {
   atLeastTwo,
@@ -176,6 +177,7 @@ async function run(flags: Flags): Promise<void> {
       "--encoder-steps is for an encoder that each fold pretrains; add --encoder new, or leave it out.",
     );
   const fineTune = fineTuneOf(flags);
+  refuseOtherFiles(output, foldsMarker);
   const display = new ProgressDisplay(chooseDisplayMode(flags));
   const { dataset: folder, table, tree, repSeqs, metadata, rarefyDepth } = flags;
   const data = dataSchema.safeParse({
@@ -184,6 +186,13 @@ async function run(flags: Flags): Promise<void> {
   });
   if (!data.success)
     throw new UserError(`--rarefy-depth must be a whole number, auto or none, not "${rarefyDepth}".`);
+  const { splitBy, stratify, leaveOut } = flags;
+  const columns = [column, splitBy, stratify, leaveOut].filter((name) => name !== undefined);
+  checkMetadataColumns(data.data, columns);
+  if (encoder === newEncoder && table !== undefined && tree === undefined)
+    throw new UserError(
+      "--encoder new is pretrained on UniFrac distances, which need a tree; give --tree, or --encoder builtin or a pretraining run.",
+    );
   using dataset = await openConfiguredData({
     data: data.data,
     metric: tree === undefined ? null : "unweighted",
@@ -200,9 +209,9 @@ async function run(flags: Flags): Promise<void> {
     encoderSteps,
     folds: flags.folds,
     repeats: flags.repeats,
-    splitBy: flags.splitBy ?? null,
-    stratify: flags.stratify ?? null,
-    leaveOut: flags.leaveOut ?? null,
+    splitBy: splitBy ?? null,
+    stratify: stratify ?? null,
+    leaveOut: leaveOut ?? null,
     innerFolds: flags.innerFolds,
     trees: flags.nEstimators,
     coverage: flags.coverage,

@@ -2,10 +2,11 @@ import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import "../../reference/predictor.ts"; // the form of converted models
 import { Command, Option } from "commander";
+import { refuseOtherFiles } from "../../common/files/folderLock.ts";
 import { UserError } from "../../common/userError.ts";
 import { chooseDisplayMode, ProgressDisplay } from "../../display/terminal/progressBar.ts";
 import { dataSchema, fineTuneSchema } from "../../training/config/config.ts";
-import { search } from "../../training/search/search.ts";
+import { search, searchMarker } from "../../training/search/search.ts";
 import { searchText } from "../../training/search/searchReport.ts";
 import { defaultSpace } from "../../training/search/space.ts";
 import { checkMetadataColumns, openConfiguredData } from "../../training/tasks/openData.ts";
@@ -113,6 +114,7 @@ async function run(flags: Flags): Promise<void> {
   const { dataset: folder, table, tree, repSeqs, metadata } = flags;
   const data = dataSchema.parse({ dataset: folder, table, tree, repSeqs, metadata });
   checkMetadataColumns(data, [...target.metadataColumn, ...(split.by === null ? [] : [split.by])]);
+  refuseOtherFiles(output, searchMarker);
   const display = new ProgressDisplay(chooseDisplayMode(flags));
   using dataset = await openConfiguredData({
     data,

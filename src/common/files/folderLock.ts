@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { removeOnInterrupt } from "../interrupt.ts";
 import { UserError } from "../userError.ts";
 import { describeWriteError, makeFolder, removeQuietly, temporaryName } from "./atomicFile.ts";
+import { refuseForeign } from "./folderSwap.ts";
 import { isRunning, type ProcessIdentity, thisProcess } from "./processIdentity.ts";
 
 /** A holder renews its lock's time this often. */
@@ -117,6 +118,17 @@ export class FolderLock implements Disposable {
       // The folder was taken away: whoever writes to it next will tell.
     }
   }
+}
+
+/**
+ * Makes sure that a folder which is worked in under a lock has no files but those of such work, of which a
+ * file `marker` tells; locks do not count, as they may come first.
+ * @throws UserError if a file or a folder with other files stands there.
+ * @example
+ * refuseOtherFiles("cv", "cross-validation.json");
+ */
+export function refuseOtherFiles(folder: string, marker: string): void {
+  refuseForeign(folder, marker, (name) => name.startsWith(wholeFolder) || name.startsWith(`${marker}.`));
 }
 
 function numbersIn(folder: string, stem: string): number[] {

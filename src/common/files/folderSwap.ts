@@ -41,11 +41,15 @@ export function writeFolderAtomic(target: string, marker: string, fill: (folder:
 }
 
 /**
- * Makes sure, before any work is done for it, that a folder can be written with
- * `writeFolderAtomic` as far as can be told.
+ * Makes sure, before any work is done for it, that a folder can be written with `writeFolderAtomic`, or is
+ * free for results, as far as can be told. Files that `isIdle` names do not count.
  * @throws UserError if a file or a folder with other files stands there.
  */
-export function refuseForeign(path: string, marker: string): void {
+export function refuseForeign(
+  path: string,
+  marker: string,
+  isIdle: (name: string) => boolean = () => false,
+): void {
   for (;;) {
     const before = statSync(path, { throwIfNoEntry: false });
     if (before === undefined) return;
@@ -54,7 +58,7 @@ export function refuseForeign(path: string, marker: string): void {
         `Cannot write ${path}: it is a file; choose another name for the folder or delete it.`,
       );
     }
-    const names = namesIn(path);
+    const names = namesIn(path).filter((name) => !isIdle(name));
     if (names.length === 0 || names.includes(marker)) return;
     // Another writer may have moved the folder away and be deleting it while its names were read.
     if (statSync(path, { throwIfNoEntry: false })?.ino === before.ino) break;

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeFileAtomic } from "../../common/files/atomicFile.ts";
-import { FolderLock } from "../../common/files/folderLock.ts";
+import { FolderLock, refuseOtherFiles } from "../../common/files/folderLock.ts";
 import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
@@ -78,6 +78,7 @@ export async function crossValidate(options: CrossValidateOptions): Promise<{
     options.taxonomy === undefined
       ? null
       : readTaxonomyOf(dataset.asvIds(), options.taxonomy, dataset.path, (text) => display.warn(text));
+  refuseOtherFiles(output, foldsMarker);
   using _lock = FolderLock.acquire(output);
   claimFolder(output, resume, {
     rules,
@@ -162,9 +163,12 @@ function promiseWarnings({ jobs, groupOf, groupColumn, config }: Plan): string[]
 /** Raised where the same data and settings give other numbers than before: folds of both are not mixed. */
 const rules = 10;
 
+/** The file by which a folder of folds is known. */
+export const foldsMarker = "cross-validation.json";
+
 /** What must be the same for folds to be of one piece. */
 function claimFolder(output: string, resume: boolean, made: Readonly<Record<string, unknown>>): void {
-  const path = join(output, "cross-validation.json");
+  const path = join(output, foldsMarker);
   const content = `${JSON.stringify(made, null, 2)}\n`;
   if (existsSync(path)) {
     if (!resume)

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeFolder, writeFileAtomic } from "../../common/files/atomicFile.ts";
-import { FolderLock } from "../../common/files/folderLock.ts";
+import { FolderLock, refuseOtherFiles } from "../../common/files/folderLock.ts";
 import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { ProgressDisplay } from "../../display/terminal/progressBar.ts";
@@ -46,6 +46,7 @@ const factor = 3;
 export async function search(options: SearchOptions): Promise<{ summary: SearchSummary; report: string }> {
   const { dataset, config, output, display } = options;
   const runner = new SearchRunner(dataset, config);
+  refuseOtherFiles(output, searchMarker);
   using _lock = FolderLock.acquire(output);
   claimFolder(output, { ...config, data: dataset.manifest.files });
   const { pretrainedEncoder: encoder } = fineTuneSchema.parse(config.base);
@@ -244,9 +245,12 @@ function judge({ outer, plan, config }: SearchRunner, jobs: Jobs, best: number):
   };
 }
 
+/** The file by which a folder of a search is known. */
+export const searchMarker = "search.json";
+
 /** The same command goes on with a search; another one needs another folder. */
 function claimFolder(output: string, made: Readonly<Record<string, unknown>>): void {
-  const path = join(output, "search.json");
+  const path = join(output, searchMarker);
   const content = `${JSON.stringify(made, null, 2)}\n`;
   if (!existsSync(path)) writeFileAtomic(path, content);
   else if (readFileSync(path, "utf8") !== content)

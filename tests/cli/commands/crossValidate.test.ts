@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { FoldSummary } from "../../../src/training/folds/summarize.ts";
 import { refusal, run, succeed } from "../../helpers/commandLine.ts";
@@ -201,6 +201,36 @@ describe("cross-validate", () => {
     expect(quiet.out).toContain("Ridge on presence");
     expect((await validate("--workers", "2")).summary).toEqual(usual.summary);
     expect(readdirSync(join(output, "folds")).length).toBe(3);
+  });
+
+  test("writes into no folder with other files, but into an empty one", async () => {
+    const before = readdirSync(study.folder);
+    const given = ["cross-validate", "--dataset", study.folder, "--metadata-column", "score"];
+    for (const more of [[], ["--resume"]])
+      expect(await refusal(...given, "--output", study.folder, ...more)).toContain(
+        `Cannot write ${study.folder}: the folder exists and holds other files`,
+      );
+    expect(readdirSync(study.folder)).toEqual(before);
+    const empty = scratch.path("empty");
+    mkdirSync(empty);
+    expect((await validate("--output", empty)).summary).toEqual(usual.summary);
+    expect(existsSync(join(empty, "report.html"))).toBe(true);
+  });
+
+  test("names the user's own files, before they are prepared", async () => {
+    const folder = scratch.path("named");
+    mkdirSync(folder);
+    const given = ["cross-validate", "--table", study.table, "--output", join(folder, "cv")];
+    const refused = (...more: string[]) => refusal(...given, ...more);
+    expect(await refused("--metadata-column", "score")).toContain("--metadata.");
+    const metadata = ["--metadata", study.metadata, "--metadata-column"];
+    const missing = `${study.metadata} has no column "bodysite"; it has "score", `;
+    expect(await refused(...metadata, "bodysite")).toContain(missing);
+    for (const option of ["--split-by", "--stratify", "--leave-out"])
+      expect(await refused(...metadata, "score", option, "bodysite")).toContain(missing);
+    const encoder = ["--predictor", "encoder", "--encoder", "new"];
+    expect(await refused(...metadata, "score", ...encoder)).toContain("give --tree");
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   test("refuses what it cannot do, in one sentence", async () => {

@@ -203,5 +203,8 @@ describe("search", () => {
     );
     expect(await refused("--metadata-column", "colour")).toContain('"colour"');
     expect(existsSync(output)).toBe(false);
+    expect(await refused("--output", study.folder)).toContain(
+      `Cannot write ${study.folder}: the folder exists and holds other files`,
+    );
   });
 });

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { FolderLock } from "../../../src/common/files/folderLock.ts";
+import { FolderLock, refuseOtherFiles } from "../../../src/common/files/folderLock.ts";
 import { thisProcess } from "../../../src/common/files/processIdentity.ts";
 import { userErrorOf, useScratch } from "../../helpers/scratch.ts";
 
@@ -50,6 +50,18 @@ test("a lock holds against other processes, and ends with kill -9", async () => 
   }
   FolderLock.acquire(folder).release();
   expect(readdirSync(folder)).toEqual([]);
+});
+
+test("files beside locks are refused, unless they are of the same work", () => {
+  const folder = scratch.path("work");
+  refuseOtherFiles(folder, "made.json");
+  using _lock = FolderLock.acquire(folder);
+  writeFileSync(join(folder, "made.json.killed.tmp"), "");
+  refuseOtherFiles(folder, "made.json");
+  writeFileSync(join(folder, "notes.txt"), "");
+  expect(userErrorOf(() => refuseOtherFiles(folder, "made.json"))).toContain("holds other files");
+  writeFileSync(join(folder, "made.json"), "{}");
+  refuseOtherFiles(folder, "made.json");
 });
 
 test("a process that ends by itself gives its lock free", () => {
