@@ -6,7 +6,7 @@ import { describeSource } from "../../data/prepare/provenance.ts";
 import type { RunFacts } from "../run/facts.ts";
 import { builtinName, builtinNotes, checkpointOf, hasBuiltin, readRunFacts } from "../run/open.ts";
 import { fitWarnings } from "../run/openSamples.ts";
-import { trainedOn } from "../run/trainedOn.ts";
+import { encoderKnows } from "../run/trainedOn.ts";
 import { newEncoder } from "./newEncoder.ts";
 
 /**
@@ -32,12 +32,11 @@ interface FoldEncoderFacts {
  */
 export function describeFoldEncoder(path: string, dataset: Dataset, samples: Int32Array): FoldEncoderFacts {
   const checkpoint = checkpointOf(path);
-  const warnings = [...builtinNotes(path), ...fitWarnings(encoderFactsOf(path), dataset)];
-  const seen = trainedOn(path, dataset, samples);
-  if (seen > 0)
-    warnings.push(
-      `The encoder was trained on the sequences and distances, not the values, of ${seen} of the ${samples.length} samples: its figures hold for samples that an encoder is trained on before they are predicted, not for those that come later.`,
-    );
+  const warnings = [
+    ...builtinNotes(path),
+    ...fitWarnings(encoderFactsOf(path), dataset),
+    ...encoderKnows(path, dataset, samples, "samples"),
+  ];
   return { warnings, sha256: describeSource("encoder", checkpoint).sha256 };
 }
 

@@ -31,6 +31,7 @@ import { dataFactsOf, type FineTuneFacts } from "../run/facts.ts";
 import { RunFolder } from "../run/folder.ts";
 import { builtinNotes, pretrainFactsOf } from "../run/open.ts";
 import { sequenceWarnings } from "../run/openSamples.ts";
+import { encoderKnows } from "../run/trainedOn.ts";
 import { oneClassWarning } from "../targets/predictions.ts";
 import { writePredictions } from "../targets/predictionTable.ts";
 import { SampleCategories } from "../targets/sampleCategories.ts";
@@ -117,9 +118,15 @@ export async function fineTune(
   const folder = RunFolder.ofTraining(options.output);
   using _lock = folder.create({ resume: options.resume });
   const unseen = unseenClasses(dataset, givenTargets, split.validation);
-  const unfit = start
-    ? [...builtinNotes(given.pretrainedEncoder), ...sequenceWarnings(start.facts, dataset)]
-    : [];
+  const encoder = given.pretrainedEncoder;
+  const unfit =
+    start && encoder !== null
+      ? [
+          ...builtinNotes(encoder),
+          ...sequenceWarnings(start.facts, dataset),
+          ...encoderKnows(encoder, dataset, split.validation, "validation samples"),
+        ]
+      : [];
   const { by, trainSamples, valSamples } = config.split;
   const isRandom = by === null && trainSamples === null && valSamples === null;
   const hosts = isRandom ? repeatedHosts(dataset, labelled, target.metadataColumn, "the split is") : [];

@@ -1,12 +1,14 @@
 /** What `train` says, as `cross-validate` and `search` do, of figures that flatter. */
 import { beforeAll, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "../../helpers/commandLine.ts";
 import { type PlantedStudy, plantedStudy } from "../../helpers/plantedStudy.ts";
 import { useScratch } from "../../helpers/scratch.ts";
 
 const scratch = useScratch();
-const small = "--max-steps 1 --words 4 --code-dim 8 --no-plots --quiet --threads 1".split(" ");
+const brief = "--max-steps 1 --no-plots --quiet --threads 1".split(" ");
+const small = "--words 4 --code-dim 8".split(" ");
 let study: PlantedStudy;
 let outputs = 0;
 beforeAll(async () => {
@@ -20,8 +22,9 @@ async function said(command: string, ...more: string[]): Promise<{ error: string
   expect([error, code]).toEqual([error, 0]);
   return { error, output };
 }
+const idsIn = (path: string) => readFileSync(path, "utf8").trim().split("\n");
 const train = (column: string, ...more: string[]) =>
-  said("train", "--metadata-column", column, ...small, ...more);
+  said("train", "--metadata-column", column, ...brief, ...more);
 
 test("hosts whose samples are on both sides of a random split are named, unless the split is meant", async () => {
   const warning =
@@ -42,4 +45,24 @@ test("hosts whose samples are on both sides of a random split are named, unless 
   const form = scratch.write("form.yaml", "training: {epochs: 1, penalty: 0}\nmodel: {codeDim: 8}\n");
   const searched = await said("search", "--metadata-column", "score", "--config", form, ...trials);
   expect(searched.error).toContain('Samples share values of "host", but folds are random');
+});
+
+test("an encoder that knows held-out samples is told of, with their number", async () => {
+  const { output: encoder } = await said("pretrain", ...brief, ...small);
+  const files = ["train", "val"].map((part) => join(encoder, `${part}_sample_ids.txt`));
+  const [trained] = files.map(idsIn);
+  const own = ["--split-by", "host", "--seed", "3", "--pretrained-encoder"];
+  const first = await train("score", ...own, encoder);
+  const held = idsIn(join(first.output, "val_sample_ids.txt"));
+  const seen = held.filter((id) => trained.includes(id)).length;
+  expect(seen).toBeGreaterThan(0);
+  expect(first.error).toContain(
+    `The encoder was trained on the sequences and distances, not the values, of ${seen} of the ${held.length} validation samples`,
+  );
+  // Its checkpoint alone has hashes of the ids.
+  const checkpoint = join(encoder, "checkpoints/best.safetensors");
+  expect((await train("score", ...own, checkpoint)).error).toContain(`of ${seen} of the ${held.length}`);
+  expect((await train("score", ...own, "builtin")).error).not.toContain("The encoder was trained");
+  const same = ["--train-samples", files[0], "--val-samples", files[1], "--pretrained-encoder", encoder];
+  expect((await train("score", ...same)).error).not.toContain("The encoder was trained");
 });
