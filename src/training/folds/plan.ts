@@ -10,7 +10,7 @@ import { type FineTuneConfig, fineTuneSchema, splitSchema, targetSchema } from "
 import { fineTuneConfig } from "../config/defaults.ts";
 import { predictorNames, usesEncoder } from "../predictors/index.ts";
 import type { LearnTarget } from "../predictors/learner.ts";
-import { isClassifier, labelledSamples } from "../targets/targets.ts";
+import { isClassifier, labelledSamples, leftOut } from "../targets/targets.ts";
 import { repeatedHosts } from "../tasks/repeatedHosts.ts";
 import { metricToLearn, newEncoder } from "./newEncoder.ts";
 
@@ -101,11 +101,8 @@ export function makePlan(dataset: Dataset, config: PlanConfig): Plan {
   const groups = by === null ? null : labels(by);
   const strata = config.stratify === null ? null : labels(config.stratify);
   const samples = labelled.filter((i) => !groups || groups.values[i] !== null);
-  const warnings: string[] = [];
-  if (samples.length < labelled.length)
-    warnings.push(
-      `${labelled.length - samples.length} of ${labelled.length} samples have no value of ${quote(by!)} and are left out.`,
-    );
+  const warnings = leftOut(dataset.sampleCount, labelled.length, [column]);
+  if (by !== null) warnings.push(...leftOut(labelled.length, samples.length, [by]));
   if (samples.length === 0)
     throw new UserError(
       `No sample has values of both ${quote(column)} and ${quote(by!)}; choose another column.`,

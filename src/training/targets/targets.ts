@@ -178,6 +178,18 @@ export function labelledSamples(dataset: Dataset, columns: readonly string[]): I
   );
 }
 
+/**
+ * A warning of samples that are not used; empty if all are.
+ * @param columns of which at least one is needed.
+ * @example
+ * leftOut(28, 14, ["age"]); // ['14 of 28 samples have no value of "age" and are left out.']
+ */
+export function leftOut(all: number, used: number, columns: readonly string[]): string[] {
+  if (used === all) return [];
+  const names = columns.map(quote).join(" or ");
+  return [`${all - used} of ${all} samples have no value of ${names} and are left out.`];
+}
+
 function samplesWith(count: number, columns: readonly ReturnType<Dataset["column"]>[]): Int32Array {
   const known = (sample: number) =>
     columns.some((column) =>

@@ -35,7 +35,7 @@ import { encoderKnows } from "../run/trainedOn.ts";
 import { oneClassWarning } from "../targets/predictions.ts";
 import { writePredictions } from "../targets/predictionTable.ts";
 import { SampleCategories } from "../targets/sampleCategories.ts";
-import { isClassifier, labelledSamples, Targets } from "../targets/targets.ts";
+import { isClassifier, labelledSamples, leftOut, Targets } from "../targets/targets.ts";
 import { settleRidge } from "./chooseRidge.ts";
 import { FineTuneTask } from "./fineTuneTask.ts";
 import { countPlot, pairPlot } from "./pairPlot.ts";
@@ -130,7 +130,11 @@ export async function fineTune(
   const { by, trainSamples, valSamples } = config.split;
   const isRandom = by === null && trainSamples === null && valSamples === null;
   const hosts = isRandom ? repeatedHosts(dataset, labelled, target.metadataColumn, "the split is") : [];
-  const ofSamples = [...split.warnings, ...hosts];
+  const ofSamples = [
+    ...leftOut(dataset.sampleCount, labelled.length, target.metadataColumn),
+    ...split.warnings,
+    ...hosts,
+  ];
   for (const warning of [...ofSamples, ...givenTargets.warnings, ...unseen, ...warnings, ...unfit])
     display.warn(warning);
   const encoderChoice = {

@@ -2,7 +2,7 @@
 import { beforeAll, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { run } from "../../helpers/commandLine.ts";
+import { run, succeed } from "../../helpers/commandLine.ts";
 import { type PlantedStudy, plantedStudy } from "../../helpers/plantedStudy.ts";
 import { useScratch } from "../../helpers/scratch.ts";
 
@@ -18,7 +18,8 @@ beforeAll(async () => {
 /** What a command says beside its result; where `output` is. */
 async function said(command: string, ...more: string[]): Promise<{ error: string; output: string }> {
   const output = scratch.path(`run${outputs++}`);
-  const { code, error } = await run(command, "--dataset", study.folder, "--output", output, ...more);
+  const data = more.includes("--dataset") ? [] : ["--dataset", study.folder];
+  const { code, error } = await run(command, ...data, "--output", output, ...more);
   expect([error, code]).toEqual([error, 0]);
   return { error, output };
 }
@@ -65,4 +66,27 @@ test("an encoder that knows held-out samples is told of, with their number", asy
   expect((await train("score", ...own, "builtin")).error).not.toContain("The encoder was trained");
   const same = ["--train-samples", files[0], "--val-samples", files[1], "--pretrained-encoder", encoder];
   expect((await train("score", ...same)).error).not.toContain("The encoder was trained");
+});
+
+test("samples without a value of what is predicted are counted", async () => {
+  const rows = readFileSync(study.metadata, "utf8").trimEnd().split("\n");
+  const cells = rows.map((row) => row.split("\t"));
+  // Every third sample has no score; its host (one of three samples) is known.
+  const some = cells.map((row, i) => (i % 3 === 1 ? row.with(1, "") : row).join("\t"));
+  const metadata = scratch.write("some.tsv", `${some.join("\n")}\n`);
+  const folder = scratch.path("some");
+  const { table } = study;
+  await succeed("prep", "--table", table, "--metadata", metadata, "--rarefy-depth", "none", "-o", folder);
+  const told = async (command: string, ...more: string[]) =>
+    (await said(command, "--dataset", folder, "--split-by", "host", "--quiet", ...more)).error;
+  const warning = '10 of 30 samples have no value of "score" and are left out.';
+  const folds = "--folds 2 --inner-folds 2 --predictor ridge --no-reasons --workers 1".split(" ");
+  expect(await told("train", "--metadata-column", "score", ...brief)).toContain(warning);
+  expect(await told("cross-validate", "--metadata-column", "score", ...folds)).toContain(warning);
+  expect(await told("train", "--metadata-column", "score,noise", ...brief)).not.toContain("left out");
+  expect(await told("cross-validate", "--metadata-column", "noise", ...folds)).not.toContain("left out");
+  const trials = "--trials 1 --folds 2 --workers 1 --space lr=1e-3..1e-2".split(" ");
+  const form = scratch.write("few.yaml", "training: {epochs: 1, penalty: 0}\nmodel: {codeDim: 8}\n");
+  const searched = await told("search", "--metadata-column", "score", "--config", form, ...trials);
+  expect(searched).toContain(warning);
 });
