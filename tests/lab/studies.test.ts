@@ -109,7 +109,7 @@ test("the table of all studies names the best of each kind, and says what the di
       return { name: "auto", against: name, figure: "mae", difference, verdict } as const;
     });
     const isReal = differences.find(({ against }) => against === "constant")?.verdict === "better";
-    const counts = { groups: 9, samples: 9, repeats: 1, folds: 5 };
+    const counts = { groupColumn: null, groups: 9, samples: 9, repeats: 1, folds: 5 };
     const rest = { ...counts, classes: [], meanOf: [], curve: [], unlike: null };
     const named = { column: "age", kind: "numbers", split: "random", main: "auto" } as const;
     const reasons = { contributionGaps: {}, undivided: {}, unmoved: {} };

@@ -154,9 +154,10 @@ function promiseWarnings({ jobs, groupOf, groupColumn, config }: Plan): string[]
   );
   const most = fewest / (fewest + 1);
   if (config.coverage <= most) return [];
-  const units = groupColumn === null ? "samples" : `values of ${quote(groupColumn)}`;
+  const noun = groupColumn === null ? "sample" : "value";
+  const units = `${fewest} ${noun}${fewest === 1 ? "" : "s"}${groupColumn === null ? "" : ` of ${quote(groupColumn)}`}`;
   return [
-    `Intervals cannot be promised to hold ${config.coverage} of the true values: with ${fewest} ${units} to learn from, ${readableNumber(most, 2)} is the most for a new one. They are as wide as the worst prediction in training asks for; the column coverage shows what they did hold here.`,
+    `Intervals cannot be promised to hold ${config.coverage} of the true values: with ${units} to learn from, ${readableNumber(most, 2)} is the most for a new one. They are as wide as the worst prediction in training asks for; the column coverage shows what they did hold here.`,
   ];
 }
 

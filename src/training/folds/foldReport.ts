@@ -88,11 +88,12 @@ export function summaryText(summary: FoldSummary): string {
       .trimEnd(),
   );
   const deciding = keys[0];
+  const title = (name: string) => titleOf(name, summary.kind === "classes");
   const paired = summary.differences
     .filter(({ figure }) => figure === deciding)
     .map(
       ({ name, against, difference, verdict }) =>
-        `${name} less ${against}: ${intervalText(difference)}, ${verdict}`,
+        `${title(name)} minus ${title(against)}, ${figureLabels[deciding]}: ${intervalText(difference)}, ${verdict}`,
     );
   return [...table, "", ...paired, "", verdictText(summary)].join("\n");
 }
@@ -262,13 +263,13 @@ export async function writeFoldReport(input: FoldReportInput): Promise<string> {
         };
       }),
       verdict: pairedText(summary),
-      note: "Intervals are 95 %, by bootstrap over groups; they allow for the choice of samples, not for chance in training.",
+      note: `Intervals are 95 %, by bootstrap over ${unitsOf(summary)}; they allow for the choice of samples, not for chance in training.`,
     },
     plots,
     data: [
       { label: "Data set", value: dataset.path },
       { label: "Samples", value: summary.samples },
-      { label: "Groups", value: summary.groups },
+      ...(summary.groupColumn === null ? [] : [{ label: "Groups", value: summary.groups }]),
       { label: "ASVs", value: dataset.asvCount },
     ],
     configuration: config,
@@ -282,6 +283,11 @@ export async function writeFoldReport(input: FoldReportInput): Promise<string> {
     samples,
   });
   return path;
+}
+
+/** What the bootstrap draws. */
+function unitsOf({ groupColumn }: FoldSummary): string {
+  return groupColumn === null ? "samples" : "groups";
 }
 
 /** The foremost ASVs of every way of asking, in plots and as a table. */
@@ -331,7 +337,7 @@ async function plotsOf({ plan, results, summary }: FoldReportInput): Promise<Rep
         muted: name === "constant",
       })),
     }),
-    caption: "Bars: 95 % intervals over groups. The paired differences tell whether two predictors differ.",
+    caption: `Bars: 95 % intervals over ${unitsOf(summary)}. The paired differences tell whether two predictors differ.`,
   });
   const main = predictionsOf(results).find(({ name }) => name === summary.main)!;
   if (target.kind === "numbers") {

@@ -13,12 +13,10 @@ import type { LearnTarget } from "../predictors/learner.ts";
 import { isClassifier, labelledSamples, leftOut } from "../targets/targets.ts";
 import { repeatedHosts } from "../tasks/repeatedHosts.ts";
 import { metricToLearn, newEncoder } from "./newEncoder.ts";
+import { fewestGroups } from "./summarize.ts";
 
 /** With fewer groups a bootstrap over them says little. */
 const fewGroups = 10;
-
-/** With fewer samples even errors that differ in one direction in all of them may be chance (`fewestGroups`). */
-const fewestSamples = 6;
 
 /** Settings are chosen in at least two inner folds, of two samples each. */
 const fewestToLearn = 4;
@@ -111,14 +109,14 @@ export function makePlan(dataset: Dataset, config: PlanConfig): Plan {
     throw new UserError(
       `${quote(column)} holds classes, which have no median; leave median-forest out, or take forest.`,
     );
-  if (samples.length < fewestSamples)
+  if (samples.length < fewestGroups)
     throw new UserError(
       `Only ${samples.length} samples have values of ${[column, by]
         .filter((name) => name !== null)
         .map(quote)
         .join(
           " and ",
-        )}, too few to cross-validate, which takes at least ${fewestSamples}; fill in more, or choose another column.`,
+        )}, too few to cross-validate, which takes at least ${fewestGroups}; fill in more, or choose another column.`,
     );
   const target = targetOf(dataset, column, classifies, samples);
   if (!classifies && isConstant(Array.from(samples, (sample) => target.values[sample])))

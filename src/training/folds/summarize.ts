@@ -6,7 +6,7 @@ import type { Undivided } from "../predictors/reasons.ts";
 import type { Plan } from "./plan.ts";
 import type { JobResult } from "./runJob.ts";
 
-/** With fewer, even a difference of one sign in all groups has a probability above 0.05: 2 / 2^5 by signs. */
+/** Of groups or samples. With fewer, even a difference of one sign in all groups has a probability above 0.05: 2 / 2^5 by signs. */
 export const fewestGroups = 6;
 
 /** The figures by which predictors are compared; the first one decides. */
@@ -52,7 +52,9 @@ export interface FoldSummary {
   readonly classes: readonly string[];
   readonly split: string;
   readonly samples: number;
+  /** Values of `groupColumn`; samples where these stand alone. */
   readonly groups: number;
+  readonly groupColumn: string | null;
   readonly repeats: number;
   /** Folds of all repeats. */
   readonly folds: number;
@@ -192,6 +194,7 @@ export function summarize(plan: Plan, results: readonly JobResult[]): FoldSummar
     split: plan.split,
     samples: plan.samples.length,
     groups: count,
+    groupColumn: plan.groupColumn,
     repeats: 1 + Math.max(...whole.map(({ repeat }) => repeat)),
     folds: whole.length,
     main: mainName,

@@ -177,6 +177,17 @@ describe("cross-validate", () => {
     expect([reasons(without), ...forest(without)].some(existsSync)).toBe(false);
   });
 
+  test("the report speaks of groups where there are some, of samples otherwise", async () => {
+    const said = ({ output }: Outcome) => {
+      const page = readFileSync(join(output, "report.html"), "utf8");
+      return ["<dt>Groups</dt>", "by bootstrap over groups", "by bootstrap over samples"].map((text) =>
+        page.includes(text),
+      );
+    };
+    expect(said(usual)).toEqual([false, false, true]);
+    expect(said(await validate("--split-by", "host"))).toEqual([true, true, false]);
+  });
+
   showsOptions("cross-validate", "--workers --resume --quiet");
   test("goes on with --resume; --quiet says less; several workers change nothing", async () => {
     const { output } = usual;
@@ -199,6 +210,8 @@ describe("cross-validate", () => {
     expect(loud.out + loud.error).toContain("The report is");
     expect(quiet.out + quiet.error).not.toContain("The report is");
     expect(quiet.out).toContain("Ridge on presence");
+    // By the titles of the table's rows.
+    expect(quiet.out).toMatch(/^Ridge on presence minus Median, MAE: −[\d.]+ \(.*\), better$/m);
     expect((await validate("--workers", "2")).summary).toEqual(usual.summary);
     expect(readdirSync(join(output, "folds")).length).toBe(3);
   });

@@ -40,7 +40,7 @@ describe("a fine-tuning in folds", () => {
       "Fine-tuned model",
       "Ridge on presence",
       "Nearest neighbours",
-      "finetuned less forest",
+      "Fine-tuned model minus Random forest, MAE: ",
     ])
       expect(out).toContain(text);
     expect(readFileSync(join(output, "report.html"), "utf8")).toContain("ASVs that carry score");

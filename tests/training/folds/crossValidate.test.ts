@@ -219,6 +219,7 @@ describe("cross-validation", () => {
     const studies = { splitBy: null, leaveOut: "study" };
     expect(await warned(studies)).toContain("of the true values: with 2 values of");
     expect(await warned({ ...studies, coverage: 0.66 })).toBeUndefined();
+    expect(await warned({ splitBy: "study", folds: 2 })).toContain("with 1 value of");
   });
 
   test("refuses targets of which nothing can be learned, and warns of classes that a fold does not learn", async () => {
