@@ -39,7 +39,8 @@ export async function sideBySide(options: SideBySideOptions): Promise<void> {
       const end = (error?: Error) => {
         if (isOver) return;
         isOver = true;
-        child.kill();
+        // Not by SIGTERM, of which a command says that it was interrupted.
+        child.kill("SIGKILL");
         release();
         if (error) reject(error);
         else resolve();

@@ -13,6 +13,14 @@ export interface Trial {
   readonly seconds: number;
 }
 
+/** A predictor that needs no fine-tuning, on the samples held out from the search. */
+export interface SimplePredictor {
+  readonly name: string;
+  readonly loss: Interval;
+  /** The best settings' loss less its own, sample by sample. */
+  readonly difference: Interval;
+}
+
 export interface SearchSummary {
   readonly column: string;
   /** Mean absolute error, or log loss of classes: less is better. */
@@ -24,7 +32,13 @@ export interface SearchSummary {
   readonly ended_by: "trials" | "time";
   readonly best: Trial;
   /** On the samples held out from the search, which were looked at once: less is better. */
-  readonly test: { readonly best: Interval; readonly base: Interval; readonly difference: Interval };
+  readonly test: {
+    readonly best: Interval;
+    readonly base: Interval;
+    readonly difference: Interval;
+    /** The median or the classes' shares, and forests. */
+    readonly simple: readonly SimplePredictor[];
+  };
   /** Mean size of each setting's SHAP values in a forest over trials; null for fewer than 8 trials. */
   readonly importance: Readonly<Record<string, number>> | null;
 }

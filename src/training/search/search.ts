@@ -13,6 +13,7 @@ import { sideBySide } from "../folds/sideBySide.ts";
 import { importanceOf } from "./importance.ts";
 import type { SearchSummary, Trial } from "./outcome.ts";
 import { writeSearchReport, writeTrials } from "./searchReport.ts";
+import { type SimpleLosses, simplePredictors } from "./simplePredictors.ts";
 import { type SearchConfig, SearchRunner, type TrialResult } from "./trial.ts";
 import type { SearchBegin } from "./worker.ts";
 
@@ -99,6 +100,7 @@ export async function search(options: SearchOptions): Promise<{ summary: SearchS
     undefined,
     true,
   );
+  const simple = await simplePredictors(dataset, runner);
   const summary: SearchSummary = {
     column: runner.plan.target.column,
     figure: runner.plan.target.kind === "numbers" ? "mae" : "log_loss",
@@ -107,7 +109,7 @@ export async function search(options: SearchOptions): Promise<{ summary: SearchS
     trials,
     ended_by: trials.length < wanted ? "time" : "trials",
     best,
-    test: judge(runner, jobs, best.trial),
+    test: judge(runner, jobs, best.trial, simple),
     importance: importanceOf(
       config.space,
       trials,
@@ -225,8 +227,13 @@ function trialOf(runner: SearchRunner, jobs: Jobs, trial: number): Trial | null 
   };
 }
 
-/** Losses on the held-out samples with 95 % intervals over groups, and their paired difference. */
-function judge({ outer, plan, config }: SearchRunner, jobs: Jobs, best: number): SearchSummary["test"] {
+/** Losses on the held-out samples with 95 % intervals over groups, and their paired differences. */
+function judge(
+  { outer, plan, config }: SearchRunner,
+  jobs: Jobs,
+  best: number,
+  simple: readonly SimpleLosses[],
+): SearchSummary["test"] {
   const groups = outer.test.map((sample) => (plan.groupOf ? plan.groupOf[sample] : sample));
   const losses = [best, 0].map((trial) => {
     const { error, losses: own } = jobs.resultOf(`trial-${trial}-test`)!;
@@ -242,6 +249,11 @@ function judge({ outer, plan, config }: SearchRunner, jobs: Jobs, best: number):
     best: interval((row) => losses[0][row]),
     base: interval((row) => losses[1][row]),
     difference: interval((row) => losses[0][row] - losses[1][row]),
+    simple: simple.map(({ name, losses: own }) => ({
+      name,
+      loss: interval((row) => own[row]),
+      difference: interval((row) => losses[0][row] - own[row]),
+    })),
   };
 }
 

@@ -31,6 +31,8 @@ export function searchText({
     best.trial === 0
       ? `${trials.length === 1 ? "No others were tried" : "No others were better on the inner folds"}.`
       : `Difference ${intervalText(test.difference)}: ${high < 0 ? "better" : "no gain is shown"}.`,
+    `The same of predictors that need no settings: ${test.simple.map(({ name, loss }) => `${name} ${intervalText(loss)}`).join(", ")}`,
+    simpleText(test),
     ...(importance
       ? [
           `What mattered: ${ranked(importance)
@@ -39,6 +41,14 @@ export function searchText({
         ]
       : []),
   ].join("\n");
+}
+
+/** How the best settings compare with the best of the predictors that need none. */
+function simpleText({ simple }: SearchSummary["test"]): string {
+  const { name, difference } = simple.reduce((a, b) => (b.loss.value < a.loss.value ? b : a));
+  const { low, high } = difference;
+  const verdict = high < 0 ? "better" : low > 0 ? "worse" : "no difference is shown";
+  return `The best settings less the best of these, ${name}: ${intervalText(difference)}, ${verdict}.`;
 }
 
 const ranked = (importance: Readonly<Record<string, number>>) =>
@@ -77,9 +87,9 @@ export async function writeSearchReport(input: SearchReportInput): Promise<strin
   const whole = trials.filter(({ folds, loss }) => folds === config.folds && loss !== null);
   let least = Number.POSITIVE_INFINITY;
   const course = whole.map(({ loss }) => (least = Math.min(least, loss!)));
-  const row = (name: string, trial: Trial, held: typeof test.best, isModel: boolean) => ({
+  const row = (name: string, trial: Trial, held: typeof test.best) => ({
     name,
-    isModel,
+    isModel: true,
     note: `held out: ${intervalText(held)}`,
     values: { inner: trial.loss!, test: held.value },
   });
@@ -112,20 +122,32 @@ export async function writeSearchReport(input: SearchReportInput): Promise<strin
         note: "too good, as the settings were chosen by it",
       },
     ],
-    warnings:
-      test.difference.high < 0
+    warnings: [
+      ...(test.difference.high < 0
         ? []
-        : ["On samples that no trial has seen, the best settings show no gain over the first ones."],
+        : ["On samples that no trial has seen, the best settings show no gain over the first ones."]),
+      ...(test.simple.every(({ difference }) => difference.high < 0)
+        ? []
+        : [
+            `On these samples the model is not shown to be better than simple predictors. ${simpleText(test)}`,
+          ]),
+    ],
     comparison: {
       metrics: [
         { key: "test", label: `${label}, held out`, better: "lower" },
         { key: "inner", label: `${label}, inner folds`, better: "lower" },
       ],
       rows: [
-        row(`trial ${best.trial}, the best`, best, test.best, true),
-        row("trial 0, the first settings", trials[0], test.base, false),
+        row(`trial ${best.trial}, the best settings`, best, test.best),
+        ...(best.trial === 0 ? [] : [row("trial 0, the first settings", trials[0], test.base)]),
+        ...test.simple.map(({ name, loss }) => ({
+          name,
+          note: `held out: ${intervalText(loss)}`,
+          values: { test: loss.value },
+        })),
       ],
-      note: "Intervals are 95 %, by bootstrap over groups.",
+      verdict: `${label}, held out: ${simpleText(test)}`,
+      note: "Those without inner folds need no search: they learn from all samples that were searched on. Intervals are 95 %, by bootstrap over groups.",
     },
     plots: [
       ...(importance

@@ -59,6 +59,14 @@ describe("search", () => {
     const lines = readFileSync(join(output, "trials.tsv"), "utf8").trimEnd().split("\n");
     expect([lines.length, lines[0]]).toEqual([4, "trial\tlr\tbatch-size\tfolds\tloss\tseconds\terror"]);
     expect(readFileSync(join(output, "report.html"), "utf8")).toContain("Least loss so far");
+    // The first settings are no baseline; what they are compared with is simple predictors.
+    const { simple } = summary.test;
+    expect(simple.map(({ name }) => name)).toEqual(["Median", "Random forest", "Median forest"]);
+    for (const { name, loss, difference } of simple) {
+      expect(readFileSync(join(output, "report.html"), "utf8")).toContain(`<th scope="row">${name}<`);
+      expect(difference.value).toBeCloseTo(summary.test.best.value - loss.value, 10);
+    }
+    expect(readFileSync(join(output, "report.html"), "utf8")).not.toContain("best baseline");
     const whole = summary.trials.filter(({ folds, loss }) => folds === 2 && loss !== null);
     expect(summary.best.loss).toBe(Math.min(...whole.map(({ loss }) => loss!)));
     const trained = scratch.path("trained");
@@ -140,6 +148,8 @@ describe("search", () => {
     expect(error).toContain(
       "The encoder was trained on the sequences and distances, not the values, of 24 of the 30",
     );
+    // Processes that have done their part do not call themselves interrupted.
+    expect(error).not.toContain("Interrupted");
   });
 
   test("knows the form of models that are converted from the original AAM", async () => {
@@ -171,6 +181,7 @@ describe("search", () => {
     expect(longer.summary.trials.length).toBe(1);
     const quiet = await run("search", ...usual.words.filter((word) => word !== "--json"), "--quiet");
     expect(quiet.out).toContain("samples that no trial has seen");
+    expect(quiet.out).toMatch(/The best settings less the best of these, .*(better|worse|is shown)\.\n/);
     expect(quiet.out + quiet.error).not.toContain("The best settings are in");
     expect(await refusal("search", ...usual.words, "--trials", "3")).toContain("other data or settings");
   });

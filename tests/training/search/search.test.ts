@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
+import { median } from "../../../src/common/median.ts";
 import { Random } from "../../../src/common/random/random.ts";
 import { type Dataset, openDataset } from "../../../src/data/dataset/dataset.ts";
 import { prepareDataset } from "../../../src/data/prepare/prepare.ts";
@@ -7,6 +8,7 @@ import { fineTuneSchema } from "../../../src/training/config/config.ts";
 import { fineTunedOn } from "../../../src/training/predictors/fineTuned.ts";
 import { importanceOf } from "../../../src/training/search/importance.ts";
 import type { Trial } from "../../../src/training/search/outcome.ts";
+import { simplePredictors } from "../../../src/training/search/simplePredictors.ts";
 import { type Dimension, drawPlaces, valueAtPlace } from "../../../src/training/search/space.ts";
 import { type SearchConfig, SearchRunner } from "../../../src/training/search/trial.ts";
 import { type PlantedStudy, plantedStudy } from "../../helpers/plantedStudy.ts";
@@ -141,6 +143,24 @@ describe("samples held out from a search", () => {
       expect([what, await predict(other, outer.train)]).toEqual([what, usual]);
       expect([what, await predict(other, all)]).not.toEqual([what, leaky]);
     }
+  });
+
+  test("are predicted by the median and by forests of the samples that are searched on", async () => {
+    const runner = new SearchRunner(dataset, config);
+    const { outer, plan } = runner;
+    const found = await simplePredictors(dataset, runner);
+    expect(found.map(({ name }) => name)).toEqual(["Median", "Random forest", "Median forest"]);
+    const middle = median(Array.from(outer.train, (sample) => plan.target.values[sample]));
+    expect(found[0].losses).toEqual(
+      Array.from(outer.test, (sample) => Math.abs(middle - plan.target.values[sample])),
+    );
+    for (const { losses } of found.slice(1)) {
+      expect(losses.length).toBe(outer.test.length);
+      expect(losses).not.toEqual(found[0].losses);
+    }
+    const classes = { ...config, base: { ...config.base, target: { metadataColumn: ["state"] } } };
+    const ofClasses = await simplePredictors(dataset, new SearchRunner(dataset, classes));
+    expect(ofClasses.map(({ name }) => name)).toEqual(["Shares of the classes", "Random forest"]);
   });
 
   test("settings with which a training fails end their trial, and the search if they are the first ones", async () => {
