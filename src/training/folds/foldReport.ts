@@ -271,10 +271,12 @@ export async function writeFoldReport(input: FoldReportInput): Promise<string> {
       { label: "Samples", value: summary.samples },
       ...(summary.groupColumn === null ? [] : [{ label: "Groups", value: summary.groups }]),
       { label: "ASVs", value: dataset.asvCount },
+      ...leftOut(dataset),
     ],
     configuration: config,
     environment: [
       { label: "Folds", value: results.length },
+      ...partsOfAuto(summary),
       {
         label: "Seconds of all folds",
         value: Math.round(results.reduce((sum, { seconds }) => sum + seconds, 0)),
@@ -283,6 +285,26 @@ export async function writeFoldReport(input: FoldReportInput): Promise<string> {
     samples,
   });
   return path;
+}
+
+/** Samples that the data set lacks, such as those with fewer counts than it was rarefied to. */
+function leftOut({ manifest }: Dataset): { label: string; value: string }[] {
+  return manifest.dropped
+    .filter(({ what }) => what === "samples")
+    .map(({ count, reason }) => ({ label: "Samples left out before", value: `${count} (${reason})` }));
+}
+
+/** In how many folds each predictor is part of the mean that `auto` is. */
+function partsOfAuto({ kind, meanOf, folds }: FoldSummary): { label: string; value: string }[] {
+  const parts = new Map<string, number>();
+  for (const { of, folds: own } of meanOf)
+    for (const name of of.split(", ")) parts.set(name, (parts.get(name) ?? 0) + own);
+  return [...parts]
+    .sort(([, a], [, b]) => b - a)
+    .map(([name, own]) => ({
+      label: `Folds in which auto has ${titleOf(name, kind === "classes")}`,
+      value: `${own} of ${folds}`,
+    }));
 }
 
 /** What the bootstrap draws. */

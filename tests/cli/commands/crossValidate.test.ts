@@ -114,7 +114,11 @@ describe("cross-validate", () => {
     expect(await likeness("--rarefy-depth", "none", "--tree", study.tree)).toBeNumber();
     const whole = await validate(...files, "--rarefy-depth", "none");
     expect(whole.summary.samples).toBe(30);
-    expect((await validate(...files, "--rarefy-depth", "120")).summary.samples).toBeLessThan(30);
+    const drawn = await validate(...files, "--rarefy-depth", "120");
+    expect(drawn.summary.samples).toBeLessThan(30);
+    expect(readFileSync(join(drawn.output, "report.html"), "utf8")).toContain(
+      `<dt>Samples left out before</dt><dd>${30 - drawn.summary.samples} (fewer than 120 counts)</dd>`,
+    );
     expect(
       await refusal(
         "cross-validate",

@@ -39,6 +39,12 @@ describe("cross-validation", () => {
   test("finds planted ASVs with their signs, and is better than the median", async () => {
     const validated = await validate({ repeats: 2, trees: 10, innerFolds: 3 });
     const { summary, reasons, contributions } = validated;
+    // Several in a fold count in each.
+    const page = readFileSync(validated.report, "utf8");
+    const parts = [...page.matchAll(/<dt>Folds in which auto has ([^<]+)<\/dt><dd>(\d) of 6<\/dd>/g)];
+    const counted = summary.meanOf.reduce((sum, { of, folds }) => sum + folds * of.split(", ").length, 0);
+    expect(parts.reduce((sum, [, , folds]) => sum + Number(folds), 0)).toBe(counted);
+    expect(parts.map(([, title]) => title)).toContain("Ridge on presence");
     const divided = ["forest", "median-forest", "ridge", "kernel", "vectors"];
     expect(Object.keys(contributions)).toEqual(["auto", ...divided]);
     expect(summary).toMatchObject({ isReal: true, samples: 60, groups: 20, repeats: 2, main: "auto" });
@@ -95,6 +101,7 @@ describe("cross-validation", () => {
     expect(readFileSync(report, "utf8")).toContain(
       "In all folds no ASV moves auto, which is the median there: it has no table.",
     );
+    expect(readFileSync(report, "utf8")).toContain("<dt>Folds in which auto has Median</dt><dd>3 of 3</dd>");
     expect(summary.isReal).toBe(false);
     expect(summary.meanOf).toEqual([{ of: "constant", folds: 3 }]);
     expect(verdictText(summary)).toBe(
