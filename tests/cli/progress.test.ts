@@ -53,7 +53,14 @@ test("predict, embed and evaluate: ASVs and samples that are encoded", async () 
     ["Encoding ASVs", study.dataset.asvCount, "ASVs"],
     ["Encoding samples", 36, "samples"],
   ];
-  expect(await stretchesOf("predict", ...samples, "--output", scratch.path("p.tsv"))).toEqual(encoding);
+  const predict = ["predict", ...samples, "--output", scratch.path("p.tsv")];
+  expect(await stretchesOf(...predict)).toEqual(encoding);
+  const contributions = ["--contributions", scratch.path("c.tsv")];
+  const explaining = expect.arrayContaining([["Explaining samples", 36, "samples"]]);
+  expect(await stretchesOf(...predict, ...contributions)).toEqual(explaining);
+  expect(await succeed(...predict, ...contributions)).toContain(
+    "what each ASV adds to the predictions of 36",
+  );
   expect(await stretchesOf("embed", ...samples, "--distances", scratch.path("d.tsv"))).toEqual(encoding);
   // The targets, then the distances.
   expect(await stretchesOf("evaluate", ...samples)).toEqual([...encoding, ...encoding]);

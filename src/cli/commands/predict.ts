@@ -154,6 +154,7 @@ async function run(flags: PredictFlags): Promise<void> {
   display.message(`${samples.length} predictions of ${targets.columns.join(", ")} are in ${flags.output}`);
   display.record("predictions", { samples: samples.length, targets: targets.columns, output: flags.output });
   if (contributions !== undefined && contributionFormat !== null && base) {
+    display.message(`Computing what each ASV adds to the predictions of ${samples.length} samples`);
     const explained = explainSamples(opened, dataset, base, samples, reading);
     const { columns, gap } = contributionTable(dataset, base, samples, predictions, explained);
     if (gap > toleratedGap) display.warn(gapWarning("this model", gap));

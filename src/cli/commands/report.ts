@@ -7,6 +7,7 @@ import { chooseDevice } from "../options/chooseDevice.ts";
 interface Flags {
   readonly output?: string;
   readonly baselines: boolean;
+  readonly reasons: boolean;
   readonly colour?: string;
   readonly metadata?: string;
   readonly taxonomy?: string;
@@ -23,6 +24,7 @@ export function makeCommand(): Command {
       "where to write the page: .html, or .qzv for QIIME 2; by default report.html in the run's folder",
     )
     .option("--no-baselines", "leave out the random forest and the nearest neighbours")
+    .option("--no-reasons", "do not rank the ASVs that carry a fine-tuned model's predictions")
     .option(
       "--colour <column>",
       "metadata column that first colours the map of samples; by default the target, or the first column",
@@ -35,9 +37,10 @@ export function makeCommand(): Command {
     .option("--quiet", "print warnings only", false)
     .action(async (run: string, flags: Flags) => {
       const display = new ProgressDisplay(chooseDisplayMode(flags));
-      const { output, baselines, colour, metadata, taxonomy } = flags;
+      const { output, baselines, reasons, colour, metadata, taxonomy } = flags;
       const device = await chooseDevice(flags.device);
-      const path = await reportRun({ run, output, device, baselines, colour, metadata, taxonomy, display });
+      const what = { baselines, reasons, colour, metadata, taxonomy };
+      const path = await reportRun({ run, output, device, ...what, display });
       display.message(`The report is ${path}`);
     });
 }

@@ -143,23 +143,24 @@ const mostSure = 1 - 1e-12;
  * 1972). Where all p are 0 or 1, u is the sum of codes c, of which a set encoder makes features.
  */
 export class UnionSums implements AsvSums {
-  readonly #codes: torch.Tensor;
+  /** [A, K] in float64 */
+  readonly #sure: torch.Tensor;
   readonly #base: Float64Array;
   readonly #samples: readonly (readonly number[])[];
   /** By t: the sums of all of the base's ASVs, where the sample that is gone to has none: [1, K]. */
   readonly #leaving: Map<number, torch.Tensor>;
 
   /**
-   * @param codes [A, K]
+   * @param sure `surenessOf` codes [A, K]
    * @param leaving filled here, for the same codes and base.
    */
   constructor(
-    codes: torch.Tensor,
+    sure: torch.Tensor,
     base: Float64Array,
     samples: readonly (readonly number[])[],
     leaving: Map<number, torch.Tensor>,
   ) {
-    this.#codes = codes;
+    this.#sure = sure;
     this.#base = base;
     this.#samples = samples;
     this.#leaving = leaving;
@@ -169,8 +170,8 @@ export class UnionSums implements AsvSums {
     const { leaving, arriving } = this.#degrees(t);
     let others = this.#leaving.get(t);
     if (!others) {
-      const chunks = mapChunks(this.#codes, (codes, from, count) =>
-        sureness(codes, leaving.subarray(from, from + count)).sum([0], true),
+      const chunks = mapChunks(this.#sure, (sure, from, count) =>
+        codesOf(sure, leaving.subarray(from, from + count)).sum([0], true),
       );
       others = addUp(chunks).detachFromScope();
       this.#leaving.set(t, others);
@@ -178,9 +179,9 @@ export class UnionSums implements AsvSums {
     return torch.cat(
       ways.map((way) => {
         const asvs = this.#samples[way];
-        const codes = rowsOf(this.#codes, asvs);
+        const sure = rowsOf(this.#sure, asvs);
         const pick = (from: Float64Array) => Float64Array.from(asvs, (asv) => from[asv]);
-        const own = sureness(codes, pick(arriving)).sub(sureness(codes, pick(leaving)));
+        const own = codesOf(sure, pick(arriving)).sub(codesOf(sure, pick(leaving)));
         return others.add(own.sum([0], true));
       }),
     );
@@ -189,8 +190,8 @@ export class UnionSums implements AsvSums {
   gains(t: number, ways: readonly number[], slopes: torch.Tensor): torch.Tensor {
     const { leaving, arriving } = this.#degrees(t);
     const base = this.#base;
-    const parts = mapChunks(this.#codes, (codes, from, count) => {
-      const rates = slopes.matmul(rateOf(codes, leaving.subarray(from, from + count)).t());
+    const parts = mapChunks(this.#sure, (sure, from, count) => {
+      const rates = slopes.matmul(rateOf(sure, leaving.subarray(from, from + count)).t());
       return rates.mul(torch.tensor(base.subarray(from, from + count).map((degree) => -degree)));
     });
     const gains = torch.cat(parts, 2);
@@ -198,7 +199,7 @@ export class UnionSums implements AsvSums {
       const asvs = this.#samples[way];
       const pick = (from: (asv: number) => number) => Float64Array.from(asvs, from);
       const rates = rateOf(
-        rowsOf(this.#codes, asvs),
+        rowsOf(this.#sure, asvs),
         pick((asv) => arriving[asv]),
       );
       const moves = torch.tensor(pick((asv) => 1 - base[asv]));
@@ -216,17 +217,22 @@ export class UnionSums implements AsvSums {
   }
 }
 
-/** p q of codes [n, K] at degrees [n]. */
-function chances(codes: torch.Tensor, degrees: Float64Array): torch.Tensor {
-  return codes.neg().expm1().neg().mul(column(degrees)).clampMax(mostSure);
+/** How surely ASVs have each code, 1 - exp(-c), of codes c [A, K]: in float64. */
+export function surenessOf(codes: torch.Tensor): torch.Tensor {
+  return codes.to("float64").neg().expm1_().neg_();
 }
 
-/** -log(1 - p q) of codes [n, K] at degrees [n]. */
-function sureness(codes: torch.Tensor, degrees: Float64Array): torch.Tensor {
-  return chances(codes, degrees).neg().log1p().neg();
+/** p q of sureness q [n, K] at degrees p [n]. */
+function chances(sure: torch.Tensor, degrees: Float64Array): torch.Tensor {
+  return sure.mul(column(degrees)).clampMax_(mostSure);
+}
+
+/** -log(1 - p q) of sureness q [n, K] at degrees p [n]. */
+function codesOf(sure: torch.Tensor, degrees: Float64Array): torch.Tensor {
+  return chances(sure, degrees).neg_().log1p_().neg_();
 }
 
 /** The slope of that by p: q / (1 - p q). */
-function rateOf(codes: torch.Tensor, degrees: Float64Array): torch.Tensor {
-  return codes.neg().expm1().neg().div(chances(codes, degrees).neg().add(1));
+function rateOf(sure: torch.Tensor, degrees: Float64Array): torch.Tensor {
+  return chances(sure, degrees).neg_().add_(1).reciprocal_().mul_(sure);
 }

@@ -15,7 +15,7 @@ import type { OpenedRun } from "../run/open.ts";
 import { predictionTensor } from "../targets/predictions.ts";
 import type { SampleCategories } from "../targets/sampleCategories.ts";
 import { type AsvBase, asvsOfRow } from "./asvBase.ts";
-import { type AsvSums, ColumnSums, type Degrees, LinearSums, UnionSums } from "./asvSums.ts";
+import { type AsvSums, ColumnSums, type Degrees, LinearSums, surenessOf, UnionSums } from "./asvSums.ts";
 import { type GainsOnWays, integrateWays } from "./integrateWays.ts";
 
 /** What each ASV adds to a prediction; `width` is the number of targets, or of classes. */
@@ -88,11 +88,13 @@ export function* explainSamples(
     ? new SumExplainer(predictor, base, { device, batch }, predict)
     : new SlotExplainer(predictor, base, { device, batch }, predict);
   using _explainer = explainer;
+  const tell = (done: number) =>
+    onProgress?.("Explaining samples", { done, total: samples.length, unit: "samples" });
+  tell(0);
   for (let first = 0; first < samples.length; first += samplesAtOnce) {
     const rows = Array.from({ length: Math.min(samplesAtOnce, samples.length - first) }, (_, i) => first + i);
     const ofPasses = batches.map((own) => torch.tidy(() => explainer.explain(own, rows)));
-    const done = first + rows.length;
-    onProgress?.("Explaining samples", { done, total: samples.length, unit: "samples" });
+    tell(first + rows.length);
     for (let i = 0; i < rows.length; i++) yield meanOf(ofPasses.map((own) => own[i]));
   }
 }
@@ -144,6 +146,8 @@ class SumExplainer implements Disposable {
   /** [A, K] on the CPU: the addends of each ASV (null where there are none), and its codes. */
   readonly #addends: torch.Tensor | null;
   readonly #codes: torch.Tensor | null;
+  /** `surenessOf` them. */
+  readonly #sure: torch.Tensor | null;
   /** By ASV, of blocks: its column, from 1 on, or 0. */
   readonly #columns: readonly number[];
   readonly #leaving = new Map<number, torch.Tensor>();
@@ -166,6 +170,7 @@ class SumExplainer implements Disposable {
         ];
       }),
     );
+    this.#sure = torch.noGrad(() => this.#codes && surenessOf(this.#codes).detachFromScope());
     const columnOf = asvBlocks?.lookUp();
     this.#columns = columnOf
       ? Array.from({ length: base.asvCount }, (_, asv) => columnOf(base.asvTokens(asv)))
@@ -215,9 +220,9 @@ class SumExplainer implements Disposable {
     const added = addends && { of: new LinearSums(addends, presence, there), width: addends.size(1) };
     const codes = this.#codes;
     const asvsOf = there.map(({ asvs }) => asvs);
-    const united = codes && {
-      of: new UnionSums(codes, presence, asvsOf, this.#leaving),
-      width: codes.size(1),
+    const united = this.#sure && {
+      of: new UnionSums(this.#sure, presence, asvsOf, this.#leaving),
+      width: this.#sure.size(1),
     };
     const { asvBlocks } = this.#predictor;
     if (!asvBlocks)
@@ -279,6 +284,7 @@ class SumExplainer implements Disposable {
   [Symbol.dispose](): void {
     this.#addends?.dispose();
     this.#codes?.dispose();
+    this.#sure?.dispose();
     for (const sums of this.#leaving.values()) sums.dispose();
   }
 }

@@ -1,4 +1,5 @@
 import type { ReportProgress } from "../../common/progress.ts";
+import { Random } from "../../common/random/random.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import type { Split } from "../../data/split/split.ts";
 import type { Taxonomy } from "../../data/taxonomy/read.ts";
@@ -15,7 +16,7 @@ import type { OpenedRun } from "../run/open.ts";
 import type { SampleCategories } from "../targets/sampleCategories.ts";
 
 /** Held-out samples that are explained at most; fewer where each takes seconds. */
-const [mostExplained, mostOfSlots] = [200, 50];
+const [mostExplained, mostOfSlots] = [100, 50];
 
 /**
  * The ASVs that carry a fine-tuned model's predictions of held-out samples, as a section of its report;
@@ -29,17 +30,24 @@ export async function asvsOfRun(
     readonly device: torch.Device;
     readonly categories: SampleCategories | null;
     readonly taxonomy: Taxonomy | null;
+    /** Draws the samples to explain, where there are more. */
+    readonly seed: number;
+    /** Is told which samples are explained, before that begins. */
+    readonly say?: (text: string) => void;
     readonly onProgress?: ReportProgress;
   },
 ): Promise<SampleTable | undefined> {
   const targets = run.targets!;
   const isSum = addsAsvsUp(run.predictor!);
   const most = isSum ? mostExplained : mostOfSlots;
-  const stride = Math.max(1, validation.length / most);
-  const samples = Int32Array.from(
-    { length: Math.min(most, validation.length) },
-    (_, i) => validation[Math.floor(i * stride)],
-  );
+  const drawn = new Random(options.seed).derive("explained").shuffle(validation.slice());
+  const samples = validation.length > most ? drawn.subarray(0, most).sort() : validation;
+  const all = validation.length;
+  const howMany =
+    samples.length < all
+      ? `${samples.length} of the ${all} held-out samples (drawn by the run's seed)`
+      : `the ${all} held-out samples`;
+  options.say?.(`Computing what each ASV adds to the predictions of ${howMany}`);
   const base = baseOfSamples(dataset, train, batchOptionsOf(run.facts.config.model));
   const explained = [...explainSamples(run, dataset, base, samples, options)];
   const { classes, columns } = targets;
@@ -69,14 +77,12 @@ export async function asvsOfRun(
       rows: reasonTable(dataset, target, [reasons], options.taxonomy),
     };
   });
-  const all = validation.length;
-  const howMany = samples.length < all ? `${samples.length} of the ${all}` : `the ${all}`;
   const against = isSum
     ? "with a sample that has each ASV to the degree in which training samples have it"
     : "with the sample itself if all of its ASVs were the mean one of the training samples";
   return reasonSection(ways, {
     title: `ASVs that carry ${columns.join(", ")}`,
-    note: `What the model's predictions of ${howMany} held-out samples owe to each ASV, compared ${against}. importance: mean size of what the ASV adds${classes ? ", to probabilities" : ", in the target's unit"}. effect: the mean in samples with the ASV less that in samples without. ASVs in fewer than three training samples are left out; none of this proves a cause.`,
+    note: `What the model's predictions of ${howMany} owe to each ASV, compared ${against}. importance: mean size of what the ASV adds${classes ? ", to probabilities" : ", in the target's unit"}. effect: the mean in samples with the ASV less that in samples without. ASVs in fewer than three training samples are left out; none of this proves a cause.`,
     wayName: columns.length > 1 ? "target" : null,
     overFolds: false,
   });

@@ -51,6 +51,8 @@ export interface ReportOptions {
   readonly device: torch.Device;
   /** Compute the baselines where they are not there yet. Default true. */
   readonly baselines?: boolean;
+  /** Rank the ASVs that carry a fine-tuned model's predictions. Default true. */
+  readonly reasons?: boolean;
   /** Metadata column that colours the maps at first; default the target, or the first column. */
   readonly colour?: string;
   /** File of metadata for the maps, beside those of the data set. */
@@ -75,6 +77,10 @@ export async function reportRun(options: ReportOptions): Promise<string> {
   if (options.taxonomy !== undefined && record.kind !== "fine-tune")
     throw new UserError(
       `--taxonomy names the ASVs that carry predictions, and ${folder.path} predicts nothing; leave it out.`,
+    );
+  if (options.taxonomy !== undefined && options.reasons === false)
+    throw new UserError(
+      "--taxonomy names the ASVs that --no-reasons leaves out; leave one of the options out.",
     );
   const taxonomy =
     options.taxonomy === undefined
@@ -102,7 +108,11 @@ export async function reportRun(options: ReportOptions): Promise<string> {
     const input = { dataset, samples: split.validation, predictions, qualities, targets: run.targets };
     for (const { plot } of await targetPlots(input)) plots.push({ plot });
     samples = sampleTable(predictionColumns({ ...input, withActual: true }));
-    asvs = await asvsOfRun(run, dataset, split, { device, categories, taxonomy, onProgress });
+    if (options.reasons ?? true)
+      asvs = await asvsOfRun(run, dataset, split, {
+        ...{ device, categories, taxonomy, onProgress, seed: record.config.training.seed },
+        say: (text) => display.message(`${text}; --no-reasons leaves this out`),
+      });
     if (options.baselines ?? true)
       comparison = compare(judged, baselines(folder, display), {
         columns: run.targets.columns,

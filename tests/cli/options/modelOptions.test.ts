@@ -444,7 +444,7 @@ test("report: --output, --no-baselines, --colour, --metadata and --quiet", async
   expect(await refusal("report", model, "--metadata", foreign)).toContain("no sample id in common");
 });
 
-showsOptions("report", "--taxonomy");
+showsOptions("report", "--taxonomy --no-reasons");
 test("report: the ASVs that carry predictions of held-out samples, with names by --taxonomy", async () => {
   const output = scratch.path("asvs.html");
   const tableOf = async (...options: string[]) => {
@@ -469,6 +469,13 @@ test("report: the ASVs that carry predictions of held-out samples, with names by
   const named = await tableOf("--taxonomy", taxonomy);
   expect(named.rows.map(([id, , ...rest]) => [id, ...rest])).toEqual(usual.rows);
   for (const [id, name] of named.rows) expect(name).toBe(`Genus${ids.indexOf(id as string)}`);
+  const without = ["report", model, "--no-baselines", "--no-reasons", "--output", output];
+  expect(await succeed(...without)).not.toContain("what each ASV adds");
+  expect(readFileSync(output, "utf8")).not.toContain("ASVs that carry depth");
+  expect(await succeed("report", model, "--no-baselines", "--output", output)).toContain(
+    "what each ASV adds to the predictions of the ",
+  );
+  expect(await refusal(...without, "--taxonomy", taxonomy)).toContain("--no-reasons leaves out");
   const encoder = scratch.path("encoder-to-report");
   await pretrainStudy(study, encoder, { training: { epochs: 1 } });
   expect(await refusal("report", encoder, "--taxonomy", taxonomy)).toContain("predicts nothing");

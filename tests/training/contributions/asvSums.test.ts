@@ -4,6 +4,7 @@ import {
   type AsvSums,
   ColumnSums,
   LinearSums,
+  surenessOf,
   UnionSums,
 } from "../../../src/training/contributions/asvSums.ts";
 
@@ -32,7 +33,7 @@ function compareWithDifferences(sums: AsvSums): void {
 }
 
 describe("sums of codes on the way from a base", () => {
-  const union = () => new UnionSums(table, base, samples, new Map());
+  const union = () => new UnionSums(surenessOf(table), base, samples, new Map());
 
   test("are the chance of any ASV with the code, over all sets of ASVs there could be", () => {
     for (const [way, own] of samples.entries())
@@ -72,7 +73,7 @@ describe("sums of codes on the way from a base", () => {
   });
 
   test("are finite where an ASV that is always there surely has a code", () => {
-    const sure = new UnionSums(torch.full([1, 1], 50), Float64Array.of(1), [[0]], new Map());
+    const sure = new UnionSums(surenessOf(torch.full([1, 1], 50)), Float64Array.of(1), [[0]], new Map());
     const slopes = torch.ones([1, 1, 1], { dtype: "float64" });
     for (const t of [0, 0.5, 1])
       expect([sure.at(t, [0]).item(), sure.gains(t, [0], slopes).item()].every(Number.isFinite)).toBe(true);
