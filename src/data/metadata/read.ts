@@ -17,7 +17,7 @@ import {
   readMissingDirective,
   readTypesDirective,
 } from "./rules.ts";
-import { missingAsNumber, twoSpellings } from "./suspects.ts";
+import { farFromOthers, missingAsNumber, twoSpellings } from "./suspects.ts";
 
 export type { Metadata, MetadataColumn };
 
@@ -111,7 +111,8 @@ export function parseMetadata(text: string, source: string, delimiter: "\t" | ",
   }
   for (const column of columns.values()) {
     warnings.push(...notationWarnings(column, body, source));
-    const suspect = columnType(column) === "numeric" ? missingAsNumber(column) : twoSpellings(column);
+    const isNumeric = columnType(column) === "numeric";
+    const suspect = isNumeric ? (missingAsNumber(column) ?? farFromOthers(column)) : twoSpellings(column);
     if (suspect !== undefined) warnings.push(`${source}, line ${body[suspect.row].line}: ${suspect.what}.`);
   }
   return { source, idHeader: header.idHeader, ids, columns, lines: body.map((row) => row.line), warnings };

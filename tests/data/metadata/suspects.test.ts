@@ -28,6 +28,24 @@ describe("numbers that stand for a missing value", () => {
   });
 });
 
+describe("a number far from all others", () => {
+  const ages = [31, 45, 22, 60, 38, 51, 27, 33, 49, 72];
+  test.each([
+    [
+      [...ages, 1e12],
+      /line 12: "x" is 1000000000000 for 1 of 11 samples and 22 to 72 for the others: if that is a slip/,
+    ],
+    [[-4e9, ...ages], /line 2: "x" is -4000000000 for 1 of 11/],
+  ])("%p: told", (cells, message) => expect(warningsOf(...cells)).toEqual([expect.stringMatching(message)]));
+  test.each([
+    [[...ages, 4e7]],
+    [[1, 2, 3, 1e12]],
+    [[...ages.map(() => 5), 1e12]],
+    [ages.map((_, i) => 10 ** i)],
+    [[...ages.map((_, i) => i / 1e3), 5e3]],
+  ])("%p: may be meant", (cells) => expect(warningsOf(...cells)).toEqual([]));
+});
+
 describe("two spellings of one class", () => {
   test.each([
     [["Male", "male", "Female", "Female"], /line 3: "x" has both "Male" and "male", which count as two/],
