@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import "../../reference/predictor.ts"; // the form of converted models
 import type { Command } from "commander";
 import type { z } from "zod";
+import { refuseOtherFiles } from "../../common/files/folderLock.ts";
 import { UserError } from "../../common/userError.ts";
 import type { Dataset } from "../../data/dataset/dataset.ts";
 import { openDataset } from "../../data/dataset/dataset.ts";
@@ -10,6 +11,7 @@ import * as torch from "../../torch/index.ts";
 import { checkModel } from "../../training/config/checkModel.ts";
 import type { DataConfig, ModelConfig, SplitConfig, TrainingConfig } from "../../training/config/config.ts";
 import { startingSettings } from "../../training/config/defaults.ts";
+import { foldsMarker } from "../../training/folds/crossValidate.ts";
 import { isMainRank } from "../../training/ranks/share.ts";
 import { RunFolder } from "../../training/run/folder.ts";
 import { checkMetadataColumns, openConfiguredData } from "../../training/tasks/openData.ts";
@@ -101,7 +103,8 @@ export async function setUpTraining<Config extends Trainable>(
   checkModel((resumes ? config : useOf(config)).model, config.training);
   checkTraining(config.training, device);
   if (!resumes) {
-    if (isMainRank()) new RunFolder(output).refuseOther();
+    if (folds !== undefined) refuseOtherFiles(output, foldsMarker);
+    else if (isMainRank()) new RunFolder(output).refuseOther();
     const { by, stratify } = config.split;
     checkMetadataColumns(config.data, [...columns, ...[by, stratify].filter((name) => name !== null)]);
   }

@@ -9,19 +9,12 @@ import { writeArtifact } from "../../formats/qiime2/write.ts";
 import type { Interval } from "../../metrics/intervals.ts";
 import { titleOf } from "../predictors/index.ts";
 import { delimitedText, type ResultColumn } from "../targets/predictionTable.ts";
-import type { Plan } from "./plan.ts";
+import { fewestGroups, type Plan } from "./plan.ts";
 import { reasonNotes, undividedText } from "./reasonNotes.ts";
 import { rankedByContributions, reasonSection } from "./reasonSection.ts";
 import type { ReasonRow } from "./reasonTable.ts";
 import type { JobResult } from "./runJob.ts";
-import {
-  classOf,
-  type FoldSummary,
-  fewestGroups,
-  figureNames,
-  lowestOf,
-  predictionsOf,
-} from "./summarize.ts";
+import { classOf, type FoldSummary, figureNames, lowestOf, predictionsOf } from "./summarize.ts";
 
 /** What figures are called. */
 export const figureLabels: Readonly<Record<string, string>> = {

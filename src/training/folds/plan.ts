@@ -13,10 +13,15 @@ import type { LearnTarget } from "../predictors/learner.ts";
 import { isClassifier, labelledSamples, leftOut } from "../targets/targets.ts";
 import { repeatedHosts } from "../tasks/repeatedHosts.ts";
 import { metricToLearn, newEncoder } from "./newEncoder.ts";
-import { fewestGroups } from "./summarize.ts";
 
 /** With fewer groups a bootstrap over them says little. */
 const fewGroups = 10;
+
+/**
+ * Of groups or samples. With fewer, even a difference of one sign in all groups has a probability above 0.05:
+ * 2 / 2^5 by signs.
+ */
+export const fewestGroups = 6;
 
 /** Settings are chosen in at least two inner folds, of two samples each. */
 const fewestToLearn = 4;

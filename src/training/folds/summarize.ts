@@ -3,11 +3,8 @@ import { areaUnderRoc } from "../../metrics/metrics.ts";
 import { titleOf } from "../predictors/index.ts";
 import { type LearnTarget, lossOf } from "../predictors/learner.ts";
 import type { Undivided } from "../predictors/reasons.ts";
-import type { Plan } from "./plan.ts";
+import { fewestGroups, type Plan } from "./plan.ts";
 import type { JobResult } from "./runJob.ts";
-
-/** Of groups or samples. With fewer, even a difference of one sign in all groups has a probability above 0.05: 2 / 2^5 by signs. */
-export const fewestGroups = 6;
 
 /** The figures by which predictors are compared; the first one decides. */
 export const figureNames = {

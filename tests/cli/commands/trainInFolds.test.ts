@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { refusal, run, succeed } from "../../helpers/commandLine.ts";
 import { type PlantedStudy, plantedStudy } from "../../helpers/plantedStudy.ts";
@@ -86,6 +86,13 @@ describe("a fine-tuning in folds", () => {
     const output = ["--output", scratch.path("refused")];
     const refused = (...more: string[]) => refusal("train", ...data, "--folds", "2", ...output, ...more);
     const columns = data.with(3, "score,noise");
+    // Before anything is prepared.
+    const raw = ["--table", study.table, "--metadata", study.metadata, "--metadata-column", "score"];
+    const busy = scratch.path("busy/notes");
+    mkdirSync(busy, { recursive: true });
+    writeFileSync(join(busy, "notes.txt"), "");
+    expect(await refusal("train", ...raw, "--folds", "2", "--output", busy)).toContain("holds other files");
+    expect(readdirSync(scratch.path("busy"))).toEqual(["notes"]);
     expect(await refused("--threads", "2")).toContain("--threads has no effect with --folds");
     expect(await refused("--no-plots")).toContain("--no-plots has no effect");
     expect(await refusal("train", ...columns, "--folds", "2", ...output)).toContain(
