@@ -19,7 +19,7 @@ test("the table of rarefaction depths is shown once, when the data set is made; 
   };
   const first = await prepare("auto");
   expect(first).toContain("Preparing: Reading the table\n");
-  expect(first).toMatch(/Rarefying to\ncounts each .*\n/);
+  expect(first).toMatch(/Rarefying to\ncounts each .*ASVs seen in samples kept, of all .*\n/);
   const again = await prepare("auto");
   expect(again).toMatch(/^Prepared before from the same files, rarefied to \d+: \S+\/cache\/[0-9a-f]+\n$/);
   await prepare("none");

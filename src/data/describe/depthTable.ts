@@ -6,7 +6,7 @@ import type { DepthSummary } from "../table/depths.ts";
  */
 export function depthTable({ rows, samples, asvs }: DepthSummary, chosen: unknown): string[] {
   const cells = [
-    ["counts each", "samples kept", "counts kept", "ASVs kept (expected)"],
+    ["counts each", "samples kept", "counts kept", "ASVs seen in samples kept, of all (expected)"],
     ...rows.map((row) => [
       `${row.depth === chosen ? "* " : ""}${grouped(row.depth)}`,
       `${grouped(row.samples)} of ${grouped(samples)}`,

@@ -3,7 +3,7 @@ import { quote } from "../../common/quote.ts";
 import { UserError } from "../../common/userError.ts";
 import type { Dropped } from "../dataset/manifest.ts";
 import { readFasta } from "../sequences/readFasta.ts";
-import { type DepthSummary, leastDepth, suggestDepth, summarizeDepths } from "../table/depths.ts";
+import { type DepthSummary, suggestDepth, summarizeDepths, usableSamples } from "../table/depths.ts";
 import { dropEmptySlices } from "../table/dropEmpty.ts";
 import { mergeTables, type TablePart } from "../table/merge.ts";
 import { rarefySlices } from "../table/rarefy.ts";
@@ -164,16 +164,23 @@ function rarefyTable(table: TableSlices, options: PrepareOptions): Rarefied {
       ...dropped("asvs", "not drawn when rarefying", missingFrom(table.asvIds, result.table.asvIds)),
     ],
     warnings: [
-      ...(chosenHere ? [chosenDepth(depth, result.report.samplesAfter, table.sampleIds.length)] : []),
+      ...(chosenHere ? [chosenDepth(depth, result.report.samplesAfter, totals)] : []),
       ...failedSamples(depths),
     ],
   };
 }
 
-function chosenDepth(depth: number, kept: number, samples: number): string {
+function chosenDepth(depth: number, kept: number, totals: Float64Array): string {
+  const { count, least } = usableSamples(totals);
+  const all = totals.length;
+  const who =
+    count === all
+      ? `its ${all} samples`
+      : `the ${count} samples with ${least > 1 ? `at least ${least} ` : ""}counts`;
+  const lost = kept < all ? `; ${all - kept} of all ${all} samples are left out` : "";
   return (
-    `The table was rarefied to ${depth} counts, which ${kept} of its ${samples} samples have: the depth that keeps the most counts and nine of ten samples` +
-    `${depth < leastDepth ? "" : ` (from ${leastDepth} on)`}; others are left out. Choose another one with --rarefy-depth.`
+    `The table was rarefied to ${depth} counts, which ${kept} of ${who} have: the depth that keeps the most counts ` +
+    `and nine of ten of these${lost}. When data are prepared, --rarefy-depth chooses another one.`
   );
 }
 

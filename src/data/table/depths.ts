@@ -53,6 +53,18 @@ const offeringShare = 0.25;
 const keptShare = 0.9;
 
 /**
+ * How many samples a depth is chosen for: those with `least` counts, which is `leastDepth` where a quarter of
+ * all with any counts has that, and else 1.
+ */
+export function usableSamples(totals: Float64Array): { readonly count: number; readonly least: number } {
+  const having = (least: number) => totals.reduce((count, total) => count + (total >= least ? 1 : 0), 0);
+  const [all, deep] = [having(1), having(leastDepth)];
+  return deep >= 2 && deep >= offeringShare * all
+    ? { count: deep, least: leastDepth }
+    : { count: all, least: 1 };
+}
+
+/**
  * Of samples with so many counts each, the depth that keeps the most counts, depth times samples that have
  * it, of those depths that keep nine of ten samples. Where a quarter of the samples has `leastDepth`, samples
  * with less count as failed: they are not asked, and no depth below it is taken. Of equal ones the smallest.
@@ -63,8 +75,7 @@ export function suggestDepth(sampleTotals: Float64Array): number {
     .filter((total) => total >= 1)
     .sort()
     .reverse();
-  const deep = totals.filter((total) => total >= leastDepth).length;
-  const usable = deep >= 2 && deep >= offeringShare * totals.length ? deep : totals.length;
+  const usable = usableSamples(totals).count;
   let [best, most] = [0, 0];
   for (let i = Math.max(0, Math.ceil(keptShare * usable) - 1); i < usable; i++) {
     const depth = Math.floor(totals[i]);

@@ -128,6 +128,7 @@ describe("prepareDataset", () => {
     expect(chosen.sampleCount).toBe(samples);
     expect(chosen.manifest.parameters.rarefyDepth).toBe(falling[samples - 1]);
     expect(chosen.manifest.warnings[0]).toContain(`${samples} of its 30 samples have`);
+    expect(chosen.manifest.warnings[0]).toContain(`; ${30 - samples} of all 30 samples are left out. When`);
     const row = chosen.manifest.depths?.rows.find(({ depth }) => depth === falling[samples - 1]);
     expect(row).toMatchObject({ samples, counts: Math.max(...kept) });
     const even = {
@@ -141,6 +142,17 @@ describe("prepareDataset", () => {
     });
     expect(same.manifest.parameters.rarefyDepth).toBe("none");
     expect(same.manifest.warnings).toEqual([]);
+  });
+
+  test("says of which samples a depth keeps nine of ten, where some have few counts", async () => {
+    const table = { ...study.table, data: study.table.data.slice() };
+    for (let i = 0; i < table.data.length; i++)
+      table.data[i] = i < table.indptr[6] ? Math.min(1, table.data[i]) : 1000 * table.data[i];
+    const { sampleCount, manifest } = await prepared({ table: writeTable("failed.biom", table) });
+    expect(sampleCount).toBeLessThan(25);
+    expect(manifest.warnings[0]).toContain(
+      `which ${sampleCount} of the 24 samples with at least 1000 counts have: the depth that keeps the most counts and nine of ten of these; ${30 - sampleCount} of all 30 samples are left out.`,
+    );
   });
 
   test("finds hashed ids in the tree and their sequences in a FASTA file", async () => {
