@@ -82,7 +82,17 @@ describe("after pretraining and fine-tuning", () => {
       ...["predict", "--model", run(), "--table", study.table, "--rarefy-depth", "none"],
       ...["--output", scratch.path("whole.csv"), "--threads", "1"],
     );
-    expect(whole.error).toContain("rarefied to none, those of the training were to 200");
+    expect(whole.error).toContain(
+      "The samples have all their counts, those of the training were rarefied to 200 counts",
+    );
+    const deep = scratch.path("deep");
+    const prepare = ["prep", "--table", study.table, "--tree", study.tree, "--rarefy-depth", "400"];
+    expect(aam(...prepare, "--output", deep).code).toBe(0);
+    const given = ["--dataset", deep, "--output", scratch.path("deep.csv"), "--threads", "1"];
+    const { error } = aam("predict", "--model", run(), ...given);
+    expect(error).toContain("are rarefied to 400 counts, those of the training were rarefied to 200 counts");
+    // This command cannot keep what `prep` left out.
+    expect(error).toMatch(/fewer than 400 counts are left out \(.*\); `prep --rarefy-depth none` keeps them/);
   });
 
   test("predictions can be Arrow, and attention adds up to 1 in every sample", () => {

@@ -63,12 +63,15 @@ export async function openSamples(
     dataset = openDataset(samples.dataset!);
     for (const warning of dataset.manifest.warnings) display.warn(warning);
   }
-  for (const warning of fitWarnings(facts, dataset)) display.warn(warning);
+  for (const warning of fitWarnings(facts, dataset, table !== undefined)) display.warn(warning);
   return dataset;
 }
 
-/** What is odd about a data set for a model, each a sentence. */
-export function fitWarnings(facts: RunFacts, dataset: Dataset): string[] {
+/**
+ * What is odd about a data set for a model, each a sentence.
+ * @param canRarefy whether the command has made it from a table, and has --rarefy-depth.
+ */
+export function fitWarnings(facts: RunFacts, dataset: Dataset, canRarefy = false): string[] {
   const { data, config } = facts;
   const all = Int32Array.from({ length: dataset.sampleCount }, (_, sample) => sample);
   const cure = () => "rarefy them to fewer counts, or take a model with a higher --token-limit";
@@ -79,7 +82,7 @@ export function fitWarnings(facts: RunFacts, dataset: Dataset): string[] {
   for (const { count, reason, examples } of lost) {
     warnings.push(
       `${count} samples with ${reason} are left out (${examples.slice(0, 3).join(", ")}${count > 3 ? " ..." : ""}); ` +
-        "--rarefy-depth none keeps them, with all their counts.",
+        `${canRarefy ? "--rarefy-depth none" : "\`prep --rarefy-depth none\`"} keeps them, with all their counts.`,
     );
   }
   const empty = dataset.manifest.dropped.find(({ what, reason }) => what === "samples" && reason === "empty");
@@ -90,10 +93,14 @@ export function fitWarnings(facts: RunFacts, dataset: Dataset): string[] {
   const depth = dataset.manifest.parameters["rarefyDepth"];
   if (typeof depth === "number" ? depth !== data.rarefyDepth : data.rarefyDepth !== "none") {
     warnings.push(
-      `The samples are rarefied to ${depth}, those of the training were to ${data.rarefyDepth}: the number of ASVs that are seen differs.`,
+      `The samples ${countsText(typeof depth === "number" ? depth : "none", "have", "are")}, those of the training ${countsText(data.rarefyDepth, "had", "were")}: the number of ASVs that are seen differs.`,
     );
   }
   return warnings;
+}
+
+function countsText(depth: number | "none", have: string, are: string): string {
+  return depth === "none" ? `${have} all their counts` : `${are} rarefied to ${depth} counts`;
 }
 
 /** How many ASVs a model cannot read as those of its training. */
