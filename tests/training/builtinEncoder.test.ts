@@ -66,8 +66,10 @@ test("where a folder is called builtin, every use of the name says which encoder
   try {
     for (const use of uses) {
       const more = use[0] === "train" ? small : use[0] === "cross-validate" ? ["--folds", "2"] : [];
-      const { code, error } = await run(...use, "--dataset", study.folder, ...more);
+      const { code, out, error } = await run(...use, "--dataset", study.folder, ...more);
       expect([use[0], code, note.test(error)]).toEqual([use[0] ?? "", 0, true]);
+      if (use[0] === "train")
+        expect(out + error).toContain("Frozen encoder: predicts from blocks (an effect of each ASV,");
     }
   } finally {
     process.chdir(before);

@@ -9,6 +9,8 @@ import { dataSchema, fineTuneSchema } from "../../training/config/config.ts";
 import { search, searchMarker } from "../../training/search/search.ts";
 import { searchText } from "../../training/search/searchReport.ts";
 import { defaultSpace } from "../../training/search/space.ts";
+import { isClassifier } from "../../training/targets/targets.ts";
+import { frozenText } from "../../training/tasks/frozenText.ts";
 import { checkMetadataColumns, openConfiguredData } from "../../training/tasks/openData.ts";
 import { fineTuneSettings, parseFineTune } from "../options/fineTuneSettings.ts";
 import { atLeastTwo, positiveNumber, positiveWholeNumber, wholeNumber } from "../options/optionValues.ts";
@@ -123,6 +125,10 @@ async function run(flags: Flags): Promise<void> {
     output,
     display,
   });
+  if (config.freezeBase)
+    display.message(
+      frozenText({ ...config, model: encoderUse(config).model }, isClassifier(dataset, target)),
+    );
   const { method, trials, folds, seed, workers, maxMinutes } = flags;
   const { summary, report } = await search({
     dataset,

@@ -5,11 +5,14 @@ import { UserError } from "../../common/userError.ts";
 import { parseWeightRule } from "../../data/encoding/categoryWeights.ts";
 import { chosenTargetPooling } from "../../training/config/buildModel.ts";
 import { type FineTuneConfig, fineTuneSchema } from "../../training/config/config.ts";
+import { fineTuneConfig } from "../../training/config/defaults.ts";
 import { crossValidate } from "../../training/folds/crossValidate.ts";
 import { summaryText } from "../../training/folds/foldReport.ts";
 import { planSchema } from "../../training/folds/plan.ts";
 import { pretrainFactsOf } from "../../training/run/open.ts";
+import { isClassifier } from "../../training/targets/targets.ts";
 import { fineTune } from "../../training/tasks/fineTune.ts";
+import { frozenText } from "../../training/tasks/frozenText.ts";
 import { atLeastTwo } from "../options/optionValues.ts";
 import { type EncoderUse, refuseBesideFolds } from "../options/refuseIdleOptions.ts";
 import { addSchemaOptions, type SchemaOption } from "../options/schemaOptions.ts";
@@ -94,7 +97,8 @@ export function makeCommand(): Command {
   const command = new Command("train").description(
     "Train a model that predicts metadata of samples, on a pretrained encoder or from scratch",
   );
-  addSchemaOptions(command, fineTuneSchema, trainOptions);
+  const frozen = { when: "with --freeze-base", start: fineTuneConfig({ freezeBase: true }) };
+  addSchemaOptions(command, fineTuneSchema, trainOptions, fineTuneConfig(), frozen);
   command
     .optionsGroup("Validation samples:")
     .option(
@@ -185,6 +189,10 @@ async function trainInFolds(command: Command, setup: TrainingSetup<FineTuneConfi
   if (columns.length !== 1)
     throw new UserError(
       `--folds is for one column, and these are given: ${columns.join(", ")}; leave the others out.`,
+    );
+  if (config.freezeBase)
+    display.message(
+      frozenText({ ...config, model: encoderUse(config).model }, isClassifier(dataset, config.target)),
     );
   const hasDistances = dataset.manifest.distances.length > 0;
   const plan = planSchema.parse({

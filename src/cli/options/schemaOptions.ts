@@ -38,21 +38,32 @@ const nothing = Symbol("none");
 
 /**
  * Adds options to a command; types, choices, descriptions and defaults come from the schema,
- * defaults of `start` first.
+ * defaults of `start` first. `other` names a case that has other defaults, which are told besides.
  */
 export function addSchemaOptions(
   command: Command,
   schema: z.ZodType,
   options: readonly SchemaOption[],
   start: Record<string, unknown> = {},
+  other?: { readonly when: string; readonly start: Record<string, unknown> },
 ): void {
   const root = z.toJSONSchema(schema, { io: "input", reused: "inline", unrepresentable: "any" }) as Node;
   const defaults = schema.safeParse(start);
+  const others = other && schema.safeParse(other.start);
   for (const option of options) {
     const node = nodeAt(root, option.path);
     const value = defaults.success ? valueAt(defaults.data, option.path) : undefined;
     const choices = choicesOf(node);
-    const made = new Option(option.flags, describe(option, node, value, choices)).helpGroup(option.group);
+    const otherValue = others?.success ? valueAt(others.data, option.path) : value;
+    const [usual, besides] = [value, otherValue].map(shownValue);
+    const shown = [
+      ...(choices ? [choices.join(", ")] : []),
+      ...(usual === null ? [] : [`default ${usual}`]),
+      ...(other === undefined || besides === null || besides === usual ? [] : [`${besides} ${other.when}`]),
+    ];
+    const about = option.text ?? node.description ?? "";
+    const text = shown.length > 0 ? `${about} (${shown.join("; ")})` : about;
+    const made = new Option(option.flags, text).helpGroup(option.group);
     if (made.required || made.optional) made.argParser(option.parse ?? ((text) => readValue(text, node)));
     command.addOption(made);
     if (option.formerly !== undefined) addFormerName(command, made, option.formerly);
@@ -233,19 +244,11 @@ function choicesOf(node: Node): string[] | null {
   return choices ? choices.map(String) : null;
 }
 
-function describe(option: SchemaOption, node: Node, value: unknown, choices: string[] | null): string {
-  const text = option.text ?? node.description ?? "";
-  const shown =
-    value === null ||
-    value === undefined ||
-    typeof value === "boolean" ||
-    (Array.isArray(value) && value.length === 0)
-      ? null
-      : Array.isArray(value)
-        ? value.join(",")
-        : String(value);
-  const notes = [...(choices ? [choices.join(", ")] : []), ...(shown === null ? [] : [`default ${shown}`])];
-  return notes.length > 0 ? `${text} (${notes.join("; ")})` : text;
+/** A default as the help has it; null for what goes without saying. */
+function shownValue(value: unknown): string | null {
+  if (value === null || value === undefined || typeof value === "boolean") return null;
+  if (Array.isArray(value)) return value.length === 0 ? null : value.join(",");
+  return String(value);
 }
 
 function readValue(text: string, node: Node): unknown {

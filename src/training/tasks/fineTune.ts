@@ -38,6 +38,7 @@ import { SampleCategories } from "../targets/sampleCategories.ts";
 import { isClassifier, labelledSamples, leftOut, Targets } from "../targets/targets.ts";
 import { settleRidge } from "./chooseRidge.ts";
 import { FineTuneTask } from "./fineTuneTask.ts";
+import { frozenText } from "./frozenText.ts";
 import { countPlot, pairPlot } from "./pairPlot.ts";
 import { loadEncoder, withShapeOf } from "./pretrained.ts";
 import { repeatedHosts } from "./repeatedHosts.ts";
@@ -186,7 +187,10 @@ export async function fineTune(
     startEncoder(base, dataset, split.train, given);
   }
   base.eval();
-  if (config.freezeBase) display.message("Encoding all samples once with the frozen encoder");
+  if (config.freezeBase) {
+    display.message(frozenText(config, givenTargets.classes !== null));
+    display.message("Encoding all samples once with the frozen encoder");
+  }
   const frozen = config.freezeBase
     ? freeze(model, dataset, { train: split.train, known: asvs ?? [] }, { device, batch })
     : null;

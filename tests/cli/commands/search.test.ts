@@ -17,6 +17,7 @@ interface Outcome {
   summary: SearchSummary;
   output: string;
   words: string[];
+  said: string;
 }
 
 /** Short trainings of a small model; later options override earlier ones. */
@@ -32,7 +33,7 @@ async function search(...more: string[]): Promise<Outcome> {
   const words = [...data, ...cheap, ...space, "--workers", "1", "--output", output, "--json", ...more];
   const out = await succeed("search", ...words);
   const line = out.split("\n").find((text) => text.startsWith('{"event":"search"'));
-  return { summary: JSON.parse(line!), output, words };
+  return { summary: JSON.parse(line!), output, words, said: out };
 }
 
 beforeAll(async () => {
@@ -116,6 +117,7 @@ describe("search", () => {
     [
       "--freeze-base --pretrained-encoder builtin --space lr=0.3..1 --trials 1",
       (found) => {
+        expect(found.said).toContain("Frozen encoder: predicts from blocks");
         // The same as `train` would take: blocks, whose last epoch is kept.
         const best = readFileSync(join(found.output, "best.yaml"), "utf8");
         for (const line of ["freezeBase: true", "pooling: blocks", "bestMetric: last"])

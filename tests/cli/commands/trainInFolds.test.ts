@@ -30,6 +30,18 @@ const ofFineTuned = (output: string) => {
 };
 
 describe("a fine-tuning in folds", () => {
+  test("says what a frozen encoder predicts from", async () => {
+    const frozen = ["--pretrained-encoder", "builtin", "--freeze-base", "--epochs", "1"];
+    const { code, out, error } = await run(
+      ...["train", ...data, ...frozen, "--folds", "2", "--output", scratch.path("frozen")],
+    );
+    expect(code).toBe(0);
+    expect(out + error).toContain(
+      "predicts from blocks (an effect of each ASV, beside codes and sums), by sgd",
+    );
+    expect(out + error).toContain("for 1 epoch, the last one kept");
+  });
+
   showsOptions("train", "--folds");
   showsOptions("cross-validate", "--config");
   test("has figures beside predictors on the same folds, which are those of cross-validate; goes on where it stopped", async () => {

@@ -6,6 +6,8 @@ import { parseYamlText } from "../../../src/formats/yaml.ts";
 import type { FineTuneInput } from "../../../src/training/config/config.ts";
 import { fineTuneConfig } from "../../../src/training/config/defaults.ts";
 import { defaultSpace } from "../../../src/training/search/space.ts";
+import { frozenText } from "../../../src/training/tasks/frozenText.ts";
+import { succeed } from "../../helpers/commandLine.ts";
 import { projectRoot } from "../../helpers/projectFiles.ts";
 import { useScratch } from "../../helpers/scratch.ts";
 
@@ -56,6 +58,36 @@ describe("what is predicted from where nothing is said", () => {
     });
     const trained = fineTuneConfig({ ...frozen, target: { pooling: "blocks" }, training: { lr: 0.3 } });
     expect(trained.training).toMatchObject({ optimizer: "sgd", lr: 0.3 });
+  });
+
+  test("is said in a sentence, as are other heads and what decides there", () => {
+    expect(frozenText(fineTuneConfig(frozen), false)).toBe(
+      "Frozen encoder: predicts from blocks (an effect of each ASV, beside codes and sums), by sgd with --lr 1 for 40 epochs, the last one kept, " +
+        "with --target-transform auto and --huber-delta 0.25; --target-pooling, --epochs and --best-metric, say, change this.",
+    );
+    expect(frozenText(fineTuneConfig(frozen), true)).toContain("the last one kept; --target-pooling");
+    const other = frozenText(
+      fineTuneConfig({ ...frozen, target: { lossType: "mae", pooling: "auto" } }),
+      false,
+    );
+    expect(other).toContain(
+      "from codes, by adamw with --lr 0.001 for at most 100 epochs, the best by target_loss kept, with --target-transform zscore and --loss-type mae;",
+    );
+  });
+
+  test("is said in the help of train beside the usual defaults, which are those of a new run", async () => {
+    const help = (await succeed("train", "--help")).replaceAll(/\s+/g, " ");
+    for (const text of [
+      "default 100; 40 with --freeze-base",
+      "default auto; blocks with --freeze-base",
+      "default zscore; auto with --freeze-base",
+      "default 1; 0.25 with --freeze-base",
+      "default target_loss; last with --freeze-base",
+      "default adamw; sgd with --freeze-base",
+      "default 0.001; 1 with --freeze-base",
+      "(set, aam; default set)",
+    ])
+      expect(help).toContain(text);
   });
 
   test("is searched with settings of its own", () => {
