@@ -3,6 +3,8 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 import { commands } from "../../src/cli/main.ts";
+import { readFileBytes } from "../../src/common/files/inputFile.ts";
+import { makeCommand } from "../helpers/commandLine.ts";
 import { showsOptions } from "../helpers/showsOptions.ts";
 
 const root = resolve(import.meta.dir, "../..");
@@ -48,6 +50,26 @@ test("--help names every command, and a command's own --help its options", () =>
     expect(help.out).toContain("--json");
     expect(help.out).toContain("show what was found");
   }
+});
+
+test("helps show no default where there is none, and those that a new run has", async () => {
+  const textOf = async (name: string) => (await makeCommand(name)).helpInformation().replace(/\s+/g, " ");
+  for (const { name } of commands) expect(await textOf(name)).not.toMatch(/default \)|default ;/);
+  expect(await textOf("train")).toContain("where no --pretrained-encoder decides:");
+  expect(await textOf("train")).toMatch(/transformers \(aam\) \(set, aam; default set\)/);
+});
+
+test("a pipe that is closed on the way is told with the cure", () => {
+  expect(() => readFileBytes("/dev/fd/987")).toThrow(/that pipe was closed on the way/);
+  expect(() => readFileBytes("/dev/nothing")).toThrow(/there is no such file/);
+});
+
+test("sample ids are read from a pipe", () => {
+  const script = `import { readIdFile } from "./src/data/split/files.ts"; console.log(readIdFile("/dev/stdin").join())`;
+  const done = Bun.spawnSync(["bash", "-c", `printf 'a\\nb\\n' | "$0" -e "$1"`, process.execPath, script], {
+    cwd: root,
+  });
+  expect(done.stdout.toString()).toBe("a,b\n");
 });
 
 showsOptions("aam", "--version");

@@ -21,6 +21,8 @@ import { addRunFlags, commonOptions, type RunFlags } from "../options/trainingOp
 import { reportFineTuning } from "../text/reportFineTuning.ts";
 
 const start = "Encoder:";
+const encoderText =
+  "what encodes samples where no --pretrained-encoder decides: sets of codes (set), or the original AAM's transformers (aam)";
 const target = "Target:";
 const head = "Target head:";
 const categories = "Categories:";
@@ -90,7 +92,9 @@ export const trainOptions: readonly SchemaOption[] = [
     path: "categorical.lossWeightColumn",
     group: categories,
   },
-  ...commonOptions,
+  ...commonOptions.map((option) =>
+    option.path === "model.encoder" ? { ...option, text: encoderText } : option,
+  ),
 ];
 
 export function makeCommand(): Command {

@@ -2,7 +2,8 @@ import type { Command, Option } from "commander";
 
 /** An option's text in the help: choices and default as the options that come from a schema have them. */
 function describeOption({ description, argChoices, defaultValue, negate }: Option): string {
-  const isTold = negate || defaultValue === undefined || defaultValue === false;
+  const isNothing = defaultValue === undefined || defaultValue === false || String(defaultValue) === "";
+  const isTold = negate || isNothing;
   const notes = [
     ...(argChoices ? [argChoices.join(", ")] : []),
     ...(isTold ? [] : [`default ${defaultValue}`]),

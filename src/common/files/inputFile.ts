@@ -35,6 +35,9 @@ export function describeReadError(path: string, cause: unknown): UserError {
     ENOMEM: "it does not fit into memory",
     ERR_FS_FILE_TOO_LARGE: "it is too large to be read at once",
   };
+  if (code === "ENOENT" && /^\/(dev|proc\/self)\/fd\//.test(path))
+    reasons["ENOENT"] =
+      "that pipe was closed on the way, as `bun run` does; write a file first and give its path";
   const reason = reasons[code] ?? (cause instanceof Error ? cause.message : String(cause));
   return new UserError(`Cannot read ${path}: ${reason}.`);
 }

@@ -82,7 +82,7 @@ export function fitWarnings(facts: RunFacts, dataset: Dataset, canRarefy = false
   for (const { count, reason, examples } of lost) {
     warnings.push(
       `${count} samples with ${reason} are left out (${examples.slice(0, 3).join(", ")}${count > 3 ? " ..." : ""}); ` +
-        `${canRarefy ? "--rarefy-depth none" : "\`prep --rarefy-depth none\`"} keeps them, with all their counts.`,
+        `${canRarefy ? "--rarefy-depth none" : "`prep --rarefy-depth none`"} keeps them, with all their counts.`,
     );
   }
   const empty = dataset.manifest.dropped.find(({ what, reason }) => what === "samples" && reason === "empty");

@@ -25,7 +25,7 @@ export function searchText({
   const settings = Object.entries(best.settings ?? {}).map(([name, value]) => `${name} ${value ?? "none"}`);
   const { high } = test.difference;
   return [
-    `${trials.length} trials, ended by ${ended_by}; the best is trial ${best.trial}: ${settings.join(", ") || "the settings that the search started from"}`,
+    `${trials.length} ${trials.length === 1 ? "trial" : "trials"}, ended by ${ended_by}; the best is trial ${best.trial}: ${settings.join(", ") || "the settings that the search started from"}`,
     `${labels[figure]} on inner folds ${readableNumber(best.loss!, 3)}, with the first settings ${readableNumber(trials[0].loss!, 3)}`,
     `${labels[figure]} on ${samples.held_out} samples that no trial has seen: ${intervalText(test.best)}, with the first settings ${intervalText(test.base)}`,
     best.trial === 0

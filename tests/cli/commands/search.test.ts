@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { SearchSummary } from "../../../src/training/search/outcome.ts";
+import { searchText } from "../../../src/training/search/searchReport.ts";
 import { refusal, run, succeed } from "../../helpers/commandLine.ts";
 import { type PlantedStudy, plantedStudy } from "../../helpers/plantedStudy.ts";
 import { useScratch } from "../../helpers/scratch.ts";
@@ -193,6 +194,8 @@ describe("search", () => {
     const given = ["--table", study.table, "--metadata", study.metadata];
     const { summary } = await search(...given, "--trials", "1", "--folds", "2");
     expect(summary.samples.searched).toBeGreaterThan(10);
+    expect(searchText(summary)).toStartWith("2 trials, ended by");
+    expect(searchText({ ...summary, trials: summary.trials.slice(0, 1) })).toStartWith("1 trial, ended by");
     const words = [...given, "--metadata-column", "score", "--output", scratch.path("refused")];
     for (const option of ["--tree", "--rep-seqs"])
       expect(await refusal("search", ...words, option, scratch.path("none"))).toContain("none");
