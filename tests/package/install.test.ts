@@ -42,7 +42,7 @@ beforeAll(() => {
 const unpackedOf = (tarball: string) => tarball.replace(/-\d+\.\d+\.\d+\.tgz$/, "");
 
 test("the tarballs are small, hold what every package holds, and publint finds nothing", async () => {
-  const limits = { toolkit: 560, product: 3100, prebuilt: 700 };
+  const limits = { toolkit: 580, product: 3100, prebuilt: 700 };
   for (const [name, limit] of Object.entries(limits) as [keyof Packed, number][]) {
     const tarball = packed[name];
     expect(statSync(tarball).size / 1024).toBeLessThan(limit);
