@@ -3,6 +3,7 @@ import type { ColumnPrediction } from "../targets/predictions.ts";
 import type { ResultColumn } from "../targets/predictionTable.ts";
 import type { AsvBase } from "./asvBase.ts";
 import type { SampleContributions } from "./explainSamples.ts";
+import { gapOf } from "./gapWarning.ts";
 
 /** ASVs of a sample that have rows of their own, for each target or class. */
 const mostShown = 50;
@@ -35,7 +36,7 @@ export function contributionTable(
     return own.kind === "classes" ? own.probabilities[row * names.length + c] : own.predicted[row];
   };
   const found: { row: number; of: number; id: string; count: number; contribution: number }[] = [];
-  let [row, missing, largest] = [0, 0, 0];
+  let [row, missing, largest, size] = [0, 0, 0, 0];
   for (const { values, base: from } of explained) {
     const { asvs, counts } = dataset.sample(samples[row]);
     const countOf = new Map(Array.from(asvs, (asv, i) => [asv, counts[i]]));
@@ -53,6 +54,7 @@ export function contributionTable(
       const change = predictedOf(row, c) - from[c];
       missing = Math.max(missing, Math.abs(change - order.reduce((sum, asv) => sum + of(asv), 0)));
       largest = Math.max(largest, Math.abs(change));
+      size = Math.max(size, Math.abs(predictedOf(row, c)));
     });
     row++;
   }
@@ -68,6 +70,6 @@ export function contributionTable(
       { name: "count", values: Float64Array.from(found, ({ count }) => count) },
       { name: "contribution", values: Float64Array.from(found, ({ contribution }) => contribution) },
     ],
-    gap: largest > 0 ? missing / largest : missing,
+    gap: gapOf(missing, largest, size),
   };
 }

@@ -1,6 +1,6 @@
 import { median } from "../../common/median.ts";
 import { conformalRadius } from "../../metrics/intervals.ts";
-import { type Learned, type LearnTask, widthOf } from "../predictors/learner.ts";
+import { innerRows, type Learned, type LearnTask, widthOf } from "../predictors/learner.ts";
 import { fitMedianLine } from "../predictors/medianLine.ts";
 
 /** The error to be expected at a prediction. */
@@ -30,7 +30,7 @@ export function radiiOf(
   predicted: Float64Array,
   coverage: number,
 ): number[] {
-  const { target, train, groupOf, inner } = task;
+  const { target, train, groupOf } = task;
   const groups = groupOf ? train.map((sample) => groupOf[sample]) : train;
   const width = widthOf(target);
   if (target.kind === "classes") {
@@ -38,8 +38,7 @@ export function radiiOf(
     return Array(predicted.length / width).fill(conformalRadius(scores, groups, coverage));
   }
   const errors = Float64Array.from(train, (sample, row) => Math.abs(unseen[row] - target.values[sample]));
-  const rowOf = new Map(Array.from(train, (sample, row) => [sample, row]));
-  const rowsOf = (samples: Int32Array) => Array.from(samples, (sample) => rowOf.get(sample)!);
+  const folds = innerRows(task);
   const least = Math.max(leastSpread * usualError(errors), Number.MIN_VALUE);
   /** Of predictions beyond those that it was fitted to, what it says of the nearest of these. */
   const lineOf = (rows: readonly number[]): Spread => {
@@ -54,9 +53,9 @@ export function radiiOf(
   };
   const tried = [flatOf, lineOf].map((fit) => {
     const spreads = new Float64Array(train.length);
-    for (const { train: own, test } of inner) {
-      const spread = fit(rowsOf(own));
-      for (const row of rowsOf(test)) spreads[row] = spread(unseen[row]);
+    for (const { own, test } of folds) {
+      const spread = fit(own);
+      for (const row of test) spreads[row] = spread(unseen[row]);
     }
     return { fit, spreads, off: errors.reduce((sum, error, row) => sum + Math.abs(error - spreads[row]), 0) };
   });

@@ -1,4 +1,5 @@
 import type { Dataset } from "../../data/dataset/dataset.ts";
+import { gapOf } from "../contributions/gapWarning.ts";
 import { type Contributions, type Learned, type LearnTask, type Part, widthOf } from "./learner.ts";
 import { fewestSamples, type Reasons } from "./reasons.ts";
 import type { Study } from "./study.ts";
@@ -161,9 +162,8 @@ class Tally {
         return count > 0 && count < n ? own / count - (all - own) / (n - count) : null;
       }),
     );
-    // Predictions that differ by rounding alone are no measure of what is missing.
-    const rounding = 1e-9 * this.#predicted.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    const gap = this.#missing / (Math.max(this.#largest, rounding) || 1);
+    const size = this.#predicted.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    const gap = gapOf(this.#missing, this.#largest, size);
     return { asvs, effects, importance: asvs.map((asv) => this.#sizes[asv]), gap };
   }
 }

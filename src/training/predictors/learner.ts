@@ -92,24 +92,34 @@ export function meanLoss(target: LearnTarget, samples: Int32Array, predicted: Ar
   return sum / samples.length;
 }
 
+/** Of each inner fold the rows, in the order of `train`, that are fitted to and those that are held out. */
+export function innerRows({ train, inner }: Pick<LearnTask, "train" | "inner">): {
+  readonly own: number[];
+  readonly test: number[];
+}[] {
+  const rowOf = new Map(Array.from(train, (sample, row) => [sample, row]));
+  const rowsOf = (samples: Int32Array) => Array.from(samples, (sample) => rowOf.get(sample)!);
+  return inner.map(({ train: own, test }) => ({ own: rowsOf(own), test: rowsOf(test) }));
+}
+
 /**
  * Fits on the training part of each inner fold and predicts its held-out part. `fit` gives predictions of
- * several settings at once; the one of least loss is chosen. With `calibrate` given, scores become
- * probabilities before they are judged.
+ * several settings at once; the one of least loss is chosen.
  */
 export function chooseInside<T extends Readonly<Record<string, string | number>>>(
-  { target, train, inner }: LearnTask,
+  task: LearnTask,
   settings: readonly T[],
   fit: (train: Int32Array, test: Int32Array, fold: number) => readonly Float64Array[],
 ): { setting: T; unseen: Float64Array; loss: number } {
+  const { target, train, inner } = task;
   const width = widthOf(target);
-  const rowOf = new Map(Array.from(train, (sample, row) => [sample, row]));
+  const rows = innerRows(task);
   const unseen = settings.map(() => new Float64Array(train.length * width));
   inner.forEach(({ train: own, test }, fold) => {
     const predicted = fit(own, test, fold);
     predicted.forEach((values, at) => {
-      test.forEach((sample, i) => {
-        unseen[at].set(values.subarray(i * width, (i + 1) * width), rowOf.get(sample)! * width);
+      rows[fold].test.forEach((row, i) => {
+        unseen[at].set(values.subarray(i * width, (i + 1) * width), row * width);
       });
     });
   });

@@ -1,5 +1,5 @@
 import { median } from "../../common/median.ts";
-import type { Learned, LearnTask } from "./learner.ts";
+import { innerRows, type Learned, type LearnTask } from "./learner.ts";
 import { slopeBetween } from "./probabilityContributions.ts";
 import { boundNumbers } from "./scores.ts";
 
@@ -57,19 +57,17 @@ export function fitMedianLine(
  * samples comes from lines that the sample's own fold had no part in. Classes have `sharpened` for this.
  */
 export function onMedianLine(task: LearnTask, learned: Learned): Learned {
-  const { target, train, inner } = task;
+  const { target, train } = task;
   if (target.kind !== "numbers") return learned;
   const truth = Float64Array.from(train, (sample) => target.values[sample]);
   const bound = boundNumbers(target, train);
   const moved = ({ slope, offset }: MedianLine) => {
     return (values: Float64Array) => bound(values.map((value) => offset + slope * value));
   };
-  const rowOf = new Map(Array.from(train, (sample, row) => [sample, row]));
-  const rowsOf = (samples: Int32Array) => Array.from(samples, (sample) => rowOf.get(sample)!);
   const unseen = new Float64Array(train.length);
-  for (const { train: own, test } of inner) {
-    const finish = moved(fitMedianLine(learned.unseen, truth, rowsOf(own)));
-    for (const row of rowsOf(test)) unseen[row] = finish(learned.unseen.subarray(row, row + 1))[0];
+  for (const { own, test } of innerRows(task)) {
+    const finish = moved(fitMedianLine(learned.unseen, truth, own));
+    for (const row of test) unseen[row] = finish(learned.unseen.subarray(row, row + 1))[0];
   }
   const line = fitMedianLine(learned.unseen, truth, [...train.keys()]);
   const finish = moved(line);

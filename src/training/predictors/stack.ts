@@ -1,4 +1,4 @@
-import { type Learned, type LearnTask, lossOf, meanLoss, type Part, widthOf } from "./learner.ts";
+import { innerRows, type Learned, type LearnTask, lossOf, meanLoss, type Part, widthOf } from "./learner.ts";
 
 const steps = 400;
 
@@ -67,21 +67,15 @@ export function mix(predictions: readonly Float64Array[], weights: Float64Array)
  * compared with its parts.
  */
 export function stack(task: LearnTask, parts: Readonly<Record<string, Learned>>): Learned {
-  const { train, inner, target } = task;
+  const { train, target } = task;
   const learned = Object.values(parts);
   const predictions = learned.map(({ unseen }) => unseen);
   const width = widthOf(target);
   const unseen = new Float64Array(train.length * width);
-  const rowOf = new Map(Array.from(train, (sample, row) => [sample, row]));
-  for (const { train: own, test } of inner) {
-    const weights = stackWeights(
-      task,
-      predictions,
-      Array.from(own, (sample) => rowOf.get(sample)!),
-    );
-    const mixed = mix(predictions, weights);
-    for (const sample of test) {
-      const at = rowOf.get(sample)! * width;
+  for (const { own, test } of innerRows(task)) {
+    const mixed = mix(predictions, stackWeights(task, predictions, own));
+    for (const row of test) {
+      const at = row * width;
       unseen.set(mixed.subarray(at, at + width), at);
     }
   }
