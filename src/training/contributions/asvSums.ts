@@ -41,7 +41,8 @@ function rowsOf(table: torch.Tensor, asvs: readonly number[]): torch.Tensor {
   return table.indexSelect(0, indexOf(asvs)).to("float64");
 }
 
-const indexOf = (rows: readonly number[]) => torch.tensor(BigInt64Array.from(rows, BigInt));
+/** Numbers of rows as an index [n] int64. */
+export const indexOf = (rows: readonly number[]) => torch.tensor(BigInt64Array.from(rows, BigInt));
 const column = (values: ArrayLike<number>) => torch.tensor(Float64Array.from(values)).unsqueeze(1);
 
 /** Sums that are linear in degrees: sum_a p_a w_ak. */

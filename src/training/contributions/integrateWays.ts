@@ -1,5 +1,6 @@
 import * as torch from "../../torch/index.ts";
 import { gaussLegendre } from "../baselines/gaussLegendre.ts";
+import { indexOf } from "./asvSums.ts";
 
 /** Points of the quadrature in each part of a way. */
 const points = 8;
@@ -98,10 +99,6 @@ export function integrateWays(ways: Ways, mostParts: number): GainsOnWays {
     });
   }
   return { gains: sums!, start, end };
-}
-
-function indexOf(rows: readonly number[]): torch.Tensor {
-  return torch.tensor(BigInt64Array.from(rows, BigInt));
 }
 
 /** What each ASV adds on some parts of ways: [parts, width, A]. */
